@@ -1,0 +1,1 @@
+"""Me, API keys and plans over HTTP."""

@@ -1,0 +1,105 @@
+"""Who am I, which plans are there, and the keys of an account, over HTTP."""
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from app.access import current_principal
+from app.accounts.schemas import (
+    ApiKeyListSchema,
+    ApiKeySchema,
+    CreatedApiKeySchema,
+    MeSchema,
+    NewApiKeySchema,
+    PlanListSchema,
+    api_key_item,
+    me_item,
+    plan_item,
+)
+from app.http.body import load_body
+from app.http.provide import provided
+from app.http.query import NoQuery, load_query
+from app.http.responses import json_response, no_content
+from app.tenancy.keyring import IDEMPOTENCY_HEADER, ApiKeys
+from app.tenancy.model import Scope
+from app.tenancy.service import Organizations
+
+blueprint = Blueprint(
+    "accounts", __name__, url_prefix="/v1", description="Who is asking: account, keys, plans."
+)
+
+
+@blueprint.get("/me")
+@blueprint.response(200, MeSchema)
+def me() -> Response:
+    """The organization, scopes and environment of the key in use."""
+    load_query(NoQuery())
+    return json_response(me_item(current_principal()))
+
+
+@blueprint.get("/billing/plans")
+@blueprint.response(200, PlanListSchema)
+def list_plans() -> Response:
+    """The plan catalogue; public."""
+    load_query(NoQuery())
+    plans = provided(Organizations).plans.values()
+    return json_response({"data": [plan_item(plan) for plan in plans]})
+
+
+@blueprint.get("/api-keys")
+@blueprint.response(200, ApiKeyListSchema)
+def list_api_keys() -> Response:
+    """The keys of this organization and environment, newest first, revoked ones included."""
+    load_query(NoQuery())
+    principal = current_principal()
+    keys = provided(ApiKeys).list_(principal.organization_id, principal.environment)
+    return json_response({"data": [api_key_item(key) for key in keys], "next_cursor": None})
+
+
+@blueprint.post("/api-keys")
+@blueprint.doc(
+    requestBody={"required": True, "content": {"application/json": {"schema": NewApiKeySchema}}},
+    parameters=[
+        {
+            "in": "header",
+            "name": IDEMPOTENCY_HEADER,
+            "description": "A retry with the same value within 24 h answers the same key.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }
+    ],
+)
+@blueprint.response(201, CreatedApiKeySchema)
+def create_api_key() -> Response:
+    """A new key for this organization and environment, shown in full this once."""
+    load_query(NoQuery())
+    wanted = load_body(NewApiKeySchema())
+    principal = current_principal()
+    key, plaintext = provided(ApiKeys).issue(
+        principal.organization_id,
+        principal.environment,
+        Scope(wanted["scope"]),
+        expires_in_days=wanted.get("expires_in_days"),
+        label=wanted.get("label"),
+        idempotency_key=request.headers.get(IDEMPOTENCY_HEADER),
+    )
+    return json_response(api_key_item(key) | {"key": plaintext}, 201)
+
+
+@blueprint.get("/api-keys/<key_id>")
+@blueprint.response(200, ApiKeySchema)
+def get_api_key(key_id: str) -> Response:
+    """One key of this organization and environment."""
+    load_query(NoQuery())
+    principal = current_principal()
+    keys = provided(ApiKeys)
+    found = keys.get_(principal.organization_id, principal.environment, key_id)
+    return json_response(api_key_item(found))
+
+
+@blueprint.delete("/api-keys/<key_id>")
+@blueprint.response(204)
+def revoke_api_key(key_id: str) -> Response:
+    """Revoke a key; it is refused everywhere within 5 s. Harmless when repeated."""
+    load_query(NoQuery())
+    principal = current_principal()
+    provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
+    return no_content()

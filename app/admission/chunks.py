@@ -1,0 +1,16 @@
+"""Long lists in pieces, so that no single call holds Redis up."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+CHUNK_COUNT = 1_000
+
+
+def chunked(items: Iterable[T]) -> Iterator[list[T]]:
+    """`items` in order, in lists of at most 1,000; nothing for nothing."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK_COUNT)):
+        yield chunk

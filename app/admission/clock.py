@@ -1,0 +1,47 @@
+"""Redis's clock, known without asking: every reply of the script tells it anew."""
+
+import time
+from collections.abc import Callable
+
+from redis import Redis, RedisError
+
+_MILLION = 1_000_000
+
+
+def _monotonic_us() -> int:
+    return time.monotonic_ns() // 1_000
+
+
+def _system_us() -> int:
+    return time.time_ns() // 1_000
+
+
+class LedgerClock:
+    """The clock that stamps charges, in microseconds since 1970, right but for a round trip.
+
+    It runs on between replies by the monotonic clock, so a wrong or stepping system clock does not
+    matter. Before the first reply it asks Redis once; if that fails it tells the system's time.
+    """
+
+    def __init__(self, client: Redis, monotonic_us: Callable[[], int] = _monotonic_us) -> None:
+        self._client = client
+        self._monotonic_us = monotonic_us
+        self._offset_us: int | None = None
+
+    def learn(self, instant_us: int) -> None:
+        """Take over the instant of a reply that has just arrived."""
+        self._offset_us = instant_us - self._monotonic_us()
+
+    def now_us(self) -> int:
+        """The present on Redis's clock."""
+        if self._offset_us is None and not self._ask():
+            return _system_us()
+        return self._monotonic_us() + (self._offset_us or 0)
+
+    def _ask(self) -> bool:
+        try:
+            seconds, microseconds = self._client.time()
+        except RedisError:
+            return False
+        self.learn(seconds * _MILLION + microseconds)
+        return True

@@ -1,0 +1,107 @@
+"""What admission is asked and what it answers: plain values, known to every room above."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+
+from app.tenancy.periods import Period
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCharge:
+    """A turn to be charged.
+
+    `turn_key` names it within its account and holds no blanks; `relationship_id` is given only if
+    the turn counts a relationship, never with a cost of 0 turns.
+    """
+
+    turn_key: str
+    turns: int
+    relationship_id: str | None
+
+
+class Verdict(IntEnum):
+    """What became of one turn; the numbers are those of the script."""
+
+    CHARGED = 0
+    REMEMBERED = 1  # the same turn was charged minutes ago: that charge stands, there is no second
+    TURNS_EXHAUSTED = 2
+    RELATIONSHIPS_EXHAUSTED = 3
+    CONFLICT = 4  # charged minutes ago with another cost or relationship
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the quota refused the turn."""
+        return self in (Verdict.TURNS_EXHAUSTED, Verdict.RELATIONSHIPS_EXHAUSTED)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCharge:
+    """The charge of one turn; `recorded_at_us` is 0 unless it was charged, now or minutes ago."""
+
+    verdict: Verdict
+    recorded_at_us: int
+    relationship_counted: bool
+    turn_key: str
+
+
+class Outcome(StrEnum):
+    """The decision over the request itself."""
+
+    ADMITTED = "admitted"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """The bucket after the decision: refill rate per second, whole tokens left, when it is full."""
+
+    rate: Fraction
+    remaining: int
+    reset_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """An account's counters and ceilings in its billing period; `None` is unlimited."""
+
+    turns_used: int
+    turns_reserved: int
+    turns_limit: int | None
+    relationships_used: int
+    relationships_limit: int | None
+    period_start_us: int
+    period_end_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One atomic decision, with all that headers, errors and the recording service need.
+
+    `outcome` goes by the bucket; a request with exactly one turn is also QUOTA_EXHAUSTED when the
+    quota refuses that turn, whatever the bucket says (`is_rate_limited` tells), and
+    `retry_after_us` is then the later of both waits. With several turns look at `items`.
+
+    `items` are in the order asked, and empty if the bucket refused (but for the one refused turn
+    just told). `now_us` is the account's instant: later than every `recorded_at_us` given out.
+    `quota` is missing if no turn was asked for and none is loaded. A decision over an address has
+    neither quota, items nor period.
+    """
+
+    outcome: Outcome
+    bucket: BucketState
+    retry_after_us: int
+    now_us: int
+    quota: QuotaState | None = None
+    items: tuple[ItemCharge, ...] = ()
+    generation: int = 0
+    period: Period | None = None
+    is_rate_limited: bool = False
+
+    @property
+    def quota_period(self) -> str:
+        """Label of the period that was charged, `2026-11-05`."""
+        if self.period is None:
+            raise AssertionError("only an account has a billing period")
+        return self.period.label

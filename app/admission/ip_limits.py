@@ -1,0 +1,102 @@
+"""Limits of client addresses, hosted by flask-limiter on our token bucket.
+
+flask-limiter has neither the algorithm nor a true `Retry-After`. It gets the first as a strategy
+and a storage that run our script, and never writes a header: the decision goes to our own.
+"""
+
+from contextvars import ContextVar
+from fractions import Fraction
+from typing import Any
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from limits import RateLimitItem, parse
+from limits.storage import RedisStorage
+from limits.strategies import STRATEGIES, RateLimiter
+from limits.util import WindowStats
+
+from app.admission.decision import Decision
+from app.admission.keys import address_bucket
+from app.admission.policy import BucketPolicy
+from app.admission.replies import parse_decision
+from app.admission.script import AdmissionScript
+
+STRATEGY = "token-bucket"
+SCHEME = "turnledger"
+
+# `hit` may only tell yes or no; this carries the rest of that same reply to whoever charged.
+_decision: ContextVar[Decision] = ContextVar("address_decision")
+
+
+class TokenBucketStorage(RedisStorage):
+    """Token buckets of `limits` items, kept by the admission script."""
+
+    STORAGE_SCHEME = [SCHEME]  # noqa: RUF012 (the base class declares it so)
+
+    def __init__(self, uri: str, script: AdmissionScript, **options: Any) -> None:
+        super().__init__(uri, connection_pool=script.client.connection_pool, **options)
+        self._script = script
+
+    def take(self, key: str, item: RateLimitItem, tokens: int) -> Decision:
+        """Take `tokens` if they are all there; 0 only looks."""
+        bucket = bucket_policy(item)
+        return parse_decision(self._script.admit_address(key, bucket, tokens), bucket)
+
+
+class TokenBucketRateLimiter(RateLimiter):
+    """Strategy `token-bucket`: bursts of the item's amount, refilled evenly within its window.
+
+    The only identifier is the bucket's key.
+    """
+
+    storage: TokenBucketStorage
+
+    def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Take `cost` tokens; False, and nothing taken, if they are not there."""
+        (key,) = identifiers
+        decision = self.storage.take(key, item, cost)
+        _decision.set(decision)
+        return not decision.is_rate_limited
+
+    def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Whether `hit` would be admitted now."""
+        (key,) = identifiers
+        return self.storage.take(key, item, 0).bucket.remaining >= cost
+
+    def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
+        """When the bucket is full (seconds since 1970), and whole tokens left."""
+        (key,) = identifiers
+        bucket = self.storage.take(key, item, 0).bucket
+        return WindowStats(bucket.reset_at_us / 1_000_000, bucket.remaining)
+
+
+STRATEGIES[STRATEGY] = TokenBucketRateLimiter  # type: ignore[assignment]
+
+
+def bucket_policy(item: RateLimitItem) -> BucketPolicy:
+    """`20 per 2 seconds` is a burst of 20, refilled at 10 per second."""
+    return BucketPolicy(Fraction(item.amount, item.get_expiry()), item.amount)
+
+
+class IpLimits:
+    """A bucket for each client address, charged only if asked; `limit`: `20 per 2 seconds`."""
+
+    def __init__(self, script: AdmissionScript, limit: str) -> None:
+        self._item = parse(limit)
+        self._limiter = Limiter(
+            get_remote_address,
+            strategy=STRATEGY,
+            storage_uri=f"{SCHEME}://",
+            storage_options={"script": script},  # type: ignore[dict-item]
+            headers_enabled=False,
+        )
+
+    def init_app(self, app: Flask) -> None:
+        """Set flask-limiter up on `app`."""
+        self._limiter.init_app(app)
+
+    def charge(self, address: str) -> Decision:
+        """Take one token of `address` (IPv6: of its /64), refused or not; one script call."""
+        self._limiter.limiter.hit(self._item, address_bucket(address))
+        return _decision.get()

@@ -1,0 +1,48 @@
+-- The bucket: an absent one is full, so expiry loses nothing.
+
+local MAX_STEP_BACK = SECOND
+
+-- Refills up to the present. A clock that stepped back is followed at once: a stale instant would
+-- freeze the bucket until it is reached again.
+local function refill(bucket)
+  local elapsed = time - bucket.at
+  if elapsed < -MAX_STEP_BACK then
+    bucket.at, bucket.must_write = time, true
+  elseif elapsed > 0 then
+    if elapsed >= ceil_div(bucket.capacity - bucket.level, bucket.refilled) then
+      bucket.level = bucket.capacity
+    else
+      bucket.level = bucket.level + elapsed * bucket.refilled
+    end
+    bucket.at = time
+  end
+end
+
+-- `refilled` tokens every `period`, at most `burst` at once. A smaller plan clamps here.
+local function read_bucket(refilled, period, burst)
+  local capacity = burst * period
+  local bucket = {
+    refilled = refilled, period = period, capacity = capacity, level = capacity, at = time,
+  }
+  local stored = call('HMGET', KEYS[1], 'level', 'at')
+  if stored[1] and stored[2] then
+    bucket.level, bucket.at = math.min(capacity, tonumber(stored[1])), tonumber(stored[2])
+    refill(bucket)
+  end
+  return bucket
+end
+
+-- Time until the bucket holds `level`, from now.
+local function wait_for(bucket, level)
+  if bucket.level >= level then return 0 end
+  return ceil_div(level - bucket.level, bucket.refilled) + bucket.at - time
+end
+
+-- Takes `amount` of the level; what takes nothing writes nothing.
+local function pay(bucket, amount)
+  if amount == 0 and not bucket.must_write then return end
+  bucket.level = bucket.level - amount
+  call('HSET', KEYS[1], 'level', int(bucket.level), 'at', int(bucket.at))
+  local full_in = wait_for(bucket, bucket.capacity)
+  call('PEXPIRE', KEYS[1], int(ceil_div(full_in + SECOND, MILLISECOND)))
+end

@@ -1,0 +1,49 @@
+-- Admission: token bucket and quota, decided together and all or nothing.
+-- Parts, run as one script: prelude, bucket, quota, turns, operations.
+--
+-- KEYS  1  bucket                 hash        level, at
+--       2  quota                  hash        the FIELDS of quota.lua, for one account and period
+--       3  quota:relationships    hash        relationship -> references; its length is what counts
+--       4  quota:turns            hash        turn -> "state turns recorded_at counted relationship"
+--       5  quota:lapses           sorted set  turn -> instant at which its entry lapses
+--       6  staging (seed only)    hash        becomes quota:relationships
+--       A bucket without quota (an address) passes KEYS[1] alone.
+-- ARGV  1  operation
+--       2  instant, for tests only; '' = the server's clock
+--       3… arguments of the operation, told at its function in operations.lua
+-- Reply 1  status, one of those below
+--       2  instant on the server's clock
+--       3  instant of the account: later than every instant given out so far
+--       4  generation of the quota; -1 = no quota loaded, then 5 to 7 mean nothing
+--       5  turns used   6 turns reserved   7 relationships used
+--       8… results of the operation
+-- Units Instants and durations are whole microseconds, a bucket's level is tokens x period.
+--       Every number is a whole one below 2^53, so Lua's doubles hold it exactly.
+
+local DONE, RATE_LIMITED, NEED_SEED, PERIOD_MISMATCH, STALE = 0, 1, 2, 3, 4
+
+local MILLISECOND, SECOND = 1000, 1000000
+local DAY = 86400 * SECOND
+
+local call = redis.call
+
+-- Digits of a whole number: Lua's own conversion would cut large ones to 14 digits.
+local function int(number)
+  return string.format('%.0f', number)
+end
+
+-- Quotients by fmod, which is exact; dividing first would round above 2^53.
+local function floor_div(number, divisor)
+  return (number - math.fmod(number, divisor)) / divisor
+end
+
+local function ceil_div(number, divisor)
+  return floor_div(number, divisor) + (math.fmod(number, divisor) > 0 and 1 or 0)
+end
+
+local function server_time()
+  local now = call('TIME')
+  return tonumber(now[1]) * SECOND + tonumber(now[2])
+end
+
+local time = ARGV[2] ~= '' and tonumber(ARGV[2]) or server_time()

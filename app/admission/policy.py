@@ -1,0 +1,75 @@
+"""The limits in force for one call, checked and in the script's units."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from app.tenancy.model import Limits, OveragePolicy
+from app.tenancy.periods import Period
+
+SECOND_US = 1_000_000
+UNLIMITED = -1
+# Lua's numbers are doubles: below this every integer is exact.
+_EXACT_BELOW = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPolicy:
+    """A token bucket: `rate` tokens per second, at most `burst` at once.
+
+    ValueError if its level could not be an exact integer. The period is the rate's denominator in
+    seconds, so all whole rates share a unit and a change of plan leaves the level as it is.
+    """
+
+    rate: Fraction
+    burst: int
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or self.burst < 1 or self.burst * self.period_us >= _EXACT_BELOW:
+            raise ValueError(f"no exact token bucket of {self.rate} per second, burst {self.burst}")
+
+    @property
+    def period_us(self) -> int:
+        """Microseconds in which `rate.numerator` tokens come."""
+        return self.rate.denominator * SECOND_US
+
+    @classmethod
+    def of(cls, limits: Limits) -> "BucketPolicy":
+        """An organization's bucket."""
+        return cls(Fraction(limits.requests_per_second), limits.burst)
+
+    def arguments(self, tokens: int) -> list[int]:
+        """ARGV 3 to 6 of `admit`; ValueError if `tokens` could never be there."""
+        if not 0 <= tokens <= self.burst:
+            raise ValueError(f"{tokens} tokens from a bucket of {self.burst}")
+        return [self.rate.numerator, self.period_us, self.burst, tokens]
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaPolicy:
+    """The ceilings of an account in one billing period; -1 is unlimited."""
+
+    period: Period
+    turns_limit: int
+    relationships_limit: int
+    overage_allowed: bool
+
+    @classmethod
+    def of(cls, limits: Limits, period: Period) -> "QuotaPolicy":
+        """An account's quota under `limits`."""
+        return cls(
+            period,
+            UNLIMITED if limits.turns is None else limits.turns,
+            UNLIMITED if limits.active_relationships is None else limits.active_relationships,
+            limits.overage_policy is OveragePolicy.ALLOW,
+        )
+
+    def arguments(self) -> list[int]:
+        """ARGV 7 to 11 of `admit`."""
+        period = self.period
+        return [
+            period.start_us,
+            period.end_us,
+            self.turns_limit,
+            self.relationships_limit,
+            int(self.overage_allowed),
+        ]

@@ -1,0 +1,101 @@
+"""Brings counters back to the ledger: mark, wait until what is in flight has settled, compare."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.admission.chunks import chunked
+from app.admission.keys import QUOTA_PATTERN, AccountKeys, parse_quota_key
+from app.admission.ledger import PeriodLedger
+from app.admission.replies import Status
+from app.admission.script import AdmissionScript
+
+SCAN_COUNT = 1_000
+
+Correction = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """One account's counters after reconciling, and how much it changed them (the drift)."""
+
+    keys: AccountKeys
+    turns_used: int
+    turns_drift: int
+    relationships_used: int
+    relationships_drift: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    keys: AccountKeys
+    mark_at_us: int
+    references: dict[str, int]
+
+
+class Reconciler:
+    """Exact after one pass, whatever was in flight, wiped or killed before it.
+
+    `deadline_s` is the time after which a request that charged has surely written or given up.
+    """
+
+    def __init__(self, script: AdmissionScript, ledger: PeriodLedger, deadline_s: float) -> None:
+        self._script = script
+        self._ledger = ledger
+        self._deadline_s = deadline_s
+
+    def list_accounts(self) -> list[AccountKeys]:
+        """Every account and period that has counters in Redis."""
+        names = self._script.client.scan_iter(match=QUOTA_PATTERN, count=SCAN_COUNT)
+        return [keys for name in sorted(set(names)) if (keys := parse_quota_key(name))]
+
+    def reconcile(
+        self, accounts: Sequence[AccountKeys], wait: Callable[[float], None] = time.sleep
+    ) -> list[Reconciliation]:
+        """Reconcile `accounts`, which share one `wait` (seconds).
+
+        Left out are those without sound counters, since their next call seeds them, and those that
+        another pass marked meanwhile, since that pass reconciles them.
+        """
+        marks = [mark for keys in accounts if (mark := self._mark(keys))]
+        if marks:
+            wait(self._deadline_s)
+        return [result for mark in marks if (result := self._compare(mark))]
+
+    def _mark(self, keys: AccountKeys) -> _Mark | None:
+        mark_at_us = self._script.mark(keys)
+        if mark_at_us is None:
+            return None
+        scan = self._script.client.hscan_iter(keys.relationships, count=SCAN_COUNT)
+        return _Mark(keys, mark_at_us, {name: int(references) for name, references in scan})
+
+    def _compare(self, mark: _Mark) -> Reconciliation | None:
+        keys = mark.keys
+        turns = self._ledger.count_turns(keys.account, keys.quota_period, mark.mark_at_us)
+        reply = self._script.reconcile(keys, mark.mark_at_us, turns)
+        if reply.status is not Status.DONE or reply.counters is None:
+            return None
+        drift = sum(
+            self._script.mend(keys, mark.mark_at_us, chunk).results[0]
+            for chunk in chunked(self._corrections(mark))
+        )
+        return Reconciliation(
+            keys=keys,
+            turns_used=reply.counters.turns_used,
+            turns_drift=reply.results[0],
+            relationships_used=reply.counters.relationships_used + drift,
+            relationships_drift=drift,
+        )
+
+    def _corrections(self, mark: _Mark) -> Iterator[Correction]:
+        """Relationships with other references than the ledger: their id, as seen, and right.
+
+        References that have not changed for a whole deadline have all settled; the script leaves
+        alone those that have.
+        """
+        keys = mark.keys
+        right = dict(self._ledger.count_relationships(keys.account, keys.quota_period))
+        for relationship in mark.references.keys() | right.keys():
+            seen = mark.references.get(relationship, 0)
+            if seen != right.get(relationship, 0):
+                yield relationship, seen, right.get(relationship, 0)

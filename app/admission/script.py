@@ -1,0 +1,100 @@
+"""Calls the admission script: one round trip each, reloaded when a server has forgotten it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from itertools import chain
+
+from redis import Redis
+
+from app.admission.decision import ItemCharge, TurnCharge
+from app.admission.keys import AccountKeys
+from app.admission.policy import BucketPolicy, QuotaPolicy
+from app.admission.replies import Reply
+from app.tenancy.periods import Period
+
+_PARTS = ("prelude", "bucket", "quota", "turns", "operations")
+_LUA = files("app.admission") / "lua"
+SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
+
+Argument = int | str
+
+
+class AdmissionScript:
+    """The operations of `lua/operations.lua`; time-outs and errors are those of the client.
+
+    The client decodes replies. `test_now_us` moves the clock in tests; in production it is the
+    server's own.
+    """
+
+    def __init__(self, client: Redis, test_now_us: Callable[[], int] | None = None) -> None:
+        self.client = client
+        self._script = client.register_script(SOURCE)
+        self._test_now_us = test_now_us
+
+    def admit(
+        self,
+        keys: AccountKeys,
+        bucket: BucketPolicy,
+        quota: QuotaPolicy,
+        turns: Sequence[TurnCharge] = (),
+    ) -> Reply:
+        """Take one token and charge `turns`, all or nothing.
+
+        NEED_SEED (only if there are turns) and PERIOD_MISMATCH have charged nothing.
+        """
+        items = _flat((turn.turn_key, turn.turns, turn.relationship_id or "") for turn in turns)
+        limits = [*bucket.arguments(tokens=1), *quota.arguments()]
+        return self._run("admit", keys.for_script(), [*limits, *items])
+
+    def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:
+        """Take `tokens` from a bucket without quota; 0 only looks."""
+        return self._run("admit", [bucket_key], bucket.arguments(tokens))
+
+    def read(self, keys: AccountKeys, period: Period) -> Reply:
+        """The account's counters, uncharged; NEED_SEED or PERIOD_MISMATCH as `admit`."""
+        return self._run("read", keys.for_script(), [period.start_us, period.end_us])
+
+    def refund(self, keys: AccountKeys, generation: int, items: Iterable[ItemCharge]) -> int:
+        """Take charges back and tell how many; gone, refunded or older ones are left alone."""
+        named = _flat((item.turn_key, item.recorded_at_us) for item in items)
+        reply = self._run("refund", keys.for_script(), [generation, *named])
+        return reply.results[0]
+
+    def seed(
+        self,
+        keys: AccountKeys,
+        quota: QuotaPolicy,
+        *,
+        turns: int,
+        newest_recorded_at_us: int,
+        relationships_count: int,
+        staging_key: str,
+    ) -> Reply:
+        """Start from the ledger's counts unless somebody has; NEED_SEED if staging is cut short."""
+        start_us, end_us, turns_limit, relationships_limit, _ = quota.arguments()
+        arguments = [start_us, end_us, turns_limit, relationships_limit]
+        counted = [turns, newest_recorded_at_us, relationships_count]
+        return self._run("seed", [*keys.for_script(), staging_key], [*arguments, *counted])
+
+    def mark(self, keys: AccountKeys) -> int | None:
+        """Part past charges from those to come: the instant, or None if no quota is loaded."""
+        reply = self._run("mark", keys.for_script(), [])
+        return reply.results[0] if reply.counters else None
+
+    def reconcile(self, keys: AccountKeys, mark_at_us: int, ledger_turns: int) -> Reply:
+        """Add what the ledger holds more than was charged before the mark; STALE if it moved on."""
+        return self._run("reconcile", keys.for_script(), [mark_at_us, ledger_turns])
+
+    def mend(
+        self, keys: AccountKeys, mark_at_us: int, corrections: Iterable[tuple[str, int, int]]
+    ) -> Reply:
+        """Set references (relationship, seen, right) where they are as seen; STALE as above."""
+        return self._run("mend", keys.for_script(), [mark_at_us, *_flat(corrections)])
+
+    def _run(self, operation: str, keys: list[str], arguments: Sequence[Argument]) -> Reply:
+        test_now = "" if self._test_now_us is None else self._test_now_us()
+        return Reply.parse(self._script(keys=keys, args=[operation, test_now, *arguments]))
+
+
+def _flat(groups: Iterable[tuple[Argument, ...]]) -> Iterable[Argument]:
+    return chain.from_iterable(groups)

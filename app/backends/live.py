@@ -1,0 +1,99 @@
+"""Clients of real servers, with every time-out and pool bound written down.
+
+The drivers' defaults do not fit a request's way: redis-py would resend a script up to eleven times
+and block for a minute, PyMongo would look for a server for thirty seconds.
+"""
+
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from app.backends import Backend
+from config.settings import Settings
+
+DEFAULT_DATABASE = "turnledger"
+MAINTENANCE_TIMEOUT_MS = 30_000
+# Below about 500 ms PyMongo does not give up any sooner.
+SERVER_SELECTION_TIMEOUT_MS = 500
+MAINTENANCE_SELECTION_TIMEOUT_MS = 5_000
+# Above the threads of a worker, so that no request waits for a connection of another.
+REQUEST_POOL_COUNT = 32
+MAINTENANCE_POOL_COUNT = 4
+
+
+def connect(settings: Settings) -> Backend:
+    """Make request and maintenance clients for `MONGODB_URI` and `REDIS_URL`.
+
+    Nothing is sent before the first command, so an unreachable server shows itself then, as one of
+    `app.backends.OUTAGES` and within the time-outs of the settings.
+    """
+    mongodb = _mongodb(
+        settings.mongodb_uri,
+        timeout_ms=settings.mongodb_timeout_ms,
+        selection_timeout_ms=SERVER_SELECTION_TIMEOUT_MS,
+        pool_count=REQUEST_POOL_COUNT,
+    )
+    maintenance_mongodb = _mongodb(
+        settings.mongodb_uri,
+        timeout_ms=MAINTENANCE_TIMEOUT_MS,
+        selection_timeout_ms=MAINTENANCE_SELECTION_TIMEOUT_MS,
+        pool_count=MAINTENANCE_POOL_COUNT,
+    )
+    redis = _redis(settings.redis_url, settings.redis_timeout_ms, REQUEST_POOL_COUNT)
+    maintenance_redis = _redis(settings.redis_url, MAINTENANCE_TIMEOUT_MS, MAINTENANCE_POOL_COUNT)
+
+    def close() -> None:
+        for client in (mongodb, maintenance_mongodb, redis, maintenance_redis):
+            client.close()
+
+    return Backend(
+        database=_database(mongodb),
+        maintenance_database=_database(maintenance_mongodb),
+        redis=redis,
+        maintenance_redis=maintenance_redis,
+        close=close,
+    )
+
+
+def _mongodb(
+    uri: str, *, timeout_ms: int, selection_timeout_ms: int, pool_count: int
+) -> MongoClient[dict[str, Any]]:
+    return MongoClient(
+        uri,
+        appname="turnledger",
+        connect=False,
+        timeoutMS=timeout_ms,
+        connectTimeoutMS=timeout_ms,
+        serverSelectionTimeoutMS=selection_timeout_ms,
+        maxPoolSize=pool_count,
+        w="majority",
+        retryWrites=True,
+        retryReads=True,
+        tz_aware=True,
+        uuidRepresentation="standard",
+    )
+
+
+def _database(client: MongoClient[dict[str, Any]]) -> Database[dict[str, Any]]:
+    database = client.get_default_database(default=DEFAULT_DATABASE)
+    return database.with_options(read_concern=ReadConcern("majority"))
+
+
+def _redis(url: str, timeout_ms: int, pool_count: int) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_ms / 1_000,
+        socket_connect_timeout=timeout_ms / 1_000,
+        # A charge that is sent twice is charged twice: who retries must know what he does.
+        retry=Retry(NoBackoff(), 0),
+        max_connections=pool_count,
+        health_check_interval=0,
+        # RESP2 needs no HELLO, which old servers lack; the replies that we use are the same.
+        protocol=2,
+        decode_responses=True,
+    )

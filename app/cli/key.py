@@ -1,0 +1,83 @@
+"""`flask key`: API keys of any organization."""
+
+import click
+
+from app.cli.output import OperatorGroup, Record, json_option, print_record, print_records
+from app.http.instants import format_datetime
+from app.http.provide import provided
+from app.tenancy.keyring import MAX_KEY_DAYS, ApiKeys
+from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.service import Organizations
+
+group = OperatorGroup("key", help="API keys of any organization.")
+
+_SCOPES = click.Choice([scope.value for scope in Scope])
+_ENVIRONMENTS = click.Choice([environment.value for environment in Environment])
+
+
+@group.command("create")
+@click.argument("organization_id", metavar="ORG_ID")
+@click.option("--scope", type=_SCOPES, required=True, help="Each includes the ones before it.")
+@click.option("--environment", type=_ENVIRONMENTS, default="live", show_default=True)
+@click.option(
+    "--expires-in", "days", type=click.IntRange(1, MAX_KEY_DAYS), help="Days; never if left out."
+)
+@click.option("--label", help="A name for listings, without white space.")
+@json_option
+def create(
+    organization_id: str,
+    *,
+    scope: str,
+    environment: str,
+    days: int | None,
+    label: str | None,
+    as_json: bool,
+) -> None:
+    """Make a key and show it, this once."""
+    organization = provided(Organizations).get_(organization_id)
+    key, plaintext = provided(ApiKeys).issue(
+        organization.id,
+        Environment(environment),
+        Scope(scope),
+        expires_in_days=days,
+        label=label,
+    )
+    if as_json:
+        print_record(_record(key) | {"key": plaintext}, as_json=as_json)
+        return
+    print_record(_record(key), as_json=as_json)
+    click.echo(f"{plaintext}\nKeep this key now: it is not shown again.")
+
+
+@group.command("list")
+@click.argument("organization_id", metavar="ORG_ID")
+@click.option("--environment", type=_ENVIRONMENTS, help="Both if left out.")
+@json_option
+def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
+    """An organization's keys, newest first; the secrets are not kept and not shown."""
+    organization = provided(Organizations).get_(organization_id)
+    only = Environment(environment) if environment else None
+    keys = provided(ApiKeys).list_(organization.id, only)
+    print_records([_record(key) for key in keys], as_json=as_json)
+
+
+@group.command("revoke")
+@click.argument("key_id", metavar="KEY_ID")
+@json_option
+def revoke(key_id: str, *, as_json: bool) -> None:
+    """Make a key useless, everywhere within 5 seconds."""
+    print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
+
+
+def _record(key: ApiKey) -> Record:
+    return {
+        "id": key.id,
+        "hint": key.hint,
+        "scope": key.scope.value,
+        "environment": key.environment.value,
+        "label": key.label,
+        "created_at": format_datetime(key.created_at),
+        "expires_at": format_datetime(key.expires_at) if key.expires_at else None,
+        "revoked_at": format_datetime(key.revoked_at) if key.revoked_at else None,
+        "organization_id": key.organization_id,
+    }

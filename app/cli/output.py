@@ -1,0 +1,101 @@
+"""How commands answer an operator: tables, `--json`, and errors of one line that name the remedy.
+
+Use: `group = OperatorGroup("org", help="…")`, commands by `@group.command("list")` with
+`@json_option`, and answers by `print_record` or `print_records`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import orjson
+from flask.cli import AppGroup
+
+from app.backends import OUTAGES
+from app.http.problems import Problem
+from app.tenancy.plans import UnknownPlan
+
+Record = dict[str, Any]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+
+_NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
+_OUTAGE_HINT = "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them."
+_PIPE_COLUMNS = 240
+
+
+class OperatorGroup(AppGroup):
+    """A group of commands whose expected failures are one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a Problem or an unreachable store never shows a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Problem as problem:
+            raise click.ClickException(_sentence(problem)) from None
+        except UnknownPlan as unknown:
+            raise click.ClickException(str(unknown)) from None
+        except OUTAGES as outage:
+            kind = type(outage).__name__
+            raise click.ClickException(
+                f"A store does not answer ({kind}). {_OUTAGE_HINT}"
+            ) from None
+
+
+def print_record(record: Record, *, as_json: bool) -> None:
+    """One object: a table of two columns, or a JSON object."""
+    if as_json:
+        _print_json(record)
+    else:
+        _print_table(("field", "value"), list(record.items()))
+
+
+def print_records(records: Sequence[Record], *, as_json: bool) -> None:
+    """A list of objects with the same fields: a table of one line each, or a JSON array."""
+    if as_json:
+        _print_json(records)
+    elif records:
+        _print_table(tuple(records[0]), [tuple(record.values()) for record in records])
+    else:
+        click.echo("Nothing there yet.")
+
+
+def limit_text(limit: int | None) -> str:
+    """A ceiling for the eyes: `None` is unlimited."""
+    return "unlimited" if limit is None else f"{limit:,}"
+
+
+def _print_json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_cell(inner)}" for name, inner in value.items()) or "-"
+    return str(value)
+
+
+def _sentence(problem: Problem) -> str:
+    hint = f" {_NOT_FOUND_HINT}" if problem.code == "not_found" else ""
+    return f"{problem.message}{hint}"

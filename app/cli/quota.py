@@ -1,0 +1,121 @@
+"""`flask quota`: what accounts have used, and bringing it back to the ledger."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from app.admission.decision import QuotaState
+from app.admission.gate import Gate
+from app.admission.reconcile import Reconciler, Reconciliation
+from app.admission.replies import Bookkeeping
+from app.cli.output import (
+    OperatorGroup,
+    Record,
+    json_option,
+    limit_text,
+    print_record,
+    print_records,
+)
+from app.http.instants import format_ms
+from app.http.provide import provided
+from app.tenancy.model import Environment, Organization, Principal, Scope
+from app.tenancy.service import Organizations
+
+BAR_STEPS_PER_S = 10
+
+group = OperatorGroup("quota", help="What accounts have used of their billing period.")
+
+
+@group.command("show")
+@click.argument("organization_id", metavar="ORG_ID")
+@click.option(
+    "--environment",
+    type=click.Choice([environment.value for environment in Environment]),
+    default=Environment.LIVE.value,
+    show_default=True,
+)
+@json_option
+def show(organization_id: str, environment: str, *, as_json: bool) -> None:
+    """One account's counters; counted from the ledger first if Redis has none."""
+    organization = provided(Organizations).get_(organization_id)
+    principal = _operator_of(organization, Environment(environment))
+    state, bookkeeping = provided(Gate).inspect(principal)
+    shape = _wire if as_json else _row
+    record = {"organization": organization_id, "environment": environment}
+    print_record(record | shape(state, bookkeeping), as_json=as_json)
+
+
+@group.command("reconcile")
+@json_option
+def reconcile(*, as_json: bool) -> None:
+    """Bring all counters in Redis to what the ledger says; takes one request deadline."""
+    reconciler = provided(Reconciler)
+    wait = _wait_with_bar if sys.stderr.isatty() else time.sleep
+    done = reconciler.reconcile(reconciler.list_accounts(), wait)
+    print_records([_reconciled(result) for result in done], as_json=as_json)
+
+
+def _operator_of(organization: Organization, environment: Environment) -> Principal:
+    """An operator in the place of the organization's key holders."""
+    return Principal(
+        organization_id=organization.id,
+        organization_name=organization.name,
+        key_id="operator",
+        scope=Scope.READ,
+        environment=environment,
+        plan=organization.plan,
+        limits=organization.limits,
+        signed_up_on=organization.signed_up_on,
+        is_suspended=organization.is_suspended,
+    )
+
+
+def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
+    return {
+        "turns_used": state.turns_used,
+        "turns_reserved": state.turns_reserved,
+        "turns_limit": state.turns_limit,
+        "active_relationships_used": state.relationships_used,
+        "active_relationships_limit": state.relationships_limit,
+        "period_start": _instant(state.period_start_us),
+        "period_end": _instant(state.period_end_us),
+        "mark_at": _instant(bookkeeping.mark_at_us),
+        "mark_used": bookkeeping.mark_used,
+        "remembered_turns": bookkeeping.remembered,
+    }
+
+
+def _row(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
+    return _wire(state, bookkeeping) | {
+        "turns_limit": limit_text(state.turns_limit),
+        "active_relationships_limit": limit_text(state.relationships_limit),
+    }
+
+
+def _reconciled(result: Reconciliation) -> Record:
+    return {
+        "account": result.keys.account,
+        "period": result.keys.quota_period,
+        "turns_before": result.turns_used - result.turns_drift,
+        "turns_after": result.turns_used,
+        "turns_drift": result.turns_drift,
+        "relationships_before": result.relationships_used - result.relationships_drift,
+        "relationships_after": result.relationships_used,
+        "relationships_drift": result.relationships_drift,
+    }
+
+
+def _instant(instant_us: int) -> str:
+    return format_ms(-(-instant_us // 1_000))
+
+
+def _wait_with_bar(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    from rich.console import Console
+    from rich.progress import track
+
+    steps = max(1, round(seconds * BAR_STEPS_PER_S))
+    what = "Waiting until all that is in flight has settled"
+    for _ in track(range(steps), what, console=Console(stderr=True), transient=True):
+        sleep(seconds / steps)

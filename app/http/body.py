@@ -1,0 +1,62 @@
+"""JSON bodies: capped by what is really read, parsed strictly, validated by a schema."""
+
+from typing import Any
+
+import orjson
+from flask import request
+from marshmallow import Schema
+
+from app.http import offences
+from app.http.problems import Problem, offence
+
+DEFAULT_MAX_BYTES = 256 * 1024
+
+
+def load_body(schema: Schema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
+    """The request's body as `schema` reads it; see `read_object` for what may go wrong."""
+    return offences.load(schema, read_object(max_bytes))
+
+
+def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
+    """The request's JSON object.
+
+    415 unless it is `application/json`, 413 over `max_bytes` (chunked bodies too, because what
+    arrives is counted and not what is announced), 400 if it is not a JSON object in UTF-8.
+    """
+    if request.mimetype != "application/json":
+        raise Problem(
+            "unsupported_media_type", "Send the body as JSON, with Content-Type application/json."
+        )
+    try:
+        value = orjson.loads(_read(max_bytes))
+    except orjson.JSONDecodeError:
+        raise _malformed("invalid_json", "is not valid JSON in UTF-8") from None
+    if not isinstance(value, dict):
+        raise _malformed("invalid_type", "must be a JSON object")
+    return value
+
+
+def _read(max_bytes: int) -> bytes:
+    announced = request.content_length
+    if announced is not None and announced > max_bytes:
+        raise _too_large(max_bytes)
+    parts: list[bytes] = []
+    room = max_bytes + 1
+    while room and (part := request.stream.read(room)):
+        parts.append(part)
+        room -= len(part)
+    if not room:
+        raise _too_large(max_bytes)
+    return b"".join(parts)
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(
+        "payload_too_large",
+        f"The body may have at most {max_bytes} bytes; send less at a time.",
+        details={"max_bytes": max_bytes},
+    )
+
+
+def _malformed(code: str, message: str) -> Problem:
+    return Problem.invalid([offence("body", code, f"`body` {message}.")])

@@ -1,0 +1,85 @@
+"""The one renderer: whatever goes wrong, the client reads the same envelope."""
+
+import traceback
+
+import structlog
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from app.http.problems import CODES, Problem
+from app.http.request_id import request_id
+from app.http.responses import json_response
+
+_log = structlog.get_logger("turnledger.errors")
+_BY_STATUS = {
+    400: ("validation_error", "The request could not be understood."),
+    404: ("not_found", "There is no such route."),
+    405: ("method_not_allowed", "This route does not take that method; see the Allow header."),
+    413: ("payload_too_large", "The body is too large."),
+    415: ("unsupported_media_type", "The body must be application/json."),
+}
+
+
+def init_app(
+    app: Flask, documentation_url: str, outages: tuple[type[Exception], ...]
+) -> None:
+    """Render every failure; `outages` are the drivers' errors that mean a store is ill."""
+    app.config["DOCUMENTATION_URL"] = documentation_url
+    app.register_error_handler(Problem, render)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+    for outage in outages:
+        app.register_error_handler(outage, _outage)
+
+
+def render(problem: Problem) -> Response:
+    """The response for a problem: envelope, status, `Retry-After`, its own headers."""
+    body = problem.body() | {
+        "request_id": request_id(),
+        "documentation_url": f"{_documentation_url()}#{problem.code}",
+    }
+    response = json_response({"error": body}, problem.kind.status)
+    response.headers.update(problem.headers)
+    if problem.retry_after_s is not None:
+        response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response
+
+
+def _documentation_url() -> str:
+    configured = current_app.config["DOCUMENTATION_URL"]
+    return str(configured or f"{request.host_url}docs/errors")
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status >= 500:
+        return _unexpected(error)
+    code, message = _BY_STATUS.get(status, _BY_STATUS[400])
+    allowed = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
+    return render(Problem(code, message, headers=headers))
+
+
+def _outage(error: Exception) -> Response:
+    _log.warning("store_unavailable", requestId=request_id(), error=type(error).__name__)
+    return render(Problem.unavailable())
+
+
+def _unexpected(error: Exception) -> Response:
+    # The message of an exception may quote a body or a key, so only its type and place are kept.
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    _log.error(
+        "unexpected_error",
+        requestId=request_id(),
+        error=type(error).__name__,
+        at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+    return render(Problem("internal_error", "Something went wrong on our side."))
+
+
+def describe() -> list[dict[str, str | int]]:
+    """Every code with its status and meaning, for the documentation page."""
+    return [
+        {"code": code, "status": kind.status, "type": kind.type, "meaning": kind.meaning}
+        for code, kind in CODES.items()
+    ]

@@ -1,0 +1,255 @@
+"""Strict marshmallow fields: no coercion, anchored patterns, and reasons a program can read.
+
+marshmallow's own fields turn "1" into 1 and yes into True, and explain themselves in prose only.
+These take a value for what it is, and say why not with a `Reason`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from app.http.instants import parse_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one value was refused: a stable code, words that follow the field's name, a remedy."""
+
+    code: str
+    message: str
+    allowed: Any = None
+
+
+def refuse(code: str, message: str, allowed: Any = None) -> ValidationError:
+    """The marshmallow error that carries a `Reason`."""
+    return ValidationError([Reason(code, message, allowed)])  # type: ignore[arg-type]
+
+
+_COMMON: dict[str, Any] = {
+    "required": [Reason("required", "is required")],
+    "null": [Reason("null", "may not be null")],
+    "invalid": [Reason("invalid_type", "has the wrong type")],
+}
+
+
+class StrictSchema(Schema):
+    """A closed object: a field that is not declared is refused by name."""
+
+    class Meta:
+        """Unknown fields are an offence, which is how no text can enter."""
+
+        unknown = RAISE
+
+    error_messages = {  # noqa: RUF012 (marshmallow reads it from the class)
+        "unknown": Reason("unknown", "is not a known field or parameter"),
+        "type": Reason("invalid_type", "must be an object"),
+    }
+
+
+class Bounds(validate.Range):
+    """A number within inclusive bounds."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming both bounds."""
+        if not self.min <= value <= self.max:  # type: ignore[operator]
+            raise refuse(
+                "out_of_range",
+                f"must be between {self.min} and {self.max}",
+                {"min": self.min, "max": self.max},
+            )
+        return value
+
+
+class OneOf(validate.OneOf):
+    """One of a fixed set of words."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming the set."""
+        if value not in self.choices:
+            raise refuse(
+                "not_allowed", f"must be one of {', '.join(self.choices)}", list(self.choices)
+            )
+        return value
+
+
+class Shape(validate.Regexp):
+    """A string that matches an anchored pattern, which also caps its length."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming the pattern."""
+        if self.regex.fullmatch(value) is None:
+            pattern = self.regex.pattern
+            raise refuse("pattern", f"must match {pattern}", {"pattern": pattern})
+        return value
+
+
+class Count(validate.Length):
+    """A list with a bounded number of elements."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming the bounds."""
+        if not self.min <= len(value) <= self.max:  # type: ignore[operator]
+            raise refuse(
+                "wrong_count",
+                f"must hold {self.min} to {self.max} elements",
+                {"min_items": self.min, "max_items": self.max},
+            )
+        return value
+
+
+class Integer(fields.Integer):
+    """An integer within bounds; neither a float, nor a numeral, nor a boolean."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        super().__init__(validate=Bounds(minimum, maximum), **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int:
+        if type(value) is not int:
+            raise refuse("invalid_type", "must be an integer")
+        return value
+
+
+class Number(fields.Float):
+    """A finite number within bounds; neither a numeral nor a boolean."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, minimum: float, maximum: float, **options: Any) -> None:
+        super().__init__(validate=Bounds(minimum, maximum), **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> float:
+        if type(value) not in (int, float):
+            raise refuse("invalid_type", "must be a number")
+        return float(value)
+
+
+class Boolean(fields.Boolean):
+    """`true` or `false`, nothing that resembles them."""
+
+    default_error_messages = _COMMON
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> bool:
+        if type(value) is not bool:
+            raise refuse("invalid_type", "must be true or false")
+        return value
+
+
+class Token(fields.String):
+    """A string without white space that matches an anchored pattern."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, pattern: str, **options: Any) -> None:
+        super().__init__(validate=Shape(re.compile(pattern, re.ASCII)), **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        return _string(value)
+
+
+class Choice(fields.String):
+    """One word of an enumeration."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, choices: Iterable[str], **options: Any) -> None:
+        super().__init__(validate=OneOf(tuple(choices)), **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        return _string(value)
+
+
+class ListOf(fields.List):
+    """A bounded list of one kind of value."""
+
+    default_error_messages = {  # noqa: RUF012 (marshmallow reads it from the class)
+        **_COMMON,
+        "invalid": [Reason("invalid_type", "must be a list")],
+    }
+
+    def __init__(
+        self, inner: fields.Field[Any], maximum: int, *, minimum: int = 0, **options: Any
+    ) -> None:
+        super().__init__(inner, validate=Count(minimum, maximum), **options)
+
+
+class Part(fields.Nested):
+    """A closed object inside another."""
+
+    default_error_messages = _COMMON
+
+
+class Instant(fields.String):
+    """An ISO-8601 instant with a zone; loads to milliseconds since 1970, rounded up."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, *, allow_date: bool = False, **options: Any) -> None:
+        super().__init__(metadata={"format": "date-time"}, **options)
+        self.allow_date = allow_date
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        try:
+            return parse_ms(_string(value), allow_date=self.allow_date)
+        except (ValueError, OverflowError):
+            hint = "; write + as %2B in a URL" if " " in value else ""
+            examples = ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123+01:00"]
+            message = f"must be an ISO-8601 instant with a zone, such as {examples[0]}{hint}"
+            days = ["2026-11-23"] if self.allow_date else []
+            raise refuse("invalid_instant", message, {"examples": days + examples}) from None
+
+
+class Numeral(fields.Integer):
+    """An integer within bounds as a query parameter carries it: digits."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        super().__init__(validate=Bounds(minimum, maximum), **options)
+        self._allowed = {"min": minimum, "max": maximum}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int:
+        if not re.fullmatch(r"-?\d{1,9}", value, re.ASCII):
+            least, most = self._allowed.values()
+            message = f"must be an integer between {least} and {most}"
+            raise refuse("invalid_type", message, self._allowed)
+        return int(value)
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise refuse("invalid_type", "must be a string")
+    return value
+
+
+def reasons_by_path(messages: Any, path: Sequence[str] = ()) -> list[tuple[str, Reason]]:
+    """Flatten marshmallow's nested messages into (`usage.input_tokens`, reason) pairs."""
+    if isinstance(messages, Mapping):
+        return [
+            pair
+            for key, inner in messages.items()
+            for pair in reasons_by_path(inner, path if key == "_schema" else (*path, str(key)))
+        ]
+    return [(".".join(path), _as_reason(message)) for message in messages]
+
+
+def _as_reason(message: Any) -> Reason:
+    return message if isinstance(message, Reason) else Reason("invalid", "is not valid")

@@ -1,0 +1,47 @@
+"""Instants on the wire: ISO-8601 in UTC with milliseconds and `Z`.
+
+Inside the service an instant is an integer, milliseconds or microseconds since 1970, so that
+comparisons are exact; text and `datetime` exist only at the edges.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
+)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def format_ms(instant_ms: int) -> str:
+    """`2026-11-23T19:52:00.123Z` for milliseconds since 1970."""
+    moment = _EPOCH + timedelta(milliseconds=instant_ms)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1000:03d}Z"
+
+
+def format_datetime(moment: datetime) -> str:
+    """The wire form of an aware `datetime`; finer than a millisecond is cut off."""
+    return format_ms((moment - _EPOCH) // timedelta(milliseconds=1))
+
+
+def parse_ms(text: str, *, allow_date: bool = False) -> int:
+    """Milliseconds since 1970, rounded **up**; ValueError unless it is an instant with a zone.
+
+    Rounding up keeps half-open ranges exact over a store that counts whole milliseconds. With
+    `allow_date` a bare `2026-11-23` is that day's first instant in UTC.
+    """
+    if allow_date and _DATE.fullmatch(text):
+        return _whole_ms(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise ValueError("not an instant")
+    day, clock, fraction, zone = found.groups()
+    whole = datetime.fromisoformat(f"{day}T{clock}{zone.upper().replace('Z', '+00:00')}")
+    nanoseconds = int((fraction or "").ljust(9, "0"))
+    return _whole_ms(whole) + -(-nanoseconds // 1_000_000)
+
+
+def _whole_ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,103 @@
+"""The errors that a client may be told, as plain values; `errors.py` renders them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Offence = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Status and `type` that an error code stands for, and what the code means."""
+
+    status: int
+    type: str
+    meaning: str
+
+
+CODES: Mapping[str, Kind] = {
+    "validation_error": Kind(
+        400, "validation", "A parameter or a field of the body is wrong; `details` names each."
+    ),
+    "invalid_cursor": Kind(
+        400, "validation", "The cursor is damaged, expired, or was made for other filters."
+    ),
+    "authentication_error": Kind(401, "authentication", "No credential, or a revoked one."),
+    "invalid_token": Kind(401, "authentication", "The credential is not one of ours."),
+    "token_expired": Kind(401, "authentication", "The key's time is over; make a new one."),
+    "payment_required": Kind(402, "billing", "The organization is suspended."),
+    "permission_denied": Kind(403, "permission", "The key is good, but lacks the scope."),
+    "not_found": Kind(404, "not_found", "No such route or object, or it is not yours."),
+    "method_not_allowed": Kind(405, "request", "The route exists, the method does not."),
+    "conflict": Kind(409, "conflict", "The request contradicts what is already stored."),
+    "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
+    "unsupported_media_type": Kind(415, "request", "The body must be `application/json`."),
+    "rate_limit_exceeded": Kind(
+        429, "rate_limit", "Too many requests; wait `Retry-After` seconds and try again."
+    ),
+    "quota_exhausted": Kind(
+        429, "quota", "The period's quota is spent; retrying before it resets is useless."
+    ),
+    "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
+    "service_unavailable": Kind(503, "unavailable", "A store cannot be reached; try again."),
+}
+
+
+class Problem(Exception):
+    """An answer other than success, raised anywhere below a route.
+
+    `message` is one sentence for the client and never holds exception text; `retry_after_s` is
+    in whole seconds.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        details: Any = None,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+        self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
+
+    @property
+    def kind(self) -> Kind:
+        """Status and type of this problem's code."""
+        return CODES[self.code]
+
+    def body(self) -> dict[str, Any]:
+        """The part of the error envelope that does not depend on the request."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "type": self.kind.type,
+            "details": self.details,
+        }
+
+    @classmethod
+    def invalid(cls, offences: Sequence[Offence]) -> "Problem":
+        """A 400 that lists every offence at once and says the first in its message."""
+        first = offences[0]
+        more = f" ({len(offences) - 1} more in details)" if len(offences) > 1 else ""
+        return cls("validation_error", f"{first['message']}{more}", details=list(offences))
+
+    @classmethod
+    def unavailable(cls) -> "Problem":
+        """A store that the answer needs cannot be reached just now."""
+        return cls(
+            "service_unavailable",
+            "The service cannot reach its store just now. Retry after 1 second.",
+            retry_after_s=1,
+        )
+
+
+def offence(field: str, code: str, message: str, allowed: Any = None) -> Offence:
+    """One element of a validation problem's `details`: which field, why, and what would do."""
+    return {"field": field, "code": code, "message": message, "allowed": allowed}

@@ -1,0 +1,16 @@
+"""The one way a payload becomes a response."""
+
+from typing import Any
+
+import orjson
+from flask import Response
+
+
+def json_response(payload: Any, status: int = 200) -> Response:
+    """A JSON response in UTF-8; `payload` is plain data, serialised here and nowhere else."""
+    return Response(orjson.dumps(payload), status=status, mimetype="application/json")
+
+
+def no_content() -> Response:
+    """A 204: done, and nothing to say."""
+    return Response(status=204)

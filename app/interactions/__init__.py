@@ -1,0 +1,1 @@
+"""The turn traces: recorded once, listed fast, never a word of what was said."""

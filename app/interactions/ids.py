@@ -1,0 +1,56 @@
+"""Interaction ids: ULIDs whose random part is made from the turn they stand for.
+
+The first 48 bits are the instant at which the turn occurred, in milliseconds; the other 80 are
+`turn_key`, an HMAC of organization, environment and turn id. So one value gives order, time range
+and identity, and an id proves that it was made for its turn.
+ULID: https://github.com/ulid/spec
+"""
+
+import hashlib
+import hmac
+import re
+
+from ulid import ULID
+
+PREFIX = "int_"
+_INTERACTION_ID = re.compile(r"int_([0-7][0-9A-HJKMNP-TV-Z]{25})", re.ASCII)
+_TIME_CHARACTERS = 10
+_KEY_BYTES = 10
+_LAST_MS = 2**48 - 1
+# Crockford's alphabet onto the digits that `int(…, 32)` reads.
+_TO_BASE_32 = str.maketrans("0123456789ABCDEFGHJKMNPQRSTVWXYZ", "0123456789abcdefghijklmnopqrstuv")
+
+
+class TurnKeys:
+    """Makes turn keys with the one secret that never rotates."""
+
+    def __init__(self, id_key: str) -> None:
+        self._key = id_key.encode()
+
+    def ulid(self, account: str, turn_id: str, occurred_at_ms: int) -> str:
+        """The ULID (26 characters) of the turn `turn_id` of `account` at that instant."""
+        message = f"{account}\0{turn_id}".encode()
+        digest = hmac.digest(self._key, message, hashlib.sha256)[:_KEY_BYTES]
+        return str(ULID(occurred_at_ms.to_bytes(6, "big") + digest))
+
+
+def turn_key(ulid: str) -> str:
+    """The part of an interaction's ULID that identifies its turn: 16 characters, 80 bits."""
+    return ulid[_TIME_CHARACTERS:]
+
+
+def instant_ms(ulid: str) -> int:
+    """When the turn occurred, milliseconds since 1970."""
+    return int(ulid[:_TIME_CHARACTERS].translate(_TO_BASE_32), 32)
+
+
+def first_ulid(at_ms: int) -> str:
+    """The smallest ULID of a millisecond; instants outside ULID's range count as its ends."""
+    bounded = min(max(at_ms, 0), _LAST_MS)
+    return str(ULID(bounded.to_bytes(6, "big") + bytes(_KEY_BYTES)))
+
+
+def find_ulid(interaction_id: str) -> str | None:
+    """The ULID in `int_…`, or None if that is no interaction id."""
+    found = _INTERACTION_ID.fullmatch(interaction_id)
+    return found[1] if found else None

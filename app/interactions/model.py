@@ -1,0 +1,121 @@
+"""The values of a turn trace, apart from how they are stored or sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.admission.decision import ItemCharge, TurnCharge
+from app.interactions.ids import PREFIX, instant_ms, turn_key
+from app.http.instants import format_ms
+
+MODES = ("stateless", "stateful")
+STATUSES = ("completed", "guardrail_blocked", "failed", "timed_out")
+_BILLED = frozenset({"completed", "guardrail_blocked"})
+
+Document = dict[str, Any]
+Item = dict[str, Any]
+
+# What the producer tells and the item shows, in the item's order.
+CONTENT = (
+    "mode",
+    "status",
+    "user_id",
+    "relationship_id",
+    "personality_id",
+    "inferred_emotional_state",
+    "memory",
+    "guardrails",
+    "usage",
+    "latency_ms",
+    "time_to_first_token_ms",
+    "error_code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to, all combined with AND; `from_ms` inclusive, `to_ms` not."""
+
+    user_id: str | None = None
+    relationship_id: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items, newest first, and the cursor of the rest if there is any."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A finished turn as its producer told it, with the id that it will have."""
+
+    ulid: str
+    content: Mapping[str, Any]
+
+    @property
+    def turn_key(self) -> str:
+        """The turn's identity within its account."""
+        return turn_key(self.ulid)
+
+    @property
+    def cost(self) -> int:
+        """How many turns it takes from the quota."""
+        cost: int = self.content["usage"]["turns_consumed"]
+        return cost
+
+    def charge(self) -> TurnCharge:
+        """What admission must weigh; only a stateful turn that costs counts a relationship."""
+        counts = self.content["mode"] == "stateful" and self.cost > 0
+        return TurnCharge(
+            self.turn_key, self.cost, self.content["relationship_id"] if counts else None
+        )
+
+    def document(
+        self, account: str, quota_period: str, charge: ItemCharge, charged: int
+    ) -> Document:
+        """The row to store, of which `charged` turns were taken from the period's quota.
+
+        `open: 0` says that no roll-up has counted it yet.
+        """
+        usage = self.content["usage"] | {
+            "active_relationship_counted": charge.relationship_counted
+        }
+        return {
+            "_id": self.ulid,
+            "account": account,
+            "turn_key": self.turn_key,
+            "recorded_at": charge.recorded_at_us,
+            "quota_period": quota_period,
+            "charged": charged,
+            "open": 0,
+            **self.content,
+            "usage": usage,
+        }
+
+    def is_same_as(self, stored: Document) -> bool:
+        """Whether `stored` tells the same turn; what the service itself added does not count."""
+        if stored["_id"] != self.ulid:
+            return False
+        usage = dict(stored["usage"])
+        del usage["active_relationship_counted"]
+        told = {name: stored[name] for name in CONTENT} | {"usage": usage}
+        return told == dict(self.content)
+
+
+def default_cost(status: str) -> int:
+    """The turns that a status costs unless the producer says otherwise."""
+    return 1 if status in _BILLED else 0
+
+
+def item_of(document: Document) -> Item:
+    """The wire form of a stored row."""
+    ulid = document["_id"]
+    item = {"interaction_id": PREFIX + ulid, "created_at": format_ms(instant_ms(ulid))}
+    for name in CONTENT:
+        item[name] = document[name]
+    return item

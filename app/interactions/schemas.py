@@ -1,0 +1,177 @@
+"""The shape of a turn on the wire.
+
+Every string is an enumeration or matches an anchored pattern without white space, every number is
+bounded, every object is closed: that is how no text can enter. `validator.py` derives the
+database's own check from the same schema.
+"""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validates_schema
+
+from app.http.fields import (
+    Boolean,
+    Choice,
+    Instant,
+    Integer,
+    ListOf,
+    Number,
+    Numeral,
+    Part,
+    Reason,
+    StrictSchema,
+    Token,
+)
+from app.interactions.model import MODES, STATUSES, default_cost
+
+IDENTIFIER = r"^[A-Za-z0-9._:@|/+=-]{1,128}$"
+NAME = r"^[A-Za-z0-9._:@/-]{1,64}$"
+LABEL = r"^[a-z][a-z0-9_]{0,31}$"
+INTERACTION_ID = r"^int_[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+
+CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
+
+MOST_PER_BATCH = 500
+MOST_PER_PAGE = 100
+DEFAULT_PER_PAGE = 20
+MOST_TURNS_CONSUMED = 1_000
+_DAY_MS = 86_400_000
+_MOST_TOKENS = 100_000_000
+
+
+class EmotionalStateSchema(StrictSchema):
+    """How the engine read the user's mood, as labels and numbers."""
+
+    primary = Token(LABEL, required=True)
+    confidence = Number(0, 1, load_default=None, allow_none=True)
+    secondary = ListOf(Token(LABEL), 8, load_default=list)
+    intensity = Token(LABEL, load_default=None, allow_none=True)
+    valence = Number(-1, 1, load_default=None, allow_none=True)
+    arousal = Number(-1, 1, load_default=None, allow_none=True)
+
+
+class MemorySchema(StrictSchema):
+    """What the turn took from and gave to the relationship's memory."""
+
+    consulted = Boolean(required=True)
+    summary_used = Token(IDENTIFIER, load_default=None, allow_none=True)
+    significant_moments_referenced = Integer(0, 10_000, load_default=0)
+    model_updated = Boolean(load_default=False)
+
+
+class GuardrailsSchema(StrictSchema):
+    """Which guardrails changed the answer."""
+
+    applied = ListOf(Token(LABEL), 32, load_default=list)
+
+
+class UsageSchema(StrictSchema):
+    """What the turn consumed; `turns_consumed` follows from the status unless it is told."""
+
+    turns_consumed = Integer(0, MOST_TURNS_CONSUMED)
+    llm_provider = Token(NAME, load_default=None, allow_none=True)
+    llm_model = Token(NAME, load_default=None, allow_none=True)
+    input_tokens = Integer(0, _MOST_TOKENS, load_default=None, allow_none=True)
+    output_tokens = Integer(0, _MOST_TOKENS, load_default=None, allow_none=True)
+
+
+class ContentSchema(StrictSchema):
+    """What a producer tells of a turn, besides which turn it is and when it occurred."""
+
+    mode = Choice(MODES, required=True)
+    status = Choice(STATUSES, required=True)
+    user_id = Token(IDENTIFIER, load_default=None, allow_none=True)
+    relationship_id = Token(IDENTIFIER, load_default=None, allow_none=True)
+    personality_id = Token(NAME, required=True)
+    inferred_emotional_state = Part(EmotionalStateSchema, load_default=None, allow_none=True)
+    memory = Part(MemorySchema, load_default=None, allow_none=True)
+    guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
+    usage = Part(UsageSchema, load_default=lambda: UsageSchema().load({}))
+    latency_ms = Integer(0, _DAY_MS, required=True)
+    time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
+    error_code = Token(LABEL, load_default=None, allow_none=True)
+
+    @validates_schema
+    def _require_people(self, data: dict[str, Any], **_: Any) -> None:
+        """A stateful turn belongs to a user and a relationship."""
+        if data.get("mode") != "stateful":
+            return
+        reason = Reason("required", "is required for a stateful turn")
+        missing = [name for name in ("user_id", "relationship_id") if data.get(name) is None]
+        if missing:
+            raise ValidationError({name: [reason] for name in missing})  # type: ignore[dict-item]
+
+    @post_load
+    def _price(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        data["usage"].setdefault("turns_consumed", default_cost(data["status"]))
+        return data
+
+
+class TurnSchema(ContentSchema):
+    """The body of a recording: one finished turn."""
+
+    turn_id = Token(IDENTIFIER, required=True)
+    occurred_at = Instant(required=True)
+
+
+class BatchSchema(StrictSchema):
+    """The body of a batch: each element is judged by itself, as a `TurnSchema`."""
+
+    interactions = ListOf(
+        fields.Raw(metadata={"type": "object", "description": "As in `POST /v1/interactions`."}),
+        MOST_PER_BATCH,
+        minimum=1,
+        required=True,
+    )
+
+
+class ListQuerySchema(StrictSchema):
+    """What a list takes: filters that are combined with AND, and a place to go on from."""
+
+    user_id = Token(IDENTIFIER)
+    relationship_id = Token(IDENTIFIER)
+    from_ms = Instant(data_key="from", allow_date=True)
+    to_ms = Instant(data_key="to", allow_date=True)
+    limit = Numeral(1, MOST_PER_PAGE, load_default=DEFAULT_PER_PAGE)
+    cursor = Token(CURSOR)
+
+    @validates_schema
+    def _require_order(self, data: dict[str, Any], **_: Any) -> None:
+        if "from_ms" in data and "to_ms" in data and data["from_ms"] >= data["to_ms"]:
+            reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
+            raise ValidationError({"from": [reason]})  # type: ignore[dict-item]
+
+
+class ItemUsageSchema(UsageSchema):
+    """Usage as it is told back."""
+
+    active_relationship_counted = Boolean()
+
+
+class ItemSchema(ContentSchema):
+    """A turn trace as it is told back."""
+
+    interaction_id = Token(INTERACTION_ID)
+    created_at = Instant()
+    usage = Part(ItemUsageSchema)
+
+
+class PageSchema(StrictSchema):
+    """A page of traces, newest first; a null `next_cursor` ends the walk."""
+
+    data = fields.List(fields.Nested(ItemSchema))
+    next_cursor = Token(CURSOR, allow_none=True)
+
+
+class BatchResultSchema(StrictSchema):
+    """What became of one element of a batch."""
+
+    status = Choice(("created", "duplicate", "rejected"))
+    interaction_id = Token(INTERACTION_ID)
+    error = fields.Dict()
+
+
+class BatchAnswerSchema(StrictSchema):
+    """One result for each element, in order."""
+
+    results = fields.List(fields.Nested(BatchResultSchema))

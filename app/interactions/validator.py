@@ -1,0 +1,98 @@
+"""The database's own check, derived from the wire schema, so that the two cannot drift apart.
+
+It stops text even where the API is by-passed. `$jsonSchema` as MongoDB 6.0 knows it:
+https://www.mongodb.com/docs/manual/reference/operator/query/jsonSchema/
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from app.http.fields import Boolean, Integer, ListOf, Number, Part
+from app.interactions.schemas import IDENTIFIER, ContentSchema, ItemUsageSchema
+
+BsonSchema = dict[str, Any]
+_ULID = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}\z"
+_WHOLE = ["int", "long"]
+
+
+def bson_schema() -> BsonSchema:
+    """The `$jsonSchema` of a row of `interactions`."""
+    content = ContentSchema()
+    content.fields["usage"] = Part(ItemUsageSchema)
+    row = _object(content)
+    row["properties"] |= {
+        "_id": {"bsonType": "string", "pattern": _ULID},
+        "account": {
+            "bsonType": "string",
+            "pattern": r"^org_[0-7][0-9A-HJKMNP-TV-Z]{25}:(live|test)\z",
+        },
+        "turn_key": {"bsonType": "string", "pattern": r"^[0-9A-HJKMNP-TV-Z]{16}\z"},
+        "recorded_at": {"bsonType": "long", "minimum": 0},
+        "quota_period": {"bsonType": "string", "pattern": r"^\d{4}-\d{2}-\d{2}\z"},
+        "charged": {"bsonType": _WHOLE, "minimum": 0, "maximum": 1_000},
+    }
+    row["required"] = sorted(row["properties"])
+    row["properties"] |= {
+        "open": {"bsonType": _WHOLE, "minimum": 0},
+        "expires_at": {"bsonType": "date"},
+    }
+    person = {"bsonType": "string", "pattern": _anchored(IDENTIFIER)}
+    row["anyOf"] = [
+        {"properties": {"mode": {"enum": ["stateless"]}}},
+        {"properties": {"user_id": person, "relationship_id": person}},
+    ]
+    return row
+
+
+def _object(schema: Schema) -> BsonSchema:
+    properties = {name: _value(field) for name, field in schema.fields.items()}
+    return {
+        "bsonType": "object",
+        "additionalProperties": False,
+        "required": sorted(properties),
+        "properties": properties,
+    }
+
+
+def _value(field: fields.Field[Any]) -> BsonSchema:
+    rules = _rules(field)
+    if not field.allow_none:
+        return rules
+    return {"oneOf": [{"bsonType": "null"}, rules]}
+
+
+def _rules(field: fields.Field[Any]) -> BsonSchema:
+    if isinstance(field, Part):
+        return _object(field.schema)
+    if isinstance(field, ListOf):
+        return _bounds(field, "Items") | {
+            "bsonType": "array",
+            "items": _value(field.inner),
+        }
+    if isinstance(field, Boolean):
+        return {"bsonType": "bool"}
+    if isinstance(field, Integer):
+        return _bounds(field, "imum") | {"bsonType": _WHOLE}
+    if isinstance(field, Number):
+        return _bounds(field, "imum") | {"bsonType": "double"}
+    return _string(field)
+
+
+def _bounds(field: fields.Field[Any], suffix: str) -> BsonSchema:
+    (bounds,) = field.validators
+    found: Mapping[str, Any] = vars(bounds)
+    return {f"min{suffix}": found["min"], f"max{suffix}": found["max"]}
+
+
+def _string(field: fields.Field[Any]) -> BsonSchema:
+    (rule,) = field.validators
+    if choices := getattr(rule, "choices", None):
+        return {"enum": list(choices)}
+    return {"bsonType": "string", "pattern": _anchored(vars(rule)["regex"].pattern)}
+
+
+def _anchored(pattern: str) -> str:
+    # In the database's dialect `$` also matches before a final line feed; `\z` does not.
+    return pattern.removesuffix("$") + r"\z"

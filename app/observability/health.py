@@ -1,0 +1,47 @@
+"""Is the process alive, and can it do its work?"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from app.http.provide import provided
+from app.http.responses import json_response
+
+blueprint = Blueprint("health", __name__, description="For platforms and load balancers.")
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """One probe a store: returns quietly when it answers, raises one of `failures` when not."""
+
+    probes: Mapping[str, Callable[[], object]]
+    failures: tuple[type[Exception], ...]
+
+    def check(self) -> dict[str, str]:
+        """`up` or `down` for each store, each asked once."""
+        return {name: self._ask(probe) for name, probe in self.probes.items()}
+
+    def _ask(self, probe: Callable[[], object]) -> str:
+        try:
+            probe()
+        except self.failures:
+            return "down"
+        return "up"
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """200 while the process answers at all; touches no store."""
+    return json_response({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def ready() -> Response:
+    """200 `ready`; 200 `degraded` while Redis is down; 503 while MongoDB is down."""
+    stores = provided(Probes).check()
+    if stores["mongodb"] == "down":
+        return json_response({"status": "unavailable", "stores": stores}, 503)
+    status = "ready" if stores["redis"] == "up" else "degraded"
+    return json_response({"status": status, "stores": stores})

@@ -1,0 +1,65 @@
+"""One JSON line a request on standard output; never a key, never a body, never a query."""
+
+import logging
+import sys
+
+import structlog
+from flask import Flask, Response, g, request
+
+from app.http.request_id import client_request_id, elapsed_ms, request_id
+
+_log = structlog.get_logger("turnledger.request")
+QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
+UNMATCHED = "unmatched"
+
+
+def configure(level: str) -> None:
+    """Send structured lines of at least `level` to standard output as JSON."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=_StandardOutput,
+        cache_logger_on_first_use=False,
+    )
+
+
+class _StandardOutput(structlog.PrintLogger):
+    """Looks up `sys.stdout` at each line, so that whoever captures it sees the lines."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__(sys.stdout)
+
+
+def init_app(app: Flask) -> None:
+    """Log each request once, when its response is complete."""
+    app.after_request(_line)
+
+
+def route_template() -> str:
+    """The matched rule, such as `/v1/interactions/<interaction_id>`: no ids, few values."""
+    return request.url_rule.rule if request.url_rule else UNMATCHED
+
+
+def _line(response: Response) -> Response:
+    write = _log.debug if request.endpoint in QUIET_ENDPOINTS else _log.info
+    principal = g.get("principal")
+    decision = g.get("decision")
+    write(
+        "request",
+        requestId=request_id(),
+        clientRequestId=client_request_id(),
+        method=request.method,
+        route=route_template(),
+        status=response.status_code,
+        durationMs=round(elapsed_ms(), 3),
+        organization=principal.organization_id if principal else None,
+        decision=decision.outcome.value if decision else None,
+    )
+    return response

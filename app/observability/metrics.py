@@ -1,0 +1,63 @@
+"""Prometheus metrics, summed over all workers.
+
+With `PROMETHEUS_MULTIPROC_DIR` set (gunicorn's configuration does so) every worker writes to a
+shared folder and any of them answers for all; without it the process speaks for itself.
+"""
+
+import os
+
+from flask import Flask, Response, g, request
+from flask_smorest import Blueprint
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.http.request_id import elapsed_ms
+from app.observability.logging import route_template
+
+REQUESTS = Counter(
+    "turnledger_requests", "Requests answered.", ["method", "route", "status"]
+)
+DURATION = Histogram(
+    "turnledger_request_duration_seconds",
+    "Time from the first hook to the complete response.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+DECISIONS = Counter("turnledger_decisions", "Admission decisions.", ["outcome"])
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+blueprint = Blueprint("metrics", __name__, description="For operators.")
+
+
+def init_app(app: Flask) -> None:
+    """Count each request when its response is complete."""
+    app.after_request(_count)
+
+
+@blueprint.get("/metrics")
+@blueprint.doc(security=[{"operatorToken": []}])
+def scrape() -> Response:
+    """Prometheus exposition, for the holder of the operator token."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _count(response: Response) -> Response:
+    # A made-up method would be a label of the client's choosing.
+    method = request.method if request.method in _METHODS else "other"
+    route = route_template()
+    REQUESTS.labels(method, route, response.status_code).inc()
+    DURATION.labels(route).observe(elapsed_ms() / 1000)
+    if decision := g.get("decision"):
+        DECISIONS.labels(decision.outcome.value).inc()
+    return response

@@ -1,0 +1,1 @@
+"""Who is asking: organizations, plans, API keys, billing periods, authentication."""

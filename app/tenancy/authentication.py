@@ -1,0 +1,155 @@
+"""From an `Authorization` header to a principal, or to the reason why not."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from app.http.problems import Problem
+from app.tenancy import api_keys
+from app.tenancy.api_keys import MalformedKey, ParsedKey
+from app.tenancy.model import ApiKey, Organization, Plan, Principal
+from app.tenancy.moments import utc_now
+from app.tenancy.service import organization_of
+from app.tenancy.store import TenancyStore
+
+CACHE_SIZE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A stored key with the principal it stands for, as read at one moment."""
+
+    key: ApiKey
+    principal: Principal
+
+
+class RecentHolders:
+    """Holders by look-up id, each for `seconds`; the least recently used leave first.
+
+    Safe between threads. A holder proves nothing: the secret is checked against it every time.
+    """
+
+    def __init__(self, seconds: float, size: int, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._clock = clock
+        self._entries: OrderedDict[str, tuple[float, Holder]] = OrderedDict()
+        self._lock = Lock()
+
+    def get_or_read(self, lookup: str, read: Callable[[], Holder | None]) -> Holder | None:
+        """The holder, at most `seconds` plus the duration of one read out of date."""
+        # The age counts from before the read: a revocation during it is not outlived.
+        now = self._clock()
+        with self._lock:
+            read_at, holder = self._entries.get(lookup, (None, None))
+            if read_at is not None and now - read_at < self._seconds:
+                self._entries.move_to_end(lookup)
+                return holder
+        fresh = read()
+        if fresh is not None:
+            self._keep(lookup, now, fresh)
+        return fresh
+
+    def _keep(self, lookup: str, read_at: float, holder: Holder) -> None:
+        with self._lock:
+            self._entries[lookup] = (read_at, holder)
+            self._entries.move_to_end(lookup)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+
+class Authenticator:
+    """Tells who holds the key in a header; revocations and plan changes bite within 5 s."""
+
+    def __init__(
+        self,
+        store: TenancyStore,
+        plans: Mapping[str, Plan],
+        peppers: Sequence[str],
+        *,
+        cache_seconds: float = 2.0,
+        now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._plans = plans
+        self._peppers = peppers
+        self._now = now
+        self._recent = RecentHolders(cache_seconds, CACHE_SIZE, monotonic)
+
+    def authenticate(self, authorization: str | None) -> Principal:
+        """The principal of a valid key; a suspended organization's too, access answers 402.
+
+        Raises Problem: authentication_error (no bearer credential, or revoked), invalid_token
+        (mistyped or never issued), token_expired. A mistyped key costs no store call.
+        """
+        parsed = _parse(_bearer_token(authorization))
+        holder = self._recent.get_or_read(parsed.lookup, lambda: self._read(parsed.lookup))
+        if holder is None or not self._fits(parsed, holder.key):
+            raise _invalid_token()
+        self._require_usable(holder.key)
+        return holder.principal
+
+    def _read(self, lookup: str) -> Holder | None:
+        key = self._store.find_key_by_lookup(lookup)
+        found = self._store.find_organization(key.organization_id) if key else None
+        if key is None or found is None:
+            return None
+        return Holder(key, _principal(key, organization_of(found, self._plans)))
+
+    def _fits(self, parsed: ParsedKey, key: ApiKey) -> bool:
+        return parsed.environment is key.environment and api_keys.matches(
+            parsed.token, key.digest, self._peppers
+        )
+
+    def _require_usable(self, key: ApiKey) -> None:
+        if key.revoked_at is not None:
+            raise _refusal("authentication_error", "This API key is revoked. Use another key.")
+        if key.expires_at is not None and self._now() >= key.expires_at:
+            raise _refusal(
+                "token_expired",
+                "This API key has expired. Use another key.",
+                challenge='Bearer error="token_expired"',
+            )
+
+
+def _principal(key: ApiKey, organization: Organization) -> Principal:
+    return Principal(
+        organization_id=organization.id,
+        organization_name=organization.name,
+        key_id=key.id,
+        scope=key.scope,
+        environment=key.environment,
+        plan=organization.plan,
+        limits=organization.limits,
+        signed_up_on=organization.signed_up_on,
+        is_suspended=organization.is_suspended,
+    )
+
+
+def _bearer_token(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").strip(" \t").partition(" ")
+    token = token.strip(" \t")
+    if scheme.lower() != "bearer" or not token:
+        raise _refusal(
+            "authentication_error", "Send an API key in the header `Authorization: Bearer <key>`."
+        )
+    return token
+
+
+def _parse(token: str) -> ParsedKey:
+    try:
+        return api_keys.parse(token)
+    except MalformedKey:
+        raise _invalid_token() from None
+
+
+def _invalid_token() -> Problem:
+    return _refusal("invalid_token", "This is not a valid API key. Check that it is complete.")
+
+
+def _refusal(code: str, message: str, challenge: str = "Bearer") -> Problem:
+    return Problem(code, message, headers={"WWW-Authenticate": challenge})

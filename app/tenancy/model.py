@@ -1,0 +1,109 @@
+"""Who is asking, and what they may do: the values that every other room speaks of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key may do; each scope includes the ones before it."""
+
+    READ = "read"
+    READ_WRITE = "read_write"
+    ADMIN = "admin"
+
+    def includes(self, other: "Scope") -> bool:
+        """Whether a key with this scope may do what `other` allows."""
+        ranked = list(Scope)
+        return ranked.index(self) >= ranked.index(other)
+
+    @property
+    def included(self) -> list["Scope"]:
+        """Every scope that this one includes, itself last."""
+        return [scope for scope in Scope if self.includes(scope)]
+
+
+class Environment(StrEnum):
+    """Two worlds of one organization that never see each other's data."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class OveragePolicy(StrEnum):
+    """What a spent quota does: refuse the turn, or go on counting."""
+
+    BLOCK = "block"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Ceilings in force for one organization; `None` means unlimited."""
+
+    requests_per_second: int
+    burst: int
+    turns: int | None
+    active_relationships: int | None
+    overage_policy: OveragePolicy = OveragePolicy.BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An entry of the plan catalogue."""
+
+    id: str
+    name: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """A customer; `limits` are its plan's with its own `overrides` applied."""
+
+    id: str
+    name: str
+    plan: str
+    limits: Limits
+    signed_up_on: date
+    created_at: datetime
+    overrides: Mapping[str, int | str] = field(default_factory=dict)
+    is_suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is stored: `digest` proves the secret without holding it, `hint` names it."""
+
+    id: str
+    organization_id: str
+    environment: Environment
+    scope: Scope
+    lookup: str
+    digest: str = field(repr=False)
+    hint: str
+    created_at: datetime
+    label: str | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated key with all that a request needs to know of its organization."""
+
+    organization_id: str
+    organization_name: str
+    key_id: str
+    scope: Scope
+    environment: Environment
+    plan: str
+    limits: Limits
+    signed_up_on: date
+    is_suspended: bool = False
+
+    @property
+    def account(self) -> str:
+        """The tenant that owns ledger rows: organization and environment."""
+        return f"{self.organization_id}:{self.environment.value}"

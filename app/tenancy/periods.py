@@ -1,0 +1,53 @@
+"""Billing periods: months of UTC days, anchored on the day an organization signed up."""
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span [start, end) between two UTC midnights."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def label(self) -> str:
+        """The first day, `2026-11-05`: names the period in keys and in ledger rows."""
+        return self.start.date().isoformat()
+
+    @property
+    def start_us(self) -> int:
+        """Microseconds since 1970 at which the period begins."""
+        return (self.start - _EPOCH) // _MICROSECOND
+
+    @property
+    def end_us(self) -> int:
+        """Microseconds since 1970 at which the next period begins."""
+        return (self.end - _EPOCH) // _MICROSECOND
+
+
+def period_at(signed_up_on: date, instant_us: int) -> Period:
+    """The one period of this sign-up day that holds `instant_us` (microseconds since 1970).
+
+    Every start is computed from the sign-up day itself, so a short month never moves the later
+    ones: 31 January, 28 February, 31 March. Periods tile time, before the sign-up day too.
+    """
+    today = (_EPOCH + timedelta(microseconds=instant_us)).date()
+    month = today.year * 12 + today.month - 1
+    if today.day < _day_in(month, signed_up_on.day):
+        month -= 1
+    return Period(_start(month, signed_up_on.day), _start(month + 1, signed_up_on.day))
+
+
+def _day_in(month: int, anchor: int) -> int:
+    """The anchor day in a month counted from year 0, or that month's last day if it is shorter."""
+    return min(anchor, monthrange(month // 12, month % 12 + 1)[1])
+
+
+def _start(month: int, anchor: int) -> datetime:
+    return datetime(month // 12, month % 12 + 1, _day_in(month, anchor), tzinfo=UTC)

@@ -1,0 +1,158 @@
+"""The rules of organizations: their names, plans, own ceilings and suspension."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from ulid import ULID
+
+from app.http.problems import Offence, Problem, offence
+from app.tenancy.model import Organization, OveragePolicy, Plan
+from app.tenancy.moments import utc_now, whole_ms
+from app.tenancy.plans import (
+    BOUNDS,
+    MAX_BURST,
+    QUOTA_FIELDS,
+    UNLIMITED,
+    effective_limits,
+    limit_fault,
+    plan_of,
+)
+from app.tenancy.store import TenancyStore
+
+MAX_NAME_LENGTH = 100
+
+Overrides = Mapping[str, int | str]
+
+
+class Organizations:
+    """Organizations as operators manage them; none of this is reachable over HTTP."""
+
+    def __init__(
+        self,
+        store: TenancyStore,
+        plans: Mapping[str, Plan],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._store = store
+        self._plans = plans
+        self._now = now
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The plan catalogue, in the order of its file."""
+        return self._plans
+
+    def create(self, name: str, plan_id: str, signed_up_on: date | None = None) -> Organization:
+        """Store a new organization; billing periods are anchored on `signed_up_on` (today).
+
+        Raises a validation Problem for a bad name or an unknown plan.
+        """
+        _require([*_name_offences(name), *self._plan_offences(plan_id)])
+        now = whole_ms(self._now())
+        organization_id = f"org_{ULID.from_datetime(now)}"
+        document = {
+            "_id": organization_id,
+            "name": name,
+            "plan": plan_id,
+            "overrides": {},
+            "is_suspended": False,
+            "signed_up_on": (signed_up_on or now.date()).isoformat(),
+            "created_at": now,
+        }
+        self._store.insert_organization(document)
+        return self.get_(organization_id)
+
+    def list_(self) -> list[Organization]:
+        """Every organization, oldest first."""
+        return [organization_of(found, self._plans) for found in self._store.list_organizations()]
+
+    def get_(self, organization_id: str) -> Organization:
+        """One organization; Problem not_found if there is none with this id."""
+        return self._known(organization_id, self._store.find_organization(organization_id))
+
+    def set_plan(
+        self, organization_id: str, plan_id: str, overrides: Overrides | None = None
+    ) -> Organization:
+        """Put an organization on a plan; `overrides` replace all of its former own ceilings.
+
+        Keys: requests_per_second, burst, turns, active_relationships (the last two also
+        "unlimited"), overage_policy. A rate without a burst gets a burst of two seconds. Used
+        quota stays used. In force everywhere within 5 s.
+        """
+        own = dict(overrides or {})
+        _require([*self._plan_offences(plan_id), *_override_offences(own)])
+        if "requests_per_second" in own and "burst" not in own:
+            own["burst"] = min(2 * int(own["requests_per_second"]), MAX_BURST)
+        return self._update(organization_id, {"plan": plan_id, "overrides": own})
+
+    def suspend(self, organization_id: str) -> Organization:
+        """Refuse every request of this organization with 402 until it is resumed."""
+        return self._update(organization_id, {"is_suspended": True})
+
+    def resume(self, organization_id: str) -> Organization:
+        """End a suspension; harmless if there is none."""
+        return self._update(organization_id, {"is_suspended": False})
+
+    def _update(self, organization_id: str, fields: Mapping[str, Any]) -> Organization:
+        return self._known(
+            organization_id, self._store.update_organization(organization_id, fields)
+        )
+
+    def _known(self, organization_id: str, found: Mapping[str, Any] | None) -> Organization:
+        if found is None:
+            raise Problem("not_found", f"There is no organization '{organization_id}'.")
+        return organization_of(found, self._plans)
+
+    def _plan_offences(self, plan_id: str) -> list[Offence]:
+        if plan_id in self._plans:
+            return []
+        known = list(self._plans)
+        message = f"There is no plan '{plan_id}'; choose one of {', '.join(known)}."
+        return [offence("plan", "not_allowed", message, known)]
+
+
+def organization_of(document: Mapping[str, Any], plans: Mapping[str, Plan]) -> Organization:
+    """The organization in a store document, its limits worked out; UnknownPlan if that fails."""
+    plan = plan_of(plans, document["plan"], document["_id"])
+    return Organization(
+        id=document["_id"],
+        name=document["name"],
+        plan=plan.id,
+        limits=effective_limits(plan, document["overrides"]),
+        signed_up_on=document["signed_up_on"],
+        created_at=document["created_at"],
+        overrides=document["overrides"],
+        is_suspended=document["is_suspended"],
+    )
+
+
+def _require(offences: list[Offence]) -> None:
+    if offences:
+        raise Problem.invalid(offences)
+
+
+def _name_offences(name: str) -> list[Offence]:
+    if name.strip() and name.isprintable() and len(name) <= MAX_NAME_LENGTH:
+        return []
+    message = f"The name must be 1 to {MAX_NAME_LENGTH} printable characters."
+    return [offence("name", "invalid_name", message, {"max_length": MAX_NAME_LENGTH})]
+
+
+def _override_offences(overrides: Overrides) -> list[Offence]:
+    return [
+        offence(field, "invalid_limit", f"{field} {fault}.")
+        for field, value in overrides.items()
+        if (fault := _override_fault(field, value))
+    ]
+
+
+def _override_fault(field: str, value: int | str) -> str | None:
+    if field == "overage_policy":
+        policies = list(OveragePolicy)
+        return None if value in policies else f"must be one of {', '.join(policies)}"
+    if field not in BOUNDS:
+        return f"is not a ceiling; those are {', '.join(BOUNDS)}, overage_policy"
+    if field in QUOTA_FIELDS and value == UNLIMITED:
+        return None
+    return limit_fault(field, value)

@@ -1,0 +1,125 @@
+"""Every setting of the service, read once from the environment.
+
+A bad or missing variable never stops at the first: `SettingsError` lists them all, each with its
+remedy, so that one failed start is enough to mend a deployment.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from environs import Env, EnvValidationError
+from limits import parse
+from marshmallow import ValidationError
+from marshmallow.validate import URL, Length, OneOf, Range
+
+_PLANS_FILE = Path(__file__).resolve().parent / "plans.toml"
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_SECRET = Length(min=32, error="needs at least 32 random characters")
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that can start."""
+
+
+class BackendKind(StrEnum):
+    """Where the data lives: real servers, or twins inside one process that forget."""
+
+    LIVE = "live"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `create_app` needs to know; numbers carry their unit in their name.
+
+    `key_peppers` and `cursor_secrets` are lists, newest first: the first one signs, all of them
+    verify, so either can be rotated with an overlap. `id_key` never rotates, because interaction
+    ids are made from it.
+    """
+
+    key_peppers: tuple[str, ...]
+    id_key: str
+    cursor_secrets: tuple[str, ...]
+    backend: BackendKind = BackendKind.LIVE
+    mongodb_uri: str = ""
+    redis_url: str = ""
+    operator_token: str = ""
+    plans_file: Path = _PLANS_FILE
+    trusted_proxy_hops: int = 0
+    ip_limit: str = "20 per 2 seconds"
+    redis_timeout_ms: int = 50
+    mongodb_timeout_ms: int = 2_000
+    request_deadline_s: int = 10
+    log_level: str = "info"
+    documentation_url: str = ""
+
+    @classmethod
+    def from_environ(cls) -> "Settings":
+        """Read the process's environment; raises `SettingsError` naming every bad variable."""
+        env = Env(eager=False)
+        values = _read(env)
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            raise SettingsError(_explain(error)) from None
+        # A variable that is not set leaves the default that stands in the class above.
+        return cls(**{name: value for name, value in values.items() if value is not None})
+
+
+def _read(env: Env) -> dict[str, Any]:
+    backend = env.enum("BACKEND", BackendKind.LIVE, enum=BackendKind, by_value=True)
+    address: dict[str, Any] = {"validate": Length(min=1)}
+    if backend is BackendKind.MEMORY:
+        address["default"] = None
+    return {
+        "backend": backend,
+        "mongodb_uri": env.str("MONGODB_URI", **address),
+        "redis_url": env.str("REDIS_URL", **address),
+        "key_peppers": _secrets(env, "KEY_PEPPERS"),
+        "id_key": env.str("ID_KEY", validate=_SECRET),
+        "cursor_secrets": _secrets(env, "CURSOR_SECRETS"),
+        "operator_token": env.str("OPERATOR_TOKEN", None, validate=_SECRET),
+        "plans_file": env.path("PLANS_FILE", None, validate=_is_file),
+        "trusted_proxy_hops": env.int("TRUSTED_PROXY_HOPS", None, validate=Range(0, 10)),
+        "ip_limit": env.str("IP_LIMIT", None, validate=_is_rate),
+        "redis_timeout_ms": env.int("REDIS_TIMEOUT_MS", None, validate=Range(1, 60_000)),
+        "mongodb_timeout_ms": env.int("MONGODB_TIMEOUT_MS", None, validate=Range(500, 60_000)),
+        "request_deadline_s": env.int("REQUEST_DEADLINE_S", None, validate=Range(1, 300)),
+        "log_level": env.str("LOG_LEVEL", None, validate=OneOf(_LOG_LEVELS)),
+        "documentation_url": env.str("DOCUMENTATION_URL", None, validate=URL(require_tld=False)),
+    }
+
+
+def _secrets(env: Env, name: str) -> tuple[str, ...]:
+    items = env.list(name, validate=[Length(min=1), _each_secret])
+    return tuple(items or ())
+
+
+def _each_secret(items: list[str]) -> None:
+    for item in items:
+        _SECRET(item)
+
+
+def _is_file(path: Path) -> None:
+    if not path.is_file():
+        raise ValidationError("no such file")
+
+
+def _is_rate(text: str) -> None:
+    try:
+        parse(text)
+    except ValueError:
+        raise ValidationError("say it like '20 per 2 seconds'") from None
+
+
+def _explain(error: EnvValidationError) -> str:
+    """One line a variable; values are left out, since they may be secrets."""
+    found = error.error_messages
+    problems = found if isinstance(found, dict) else {"environment": found}
+    lines = [
+        f"  {name}: {' '.join(str(message) for message in messages)}"
+        for name, messages in problems.items()
+    ]
+    return "\n".join(["The environment cannot start Turnledger:", *lines, "See .env.example."])

@@ -1,0 +1,112 @@
+"""What the local run keeps under DATA_DIR, all of it readable by its owner alone."""
+
+import json
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SECRETS = ("KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS", "OPERATOR_TOKEN")
+EXPORTED = ("BACKEND", "MONGODB_URI", "REDIS_URL", "REDIS_TIMEOUT_MS", *SECRETS)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The folder of one local run and the files in it."""
+
+    path: Path
+
+    @property
+    def seed_file(self) -> Path:
+        """The demo's organizations and keys; keys are shown only once, so they are kept here."""
+        return self.path / "seed.json"
+
+    @property
+    def service_log(self) -> Path:
+        """What the workers write, from the last start on."""
+        return self.path / "service.log"
+
+    def owner_id(self) -> int:
+        """The process that holds or last held the folder; 0 if none ever did."""
+        try:
+            return int((self.path / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def is_owner_alive(self) -> bool:
+        """Whether the run that holds the folder goes on, rather than its orphans."""
+        owner_id = self.owner_id()
+        if not owner_id:
+            return False
+        try:
+            os.kill(owner_id, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def keep_owner(self, process_id: int) -> None:
+        """Remember who holds the folder."""
+        self._write("pid", f"{process_id}\n")
+
+    def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The service's secrets: from the environment, or made once and kept."""
+        kept = self._read("secrets.json") or {}
+        made = {name: kept.get(name) or secrets.token_urlsafe(32) for name in SECRETS}
+        if made != kept:
+            self._write("secrets.json", _json(made))
+        return {name: environ.get(name) or made[name] for name in SECRETS}
+
+    def seed(self, stores: str) -> dict[str, Any] | None:
+        """The demo that was seeded into `stores`, or None."""
+        found = self._read(self.seed_file.name)
+        return found["demo"] if found and found["stores"] == stores else None
+
+    def keep_seed(self, stores: str, demo: Mapping[str, Any]) -> None:
+        """Remember the demo that was seeded into `stores`."""
+        self._write(self.seed_file.name, _json({"stores": stores, "demo": demo}))
+
+    def forget_addresses(self) -> None:
+        """Take away what an earlier run announced, until it is true again."""
+        for name in ("demo.json", "env"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def announce(self, base_url: str, environ: Mapping[str, str], demo: Mapping[str, Any]) -> None:
+        """Write `env` and `demo.json`, the latter last: who sees it finds the service ready."""
+        exports = [
+            f"export {name}={shlex.quote(environ[name])}" for name in EXPORTED if name in environ
+        ]
+        self._write("env", "\n".join(exports) + "\n")
+        answer = {
+            "base_url": base_url,
+            "mongodb_uri": environ.get("MONGODB_URI"),
+            "redis_url": environ.get("REDIS_URL"),
+            "operator_token": environ["OPERATOR_TOKEN"],
+            "keys": demo["keys"],
+            "test_key": demo["test_key"],
+            "organizations": demo["organizations"],
+        }
+        self._write("demo.json", _json(answer))
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        return content
+
+    def _write(self, name: str, text: str) -> None:
+        """Whole or not at all, and never readable by others, not even for a moment."""
+        draft = self.path / f".{name}.new"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(self.path / name)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"

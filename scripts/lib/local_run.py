@@ -1,0 +1,123 @@
+"""The local run: real servers, schema, demo, gunicorn, in this order; ended in the reverse one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from app.backends.bundled import BundledServerError
+from app.backends.children import FolderInUse, holding
+from scripts.lib.local_files import DataFolder
+from scripts.lib.messages import Failure, print_ready, say
+from scripts.lib.service import address_of, ended_early, listen, running_gunicorn
+from scripts.lib.stores import DEMO_TURNS, MEMORY_DEMO_TURNS, Stores, open_stores, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+WATCH_INTERVAL_S = 0.2
+HOLD_WAIT_S = 30
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM."""
+
+
+def main() -> int:
+    """Run until a signal (0) or until something goes wrong (1)."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _raise_stopped)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asked for it
+        signal.signal(signal.SIGHUP, _raise_stopped)
+    try:
+        _run(time.monotonic())
+    except _Stopped:
+        say("stopped; the data stays")
+        return 0
+    except (Failure, BundledServerError, FolderInUse) as error:
+        print(f"scripts/run: {error}", file=sys.stderr)
+        return 1
+
+
+def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: what follows is the orderly end, and it is bounded.
+    for number in (*STOP_SIGNALS, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stopped
+
+
+def _run(started_at: float) -> NoReturn:
+    folder = DataFolder(Path(os.environ.get("DATA_DIR") or ROOT / "var"))
+    with ExitStack() as stack:
+        # The folder first: a killed run's gunicorn holds it for as long as it holds the port.
+        hold = _hold(stack, folder)
+        listener = stack.enter_context(listen(os.environ))
+        folder.forget_addresses()
+        stores = open_stores(stack, folder, os.environ)
+        environ = _environ(stores, folder)
+        if not stores.is_memory:
+            prepare(stores, folder, environ)
+        say("starting gunicorn")
+        base_url = "http://{}:{}".format(*address_of(listener))
+        application = "scripts.lib.memory_service:app" if stores.is_memory else "wsgi:app"
+        gunicorn = stack.enter_context(
+            running_gunicorn(application, listener, folder.service_log, environ, [hold])
+        )
+        demo = folder.seed(stores.identity) or {}
+        folder.announce(base_url, environ, demo)
+        seconds = time.monotonic() - started_at
+        print_ready(base_url, demo, folder.path, folder.service_log, seconds)
+        _watch(stores, gunicorn, folder)
+
+
+def _hold(stack: ExitStack, folder: DataFolder) -> int:
+    """Take the folder for us and for gunicorn; outlive the remains of a run that was killed."""
+    try:
+        hold = stack.enter_context(holding(folder.path, 0))
+    except FolderInUse:
+        if folder.is_owner_alive():
+            raise Failure(
+                f"DATA_DIR {folder.path} belongs to a run that goes on (process "
+                f"{folder.owner_id()}): stop it, or set another DATA_DIR"
+            ) from None
+        say("waiting for what a killed run left behind to end")
+        hold = stack.enter_context(holding(folder.path, HOLD_WAIT_S))
+    folder.keep_owner(os.getpid())
+    return hold
+
+
+def _environ(stores: Stores, folder: DataFolder) -> Mapping[str, str]:
+    """The service's whole environment; what the caller has set wins over our defaults."""
+    defaults = {
+        "DEMO_TURNS": MEMORY_DEMO_TURNS if stores.is_memory else DEMO_TURNS,
+        "WEB_CONCURRENCY": "4",
+        # Servers, service and its clients share one machine here.
+        "REDIS_TIMEOUT_MS": "1000",
+    }
+    environ = defaults | os.environ | folder.secrets(os.environ) | stores.environ
+    environ["DATA_DIR"] = str(folder.path)
+    if stores.is_memory:
+        environ["WEB_CONCURRENCY"] = "1"
+    if not environ["DEMO_TURNS"].isdigit():
+        raise Failure(f"DEMO_TURNS={environ['DEMO_TURNS']} is no number of turns")
+    return environ
+
+
+def _watch(stores: Stores, gunicorn: subprocess.Popen[bytes], folder: DataFolder) -> NoReturn:
+    """Look after the children until a signal comes; a child that ends is the end of the run."""
+    children = {server.name: (server.process, server.log) for server in stores.servers}
+    children["gunicorn"] = (gunicorn, folder.service_log)
+    while True:
+        for name, (process, log) in children.items():
+            if process.poll() is not None:
+                raise ended_early(name, process.returncode, log)
+        time.sleep(WATCH_INTERVAL_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

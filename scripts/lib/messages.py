@@ -1,0 +1,43 @@
+"""What the local run tells the person at the terminal."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Failure(Exception):
+    """The local run cannot go on; the message is one line that names the remedy."""
+
+
+def say(text: str) -> None:
+    """One step of progress."""
+    print(f"· {text}", flush=True)
+
+
+def warn(text: str) -> None:
+    """Something that the person should know before relying on the run."""
+    print(f"WARNING: {text}", file=sys.stderr, flush=True)
+
+
+def print_ready(
+    base_url: str, demo: Mapping[str, Any], folder: Path, service_log: Path, seconds: float
+) -> None:
+    """The addresses, the keys, and a command to paste."""
+    keys = demo["keys"]
+    rows = [(plan, scope, key) for plan, scopes in keys.items() for scope, key in scopes.items()]
+    rows.append(("pro", "test", demo["test_key"]))
+    lines = [
+        "",
+        f"Turnledger answers at {base_url} (ready in {seconds:.1f} s). Ctrl-C ends it.",
+        "",
+        f"  curl -s -H 'Authorization: Bearer {keys['pro']['read_write']}' \\",
+        f"    '{base_url}/v1/interactions?limit=2'",
+        "",
+        *(f"  {plan:<11}{scope:<11}{key}" for plan, scope, key in rows),
+        "",
+        f"  Addresses and keys: {folder / 'demo.json'}   Log: {service_log}",
+        f"  Commands: . {folder / 'env'} && .venv/bin/flask --app wsgi org list",
+        "",
+    ]
+    print("\n".join(lines), flush=True)

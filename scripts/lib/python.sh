@@ -1,0 +1,25 @@
+# Sourced: finds a Python that fits and starts bootstrap.py with it.
+#
+# The search happens outside the checkout and remembers real paths, because version managers put
+# shims on PATH whose choice depends on the folder one stands in.
+
+fits='import sys; fits = (3, 11) <= sys.version_info[:2] <= (3, 13); fits and print(sys.executable); sys.exit(not fits)'
+
+find_python() {
+  local candidate
+  for candidate in "$PWD/.venv/bin/python" python3 python3.13 python3.12 python3.11; do
+    if (cd / && "$candidate" -c "$fits") 2>/dev/null; then
+      return
+    fi
+  done
+  echo "Turnledger needs Python 3.11, 3.12 or 3.13, and none is on PATH." >&2
+  echo "On Debian: apt-get install -y python3 python3-venv" >&2
+  return 1
+}
+
+# with_requirements FILE ARGUMENT...: replaces this shell by the virtual environment's Python.
+with_requirements() {
+  local python
+  python="$(find_python)" || exit 1
+  exec "$python" scripts/lib/bootstrap.py "$@"
+}

@@ -1,0 +1,37 @@
+"""Commands run in a process of their own making, on in-memory stores."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(memory_app: Flask) -> Run:
+    """Types a command."""
+    runner = memory_app.test_cli_runner()
+    return lambda *words: runner.invoke(args=[*words])
+
+
+@pytest.fixture
+def answer(run: Run) -> Callable[..., Any]:
+    """Types a command with `--json` and reads what it prints."""
+
+    def read(*words: str) -> Any:
+        result = run(*words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return read
+
+
+@pytest.fixture
+def organization_id(answer: Callable[..., Any]) -> str:
+    """An organization on the plan `pro`."""
+    made: str = answer("org", "create", "Acme", "--plan", "pro")["id"]
+    return made

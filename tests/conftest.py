@@ -1,0 +1,180 @@
+"""Servers, stores and settings for every test.
+
+One mongod and one Redis-protocol server for each test process, started when first asked for. Every
+test gets its own database and an empty Redis. What is parametrised `memory` and `live` holds on
+the in-memory twins as well as on the real servers.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from redis import Redis
+
+from app.backends import Backend, live, memory
+from app.backends.bundled import running_mongod, running_redis
+from config.settings import BackendKind, Settings
+from tests.servers import RunningService, environ_for, running_service, settings_for
+
+hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
+hypothesis.settings.load_profile("turnledger")
+
+BACKENDS = ["memory", "live"]
+REDIS_DATABASES_COUNT = 256
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def live_mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real mongod of this test process, its TTL monitor at one pass a second."""
+    folder = tmp_path_factory.mktemp("mongod")
+    with running_mongod(folder, ttl_monitor_sleep_s=1, is_ephemeral=True) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def live_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real Redis-protocol server of this test process, at database 0."""
+    folder = tmp_path_factory.mktemp("redis")
+    with running_redis(folder, is_ephemeral=True, databases_count=REDIS_DATABASES_COUNT) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def mongodb_admin(live_mongodb_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A client that creates and drops the databases of tests."""
+    with MongoClient[dict[str, Any]](live_mongodb_uri, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture
+def fresh_mongodb_uri(
+    live_mongodb_uri: str, mongodb_admin: MongoClient[dict[str, Any]]
+) -> Iterator[str]:
+    """The real mongod with a database that only this test uses."""
+    name = f"test_{next(_numbers)}"
+    yield live_mongodb_uri.replace("/turnledger?", f"/{name}?")
+    mongodb_admin.drop_database(name)
+
+
+@pytest.fixture
+def fresh_redis_url(live_redis_url: str) -> str:
+    """The real Redis, emptied."""
+    with Redis.from_url(live_redis_url) as client:
+        client.flushdb()
+    return live_redis_url
+
+
+@pytest.fixture
+def memory_backend() -> Iterator[Backend]:
+    """Empty in-memory twins."""
+    backend = memory.connect()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def live_settings(fresh_mongodb_uri: str, fresh_redis_url: str) -> Settings:
+    """Settings that reach the real servers' empty stores."""
+    return settings_for(
+        backend=BackendKind.LIVE, mongodb_uri=fresh_mongodb_uri, redis_url=fresh_redis_url
+    )
+
+
+@pytest.fixture
+def live_backend(live_settings: Settings) -> Iterator[Backend]:
+    """The real servers' empty stores."""
+    backend = live.connect(live_settings)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Empty stores of each kind."""
+    chosen: Backend = request.getfixturevalue(f"{request.param}_backend")
+    return chosen
+
+
+@pytest.fixture
+def live_database(live_backend: Backend) -> Database[dict[str, Any]]:
+    """An empty database on the real mongod."""
+    return live_backend.database
+
+
+@pytest.fixture
+def live_redis(fresh_redis_url: str) -> Iterator[Redis]:
+    """The real Redis, emptied."""
+    with _redis_client(fresh_redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def memory_redis() -> Iterator[Redis]:
+    """An empty in-memory Redis."""
+    backend = memory.connect()
+    yield backend.redis
+    backend.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def redis_client(request: pytest.FixtureRequest) -> Redis:
+    """An empty Redis of each kind, replies decoded to text as the service has them."""
+    chosen: Redis = request.getfixturevalue(f"{request.param}_redis")
+    return chosen
+
+
+@pytest.fixture(params=BACKENDS)
+def mongo_database(request: pytest.FixtureRequest) -> Database[dict[str, Any]]:
+    """An empty database of each kind."""
+    chosen: Backend = request.getfixturevalue(f"{request.param}_backend")
+    return chosen.database
+
+
+@pytest.fixture
+def own_stores(
+    live_mongodb_uri: str, live_redis_url: str, mongodb_admin: MongoClient[dict[str, Any]]
+) -> Iterator[Callable[[], tuple[str, str]]]:
+    """Gives a MongoDB URI and a Redis URL that nobody else in this test uses."""
+    with ExitStack() as stack:
+
+        def give() -> tuple[str, str]:
+            number = next(_numbers)
+            name = f"service_{number}"
+            stack.callback(mongodb_admin.drop_database, name)
+            slot = 1 + number % (REDIS_DATABASES_COUNT - 1)
+            redis_url = live_redis_url.removesuffix("/0") + f"/{slot}"
+            with Redis.from_url(redis_url) as client:
+                client.flushdb()
+            return live_mongodb_uri.replace("/turnledger?", f"/{name}?"), redis_url
+
+        yield give
+
+
+@pytest.fixture
+def start_service(
+    own_stores: Callable[[], tuple[str, str]], tmp_path: Path
+) -> Iterator[Callable[..., RunningService]]:
+    """Starts real gunicorns, each with stores of its own; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(*, workers_count: int = 2, **environ: str) -> RunningService:
+            mongodb_uri, redis_url = own_stores()
+            service = running_service(
+                environ_for(mongodb_uri, redis_url, **environ),
+                tmp_path / f"gunicorn_{next(_numbers)}.log",
+                workers_count=workers_count,
+            )
+            return stack.enter_context(service)
+
+        yield start
+
+
+def _redis_client(url: str) -> Redis:
+    return Redis.from_url(url, socket_timeout=10, protocol=2, decode_responses=True)

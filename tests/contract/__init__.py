@@ -1,0 +1,1 @@
+"""One body of tests on the in-memory twins and on the real servers."""

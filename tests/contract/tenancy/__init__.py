@@ -1,0 +1,1 @@
+"""Organizations and keys as the stores keep them."""

@@ -1,0 +1,143 @@
+"""What is written is read back, on the twin as on the real server."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.store import AlreadyStored, TenancyStore
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, 123_000, tzinfo=UTC)
+KEY = ApiKey(
+    id="key_1",
+    organization_id="org_1",
+    environment=Environment.LIVE,
+    scope=Scope.ADMIN,
+    lookup="aaaaaaaa",
+    digest="00" * 32,
+    hint="uniq_live_aaaa...",
+    created_at=NOW,
+    label="ci",
+    expires_at=NOW + timedelta(days=3650),
+)
+ORGANIZATION = {
+    "_id": "org_1",
+    "name": "Café",
+    "plan": "pro",
+    "overrides": {"turns": "unlimited", "burst": 3},
+    "is_suspended": False,
+    "signed_up_on": "2024-02-29",
+    "created_at": NOW,
+}
+
+
+def numbered(number: int, **changes: Any) -> ApiKey:
+    """Another key, with an id and a look-up id of its own."""
+    return replace(KEY, id=f"key_{number}", lookup=f"{number:08}", **changes)
+
+
+def test_making_the_schema_again_changes_nothing(
+    store: TenancyStore, mongo_database: Database[dict[str, Any]]
+) -> None:
+    before = mongo_database["api_keys"].index_information()
+
+    store.ensure_schema()
+
+    assert mongo_database["api_keys"].index_information() == before
+    assert len(before) == 4
+
+
+def test_an_organization_is_read_back_with_its_day_and_instant(store: TenancyStore) -> None:
+    store.insert_organization(ORGANIZATION)
+
+    expected = ORGANIZATION | {"signed_up_on": date(2024, 2, 29)}
+    assert store.find_organization("org_1") == expected
+    assert store.list_organizations() == [expected]
+    assert store.find_organization("org_2") is None
+
+
+def test_an_update_touches_one_organization_and_answers_it(store: TenancyStore) -> None:
+    store.insert_organization(ORGANIZATION)
+    store.insert_organization(ORGANIZATION | {"_id": "org_2"})
+
+    changed = store.update_organization("org_1", {"is_suspended": True, "overrides": {}})
+
+    assert changed is not None
+    assert (changed["is_suspended"], changed["overrides"]) == (True, {})
+    assert store.find_organization("org_1") == changed
+    assert [found["is_suspended"] for found in store.list_organizations()] == [True, False]
+    assert store.update_organization("org_3", {"is_suspended": True}) is None
+
+
+@pytest.mark.parametrize("key", [KEY, numbered(2, label=None, expires_at=None)])
+def test_a_key_is_read_back_as_it_was(store: TenancyStore, key: ApiKey) -> None:
+    store.insert_key(key, None)
+
+    assert store.find_key(key.id) == key
+    assert store.find_key_by_lookup(key.lookup) == key
+    assert store.find_key(key.id, organization_id="org_1", environment="live") == key
+
+
+def test_a_key_is_found_only_by_its_owner(store: TenancyStore) -> None:
+    store.insert_key(KEY, "mark")
+
+    assert store.find_key(KEY.id, organization_id="org_2", environment="live") is None
+    assert store.find_key(KEY.id, organization_id="org_1", environment="test") is None
+    assert store.find_key("key_2") is None
+    assert store.find_key_by_lookup("bbbbbbbb") is None
+
+
+def test_two_keys_never_share_a_look_up_id(store: TenancyStore) -> None:
+    store.insert_key(KEY, None)
+
+    with pytest.raises(AlreadyStored):
+        store.insert_key(replace(KEY, id="key_2"), None)
+    assert store.find_key("key_2") is None
+
+
+def test_two_keys_never_share_an_idempotency_mark_but_many_have_none(store: TenancyStore) -> None:
+    for number in range(1, 4):
+        store.insert_key(numbered(number), None)
+    store.insert_key(numbered(4), "mark")
+
+    with pytest.raises(AlreadyStored):
+        store.insert_key(numbered(5), "mark")
+    found = store.find_key_by_idempotency(["other", "mark"])
+    assert found is not None
+    assert found.id == "key_4"
+    assert store.find_key_by_idempotency(["other"]) is None
+
+
+def test_listing_shows_the_newest_first_of_one_account_or_of_both(store: TenancyStore) -> None:
+    live, foreign = numbered(1), numbered(2, organization_id="org_2")
+    test, newest = numbered(3, environment=Environment.TEST), numbered(4)
+    for key in (live, foreign, test, newest):
+        store.insert_key(key, None)
+
+    assert store.list_keys("org_1", None) == [newest, test, live]
+    assert store.list_keys("org_1", Environment.LIVE) == [newest, live]
+    assert store.list_keys("org_3", None) == []
+
+
+def test_usable_keys_are_neither_revoked_nor_expired_nor_foreign(store: TenancyStore) -> None:
+    store.insert_key(numbered(1, expires_at=None), None)
+    store.insert_key(numbered(2, expires_at=NOW + timedelta(milliseconds=1)), None)
+    store.insert_key(numbered(3, expires_at=NOW), None)
+    store.insert_key(numbered(4, revoked_at=NOW), None)
+    store.insert_key(numbered(5, environment=Environment.TEST), None)
+    store.insert_key(numbered(6, organization_id="org_2"), None)
+
+    assert store.count_usable_keys("org_1", Environment.LIVE, NOW) == 2
+
+
+def test_the_first_revocation_stands(store: TenancyStore) -> None:
+    store.insert_key(KEY, None)
+
+    store.revoke_key(KEY.id, NOW)
+    store.revoke_key(KEY.id, NOW + timedelta(days=1))
+    store.revoke_key("key_absent", NOW)
+
+    assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)

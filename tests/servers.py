@@ -1,0 +1,117 @@
+"""What tests start: real servers, and the real service in front of them."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.backends.children import spawn, stop
+from config.settings import BackendKind, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+START_TIMEOUT_S = 30
+OPERATOR_TOKEN = "operator-token-of-the-tests-0123456789"
+PEPPER = "pepper-of-the-tests-0123456789abcdef"
+ID_KEY = "id-key-of-the-tests-0123456789abcdef"
+CURSOR_SECRET = "cursor-secret-of-the-tests-0123456789"
+
+
+def wait_until(predicate: Callable[[], Any], timeout_s: float = 10, every_s: float = 0.02) -> Any:
+    """The first true answer of `predicate`; AssertionError when there is none in time."""
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while True:
+        answer = predicate()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still not true after {timeout_s} s"
+        pause.wait(every_s)
+
+
+def settings_for(**changes: Any) -> Settings:
+    """Settings for tests; a loaded machine must not look like an ill Redis."""
+    values: dict[str, Any] = {
+        "backend": BackendKind.MEMORY,
+        "key_peppers": (PEPPER,),
+        "id_key": ID_KEY,
+        "cursor_secrets": (CURSOR_SECRET,),
+        "operator_token": OPERATOR_TOKEN,
+        "redis_timeout_ms": 5_000,
+        "mongodb_timeout_ms": 10_000,
+        # Functional tests share one address; the tests of the limit set their own.
+        "ip_limit": "10000 per second",
+    }
+    return Settings(**(values | changes))
+
+
+def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, str]:
+    """A whole environment for commands and for gunicorn on live servers."""
+    return {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        "BACKEND": "live",
+        "MONGODB_URI": mongodb_uri,
+        "REDIS_URL": redis_url,
+        "KEY_PEPPERS": PEPPER,
+        "ID_KEY": ID_KEY,
+        "CURSOR_SECRETS": CURSOR_SECRET,
+        "OPERATOR_TOKEN": OPERATOR_TOKEN,
+        "REDIS_TIMEOUT_MS": "5000",
+        "MONGODB_TIMEOUT_MS": "10000",
+        "IP_LIMIT": "10000 per second",
+        **changes,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """A gunicorn of our own; `environ` lets commands reach the same stores."""
+
+    base_url: str
+    environ: Mapping[str, str]
+    process_id: int
+    log: Path
+
+
+@contextmanager
+def running_service(
+    environ: Mapping[str, str], log: Path, *, workers_count: int = 2
+) -> Iterator[RunningService]:
+    """Start gunicorn on a port of its own, yield once `/healthz` answers, end it cleanly.
+
+    The listening socket is handed over, so that no other program can take the port.
+    """
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listener:
+        port = listener.getsockname()[1]
+        with log.open("wb") as output:
+            process = spawn(
+                [
+                    *(sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"),
+                    *("--bind", f"fd://{listener.fileno()}", "wsgi:app"),
+                ],
+                output=output,
+                environ={**environ, "WEB_CONCURRENCY": str(workers_count)},
+                inherited=[listener.fileno()],
+                folder=ROOT,
+            )
+    try:
+        base_url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _is_alive(base_url, process, log), START_TIMEOUT_S)
+        yield RunningService(base_url, environ, process.pid, log)
+    finally:
+        stop(process, timeout_s=30)
+
+
+def _is_alive(base_url: str, process: Any, log: Path) -> bool:
+    assert process.poll() is None, log.read_text(errors="replace")[-4_000:]
+    try:
+        return httpx.get(f"{base_url}/healthz", timeout=START_TIMEOUT_S).status_code == 200
+    except httpx.TransportError:
+        return False

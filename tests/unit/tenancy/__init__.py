@@ -1,0 +1,1 @@
+"""Plans, periods, key format, rules and authentication."""

@@ -1,0 +1,156 @@
+"""Organizations: names, plans, own ceilings, suspension."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from app.http.problems import Problem
+from app.tenancy.model import Limits, OveragePolicy
+from app.tenancy.plans import UnknownPlan
+from app.tenancy.service import Organizations
+from tests.unit.tenancy.conftest import House
+
+
+def test_a_new_organization_is_kept_as_it_was_told(house: House) -> None:
+    made = house.organizations.create("Café Zürich 東京", "pro")
+
+    assert made.id.startswith("org_")
+    assert len(made.id) == 30
+    assert (made.name, made.plan, made.is_suspended) == ("Café Zürich 東京", "pro", False)
+    assert made.limits == Limits(25, 50, 50_000, 2_500)
+    assert made.signed_up_on == date(2026, 11, 23)
+    assert made.created_at == datetime(2026, 11, 23, 12, 0, 0, 123_000, tzinfo=UTC)
+    assert house.organizations.get_(made.id) == made
+
+
+def test_the_sign_up_day_can_lie_in_the_past(house: House) -> None:
+    made = house.organizations.create("Acme", "free", date(2024, 1, 31))
+
+    assert house.organizations.get_(made.id).signed_up_on == date(2024, 1, 31)
+
+
+def test_listing_shows_the_oldest_first(house: House) -> None:
+    made = []
+    for name in ("first", "second", "third"):
+        made.append(house.tenant(name=name))
+        house.clock.pass_(seconds=1)
+
+    assert house.organizations.list_() == made
+
+
+@pytest.mark.parametrize(
+    "name", ["", "   ", "a" * 101, "line\nbreak", "nul\0", "\x1b[31m", "\ud800"]
+)
+def test_a_name_that_cannot_be_printed_is_refused(house: House, name: str) -> None:
+    with pytest.raises(Problem) as refusal:
+        house.organizations.create(name, "free")
+
+    assert [wrong["field"] for wrong in refusal.value.details] == ["name"]
+    assert house.organizations.list_() == []
+
+
+def test_an_unknown_plan_is_refused_with_the_known_ones(house: House) -> None:
+    with pytest.raises(Problem, match="choose one of free, pro, scale, enterprise") as refusal:
+        house.organizations.create("Acme", "gold")
+
+    assert [wrong["allowed"] for wrong in refusal.value.details] == [list(house.plans)]
+
+
+def test_every_fault_of_a_creation_is_told_at_once(house: House) -> None:
+    with pytest.raises(Problem) as refusal:
+        house.organizations.create("", "gold")
+
+    assert [wrong["field"] for wrong in refusal.value.details] == ["name", "plan"]
+
+
+@pytest.mark.parametrize("method", ["get_", "suspend", "resume"])
+def test_an_unknown_organization_is_not_found(house: House, method: str) -> None:
+    with pytest.raises(Problem) as refusal:
+        getattr(house.organizations, method)("org_absent")
+
+    assert refusal.value.code == "not_found"
+
+
+def test_the_plan_of_an_unknown_organization_cannot_be_set(house: House) -> None:
+    with pytest.raises(Problem) as refusal:
+        house.organizations.set_plan("org_absent", "pro")
+
+    assert refusal.value.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "limits"),
+    [
+        ({}, Limits(25, 50, 50_000, 2_500)),
+        ({"requests_per_second": 40}, Limits(40, 80, 50_000, 2_500)),
+        ({"requests_per_second": 40, "burst": 1}, Limits(40, 1, 50_000, 2_500)),
+        ({"burst": 7}, Limits(25, 7, 50_000, 2_500)),
+        ({"turns": "unlimited", "active_relationships": 0}, Limits(25, 50, None, 0)),
+        ({"overage_policy": "allow"}, Limits(25, 50, 50_000, 2_500, OveragePolicy.ALLOW)),
+    ],
+)
+def test_own_ceilings_stand_over_the_plan(
+    house: House, overrides: dict[str, Any], limits: Limits
+) -> None:
+    tenant = house.tenant()
+
+    changed = house.organizations.set_plan(tenant.id, "pro", overrides)
+
+    assert (changed.plan, changed.limits) == ("pro", limits)
+    assert house.organizations.get_(tenant.id) == changed
+
+
+def test_a_change_of_plan_forgets_the_former_own_ceilings(house: House) -> None:
+    tenant = house.tenant()
+    house.organizations.set_plan(tenant.id, "pro", {"turns": 5})
+
+    changed = house.organizations.set_plan(tenant.id, "scale")
+
+    assert changed.limits == house.plans["scale"].limits
+    assert changed.overrides == {}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"requests_per_second": 0},
+        {"requests_per_second": "unlimited"},
+        {"burst": 0},
+        {"burst": 2**53},
+        {"turns": -1},
+        {"turns": "many"},
+        {"turns": True},
+        {"active_relationships": 2**53},
+        {"overage_policy": "maybe"},
+        {"colour": 1},
+    ],
+)
+def test_an_impossible_ceiling_is_refused_by_name(house: House, overrides: dict[str, Any]) -> None:
+    tenant = house.tenant()
+
+    with pytest.raises(Problem) as refusal:
+        house.organizations.set_plan(tenant.id, "pro", overrides)
+
+    assert [wrong["field"] for wrong in refusal.value.details] == list(overrides)
+    assert house.organizations.get_(tenant.id) == tenant
+
+
+def test_a_suspension_lasts_until_it_is_ended(house: House) -> None:
+    tenant = house.tenant()
+
+    assert house.organizations.suspend(tenant.id).is_suspended
+    assert house.organizations.suspend(tenant.id).is_suspended
+    assert not house.organizations.resume(tenant.id).is_suspended
+    assert house.organizations.get_(tenant.id) == tenant
+
+
+def test_a_plan_that_left_the_file_is_told_and_can_be_left(house: House) -> None:
+    tenant = house.tenant("pro")
+    remaining = {"free": house.plans["free"]}
+    organizations = Organizations(house.store, remaining, house.clock.now)
+
+    with pytest.raises(UnknownPlan, match=f"flask org set-plan {tenant.id} PLAN"):
+        organizations.get_(tenant.id)
+
+    assert organizations.set_plan(tenant.id, "free").limits == remaining["free"].limits
