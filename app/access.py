@@ -235,10 +235,14 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
 
 
 def _require_admission(decision: Decision) -> None:
-    if decision.outcome is not Outcome.RATE_LIMITED:
-        return
+    if decision.outcome is Outcome.RATE_LIMITED:
+        raise rate_problem(decision)
+
+
+def rate_problem(decision: Decision) -> Problem:
+    """The 429 for an empty bucket."""
     wait_s = retry_after_s(decision.retry_after_us)
-    raise Problem(
+    return Problem(
         "rate_limit_exceeded",
         f"Rate limit exceeded. Retry after {wait_s} second{'s' if wait_s > 1 else ''}.",
         details={

@@ -13,12 +13,16 @@ from typing import Any
 
 import hypothesis
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from pymongo import MongoClient
 from pymongo.database import Database
 from redis import Redis
 
+from app import create_app
 from app.backends import Backend, live, memory
 from app.backends.bundled import running_mongod, running_redis
+from app.cli.db import ensure_schema
 from config.settings import BackendKind, Settings
 from tests.servers import RunningService, environ_for, running_service, settings_for
 
@@ -138,6 +142,32 @@ def mongo_database(request: pytest.FixtureRequest) -> Database[dict[str, Any]]:
 
 
 @pytest.fixture
+def memory_app(memory_backend: Backend) -> Flask:
+    """The application on empty in-memory twins."""
+    return _app(settings_for(), memory_backend)
+
+
+@pytest.fixture
+def live_app(live_settings: Settings, live_backend: Backend) -> Flask:
+    """The application on the real servers' empty stores, with indexes and validators."""
+    return _app(live_settings, live_backend)
+
+
+@pytest.fixture
+def app(backend: Backend, request: pytest.FixtureRequest) -> Flask:
+    """The application on `backend`, empty stores of each kind."""
+    is_live = backend.database.client.__class__ is MongoClient
+    settings = request.getfixturevalue("live_settings") if is_live else settings_for()
+    return _app(settings, backend)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Speaks HTTP to `app` without a server."""
+    return app.test_client()
+
+
+@pytest.fixture
 def own_stores(
     live_mongodb_uri: str, live_redis_url: str, mongodb_admin: MongoClient[dict[str, Any]]
 ) -> Iterator[Callable[[], tuple[str, str]]]:
@@ -174,6 +204,14 @@ def start_service(
             return stack.enter_context(service)
 
         yield start
+
+
+def _app(settings: Settings, backend: Backend) -> Flask:
+    app = create_app(settings, backend)
+    app.testing = True
+    with app.app_context():
+        ensure_schema()
+    return app
 
 
 def _redis_client(url: str) -> Redis:

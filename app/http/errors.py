@@ -6,7 +6,7 @@ import structlog
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from app.http.problems import CODES, Problem
+from app.http.problems import Problem
 from app.http.request_id import request_id
 from app.http.responses import json_response
 
@@ -76,10 +76,3 @@ def _unexpected(error: Exception) -> Response:
     )
     return render(Problem("internal_error", "Something went wrong on our side."))
 
-
-def describe() -> list[dict[str, str | int]]:
-    """Every code with its status and meaning, for the documentation page."""
-    return [
-        {"code": code, "status": kind.status, "type": kind.type, "meaning": kind.meaning}
-        for code, kind in CODES.items()
-    ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.admission.decision import ItemCharge, TurnCharge
+from app.admission.decision import TurnCharge
 from app.interactions.ids import PREFIX, instant_ms, turn_key
 from app.http.instants import format_ms
 
@@ -76,20 +76,24 @@ class Turn:
         )
 
     def document(
-        self, account: str, quota_period: str, charge: ItemCharge, charged: int
+        self,
+        account: str,
+        quota_period: str,
+        *,
+        recorded_at_us: int,
+        relationship_counted: bool,
+        charged: int,
     ) -> Document:
-        """The row to store, of which `charged` turns were taken from the period's quota.
+        """The row to store, for which `charged` turns were taken from the period's quota.
 
         `open: 0` says that no roll-up has counted it yet.
         """
-        usage = self.content["usage"] | {
-            "active_relationship_counted": charge.relationship_counted
-        }
+        usage = self.content["usage"] | {"active_relationship_counted": relationship_counted}
         return {
             "_id": self.ulid,
             "account": account,
             "turn_key": self.turn_key,
-            "recorded_at": charge.recorded_at_us,
+            "recorded_at": recorded_at_us,
             "quota_period": quota_period,
             "charged": charged,
             "open": 0,

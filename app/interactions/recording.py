@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from app.access import quota_problem
+from app.access import quota_problem, rate_problem
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.gate import Gate
@@ -29,6 +29,7 @@ _SCHEMA = TurnSchema()
 _HISTORY_CHUNK = 1_000
 
 Admit = Callable[[Sequence[TurnCharge]], Decision]
+_ACCEPTED = frozenset({Verdict.CHARGED, Verdict.REMEMBERED})
 _COMPONENTS = {
     Verdict.TURNS_EXHAUSTED: "turns",
     Verdict.RELATIONSHIPS_EXHAUSTED: "active_relationships",
@@ -91,9 +92,15 @@ class Recorder:
         """Store each turn on its own; what became of each, in order."""
         decision = admit([turn.charge() for turn in turns])
         accepted = {
-            index: turn.document(principal.account, decision.period.label, charge, turn.cost)
+            index: turn.document(
+                principal.account,
+                decision.quota_period,
+                recorded_at_us=charge.recorded_at_us,
+                relationship_counted=charge.relationship_counted,
+                charged=turn.cost,
+            )
             for index, (turn, charge) in enumerate(zip(turns, decision.items, strict=True))
-            if charge.verdict.is_accepted
+            if charge.verdict in _ACCEPTED
         }
         inserted = dict(
             zip(accepted, self._store.insert_many(list(accepted.values())), strict=True)
@@ -140,11 +147,14 @@ class Recorder:
 
         Bodies are as in a recording, but may be older than 48 hours.
         """
-        uncharged = ItemCharge(Verdict.CHARGED, recorded_at_us, relationship_counted=False)
         counts: Counter[Insertion] = Counter()
         rows = (
             self._turn(account, offences.load(_SCHEMA, body)).document(
-                account, quota_period, uncharged, charged=0
+                account,
+                quota_period,
+                recorded_at_us=recorded_at_us,
+                relationship_counted=False,
+                charged=0,
             )
             for body in bodies
         )
@@ -175,6 +185,8 @@ def _outcome(
     insertion: Insertion | None,
     row: Document | None,
 ) -> Recorded | Problem:
+    if row is not None and decision.is_rate_limited:
+        return rate_problem(decision)  # the quota has nothing to say: the turn is stored already
     if row is not None:
         return Recorded(row, is_new=False) if turn.is_same_as(row) else _conflict()
     if insertion is Insertion.REFUSED:

@@ -1,17 +1,16 @@
 """`/v1/interactions` over HTTP."""
 
-from typing import Any
-
 from flask import Response
 from flask_smorest import Blueprint
 
 from app.access import Access, current_decision, current_principal, parse_then_admit
 from app.http.body import load_body, read_object
+from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import NoQuery, load_query
 from app.http.responses import json_response
-from app.interactions.batches import read_batch, result_of
-from app.interactions.model import Filters
+from app.interactions.batches import MAX_BYTES, Batch
+from app.interactions.model import Filters, Turn
 from app.interactions.recording import Recorder
 from app.interactions.schemas import (
     BatchAnswerSchema,
@@ -23,3 +22,63 @@ from app.interactions.schemas import (
 )
 from app.interactions.service import InteractionService
 
+blueprint = Blueprint("interactions", __name__, description="Turn traces, without any text.")
+_LIST_QUERY = ListQuerySchema()
+_NO_QUERY = NoQuery()
+_BATCH = BatchSchema()
+
+
+@blueprint.get("/v1/interactions")
+@blueprint.response(200, PageSchema)
+@blueprint.doc(parameters=parameters_of(ListQuerySchema))
+def list_() -> Response:
+    """Newest first, the trailing 180 days, filters combined with AND."""
+    query = load_query(_LIST_QUERY)
+    limit, cursor = query.pop("limit"), query.pop("cursor", None)
+    page = provided(InteractionService).list_(
+        current_principal().account, Filters(**query), limit, cursor, current_decision().now_us
+    )
+    return json_response({"data": page.items, "next_cursor": page.next_cursor})
+
+
+@blueprint.get("/v1/interactions/<interaction_id>")
+@blueprint.response(200, ItemSchema)
+def get(interaction_id: str) -> Response:
+    """One trace; unknown, foreign and expired ones are the same 404."""
+    load_query(_NO_QUERY)
+    account = current_principal().account
+    now_us = current_decision().now_us
+    return json_response(provided(InteractionService).get_(account, interaction_id, now_us))
+
+
+@blueprint.post("/v1/interactions")
+@blueprint.response(201, ItemSchema)
+@blueprint.alt_response(200, schema=ItemSchema, description="Recorded before; costs nothing.")
+@blueprint.doc(requestBody=body_of(TurnSchema))
+def record() -> Response:
+    """Record one finished turn; the same turn again is found, not stored twice."""
+    recorder = provided(Recorder)
+    turn = parse_then_admit(_read_turn)
+    recorded = recorder.record(current_principal(), turn, provided(Access).admit)
+    return json_response(recorded.item, 201 if recorded.is_new else 200)
+
+
+@blueprint.post("/v1/interactions/batch")
+@blueprint.response(200, BatchAnswerSchema)
+@blueprint.doc(requestBody=body_of(BatchSchema))
+def record_batch() -> Response:
+    """Record up to 500 finished turns; each one has its own result, in order."""
+    batch = parse_then_admit(_read_batch)
+    results = batch.record(provided(Recorder), current_principal(), provided(Access).admit)
+    return json_response({"results": results})
+
+
+def _read_turn() -> Turn:
+    load_query(_NO_QUERY)
+    return provided(Recorder).read(current_principal().account, read_object())
+
+
+def _read_batch() -> Batch:
+    load_query(_NO_QUERY)
+    bodies = load_body(_BATCH, MAX_BYTES)["interactions"]
+    return Batch.read(provided(Recorder), current_principal().account, bodies)

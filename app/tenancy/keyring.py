@@ -18,7 +18,7 @@ from app.tenancy.store import AlreadyStored, TenancyStore
 
 MAX_KEYS = 100
 MAX_KEY_DAYS = 3650
-LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}"
+LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}$"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 

@@ -1,0 +1,46 @@
+"""Turnledger: a self-hosted ledger for AI turns."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import cli, wiring
+from app.accounts import routes as accounts
+from app.backends import Backend
+from app.http import error_page, errors, openapi, provide, request_id
+from app.interactions import routes as interactions
+from app.observability import health, logging, metrics
+from config.settings import Settings
+
+_ROOMS = (accounts, interactions, health, metrics, error_page)
+
+
+def create_app(settings: Settings | None = None, backend: Backend | None = None) -> Flask:
+    """The application; settings come from the environment unless they are given.
+
+    Raises `SettingsError` naming every bad variable. No store is spoken to yet.
+    """
+    settings = settings or Settings.from_environ()
+    app = Flask(__name__, static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    logging.configure(settings.log_level)
+    services = wiring.build(settings, backend)
+    provide.init_app(app, services.all())
+    request_id.init_app(app)
+    errors.init_app(app, settings.documentation_url, wiring.OUTAGES)
+    # What runs after a request runs in the reverse order: the log line is the last to see it.
+    logging.init_app(app)
+    metrics.init_app(app)
+    openapi.init_app(app, [room.blueprint for room in _ROOMS])
+    services.access.init_app(app)
+    cli.register(app)
+    _trust_proxies(app, settings.trusted_proxy_hops)
+    return app
+
+
+def _trust_proxies(app: Flask, hops_count: int) -> None:
+    """Believe `X-Forwarded-*` from this many proxies before us; from none by default."""
+    if hops_count:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops_count, x_proto=hops_count, x_host=0
+        )

@@ -1,0 +1,35 @@
+"""`/docs/errors`: what every error code means, from the same table that renders them."""
+
+from flask import Response, render_template_string
+from flask_smorest import Blueprint
+
+from app.http.problems import CODES
+
+blueprint = Blueprint("documentation", __name__, description="For people.")
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Turnledger: error codes</title>
+<h1>Error codes</h1>
+<p>Every error is <code>{"error": {"code", "message", "type", "request_id", "details",
+"documentation_url"}}</code>. Decide by <code>code</code>; quote <code>request_id</code> when you
+ask for help.</p>
+<dl>
+{% for code, kind in codes.items() %}
+<dt id="{{ code }}"><code>{{ code }}</code> ({{ kind.status }}, {{ kind.type }})</dt>
+<dd>{{ kind.meaning }}</dd>
+{% endfor %}
+</dl>
+</html>
+"""
+
+
+@blueprint.get("/docs/errors")
+@blueprint.doc(security=[])
+def errors() -> Response:
+    """Every error code, its status and its meaning, as a page."""
+    page = Response(render_template_string(_PAGE, codes=CODES), mimetype="text/html")
+    page.headers["Content-Security-Policy"] = "default-src 'none'"
+    return page

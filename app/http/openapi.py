@@ -1,0 +1,44 @@
+"""The OpenAPI document, assembled at start-up from what the routes say of themselves."""
+
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Api
+from flask_smorest import Blueprint
+from marshmallow import Schema
+
+VERSION = "0.1.0"
+
+
+class QuietApi(Api):
+    """flask-smorest without its error handler: there is one renderer, in `errors.py`."""
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to the application."""
+
+
+def init_app(app: Flask, blueprints: list[Blueprint]) -> None:
+    """Register `blueprints` and publish their description at `/openapi.json`."""
+    app.config.update(
+        API_TITLE="Turnledger",
+        API_VERSION=VERSION,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    api = QuietApi(app, spec_kwargs={"security": [{"apiKey": []}]})
+    for name, words in (("apiKey", "A key of an organization."), ("operatorToken", "Operators.")):
+        scheme = {"type": "http", "scheme": "bearer", "description": words}
+        api.spec.components.security_scheme(name, scheme)
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
+
+
+def parameters_of(schema: type[Schema]) -> list[dict[str, Any]]:
+    """The query parameters that `schema` reads, for a route's description."""
+    return [{"in": "query", "schema": schema}]
+
+
+def body_of(schema: type[Schema]) -> dict[str, Any]:
+    """The JSON body that `schema` reads, for a route's description."""
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

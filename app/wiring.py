@@ -1,0 +1,92 @@
+"""From settings to services: the only place that names concrete classes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from app.access import Access
+from app.admission.clock import LedgerClock
+from app.admission.gate import Gate
+from app.admission.ip_limits import IpLimits
+from app.admission.reconcile import Reconciler
+from app.admission.script import AdmissionScript
+from app.admission.seeding import Seeder
+from app.backends import OUTAGES, Backend, connect
+from app.interactions.cursor import Cursors
+from app.interactions.ids import TurnKeys
+from app.interactions.recording import Recorder
+from app.interactions.service import InteractionService
+from app.interactions.store import InteractionStore
+from app.observability.health import Probes
+from app.tenancy.authentication import Authenticator
+from app.tenancy.keyring import ApiKeys
+from app.tenancy.plans import load_plans
+from app.tenancy.service import Organizations
+from app.tenancy.store import TenancyStore
+from config.settings import Settings
+
+__all__ = ["OUTAGES", "Services", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that routes and commands may ask for, one of each."""
+
+    settings: Settings
+    backend: Backend
+    tenancy_store: TenancyStore
+    organizations: Organizations
+    api_keys: ApiKeys
+    interaction_store: InteractionStore
+    interactions: InteractionService
+    recorder: Recorder
+    clock: LedgerClock
+    gate: Gate
+    reconciler: Reconciler
+    access: Access
+    probes: Probes
+
+    def all(self) -> list[Any]:
+        """Every service, to be found by its type."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+def build(settings: Settings, backend: Backend | None = None) -> Services:
+    """Build every service over `backend`, which `settings` choose unless it is given."""
+    backend = backend or connect(settings)
+    plans = load_plans(settings.plans_file)
+    tenancy = TenancyStore(backend.database)
+    store = InteractionStore(backend.database)
+    ledger = InteractionStore(backend.maintenance_database)
+    script = AdmissionScript(backend.redis)
+    maintenance_script = AdmissionScript(backend.maintenance_redis)
+    clock = LedgerClock(backend.redis)
+    gate = Gate(script, Seeder(maintenance_script, ledger), clock)
+    return Services(
+        settings=settings,
+        backend=backend,
+        tenancy_store=tenancy,
+        organizations=Organizations(tenancy, plans),
+        api_keys=ApiKeys(tenancy, settings.key_peppers),
+        interaction_store=store,
+        interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
+        recorder=Recorder(store, gate, clock, TurnKeys(settings.id_key)),
+        clock=clock,
+        gate=gate,
+        reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
+        access=Access(
+            Authenticator(tenancy, plans, settings.key_peppers),
+            gate,
+            IpLimits(script, settings.ip_limit),
+            settings.operator_token,
+            OUTAGES,
+        ),
+        probes=Probes(_pings(backend), OUTAGES),
+    )
+
+
+def _pings(backend: Backend) -> dict[str, Callable[[], object]]:
+    return {
+        "mongodb": lambda: backend.database.command("ping"),
+        "redis": backend.redis.ping,
+    }

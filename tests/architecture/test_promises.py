@@ -1,0 +1,26 @@
+"""What every route and every setting owes its reader."""
+
+import re
+from dataclasses import fields
+
+from flask import Flask
+
+from app.access import POLICIES
+from config.settings import Settings
+from tests.architecture.source import ROOT
+
+
+def test_every_route_has_an_access_policy_and_no_policy_is_left_over(memory_app: Flask) -> None:
+    endpoints = {rule.endpoint for rule in memory_app.url_map.iter_rules()}
+    assert endpoints == set(POLICIES)
+
+
+def test_the_example_environment_names_every_setting() -> None:
+    named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert {field.name.upper() for field in fields(Settings)} <= named
+
+
+def test_locked_requirements_name_no_host() -> None:
+    texts = [path.read_text() for path in ROOT.glob("requirements*.txt")]
+    assert texts
+    assert [text for text in texts if "://" in text or "--index" in text] == []

@@ -1,0 +1,73 @@
+"""Which library may be used in which file; the order of the rooms is import-linter's business."""
+
+from fnmatch import fnmatch
+
+import pytest
+
+from tests.architecture.source import imported_modules, source_files
+
+WEB = (
+    "wsgi.py",
+    "app/__init__.py",
+    "app/access.py",
+    "app/http/*",
+    "app/observability/*",
+    "app/cli/*",
+    "app/*/routes.py",
+)
+ROOMS = {
+    # The strategy's host wants to meet the application.
+    "flask": (*WEB, "app/admission/ip_limits.py"),
+    "flask_smorest": WEB,
+    "werkzeug": WEB,
+    "flask_limiter": ("app/admission/ip_limits.py",),
+    "pymongo": ("app/*/store.py", "app/backends/*"),
+    "bson": ("app/*/store.py",),
+    "redis": ("app/admission/*", "app/backends/*"),
+    "fakeredis": ("app/backends/memory.py",),
+    "mongomock": ("app/backends/memory.py",),
+    "rich": ("app/cli/*",),
+}
+# Imports inside functions, each with its reason.
+LATE_IMPORTS = {
+    "app/backends/__init__.py": "a backend is optional until the settings ask for it",
+    "app/cli/output.py": "rich is slow to import and only tables need it",
+    "app/cli/quota.py": "rich is slow to import and only progress bars need it",
+    "app/cli/demo.py": "rich is slow to import and only progress bars need it",
+}
+SERVICE_FILES = [
+    file for file in source_files() if not file.path.startswith(("tests/", "scripts/"))
+]
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_a_library_stays_in_its_rooms(library: str) -> None:
+    users = [
+        file.path
+        for file in SERVICE_FILES
+        if any(module.split(".")[0] == library for module in imported_modules(file.tree))
+    ]
+    strangers = [path for path in users if not any(fnmatch(path, room) for room in ROOMS[library])]
+    assert strangers == []
+
+
+def test_nothing_in_the_house_imports_the_roof() -> None:
+    below = [file for file in SERVICE_FILES if file.path not in {"wsgi.py", "app/__init__.py"}]
+    offenders = [file.path for file in below if {"app", "wsgi"} & set(imported_modules(file.tree))]
+    assert offenders == []
+
+
+def test_imports_inside_functions_have_a_reason() -> None:
+    offenders = {
+        file.path
+        for file in source_files()
+        for function in file.functions()
+        if any(imported_modules(function))
+    }
+    assert offenders <= set(LATE_IMPORTS)
+
+
+@pytest.mark.parametrize("path", LATE_IMPORTS)
+def test_no_reason_outlives_its_import(path: str) -> None:
+    (file,) = (found for found in source_files() if found.path == path)
+    assert any(any(imported_modules(function)) for function in file.functions())
