@@ -84,7 +84,7 @@ class Access:
         self._gate = gate
         self._ip_limits = ip_limits
         self._operator_token = operator_token.encode()
-        self._outages = outages
+        self._unanswered: tuple[type[Exception], ...] = (Problem, *outages)
 
     def init_app(self, app: Flask) -> None:
         """Guard every route of `app`; RuntimeError if one has no policy."""
@@ -160,7 +160,7 @@ class Access:
     def _find_quota(self, principal: Principal) -> QuotaState | None:
         try:
             return self._gate.quota(principal)
-        except (Problem, *self._outages):
+        except self._unanswered:
             return None  # the answer stands; only these headers are left out
 
 

@@ -93,7 +93,7 @@ def _read(env: Env) -> dict[str, Any]:
 
 
 def _secrets(env: Env, name: str) -> tuple[str, ...]:
-    items = env.list(name, validate=[Length(min=1), _each_secret])
+    items: list[str] | None = env.list(name, validate=[Length(min=1), _each_secret])
     return tuple(items or ())
 
 

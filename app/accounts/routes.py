@@ -16,6 +16,7 @@ from app.accounts.schemas import (
     plan_item,
 )
 from app.http.body import load_body
+from app.http.openapi import body_of
 from app.http.provide import provided
 from app.http.query import NoQuery, load_query
 from app.http.responses import json_response, no_content
@@ -38,6 +39,7 @@ def me() -> Response:
 
 @blueprint.get("/billing/plans")
 @blueprint.response(200, PlanListSchema)
+@blueprint.doc(security=[])
 def list_plans() -> Response:
     """The plan catalogue; public."""
     load_query(NoQuery())
@@ -57,7 +59,7 @@ def list_api_keys() -> Response:
 
 @blueprint.post("/api-keys")
 @blueprint.doc(
-    requestBody={"required": True, "content": {"application/json": {"schema": NewApiKeySchema}}},
+    requestBody=body_of(NewApiKeySchema),
     parameters=[
         {
             "in": "header",

@@ -3,8 +3,11 @@
 One process only, nothing is kept, and the twins lack validators, explain and transactions.
 """
 
+from typing import Any
+
 import fakeredis
 import mongomock
+from pymongo.database import Database
 
 from app.backends import Backend
 
@@ -13,7 +16,7 @@ DATABASE = "turnledger"
 
 def connect() -> Backend:
     """Make an empty store of its own; two calls share nothing."""
-    database = mongomock.MongoClient(tz_aware=True)[DATABASE]
+    database: Database[dict[str, Any]] = mongomock.MongoClient(tz_aware=True)[DATABASE]
     redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer(), decode_responses=True)
     return Backend(
         database=database,

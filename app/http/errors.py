@@ -20,9 +20,7 @@ _BY_STATUS = {
 }
 
 
-def init_app(
-    app: Flask, documentation_url: str, outages: tuple[type[Exception], ...]
-) -> None:
+def init_app(app: Flask, documentation_url: str, outages: tuple[type[Exception], ...]) -> None:
     """Render every failure; `outages` are the drivers' errors that mean a store is ill."""
     app.config["DOCUMENTATION_URL"] = documentation_url
     app.register_error_handler(Problem, render)
@@ -75,4 +73,3 @@ def _unexpected(error: Exception) -> Response:
         at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     )
     return render(Problem("internal_error", "Something went wrong on our side."))
-

@@ -25,7 +25,7 @@ class Reason:
 
 def refuse(code: str, message: str, allowed: Any = None) -> ValidationError:
     """The marshmallow error that carries a `Reason`."""
-    return ValidationError([Reason(code, message, allowed)])  # type: ignore[arg-type]
+    return ValidationError([Reason(code, message, allowed)])
 
 
 _COMMON: dict[str, Any] = {
@@ -43,7 +43,7 @@ class StrictSchema(Schema):
 
         unknown = RAISE
 
-    error_messages = {  # noqa: RUF012 (marshmallow reads it from the class)
+    error_messages: dict[str, Any] = {  # noqa: RUF012 (as marshmallow declares it)
         "unknown": Reason("unknown", "is not a known field or parameter"),
         "type": Reason("invalid_type", "must be an object"),
     }
@@ -54,7 +54,7 @@ class Bounds(validate.Range):
 
     def __call__(self, value: Any) -> Any:
         """Return `value`, or refuse it naming both bounds."""
-        if not self.min <= value <= self.max:  # type: ignore[operator]
+        if not self.min <= value <= self.max:
             raise refuse(
                 "out_of_range",
                 f"must be between {self.min} and {self.max}",
@@ -81,7 +81,7 @@ class Shape(validate.Regexp):
     def __call__(self, value: Any) -> Any:
         """Return `value`, or refuse it naming the pattern."""
         if self.regex.fullmatch(value) is None:
-            pattern = self.regex.pattern
+            pattern = str(self.regex.pattern)
             raise refuse("pattern", f"must match {pattern}", {"pattern": pattern})
         return value
 
@@ -91,11 +91,12 @@ class Count(validate.Length):
 
     def __call__(self, value: Any) -> Any:
         """Return `value`, or refuse it naming the bounds."""
-        if not self.min <= len(value) <= self.max:  # type: ignore[operator]
+        least, most = self.min or 0, self.max or 0
+        if not least <= len(value) <= most:
             raise refuse(
                 "wrong_count",
-                f"must hold {self.min} to {self.max} elements",
-                {"min_items": self.min, "max_items": self.max},
+                f"must hold {least} to {most} elements",
+                {"min_items": least, "max_items": most},
             )
         return value
 
@@ -173,10 +174,10 @@ class Choice(fields.String):
         return _string(value)
 
 
-class ListOf(fields.List):
+class ListOf(fields.List[Any]):
     """A bounded list of one kind of value."""
 
-    default_error_messages = {  # noqa: RUF012 (marshmallow reads it from the class)
+    default_error_messages: dict[str, Any] = {  # noqa: RUF012 (as marshmallow declares it)
         **_COMMON,
         "invalid": [Reason("invalid_type", "must be a list")],
     }

@@ -3,15 +3,33 @@
 from typing import Any
 
 from flask import Flask
-from flask_smorest import Api
-from flask_smorest import Blueprint
-from marshmallow import Schema
+from flask_smorest import Api, Blueprint
+from marshmallow import Schema, fields
 
 VERSION = "0.1.0"
 
 
-class QuietApi(Api):
+class ErrorSchema(Schema):
+    """What `code` stands for is told at `/docs/errors`."""
+
+    code = fields.String(required=True)
+    message = fields.String(required=True)
+    type = fields.String(required=True)
+    request_id = fields.String(required=True)
+    details = fields.Raw(required=True, allow_none=True)
+    documentation_url = fields.Url(required=True)
+
+
+class ErrorEnvelopeSchema(Schema):
+    """The one shape of every error."""
+
+    error = fields.Nested(ErrorSchema, required=True)
+
+
+class QuietApi(Api):  # type: ignore[misc] # (the library is untyped)
     """flask-smorest without its error handler: there is one renderer, in `errors.py`."""
+
+    ERROR_SCHEMA = ErrorEnvelopeSchema
 
     def _register_error_handlers(self) -> None:
         """Leave errors to the application."""

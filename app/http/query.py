@@ -22,8 +22,7 @@ def load_query(schema: Schema) -> dict[str, Any]:
     """
     arguments = request.args
     if not arguments:
-        loaded: dict[str, Any] = offences.load(schema, {})
-        return loaded
+        return dict(offences.load(schema, {}))
     wrong = [
         _blame(name, values)
         for name, values in arguments.lists()
@@ -31,8 +30,7 @@ def load_query(schema: Schema) -> dict[str, Any]:
     ]
     if wrong:
         raise Problem.invalid(wrong[:MOST_OFFENCES])
-    loaded = offences.load(schema, arguments.to_dict())
-    return loaded
+    return dict(offences.load(schema, arguments.to_dict()))
 
 
 def _blame(name: str, values: list[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def init_app(app: Flask) -> None:
 
 
 def request_id() -> str:
-    """This request's id, a ULID that the service made."""
+    """The id of the request in hand, a ULID that the service made."""
     if "request_id" not in g:
         _begin()
     found: str = g.request_id

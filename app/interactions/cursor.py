@@ -7,6 +7,7 @@ worker changes and the rotation of its secret.
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 from itsdangerous.encoding import base64_decode, base64_encode
@@ -30,8 +31,9 @@ class Cursors:
     """Writes cursors with the newest secret and reads those of every secret still accepted."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
+        keys: Any = list(reversed(secrets))  # the library signs with the last of them
         self._serializer = URLSafeSerializer(
-            list(reversed(secrets)),  # the library signs with the last of them
+            keys,
             salt="turnledger.interactions.cursor",
             signer_kwargs={"digest_method": hashlib.sha256},
         )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.admission.decision import TurnCharge
-from app.interactions.ids import PREFIX, instant_ms, turn_key
 from app.http.instants import format_ms
+from app.interactions.ids import PREFIX, instant_ms, turn_key
 
 MODES = ("stateless", "stateful")
 STATUSES = ("completed", "guardrail_blocked", "failed", "timed_out")
@@ -88,7 +88,8 @@ class Turn:
 
         `open: 0` says that no roll-up has counted it yet.
         """
-        usage = self.content["usage"] | {"active_relationship_counted": relationship_counted}
+        counted = {"active_relationship_counted": relationship_counted}
+        usage = {"turns_consumed": self.cost} | counted | self.content["usage"]
         return {
             "_id": self.ulid,
             "account": account,

@@ -22,13 +22,18 @@ from app.interactions.schemas import (
 )
 from app.interactions.service import InteractionService
 
-blueprint = Blueprint("interactions", __name__, description="Turn traces, without any text.")
+blueprint = Blueprint(
+    "interactions",
+    __name__,
+    url_prefix="/v1/interactions",
+    description="Turn traces, without any text.",
+)
 _LIST_QUERY = ListQuerySchema()
 _NO_QUERY = NoQuery()
 _BATCH = BatchSchema()
 
 
-@blueprint.get("/v1/interactions")
+@blueprint.get("")
 @blueprint.response(200, PageSchema)
 @blueprint.doc(parameters=parameters_of(ListQuerySchema))
 def list_() -> Response:
@@ -41,7 +46,7 @@ def list_() -> Response:
     return json_response({"data": page.items, "next_cursor": page.next_cursor})
 
 
-@blueprint.get("/v1/interactions/<interaction_id>")
+@blueprint.get("/<interaction_id>")
 @blueprint.response(200, ItemSchema)
 def get(interaction_id: str) -> Response:
     """One trace; unknown, foreign and expired ones are the same 404."""
@@ -51,7 +56,7 @@ def get(interaction_id: str) -> Response:
     return json_response(provided(InteractionService).get_(account, interaction_id, now_us))
 
 
-@blueprint.post("/v1/interactions")
+@blueprint.post("")
 @blueprint.response(201, ItemSchema)
 @blueprint.alt_response(200, schema=ItemSchema, description="Recorded before; costs nothing.")
 @blueprint.doc(requestBody=body_of(TurnSchema))
@@ -63,7 +68,7 @@ def record() -> Response:
     return json_response(recorded.item, 201 if recorded.is_new else 200)
 
 
-@blueprint.post("/v1/interactions/batch")
+@blueprint.post("/batch")
 @blueprint.response(200, BatchAnswerSchema)
 @blueprint.doc(requestBody=body_of(BatchSchema))
 def record_batch() -> Response:

@@ -91,19 +91,19 @@ class ContentSchema(StrictSchema):
     time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
     error_code = Token(LABEL, load_default=None, allow_none=True)
 
-    @validates_schema
-    def _require_people(self, data: dict[str, Any], **_: Any) -> None:
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _require_people(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
         """A stateful turn belongs to a user and a relationship."""
         if data.get("mode") != "stateful":
             return
         reason = Reason("required", "is required for a stateful turn")
-        missing = [name for name in ("user_id", "relationship_id") if data.get(name) is None]
+        missing = [name for name in ("user_id", "relationship_id") if original.get(name) is None]
         if missing:
-            raise ValidationError({name: [reason] for name in missing})  # type: ignore[dict-item]
+            raise ValidationError({name: [reason] for name in missing})
 
     @post_load
     def _price(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        data["usage"].setdefault("turns_consumed", default_cost(data["status"]))
+        data["usage"] = {"turns_consumed": default_cost(data["status"])} | data["usage"]
         return data
 
 
@@ -135,11 +135,11 @@ class ListQuerySchema(StrictSchema):
     limit = Numeral(1, MOST_PER_PAGE, load_default=DEFAULT_PER_PAGE)
     cursor = Token(CURSOR)
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=False)
     def _require_order(self, data: dict[str, Any], **_: Any) -> None:
         if "from_ms" in data and "to_ms" in data and data["from_ms"] >= data["to_ms"]:
             reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
-            raise ValidationError({"from": [reason]})  # type: ignore[dict-item]
+            raise ValidationError({"from": [reason]})
 
 
 class ItemUsageSchema(UsageSchema):

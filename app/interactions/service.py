@@ -21,6 +21,16 @@ class _Scanned:
     is_end: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What a page is taken from: `first <= id < before`."""
+
+    account: str
+    filters: Filters
+    first: str
+    before: str | None
+
+
 class InteractionService:
     """Answers for one account at a time; instants are microseconds on Redis's clock."""
 
@@ -54,7 +64,13 @@ class InteractionService:
         if cursor_text is not None:
             cursor = self._cursors.read(cursor_text, account, filters, now_us)
         walk_started_us = cursor.walk_started_us if cursor else now_us
-        scanned = self._scan(account, filters, limit, cursor, walk_started_us, now_us)
+        span = _Span(
+            account,
+            filters,
+            _first_shown(now_us, filters.from_ms),
+            _last_shown(filters.to_ms, cursor),
+        )
+        scanned = self._scan(span, limit, walk_started_us)
         shown = scanned.rows[:limit]
         last_ulid = shown[-1]["_id"] if len(scanned.rows) > limit else scanned.last_ulid
         following = None
@@ -64,28 +80,19 @@ class InteractionService:
             )
         return Page([item_of(row) for row in shown], following)
 
-    def _scan(
-        self,
-        account: str,
-        filters: Filters,
-        limit: int,
-        cursor: Cursor | None,
-        walk_started_us: int,
-        now_us: int,
-    ) -> _Scanned:
+    def _scan(self, span: _Span, limit: int, walk_started_us: int) -> _Scanned:
         """One row more than `limit` if there are so many.
 
         Rows recorded after the walk started are dropped here and not by the database, so that a
         page's cost is bounded whatever arrives; a few more scans make up for them.
         """
-        first = _first_shown(now_us, filters.from_ms)
-        before = _last_shown(filters.to_ms, cursor)
+        before = span.before
         rows: list[Document] = []
         for _ in range(_MOST_SCANS):
-            if before is not None and before <= first:
+            if before is not None and before <= span.first:
                 return _Scanned(rows, before, is_end=True)
             wanted = limit + 1 - len(rows)
-            found = self._store.scan(account, filters, first, before, wanted)
+            found = self._store.scan(span.account, span.filters, span.first, before, wanted)
             rows += [row for row in found if row["recorded_at"] < walk_started_us]
             if len(found) < wanted:
                 return _Scanned(rows, before, is_end=True)

@@ -75,7 +75,7 @@ class InteractionStore:
         )
 
     def _ensure_validator(self) -> None:
-        validation = {
+        validation: dict[str, Any] = {
             "validator": {"$jsonSchema": bson_schema()},
             "validationLevel": "strict",
             "validationAction": "error",
@@ -97,9 +97,7 @@ class InteractionStore:
             self._rows.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             for index, code in _failures(error):
-                outcomes[index] = (
-                    Insertion.DUPLICATE if code == _DUPLICATE else Insertion.REFUSED
-                )
+                outcomes[index] = Insertion.DUPLICATE if code == _DUPLICATE else Insertion.REFUSED
         return outcomes
 
     def find(self, account: str, ulid: str) -> Document | None:

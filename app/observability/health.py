@@ -1,4 +1,4 @@
-"""Is the process alive, and can it do its work?"""
+"""Whether the process is alive, and whether it can do its work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,12 +32,14 @@ class Probes:
 
 
 @blueprint.get("/healthz")
+@blueprint.doc(security=[])
 def alive() -> Response:
     """200 while the process answers at all; touches no store."""
     return json_response({"status": "ok"})
 
 
 @blueprint.get("/readyz")
+@blueprint.doc(security=[])
 def ready() -> Response:
     """200 `ready`; 200 `degraded` while Redis is down; 503 while MongoDB is down."""
     stores = provided(Probes).check()

@@ -21,9 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app.http.request_id import elapsed_ms
 from app.observability.logging import route_template
 
-REQUESTS = Counter(
-    "turnledger_requests", "Requests answered.", ["method", "route", "status"]
-)
+REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
     "turnledger_request_duration_seconds",
     "Time from the first hook to the complete response.",

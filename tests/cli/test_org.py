@@ -1,11 +1,13 @@
 """`flask org`, as an operator types it."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from app import create_app
+from app.backends import connect
 from config.settings import BackendKind
 from tests.cli.conftest import Run
 from tests.servers import settings_for
@@ -156,7 +158,8 @@ def test_a_store_that_is_down_is_one_line_with_the_remedy() -> None:
         mongodb_timeout_ms=500,
     )
 
-    result = create_app(nowhere).test_cli_runner().invoke(args=["org", "list"])
+    with closing(connect(nowhere)) as backend:
+        result = create_app(nowhere, backend).test_cli_runner().invoke(args=["org", "list"])
 
     assert result.exit_code == 1
     assert "MONGODB_URI" in result.stderr

@@ -43,12 +43,27 @@ class Entry:
 
 
 @dataclass
+class Level:
+    """The bucket at an instant."""
+
+    tokens: Fraction
+    at: int
+    rate: Fraction
+    now: int
+    stepped_back: bool = False
+
+    def until(self, tokens: int) -> int:
+        if self.tokens >= tokens:
+            return 0
+        return ceil((tokens - self.tokens) * SECOND_US / self.rate) + self.at - self.now
+
+
+@dataclass
 class Oracle:
     """One organization with one account, and the contents of its five keys."""
 
     now: int
-    tokens: Fraction | None = None
-    tokens_at: int = 0
+    level: "Level | None" = None
     fields: Fields | None = None
     references: dict[str, int] = field(default_factory=dict)
     turns: dict[str, Entry] = field(default_factory=dict)
@@ -75,7 +90,7 @@ class Oracle:
     def lose(self, name: str) -> None:
         """A key vanishes."""
         if name == "bucket":
-            self.tokens = None
+            self.level = None
         elif name == "quota":
             self.fields = None
         else:
@@ -89,15 +104,17 @@ class Oracle:
         self._lapse()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
-        self._refill(bucket)
-        assert self.tokens is not None
-        admitted = self.tokens >= 1
-        wait = 0 if admitted else self._until(Fraction(1), bucket)
-        self.tokens -= admitted
+        level = self._level(bucket)
+        admitted = level.tokens >= 1
+        wait = 0 if admitted else level.until(1)
+        if admitted or level.stepped_back:
+            level.tokens -= admitted
+            self.level = level
         verdicts = self._charge_all(items, quota) if admitted else self._look(items, quota)
-        full = self._until(Fraction(bucket.burst), bucket)
         status = Status.DONE if admitted else Status.RATE_LIMITED
-        return self._reply(status, floor(self.tokens), wait, full, *verdicts)
+        return self._reply(
+            status, floor(level.tokens), wait, level.until(bucket.burst), *verdicts
+        )
 
     def read(self, quota: QuotaPolicy) -> Reply:
         if not quota.period.start_us <= self.now < quota.period.end_us:
@@ -161,22 +178,18 @@ class Oracle:
         counters = Counters(f.generation, f.used, 0, f.active) if f else None
         return Reply(status, self.now, self.instant, counters, results)
 
-    def _refill(self, bucket: BucketPolicy) -> None:
-        if self.tokens is None:
-            self.tokens, self.tokens_at = Fraction(bucket.burst), self.now
-        self.tokens = min(self.tokens, Fraction(bucket.burst))
-        elapsed = self.now - self.tokens_at
+    def _level(self, bucket: BucketPolicy) -> "Level":
+        """The bucket as it would be now; refusals must not keep it."""
+        full = Fraction(bucket.burst)
+        if self.level is None:
+            return Level(full, self.now, bucket.rate, self.now)
+        tokens, at = min(self.level.tokens, full), self.level.at
+        elapsed = self.now - at
         if elapsed > 0:
-            grown = self.tokens + bucket.rate * Fraction(elapsed, SECOND_US)
-            self.tokens = min(grown, Fraction(bucket.burst))
-        if elapsed > 0 or elapsed < -SECOND_US:
-            self.tokens_at = self.now
-
-    def _until(self, tokens: Fraction, bucket: BucketPolicy) -> int:
-        assert self.tokens is not None
-        if self.tokens >= tokens:
-            return 0
-        return ceil((tokens - self.tokens) * SECOND_US / bucket.rate) + self.tokens_at - self.now
+            tokens = min(full, tokens + bucket.rate * Fraction(elapsed, SECOND_US))
+        stepped_back = elapsed < -SECOND_US
+        at = self.now if elapsed > 0 or stepped_back else at
+        return Level(tokens, at, bucket.rate, self.now, stepped_back)
 
     def _tick(self) -> int:
         self.loaded.clock_at = self.instant

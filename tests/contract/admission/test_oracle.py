@@ -1,0 +1,176 @@
+"""Random lives of one account, every reply compared with plain Python integers."""
+
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from app.admission.decision import ItemCharge, TurnCharge, Verdict
+from app.admission.policy import UNLIMITED, BucketPolicy, QuotaPolicy
+from app.admission.replies import Reply, parse_items
+from app.admission.script import AdmissionScript
+from tests.unit.admission.oracle import MEMORY_US, Oracle
+from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
+
+STAGING = KEYS.staging("test")
+NAMES = {
+    name: key
+    for name, key in zip(
+        ("bucket", "quota", "references", "turns", "lapses"), KEYS.for_script(), strict=True
+    )
+}
+
+relationships = st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
+costs = st.integers(0, 3)
+items = st.builds(
+    lambda key, turns, name: TurnCharge(key, turns, name if turns else None),
+    st.sampled_from([f"turn_{number}" for number in range(6)]),
+    costs,
+    st.none() | relationships,
+)
+buckets = st.builds(
+    BucketPolicy, st.sampled_from([Fraction(7, 60), Fraction(1), Fraction(25)]), st.integers(1, 4)
+)
+quotas = st.builds(
+    QuotaPolicy,
+    st.just(PERIOD),
+    st.sampled_from([UNLIMITED, 0, 3, 6]),
+    st.sampled_from([UNLIMITED, 1, 2]),
+    st.booleans(),
+)
+steps = st.sampled_from([0, 1, SECOND_US, MEMORY_US]) | st.integers(0, 20 * SECOND_US)
+
+
+class Life(RuleBasedStateMachine):
+    """Does the same to the script and to the oracle."""
+
+    client: Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.flushdb()
+        self.hand = Hand()
+        self.script = AdmissionScript(self.client, self.hand)
+        self.oracle = Oracle(self.hand.us)
+        self.charges: list[tuple[int, ItemCharge]] = [
+            (NOON_US, ItemCharge(Verdict.CHARGED, 1, False, "turn_0"))
+        ]
+        self.marks = [NOON_US]
+        self.edges = [PERIOD.start_us, PERIOD.end_us]
+
+    def move_to(self, instant_us: int) -> None:
+        self.hand.us = self.oracle.now = instant_us
+
+    @rule(step=steps)
+    def time_passes(self, step: int) -> None:
+        self.move_to(self.hand.us + step)
+
+    @rule(step=st.sampled_from([1, SECOND_US, SECOND_US + 1, HOUR_US]))
+    def clock_steps_back(self, step: int) -> None:
+        self.move_to(self.hand.us - step)
+
+    @rule(data=st.data(), off=st.integers(-1, 1))
+    def something_is_due(self, data: st.DataObject, off: int) -> None:
+        due = [*self.oracle.lapses.values(), *self.edges[-4:], NOON_US]
+        self.move_to(data.draw(st.sampled_from(due)) + off)
+
+    @rule(bucket=buckets, quota=quotas, turns=st.lists(items, max_size=4))
+    def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, turns: list[TurnCharge]) -> None:
+        reply = self.script.admit(KEYS, bucket, quota, turns)
+        assert reply == self.oracle.admit(bucket, quota, turns)
+        # A bucket's expiry runs by the real clock, which may be slower or faster than `hand`.
+        self.client.persist(KEYS.bucket)
+        if len(reply.results) > 1:
+            self.edges.append(self.hand.us + reply.results[1])
+        if reply.counters and reply.results:
+            charged = parse_items(reply, turns)
+            self.charges += [(reply.counters.generation, item) for item in charged]
+
+    @rule(quota=quotas)
+    def read(self, quota: QuotaPolicy) -> None:
+        assert self.script.read(KEYS, quota.period) == self.oracle.read(quota)
+
+    @rule(data=st.data())
+    def refund(self, data: st.DataObject) -> None:
+        generation, item = data.draw(st.sampled_from(self.charges[-8:]))
+        others = [item for of, item in self.charges[-8:] if of == generation]
+        refunded = data.draw(st.lists(st.sampled_from(others), max_size=3))
+        expected = self.oracle.refund(generation, [item, *refunded])
+        assert self.script.refund(KEYS, generation, [item, *refunded]) == expected
+
+    @rule(
+        turns=st.integers(0, 5),
+        ahead=st.sampled_from([-HOUR_US, 0, 5]),
+        references=st.dictionaries(relationships, st.integers(1, 3)),
+    )
+    def seed(self, turns: int, ahead: int, references: dict[str, int]) -> None:
+        if references:
+            self.client.hset(STAGING, mapping=references)
+        newest = self.hand.us + ahead
+        reply = self.script.seed(
+            KEYS,
+            QuotaPolicy(PERIOD, UNLIMITED, UNLIMITED, overage_allowed=False),
+            turns=turns,
+            newest_recorded_at_us=newest,
+            relationships_count=len(references),
+            staging_key=STAGING,
+        )
+        assert reply == self.oracle.seed(turns, newest, references)
+
+    @rule()
+    def mark(self) -> None:
+        mark_at = self.script.mark(KEYS)
+        assert mark_at == self.oracle.mark()
+        self.marks.append(mark_at or 0)
+
+    @rule(data=st.data(), turns=st.integers(0, 9))
+    def reconcile(self, data: st.DataObject, turns: int) -> None:
+        mark_at = data.draw(st.sampled_from(self.marks[-2:]))
+        reply = self.script.reconcile(KEYS, mark_at, turns)
+        assert reply == self.oracle.reconcile(mark_at, turns)
+
+    @rule(
+        data=st.data(),
+        corrections=st.lists(
+            st.tuples(relationships, st.integers(0, 2), st.integers(0, 3)), max_size=3
+        ),
+    )
+    def mend(self, data: st.DataObject, corrections: list[tuple[str, int, int]]) -> None:
+        mark_at = data.draw(st.sampled_from(self.marks[-2:]))
+        reply = self.script.mend(KEYS, mark_at, corrections)
+        assert reply == self.oracle.mend(mark_at, corrections)
+
+    @precondition(lambda self: self.oracle.is_loaded)
+    @rule(name=st.sampled_from(sorted(NAMES)))
+    def lose_a_key(self, name: str) -> None:
+        self.client.delete(NAMES[name])
+        self.oracle.lose(name)
+
+    @invariant()
+    def relationships_are_equal(self) -> None:
+        stored = self.client.hgetall(KEYS.relationships)
+        assert {name: int(count) for name, count in stored.items()} == self.oracle.references
+
+    def teardown(self) -> None:
+        remembered: dict[str, Any] = self.client.hgetall(NAMES["turns"])
+        assert remembered.keys() == self.oracle.turns.keys()
+        assert not self.client.exists(STAGING)
+
+
+def test_script_equals_oracle(redis_client: Redis) -> None:
+    machine = type("LifeOnThisRedis", (Life,), {"client": redis_client})
+    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=60))
+
+
+def test_replies_are_values() -> None:
+    raw = [0, "5", "6", "-1", 0, 0, 0, 3, "0", "7"]
+    assert Reply.parse(raw) == Reply.parse([str(value).encode() for value in raw])

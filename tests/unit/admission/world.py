@@ -1,0 +1,159 @@
+"""A small world around the gate: a clock to move, a ledger in memory, principals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from threading import Lock
+
+from redis import Redis
+
+from app.admission.clock import LedgerClock
+from app.admission.decision import Decision, TurnCharge
+from app.admission.gate import Gate
+from app.admission.keys import AccountKeys
+from app.admission.reconcile import Reconciler
+from app.admission.script import AdmissionScript
+from app.admission.seeding import Seeder
+from app.tenancy.model import Environment, Limits, OveragePolicy, Principal, Scope
+from app.tenancy.periods import period_at
+
+SECOND_US = 1_000_000
+HOUR_US = 3_600 * SECOND_US
+ORGANIZATION = "org_01J00000000000000000000000"
+SIGNED_UP_ON = date(2026, 1, 5)
+NOON_US = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * SECOND_US
+PERIOD = period_at(SIGNED_UP_ON, NOON_US)
+KEYS = AccountKeys(ORGANIZATION, Environment.LIVE.value, PERIOD.label)
+DEADLINE_S = 10.0
+
+
+def limits(
+    rate: int = 1_000_000,
+    burst: int = 1_000_000,
+    turns: int | None = None,
+    relationships: int | None = None,
+    overage: OveragePolicy = OveragePolicy.BLOCK,
+) -> Limits:
+    """Ceilings; those not named never bind."""
+    return Limits(rate, burst, turns, relationships, overage)
+
+
+def principal(
+    in_force: Limits | None = None,
+    *,
+    signed_up_on: date = SIGNED_UP_ON,
+    environment: Environment = Environment.LIVE,
+) -> Principal:
+    """A key holder of the one organization."""
+    return Principal(
+        organization_id=ORGANIZATION,
+        organization_name="Acme",
+        key_id="key_1",
+        scope=Scope.READ_WRITE,
+        environment=environment,
+        plan="free",
+        limits=in_force or limits(),
+        signed_up_on=signed_up_on,
+    )
+
+
+def turn(name: str, turns: int = 1, relationship: str | None = None) -> TurnCharge:
+    """A turn to charge."""
+    return TurnCharge(name, turns, relationship)
+
+
+@dataclass
+class Hand:
+    """The server's clock, moved by hand."""
+
+    us: int = NOON_US
+
+    def __call__(self) -> int:
+        return self.us
+
+
+@dataclass(frozen=True)
+class Row:
+    """A turn as the ledger keeps it."""
+
+    account: str
+    quota_period: str
+    recorded_at_us: int
+    charge: TurnCharge
+
+
+@dataclass
+class MemoryLedger:
+    """The ledger's promises in memory: a turn is stored once, whoever comes first."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    counts_count: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def insert(self, account: str, quota_period: str, at_us: int, charge: TurnCharge) -> Row:
+        """Store the turn unless it is there; the stored row, own or another's."""
+        row = Row(account, quota_period, at_us, charge)
+        with self.lock:
+            return self.rows.setdefault(charge.turn_key, row)
+
+    def select(self, account: str, quota_period: str) -> list[Row]:
+        with self.lock:
+            rows = list(self.rows.values())
+        return [row for row in rows if (row.account, row.quota_period) == (account, quota_period)]
+
+    def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
+        self.counts_count += 1
+        return sum(
+            row.charge.turns
+            for row in self.select(account, quota_period)
+            if before_us is None or row.recorded_at_us < before_us
+        )
+
+    def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
+        counts: dict[str, int] = {}
+        for row in self.select(account, quota_period):
+            if name := row.charge.relationship_id:
+                counts[name] = counts.get(name, 0) + 1
+        return counts.items()
+
+    def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
+        return max((row.recorded_at_us for row in self.select(account, quota_period)), default=0)
+
+
+class World:
+    """Gate, reconciler and ledger on one Redis; `hand` moves the clock, None leaves the real one."""
+
+    def __init__(self, client: Redis, hand: Hand | None = None) -> None:
+        self.client = client
+        self.hand = hand or Hand()
+        self.ledger = MemoryLedger()
+        self.script = AdmissionScript(client, hand)
+        self.gate = Gate(self.script, Seeder(self.script, self.ledger), LedgerClock(client))
+        self.reconciler = Reconciler(self.script, self.ledger, DEADLINE_S)
+
+    def record(self, who: Principal, *turns: TurnCharge) -> Decision:
+        """What the recording service does: charge, insert, refund what is stored otherwise."""
+        decision = self.gate.admit(who, turns)
+        self.store(who, decision, turns)
+        return decision
+
+    def store(self, who: Principal, decision: Decision, turns: Iterable[TurnCharge]) -> None:
+        """Insert what was charged; a turn stored under another charge is refunded."""
+        surplus = []
+        for index, (item, charge) in enumerate(zip(decision.items, turns, strict=True)):
+            if item.recorded_at_us:
+                at_us = item.recorded_at_us
+                row = self.ledger.insert(who.account, decision.quota_period, at_us, charge)
+                if row.recorded_at_us != at_us:
+                    surplus.append(index)
+        if surplus:
+            self.gate.refund(who, decision, surplus)
+
+    def reconcile(self) -> None:
+        """One pass over everything, with nothing in flight."""
+        self.reconciler.reconcile(self.reconciler.list_accounts(), wait=lambda _: None)
+
+    def references(self) -> dict[str, int]:
+        """References of each relationship of the live account, as Redis holds them."""
+        stored = self.client.hgetall(KEYS.relationships)
+        return {name: int(count) for name, count in stored.items()}
