@@ -58,7 +58,8 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
     organization = provided(Organizations).get_(organization_id)
     only = Environment(environment) if environment else None
     keys = provided(ApiKeys).list_(organization.id, only)
-    print_records([_record(key) for key in keys], as_json=as_json)
+    shape = _record if as_json else _line
+    print_records([shape(key) for key in keys], as_json=as_json)
 
 
 @group.command("revoke")
@@ -67,6 +68,11 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""
     print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
+
+
+def _line(key: ApiKey) -> Record:
+    """A record without the organization, which whoever lists its keys has just named."""
+    return {name: value for name, value in _record(key).items() if name != "organization_id"}
 
 
 def _record(key: ApiKey) -> Record:

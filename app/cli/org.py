@@ -51,7 +51,7 @@ def create(name: str, plan_id: str, *, as_json: bool) -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """Every organization, oldest first."""
-    shape = _wire if as_json else _row
+    shape = _wire if as_json else _line
     print_records([shape(found) for found in provided(Organizations).list_()], as_json=as_json)
 
 
@@ -129,6 +129,19 @@ def _wire(organization: Organization) -> Record:
             "overage_policy": limits.overage_policy.value,
         },
         "overrides": dict(organization.overrides),
+    }
+
+
+def _line(organization: Organization) -> Record:
+    limits = organization.limits
+    return {
+        "id": organization.id,
+        "name": organization.name,
+        "plan": organization.plan,
+        "rate": f"{limits.requests_per_second:,}/s, burst {limits.burst:,}",
+        "turns": limit_text(limits.turns),
+        "relationships": limit_text(limits.active_relationships),
+        "suspended": organization.is_suspended,
     }
 
 

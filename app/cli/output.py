@@ -80,7 +80,8 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         console.width = _PIPE_COLUMNS
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        # An id that is broken over two lines cannot be copied.
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     console.print(table)

@@ -118,7 +118,10 @@ class BatchSchema(StrictSchema):
     """The body of a batch: each element is judged by itself, as a `TurnSchema`."""
 
     interactions = ListOf(
-        fields.Raw(metadata={"type": "object", "description": "As in `POST /v1/interactions`."}),
+        fields.Raw(
+            allow_none=True,
+            metadata={"type": "object", "description": "As in `POST /v1/interactions`."},
+        ),
         MOST_PER_BATCH,
         minimum=1,
         required=True,

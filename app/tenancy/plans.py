@@ -11,7 +11,7 @@ UNLIMITED = "unlimited"
 
 # Admission keeps a bucket's level as tokens x microseconds of a second in a double: exact below
 # 2**53, so a bucket may not be larger than this.
-MAX_BURST = 2**53 // 1_000_000 - 1
+MAX_BURST = (2**53 - 1) // 1_000_000
 MAX_QUOTA = 2**53 - 1
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "requests_per_second": (1, MAX_BURST),

@@ -38,7 +38,10 @@ def test_the_shipped_catalogue_is_the_contracts() -> None:
         (f"[a]\n{GOOD}".replace("burst = 10", ""), ["plan 'a'", "'burst'", "nothing"]),
         (f"[a]\n{GOOD}".replace("10", "0"), ["plan 'a'", "'burst'", "from 1 to"]),
         (f"[a]\n{GOOD}".replace("10", "true"), ["plan 'a'", "'burst'", "whole number"]),
-        (f"[a]\n{GOOD}".replace("10", str(2**53 // 10**6)), ["plan 'a'", "'burst'", "from 1 to"]),
+        (
+            f"[a]\n{GOOD}".replace("10", str(2**53 // 10**6 + 1)),
+            ["plan 'a'", "'burst'", "from 1 to"],
+        ),
         (f"[a]\n{GOOD}".replace("5", "2.5"), ["'requests_per_second'", "whole number"]),
         (f"[a]\n{GOOD}turns_per_period = -1\n", ["'turns_per_period'", "from 0"]),
         (f'[a]\n{GOOD}active_relationships = "many"\n', ["'active_relationships'", "'many'"]),
