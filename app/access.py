@@ -241,13 +241,15 @@ def _require_admission(decision: Decision) -> None:
 
 def rate_problem(decision: Decision) -> Problem:
     """The 429 for an empty bucket."""
-    wait_s = retry_after_s(decision.retry_after_us)
+    # The bucket's own wait: a quota that is spent as well has no say in this answer.
+    wait_us = decision.bucket.retry_after_us
+    wait_s = retry_after_s(wait_us)
     return Problem(
         "rate_limit_exceeded",
         f"Rate limit exceeded. Retry after {wait_s} second{'s' if wait_s > 1 else ''}.",
         details={
             "limit": int(decision.bucket.rate) or float(decision.bucket.rate),
-            "retry_after_ms": -(-decision.retry_after_us // 1000),
+            "retry_after_ms": -(-wait_us // 1000),
         },
         retry_after_s=wait_s,
     )

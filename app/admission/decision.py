@@ -55,11 +55,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BucketState:
-    """The bucket after the decision: refill rate per second, whole tokens left, when it is full."""
+    """The bucket after the decision: refill rate per second, whole tokens left, when it is full.
+
+    `retry_after_us` is its own wait, 0 if it admitted.
+    """
 
     rate: Fraction
     remaining: int
     reset_at_us: int
+    retry_after_us: int
 
 
 @dataclass(frozen=True, slots=True)

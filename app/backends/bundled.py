@@ -121,7 +121,7 @@ def _find(program: str, variable: str, package: str, pattern: str) -> str:
     if override:
         found = shutil.which(override)
         if found is None:
-            raise BinaryMissing(f"{variable}={override} is not a program that can be run")
+            raise BundledServerError(f"{variable}={override} is not a program that can be run")
         return found
     in_wheel = _in_wheel(package, pattern)
     found = in_wheel or shutil.which(program)
@@ -243,9 +243,11 @@ def _configure_replica_set(
     except OperationFailure as error:
         if error.code != _NOT_YET_INITIATED:
             raise
-        members = [{"_id": 0, "host": host}]
-        fresh = {"_id": REPLICA_SET, "members": members}
-        fresh["writeConcernMajorityJournalDefault"] = is_journaled
+        fresh = {
+            "_id": REPLICA_SET,
+            "members": [{"_id": 0, "host": host}],
+            "writeConcernMajorityJournalDefault": is_journaled,
+        }
         client.admin.command("replSetInitiate", fresh)
         return
     if current["members"][0]["host"] != host:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import click
+import structlog
 
 from app.admission.decision import QuotaState
 from app.admission.gate import Gate
@@ -18,12 +19,15 @@ from app.cli.output import (
     print_record,
     print_records,
 )
+from app.cli.watch import Watch
 from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Organization, Principal, Scope
 from app.tenancy.service import Organizations
 
 BAR_STEPS_PER_S = 10
+WATCH_EVERY_S = 60
+_log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("quota", help="What accounts have used of their billing period.")
 
@@ -48,13 +52,27 @@ def show(organization_id: str, environment: str, *, as_json: bool) -> None:
 
 
 @group.command("reconcile")
+@click.option("--watch", "is_watch", is_flag=True, help="Repeat every minute, until SIGTERM.")
 @json_option
-def reconcile(*, as_json: bool) -> None:
+def reconcile(*, is_watch: bool, as_json: bool) -> None:
     """Bring all counters in Redis to what the ledger says; takes one request deadline."""
+    if is_watch:
+        Watch(WATCH_EVERY_S).run(_log_pass)
+        return
     reconciler = provided(Reconciler)
     wait = _wait_with_bar if sys.stderr.isatty() else time.sleep
     done = reconciler.reconcile(reconciler.list_accounts(), wait)
     print_records([_reconciled(result) for result in done], as_json=as_json)
+
+
+def _log_pass(wait: Callable[[float], None]) -> None:
+    """One pass of the worker: a log line for each account whose counters had drifted."""
+    reconciler = provided(Reconciler)
+    done = reconciler.reconcile(reconciler.list_accounts(), wait)
+    for result in done:
+        if result.turns_drift or result.relationships_drift:
+            _log.warning("quota_drift", **_reconciled(result))
+    _log.info("quota_reconciled", accounts=len(done))
 
 
 def _operator_of(organization: Organization, environment: Environment) -> Principal:

@@ -22,7 +22,7 @@ def load_query(schema: Schema) -> dict[str, Any]:
     """
     arguments = request.args
     if not arguments:
-        return dict(offences.load(schema, {}))
+        return dict(offences.load(schema, {}, whole="query"))
     wrong = [
         _blame(name, values)
         for name, values in arguments.lists()
@@ -30,7 +30,7 @@ def load_query(schema: Schema) -> dict[str, Any]:
     ]
     if wrong:
         raise Problem.invalid(wrong[:MOST_OFFENCES])
-    return dict(offences.load(schema, arguments.to_dict()))
+    return dict(offences.load(schema, arguments.to_dict(), whole="query"))
 
 
 def _blame(name: str, values: list[str]) -> dict[str, Any]:

@@ -20,11 +20,6 @@ class DataFolder:
     path: Path
 
     @property
-    def seed_file(self) -> Path:
-        """The demo's organizations and keys; keys are shown only once, so they are kept here."""
-        return self.path / "seed.json"
-
-    @property
     def service_log(self) -> Path:
         """What the workers write, from the last start on."""
         return self.path / "service.log"
@@ -63,12 +58,13 @@ class DataFolder:
 
     def seed(self, stores: str) -> dict[str, Any] | None:
         """The demo that was seeded into `stores`, or None."""
-        found = self._read(self.seed_file.name)
-        return found["demo"] if found and found["stores"] == stores else None
+        demo: dict[str, Any] | None = (self._read("seeds.json") or {}).get(stores)
+        return demo
 
     def keep_seed(self, stores: str, demo: Mapping[str, Any]) -> None:
-        """Remember the demo that was seeded into `stores`."""
-        self._write(self.seed_file.name, _json({"stores": stores, "demo": demo}))
+        """Remember the demo that was seeded into `stores`: keys are shown only once."""
+        seeds = self._read("seeds.json") or {}
+        self._write("seeds.json", _json(seeds | {stores: demo}))
 
     def forget_addresses(self) -> None:
         """Take away what an earlier run announced, until it is true again."""

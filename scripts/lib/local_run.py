@@ -14,7 +14,7 @@ from typing import NoReturn
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
 from scripts.lib.local_files import DataFolder
-from scripts.lib.messages import Failure, print_ready, say
+from scripts.lib.messages import Failure, print_places, print_ready, say
 from scripts.lib.service import address_of, ended_early, listen, running_gunicorn
 from scripts.lib.stores import DEMO_TURNS, MEMORY_DEMO_TURNS, Stores, open_stores, prepare
 
@@ -37,7 +37,7 @@ def main() -> int:
     try:
         _run(time.monotonic())
     except _Stopped:
-        say("stopped; the data stays")
+        say("stopped")
         return 0
     except (Failure, BundledServerError, FolderInUse) as error:
         print(f"scripts/run: {error}", file=sys.stderr)
@@ -70,8 +70,8 @@ def _run(started_at: float) -> NoReturn:
         )
         demo = folder.seed(stores.identity) or {}
         folder.announce(base_url, environ, demo)
-        seconds = time.monotonic() - started_at
-        print_ready(base_url, demo, folder.path, folder.service_log, seconds)
+        print_ready(base_url, demo, time.monotonic() - started_at)
+        print_places(folder.path, folder.service_log, has_commands=not stores.is_memory)
         _watch(stores, gunicorn, folder)
 
 
@@ -98,6 +98,8 @@ def _environ(stores: Stores, folder: DataFolder) -> Mapping[str, str]:
         "WEB_CONCURRENCY": "4",
         # Servers, service and its clients share one machine here.
         "REDIS_TIMEOUT_MS": "1000",
+        # Here, because a run that is killed could not clear it from memory.
+        "PROMETHEUS_MULTIPROC_DIR": str(folder.path / "metrics"),
     }
     environ = defaults | os.environ | folder.secrets(os.environ) | stores.environ
     environ["DATA_DIR"] = str(folder.path)

@@ -20,13 +20,10 @@ def warn(text: str) -> None:
     print(f"WARNING: {text}", file=sys.stderr, flush=True)
 
 
-def print_ready(
-    base_url: str, demo: Mapping[str, Any], folder: Path, service_log: Path, seconds: float
-) -> None:
-    """The addresses, the keys, and a command to paste."""
+def print_ready(base_url: str, demo: Mapping[str, Any], seconds: float) -> None:
+    """The address, the keys, and a command to paste."""
     keys = demo["keys"]
     rows = [(plan, scope, key) for plan, scopes in keys.items() for scope, key in scopes.items()]
-    rows.append(("pro", "test", demo["test_key"]))
     lines = [
         "",
         f"Turnledger answers at {base_url} (ready in {seconds:.1f} s). Ctrl-C ends it.",
@@ -35,9 +32,14 @@ def print_ready(
         f"    '{base_url}/v1/interactions?limit=2'",
         "",
         *(f"  {plan:<11}{scope:<11}{key}" for plan, scope, key in rows),
-        "",
-        f"  Addresses and keys: {folder / 'demo.json'}   Log: {service_log}",
-        f"  Commands: . {folder / 'env'} && .venv/bin/flask --app wsgi org list",
+        f"  {'pro':<11}{'test data':<11}{demo['test_key']}",
         "",
     ]
     print("\n".join(lines), flush=True)
+
+
+def print_places(folder: Path, service_log: Path, *, has_commands: bool) -> None:
+    """Where to find it all again."""
+    print(f"  Addresses and keys: {folder / 'demo.json'}   Log: {service_log}", flush=True)
+    if has_commands:
+        print(f"  Commands: . {folder / 'env'} && .venv/bin/flask --app wsgi org list", flush=True)

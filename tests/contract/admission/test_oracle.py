@@ -22,12 +22,8 @@ from tests.unit.admission.oracle import MEMORY_US, Oracle
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
 
 STAGING = KEYS.staging("test")
-NAMES = {
-    name: key
-    for name, key in zip(
-        ("bucket", "quota", "references", "turns", "lapses"), KEYS.for_script(), strict=True
-    )
-}
+OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses")
+NAMES = dict(zip(OF_THE_ORACLE, KEYS.for_script(), strict=True))
 
 relationships = st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
 costs = st.integers(0, 3)
@@ -38,7 +34,7 @@ items = st.builds(
     st.none() | relationships,
 )
 buckets = st.builds(
-    BucketPolicy, st.sampled_from([Fraction(7, 60), Fraction(1), Fraction(25)]), st.integers(1, 4)
+    BucketPolicy, st.sampled_from([Fraction(1), Fraction(3), Fraction(25)]), st.integers(1, 4)
 )
 quotas = st.builds(
     QuotaPolicy,
@@ -62,7 +58,7 @@ class Life(RuleBasedStateMachine):
         self.script = AdmissionScript(self.client, self.hand)
         self.oracle = Oracle(self.hand.us)
         self.charges: list[tuple[int, ItemCharge]] = [
-            (NOON_US, ItemCharge(Verdict.CHARGED, 1, False, "turn_0"))
+            (NOON_US, ItemCharge(Verdict.CHARGED, 1, relationship_counted=False, turn_key="turn_0"))
         ]
         self.marks = [NOON_US]
         self.edges = [PERIOD.start_us, PERIOD.end_us]

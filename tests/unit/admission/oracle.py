@@ -96,11 +96,9 @@ class Oracle:
         else:
             getattr(self, name).clear()
 
-    def admit(
-        self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]
-    ) -> Reply:
+    def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if not quota.period.start_us <= self.now < quota.period.end_us:
-            return self._reply(Status.PERIOD_MISMATCH)
+            return Reply(Status.PERIOD_MISMATCH, self.now, self.now, None, ())
         self._lapse()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -112,13 +110,11 @@ class Oracle:
             self.level = level
         verdicts = self._charge_all(items, quota) if admitted else self._look(items, quota)
         status = Status.DONE if admitted else Status.RATE_LIMITED
-        return self._reply(
-            status, floor(level.tokens), wait, level.until(bucket.burst), *verdicts
-        )
+        return self._reply(status, floor(level.tokens), wait, level.until(bucket.burst), *verdicts)
 
     def read(self, quota: QuotaPolicy) -> Reply:
         if not quota.period.start_us <= self.now < quota.period.end_us:
-            return self._reply(Status.PERIOD_MISMATCH)
+            return Reply(Status.PERIOD_MISMATCH, self.now, self.now, None, ())
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)

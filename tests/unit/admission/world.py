@@ -121,12 +121,14 @@ class MemoryLedger:
 
 
 class World:
-    """Gate, reconciler and ledger on one Redis; `hand` moves the clock, None leaves the real one."""
+    """Gate, reconciler and ledger on one Redis, whose own clock counts without a `hand`."""
 
-    def __init__(self, client: Redis, hand: Hand | None = None) -> None:
+    def __init__(
+        self, client: Redis, hand: Hand | None = None, ledger: MemoryLedger | None = None
+    ) -> None:
         self.client = client
         self.hand = hand or Hand()
-        self.ledger = MemoryLedger()
+        self.ledger = ledger or MemoryLedger()
         self.script = AdmissionScript(client, hand)
         self.gate = Gate(self.script, Seeder(self.script, self.ledger), LedgerClock(client))
         self.reconciler = Reconciler(self.script, self.ledger, DEADLINE_S)

@@ -1,0 +1,191 @@
+"""`scripts/replay`: sends the arrivals of a trace to a running service and sums up what became.
+
+See `replay_trace` for the format, `replay_turns` for what is made up, `replay_sender` for the way.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app.http.instants import format_ms, parse_ms
+from scripts.lib.replay_client import Unreachable
+from scripts.lib.replay_schedule import Shot, plan_shots
+from scripts.lib.replay_sender import Replay
+from scripts.lib.replay_summary import as_text, summarize
+from scripts.lib.replay_target import NoTarget, Target, choose_target
+from scripts.lib.replay_trace import Arrival, TraceError, read_trace
+from scripts.lib.replay_turns import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+OLDEST_S = 48 * 3_600
+INTERRUPTED = 130
+HELP = """Send the arrivals in FILE to a running Turnledger, in their own rhythm but faster.
+
+FILE is CSV: TIMESTAMP,ContextTokens,GeneratedTokens. Distances in time and token counts are the
+file's. Users, relationships, personalities, emotions and latencies are made up from --seed.
+
+Every turn occurs at --start plus its distance from the first one, whatever the speed; by default
+the last one occurs now. Another start is another run. The same file, start and seed give the same
+turns: sent again they are duplicates, so an interrupted run can go on.
+
+The service and its key are those of scripts/run, found in DATA_DIR, unless --base-url and --key
+name others.
+"""
+
+
+class Start(click.ParamType[int]):
+    """An instant, as milliseconds since 1970."""
+
+    name = "INSTANT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The instant; a usage error for anything else."""
+        try:
+            return value if isinstance(value, int) else parse_ms(value)
+        except (ValueError, OverflowError):
+            return self.fail("say it like 2026-11-23T10:00:00.000Z", param, ctx)
+
+
+@click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.01, 1e9),
+    default=60,
+    show_default=True,
+    help="Times as fast.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first N turns.")
+@click.option(
+    "--batch",
+    "batch_size",
+    type=click.IntRange(1, 500),
+    default=1,
+    show_default=True,
+    help="Turns in a request.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1_000),
+    default=32,
+    show_default=True,
+    help="Connections at most.",
+)
+@click.option(
+    "--retry",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="How often a rate-limited request is sent again, after Retry-After.",
+)
+@click.option("--plan", default="enterprise", show_default=True, help="Whose demo key to use.")
+@click.option("--base-url", help="Another service than the local run's.")
+@click.option("--key", help="Another key than the demo's; scope read_write.")
+@click.option("--start", "start_ms", type=Start(), help="When the first turn occurred.")
+@click.option("--seed", default=1, show_default=True, help="Of what is made up.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def main(
+    file: Path,
+    *,
+    start_ms: int | None,
+    seed: int,
+    plan: str,
+    base_url: str | None,
+    key: str | None,
+    speed: float,
+    limit: int | None,
+    as_json: bool,
+    **sending: int,
+) -> None:
+    """What the command does; `HELP` tells it."""
+    try:
+        target = choose_target(_data_dir(), plan, base_url, key)
+        arrivals = read_trace(_callers(file))[:limit]
+        holder = target.holder()
+    except (TraceError, NoTarget, Unreachable) as error:
+        raise click.ClickException(str(error)) from None
+    recipe = Recipe(file.stem, _start_ms(start_ms, arrivals), seed)
+    _say(
+        f"Replaying {len(arrivals):,} turns to {target.base_url} ({holder}).\n"
+        f"The same turns again: --start {format_ms(recipe.start_ms)} --seed {seed}"
+    )
+    shots = plan_shots(arrivals, speed, sending["batch_size"])
+    summary, replay = _run(shots, recipe, target, **sending)
+    summary = {"file": file.name, "start": format_ms(recipe.start_ms)} | summary
+    click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2) if as_json else as_text(summary))
+    if replay.failure:
+        raise click.ClickException(f"The run ended early: {replay.failure}")
+    if replay.is_interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def _start_ms(given_ms: int | None, arrivals: list[Arrival]) -> int:
+    """When the first turn occurred; the service takes none older than 48 hours."""
+    now_ms = time.time_ns() // 1_000_000
+    start_ms = now_ms - arrivals[-1].offset_us // 1_000 if given_ms is None else given_ms
+    if now_ms - start_ms > OLDEST_S * 1_000:
+        raise click.ClickException(
+            f"the first turn would have occurred at {format_ms(start_ms)}, and the service takes "
+            "none older than 48 hours: give a later --start, or fewer turns by --limit"
+        )
+    return start_ms
+
+
+def _run(
+    shots: list[Shot],
+    recipe: Recipe,
+    target: Target,
+    *,
+    batch_size: int,
+    concurrency: int,
+    retry: int,
+) -> tuple[dict[str, Any], Replay]:
+    with _progress() as progress:
+        task = progress.add_task("sending", total=sum(len(shot.arrivals) for shot in shots))
+        replay = Replay(
+            shots,
+            recipe,
+            target.client,
+            is_batched=batch_size > 1,
+            most_retries=retry,
+            on_sent=lambda turns_count: progress.advance(task, turns_count),
+        )
+        tally, duration_s = replay.send(min(concurrency, len(shots)))
+    return summarize(tally, duration_s, shots[-1].due_s), replay
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _callers(path: Path) -> Path:
+    return Path(os.environ.get("CALLER_DIR", "")) / path
+
+
+def _data_dir() -> Path:
+    named = os.environ.get("DATA_DIR")
+    return _callers(Path(named)) if named else ROOT / "var"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main(prog_name="scripts/replay")

@@ -1,0 +1,27 @@
+"""When what is sent: arrivals grouped into requests, each due at an instant of the run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from scripts.lib.replay_trace import Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One request, due so many seconds after the run began."""
+
+    due_s: float
+    arrivals: Sequence[Arrival]
+
+
+def plan_shots(arrivals: Sequence[Arrival], speed: float, batch_size: int) -> list[Shot]:
+    """The trace's own rhythm, `speed` times as fast.
+
+    A batch is due with its last arrival, as if a producer had waited for it to fill.
+    """
+    rest = iter(arrivals)
+    shots = []
+    while group := list(islice(rest, batch_size)):
+        shots.append(Shot(group[-1].offset_us / 1_000_000 / speed, group))
+    return shots

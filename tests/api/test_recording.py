@@ -1,0 +1,361 @@
+"""`POST /v1/interactions`: each turn once, with the content it was told."""
+
+from typing import Any
+
+import pytest
+
+from app.http.instants import format_ms
+from app.tenancy.model import Environment, Scope
+from tests.api.conftest import Hire
+from tests.callers import Caller, Clock, error_of
+from tests.turns import at, body, stateful, whole
+
+HOURS_48_MS = 48 * 3_600_000
+MINUTES_5_MS = 5 * 60_000
+
+
+def test_a_new_turn_is_201_with_its_item_and_what_was_left_out_has_its_default(
+    caller: Caller,
+) -> None:
+    answer = caller.record(body())
+
+    item = answer.get_json()
+    assert answer.status_code == 201
+    assert item["usage"] == {
+        "turns_consumed": 1,
+        "active_relationship_counted": False,
+        "llm_provider": None,
+        "llm_model": None,
+        "input_tokens": None,
+        "output_tokens": None,
+    }
+    assert item["guardrails"] == {"applied": []}
+    absent = ("user_id", "relationship_id", "inferred_emotional_state", "memory", "error_code")
+    assert {item[name] for name in absent} == {None}
+
+
+def test_parts_have_defaults_too(caller: Caller) -> None:
+    told = body(inferred_emotional_state={"primary": "joy"}, memory={"consulted": False})
+
+    item = caller.record(told).get_json()
+
+    assert item["inferred_emotional_state"] == {
+        "primary": "joy",
+        "confidence": None,
+        "secondary": [],
+        "intensity": None,
+        "valence": None,
+        "arousal": None,
+    }
+    assert item["memory"] == {
+        "consulted": False,
+        "summary_used": None,
+        "significant_moments_referenced": 0,
+        "model_updated": False,
+    }
+
+
+@pytest.mark.parametrize("make", [body, stateful, whole])
+def test_the_same_turn_again_is_200_with_the_same_bytes_and_costs_nothing(
+    caller: Caller, make: Any
+) -> None:
+    told = make()
+    first = caller.record(told)
+    counted = caller.counters()
+
+    again = [caller.record(told) for _ in range(3)]
+
+    assert first.status_code == 201
+    assert [(answer.status_code, answer.data) for answer in again] == [(200, first.data)] * 3
+    assert caller.counters() == counted
+    assert counted["turns_used"] == 1
+    assert caller.rows_count() == 1
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"usage": {"turns_consumed": 1}},
+        {"guardrails": {"applied": []}},
+        {"guardrails": {}},
+        {"user_id": None, "memory": None},
+        {"usage": {"llm_model": None}},
+    ],
+)
+def test_saying_a_default_aloud_is_the_same_turn(caller: Caller, same: dict[str, Any]) -> None:
+    told = body()
+    caller.record(told)
+
+    assert caller.record(told | same).status_code == 200
+    assert caller.record(body() | same).status_code == 201
+
+
+def test_the_same_instant_in_another_zone_is_the_same_turn(caller: Caller, clock: Clock) -> None:
+    told = at(clock.now_ms // 1_000 * 1_000)
+    caller.record(told)
+
+    again = caller.record(told | {"occurred_at": told["occurred_at"][:-5] + "+00:00"})
+
+    assert again.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"latency_ms": 1841},
+        {"status": "failed"},
+        {"personality_id": "pers_bob"},
+        {"mode": "stateless"},
+        {"user_id": "u_43"},
+        {"relationship_id": "rel_43"},
+        {"inferred_emotional_state": None},
+        {"inferred_emotional_state": {"primary": "joy", "confidence": 0.820001}},
+        {"memory": None},
+        {"guardrails": {"applied": []}},
+        {"usage": {"turns_consumed": 1}},
+        {"usage": {"turns_consumed": 2}},
+        {"time_to_first_token_ms": None},
+        {"error_code": "other"},
+    ],
+)
+def test_the_same_turn_id_with_other_content_is_409_and_changes_nothing(
+    caller: Caller, change: dict[str, Any]
+) -> None:
+    told = whole()
+    first = caller.record(told)
+    counted = caller.counters()
+
+    answer = caller.record(told | change)
+
+    assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
+    assert caller.counters() == counted
+    assert caller.page()["data"] == [first.get_json()]
+    assert caller.record(told).status_code == 200
+
+
+@pytest.mark.parametrize("cost", [0, 1, 5])
+def test_another_occurred_at_is_409_also_long_after_the_charge_is_forgotten(
+    caller: Caller, clock: Clock, cost: int
+) -> None:
+    told = at(clock.now_ms, usage={"turns_consumed": cost})
+    caller.record(told)
+    moved = told | {"occurred_at": format_ms(clock.now_ms - 1)}
+
+    answers = [caller.record(moved)]
+    clock.move(s=3_600)
+    answers.append(caller.record(moved))
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert caller.counters()["turns_used"] == cost
+    assert caller.rows_count() == 1
+
+
+def test_a_duplicate_after_the_charge_is_forgotten_costs_nothing_in_the_end(
+    caller: Caller, clock: Clock
+) -> None:
+    told = at(clock.now_ms, **{name: whole()[name] for name in ("usage",)})
+    first = caller.record(stateful() | told)
+    counted = caller.counters()
+    clock.move(s=301)
+
+    again = caller.record(stateful() | told)
+
+    assert (again.status_code, again.data) == (200, first.data)
+    now = caller.counters()
+    for name in ("turns_used", "relationships_used", "turns_reserved", "remembered"):
+        assert now[name] == (counted[name] if name != "remembered" else 0)
+
+
+def test_a_conflict_after_the_charge_is_forgotten_costs_nothing_either(
+    caller: Caller, clock: Clock
+) -> None:
+    told = stateful("rel_1", occurred_at=format_ms(clock.now_ms))
+    caller.record(told)
+    clock.move(s=301)
+
+    answer = caller.record(told | {"relationship_id": "rel_2", "usage": {"turns_consumed": 9}})
+
+    assert answer.status_code == 409
+    counted = caller.counters()
+    assert (counted["turns_used"], counted["relationships_used"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "cost"),
+    [("completed", 1), ("guardrail_blocked", 1), ("failed", 0), ("timed_out", 0)],
+)
+@pytest.mark.parametrize("told_cost", [None, 0, 1, 7, 1_000])
+def test_a_status_has_its_price_unless_the_producer_says_otherwise(
+    caller: Caller, status: str, cost: int, told_cost: int | None
+) -> None:
+    usage = {} if told_cost is None else {"turns_consumed": told_cost}
+    expected = cost if told_cost is None else told_cost
+
+    answer = caller.record(body(status=status, usage=usage))
+
+    assert answer.status_code == 201
+    assert answer.get_json()["usage"]["turns_consumed"] == expected
+    assert answer.headers["X-Quota-Turns-Used"] == str(expected)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_counted"),
+    [
+        (stateful("rel_new"), True),
+        (stateful("rel_known"), False),
+        (stateful("rel_new", status="failed"), False),
+        (stateful("rel_new", status="failed", usage={"turns_consumed": 1}), True),
+        (stateful("rel_new", usage={"turns_consumed": 0}), False),
+        (body(user_id="u_1", relationship_id="rel_new"), False),
+    ],
+)
+def test_a_relationship_counts_with_its_first_stateful_turn_that_costs(
+    caller: Caller, told: dict[str, Any], is_counted: bool
+) -> None:
+    caller.record(stateful("rel_known"))
+
+    answer = caller.record(told)
+
+    assert answer.status_code == 201
+    assert answer.get_json()["usage"]["active_relationship_counted"] is is_counted
+    assert answer.headers["X-Quota-Active-Relationships-Used"] == str(1 + is_counted)
+
+
+@pytest.mark.parametrize(
+    "missing", [{"user_id": None}, {"relationship_id": None}, {"user_id": None} | {"memory": None}]
+)
+def test_a_stateful_turn_needs_a_user_and_a_relationship(
+    caller: Caller, missing: dict[str, Any]
+) -> None:
+    answers = [caller.record(stateful() | missing)]
+    told = stateful()
+    for name in missing:
+        told.pop(name, None)
+    answers.append(caller.record(told))
+
+    for answer in answers:
+        assert answer.status_code == 400
+        named = {offence["field"] for offence in error_of(answer)["details"]}
+        assert named == missing.keys() - {"memory"}
+
+
+@pytest.mark.parametrize("people", [{"user_id": "u_1"}, {"relationship_id": "r_1"}, {}])
+def test_a_stateless_turn_may_name_either_or_neither(
+    caller: Caller, people: dict[str, str]
+) -> None:
+    assert caller.record(body(**people)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "status"),
+    [
+        (-HOURS_48_MS, 201),
+        (-HOURS_48_MS - 1, 400),
+        (0, 201),
+        (MINUTES_5_MS, 201),
+        (MINUTES_5_MS + 1, 400),
+    ],
+)
+def test_a_turn_occurred_within_48_hours_and_at_most_5_minutes_ahead(
+    caller: Caller, clock: Clock, offset_ms: int, status: int
+) -> None:
+    answer = caller.record(at(clock.now_ms + offset_ms))
+
+    assert answer.status_code == status
+    if status == 400:
+        (offence,) = error_of(answer)["details"]
+        assert (offence["field"], offence["code"]) == ("occurred_at", "out_of_range")
+        assert offence["allowed"] == {"oldest_hours": 48, "ahead_minutes": 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"message": "hello"}, "message"),
+        ({"usage": {"prompt": "hello"}}, "usage.prompt"),
+        ({"memory": {"consulted": True, "text": "x"}}, "memory.text"),
+        ({"guardrails": {"applied": ["two words"]}}, "guardrails.applied.0"),
+        ({"inferred_emotional_state": {"primary": "joy", "note": "x"}}, None),
+        ({"usage": {"active_relationship_counted": True}}, "usage.active_relationship_counted"),
+        ({"interaction_id": "int_x"}, "interaction_id"),
+        ({"created_at": "2026-11-23T00:00:00Z"}, "created_at"),
+        ({"turn_id": "two words"}, "turn_id"),
+        ({"turn_id": ""}, "turn_id"),
+        ({"turn_id": "a" * 129}, "turn_id"),
+        ({"turn_id": "a\n"}, "turn_id"),
+        ({"turn_id": 7}, "turn_id"),
+        ({"turn_id": None}, "turn_id"),
+        ({"occurred_at": "2026-11-23"}, "occurred_at"),
+        ({"occurred_at": 1_763_892_000}, "occurred_at"),
+        ({"mode": "Stateless"}, "mode"),
+        ({"status": "ok"}, "status"),
+        ({"latency_ms": -1}, "latency_ms"),
+        ({"latency_ms": 1.0}, "latency_ms"),
+        ({"latency_ms": True}, "latency_ms"),
+        ({"latency_ms": "5"}, "latency_ms"),
+        ({"latency_ms": 86_400_001}, "latency_ms"),
+        ({"latency_ms": None}, "latency_ms"),
+        ({"usage": {"turns_consumed": 1_001}}, "usage.turns_consumed"),
+        ({"usage": {"turns_consumed": -1}}, "usage.turns_consumed"),
+        ({"usage": {"turns_consumed": None}}, "usage.turns_consumed"),
+        ({"usage": None}, "usage"),
+        ({"usage": []}, "usage"),
+        ({"memory": {}}, "memory.consulted"),
+        ({"memory": {"consulted": "yes"}}, "memory.consulted"),
+        ({"inferred_emotional_state": {"primary": "Joy"}}, "inferred_emotional_state.primary"),
+        ({"guardrails": {"applied": ["a"] * 33}}, "guardrails.applied"),
+        ({"error_code": "E"}, "error_code"),
+    ],
+)
+def test_a_bad_field_is_a_400_that_names_it_and_stores_nothing(
+    caller: Caller, change: dict[str, Any], field: str | None
+) -> None:
+    answer = caller.record(body(**change))
+
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "validation_error")
+    (offence,) = error_of(answer)["details"]
+    assert offence["field"] == (field or "inferred_emotional_state.note")
+    assert caller.rows_count() == 0
+    assert caller.counters() == {}
+
+
+def test_every_offence_of_a_body_is_told_at_once(caller: Caller) -> None:
+    answer = caller.record({"mode": "stateful", "latency_ms": -1, "text": "x", "usage": {"y": 1}})
+
+    named = {offence["field"] for offence in error_of(answer)["details"]}
+    assert named == {
+        *("turn_id", "occurred_at", "status", "personality_id", "latency_ms", "text"),
+        *("usage.y", "user_id", "relationship_id"),
+    }
+
+
+def test_live_and_test_have_their_own_turns_and_counters(caller: Caller, tenant: Hire) -> None:
+    sandbox = tenant(of=caller.organization, environment=Environment.TEST)
+    told = stateful()
+    caller.record(told)
+
+    answer = sandbox.record(told)
+
+    assert answer.status_code == 201
+    assert answer.get_json()["usage"]["active_relationship_counted"] is True
+    assert len(caller.page()["data"]) == len(sandbox.page()["data"]) == 1
+    sandbox.record(body())
+    assert (caller.counters()["turns_used"], sandbox.counters()["turns_used"]) == (1, 2)
+
+
+@pytest.mark.parametrize("path", ["", "/batch"])
+def test_a_key_that_only_reads_may_not_record(caller: Caller, tenant: Hire, path: str) -> None:
+    reader = tenant(of=caller.organization, scope=Scope.READ)
+
+    answer = reader("POST", f"/v1/interactions{path}", json=body())
+
+    assert answer.status_code == 403
+    assert error_of(answer)["details"] == {"required_scope": "read_write"}
+    assert caller.rows_count() == 0
+
+
+def test_recording_takes_no_parameters(caller: Caller) -> None:
+    answer = caller("POST", "/v1/interactions?dry_run=1", json=body())
+
+    assert answer.status_code == 400
+    assert caller.rows_count() == 0

@@ -1,0 +1,269 @@
+"""What a spent quota and an empty bucket do to a recording, and what the answer says of it."""
+
+import pytest
+
+from app.http.instants import format_ms
+from app.tenancy.model import Environment, Scope
+from app.tenancy.periods import period_at
+from tests.api.conftest import Hire
+from tests.callers import Caller, Clock, error_of
+from tests.turns import at, body, stateful
+
+RATE = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+QUOTA = {
+    "X-Quota-Turns-Used",
+    "X-Quota-Turns-Limit",
+    "X-Quota-Active-Relationships-Used",
+    "X-Quota-Active-Relationships-Limit",
+    "X-Quota-Reset",
+}
+
+
+def period_end_us(caller: Caller, clock: Clock) -> int:
+    return period_at(caller.organization.signed_up_on, clock.now_us).end_us
+
+
+def test_spent_turns_are_429_with_all_that_the_client_must_know(
+    tenant: Hire, clock: Clock
+) -> None:
+    caller = tenant("free", turns=2, active_relationships=9)
+    for _ in range(2):
+        assert caller.record(at(clock.now_ms)).status_code == 201
+
+    answer = caller.record(at(clock.now_ms))
+
+    end_us = period_end_us(caller, clock)
+    resets_at = format_ms(end_us // 1_000)
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["type"]) == (429, "quota_exhausted", "quota")
+    assert error["details"] == {
+        "component": "turns",
+        "used": 2,
+        "limit": 2,
+        "resets_at": resets_at,
+    }
+    assert answer.headers["Retry-After"] == str(-(-(end_us - clock.now_us) // 1_000_000))
+    assert answer.headers["X-Quota-Turns-Used"] == "2"
+    assert answer.headers["X-Quota-Turns-Limit"] == "2"
+    assert answer.headers["X-Quota-Active-Relationships-Used"] == "0"
+    assert answer.headers["X-Quota-Active-Relationships-Limit"] == "9"
+    assert answer.headers["X-Quota-Reset"] == resets_at
+    assert set(answer.headers.keys()) >= RATE
+    assert caller.rows_count() == 2
+
+
+def test_spent_relationships_are_429_but_known_ones_go_on(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free", active_relationships=1)
+    now = format_ms(clock.now_ms)
+    assert caller.record(stateful("rel_1", occurred_at=now)).status_code == 201
+
+    refused = caller.record(stateful("rel_2", occurred_at=now))
+    known = caller.record(stateful("rel_1", occurred_at=now))
+    stateless = caller.record(at(clock.now_ms))
+
+    assert refused.status_code == 429
+    details = error_of(refused)["details"]
+    assert (details["component"], details["used"], details["limit"]) == ("active_relationships", 1, 1)
+    assert [known.status_code, stateless.status_code] == [201, 201]
+    assert known.get_json()["usage"]["active_relationship_counted"] is False
+
+
+def test_a_cost_must_fit_whole(tenant: Hire) -> None:
+    caller = tenant("free", turns=5)
+
+    assert caller.record(body(usage={"turns_consumed": 6})).status_code == 429
+    assert caller.record(body(usage={"turns_consumed": 5})).status_code == 201
+    assert caller.record(body(usage={"turns_consumed": 1})).status_code == 429
+    assert caller.counters()["turns_used"] == 5
+
+
+def test_what_costs_nothing_is_recorded_although_the_quota_is_spent(tenant: Hire) -> None:
+    caller = tenant("free", turns=0, active_relationships=0)
+
+    for told in (body(status="failed"), stateful(status="timed_out")):
+        assert caller.record(told).status_code == 201
+    assert caller.record(body()).status_code == 429
+
+
+@pytest.mark.parametrize("forgotten_after_s", [0, 301])
+def test_a_stored_turn_is_200_although_the_quota_is_spent(
+    tenant: Hire, clock: Clock, forgotten_after_s: int
+) -> None:
+    caller = tenant("free", turns=1, active_relationships=1)
+    told = stateful(occurred_at=format_ms(clock.now_ms))
+    first = caller.record(told)
+    assert caller.record(at(clock.now_ms)).status_code == 429
+    clock.move(s=forgotten_after_s)
+
+    again = caller.record(told)
+    other = caller.record(told | {"latency_ms": 1})
+
+    assert (again.status_code, again.data) == (200, first.data)
+    assert other.status_code == 409
+    assert caller.counters()["turns_used"] == 1
+
+
+def test_a_refused_turn_is_admitted_when_the_period_rolls_over(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free", turns=1)
+    caller.record(at(clock.now_ms))
+    refused = caller.record(at(clock.now_ms))
+    clock.move(us=period_end_us(caller, clock) - clock.now_us - 1)
+    last = caller.record(at(clock.now_ms))
+    clock.move(us=1)
+
+    told = at(clock.now_ms)
+    answers = [caller.record(told).status_code, caller.record(told).status_code]
+
+    assert (refused.status_code, last.status_code) == (429, 429)
+    assert answers == [201, 200]
+    following = period_at(caller.organization.signed_up_on, clock.now_us)
+    resets_at = caller.record(told).headers["X-Quota-Reset"]
+    assert resets_at == format_ms(following.end_us // 1_000)
+
+
+def test_the_overage_policy_allow_counts_on_and_never_refuses(tenant: Hire) -> None:
+    caller = tenant("free", turns=1, active_relationships=1, overage_policy="allow")
+
+    answers = [caller.record(stateful(f"rel_{number}")) for number in range(3)]
+
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert answers[-1].headers["X-Quota-Turns-Used"] == "3"
+    assert answers[-1].headers["X-Quota-Turns-Limit"] == "1"
+    assert answers[-1].headers["X-Quota-Active-Relationships-Used"] == "3"
+
+
+def test_an_unlimited_ceiling_is_left_out_of_the_headers(caller: Caller) -> None:
+    answer = caller.record(body())
+
+    assert set(answer.headers.keys()) & QUOTA == QUOTA - {
+        "X-Quota-Turns-Limit",
+        "X-Quota-Active-Relationships-Limit",
+    }
+
+
+def test_each_environment_has_a_quota_of_its_own_and_one_bucket_together(
+    tenant: Hire, clock: Clock
+) -> None:
+    caller = tenant("free", turns=1)
+    sandbox = tenant("free", of=caller.organization, environment=Environment.TEST)
+    now = clock.now_ms
+
+    statuses = [each.record(at(now)).status_code for each in (caller, sandbox, caller, sandbox)]
+
+    assert statuses == [201, 201, 429, 429]
+    assert caller.list_().headers["X-RateLimit-Remaining"] == "5"
+
+
+def test_reads_are_never_refused_for_quota(tenant: Hire) -> None:
+    caller = tenant("free", turns=0)
+    assert caller.record(body()).status_code == 429
+
+    assert caller.list_().status_code == 200
+
+
+def empty_the_bucket(caller: Caller) -> None:
+    while caller.list_().status_code == 200:
+        pass
+
+
+def test_an_empty_bucket_refuses_a_recording_and_charges_nothing(
+    tenant: Hire, clock: Clock
+) -> None:
+    caller = tenant("free", requests_per_second=1, burst=2)
+    told = at(clock.now_ms)
+    empty_the_bucket(caller)
+
+    answer = caller.record(told)
+
+    error = error_of(answer)
+    assert (answer.status_code, error["code"]) == (429, "rate_limit_exceeded")
+    assert error["details"] == {"limit": 1, "retry_after_ms": 1_000}
+    assert error["message"] == "Rate limit exceeded. Retry after 1 second."
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert set(answer.headers.keys()) >= RATE | QUOTA
+    assert caller.rows_count() == 0
+    clock.move(us=999_999)
+    assert caller.record(told).status_code == 429
+    clock.move(us=1)
+    assert caller.record(told).status_code == 201
+    assert caller.counters()["turns_used"] == 1
+
+
+def test_a_stored_turn_with_an_empty_bucket_is_rate_limited(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free", requests_per_second=1, burst=2, turns=1)
+    told = at(clock.now_ms)
+    caller.record(told)
+    clock.move(s=400)  # the charge is forgotten: only the ledger knows the turn
+    empty_the_bucket(caller)
+
+    answer = caller.record(told)
+
+    assert (answer.status_code, error_of(answer)["code"]) == (429, "rate_limit_exceeded")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_both_refusing_is_quota_exhausted_with_the_later_wait(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free", requests_per_second=1, burst=2, turns=1)
+    caller.record(at(clock.now_ms))
+    empty_the_bucket(caller)
+
+    answer = caller.record(at(clock.now_ms))
+
+    assert (answer.status_code, error_of(answer)["code"]) == (429, "quota_exhausted")
+    wait_us = period_end_us(caller, clock) - clock.now_us
+    assert answer.headers["Retry-After"] == str(-(-wait_us // 1_000_000))
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
+def test_the_later_wait_may_be_the_buckets(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free", requests_per_second=1, burst=2, turns=1)
+    clock.move(us=period_end_us(caller, clock) - clock.now_us - 400_000)
+    caller.record(at(clock.now_ms))
+    empty_the_bucket(caller)
+
+    answer = caller.record(at(clock.now_ms))
+
+    # 0.4 s until the period ends, 1 s until the bucket has a token: both round up to 1 s.
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert error_of(answer)["code"] == "quota_exhausted"
+
+
+def test_a_refusal_by_quota_still_pays_the_bucket(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free", turns=0, requests_per_second=1, burst=5)
+
+    left = [
+        caller.record(at(clock.now_ms)).headers["X-RateLimit-Remaining"] for _ in range(5)
+    ]
+
+    assert left == ["4", "3", "2", "1", "0"]
+
+
+@pytest.mark.parametrize("told", [{}, {"text": "x"}, None, [1]])
+def test_a_malformed_recording_pays_the_bucket_and_no_quota(
+    tenant: Hire, clock: Clock, told: object
+) -> None:
+    caller = tenant("free", requests_per_second=1, burst=5)
+
+    left = [
+        caller("POST", "/v1/interactions", json=told).headers["X-RateLimit-Remaining"]
+        for _ in range(2)
+    ]
+    forbidden = tenant("free", of=caller.organization, scope=Scope.READ).record(at(clock.now_ms))
+
+    assert left == ["4", "3"]
+    assert set(forbidden.headers.keys()) >= QUOTA
+    assert forbidden.headers["X-RateLimit-Remaining"] == "2"
+    assert caller.rows_count() == 0
+
+
+def test_a_plan_change_is_a_new_ceiling_over_the_same_count(tenant: Hire) -> None:
+    caller = tenant("free", turns=1)
+    caller.record(body())
+    assert caller.record(body()).status_code == 429
+    # A second key is not remembered from before the change.
+    wider = tenant("free", of=caller.organization, turns=2)
+
+    assert [wider.record(body()).status_code for _ in range(2)] == [201, 429]
+    narrower = tenant("free", of=caller.organization, turns=1)
+    assert narrower.record(body()).headers["X-Quota-Turns-Used"] == "2"

@@ -1,0 +1,171 @@
+"""Organizations with a key, the requests that carry it, and the clock that they meet."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from redis import Redis
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.admission.clock import LedgerClock
+from app.admission.gate import Gate
+from app.backends import Backend
+from app.cli.db import ensure_schema
+from app.http.provide import provided
+from app.interactions.recording import Recorder
+from app.tenancy.keyring import ApiKeys
+from app.tenancy.model import Environment, Organization, Scope
+from app.tenancy.periods import period_at
+from app.tenancy.service import Organizations
+from config.settings import BackendKind
+from tests.servers import RunningService, settings_for
+from tests.turns import Body, now_ms
+
+LIST = "/v1/interactions"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A key of an organization in one environment."""
+
+    app: Flask
+    organization: Organization
+    environment: Environment
+    token: str
+
+    @property
+    def account(self) -> str:
+        return f"{self.organization.id}:{self.environment.value}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def quota_period(self) -> str:
+        """Label of the present billing period."""
+        return period_at(self.organization.signed_up_on, now_ms() * 1_000).label
+
+    def __call__(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = self.headers | options.pop("headers", {})
+        return self.app.test_client().open(path, method=method, headers=headers, **options)
+
+    def record(self, told: Body) -> TestResponse:
+        return self("POST", LIST, json=told)
+
+    def record_batch(self, told: list[Any]) -> TestResponse:
+        return self("POST", f"{LIST}/batch", json={"interactions": told})
+
+    def list_(self, **query: Any) -> TestResponse:
+        """`from_` stands for `from`, which Python keeps for itself."""
+        return self(
+            "GET", LIST, query_string={name.rstrip("_"): value for name, value in query.items()}
+        )
+
+    def page(self, **query: Any) -> dict[str, Any]:
+        answer = self.list_(**query)
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.get_json()
+        return page
+
+    def walk(self, **query: Any) -> list[dict[str, Any]]:
+        """Every item, page by page to the end."""
+        page = self.page(**query)
+        items = list(page["data"])
+        while page["next_cursor"]:
+            page = self.page(**query, cursor=page["next_cursor"])
+            items += page["data"]
+        return items
+
+    def import_(self, told: Iterable[Body], recorded_at_us: int = 10**15) -> int:
+        """Store turns of any age beside the API, uncharged; how many."""
+        with self.app.app_context():
+            recorder = provided(Recorder)
+            period = self.quota_period
+            return recorder.import_history(self.account, told, period, recorded_at_us)[0]
+
+    def counters(self) -> dict[str, int]:
+        """The quota hash as an operator reads it with HGETALL."""
+        with self.app.app_context():
+            redis = provided(Backend).redis
+        name = f"quota:{{{self.organization.id}}}:{self.environment.value}:{self.quota_period}"
+        return {field: int(value) for field, value in redis.hgetall(name).items()}
+
+    def rows_count(self) -> int:
+        """How many turns of this account are stored."""
+        with self.app.app_context():
+            rows = provided(Backend).database["interactions"]
+        return rows.count_documents({"account": self.account})
+
+
+def hire(
+    app: Flask,
+    plan: str = "enterprise",
+    *,
+    scope: Scope = Scope.ADMIN,
+    environment: Environment = Environment.LIVE,
+    of: Organization | None = None,
+    **overrides: int | str,
+) -> Caller:
+    """A caller of a new organization on `plan` with its own ceilings, or of the one given."""
+    with app.app_context():
+        organizations = provided(Organizations)
+        organization = of or organizations.create("Acme", plan)
+        if overrides:
+            organization = organizations.set_plan(organization.id, plan, overrides)
+        _, token = provided(ApiKeys).issue(organization.id, environment, scope)
+    return Caller(app, organization, environment, token)
+
+
+class Clock:
+    """Redis's clock as `app` meets it: stands still until it is moved."""
+
+    def __init__(self, app: Flask) -> None:
+        self.now_us = now_ms() * 1_000
+        with app.app_context():
+            gate, self._ledger_clock = provided(Gate), provided(LedgerClock)
+        for script in (gate._script, gate._seeder._script):
+            script._test_now_us = lambda: self.now_us
+        self.move()
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1_000
+
+    def move(self, *, us: int = 0, ms: int = 0, s: float = 0) -> None:
+        self.now_us += us + ms * 1_000 + round(s * 1_000_000)
+        self._ledger_clock._monotonic_us = lambda: self.now_us
+        self._ledger_clock.learn(self.now_us)
+
+
+@contextmanager
+def app_beside(service: RunningService) -> Iterator[Flask]:
+    """An application of our own on the stores of a running service, with indexes made."""
+    app = create_app(
+        settings_for(
+            backend=BackendKind.LIVE,
+            mongodb_uri=service.environ["MONGODB_URI"],
+            redis_url=service.environ["REDIS_URL"],
+        )
+    )
+    app.testing = True
+    with app.app_context():
+        ensure_schema()
+        backend = provided(Backend)
+    yield app
+    backend.close()
+
+
+def redis_of(service: RunningService) -> Redis:
+    """A client of the service's Redis; the caller closes it."""
+    return Redis.from_url(service.environ["REDIS_URL"], decode_responses=True, protocol=2)
+
+
+def error_of(answer: Any) -> dict[str, Any]:
+    """The error of a response of the test client or of httpx."""
+    told = answer.get_json() if isinstance(answer, TestResponse) else answer.json()
+    error: dict[str, Any] = told["error"]
+    return error

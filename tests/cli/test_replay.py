@@ -1,0 +1,138 @@
+"""`scripts/replay`, as somebody types it."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.backends.children import free_port
+from app.tenancy.model import Scope
+from scripts.lib.replay import main
+from scripts.lib.replay_trace import HEADER
+from tests.callers import Caller, app_beside, hire
+from tests.servers import RunningService
+
+TURNS_COUNT = 40
+FAST = ("--speed", "1000000", "--json")
+
+Replay = Callable[..., Result]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """Forty turns within a second."""
+    lines = [f"2023-11-16 18:15:46.{number:02d}00000,{number},7" for number in range(TURNS_COUNT)]
+    path = tmp_path / "arrivals.csv"
+    path.write_text("\r\n".join([HEADER, *lines]) + "\r\n")
+    return path
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Replay:
+    """Types the command in the trace's folder; DATA_DIR is that of a local run that never was."""
+    environ = {"CALLER_DIR": str(tmp_path), "DATA_DIR": "nowhere"}
+    return lambda *words: CliRunner().invoke(main, ["arrivals.csv", *words], env=environ)
+
+
+@pytest.fixture
+def service(start_service: Callable[..., RunningService]) -> RunningService:
+    """A real gunicorn."""
+    return start_service()
+
+
+@pytest.fixture
+def callers(service: RunningService) -> Iterator[Callable[..., Caller]]:
+    """Makes organizations of the running service."""
+    with app_beside(service) as app:
+        yield lambda *plan, **options: hire(app, *plan, **options)
+
+
+def told(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    summary: dict[str, Any] = json.loads(result.stdout)
+    return summary
+
+
+def to(service: RunningService, caller: Caller) -> tuple[str, ...]:
+    return ("--base-url", service.base_url, "--key", caller.token)
+
+
+@pytest.mark.usefixtures("trace")
+def test_turns_are_recorded_once_however_they_are_sent(
+    service: RunningService, callers: Callable[..., Caller], replay: Replay
+) -> None:
+    caller = callers()
+    first = told(replay(*FAST, *to(service, caller)))
+    again = (*FAST, *to(service, caller), "--start", first["start"])
+
+    in_batches = told(replay(*again, "--batch", "7", "--speed", "500"))
+    otherwise = told(replay(*again, "--seed", "2"))
+
+    assert (first["accepted"], first["duplicates"]) == (TURNS_COUNT, 0)
+    assert (in_batches["accepted"], in_batches["duplicates"]) == (0, TURNS_COUNT)
+    assert in_batches["answered_requests"] == 6
+    assert otherwise["conflicts"] == TURNS_COUNT
+    assert caller.rows_count() == caller.counters()["turns_used"] == TURNS_COUNT
+
+
+@pytest.mark.usefixtures("trace")
+def test_refusals_are_told_by_their_kind(
+    service: RunningService, callers: Callable[..., Caller], replay: Replay
+) -> None:
+    limited = callers("free", requests_per_second=1, burst=5)
+    spent = callers(turns=3)
+
+    by_rate = told(replay(*FAST, *to(service, limited)))
+    by_quota = told(replay(*FAST, *to(service, spent)))
+    retried = told(replay(*FAST, *to(service, limited), "--limit", "1", "--retry", "5"))
+
+    assert by_rate["accepted"] + by_rate["rate_limited"] == TURNS_COUNT
+    assert 4 <= by_rate["accepted"] < TURNS_COUNT
+    assert (by_quota["accepted"], by_quota["quota_refused"]) == (3, TURNS_COUNT - 3)
+    assert retried["accepted"] == 1
+
+
+@pytest.mark.usefixtures("trace")
+def test_a_key_that_cannot_record_is_refused_before_anything_is_sent(
+    service: RunningService, callers: Callable[..., Caller], replay: Replay
+) -> None:
+    reader = callers(scope=Scope.READ)
+
+    refused = replay(*to(service, reader))
+    unknown = replay("--base-url", service.base_url, "--key", "uniq_live_nobody0000")
+
+    assert (refused.exit_code, unknown.exit_code) == (1, 1)
+    assert "give one with scope read_write" in refused.output
+    assert "refuses the key (invalid_token)" in unknown.output
+    assert reader.rows_count() == 0
+
+
+@pytest.mark.usefixtures("trace")
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ((), "demo.json is not there: start scripts/run"),
+        (("--base-url", "nonsense", "--key", "k"), "say it like http://127.0.0.1:8000"),
+        (("--base-url", f"http://127.0.0.1:{free_port()}", "--key", "k"), "start the service"),
+    ],
+)
+def test_without_a_service_one_line_names_the_remedy(
+    replay: Replay, words: tuple[str, ...], remedy: str
+) -> None:
+    result = replay(*words)
+
+    assert result.exit_code == 1
+    assert remedy in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_bad_line_is_told_before_anybody_is_spoken_to(replay: Replay, trace: Path) -> None:
+    trace.write_text(f"{HEADER}\nnonsense\n")
+
+    result = replay("--base-url", "http://127.0.0.1:9", "--key", "k")
+
+    assert result.exit_code == 1
+    assert "arrivals.csv, line 2 is no arrival" in result.output

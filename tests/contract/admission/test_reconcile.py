@@ -1,0 +1,220 @@
+"""Counters equal the ledger after one pass, whatever happened before it."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.admission.decision import Decision, TurnCharge
+from app.admission.keys import AccountKeys
+from app.tenancy.model import Environment
+from tests.unit.admission.world import (
+    DEADLINE_S,
+    KEYS,
+    SECOND_US,
+    Hand,
+    World,
+    principal,
+    turn,
+)
+
+MEMORY_US = 300 * SECOND_US
+A, B = turn("turn_a", 2, "rel_a"), turn("turn_b", 1, "rel_b")
+WHO = principal()
+
+
+@dataclass
+class Traffic:
+    """Requests that have charged and not yet inserted; each step does a part of the work."""
+
+    world: World
+    in_flight: list[tuple[Decision, TurnCharge]] = field(default_factory=list)
+    started_count: int = 0
+
+    def do(self, step: str) -> None:
+        self.world.hand.us += 1_000
+        getattr(self, step)()
+
+    def charge(self) -> None:
+        """A request comes in, now and then for a turn that came before."""
+        self.started_count += 1
+        number = self.started_count % 7 or max(1, self.started_count - 9)
+        charge = turn(f"turn_{self.started_count}_{number}", number % 3, None)
+        if charge.turns:
+            charge = turn(charge.turn_key, charge.turns, f"rel_{number % 4}")
+        self.in_flight.append((self.world.gate.admit(WHO, [charge]), charge))
+
+    def charge_again(self) -> None:
+        """A stored turn is sent again, long after."""
+        for row in list(self.world.ledger.rows.values())[:1]:
+            self.world.hand.us += MEMORY_US
+            self.in_flight.append((self.world.gate.admit(WHO, [row.charge]), row.charge))
+
+    def insert(self) -> None:
+        for decision, charge in self.in_flight[:1]:
+            self.world.store(WHO, decision, [charge])
+        del self.in_flight[:1]
+
+    def crash(self) -> None:
+        del self.in_flight[:1]
+
+    def wipe(self) -> None:
+        self.world.client.flushdb()
+
+    def lose_relationships(self) -> None:
+        self.world.client.delete(KEYS.relationships)
+
+    def reconcile(self) -> None:
+        """A pass in mid-traffic: what is in flight settles meanwhile, and new requests come."""
+        reconciler = self.world.reconciler
+        reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: self.settle_and_go_on())
+
+    def settle_and_go_on(self) -> None:
+        self.settle()
+        self.charge()
+
+    def settle(self) -> None:
+        while self.in_flight:
+            self.insert()
+
+
+steps = st.sampled_from(
+    ["charge"] * 4
+    + ["insert"] * 3
+    + ["charge_again", "crash", "wipe", "lose_relationships", "reconcile"]
+)
+
+
+def assert_exact(world: World) -> None:
+    """Redis says what the ledger says, as soon as it is asked."""
+    quota = world.gate.quota(WHO)
+    expected = dict(world.ledger.count_relationships(KEYS.account, KEYS.quota_period))
+    assert quota.turns_used == world.ledger.count_turns(KEYS.account, KEYS.quota_period)
+    assert world.references() == expected
+    assert quota.relationships_used == len(expected)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=st.lists(steps, max_size=40))
+def test_one_pass_is_exact_whatever_happened(world: World, story: list[str]) -> None:
+    world.client.flushdb()
+    world.hand.us = Hand().us
+    world.ledger.rows.clear()
+    traffic = Traffic(world)
+    for step in story:
+        traffic.do(step)
+    traffic.settle()
+    world.reconcile()
+    assert_exact(world)
+
+
+def test_charges_that_settle_in_time_are_no_drift(world: World) -> None:
+    traffic = Traffic(world)
+    for _ in range(6):
+        traffic.charge()
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        traffic.settle()
+        traffic.charge()
+
+    (result,) = world.reconciler.reconcile(world.reconciler.list_accounts(), wait)
+    assert (result.turns_drift, result.relationships_drift, waits) == (0, 0, [DEADLINE_S])
+    traffic.settle()
+    assert_exact(world)
+
+
+def test_charge_that_never_settled_is_given_back_and_told_as_drift(world: World) -> None:
+    world.gate.admit(WHO, [A])
+    world.record(WHO, B)
+    (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
+    assert (result.turns_used, result.turns_drift) == (1, -2)
+    assert (result.relationships_used, result.relationships_drift) == (1, -1)
+    assert_exact(world)
+
+
+def test_turns_recorded_uncharged_are_counted(world: World) -> None:
+    world.record(WHO, A)
+    world.ledger.insert(KEYS.account, KEYS.quota_period, world.hand.us, B)
+    (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
+    assert (result.turns_drift, result.relationships_drift) == (1, 1)
+    assert_exact(world)
+
+
+def test_refund_between_mark_and_compare_counts_once(world: World) -> None:
+    decision = world.gate.admit(WHO, [A])
+    world.record(WHO, B)
+    world.reconciler.reconcile([KEYS], wait=lambda _: world.gate.refund(WHO, decision, [0]))
+    assert_exact(world)
+
+
+def test_relationship_in_motion_is_left_to_the_next_pass(world: World) -> None:
+    world.gate.admit(WHO, [A])
+    in_flight = turn("turn_x", 1, "rel_a")
+
+    def wait(_: float) -> None:
+        world.record(WHO, in_flight)
+
+    (result,) = world.reconciler.reconcile([KEYS], wait)
+    assert (result.relationships_drift, world.references()) == (0, {"rel_a": 2})
+    world.reconcile()
+    assert_exact(world)
+
+
+@pytest.mark.parametrize("what", ["marked anew", "wiped", "wiped and seeded"])
+def test_pass_that_was_overtaken_changes_nothing(world: World, what: str) -> None:
+    world.record(WHO, A)
+    world.ledger.rows.clear()
+
+    def wait(_: float) -> None:
+        if what == "marked anew":
+            world.script.mark(KEYS)
+        else:
+            world.client.flushdb()
+        if what == "wiped and seeded":
+            world.gate.quota(WHO)
+
+    assert world.reconciler.reconcile([KEYS], wait) == []
+    world.reconcile()
+    assert_exact(world)
+
+
+def test_two_passes_over_one_mark_correct_once(world: World) -> None:
+    world.gate.admit(WHO, [A])
+    mark_at_us = world.script.mark(KEYS)
+    assert mark_at_us is not None
+    changes = [world.script.reconcile(KEYS, mark_at_us, 0).results[0] for _ in range(2)]
+    assert (changes, world.gate.quota(WHO).turns_used) == ([-2, 0], 0)
+
+
+def test_all_accounts_share_one_wait(world: World) -> None:
+    test = principal(environment=Environment.TEST)
+    world.record(WHO, A)
+    world.record(test, turn("turn_t"))
+    waits: list[float] = []
+    accounts = world.reconciler.list_accounts()
+    done = world.reconciler.reconcile(accounts, waits.append)
+    assert [keys.environment for keys in accounts] == ["live", "test"]
+    assert [result.turns_used for result in done] == [2, 1]
+    assert waits == [DEADLINE_S]
+
+
+def test_nothing_to_do_waits_for_nothing(world: World) -> None:
+    waits: list[float] = []
+    world.gate.admit(WHO)
+    missing = AccountKeys("org_none", "live", KEYS.quota_period)
+    assert world.reconciler.list_accounts() == []
+    assert world.reconciler.reconcile([missing], waits.append) == []
+    assert waits == []
+
+
+def test_thousands_of_relationships_are_mended_in_pieces(world: World) -> None:
+    world.record(WHO, A)
+    for number in range(2_500):
+        charge = turn(f"turn_{number}", 1, f"rel_{number}")
+        world.ledger.insert(KEYS.account, KEYS.quota_period, world.hand.us, charge)
+    (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
+    assert (result.turns_drift, result.relationships_drift) == (2_500, 2_500)
+    assert_exact(world)

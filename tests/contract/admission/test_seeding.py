@@ -1,0 +1,168 @@
+"""A missing or damaged quota is counted from the ledger, never taken for zero."""
+
+from collections.abc import Iterable
+from threading import Barrier, Thread
+
+import pytest
+from redis import Redis
+
+from app.admission import seeding
+from app.admission.decision import Decision, Outcome, Verdict
+from app.http.problems import Problem
+from tests.unit.admission.world import (
+    HOUR_US,
+    KEYS,
+    NOON_US,
+    Hand,
+    MemoryLedger,
+    World,
+    limits,
+    principal,
+    turn,
+)
+
+A, B = turn("turn_a", 2, "rel_a"), turn("turn_b", 1, "rel_b")
+
+
+def used(world: World) -> tuple[int, int]:
+    quota = world.gate.quota(principal())
+    return quota.turns_used, quota.relationships_used
+
+
+def keys_left(world: World) -> set[str]:
+    return {name.removeprefix(KEYS.quota) for name in world.client.scan_iter("quota:*")}
+
+
+@pytest.mark.parametrize("lost", [*KEYS.for_script()[1:], None])
+def test_whatever_is_lost_is_counted_anew(world: World, lost: str | None) -> None:
+    world.record(principal(), A, B)
+    if lost is None:
+        world.client.flushdb()
+    else:
+        world.client.delete(lost)
+    decision = world.record(principal(), turn("turn_c", 1, "rel_b"))
+    assert decision.quota is not None
+    assert (decision.quota.turns_used, decision.quota.relationships_used) == (4, 2)
+    assert world.references() == {"rel_a": 1, "rel_b": 2}
+
+
+def test_spent_quota_stays_spent_after_a_wipe(world: World) -> None:
+    who = principal(limits(turns=2))
+    world.record(who, A)
+    world.client.flushdb()
+    assert world.gate.admit(who, [B]).outcome is Outcome.QUOTA_EXHAUSTED
+
+
+def test_request_without_turns_needs_no_quota(world: World) -> None:
+    assert world.gate.admit(principal()).quota is None
+    assert world.ledger.counts_count == 0
+    assert used(world) == (0, 0)
+    assert world.gate.admit(principal()).quota == world.gate.quota(principal())
+
+
+def test_turn_from_before_a_wipe_is_charged_once_in_the_end(world: World) -> None:
+    world.record(principal(), A)
+    world.client.flushdb()
+    again = world.record(principal(), A)
+    assert [item.verdict for item in again.items] == [Verdict.CHARGED]
+    assert used(world) == (2, 1)
+
+
+def test_instants_rise_over_a_wipe_and_a_clock_that_stepped_back(world: World, hand: Hand) -> None:
+    before = world.record(principal(), A).items[0]
+    world.client.flushdb()
+    hand.us -= HOUR_US
+    decision = world.gate.admit(principal(), [B])
+    assert before.recorded_at_us < decision.generation < decision.items[0].recorded_at_us
+
+
+def test_seeding_leaves_nothing_but_the_account(world: World) -> None:
+    world.record(principal(), A)
+    assert keys_left(world) == {"", ":relationships", ":turns", ":lapses"}
+
+
+def test_many_relationships_are_staged_in_pieces_that_expire(world: World) -> None:
+    for number in range(2_500):
+        charge = turn(f"turn_{number}", 1, f"rel_{number}")
+        world.ledger.insert(KEYS.account, KEYS.quota_period, NOON_US - number, charge)
+    expiries = watch_expiries(world)
+    assert used(world) == (2_500, 2_500)
+    assert len(expiries) == 2_500
+    assert all(0 < left_ms <= 60_000 for left_ms in expiries)
+    assert world.client.hlen(KEYS.relationships) == 2_500
+
+
+def watch_expiries(world: World) -> list[int]:
+    """Time left to the seeder's keys, noted at each relationship that the ledger hands out."""
+    expiries: list[int] = []
+    count = world.ledger.count_relationships
+
+    def watched(account: str, quota_period: str) -> Iterable[tuple[str, int]]:
+        for pair in count(account, quota_period):
+            expiries.append(
+                min(world.client.pttl(name) for name in world.client.scan_iter("quota:*"))
+            )
+            yield pair
+
+    world.ledger.count_relationships = watched  # type: ignore[method-assign]
+    return expiries
+
+
+def test_wipe_while_seeding_is_seeded_again(world: World) -> None:
+    world.record(principal(), A, B)
+    world.client.flushdb()
+    count = world.ledger.count_relationships
+    wipes = iter([world.client.flushdb])
+
+    def wiped(account: str, quota_period: str) -> Iterable[tuple[str, int]]:
+        yield from count(account, quota_period)
+        for wipe in wipes:
+            wipe()
+
+    world.ledger.count_relationships = wiped  # type: ignore[method-assign]
+    assert used(world) == (3, 2)
+
+
+def test_who_cannot_wait_is_told_that_the_service_is_unavailable(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding, "WAIT_S", 0.03)
+    world.client.set(KEYS.seeding, "somebody else", px=60_000)
+    with pytest.raises(Problem) as caught:
+        world.gate.admit(principal(), [A])
+    assert (caught.value.code, caught.value.retry_after_s) == ("service_unavailable", 1)
+    world.client.delete(KEYS.seeding)
+    assert world.gate.admit(principal(), [A]).outcome is Outcome.ADMITTED
+
+
+def test_seeder_that_outlived_its_lock_does_no_harm(world: World) -> None:
+    world.record(principal(), A)
+    world.client.flushdb()
+    count = world.ledger.count_turns
+
+    def slow(account: str, quota_period: str, before_us: int | None = None) -> int:
+        world.client.delete(KEYS.seeding)
+        return count(account, quota_period, before_us)
+
+    world.ledger.count_turns = slow  # type: ignore[method-assign]
+    assert used(world) == (2, 1)
+
+
+def test_twenty_seeders_at_once_count_once(live_redis: Redis) -> None:
+    ledger = MemoryLedger()
+    workers = [World(live_redis, ledger=ledger) for _ in range(5)]
+    barrier = Barrier(20)
+    decisions: list[Decision] = []
+
+    def charge(number: int) -> None:
+        barrier.wait()
+        decisions.append(workers[number % 5].gate.admit(principal(), [turn(f"turn_{number}")]))
+
+    threads = [Thread(target=charge, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.counts_count == 1
+    assert len({decision.generation for decision in decisions}) == 1
+    assert workers[0].gate.quota(principal()).turns_used == len(decisions) == 20

@@ -1,0 +1,1 @@
+"""The ledger on the in-memory twin and on the real database."""

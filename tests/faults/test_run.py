@@ -1,0 +1,129 @@
+"""`scripts/run` from the first start to the last signal, with real servers and real signals."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.local_run import LocalRun, are_gone, local_run, taken_port
+from tests.servers import ROOT, wait_until
+
+PLANS = {"free", "pro", "scale", "enterprise"}
+SCOPES = {"read", "read_write", "admin"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """One run for all that only looks."""
+    with local_run(tmp_path_factory.mktemp("run") / "data") as run:
+        yield run
+
+
+def test_a_first_start_announces_a_demo_that_answers(served: LocalRun) -> None:
+    demo = served.demo
+    assert set(demo) == {
+        *("base_url", "mongodb_uri", "redis_url", "operator_token"),
+        *("keys", "test_key", "organizations"),
+    }
+    assert set(demo["keys"]) == set(demo["organizations"]) == PLANS
+    for plan, keys in demo["keys"].items():
+        assert set(keys) == SCOPES
+        assert demo["organizations"][plan] in served.get("/v1/me", keys["admin"]).text
+    assert served.get("/v1/me", demo["test_key"]).status_code == 200
+    page = served.get("/v1/interactions?limit=50", demo["keys"]["scale"]["read"]).json()
+    assert len(page["data"]) == 50
+    assert f"curl -s -H 'Authorization: Bearer {demo['keys']['pro']['read_write']}'" in served.text
+
+
+def test_what_the_run_writes_is_for_its_owner_alone(served: LocalRun) -> None:
+    names = ("demo.json", "env", "secrets.json", "seeds.json")
+    modes = {stat.S_IMODE((served.folder / name).stat().st_mode) for name in names}
+    assert modes == {0o600}
+
+
+def test_the_written_environment_lets_commands_reach_the_demo(served: LocalRun) -> None:
+    line = f". {served.folder}/env && .venv/bin/flask --app wsgi org list --json"
+    listed = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    ids = {organization["id"] for organization in json.loads(listed.stdout)}
+    assert ids == set(served.demo["organizations"].values())
+
+
+def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
+    announced = (served.folder / "demo.json").read_text()
+    with local_run(served.folder, is_awaited=False, output="second.out") as second:
+        assert second.wait_for_end() == 1
+        assert f"process {served.process.pid}" in second.text
+    assert (served.folder / "demo.json").read_text() == announced
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_everything_in_order(folder: Path, number: signal.Signals) -> None:
+    with local_run(folder, DEMO_TURNS="0") as run:
+        children = run.descendants()
+        assert len(children) >= 5  # mongod, valkey-server, gunicorn and its two workers
+        run.process.send_signal(number)
+        assert run.wait_for_end() == 0
+        assert are_gone(children)
+
+
+def test_kill_9_leaves_no_child_and_the_next_start_finds_everything(folder: Path) -> None:
+    with local_run(folder) as run:
+        first, children = run.demo, run.descendants()
+        page = run.get("/v1/interactions", first["keys"]["pro"]["read"]).json()["data"]
+        run.process.kill()
+        run.wait_for_end()
+    with local_run(folder) as run:
+        assert run.demo["keys"] == first["keys"]
+        assert run.get("/v1/interactions", first["keys"]["pro"]["read"]).json()["data"] == page
+        assert are_gone(children)
+
+
+def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
+    with taken_port() as port, local_run(folder, is_awaited=False, PORT=str(port)) as run:
+        assert run.wait_for_end() == 1
+        (line,) = [found for found in run.text.splitlines() if not found.startswith("·")]
+        assert f"PORT {port} is in use" in line
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "mongod"])
+def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str) -> None:
+    with local_run(folder, DEMO_TURNS="0") as run:
+        children = run.descendants()
+        named = {child for child in children if name in _command_of(child)}
+        os.kill(min(named), signal.SIGKILL)
+        assert run.wait_for_end() == 1
+        assert "ended with status -9" in run.text
+        assert wait_until(lambda: are_gone(children), timeout_s=20)
+
+
+def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
+    with local_run(folder, BACKEND="memory", DEMO_TURNS="100") as run:
+        assert "WARNING" in run.text
+        assert "nothing is kept" in run.text
+        assert run.demo["mongodb_uri"] is None
+        page = run.get("/v1/interactions", run.demo["keys"]["scale"]["read"]).json()
+        assert len(page["data"]) == 20
+        run.process.terminate()
+        assert run.wait_for_end() == 0
+
+
+def test_a_wrong_program_is_named(folder: Path) -> None:
+    with local_run(folder, is_awaited=False, MONGOD_BIN="/nowhere/mongod") as run:
+        assert run.wait_for_end() == 1
+        assert "MONGOD_BIN=/nowhere/mongod is not a program" in run.text
+
+
+def _command_of(process_id: int) -> str:
+    return Path(f"/proc/{process_id}/cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -1,0 +1,72 @@
+"""Turns as producers tell them, for every test that records or reads some."""
+
+import itertools
+import time
+from typing import Any
+
+from app.http.instants import format_ms
+
+Body = dict[str, Any]
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+_numbers = itertools.count(1)
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970 on this machine, which the servers of the tests share."""
+    return time.time_ns() // 1_000_000
+
+
+def body(**changes: Any) -> Body:
+    """The least that a recording needs, under a new turn id, occurred just now; then `changes`."""
+    least = {
+        "turn_id": f"turn-{next(_numbers)}",
+        "occurred_at": format_ms(now_ms()),
+        "mode": "stateless",
+        "status": "completed",
+        "personality_id": "pers_ada",
+        "latency_ms": 1840,
+    }
+    return least | changes
+
+
+def stateful(relationship_id: str = "rel_42", user_id: str = "u_42", **changes: Any) -> Body:
+    """The same within a relationship."""
+    people = {"mode": "stateful", "user_id": user_id, "relationship_id": relationship_id}
+    return body(**people | changes)
+
+
+def whole(**changes: Any) -> Body:
+    """A recording in which every field is told."""
+    return stateful(
+        inferred_emotional_state={
+            "primary": "joy",
+            "confidence": 0.82,
+            "secondary": ["trust"],
+            "intensity": "medium",
+            "valence": 0.4,
+            "arousal": 0.3,
+        },
+        memory={
+            "consulted": True,
+            "summary_used": "sum_3",
+            "significant_moments_referenced": 2,
+            "model_updated": False,
+        },
+        guardrails={"applied": ["tone_softened"]},
+        usage={
+            "turns_consumed": 1,
+            "llm_provider": "openai",
+            "llm_model": "gpt-4o",
+            "input_tokens": 374,
+            "output_tokens": 44,
+        },
+        time_to_first_token_ms=310,
+        error_code="late_answer",
+    ) | changes
+
+
+def at(instant_ms: int, **changes: Any) -> Body:
+    """A recording that occurred at `instant_ms`."""
+    return body(occurred_at=format_ms(instant_ms), **changes)

@@ -1,0 +1,38 @@
+"""The service's idea of Redis's clock."""
+
+import time
+
+from redis import Redis
+
+from app.admission.clock import LedgerClock
+from tests.unit.admission.world import HOUR_US, NOON_US, Hand
+
+NOWHERE = "redis://127.0.0.1:1"
+
+
+def test_clock_runs_on_from_the_last_reply() -> None:
+    monotonic = Hand(5)
+    clock = LedgerClock(Redis.from_url(NOWHERE), monotonic)
+    clock.learn(NOON_US)
+    monotonic.us += 7
+    assert clock.now_us() == NOON_US + 7
+    clock.learn(NOON_US - HOUR_US)
+    assert clock.now_us() == NOON_US - HOUR_US
+
+
+def test_first_question_goes_to_redis_once(memory_redis: Redis) -> None:
+    monotonic = Hand(0)
+    clock = LedgerClock(memory_redis, monotonic)
+    first_us = clock.now_us()
+    memory_redis.close()
+    monotonic.us += 3
+    assert clock.now_us() == first_us + 3
+    assert abs(first_us - time.time_ns() // 1_000) < HOUR_US
+
+
+def test_without_redis_the_system_clock_stands_in_and_is_not_kept() -> None:
+    clock = LedgerClock(Redis.from_url(NOWHERE), Hand(0))
+    before_us = time.time_ns() // 1_000
+    assert before_us <= clock.now_us() <= time.time_ns() // 1_000
+    clock.learn(NOON_US)
+    assert clock.now_us() == NOON_US

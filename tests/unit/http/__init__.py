@@ -1,0 +1,1 @@
+"""Readers of requests and of the environment."""

@@ -1,0 +1,1 @@
+"""Cursors, ids and filters."""

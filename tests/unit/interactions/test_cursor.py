@@ -1,0 +1,162 @@
+"""Cursors: whatever is changed in one, it is refused."""
+
+import base64
+import string
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from itsdangerous import URLSafeSerializer
+
+from app.http.problems import Problem
+from app.interactions.cursor import Cursor, Cursors
+from app.interactions.model import Filters
+
+SECRET = "cursor-secret-of-the-tests-0123456789"
+OTHER = "another-cursor-secret-0123456789abcdef"
+ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
+NOW_US = 1_763_892_000_123_456
+DAY_US = 86_400_000_000
+PLACE = Cursor("01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US - 5)
+FILTERS = Filters(user_id="u_1", from_ms=1, to_ms=None)
+ALPHABET = string.ascii_letters + string.digits + "-_."
+CURSORS = Cursors((SECRET,))
+TEXT = CURSORS.write(PLACE, ACCOUNT, FILTERS, NOW_US)
+
+
+def is_refused(
+    text: str, *, account: str = ACCOUNT, filters: Filters = FILTERS, now_us: int = NOW_US
+) -> bool:
+    try:
+        CURSORS.read(text, account, filters, now_us)
+    except Problem as problem:
+        return problem.code == "invalid_cursor"
+    return False
+
+
+def test_what_was_written_is_read() -> None:
+    assert CURSORS.read(TEXT, ACCOUNT, FILTERS, NOW_US) == PLACE
+    assert set(TEXT) <= set(ALPHABET)
+    assert len(TEXT) < 250
+
+
+@pytest.mark.parametrize("place", range(len(TEXT)))
+def test_no_character_can_be_changed_inserted_or_left_out(place: int) -> None:
+    changed = [TEXT[:place] + new + TEXT[place + 1 :] for new in ALPHABET if new != TEXT[place]]
+    inserted = [TEXT[:place] + new + TEXT[place:] for new in ALPHABET]
+
+    forged = [*changed, *inserted, TEXT[:place] + TEXT[place + 1 :], TEXT[:place], TEXT[place:] * 2]
+
+    assert TEXT not in forged
+    assert [text for text in forged if not is_refused(text)] == []
+
+
+def test_no_character_can_be_added() -> None:
+    assert [end for end in ALPHABET + "=\n " if not is_refused(TEXT + end)] == []
+    assert [end for end in ALPHABET + "=\n " if not is_refused(end + TEXT)] == []
+
+
+@given(st.text(max_size=300))
+def test_no_text_is_a_cursor_by_chance(text: str) -> None:
+    assert is_refused(text)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.sampled_from(ALPHABET)), min_size=1)
+)
+def test_no_set_of_changes_is_accepted(changes: list[tuple[int, str]]) -> None:
+    forged = list(TEXT)
+    for place, new in changes:
+        forged[place] = new
+
+    assert "".join(forged) == TEXT or is_refused("".join(forged))
+
+
+@given(st.binary(max_size=200))
+def test_no_payload_is_accepted_under_the_signature_of_another(payload: bytes) -> None:
+    signature = TEXT.rpartition(".")[2]
+    texts = [base64.urlsafe_b64encode(data).rstrip(b"=").decode() for data in (
+        payload, zlib.compress(payload)
+    )]
+
+    assert is_refused(f"{texts[0]}.{signature}")
+    assert is_refused(f".{texts[1]}.{signature}")
+
+
+STATES = [
+    None,
+    [],
+    {},
+    "text",
+    7,
+    [1],
+    [1, 2, 3, 4, 5, 6],
+    [2, "x", "01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US, NOW_US],
+    [1, "0" * 16, "01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US, NOW_US],
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=repr)
+@pytest.mark.parametrize("salt", ["turnledger.interactions.cursor", "another purpose"])
+def test_a_signed_state_of_another_form_is_refused(state: object, salt: str) -> None:
+    signed = URLSafeSerializer(SECRET, salt=salt).dumps(state)
+    alike = Cursors((SECRET,))._serializer.dumps(state)
+
+    assert is_refused(signed if isinstance(signed, str) else signed.decode())
+    assert is_refused(str(alike))
+
+
+OTHER_FILTERS = [
+    Filters(),
+    Filters(user_id="u_2", from_ms=1),
+    Filters(relationship_id="u_1", from_ms=1),
+    Filters(user_id="u_1", relationship_id="u_1", from_ms=1),
+    Filters(user_id="u_1", from_ms=2),
+    Filters(user_id="u_1"),
+    Filters(user_id="u_1", to_ms=1),
+    Filters(user_id="u_1", from_ms=1, to_ms=1),
+]
+
+
+@pytest.mark.parametrize("filters", OTHER_FILTERS, ids=repr)
+def test_other_filters_are_refused(filters: Filters) -> None:
+    assert is_refused(TEXT, filters=filters)
+
+
+@pytest.mark.parametrize(
+    "account", [ACCOUNT.replace("live", "test"), ACCOUNT.replace("FAV", "FAW"), ""]
+)
+def test_another_account_is_refused(account: str) -> None:
+    assert is_refused(TEXT, account=account)
+
+
+@pytest.mark.parametrize(
+    ("age_us", "refused"), [(0, False), (DAY_US, False), (DAY_US + 1, True), (-5, False)]
+)
+def test_a_cursor_lives_24_hours_to_the_microsecond(age_us: int, *, refused: bool) -> None:
+    assert is_refused(TEXT, now_us=NOW_US + age_us) is refused
+
+
+def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
+    rotating, rotated = Cursors((OTHER, SECRET)), Cursors((OTHER,))
+    new = rotating.write(PLACE, ACCOUNT, FILTERS, NOW_US)
+
+    assert rotating.read(TEXT, ACCOUNT, FILTERS, NOW_US) == PLACE
+    assert rotated.read(new, ACCOUNT, FILTERS, NOW_US) == PLACE
+    assert is_refused(new)
+    with pytest.raises(Problem, match="damaged"):
+        rotated.read(TEXT, ACCOUNT, FILTERS, NOW_US)
+
+
+@given(
+    st.integers(0, 2**53),
+    st.text(alphabet="0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26),
+    st.integers(0, 2**53),
+)
+def test_every_place_comes_back_as_it_was(now_us: int, ulid: str, started_us: int) -> None:
+    place = Cursor(ulid, started_us)
+
+    text = CURSORS.write(place, ACCOUNT, FILTERS, now_us)
+
+    assert CURSORS.read(text, ACCOUNT, FILTERS, now_us) == place

@@ -1,0 +1,53 @@
+"""What a turn costs, and when two of them are the same."""
+
+import pytest
+
+from app.http import offences
+from app.interactions.model import CONTENT, MODES, STATUSES, Turn, default_cost, item_of
+from app.interactions.schemas import TurnSchema
+from tests.turns import Body, body, stateful, whole
+
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
+
+
+def read(told: Body) -> Turn:
+    content = offences.load(TurnSchema(), told)
+    del content["turn_id"], content["occurred_at"]
+    return Turn(ULID, content)
+
+
+def stored(turn: Turn) -> dict[str, object]:
+    return turn.document(
+        ACCOUNT, "2026-11-23", recorded_at_us=5, relationship_counted=True, charged=1
+    )
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_relationship_is_charged_only_by_a_stateful_turn_that_costs(
+    status: str, mode: str
+) -> None:
+    charge = read(stateful(mode=mode, status=status)).charge()
+
+    assert charge.turns == default_cost(status)
+    counts = mode == "stateful" and charge.turns > 0
+    assert charge.relationship_id == ("rel_42" if counts else None)
+    assert charge.turn_key == ULID[10:]
+
+
+@pytest.mark.parametrize("told", [body(), stateful(), whole()], ids=["least", "stateful", "whole"])
+def test_a_turn_is_the_same_as_its_own_row_and_as_no_other(told: Body) -> None:
+    turn = read(told)
+    row = stored(turn)
+
+    assert turn.is_same_as(row)
+    assert not read(told | {"latency_ms": 1}).is_same_as(row)
+    assert not turn.is_same_as(row | {"_id": ULID[::-1]})
+
+
+def test_an_item_shows_the_content_and_nothing_of_the_bookkeeping() -> None:
+    item = item_of(stored(read(whole())))
+
+    assert list(item) == ["interaction_id", "created_at", *CONTENT]
+    assert item["usage"]["active_relationship_counted"] is True
