@@ -4,7 +4,14 @@ import itertools
 import time
 from typing import Any
 
+from ulid import ULID
+
+from app.http import offences
 from app.http.instants import format_ms
+from app.interactions.ids import TurnKeys
+from app.interactions.model import Turn
+from app.interactions.schemas import TurnSchema
+from tests.servers import ID_KEY
 
 Body = dict[str, Any]
 
@@ -70,3 +77,17 @@ def whole(**changes: Any) -> Body:
 def at(instant_ms: int, **changes: Any) -> Body:
     """A recording that occurred at `instant_ms`."""
     return body(occurred_at=format_ms(instant_ms), **changes)
+
+
+def row(account: str, told: Body, recorded_at_us: int = 10**15) -> dict[str, Any]:
+    """The ledger's row of a recording of any age, uncharged."""
+    content = offences.load(TurnSchema(), told)
+    ulid = TurnKeys(ID_KEY).ulid(account, content.pop("turn_id"), content.pop("occurred_at"))
+    return Turn(ulid, content).document(
+        account, "2026-11-23", recorded_at_us=recorded_at_us, relationship_counted=False, charged=0
+    )
+
+
+def new_account() -> str:
+    """An account that nobody else uses."""
+    return f"org_{ULID()}:live"

@@ -78,4 +78,5 @@ class Client:
         response = self._connection.getresponse()
         content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
-        return Answer(response.status, dict(response.headers), orjson.loads(content) if is_json else {})
+        body = orjson.loads(content) if is_json else {}
+        return Answer(response.status, dict(response.headers), body)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from app.backends.children import free_port
 from app.tenancy.model import Scope
 from scripts.lib.replay import main
 from scripts.lib.replay_trace import HEADER
@@ -116,7 +117,7 @@ def test_a_key_that_cannot_record_is_refused_before_anything_is_sent(
     [
         ((), "demo.json is not there: start scripts/run"),
         (("--base-url", "nonsense", "--key", "k"), "say it like http://127.0.0.1:8000"),
-        (("--base-url", f"http://127.0.0.1:{free_port()}", "--key", "k"), "start the service"),
+        (("--base-url", "http://127.0.0.1:1", "--key", "k"), "start the service"),
     ],
 )
 def test_without_a_service_one_line_names_the_remedy(
@@ -127,6 +128,41 @@ def test_without_a_service_one_line_names_the_remedy(
     assert result.exit_code == 1
     assert remedy in result.output
     assert len(result.output.splitlines()) == 1
+
+
+class Deaf(BaseHTTPRequestHandler):
+    """Knows its key, and hangs up on every recording."""
+
+    def do_GET(self) -> None:
+        organization = {"name": "Acme", "id": "org", "plan": "pro"}
+        me = {"organization": organization, "plan": "pro", "environment": "live"}
+        body = json.dumps(me | {"scopes": ["read", "read_write"]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to tell."""
+
+
+@pytest.mark.usefixtures("trace")
+def test_a_service_that_goes_away_ends_the_run_with_what_was_sent(replay: Replay) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Deaf) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        result = replay("--base-url", f"http://127.0.0.1:{server.server_port}", "--key", "k")
+        server.shutdown()
+        thread.join()
+
+    assert result.exit_code == 1
+    assert "sent turns                0" in result.output
+    assert "--start" in result.output
+    assert "Error: The run ended early: http://127.0.0.1" in result.output.splitlines()[-1]
 
 
 def test_a_bad_line_is_told_before_anybody_is_spoken_to(replay: Replay, trace: Path) -> None:

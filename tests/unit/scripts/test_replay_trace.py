@@ -99,5 +99,5 @@ def test_a_file_that_is_no_trace_is_refused(tmp_path: Path, content: bytes, mess
 def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "nothing.csv"
 
-    with pytest.raises(TraceError, match="nothing.csv: No such file or directory"):
+    with pytest.raises(TraceError, match=r"nothing\.csv: No such file or directory"):
         read_trace(path)

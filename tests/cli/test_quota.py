@@ -1,0 +1,93 @@
+"""`flask quota`: what operators see and mend."""
+
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import Result
+from flask import Flask
+
+from app.admission.decision import TurnCharge
+from app.admission.gate import Gate
+from app.admission.reconcile import Reconciler
+from app.cli.quota import _wait_with_bar
+from app.http.provide import provided
+from app.tenancy.model import Environment, Principal, Scope
+from app.tenancy.service import Organizations
+
+Answer = Callable[..., Any]
+
+
+def charge(app: Flask, organization_id: str) -> None:
+    """A turn that is charged and never stored."""
+    with app.app_context():
+        found = provided(Organizations).get_(organization_id)
+        who = Principal(
+            organization_id=found.id,
+            organization_name=found.name,
+            key_id="key_1",
+            scope=Scope.READ_WRITE,
+            environment=Environment.LIVE,
+            plan=found.plan,
+            limits=found.limits,
+            signed_up_on=found.signed_up_on,
+        )
+        provided(Gate).admit(who, [TurnCharge("turn_a", 2, "rel_a")])
+
+
+def test_show_counts_an_untouched_account(answer: Answer, organization_id: str) -> None:
+    shown = answer("quota", "show", organization_id)
+    assert (shown["organization"], shown["environment"]) == (organization_id, "live")
+    assert (shown["turns_used"], shown["turns_limit"]) == (0, 50_000)
+    assert (shown["active_relationships_used"], shown["active_relationships_limit"]) == (0, 2_500)
+
+
+def test_show_tells_what_was_charged(
+    memory_app: Flask, answer: Answer, organization_id: str
+) -> None:
+    charge(memory_app, organization_id)
+    shown = answer("quota", "show", organization_id)
+    assert (shown["turns_used"], shown["active_relationships_used"]) == (2, 1)
+    assert (shown["turns_reserved"], shown["remembered_turns"], shown["mark_used"]) == (0, 1, 0)
+    test = answer("quota", "show", organization_id, "--environment", "test")
+    assert (test["environment"], test["turns_used"]) == ("test", 0)
+
+
+def test_show_for_the_eyes(run: Callable[..., Result], organization_id: str) -> None:
+    result = run("quota", "show", organization_id)
+    assert result.exit_code == 0
+    assert "50,000" in result.output
+
+
+def test_show_of_an_unknown_organization_names_the_remedy(run: Callable[..., Result]) -> None:
+    result = run("quota", "show", "org_00000000000000000000000000")
+    assert result.exit_code == 1
+    assert "flask org list" in result.output
+
+
+def test_reconcile_tells_the_drift_of_each_account(
+    memory_app: Flask, answer: Answer, organization_id: str
+) -> None:
+    charge(memory_app, organization_id)
+    with memory_app.app_context():
+        provided(Reconciler)._deadline_s = 0
+    (row,) = answer("quota", "reconcile")
+    assert row.pop("account") == f"{organization_id}:live"
+    assert row.pop("period")
+    assert row == {
+        "turns_before": 2,
+        "turns_after": 0,
+        "turns_drift": -2,
+        "relationships_before": 1,
+        "relationships_after": 0,
+        "relationships_drift": -1,
+    }
+
+
+def test_reconcile_of_nothing_is_an_empty_answer(answer: Answer) -> None:
+    assert answer("quota", "reconcile") == []
+
+
+def test_progress_bar_waits_as_long_as_told() -> None:
+    waits: list[float] = []
+    _wait_with_bar(10, waits.append)
+    assert abs(sum(waits) - 10) < 0.001

@@ -1,0 +1,91 @@
+"""Four processes on one Redis never admit more than the policy, and hardly less."""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from app.admission.decision import Outcome, Verdict
+from tests.concurrency import admission_load as load
+from tests.unit.admission.world import SECOND_US, World, limits, principal, turn
+
+PROCESSES_COUNT = 4
+
+InEach = Callable[..., list[Any]]
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    # Not forked: a copy of this process would share its connections.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES_COUNT, mp_context=context) as pool:
+        yield pool
+
+
+@pytest.fixture
+def in_each(processes: ProcessPoolExecutor, fresh_redis_url: str) -> InEach:
+    """Runs the work with each of the arguments, all at the same time."""
+
+    def run(work: Callable[..., Any], *arguments: tuple[Any, ...]) -> list[Any]:
+        futures = [processes.submit(work, fresh_redis_url, *those) for those in arguments]
+        return [future.result() for future in futures]
+
+    return run
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(200, 20), (7, 3)])
+def test_rate_holds_over_four_processes(
+    live_redis: Redis, in_each: InEach, rate: int, burst: int
+) -> None:
+    seconds, microseconds = live_redis.time()
+    until_us = (seconds + 2) * SECOND_US + microseconds
+    in_force = limits(rate=rate, burst=burst)
+    loads = in_each(load.hammer, *[(in_force, until_us)] * PROCESSES_COUNT)
+    elapsed_us = max(one.last_us for one in loads) - min(one.first_us for one in loads)
+    most = burst + rate * elapsed_us / SECOND_US
+    assert most - 1 <= sum(one.admitted_count for one in loads) <= most
+
+
+def test_twelve_thousand_tries_for_a_thousand_places(live_redis: Redis, in_each: InEach) -> None:
+    in_force = limits(turns=1_000, relationships=40)
+    tries = [
+        (in_force, [turn(f"turn_{process}_{number}") for number in range(3_000)])
+        for process in range(PROCESSES_COUNT)
+    ]
+    verdicts = Counter(verdict for one in in_each(load.try_turns, *tries) for verdict in one)
+    assert verdicts == {Verdict.CHARGED: 1_000, Verdict.TURNS_EXHAUSTED: 11_000}
+    assert World(live_redis).gate.quota(principal()).turns_used == 1_000
+
+
+def test_relationships_stop_at_their_ceiling(live_redis: Redis, in_each: InEach) -> None:
+    in_force = limits(relationships=25)
+    tries = [
+        (
+            in_force,
+            [turn(f"turn_{process}_{number}", 1, f"rel_{number % 100}") for number in range(300)],
+        )
+        for process in range(PROCESSES_COUNT)
+    ]
+    verdicts = [verdict for one in in_each(load.try_turns, *tries) for verdict in one]
+    assert set(verdicts) == {Verdict.CHARGED, Verdict.RELATIONSHIPS_EXHAUSTED}
+    quota = World(live_redis).gate.quota(principal())
+    assert quota.relationships_used == 25
+    assert quota.turns_used == verdicts.count(Verdict.CHARGED) == 25 * 3 * PROCESSES_COUNT
+
+
+@pytest.mark.parametrize("turns_limit", [1, None])
+def test_same_turn_at_once_is_one_charge_also_at_the_last_place(
+    live_redis: Redis, in_each: InEach, turns_limit: int | None
+) -> None:
+    in_force = limits(turns=turns_limit, relationships=turns_limit)
+    same = (in_force, turn("turn_a", 1, "rel_a"), 50)
+    decisions = [one for each in in_each(load.same_turn, *[same] * 4) for one in each]
+    items = [item for decision in decisions for item in decision.items]
+    assert {decision.outcome for decision in decisions} == {Outcome.ADMITTED}
+    assert Counter(item.verdict for item in items) == {Verdict.CHARGED: 1, Verdict.REMEMBERED: 199}
+    assert len({(item.recorded_at_us, item.relationship_counted) for item in items}) == 1
+    assert World(live_redis).gate.quota(principal()).turns_used == 1

@@ -1,0 +1,98 @@
+"""Redis loses its data under load: the counters find back to the ledger, and hardly overshoot."""
+
+import random
+from collections.abc import Callable
+from threading import Barrier, Lock, Thread
+
+import pytest
+from redis import Redis
+
+from app.admission.decision import Decision, TurnCharge
+from app.tenancy.model import Limits
+from tests.unit.admission.world import KEYS, World, limits, principal, turn
+
+THREADS_COUNT = 6
+TURNS_COUNT = 120
+MOST_IN_FLIGHT = 3
+
+Wipe = Callable[[Redis], object]
+
+
+class Producer(Thread):
+    """Charges turns and stores them some requests later; now and then it dies in between."""
+
+    def __init__(self, number: int, world: World, in_force: Limits, start: Barrier) -> None:
+        super().__init__()
+        self.random = random.Random(number)  # noqa: S311 (a story to repeat, no secret)
+        self.number = number
+        self.world = world
+        self.who = principal(in_force)
+        self.barrier = start
+        self.in_flight: list[tuple[Decision, TurnCharge]] = []
+        self.lock = Lock()
+
+    def run(self) -> None:
+        self.barrier.wait()
+        for number in range(TURNS_COUNT):
+            name = f"rel_{self.random.randrange(40)}"
+            # One turn in four is another producer's as well.
+            owner = "shared" if number % 4 == 0 else self.number
+            charge = turn(f"turn_{owner}_{number}", 1, name if owner != "shared" else "rel_0")
+            self.in_flight.append((self.world.gate.admit(self.who, [charge]), charge))
+            while len(self.in_flight) > self.random.randrange(MOST_IN_FLIGHT):
+                self.land()
+        while self.in_flight:
+            self.land()
+
+    def land(self) -> None:
+        decision, charge = self.in_flight.pop(0)
+        if self.random.random() < 0.95:
+            self.world.store(self.who, decision, [charge])
+
+
+def wipe_quota(client: Redis) -> object:
+    return client.delete(KEYS.quota)
+
+
+def wipe_relationships(client: Redis) -> object:
+    return client.delete(KEYS.relationships)
+
+
+def wipe_all(client: Redis) -> object:
+    return client.flushdb()
+
+
+def run_load(world: World, in_force: Limits, wipe: Wipe) -> None:
+    """Producers at work, and a wipe each time that another 80 turns are stored."""
+    barrier = Barrier(THREADS_COUNT)
+    producers = [Producer(number, world, in_force, barrier) for number in range(THREADS_COUNT)]
+    for producer in producers:
+        producer.start()
+    wiped_at = 0
+    while any(producer.is_alive() for producer in producers):
+        if len(world.ledger.rows) >= wiped_at + 80:
+            wiped_at = len(world.ledger.rows)
+            wipe(world.client)
+        for producer in producers:
+            producer.join(0.002)
+
+
+@pytest.mark.parametrize("wipe", [wipe_quota, wipe_relationships, wipe_all])
+def test_counters_equal_the_ledger_after_one_pass(live_redis: Redis, wipe: Wipe) -> None:
+    world = World(live_redis)
+    run_load(world, limits(), wipe)
+    world.reconcile()
+    quota = world.gate.quota(principal())
+    expected = dict(world.ledger.count_relationships(KEYS.account, KEYS.quota_period))
+    assert quota.turns_used == world.ledger.count_turns(KEYS.account, KEYS.quota_period)
+    assert (quota.relationships_used, world.references()) == (len(expected), expected)
+
+
+def test_overshoot_is_at_most_what_was_in_flight_at_a_wipe(live_redis: Redis) -> None:
+    world = World(live_redis)
+    wipes = iter([wipe_all])
+    run_load(world, limits(turns=150), lambda client: [wipe(client) for wipe in wipes])
+    stored = world.ledger.count_turns(KEYS.account, KEYS.quota_period)
+    assert 100 < stored <= 150 + THREADS_COUNT * MOST_IN_FLIGHT
+    world.reconcile()
+    assert world.gate.quota(principal()).turns_used == stored

@@ -1,0 +1,138 @@
+"""Every combination of filters and every page size, against brute force."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.database import Database
+
+from app.backends import Backend
+from app.http.instants import format_ms
+from app.interactions.cursor import Cursors
+from app.interactions.model import Filters, Item
+from app.interactions.service import InteractionService
+from app.interactions.store import InteractionStore
+from tests.servers import CURSOR_SECRET
+from tests.turns import body, new_account, row
+
+START_MS = 1_790_000_000_000
+NOW_US = (START_MS + 86_400_000) * 1_000
+STARTED_US = 10**15
+
+TOLD = st.fixed_dictionaries(
+    {
+        "user_id": st.sampled_from([None, "u_1", "u_2"]),
+        "relationship_id": st.sampled_from([None, "r_1", "r_2"]),
+        # Few instants, so that many turns share a millisecond.
+        "occurred_at": st.integers(0, 4).map(lambda offset: format_ms(START_MS + offset)),
+    }
+)
+BOUNDS = st.tuples(st.integers(-1, 5), st.integers(-1, 5)).filter(lambda pair: pair[0] < pair[1])
+
+
+@pytest.fixture
+def store(mongo_database: Database[dict[str, Any]], request: pytest.FixtureRequest) -> Any:
+    """An empty ledger on each kind of database."""
+    empty = InteractionStore(mongo_database)
+    empty.ensure_schema(has_validators="live" in request.node.name)
+    return empty
+
+
+def all_combinations(bounds: tuple[int, int]) -> Iterator[Filters]:
+    """Each filter given or left out: sixteen questions."""
+    from_ms, to_ms = (START_MS + bound for bound in bounds)
+    choices = [(None, "u_1"), (None, "r_1"), (None, from_ms), (None, to_ms)]
+    return (Filters(*chosen) for chosen in product(*choices))
+
+
+def expected(rows: list[dict[str, Any]], filters: Filters) -> list[str]:
+    """The ids that match, newest first, found by looking at every row."""
+    chosen = [
+        found["_id"]
+        for found in rows
+        if filters.user_id in (None, found["user_id"])
+        and filters.relationship_id in (None, found["relationship_id"])
+        and (filters.from_ms is None or instant_of(found) >= filters.from_ms)
+        and (filters.to_ms is None or instant_of(found) < filters.to_ms)
+    ]
+    return [f"int_{ulid}" for ulid in sorted(chosen, reverse=True)]
+
+
+def instant_of(found: dict[str, Any]) -> int:
+    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    instant = 0
+    for digit in found["_id"][:10]:
+        instant = instant * 32 + digits.index(digit)
+    return instant
+
+
+def walk(
+    service: InteractionService, account: str, filters: Filters, limit: int
+) -> Iterator[Item]:
+    cursor = None
+    while True:
+        page = service.list_(account, filters, limit, cursor, NOW_US)
+        assert len(page.items) <= limit
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    told=st.lists(TOLD, max_size=20),
+    strangers=st.lists(TOLD, max_size=5),
+    bounds=BOUNDS,
+    limit=st.sampled_from([1, 2, 7, 100]),
+)
+def test_a_walk_shows_what_brute_force_finds(
+    store: InteractionStore,
+    told: list[dict[str, Any]],
+    strangers: list[dict[str, Any]],
+    bounds: tuple[int, int],
+    limit: int,
+) -> None:
+    account = new_account()
+    rows = [row(account, body(**each)) for each in told]
+    store.insert_many(rows + [row(new_account(), body(**each)) for each in strangers])
+    service = InteractionService(store, Cursors((CURSOR_SECRET,)))
+
+    for filters in all_combinations(bounds):
+        shown = [item["interaction_id"] for item in walk(service, account, filters, limit)]
+        assert shown == expected(rows, filters)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.lists(TOLD, max_size=12),
+    after=st.lists(TOLD, max_size=24),
+    limit=st.sampled_from([1, 2, 7, 100]),
+)
+def test_a_walk_shows_all_that_was_recorded_before_it_and_nothing_else(
+    store: InteractionStore, before: list[dict[str, Any]], after: list[dict[str, Any]], limit: int
+) -> None:
+    account = new_account()
+    rows = [row(account, body(**each), STARTED_US - 1) for each in before]
+    late = [row(account, body(**each), STARTED_US) for each in after]
+    store.insert_many(rows + late)
+    service = InteractionService(store, Cursors((CURSOR_SECRET,)))
+    now_us = STARTED_US  # in 2001: the clamp is far off
+
+    page = service.list_(account, Filters(), limit, None, now_us)
+    shown = list(page.items)
+    pages_count = 1
+    while page.next_cursor:
+        page = service.list_(account, Filters(), limit, page.next_cursor, now_us)
+        shown += page.items
+        pages_count += 1
+
+    assert [item["interaction_id"] for item in shown] == expected(rows, Filters())
+    assert pages_count <= len(before) + len(after) + 1
+
+
+def test_the_twin_and_the_real_database_were_both_asked(backend: Backend) -> None:
+    assert type(backend.database.client).__module__.split(".")[0] in {"mongomock", "pymongo"}
