@@ -4,7 +4,7 @@ A bad or missing variable never stops at the first: `SettingsError` lists them a
 remedy, so that one failed start is enough to mend a deployment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -36,16 +36,16 @@ class Settings:
 
     `key_peppers` and `cursor_secrets` are lists, newest first: the first one signs, all of them
     verify, so either can be rotated with an overlap. `id_key` never rotates, because interaction
-    ids are made from it.
+    ids are made from it. Secrets and addresses, which may hold passwords, are not shown by `repr`.
     """
 
-    key_peppers: tuple[str, ...]
-    id_key: str
-    cursor_secrets: tuple[str, ...]
+    key_peppers: tuple[str, ...] = field(repr=False)
+    id_key: str = field(repr=False)
+    cursor_secrets: tuple[str, ...] = field(repr=False)
     backend: BackendKind = BackendKind.LIVE
-    mongodb_uri: str = ""
-    redis_url: str = ""
-    operator_token: str = ""
+    mongodb_uri: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    operator_token: str = field(default="", repr=False)
     plans_file: Path = _PLANS_FILE
     trusted_proxy_hops: int = 0
     ip_limit: str = "20 per 2 seconds"

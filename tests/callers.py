@@ -1,10 +1,14 @@
 """Organizations with a key, the requests that carry it, and the clock that they meet."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from threading import Barrier
+from typing import Any, TypeVar
 
+import httpx
 from flask import Flask
 from redis import Redis
 from werkzeug.test import TestResponse
@@ -24,6 +28,7 @@ from config.settings import BackendKind
 from tests.servers import RunningService, settings_for
 from tests.turns import Body, now_ms
 
+T = TypeVar("T")
 LIST = "/v1/interactions"
 
 
@@ -169,3 +174,36 @@ def error_of(answer: Any) -> dict[str, Any]:
     told = answer.get_json() if isinstance(answer, TestResponse) else answer.json()
     error: dict[str, Any] = told["error"]
     return error
+
+
+@contextmanager
+def wire(service: RunningService, caller: Caller | None = None) -> Iterator[httpx.Client]:
+    """HTTP to a running service with the caller's key; safe between threads."""
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+    headers = caller.headers if caller else {}
+    with httpx.Client(
+        base_url=service.base_url, headers=headers, limits=limits, timeout=60
+    ) as client:
+        yield client
+
+
+def at_once(work: Sequence[Callable[[], T]]) -> list[T]:
+    """Run every piece in a thread of its own, all started together; results in order."""
+    barrier = Barrier(len(work))
+
+    def run(piece: Callable[[], T]) -> T:
+        barrier.wait()
+        return piece()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(pool.map(run, work))
+
+
+def log_lines(service: RunningService) -> list[dict[str, Any]]:
+    """The request lines that a running service has written so far."""
+    lines = [
+        json.loads(line)
+        for line in service.log.read_text(errors="replace").splitlines()
+        if line.startswith("{")
+    ]
+    return [line for line in lines if line["event"] == "request"]

@@ -24,6 +24,7 @@ from app.backends import Backend, live, memory
 from app.backends.bundled import running_mongod, running_redis
 from app.cli.db import ensure_schema
 from config.settings import BackendKind, Settings
+from tests.callers import app_beside
 from tests.servers import RunningService, environ_for, running_service, settings_for
 
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
@@ -202,6 +203,20 @@ def start_service(
                 workers_count=workers_count,
             )
             return stack.enter_context(service)
+
+        yield start
+
+
+@pytest.fixture
+def serve(
+    start_service: Callable[..., RunningService],
+) -> Iterator[Callable[..., tuple[RunningService, Flask]]]:
+    """Starts gunicorns, each with an application of this process beside it on the same stores."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> tuple[RunningService, Flask]:
+            service = start_service(**options)
+            return service, stack.enter_context(app_beside(service))
 
         yield start
 

@@ -46,32 +46,35 @@ def stateful(relationship_id: str = "rel_42", user_id: str = "u_42", **changes: 
 
 def whole(**changes: Any) -> Body:
     """A recording in which every field is told."""
-    return stateful(
-        inferred_emotional_state={
-            "primary": "joy",
-            "confidence": 0.82,
-            "secondary": ["trust"],
-            "intensity": "medium",
-            "valence": 0.4,
-            "arousal": 0.3,
-        },
-        memory={
-            "consulted": True,
-            "summary_used": "sum_3",
-            "significant_moments_referenced": 2,
-            "model_updated": False,
-        },
-        guardrails={"applied": ["tone_softened"]},
-        usage={
-            "turns_consumed": 1,
-            "llm_provider": "openai",
-            "llm_model": "gpt-4o",
-            "input_tokens": 374,
-            "output_tokens": 44,
-        },
-        time_to_first_token_ms=310,
-        error_code="late_answer",
-    ) | changes
+    return (
+        stateful(
+            inferred_emotional_state={
+                "primary": "joy",
+                "confidence": 0.82,
+                "secondary": ["trust"],
+                "intensity": "medium",
+                "valence": 0.4,
+                "arousal": 0.3,
+            },
+            memory={
+                "consulted": True,
+                "summary_used": "sum_3",
+                "significant_moments_referenced": 2,
+                "model_updated": False,
+            },
+            guardrails={"applied": ["tone_softened"]},
+            usage={
+                "turns_consumed": 1,
+                "llm_provider": "openai",
+                "llm_model": "gpt-4o",
+                "input_tokens": 374,
+                "output_tokens": 44,
+            },
+            time_to_first_token_ms=310,
+            error_code="late_answer",
+        )
+        | changes
+    )
 
 
 def at(instant_ms: int, **changes: Any) -> Body:

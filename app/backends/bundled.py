@@ -6,12 +6,12 @@ override them. Loopback only, on ports that were free; never meant for productio
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from app.backends.children import free_port, holding, spawn, stop
 
@@ -174,7 +176,7 @@ def _start(
         with log.open("wb") as output:
             process = spawn(command(port), output=output, inherited=[hold])
         try:
-            _wait_until_ready(name, process, log, partial(is_ready, port, process.pid))
+            _wait_until_ready(name, process, log, port, is_ready)
         except _PortLost:
             stop(process)
         except BaseException:
@@ -186,15 +188,28 @@ def _start(
 
 
 def _wait_until_ready(
-    name: str, process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]
+    name: str,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    port: int,
+    is_ready: Callable[[int, int], bool],
 ) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not is_ready():
+    while not (_is_listening(port) and is_ready(port, process.pid)):
         if process.poll() is not None:
             raise _early_end(name, process.returncode, log)
         if time.monotonic() >= deadline:
             raise BundledServerError(f"{name} was not ready in {START_TIMEOUT_S} s; see {log}")
         time.sleep(POLL_INTERVAL_S)
+
+
+def _is_listening(port: int) -> bool:
+    """Asked first, because a driver is slow to believe that nobody is there."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _early_end(name: str, status: int, log: Path) -> Exception:
@@ -209,7 +224,8 @@ def _early_end(name: str, status: int, log: Path) -> Exception:
 
 
 def _is_redis_ready(port: int, process_id: int) -> bool:
-    with Redis(host=LOOPBACK, port=port, socket_timeout=1, protocol=2) as client:
+    once = Retry(NoBackoff(), 0)
+    with Redis(host=LOOPBACK, port=port, socket_timeout=1, retry=once, protocol=2) as client:
         try:
             answering: dict[str, Any] = client.info("server")
         except RedisError:

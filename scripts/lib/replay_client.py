@@ -78,5 +78,5 @@ class Client:
         response = self._connection.getresponse()
         content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
-        body = orjson.loads(content) if is_json else {}
-        return Answer(response.status, dict(response.headers), body)
+        told = orjson.loads(content) if is_json else {}
+        return Answer(response.status, dict(response.headers), told)

@@ -25,8 +25,7 @@ def results_of(caller: Caller, told: list[Any]) -> list[dict[str, Any]]:
 
 def fates(results: list[dict[str, Any]]) -> list[str]:
     return [
-        result["status"] if "error" not in result else result["error"]["code"]
-        for result in results
+        result["status"] if "error" not in result else result["error"]["code"] for result in results
     ]
 
 

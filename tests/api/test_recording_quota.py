@@ -23,9 +23,7 @@ def period_end_us(caller: Caller, clock: Clock) -> int:
     return period_at(caller.organization.signed_up_on, clock.now_us).end_us
 
 
-def test_spent_turns_are_429_with_all_that_the_client_must_know(
-    tenant: Hire, clock: Clock
-) -> None:
+def test_spent_turns_are_429_with_all_that_the_client_must_know(tenant: Hire, clock: Clock) -> None:
     caller = tenant("free", turns=2, active_relationships=9)
     for _ in range(2):
         assert caller.record(at(clock.now_ms)).status_code == 201
@@ -63,7 +61,11 @@ def test_spent_relationships_are_429_but_known_ones_go_on(tenant: Hire, clock: C
 
     assert refused.status_code == 429
     details = error_of(refused)["details"]
-    assert (details["component"], details["used"], details["limit"]) == ("active_relationships", 1, 1)
+    assert (details["component"], details["used"], details["limit"]) == (
+        "active_relationships",
+        1,
+        1,
+    )
     assert [known.status_code, stateless.status_code] == [201, 201]
     assert known.get_json()["usage"]["active_relationship_counted"] is False
 
@@ -232,9 +234,7 @@ def test_the_later_wait_may_be_the_buckets(tenant: Hire, clock: Clock) -> None:
 def test_a_refusal_by_quota_still_pays_the_bucket(tenant: Hire, clock: Clock) -> None:
     caller = tenant("free", turns=0, requests_per_second=1, burst=5)
 
-    left = [
-        caller.record(at(clock.now_ms)).headers["X-RateLimit-Remaining"] for _ in range(5)
-    ]
+    left = [caller.record(at(clock.now_ms)).headers["X-RateLimit-Remaining"] for _ in range(5)]
 
     assert left == ["4", "3", "2", "1", "0"]
 

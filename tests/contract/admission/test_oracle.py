@@ -91,6 +91,12 @@ class Life(RuleBasedStateMachine):
             charged = parse_items(reply, turns)
             self.charges += [(reply.counters.generation, item) for item in charged]
 
+    @precondition(lambda self: self.oracle.is_loaded)
+    @rule(turns=st.lists(items, min_size=1, max_size=4), relationships_limit=st.integers(-1, 2))
+    def admit_freely(self, turns: list[TurnCharge], relationships_limit: int) -> None:
+        free = QuotaPolicy(PERIOD, UNLIMITED, relationships_limit, overage_allowed=False)
+        self.admit(BucketPolicy(Fraction(25), 4), free, turns)
+
     @rule(quota=quotas)
     def read(self, quota: QuotaPolicy) -> None:
         assert self.script.read(KEYS, quota.period) == self.oracle.read(quota)
@@ -102,6 +108,12 @@ class Life(RuleBasedStateMachine):
         refunded = data.draw(st.lists(st.sampled_from(others), max_size=3))
         expected = self.oracle.refund(generation, [item, *refunded])
         assert self.script.refund(KEYS, generation, [item, *refunded]) == expected
+
+    @precondition(lambda self: not self.oracle.is_loaded)
+    @rule()
+    def seed_nothing(self) -> None:
+        self.move_to(NOON_US)
+        self.seed(0, 0, {})
 
     @rule(
         turns=st.integers(0, 5),

@@ -212,6 +212,12 @@ def test_refund_of_a_lapsed_or_older_charge_does_nothing(world: World, hand: Han
     assert world.gate.quota(who).turns_used == 1
 
 
+def test_refund_of_another_generation_does_nothing(world: World) -> None:
+    decision = world.gate.admit(principal(), [A])
+    assert world.script.refund(KEYS, decision.generation - 1, decision.items) == 0
+    assert world.script.refund(KEYS, decision.generation, decision.items) == 1
+
+
 def test_refund_goes_to_the_period_that_was_charged(world: World, hand: Hand) -> None:
     who = principal()
     hand.us = PERIOD.end_us - 1

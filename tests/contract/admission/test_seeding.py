@@ -8,11 +8,14 @@ from redis import Redis
 
 from app.admission import seeding
 from app.admission.decision import Decision, Outcome, Verdict
+from app.admission.policy import QuotaPolicy
+from app.admission.replies import Status
 from app.http.problems import Problem
 from tests.unit.admission.world import (
     HOUR_US,
     KEYS,
     NOON_US,
+    PERIOD,
     Hand,
     MemoryLedger,
     World,
@@ -35,7 +38,7 @@ def keys_left(world: World) -> set[str]:
 
 @pytest.mark.parametrize("lost", [*KEYS.for_script()[1:], None])
 def test_whatever_is_lost_is_counted_anew(world: World, lost: str | None) -> None:
-    world.record(principal(), A, B)
+    before = world.record(principal(), A, B)
     if lost is None:
         world.client.flushdb()
     else:
@@ -43,6 +46,7 @@ def test_whatever_is_lost_is_counted_anew(world: World, lost: str | None) -> Non
     decision = world.record(principal(), turn("turn_c", 1, "rel_b"))
     assert decision.quota is not None
     assert (decision.quota.turns_used, decision.quota.relationships_used) == (4, 2)
+    assert decision.generation > before.generation
     assert world.references() == {"rel_a": 1, "rel_b": 2}
 
 
@@ -121,6 +125,22 @@ def test_wipe_while_seeding_is_seeded_again(world: World) -> None:
 
     world.ledger.count_relationships = wiped  # type: ignore[method-assign]
     assert used(world) == (3, 2)
+
+
+def test_staging_that_was_cut_short_is_not_taken(world: World) -> None:
+    staging_key = KEYS.staging("cut")
+    world.client.hset(staging_key, "rel_a", 1)
+    quota = QuotaPolicy.of(limits(), PERIOD)
+    reply = world.script.seed(
+        KEYS,
+        quota,
+        turns=2,
+        newest_recorded_at_us=0,
+        relationships_count=2,
+        staging_key=staging_key,
+    )
+    assert (reply.status, reply.counters) == (Status.NEED_SEED, None)
+    assert not world.client.exists(KEYS.quota)
 
 
 def test_who_cannot_wait_is_told_that_the_service_is_unavailable(

@@ -62,9 +62,7 @@ def test_no_text_is_a_cursor_by_chance(text: str) -> None:
     assert is_refused(text)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.sampled_from(ALPHABET)), min_size=1)
-)
+@given(st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.sampled_from(ALPHABET)), min_size=1))
 def test_no_set_of_changes_is_accepted(changes: list[tuple[int, str]]) -> None:
     forged = list(TEXT)
     for place, new in changes:
@@ -76,9 +74,10 @@ def test_no_set_of_changes_is_accepted(changes: list[tuple[int, str]]) -> None:
 @given(st.binary(max_size=200))
 def test_no_payload_is_accepted_under_the_signature_of_another(payload: bytes) -> None:
     signature = TEXT.rpartition(".")[2]
-    texts = [base64.urlsafe_b64encode(data).rstrip(b"=").decode() for data in (
-        payload, zlib.compress(payload)
-    )]
+    texts = [
+        base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        for data in (payload, zlib.compress(payload))
+    ]
 
     assert is_refused(f"{texts[0]}.{signature}")
     assert is_refused(f".{texts[1]}.{signature}")

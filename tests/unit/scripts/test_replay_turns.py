@@ -26,9 +26,9 @@ def test_the_same_recipe_and_arrival_give_the_same_turn() -> None:
     assert RECIPE.body(ARRIVAL) == Recipe("conv", START_MS, 1).body(ARRIVAL)
 
 
-@pytest.mark.parametrize("change", [{"start_ms": START_MS + 1}, {"file_stem": "code"}])
-def test_another_start_or_file_is_another_turn(change: dict[str, object]) -> None:
-    assert replace(RECIPE, **change).turn_id(ARRIVAL) != RECIPE.turn_id(ARRIVAL)
+@pytest.mark.parametrize("other", [Recipe("conv", START_MS + 1, 1), Recipe("code", START_MS, 1)])
+def test_another_start_or_file_is_another_turn(other: Recipe) -> None:
+    assert other.turn_id(ARRIVAL) != RECIPE.turn_id(ARRIVAL)
 
 
 def test_another_seed_is_the_same_turn_with_other_content() -> None:

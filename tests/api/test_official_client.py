@@ -1,0 +1,198 @@
+"""The official client, unmodified, against a running gunicorn: synchronous and asynchronous."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uniqos
+from flask import Flask
+
+from app.tenancy.model import Scope
+from tests.callers import LIST, Caller, hire, log_lines
+from tests.servers import RunningService
+from tests.turns import Body, at, body, now_ms, stateful
+
+Serve = Callable[..., tuple[RunningService, Flask]]
+FORGED = "uniq_live_" + "a" * 46
+
+
+class Official:
+    """One of the two clients, spoken to in the same words; each call is a whole round trip."""
+
+    def __init__(self, kind: type[Any], service: RunningService) -> None:
+        self.kind = kind
+        self.service = service
+
+    def __call__(self, token: str, ask: Callable[[Any], Any], **options: Any) -> Any:
+        """What `ask(client)` answers, or the client's exception."""
+        options = {"base_url": self.service.base_url, "max_retries": 0} | options
+        if self.kind is uniqos.UniqOS:
+            with uniqos.UniqOS(token, **options) as client:
+                return ask(client)
+        return asyncio.run(self._await(token, ask, options))
+
+    async def _await(self, token: str, ask: Callable[[Any], Any], options: Any) -> Any:
+        async with uniqos.AsyncUniqOS(token, **options) as client:
+            answer = ask(client)
+            return await answer if inspect.isawaitable(answer) else answer
+
+
+@pytest.fixture(params=[uniqos.UniqOS, uniqos.AsyncUniqOS], ids=["sync", "async"])
+def house(
+    request: pytest.FixtureRequest, serve: Serve
+) -> Iterator[tuple[Official, Flask]]:
+    """The client under test, and an application beside the service that it speaks to."""
+    service, app = serve(workers_count=1)
+    yield Official(request.param, service), app
+
+
+def post(told: Body) -> Callable[[Any], Any]:
+    """Records through the client's own transport: it has no method that records."""
+    return lambda client: client.interactions._call("POST", LIST, body=told)
+
+
+def test_the_client_is_the_published_one() -> None:
+    assert uniqos.__version__ == "0.6.0"
+
+
+def test_turns_are_recorded_listed_and_got(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    token = hire(app).token
+    made = official(token, post(stateful("rel_7", "u_7")))
+    official(token, post(body()))
+
+    page = official(token, lambda client: client.interactions.list({"user_id": "u_7"}))
+    item = official(token, lambda client: client.interactions.get(made["interaction_id"]))
+
+    assert page == {"data": [made], "next_cursor": None}
+    assert item == made
+    assert official(token, lambda client: client.interactions.list())["data"][-1] == made
+
+
+def test_a_whole_walk_shows_every_turn_once_newest_first(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    caller = hire(app)
+    start_ms = now_ms() - 3_600_000
+    caller.import_(at(start_ms + number // 3) for number in range(60))
+    shown: list[Body] = []
+    query: dict[str, Any] = {"limit": 7}
+
+    while True:
+        page = official(caller.token, lambda client: client.interactions.list(query))
+        shown += page["data"]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+
+    ids = [item["interaction_id"] for item in shown]
+    assert len(set(ids)) == 60
+    assert ids == sorted(ids, reverse=True)
+
+
+def test_me_and_plans_are_told(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    caller = hire(app, "pro")
+
+    me = official(caller.token, lambda client: client.me.get())
+    plans = official(caller.token, lambda client: client.billing.plans.list())
+
+    assert me["organization"] == {"id": caller.organization.id, "name": "Acme", "plan": "pro"}
+    assert (me["environment"], me["scopes"]) == ("live", ["read", "read_write", "admin"])
+    assert [plan["plan"] for plan in plans["data"]] == ["free", "pro", "scale", "enterprise"]
+
+
+def test_keys_are_made_once_listed_got_and_revoked(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    token = hire(app).token
+    create = lambda client: client.api_keys.create(  # noqa: E731
+        {"scope": "read"}, idempotency_key="retry-1"
+    )
+
+    made, again = official(token, create), official(token, create)
+    other = official(token, lambda client: client.api_keys.create({"scope": "read"}))
+
+    assert made == again
+    assert made["id"] != other["id"]
+    listed = official(token, lambda client: client.api_keys.list())["data"]
+    assert {made["id"], other["id"]} < {key["id"] for key in listed}
+    assert official(token, lambda client: client.api_keys.get(made["id"]))["scope"] == "read"
+    assert official(made["key"], lambda client: client.interactions.list())["data"] == []
+    assert official(token, lambda client: client.api_keys.revoke(other["id"])) is None
+    with pytest.raises(uniqos.AuthenticationError):
+        official(other["key"], lambda client: client.me.get())
+
+
+def test_every_refusal_is_the_clients_own_error_class(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    admin = hire(app)
+    reader = hire(app, scope=Scope.READ, of=admin.organization)
+    told = body()
+    official(admin.token, post(told))
+    expected: list[tuple[type[uniqos.UniqOSError], str, str, Callable[[Any], Any]]] = [
+        (uniqos.AuthenticationError, "invalid_token", FORGED, lambda client: client.me.get()),
+        (uniqos.PermissionError, "permission_denied", reader.token, post(body())),
+        (
+            *(uniqos.NotFoundError, "not_found", reader.token),
+            lambda client: client.interactions.get("int_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ),
+        (
+            *(uniqos.ValidationError, "validation_error", reader.token),
+            lambda client: client.interactions.list({"limit": 101}),
+        ),
+        (
+            *(uniqos.ValidationError, "invalid_cursor", reader.token),
+            lambda client: client.interactions.list({"cursor": "abc"}),
+        ),
+        (uniqos.ConflictError, "conflict", admin.token, post(told | {"latency_ms": 1})),
+    ]
+
+    for kind, code, token, ask in expected:
+        with pytest.raises(kind) as refused:
+            official(token, ask)
+        assert type(refused.value) is kind
+        assert refused.value.code == code
+        assert len(refused.value.request_id or "") == 26
+        assert refused.value.message
+
+
+def test_a_rate_limit_tells_when_to_come_again_and_the_client_does(
+    house: tuple[Official, Flask],
+) -> None:
+    official, app = house
+    token = hire(app, requests_per_second=1, burst=1).token
+    ask = lambda client: client.interactions.list()  # noqa: E731
+
+    with pytest.raises(uniqos.RateLimitError) as refused:
+        for _ in range(20):
+            official(token, ask)
+
+    assert refused.value.retry_after_seconds == 1
+    assert refused.value.details["limit"] == 1
+    # With its retries on, the client waits as told and is admitted the first time.
+    before = len(log_lines(official.service))
+    assert official(token, ask, max_retries=1, log_level="silent")["data"] == []
+    assert len(log_lines(official.service)) - before <= 2
+
+
+def spent(app: Flask) -> Caller:
+    caller = hire(app, turns=1)
+    assert caller.record(body()).status_code == 201
+    return caller
+
+
+def test_a_spent_quota_is_an_error_of_its_own_and_never_retried(
+    house: tuple[Official, Flask],
+) -> None:
+    official, app = house
+    caller = spent(app)
+    before = len(log_lines(official.service))
+
+    with pytest.raises(uniqos.QuotaExhaustedError) as refused:
+        official(caller.token, post(body()), max_retries=3)
+
+    details = refused.value.details
+    assert (details["component"], details["used"], details["limit"]) == ("turns", 1, 1)
+    assert len(log_lines(official.service)) - before == 1
+    assert official(caller.token, lambda client: client.interactions.list())["data"]

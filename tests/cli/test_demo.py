@@ -1,0 +1,111 @@
+"""`flask db` and `flask demo`."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.backends import Backend
+from app.cli.demo_history import HISTORY_DAYS, past_turns
+from app.http.instants import parse_ms
+from app.tenancy.authentication import Authenticator
+from app.tenancy.plans import load_plans
+from app.tenancy.store import TenancyStore
+from tests.servers import PEPPER, settings_for
+
+NOW_MS = parse_ms("2026-11-23T20:30:00Z")
+DAY_MS = 86_400_000
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def seeded(run: Run) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run("demo", "seed", "--turns", "300").stdout)
+    return answer
+
+
+def _seed_again(run: Run, *words: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run("demo", "seed", "--turns", "300", *words).stdout)
+    return answer
+
+
+def test_the_demo_has_an_organization_and_keys_for_each_plan(
+    seeded: dict[str, Any], memory_backend: Backend
+) -> None:
+    plans = load_plans(settings_for().plans_file)
+    authenticator = Authenticator(TenancyStore(memory_backend.database), plans, (PEPPER,))
+    assert set(seeded["keys"]) == set(plans)
+    for plan, keys in seeded["keys"].items():
+        for scope, key in keys.items():
+            principal = authenticator.authenticate(f"Bearer {key}")
+            assert (principal.plan, principal.scope) == (plan, scope)
+            assert principal.organization_id == seeded["organizations"][plan]
+    tester = authenticator.authenticate(f"Bearer {seeded['test_key']}")
+    assert (tester.environment, tester.plan) == ("test", "pro")
+
+
+def test_the_demo_signed_up_when_its_history_begins(
+    seeded: dict[str, Any], answer: Callable[..., Any]
+) -> None:
+    expected = (datetime.now(UTC) - timedelta(days=HISTORY_DAYS)).date().isoformat()
+    assert {found["signed_up_on"] for found in answer("org", "list")} == {expected}
+
+
+def test_history_charges_no_quota(seeded: dict[str, Any], memory_backend: Backend) -> None:
+    rows = memory_backend.database["interactions"]
+    assert rows.count_documents({}) == 300
+    assert rows.count_documents({"charged": {"$ne": 0}}) == 0
+
+
+def test_seeding_again_adds_nothing_and_spoils_no_key(
+    seeded: dict[str, Any], run: Run, memory_app: Flask, memory_backend: Backend
+) -> None:
+    again = _seed_again(run)
+    assert again["organizations"] == seeded["organizations"]
+    assert again["keys"] is None
+    assert memory_backend.database["interactions"].count_documents({}) == 300
+    assert _status(memory_app, seeded["keys"]["free"]["read"]) == 200
+
+
+def test_new_keys_replace_the_demo_s_old_ones(
+    seeded: dict[str, Any], run: Run, memory_app: Flask
+) -> None:
+    again = _seed_again(run, "--new-keys")
+    assert _status(memory_app, again["keys"]["free"]["read"]) == 200
+    assert _status(memory_app, seeded["keys"]["free"]["read"]) == 401
+
+
+def test_a_past_is_the_same_whenever_it_is_told_within_the_hour() -> None:
+    assert list(past_turns("pro", 200, NOW_MS)) == list(past_turns("pro", 200, NOW_MS + 60_000))
+
+
+def test_a_past_has_the_rhythm_of_days_and_weeks() -> None:
+    instants = [parse_ms(turn["occurred_at"]) for turn in past_turns("pro", 20_000, NOW_MS)]
+    assert instants == sorted(instants)
+    assert instants[0] > NOW_MS - HISTORY_DAYS * DAY_MS - DAY_MS
+    assert instants[-1] < NOW_MS
+    moments = [datetime.fromtimestamp(instant / 1000, UTC) for instant in instants]
+    hours = Counter(moment.hour for moment in moments)
+    weekdays = Counter(moment.weekday() for moment in moments)
+    assert hours[20] > 5 * hours[3]
+    assert weekdays[1] > 1.4 * weekdays[6]
+
+
+@pytest.mark.parametrize("backend_name", ["memory", "live"])
+def test_db_init_can_be_repeated(backend_name: str, request: pytest.FixtureRequest) -> None:
+    app: Flask = request.getfixturevalue(f"{backend_name}_app")
+    runner = app.test_cli_runner()
+    first, second = (runner.invoke(args=["db", "init", "--json"]) for _ in range(2))
+    assert first.exit_code == second.exit_code == 0
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    assert {"collection": "interactions", "index": "turn"} in json.loads(first.stdout)
+
+
+def _status(app: Flask, key: str) -> int:
+    headers = {"Authorization": f"Bearer {key}"}
+    return app.test_client().get("/v1/me", headers=headers).status_code

@@ -1,0 +1,198 @@
+"""The bundled servers, and how soon the clients notice that a server is ill."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import DuplicateKeyError, OperationFailure
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from app.backends import OUTAGES, Backend, bundled, live
+from app.backends.bundled import BundledServer, running_mongod, running_redis
+from app.backends.children import FolderInUse, free_port, holding
+from config.settings import BackendKind
+from tests.faults.local_run import are_gone
+from tests.servers import ROOT, settings_for, wait_until
+
+REDIS_TIMEOUT_MS = 200
+MONGODB_TIMEOUT_MS = 500
+# Far above what a loaded machine adds, far below the drivers' own patience.
+SOON_S = 5
+
+STARTER = """
+import sys, threading
+from pathlib import Path
+from app.backends.bundled import running_mongod, running_redis
+with running_mongod(Path(sys.argv[1], "m")) as m, running_redis(Path(sys.argv[1], "r")) as r:
+    print(m.process.pid, r.process.pid, m.url, r.url, flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_data_is_there_after_a_restart_on_another_port(tmp_path: Path) -> None:
+    with running_mongod(tmp_path / "m") as mongod, running_redis(tmp_path / "r") as redis:
+        with MongoClient[dict[str, str]](mongod.url) as client:
+            client["turnledger"]["marks"].insert_one({"_id": "kept"})
+        with Redis.from_url(redis.url) as client:
+            client.set("mark", "kept")
+    with running_mongod(tmp_path / "m") as mongod, running_redis(tmp_path / "r") as redis:
+        with MongoClient[dict[str, str]](mongod.url) as client:
+            assert client["turnledger"]["marks"].find_one() == {"_id": "kept"}
+            client["turnledger"]["marks"].insert_one({"_id": "writable"})
+        with Redis.from_url(redis.url) as client:
+            assert client.get("mark") == b"kept"
+
+
+def test_servers_die_with_a_killed_parent_and_the_folder_can_be_used_again(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    with parent.stdout as output:
+        mongod, redis, _, redis_url = output.readline().split()
+    with Redis.from_url(redis_url) as client:
+        client.set("mark", "acknowledged")
+    parent.kill()
+    parent.wait()
+    with running_mongod(tmp_path / "m"), running_redis(tmp_path / "r") as server:
+        assert are_gone({int(mongod), int(redis)})
+        with Redis.from_url(server.url) as client:
+            assert client.get("mark") == b"acknowledged"
+
+
+def test_a_port_lost_to_another_program_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        ports = iter([taken.getsockname()[1], free_port()])
+        monkeypatch.setattr(bundled, "free_port", lambda: next(ports))
+        with running_redis(tmp_path / "r") as server, Redis.from_url(server.url) as client:
+            assert client.info("server")["process_id"] == server.process.pid
+
+
+def test_a_folder_in_use_is_refused_in_time(tmp_path: Path) -> None:
+    with holding(tmp_path, 0), pytest.raises(FolderInUse), holding(tmp_path, 0.1):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("variable", "start"), [("MONGOD_BIN", running_mongod), ("REDIS_SERVER_BIN", running_redis)]
+)
+def test_a_server_that_cannot_start_says_why(
+    variable: str,
+    start: Callable[[Path], AbstractContextManager[BundledServer]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text(
+        "#!/bin/sh\necho error while loading shared libraries: libcurl.so.4\nexit 1\n"
+    )
+    broken.chmod(0o755)
+    monkeypatch.setenv(variable, str(broken))
+    expected = pytest.raises(bundled.BundledServerError, match="apt-get install -y libcurl4")
+    with expected, start(tmp_path / "data"):
+        pass
+
+
+@contextmanager
+def frozen(process_id: int) -> Iterator[None]:
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[BundledServer, BundledServer]]:
+    with running_mongod(tmp_path / "m") as mongod, running_redis(tmp_path / "r") as redis:
+        yield mongod, redis
+
+
+@pytest.fixture
+def impatient(servers: tuple[BundledServer, BundledServer]) -> Iterator[Backend]:
+    mongod, redis = servers
+    backend = live.connect(
+        settings_for(
+            backend=BackendKind.LIVE,
+            mongodb_uri=mongod.url,
+            redis_url=redis.url,
+            redis_timeout_ms=REDIS_TIMEOUT_MS,
+            mongodb_timeout_ms=MONGODB_TIMEOUT_MS,
+        )
+    )
+    yield backend
+    backend.close()
+
+
+def test_a_frozen_server_is_an_outage_within_its_time_out_and_heals(
+    servers: tuple[BundledServer, BundledServer], impatient: Backend
+) -> None:
+    mongod, redis = servers
+    asks = {mongod: lambda: impatient.database.command("ping"), redis: impatient.redis.ping}
+    for server, ask in asks.items():
+        ask()
+        with frozen(server.process.pid):
+            started_at = time.monotonic()
+            with pytest.raises(OUTAGES):
+                ask()
+            assert time.monotonic() - started_at < SOON_S
+        assert wait_until(lambda ask=ask: _answers(ask))
+
+
+def test_a_server_that_is_gone_is_an_outage_at_once(
+    servers: tuple[BundledServer, BundledServer], impatient: Backend
+) -> None:
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+    for ask in (lambda: impatient.database.command("ping"), impatient.redis.ping):
+        started_at = time.monotonic()
+        with pytest.raises(OUTAGES):
+            ask()
+        assert time.monotonic() - started_at < SOON_S
+
+
+@pytest.mark.parametrize(("setting", "value"), [("maxmemory", "1"), ("min-replicas-to-write", "1")])
+def test_a_redis_that_refuses_writes_is_judged(
+    live_backend: Backend, setting: str, value: str
+) -> None:
+    """Out of memory is an outage; a wrong set-up is not hidden as one."""
+    live_backend.redis.config_set(setting, value)
+    try:
+        with pytest.raises((ResponseError, *OUTAGES)) as caught:
+            live_backend.redis.set("key", "value")
+        assert isinstance(caught.value, OUTAGES) == (setting == "maxmemory")
+    finally:
+        live_backend.redis.config_set(setting, "0")
+
+
+def test_our_own_faults_are_no_outages(live_backend: Backend) -> None:
+    live_backend.database["rows"].insert_one({"_id": 1})
+    faults = {
+        DuplicateKeyError: lambda: live_backend.database["rows"].insert_one({"_id": 1}),
+        OperationFailure: lambda: live_backend.database.command("no such command"),
+        ResponseError: lambda: live_backend.redis.eval("return nonsense()", 0),
+    }
+    for kind, fault in faults.items():
+        with pytest.raises(kind) as caught:
+            fault()
+        assert not isinstance(caught.value, OUTAGES)
+
+
+def _answers(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except OUTAGES:
+        return False
+    return True

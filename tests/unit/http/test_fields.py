@@ -1,0 +1,178 @@
+"""Strict fields: a value is taken for what it is, or refused with a reason."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.http import offences
+from app.http.fields import (
+    Boolean,
+    Choice,
+    Instant,
+    Integer,
+    ListOf,
+    Number,
+    Numeral,
+    Part,
+    StrictSchema,
+    Token,
+)
+from app.http.problems import Problem
+
+
+class InnerSchema(StrictSchema):
+    """What is inside."""
+
+    count = Integer(0, 5, required=True)
+
+
+class OuterSchema(StrictSchema):
+    """One field of each kind."""
+
+    integer = Integer(-3, 7)
+    number = Number(-1, 1)
+    boolean = Boolean()
+    token = Token(r"^[a-z]{1,4}$")
+    nothing = Token(r"^[a-z]{1,4}$", allow_none=True)
+    choice = Choice(("red", "blue"))
+    labels = ListOf(Token(r"^[a-z]+$"), 2, minimum=1)
+    inner = Part(InnerSchema)
+    instant = Instant()
+    numeral = Numeral(1, 100)
+
+
+SCHEMA = OuterSchema()
+VALUES = (
+    *(None, True, False, 0, 1, 8, -4, 0.5, 1.0, 2**70, math.nan, math.inf),
+    *("", "1", "true", "red", "abc", "abcde", "a\n", "2026-11-23T10:00:00Z"),
+    *([], ["a"], ["a"] * 3, [1], {}, {"count": 1}, {"count": 1, "text": "x"}),
+)
+WELCOME: dict[str, list[Any]] = {
+    "integer": [0, 1],
+    "number": [0, 1, 0.5, 1.0],
+    "boolean": [True, False],
+    "token": ["true", "red", "abc"],
+    "nothing": [None, "true", "red", "abc"],
+    "choice": ["red"],
+    "labels": [["a"]],
+    "inner": [{"count": 1}],
+    "instant": ["2026-11-23T10:00:00Z"],
+}
+
+
+def offences_of(told: Any) -> list[dict[str, Any]]:
+    with pytest.raises(Problem) as refused:
+        offences.load(SCHEMA, told)
+    assert refused.value.code == "validation_error"
+    found: list[dict[str, Any]] = refused.value.details
+    return found
+
+
+def is_accepted(name: str, value: Any) -> bool:
+    try:
+        offences.load(SCHEMA, {name: value})
+    except Problem:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", WELCOME)
+def test_a_field_takes_its_own_values_and_nothing_that_resembles_them(name: str) -> None:
+    accepted = [value for value in VALUES if is_accepted(name, value)]
+
+    assert [(type(value), value) for value in accepted] == [
+        (type(value), value)
+        for value in VALUES
+        if any(type(value) is type(other) and value == other for other in WELCOME[name])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "field", "code"),
+    [
+        ({"integer": 8}, "integer", "out_of_range"),
+        ({"integer": True}, "integer", "invalid_type"),
+        ({"integer": None}, "integer", "null"),
+        ({"number": math.nan}, "number", "out_of_range"),
+        ({"number": "0"}, "number", "invalid_type"),
+        ({"token": "a b"}, "token", "pattern"),
+        ({"token": "a\n"}, "token", "pattern"),
+        ({"choice": "green"}, "choice", "not_allowed"),
+        ({"choice": ["red"]}, "choice", "invalid_type"),
+        ({"labels": []}, "labels", "wrong_count"),
+        ({"labels": "a"}, "labels", "invalid_type"),
+        ({"labels": ["a", "B"]}, "labels.1", "pattern"),
+        ({"inner": {}}, "inner.count", "required"),
+        ({"inner": 5}, "inner", "invalid_type"),
+        ({"inner": {"count": 9}}, "inner.count", "out_of_range"),
+        ({"inner": {"count": 1, "text": "x"}}, "inner.text", "unknown"),
+        ({"instant": "today"}, "instant", "invalid_instant"),
+        ({"text": "x"}, "text", "unknown"),
+        ({"x" * 100: 1}, "x" * 64 + "…", "unknown"),
+        ([], "body", "invalid_type"),
+        (None, "body", "invalid_type"),
+        ("text", "body", "invalid_type"),
+    ],
+)
+def test_a_refusal_names_the_field_the_reason_and_a_remedy(
+    told: Any, field: str, code: str
+) -> None:
+    (found,) = offences_of(told)
+
+    assert (found["field"], found["code"]) == (field, code)
+    assert found["message"].startswith(f"`{field}` ")
+    assert set(found) == {"field", "code", "message", "allowed"}
+
+
+def test_every_offence_is_told_at_once_and_the_first_is_the_message() -> None:
+    with pytest.raises(Problem) as refused:
+        offences.load(SCHEMA, {"integer": 8, "token": "", "inner": {"count": -1}, "text": 1})
+
+    told = {found["field"] for found in refused.value.details}
+    assert told == {"integer", "token", "inner.count", "text"}
+    assert "(3 more in details)" in str(refused.value)
+
+
+def test_a_flood_of_offences_is_cut_off() -> None:
+    assert len(offences_of({f"field{number}": 1 for number in range(10_000)})) == 50
+
+
+@given(st.text())
+def test_a_value_is_never_repeated_to_the_client(text: str) -> None:
+    canary = f"canary {text}"
+
+    (found,) = offences_of({"token": canary})
+
+    assert canary not in str(found)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_json_is_either_loaded_or_a_problem(told: Any) -> None:
+    try:
+        loaded = offences.load(SCHEMA, told)
+    except Problem as problem:
+        assert problem.code == "validation_error"
+        assert problem.details
+    else:
+        assert loaded == {}
+
+
+@pytest.mark.parametrize(("text", "loaded"), [("1", 1), ("100", 100), ("007", 7)])
+def test_a_numeral_is_digits(text: str, loaded: int) -> None:
+    assert offences.load(SCHEMA, {"numeral": text}) == {"numeral": loaded}
+
+
+@pytest.mark.parametrize("text", ["", "0", "101", "-1", "1.0", " 1", "1\n", "٣", "1" * 400, "+1"])
+def test_what_is_no_numeral_within_bounds_is_refused_naming_them(text: str) -> None:
+    (found,) = offences_of({"numeral": text})
+
+    assert found["allowed"] == {"min": 1, "max": 100}
+    assert "between 1 and 100" in found["message"]
