@@ -11,6 +11,8 @@ from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from config.settings import Settings, SettingsError
+
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only probed, and files in it have private names
 _MEMORY = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 
@@ -40,7 +42,11 @@ _METRICS = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
 def on_starting(_server: Any) -> None:
-    """Forget the counters of an earlier run."""
+    """Refuse a bad environment once, not in every worker; forget an earlier run's counters."""
+    try:
+        Settings.from_environ()
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
     _METRICS.mkdir(parents=True, exist_ok=True)
     for counters in _METRICS.glob("*.db"):
         counters.unlink()

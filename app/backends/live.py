@@ -22,8 +22,7 @@ MAINTENANCE_TIMEOUT_MS = 30_000
 SERVER_SELECTION_TIMEOUT_MS = 500
 MAINTENANCE_SELECTION_TIMEOUT_MS = 5_000
 # Above the threads of a worker, so that no request waits for a connection of another.
-REQUEST_POOL_COUNT = 32
-MAINTENANCE_POOL_COUNT = 4
+POOL_COUNT = 32
 
 
 def connect(settings: Settings) -> Backend:
@@ -36,16 +35,16 @@ def connect(settings: Settings) -> Backend:
         settings.mongodb_uri,
         timeout_ms=settings.mongodb_timeout_ms,
         selection_timeout_ms=SERVER_SELECTION_TIMEOUT_MS,
-        pool_count=REQUEST_POOL_COUNT,
+        pool_count=POOL_COUNT,
     )
     maintenance_mongodb = _mongodb(
         settings.mongodb_uri,
         timeout_ms=MAINTENANCE_TIMEOUT_MS,
         selection_timeout_ms=MAINTENANCE_SELECTION_TIMEOUT_MS,
-        pool_count=MAINTENANCE_POOL_COUNT,
+        pool_count=POOL_COUNT,
     )
-    redis = _redis(settings.redis_url, settings.redis_timeout_ms, REQUEST_POOL_COUNT)
-    maintenance_redis = _redis(settings.redis_url, MAINTENANCE_TIMEOUT_MS, MAINTENANCE_POOL_COUNT)
+    redis = _redis(settings.redis_url, settings.redis_timeout_ms, POOL_COUNT)
+    maintenance_redis = _redis(settings.redis_url, MAINTENANCE_TIMEOUT_MS, POOL_COUNT)
 
     def close() -> None:
         for client in (mongodb, maintenance_mongodb, redis, maintenance_redis):
