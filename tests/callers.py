@@ -83,6 +83,7 @@ class Caller:
         while page["next_cursor"]:
             page = self.page(**query, cursor=page["next_cursor"])
             items += page["data"]
+            assert len(items) < 10_000, "the walk does not end"
         return items
 
     def import_(self, told: Iterable[Body], recorded_at_us: int = 10**15) -> int:

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from tests.callers import LIST, Caller, hire
-from tests.servers import RunningService, wait_until
+from tests.servers import RunningService
 from tests.turns import Body, body, whole
 
 CANARY = "canary4711"
@@ -89,6 +89,7 @@ def sender(serve: Callable[..., tuple[RunningService, Flask]]) -> Iterator[Sende
     yield sender
     assert sender(b"GET", b"/healthz").status == 200
     log = service.log.read_text(errors="replace")
+    assert "requestId" in log
     assert CANARY not in log
     assert sender.caller.token[-20:] not in log
     assert "Traceback" not in log
@@ -107,7 +108,9 @@ def assert_refused(name: str, answer: Answer) -> None:
 
 def with_value(text: str) -> bytes:
     """A recording whose latency is `text`, verbatim."""
-    return json.dumps(body(latency_ms=0)).replace('"latency_ms": 0', f'"latency_ms": {text}').encode()
+    return (
+        json.dumps(body(latency_ms=0)).replace('"latency_ms": 0', f'"latency_ms": {text}').encode()
+    )
 
 
 def with_name(text: str) -> bytes:
@@ -182,12 +185,14 @@ def test_a_batch_of_hostile_elements_refuses_each_by_itself(sender: Sender) -> N
     assert fates == ["rejected"] * len(elements) + ["created"]
 
 
-def test_of_a_name_given_twice_one_value_counts_and_both_are_checked(sender: Sender) -> None:
-    twice = json.dumps(body()).replace("{", '{"latency_ms": "text", ', 1).encode()
-    answer = sender.json(LIST, twice)
+def test_of_a_name_given_twice_the_last_value_counts_and_is_checked(sender: Sender) -> None:
+    told = json.dumps(body())
+    first_is_text = told.replace("{", '{"latency_ms": "some text", ', 1).encode()
+    last_is_text = told.replace("}", ', "latency_ms": "some text"}', 1).encode()
 
-    assert answer.status in (201, 400)
-    assert "text" not in json.dumps(sender.caller.page())
+    assert sender.json(LIST, last_is_text).status == 400
+    assert sender.json(LIST, first_is_text).status == 201
+    assert "text" not in sender.caller.list_().text
 
 
 CONTENT = b"Content-Type: application/json"
@@ -231,7 +236,7 @@ TARGETS: dict[bytes, int] = {
     b"/v1": 404,
     b"/v1/": 404,
     b"/v1/nothing": 404,
-    b"//v1/interactions": 404,
+    b"//v1/interactions": 200,  # only within a path do two slashes make another path
     b"/v1//interactions": 404,
     b"/v1/interactions/": 404,
     b"/v1/interactions//": 404,
@@ -292,7 +297,6 @@ def test_hostile_headers_are_neither_obeyed_nor_echoed(sender: Sender) -> None:
         b"X-Forwarded-For: " + CANARY.encode(): 200,
         b"X-Forwarded-Host: evil.test": 200,
         b"Range: bytes=0-1": 200,
-        b"Expect: 200-nothing": 200,
         b"If-None-Match: *": 200,
         b"User-Agent: " + CANARY.encode(): 200,
         b"Cookie: session=" + CANARY.encode(): 200,
@@ -307,35 +311,36 @@ def test_hostile_headers_are_neither_obeyed_nor_echoed(sender: Sender) -> None:
 
 
 def head(sender: Sender, header: bytes) -> bytes:
-    own = b"" if header.startswith(b"Authorization") else (
-        f"Authorization: Bearer {sender.caller.token}\r\n".encode()
+    own = (
+        b""
+        if header.startswith(b"Authorization")
+        else (f"Authorization: Bearer {sender.caller.token}\r\n".encode())
     )
     return b"GET /v1/me HTTP/1.1\r\nHost: t\r\nConnection: close\r\n" + own + header + b"\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        b"GET /v1/me HTTP/1.1\r\nHost: t\r\nX-Request-Id: a\nX-Evil: 1\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\nHost: t\r\nAuthorization: a\r\n X-Evil: 1\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\nHost: t\r\nX Y: 1\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\nHost: t\r\nA: \0\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\nHost: t\r\nB: " + b"b" * 20_000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n",
-        b"GET /v1/me HTTP/9.9\r\nHost: t\r\n\r\n",
-        b"get /v1/me HTTP/1.1\r\nHost: t\r\n\r\n",
-        b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nContent-Length: 9x\r\n\r\n",
-        b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n",
-        b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    ],
+REFUSED_IN_FRONT = (
+    b"GET /v1/me HTTP/1.1\r\nHost: t\r\nX-Request-Id: a\nX-Evil: 1\r\n\r\n",
+    b"GET /v1/me HTTP/1.1\r\nHost: t\r\nAuthorization: a\r\n X-Evil: 1\r\n\r\n",
+    b"GET /v1/me HTTP/1.1\r\nHost: t\r\nX Y: 1\r\n\r\n",
+    b"GET /v1/me HTTP/1.1\r\nHost: t\r\nA: \0\r\n\r\n",
+    b"GET /v1/me HTTP/1.1\r\nHost: t\r\nB: " + b"b" * 20_000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n",
+    b"GET /v1/me HTTP/9.9\r\nHost: t\r\n\r\n",
+    b"get /v1/me HTTP/1.1\r\nHost: t\r\n\r\n",
+    b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nContent-Length: 9x\r\n\r\n",
+    b"POST /v1/interactions HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"POST /v1/me HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET /v1/me HTTP/1.1\r\nHost: t\r\nExpect: 200-nothing\r\n\r\n",
 )
-def test_what_the_server_in_front_refuses_is_no_5xx_and_does_it_no_harm(
-    sender: Sender, request_: bytes
-) -> None:
-    answer = sender.raw(request_)
 
-    assert 400 <= answer.status < 500 or answer.status in (501, 505)
-    assert "x-evil" not in answer.headers
-    assert wait_until(lambda: sender(b"GET", b"/v1/me").status == 200)
+
+def test_what_the_server_in_front_refuses_is_no_5xx_of_ours_and_does_no_harm(
+    sender: Sender,
+) -> None:
+    for request in REFUSED_IN_FRONT:
+        answer = sender.raw(request)
+        assert 400 <= answer.status < 500 or answer.status in (501, 505), request
+        assert "x-evil" not in answer.headers
+        assert sender(b"GET", b"/v1/me").status == 200

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,12 +40,10 @@ class Official:
 
 
 @pytest.fixture(params=[uniqos.UniqOS, uniqos.AsyncUniqOS], ids=["sync", "async"])
-def house(
-    request: pytest.FixtureRequest, serve: Serve
-) -> Iterator[tuple[Official, Flask]]:
+def house(request: pytest.FixtureRequest, serve: Serve) -> tuple[Official, Flask]:
     """The client under test, and an application beside the service that it speaks to."""
     service, app = serve(workers_count=1)
-    yield Official(request.param, service), app
+    return Official(request.param, service), app
 
 
 def post(told: Body) -> Callable[[Any], Any]:
@@ -79,7 +77,7 @@ def test_a_whole_walk_shows_every_turn_once_newest_first(house: tuple[Official, 
     shown: list[Body] = []
     query: dict[str, Any] = {"limit": 7}
 
-    while True:
+    for _ in range(20):
         page = official(caller.token, lambda client: client.interactions.list(query))
         shown += page["data"]
         if page["next_cursor"] is None:
@@ -165,8 +163,7 @@ def test_a_rate_limit_tells_when_to_come_again_and_the_client_does(
     ask = lambda client: client.interactions.list()  # noqa: E731
 
     with pytest.raises(uniqos.RateLimitError) as refused:
-        for _ in range(20):
-            official(token, ask)
+        [official(token, ask) for _ in range(20)]
 
     assert refused.value.retry_after_seconds == 1
     assert refused.value.details["limit"] == 1

@@ -167,7 +167,7 @@ def test_a_walk_never_shows_what_was_recorded_after_it_started(caller: Caller) -
     before = [caller.record(body()).get_json()["interaction_id"] for _ in range(6)]
     page = caller.page(limit=2)
     walked = told_ids(page["data"])
-    while page["next_cursor"]:
+    while page["next_cursor"] and len(walked) < 100:
         # Both a turn that is newest and one that belongs among the pages still to come.
         for minutes in (0, 600):
             assert caller.record(at(now_ms() - minutes * 60_000)).status_code == 201
@@ -185,7 +185,7 @@ def test_a_walk_ends_although_its_place_is_full_of_later_turns(caller: Caller) -
     caller.record_batch([at(now_ms() - 60_000) for _ in range(20)])
 
     walked, pages_count = told_ids(page["data"]), 1
-    while page["next_cursor"]:
+    while page["next_cursor"] and len(walked) < 100:
         page = caller.page(limit=1, cursor=page["next_cursor"])
         assert len(page["data"]) <= 1
         walked += told_ids(page["data"])

@@ -1,6 +1,7 @@
 """What each process of the admission tests does, in a module that processes can import."""
 
 from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
 
 from redis import Redis
 
@@ -16,6 +17,16 @@ class Load:
     admitted_count: int
     first_us: int
     last_us: int
+
+
+def arrive(everybody: Barrier) -> None:
+    """Be ready, and wait until all the other processes are."""
+    everybody.wait()
+
+
+def arrived() -> bool:
+    """The least work, which no process takes up before all have arrived."""
+    return True
 
 
 def hammer(redis_url: str, in_force: Limits, until_us: int) -> Load:

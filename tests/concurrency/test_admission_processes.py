@@ -22,7 +22,12 @@ InEach = Callable[..., list[Any]]
 def processes() -> Iterator[ProcessPoolExecutor]:
     # Not forked: a copy of this process would share its connections.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES_COUNT, mp_context=context) as pool:
+    everybody = context.Barrier(PROCESSES_COUNT)
+    with ProcessPoolExecutor(
+        PROCESSES_COUNT, context, initializer=load.arrive, initargs=(everybody,)
+    ) as pool:
+        # Starting a process takes longer than some of the windows in which they work.
+        pool.submit(load.arrived).result()
         yield pool
 
 

@@ -52,7 +52,9 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str) -> None:
 
     assert statuses < {200, 201, 400}
     made = {name: after[name] - before.get(name, 0) for name in after}
-    from_outside = {name: count for name, count in made.items() if count and name not in INSIDE | OWN}
+    from_outside = {
+        name: count for name, count in made.items() if count and name not in INSIDE | OWN
+    }
     assert from_outside == {"evalsha": 40}
 
 

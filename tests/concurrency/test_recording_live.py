@@ -48,9 +48,7 @@ def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) 
     with wire(service, caller) as client:
         answers = at_once([lambda: client.post(BATCH, json=told)] * 12)
 
-    fates = Counter(
-        result["status"] for answer in answers for result in answer.json()["results"]
-    )
+    fates = Counter(result["status"] for answer in answers for result in answer.json()["results"])
     assert fates == {"created": 60, "duplicate": 660}
     counted = caller.counters()
     assert (counted["turns_used"], counted["relationships_used"]) == (60, 7)

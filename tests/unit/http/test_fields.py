@@ -159,10 +159,9 @@ def test_any_json_is_either_loaded_or_a_problem(told: Any) -> None:
     try:
         loaded = offences.load(SCHEMA, told)
     except Problem as problem:
-        assert problem.code == "validation_error"
-        assert problem.details
-    else:
-        assert loaded == {}
+        loaded = problem.code if problem.details else None
+
+    assert loaded in ({}, "validation_error")
 
 
 @pytest.mark.parametrize(("text", "loaded"), [("1", 1), ("100", 100), ("007", 7)])
@@ -170,7 +169,9 @@ def test_a_numeral_is_digits(text: str, loaded: int) -> None:
     assert offences.load(SCHEMA, {"numeral": text}) == {"numeral": loaded}
 
 
-@pytest.mark.parametrize("text", ["", "0", "101", "-1", "1.0", " 1", "1\n", "٣", "1" * 400, "+1"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "101", "-1", "1.0", " 1", "1\n", "\u0663", "1" * 400, "+1"]
+)
 def test_what_is_no_numeral_within_bounds_is_refused_naming_them(text: str) -> None:
     (found,) = offences_of({"numeral": text})
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from app.http.instants import format_datetime, format_ms, parse_ms
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A whole day from either end of what `datetime` holds, so that every offset fits.
-MOMENTS = st.datetimes(
-    datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)
-)  # fmt: skip
+# Days from either end of what `datetime` holds, so that every offset fits.
+MOMENTS = st.integers(-62_135_400_000, 253_402_200_000).map(
+    lambda seconds: EPOCH + timedelta(seconds=seconds)
+)
 ZONES = st.integers(-23 * 60, 23 * 60)
 
 
@@ -29,7 +29,6 @@ def test_what_is_written_is_read(instant_ms: int) -> None:
 def test_finer_than_a_millisecond_rounds_up_in_every_zone(
     moment: datetime, nanoseconds: int, offset_minutes: int
 ) -> None:
-    moment = moment.replace(microsecond=0)
     zone = timezone(timedelta(minutes=offset_minutes))
     local = moment.astimezone(zone)
     offset = f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:5]
@@ -73,7 +72,12 @@ def test_other_text_is_refused(text: str) -> None:
         *("", "now", "2026-11-23T10:00:00", "2026-11-23 10:00:00Z", "2026-11-23T10Z"),
         *("2026-02-29T00:00:00Z", "2026-11-31", "2026-11-23T25:00Z", "2026-11-23T10:61Z"),
         *("2026-11-23T10:00:00,5Z", "2026-11-23T10:00:00.Z", "20261123T100000Z"),
-        *("٢٠٢٦-١١-٢٣", "2026-11-23T10:00:00Z ", "2026-11-23T10:00:00Z\n", "+2026-11-23"),
+        *(
+            "\u0662\u0660\u0662\u0666-11-23",
+            "2026-11-23T10:00:00Z ",
+            "2026-11-23T10:00:00Z\n",
+            "+2026-11-23",
+        ),
         *("2026-11-23T10:00:00+24:00", "2026-11-23T10:00:00+1:00", "2026-11-23T10:00:00UTC"),
     ],
 )

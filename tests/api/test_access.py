@@ -1,0 +1,312 @@
+"""Who may pass: every operation with every key, and what is said at each door."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import access
+from app.access import POLICIES, Access, Door
+from app.http.problems import CODES
+from app.http.provide import provided
+from app.observability.logging import UNMATCHED
+from app.tenancy.keyring import ApiKeys
+from app.tenancy.model import Environment, Scope
+from app.tenancy.service import Organizations
+from tests.api.conftest import Hire
+from tests.callers import Caller, error_of, hire
+from tests.servers import OPERATOR_TOKEN
+from tests.turns import body
+
+INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+# Every guarded operation, what it needs, and what it answers to who has it.
+OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
+    ("GET", "/v1/me", None, Scope.READ, 200),
+    ("HEAD", "/v1/me", None, Scope.READ, 200),
+    ("GET", "/v1/interactions", None, Scope.READ, 200),
+    ("GET", INTERACTION, None, Scope.READ, 404),
+    ("POST", "/v1/interactions", "turn", Scope.READ_WRITE, 201),
+    ("POST", "/v1/interactions/batch", "batch", Scope.READ_WRITE, 200),
+    ("GET", "/v1/api-keys", None, Scope.ADMIN, 200),
+    ("POST", "/v1/api-keys", {"scope": "read"}, Scope.ADMIN, 201),
+    ("GET", "/v1/api-keys/key_absent", None, Scope.ADMIN, 404),
+    ("DELETE", "/v1/api-keys/key_absent", None, Scope.ADMIN, 404),
+]
+BODIES: dict[str, Any] = {"turn": body(), "batch": {"interactions": [body()]}}
+GUARDED = [(method, path) for method, path, *_ in OPERATIONS if method != "HEAD"]
+QUOTA = {"X-Quota-Turns-Used", "X-Quota-Active-Relationships-Used", "X-Quota-Reset"}
+
+
+def send(caller: Caller, method: str, path: str, told: Any = None) -> TestResponse:
+    told = BODIES.get(told, told) if isinstance(told, str) else told
+    return caller(method, path, json=told) if told else caller(method, path)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each[0]} {each[1]}")
+def test_an_operation_opens_to_its_scope_and_those_above(
+    tenant: Hire, operation: tuple[str, str, Any, Scope, int], scope: Scope
+) -> None:
+    method, path, told, needed, status = operation
+
+    answer = send(tenant("pro", scope=scope), method, path, told)
+
+    if scope.includes(needed):
+        assert answer.status_code == status
+    else:
+        assert answer.status_code == 403
+        assert error_of(answer)["details"] == {"required_scope": needed.value}
+        assert set(answer.headers.keys()) >= QUOTA
+    assert answer.headers["X-RateLimit-Limit"] == "25"
+
+
+def test_every_guarded_operation_is_in_the_matrix(memory_app: Flask) -> None:
+    adapter = memory_app.url_map.bind("t")
+    asked = {adapter.match(path, method=method)[0] for method, path in GUARDED}
+
+    guarded = {name for name, policy in POLICIES.items() if policy.scope is not None}
+    assert asked == guarded
+    for policy in POLICIES.values():
+        assert (policy.scope is not None) == (policy.door in {Door.METERED, Door.RECORDING})
+
+
+def test_a_route_without_a_policy_keeps_the_application_from_starting(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with memory_app.app_context():
+        guard = provided(Access)
+    lacking = {name: policy for name, policy in POLICIES.items() if name != "accounts.me"}
+    monkeypatch.setattr(access, "POLICIES", lacking)
+    fresh = Flask("fresh")
+    fresh.add_url_rule("/v1/me", "accounts.me", lambda: "")
+
+    with pytest.raises(RuntimeError, match=r"without an access policy: accounts\.me"):
+        guard.init_app(fresh)
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_a_suspended_organization_is_402_everywhere_and_still_limited(
+    memory_app: Flask, method: str, path: str
+) -> None:
+    caller = hire(memory_app, "free", burst=2, requests_per_second=1)
+    with memory_app.app_context():
+        provided(Organizations).suspend(caller.organization.id)
+
+    answers = [send(caller, method, path) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [402, 402, 429]
+    assert error_of(answers[0])["code"] == "payment_required"
+    assert answers[0].headers["X-RateLimit-Remaining"] == "1"
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_without_a_key_everything_guarded_is_401(memory_app: Flask, method: str, path: str) -> None:
+    answer = memory_app.test_client().open(path, method=method)
+
+    assert (answer.status_code, error_of(answer)["code"]) == (401, "authentication_error")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert "X-Quota-Reset" not in answer.headers
+
+
+def age_identities(app: Flask, seconds: float) -> None:
+    """Let the identity cache grow older, as if the time had passed."""
+    with app.app_context():
+        recent = provided(Access)._authenticator._recent
+    before = recent._clock
+    recent._clock = lambda: before() + seconds
+
+
+@pytest.mark.parametrize("change", ["revoke", "suspend", "set_plan"])
+def test_a_revocation_a_suspension_and_a_plan_change_bite_within_5_s(
+    app: Flask, change: str
+) -> None:
+    caller = hire(app, "pro")
+    me = caller("GET", "/v1/me")
+    with app.app_context():
+        organizations, keys = provided(Organizations), provided(ApiKeys)
+        if change == "revoke":
+            keys.revoke(caller.organization.id, Environment.LIVE, me.get_json()["key_id"])
+        elif change == "suspend":
+            organizations.suspend(caller.organization.id)
+        else:
+            organizations.set_plan(caller.organization.id, "scale")
+    age_identities(app, 5)
+
+    answer = caller("GET", "/v1/me")
+
+    told = (answer.status_code, answer.headers.get("X-RateLimit-Limit"))
+    if change == "set_plan":
+        assert told == (200, "100")
+    else:
+        assert answer.status_code == {"revoke": 401, "suspend": 402}[change]
+    assert me.headers["X-RateLimit-Limit"] == "25"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Authorization": f"Bearer {OPERATOR_TOKEN}"}, 200),
+        ({"Authorization": f"Bearer {OPERATOR_TOKEN}x"}, 401),
+        ({"Authorization": "Bearer "}, 401),
+        ({"Authorization": "Bearer é"}, 401),
+        ({}, 401),
+    ],
+)
+def test_metrics_are_for_the_operator(
+    memory_app: Flask, headers: dict[str, str], status: int
+) -> None:
+    answer = memory_app.test_client().get("/metrics", headers=headers)
+
+    assert answer.status_code == status
+    assert (b"turnledger_requests" in answer.data) == (status == 200)
+
+
+def test_a_customers_key_is_no_operators_token(memory_app: Flask) -> None:
+    assert hire(memory_app)("GET", "/metrics").status_code == 401
+
+
+def test_health_is_neither_limited_nor_authenticated_nor_logged(
+    app: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = app.test_client()
+    capsys.readouterr()
+
+    answers = [client.get(path) for path in ("/healthz", "/readyz") for _ in range(3)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[-1].get_json() == {
+        "status": "ready",
+        "stores": {"mongodb": "up", "redis": "up"},
+    }
+    assert all("X-Request-Id" in answer.headers for answer in answers)
+    assert not any("X-RateLimit-Limit" in answer.headers for answer in answers)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_request_is_one_line_with_its_id_route_status_and_decision(
+    memory_app: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caller = hire(memory_app)
+    capsys.readouterr()
+
+    answer = caller("GET", f"{INTERACTION}?", headers={"X-Request-Id": "mine-1"})
+
+    (line,) = lines(capsys)
+    duration_ms, timestamp = line.pop("durationMs"), line.pop("timestamp")
+    assert duration_ms > 0
+    assert timestamp.endswith("Z")
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "requestId": answer.headers["X-Request-Id"],
+        "clientRequestId": "mine-1",
+        "method": "GET",
+        "route": "/v1/interactions/<interaction_id>",
+        "status": 404,
+        "organization": caller.organization.id,
+        "decision": "admitted",
+    }
+    assert error_of(answer)["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "decision"),
+    [("/nothing", UNMATCHED, None), ("/v1/me", "/v1/me", "admitted")],
+)
+def test_strangers_are_logged_without_an_organization(
+    memory_app: Flask,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    route: str,
+    decision: str | None,
+) -> None:
+    capsys.readouterr()
+    memory_app.test_client().get(path, headers={"X-Request-Id": "two words"})
+
+    (line,) = lines(capsys)
+    assert (line["route"], line["decision"], line["organization"]) == (route, decision, None)
+    assert line["clientRequestId"] is None
+
+
+def test_request_ids_are_ulids_of_our_own_and_never_twice(memory_app: Flask) -> None:
+    client = memory_app.test_client()
+    headers = {"X-Request-Id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+
+    ids = [client.get("/nothing", headers=headers).headers["X-Request-Id"] for _ in range(50)]
+
+    assert len(set(ids)) == 50
+    assert all(len(each) == 26 for each in ids)
+    assert headers["X-Request-Id"] not in ids
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/v1/me", {"GET", "HEAD"}),
+        ("OPTIONS", "/v1/me", {"GET", "HEAD"}),
+        ("DELETE", "/v1/interactions", {"GET", "HEAD", "POST"}),
+        ("PUT", INTERACTION, {"GET", "HEAD"}),
+        ("PATCH", "/v1/api-keys/key_1", {"GET", "HEAD", "DELETE"}),
+        ("BREW", "/healthz", {"GET", "HEAD"}),
+        ("TRACE", "/v1/billing/plans", {"GET", "HEAD"}),
+    ],
+)
+def test_a_wrong_method_is_405_with_what_is_allowed(
+    memory_app: Flask, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = memory_app.test_client().open(path, method=method)
+
+    assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed")
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_head_is_get_without_a_body(memory_app: Flask) -> None:
+    caller = hire(memory_app)
+
+    answers = {method: caller(method, "/v1/interactions") for method in ("GET", "HEAD")}
+
+    assert answers["HEAD"].status_code == answers["GET"].status_code == 200
+    assert answers["HEAD"].data == b""
+    assert answers["HEAD"].content_type == answers["GET"].content_type
+
+
+def test_the_errors_page_explains_every_code(memory_app: Flask) -> None:
+    page = memory_app.test_client().get("/docs/errors")
+
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert [code for code in CODES if f'id="{code}"' not in page.text] == []
+
+
+def test_an_error_links_to_its_explanation(memory_app: Flask) -> None:
+    error = error_of(memory_app.test_client().get("/nothing"))
+
+    assert error["documentation_url"] == "http://localhost/docs/errors#not_found"
+    assert (error["type"], error["details"]) == ("not_found", None)
+
+
+def test_the_openapi_document_describes_every_route(memory_app: Flask) -> None:
+    document = memory_app.test_client().get("/openapi.json").get_json()
+
+    described = {(path, method) for path, item in document["paths"].items() for method in item}
+    assert {
+        ("/v1/interactions", "get"),
+        ("/v1/interactions", "post"),
+        ("/v1/interactions/batch", "post"),
+        ("/v1/interactions/{interaction_id}", "get"),
+        ("/v1/me", "get"),
+        ("/v1/billing/plans", "get"),
+        ("/v1/api-keys", "get"),
+        ("/v1/api-keys", "post"),
+        ("/v1/api-keys/{key_id}", "get"),
+        ("/v1/api-keys/{key_id}", "delete"),
+    } <= described
+    listing = document["paths"]["/v1/interactions"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in listing} == {
+        *("user_id", "relationship_id", "from", "to", "limit", "cursor")
+    }

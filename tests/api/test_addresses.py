@@ -1,0 +1,130 @@
+"""Whose bucket a request without a key pays: spoofed addresses change nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.backends import Backend
+from tests.servers import settings_for
+
+PEER = "192.0.2.1"
+PLANS = "/v1/billing/plans"
+Ask = Callable[..., TestResponse]
+
+
+def asking(backend: Backend, hops: int) -> Ask:
+    """Asks through `hops` trusted proxies; an address has three requests, then waits."""
+    settings = settings_for(trusted_proxy_hops=hops, ip_limit="3 per 60 seconds")
+    app: Flask = create_app(settings, backend)
+
+    def ask(forwarded: str | None = None, path: str = PLANS, peer: str = PEER) -> TestResponse:
+        headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+        environ = {"REMOTE_ADDR": peer}
+        return app.test_client().get(path, headers=headers, environ_base=environ)
+
+    return ask
+
+
+def buckets(backend: Backend) -> set[str]:
+    return set(backend.redis.scan_iter("bucket:{ip:*"))
+
+
+SPOOFED = [
+    "6.6.6.6",
+    "6.6.6.6, 7.7.7.7",
+    "127.0.0.1",
+    "::1",
+    "",
+    "garbage",
+    "6.6.6.6\t",
+    "[2001:db8::1]:443",
+    "6.6.6.6:80",
+    "' or 1=1",
+    "a" * 4_000,
+    ",,,,",
+]
+
+
+@pytest.mark.parametrize("forwarded", SPOOFED)
+def test_without_trusted_proxies_the_peer_pays_whatever_is_claimed(
+    backend: Backend, forwarded: str
+) -> None:
+    ask = asking(backend, hops=0)
+
+    statuses = [ask(forwarded).status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+    assert buckets(backend) == {f"bucket:{{ip:{PEER}}}"}
+    assert ask(peer="192.0.2.2").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "payer"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6,203.0.113.7", "203.0.113.7"),
+        ("garbage, 203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7, garbage", PEER),
+        ("[2001:db8:1:2::9]:443", PEER),
+        ("203.0.113.7:80", PEER),
+        ("", PEER),
+        (None, PEER),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", None),
+    ],
+)
+def test_behind_one_proxy_the_address_that_it_added_pays(
+    backend: Backend, forwarded: str | None, payer: str | None
+) -> None:
+    ask = asking(backend, hops=1)
+
+    statuses = [ask(forwarded).status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+    (bucket,) = buckets(backend)
+    assert payer is None or bucket == f"bucket:{{ip:{payer}}}"
+
+
+def test_behind_two_proxies_the_second_address_from_the_right_pays(backend: Backend) -> None:
+    asking(backend, hops=2)("6.6.6.6, 203.0.113.7, 10.0.0.1")
+
+    assert buckets(backend) == {"bucket:{ip:203.0.113.7}"}
+
+
+def test_all_of_one_64_bit_network_shares_a_bucket(backend: Backend) -> None:
+    ask = asking(backend, hops=1)
+
+    statuses = [ask(f"2001:db8:1:2::{number}").status_code for number in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+    assert ask("2001:db8:1:3::1").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/interactions", "/metrics"])
+def test_failed_authentication_pays_the_addresss_bucket(backend: Backend, path: str) -> None:
+    ask = asking(backend, hops=0)
+
+    answers = [ask(path=path) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert int(answers[-1].headers["Retry-After"]) in range(1, 21)
+    assert answers[-1].get_json()["error"]["code"] == "rate_limit_exceeded"
+    assert "X-Quota-Reset" not in answers[-1].headers
+    assert ask(path=PLANS).status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/nothing"])
+def test_health_and_unknown_routes_are_not_limited(backend: Backend, path: str) -> None:
+    ask = asking(backend, hops=0)
+
+    statuses = {ask(path=path).status_code for _ in range(8)}
+
+    assert statuses <= {200, 404}
+    assert buckets(backend) == set()
