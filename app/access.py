@@ -12,13 +12,14 @@ from typing import TypeVar
 
 from flask import Flask, Response, g, request
 
-from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
+from app.admission.decision import Decision, QuotaState, TurnCharge
 from app.admission.gate import Gate
-from app.admission.headers import quota_headers, rate_headers, retry_after_s
+from app.admission.headers import quota_headers, rate_headers
 from app.admission.ip_limits import IpLimits
-from app.http.instants import format_ms
+from app.admission.refusals import require_admission
 from app.http.problems import Problem
 from app.http.provide import provided
+from app.http.query import refuse_query
 from app.tenancy.authentication import Authenticator
 from app.tenancy.model import Principal, Scope
 
@@ -37,16 +38,18 @@ class Door(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A door, and the scope that a key needs to pass it."""
+    """A door, the scope that a key needs to pass it, and whether query parameters may."""
 
     door: Door
     scope: Scope | None = None
+    takes_query: bool = False
 
 
 PROBE = Policy(Door.PROBE)
 PUBLIC = Policy(Door.PUBLIC)
 OPERATOR = Policy(Door.OPERATOR)
 READING = Policy(Door.METERED, Scope.READ)
+LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
 MANAGING = Policy(Door.METERED, Scope.ADMIN)
 RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE)
 
@@ -62,7 +65,7 @@ POLICIES: Mapping[str, Policy] = {
     "accounts.create_api_key": MANAGING,
     "accounts.get_api_key": MANAGING,
     "accounts.revoke_api_key": MANAGING,
-    "interactions.list_": READING,
+    "interactions.list_": LISTING,
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_batch": RECORDING,
@@ -105,6 +108,10 @@ class Access:
             self._require_operator()
         elif policy.scope is not None:
             self._enter_with_key(policy.door, policy.scope)
+        if policy.door is Door.RECORDING:
+            parse_or_charge(refuse_query)
+        elif policy.door is not Door.PROBE and not policy.takes_query:
+            refuse_query()
 
     def _enter_with_key(self, door: Door, scope: Scope) -> None:
         principal = self._authenticate()
@@ -136,7 +143,7 @@ class Access:
 
     def _charge_address(self) -> None:
         g.decision = self._ip_limits.charge(client_address())
-        _require_admission(g.decision)
+        require_admission(g.decision)
 
     def admit(self, turns: Sequence[TurnCharge] = ()) -> Decision:
         """Charge the organization's bucket and, for `turns`, its quota, in one atomic call.
@@ -145,8 +152,7 @@ class Access:
         the recording service to weigh: the turn may be stored already.
         """
         g.decision = self._gate.admit(current_principal(), turns)
-        _require_admission(g.decision)
-        return current_decision()
+        return require_admission(g.decision)
 
     def _show(self, response: Response) -> Response:
         decision: Decision | None = g.get("decision")
@@ -176,10 +182,11 @@ def current_decision() -> Decision:
     return decision
 
 
-def parse_then_admit(parse: Callable[[], T]) -> T:
-    """Run `parse`; if the request is malformed it still pays the bucket before it is told so.
+def parse_or_charge(parse: Callable[[], T]) -> T:
+    """Run `parse` behind a recording door, where the bucket is not charged yet.
 
-    That keeps floods of bad requests limited and the headers of their answers true.
+    A malformed request pays it before it is told so: that keeps floods of bad requests limited and
+    the headers of their answers true.
     """
     try:
         return parse()
@@ -202,26 +209,6 @@ def client_address() -> str:
     return "0.0.0.0"  # noqa: S104 (a Unix socket has no address: one bucket for all of them)
 
 
-def quota_problem(decision: Decision, component: str) -> Problem:
-    """The 429 for a spent quota; `component` is `turns` or `active_relationships`."""
-    quota = decision.quota
-    if quota is None:
-        raise AssertionError("a quota refusal always carries the quota")
-    of_turns = component == "turns"
-    used = quota.turns_used + quota.turns_reserved if of_turns else quota.relationships_used
-    limit = quota.turns_limit if of_turns else quota.relationships_limit
-    resets_at = format_ms(-(-quota.period_end_us // 1000))
-    return Problem(
-        "quota_exhausted",
-        f"The quota of {limit} {component.replace('_', ' ')} is spent until {resets_at}. "
-        "Upgrade the plan or wait.",
-        details={"component": component, "used": used, "limit": limit, "resets_at": resets_at},
-        retry_after_s=retry_after_s(
-            max(decision.retry_after_us, quota.period_end_us - decision.now_us)
-        ),
-    )
-
-
 def _objection(principal: Principal, scope: Scope) -> Problem | None:
     if principal.is_suspended:
         return Problem("payment_required", "The organization is suspended; ask its operator.")
@@ -232,27 +219,6 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
             details={"required_scope": scope.value},
         )
     return None
-
-
-def _require_admission(decision: Decision) -> None:
-    if decision.outcome is Outcome.RATE_LIMITED:
-        raise rate_problem(decision)
-
-
-def rate_problem(decision: Decision) -> Problem:
-    """The 429 for an empty bucket."""
-    # The bucket's own wait: a quota that is spent as well has no say in this answer.
-    wait_us = decision.bucket.retry_after_us
-    wait_s = retry_after_s(wait_us)
-    return Problem(
-        "rate_limit_exceeded",
-        f"Rate limit exceeded. Retry after {wait_s} second{'s' if wait_s > 1 else ''}.",
-        details={
-            "limit": int(decision.bucket.rate) or float(decision.bucket.rate),
-            "retry_after_ms": -(-wait_us // 1000),
-        },
-        retry_after_s=wait_s,
-    )
 
 
 def _shows_quota(response: Response, decision: Decision) -> bool:

@@ -19,7 +19,7 @@ from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from app.observability.health import Probes
 from app.tenancy.authentication import Authenticator
-from app.tenancy.keyring import ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore

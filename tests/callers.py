@@ -17,10 +17,10 @@ from app import create_app
 from app.admission.clock import LedgerClock
 from app.admission.gate import Gate
 from app.backends import Backend
-from app.cli.db import ensure_schema
+from app.schema import ensure_schema
 from app.http.provide import provided
 from app.interactions.recording import Recorder
-from app.tenancy.keyring import ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations

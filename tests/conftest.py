@@ -22,7 +22,7 @@ from redis import Redis
 from app import create_app
 from app.backends import Backend, live, memory
 from app.backends.bundled import running_mongod, running_redis
-from app.cli.db import ensure_schema
+from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from tests.callers import app_beside
 from tests.servers import RunningService, environ_for, running_service, settings_for

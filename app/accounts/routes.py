@@ -20,7 +20,7 @@ from app.http.openapi import body_of
 from app.http.provide import provided
 from app.http.query import NoQuery, load_query
 from app.http.responses import json_response, no_content
-from app.tenancy.keyring import IDEMPOTENCY_HEADER, ApiKeys
+from app.tenancy.api_keys import IDEMPOTENCY_HEADER, ApiKeys
 from app.tenancy.model import Scope
 from app.tenancy.service import Organizations
 

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from app.http.fields import Choice, Integer, StrictSchema, Token
 from app.http.instants import format_datetime
-from app.tenancy.keyring import LABEL_PATTERN, MAX_KEY_DAYS
+from app.tenancy.api_keys import LABEL_PATTERN, MAX_KEY_DAYS
 from app.tenancy.model import ApiKey, Environment, OveragePolicy, Plan, Principal, Scope
 
 _SCOPES = [scope.value for scope in Scope]

@@ -84,8 +84,8 @@ class Decision:
     """One atomic decision, with all that headers, errors and the recording service need.
 
     `outcome` goes by the bucket; a request with exactly one turn is also QUOTA_EXHAUSTED when the
-    quota refuses that turn, whatever the bucket says (`is_rate_limited` tells), and
-    `retry_after_us` is then the later of both waits. With several turns look at `items`.
+    quota refuses that turn, whatever the bucket says (`is_rate_limited` tells). With several turns
+    look at `items`.
 
     `items` are in the order asked, and empty if the bucket refused (but for the one refused turn
     just told). `now_us` is the account's instant: later than every `recorded_at_us` given out.
@@ -95,13 +95,16 @@ class Decision:
 
     outcome: Outcome
     bucket: BucketState
-    retry_after_us: int
     now_us: int
     quota: QuotaState | None = None
     items: tuple[ItemCharge, ...] = ()
     generation: int = 0
     period: Period | None = None
-    is_rate_limited: bool = False
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """Whether the bucket refused."""
+        return self.bucket.retry_after_us > 0
 
     @property
     def quota_period(self) -> str:

@@ -111,8 +111,7 @@ def _decide(
     )
     if len(turns) != 1 or not any(item.verdict.is_exhausted for item in decision.items):
         return decision
-    wait_us = max(decision.retry_after_us, period.end_us - reply.time_us)
-    return replace(decision, outcome=Outcome.QUOTA_EXHAUSTED, retry_after_us=wait_us)
+    return replace(decision, outcome=Outcome.QUOTA_EXHAUSTED)
 
 
 def _quota_state(reply: Reply, limits: Limits, period: Period) -> QuotaState | None:

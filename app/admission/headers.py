@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from app.admission.decision import Decision, QuotaState
-from app.http.instants import format_ms
+from app.http.instants import format_us
 
 
 def rate_headers(decision: Decision) -> dict[str, str]:
@@ -12,7 +12,7 @@ def rate_headers(decision: Decision) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": _decimal(bucket.rate),
         "X-RateLimit-Remaining": str(bucket.remaining),
-        "X-RateLimit-Reset": _instant(bucket.reset_at_us),
+        "X-RateLimit-Reset": format_us(bucket.reset_at_us),
     }
 
 
@@ -28,16 +28,12 @@ def quota_headers(quota: QuotaState) -> dict[str, str]:
         "X-Quota-Active-Relationships-Limit": quota.relationships_limit,
     }
     shown = {name: str(value) for name, value in values.items() if value is not None}
-    return shown | {"X-Quota-Reset": _instant(quota.period_end_us)}
+    return shown | {"X-Quota-Reset": format_us(quota.period_end_us)}
 
 
 def retry_after_s(wait_us: int) -> int:
     """`Retry-After`: whole seconds, at least 1, rounded up so that who waits is admitted."""
     return max(1, -(-wait_us // 1_000_000))
-
-
-def _instant(instant_us: int) -> str:
-    return format_ms(-(-instant_us // 1_000))
 
 
 def _decimal(rate: Fraction) -> str:

@@ -70,9 +70,7 @@ def parse_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
     return Decision(
         outcome=Outcome.RATE_LIMITED if is_rate_limited else Outcome.ADMITTED,
         bucket=BucketState(bucket.rate, remaining, reply.time_us + full_in_us, retry_after_us),
-        retry_after_us=retry_after_us,
         now_us=reply.now_us,
-        is_rate_limited=is_rate_limited,
     )
 
 

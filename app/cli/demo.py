@@ -16,9 +16,9 @@ from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
 from app.cli.output import OperatorGroup
 from app.http.provide import provided
 from app.interactions.recording import Recorder
-from app.tenancy.keyring import ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
-from app.tenancy.moments import utc_now
+from app.http.instants import utc_now
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 

@@ -5,7 +5,7 @@ import click
 from app.cli.output import OperatorGroup, Record, json_option, print_record, print_records
 from app.http.instants import format_datetime
 from app.http.provide import provided
-from app.tenancy.keyring import MAX_KEY_DAYS, ApiKeys
+from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.service import Organizations
 

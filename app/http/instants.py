@@ -15,10 +15,25 @@ _INSTANT = re.compile(
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+def cut_to_ms(moment: datetime) -> datetime:
+    """The instant without what MongoDB would cut off, so that what is told equals what is kept."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def format_ms(instant_ms: int) -> str:
     """`2026-11-23T19:52:00.123Z` for milliseconds since 1970."""
     moment = _EPOCH + timedelta(milliseconds=instant_ms)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1000:03d}Z"
+
+
+def format_us(instant_us: int) -> str:
+    """The wire form of microseconds since 1970, rounded up: nothing is promised too early."""
+    return format_ms(-(-instant_us // 1_000))
 
 
 def format_datetime(moment: datetime) -> str:

@@ -101,3 +101,9 @@ class Problem(Exception):
 def offence(field: str, code: str, message: str, allowed: Any = None) -> Offence:
     """One element of a validation problem's `details`: which field, why, and what would do."""
     return {"field": field, "code": code, "message": message, "allowed": allowed}
+
+
+def require_valid(offences: Sequence[Offence]) -> None:
+    """Raise the 400 that lists `offences`, if there are any."""
+    if offences:
+        raise Problem.invalid(offences)

@@ -8,10 +8,10 @@ from datetime import datetime
 from threading import Lock
 
 from app.http.problems import Problem
-from app.tenancy import api_keys
-from app.tenancy.api_keys import MalformedKey, ParsedKey
-from app.tenancy.model import ApiKey, Organization, Plan, Principal
-from app.tenancy.moments import utc_now
+from app.tenancy import key_format
+from app.tenancy.key_format import MalformedKey, ParsedKey
+from app.tenancy.model import ApiKey, Plan, Principal
+from app.http.instants import utc_now
 from app.tenancy.service import organization_of
 from app.tenancy.store import TenancyStore
 
@@ -98,10 +98,14 @@ class Authenticator:
         found = self._store.find_organization(key.organization_id) if key else None
         if key is None or found is None:
             return None
-        return Holder(key, _principal(key, organization_of(found, self._plans)))
+        organization = organization_of(found, self._plans)
+        principal = Principal.of(
+            organization, key_id=key.id, scope=key.scope, environment=key.environment
+        )
+        return Holder(key, principal)
 
     def _fits(self, parsed: ParsedKey, key: ApiKey) -> bool:
-        return parsed.environment is key.environment and api_keys.matches(
+        return parsed.environment is key.environment and key_format.matches(
             parsed.token, key.digest, self._peppers
         )
 
@@ -116,20 +120,6 @@ class Authenticator:
             )
 
 
-def _principal(key: ApiKey, organization: Organization) -> Principal:
-    return Principal(
-        organization_id=organization.id,
-        organization_name=organization.name,
-        key_id=key.id,
-        scope=key.scope,
-        environment=key.environment,
-        plan=organization.plan,
-        limits=organization.limits,
-        signed_up_on=organization.signed_up_on,
-        is_suspended=organization.is_suspended,
-    )
-
-
 def _bearer_token(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").strip(" \t").partition(" ")
     token = token.strip(" \t")
@@ -142,7 +132,7 @@ def _bearer_token(authorization: str | None) -> str:
 
 def _parse(token: str) -> ParsedKey:
     try:
-        return api_keys.parse(token)
+        return key_format.parse(token)
     except MalformedKey:
         raise _invalid_token() from None
 

@@ -103,7 +103,29 @@ class Principal:
     signed_up_on: date
     is_suspended: bool = False
 
+    @classmethod
+    def of(
+        cls, organization: Organization, *, key_id: str, scope: Scope, environment: Environment
+    ) -> "Principal":
+        """Whoever acts for `organization` with this key."""
+        return cls(
+            organization_id=organization.id,
+            organization_name=organization.name,
+            key_id=key_id,
+            scope=scope,
+            environment=environment,
+            plan=organization.plan,
+            limits=organization.limits,
+            signed_up_on=organization.signed_up_on,
+            is_suspended=organization.is_suspended,
+        )
+
     @property
     def account(self) -> str:
-        """The tenant that owns ledger rows: organization and environment."""
-        return f"{self.organization_id}:{self.environment.value}"
+        """The tenant that owns ledger rows; see `account_of`."""
+        return account_of(self.organization_id, self.environment)
+
+
+def account_of(organization_id: str, environment: Environment) -> str:
+    """The name of an account, `org_01J…:live`: one world of one organization owns ledger rows."""
+    return f"{organization_id}:{environment.value}"

@@ -6,9 +6,9 @@ from typing import Any
 
 from ulid import ULID
 
-from app.http.problems import Offence, Problem, offence
+from app.http.problems import Offence, Problem, offence, require_valid
 from app.tenancy.model import Organization, OveragePolicy, Plan
-from app.tenancy.moments import utc_now, whole_ms
+from app.http.instants import utc_now, cut_to_ms
 from app.tenancy.plans import (
     BOUNDS,
     MAX_BURST,
@@ -48,8 +48,8 @@ class Organizations:
 
         Raises a validation Problem for a bad name or an unknown plan.
         """
-        _require([*_name_offences(name), *self._plan_offences(plan_id)])
-        now = whole_ms(self._now())
+        require_valid([*_name_offences(name), *self._plan_offences(plan_id)])
+        now = cut_to_ms(self._now())
         organization_id = f"org_{ULID.from_datetime(now)}"
         document = {
             "_id": organization_id,
@@ -81,7 +81,7 @@ class Organizations:
         quota stays used. In force everywhere within 5 s.
         """
         own = dict(overrides or {})
-        _require([*self._plan_offences(plan_id), *_override_offences(own)])
+        require_valid([*self._plan_offences(plan_id), *_override_offences(own)])
         if "requests_per_second" in own and "burst" not in own:
             own["burst"] = min(2 * int(own["requests_per_second"]), MAX_BURST)
         return self._update(organization_id, {"plan": plan_id, "overrides": own})
@@ -125,11 +125,6 @@ def organization_of(document: Mapping[str, Any], plans: Mapping[str, Plan]) -> O
         overrides=document["overrides"],
         is_suspended=document["is_suspended"],
     )
-
-
-def _require(offences: list[Offence]) -> None:
-    if offences:
-        raise Problem.invalid(offences)
 
 
 def _name_offences(name: str) -> list[Offence]:

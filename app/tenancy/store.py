@@ -1,14 +1,16 @@
 """Organizations and API keys in MongoDB: the only place that knows their documents."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from app.tenancy.model import ApiKey, Environment, Scope
+
+KEYS_COLLECTION = "api_keys"
 
 Document = Mapping[str, Any]
 
@@ -18,17 +20,24 @@ class AlreadyStored(Exception):
 
 
 class TenancyStore:
-    """Reads and writes of who is asking; driver errors pass through untouched."""
+    """Reads and writes of who is asking; driver errors pass through untouched.
+
+    The database must answer aware instants (`tz_aware`), as the model's always are.
+    """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._organizations = database["organizations"]
-        self._keys = database["api_keys"]
+        self._keys = database[KEYS_COLLECTION]
 
-    def ensure_schema(self) -> None:
-        """Make the indexes; harmless when they exist."""
-        self._keys.create_index([("lookup", ASCENDING)], unique=True)
-        self._keys.create_index([("idempotency", ASCENDING)], unique=True, sparse=True)
-        self._keys.create_index([("organization_id", ASCENDING), ("environment", ASCENDING)])
+    def ensure_schema(self) -> list[str]:
+        """Make the indexes of `KEYS_COLLECTION`; harmless when they exist. Returns their names."""
+        return self._keys.create_indexes(
+            [
+                IndexModel([("lookup", ASCENDING)], unique=True),
+                IndexModel([("idempotency", ASCENDING)], unique=True, sparse=True),
+                IndexModel([("organization_id", ASCENDING), ("environment", ASCENDING)]),
+            ]
+        )
 
     def insert_organization(self, document: Document) -> None:
         """Store a new organization, its id under `_id`."""
@@ -101,10 +110,7 @@ class TenancyStore:
 
 
 def _organization(document: dict[str, Any]) -> Document:
-    return document | {
-        "signed_up_on": date.fromisoformat(document["signed_up_on"]),
-        "created_at": _utc(document["created_at"]),
-    }
+    return document | {"signed_up_on": date.fromisoformat(document["signed_up_on"])}
 
 
 def _key_document(key: ApiKey) -> dict[str, Any]:
@@ -134,13 +140,8 @@ def _key(document: dict[str, Any] | None) -> ApiKey | None:
         lookup=document["lookup"],
         digest=document["digest"],
         hint=document["hint"],
-        created_at=_utc(document["created_at"]),
+        created_at=document["created_at"],
         label=document["label"],
-        expires_at=_utc(document["expires_at"]),
-        revoked_at=_utc(document["revoked_at"]),
+        expires_at=document["expires_at"],
+        revoked_at=document["revoked_at"],
     )
-
-
-def _utc(instant: Any) -> Any:
-    """MongoDB keeps UTC without saying so; the model's instants always carry their zone."""
-    return instant and instant.replace(tzinfo=UTC)

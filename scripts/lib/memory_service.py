@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from app import create_app
-from app.cli.db import ensure_schema
+from app.schema import ensure_schema
 from app.cli.demo import seed_demo
 from scripts.lib.local_files import DataFolder
 from scripts.lib.stores import MEMORY

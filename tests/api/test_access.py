@@ -12,7 +12,7 @@ from app.access import POLICIES, Access, Door
 from app.http.problems import CODES
 from app.http.provide import provided
 from app.observability.logging import UNMATCHED
-from app.tenancy.keyring import ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from app.tenancy.service import Organizations
 from tests.api.conftest import Hire

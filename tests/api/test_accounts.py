@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.http.provide import provided
-from app.tenancy.keyring import ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.service import Organizations
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.tenancy import api_keys
+from app.tenancy import key_format
 from tests.cli.conftest import Run
 
 Answer = Callable[..., Any]
@@ -20,7 +20,7 @@ def test_a_created_key_is_told_in_full_with_its_id(
 
     made = answer("key", "create", organization_id, *words)
 
-    parsed = api_keys.parse(made["key"])
+    parsed = key_format.parse(made["key"])
     assert parsed.environment == environment
     assert (made["scope"], made["environment"]) == (scope, environment)
     assert made["id"].startswith("key_")
@@ -32,7 +32,7 @@ def test_the_plain_answer_shows_the_key_once_and_says_so(run: Run, organization_
 
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert api_keys.parse(lines[-2])
+    assert key_format.parse(lines[-2])
     assert lines[-1] == "Keep this key now: it is not shown again."
     assert result.stdout.count(lines[-2]) == 1
     assert lines[-2] not in run("key", "list", organization_id).stdout

@@ -41,7 +41,7 @@ def client(world: World) -> FlaskClient:
         refused = decision.outcome is Outcome.RATE_LIMITED
         response = Response(status=429 if refused else 200, headers=rate_headers(decision))
         if refused:
-            response.headers["Retry-After"] = str(retry_after_s(decision.retry_after_us))
+            response.headers["Retry-After"] = str(retry_after_s(decision.bucket.retry_after_us))
         return response
 
     @app.get("/healthz")
@@ -62,7 +62,7 @@ def charge_all(ip_limits: IpLimits, address: str) -> list[Decision]:
 def test_burst_is_the_amount_and_refill_is_even(ip_limits: IpLimits, hand: Hand) -> None:
     decisions = charge_all(ip_limits, ADDRESS)
     assert [decision.bucket.remaining for decision in decisions] == [*range(19, -1, -1), 0]
-    assert decisions[-1].retry_after_us == SECOND_US // 10
+    assert decisions[-1].bucket.retry_after_us == SECOND_US // 10
     hand.us += SECOND_US // 10
     assert ip_limits.charge(ADDRESS).outcome is Outcome.ADMITTED
     assert ip_limits.charge(ADDRESS).outcome is Outcome.RATE_LIMITED

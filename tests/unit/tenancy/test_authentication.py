@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.http.problems import Problem
-from app.tenancy import api_keys
+from app.tenancy import key_format
 from app.tenancy.authentication import Authenticator
-from app.tenancy.keyring import ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Principal, Scope
 from tests.servers import PEPPER
 from tests.unit.tenancy.conftest import House
@@ -24,7 +24,7 @@ def refused(house: House, authorization: str | None) -> Problem:
 def sibling(token: str) -> str:
     """A well-formed key with the same look-up id and another secret."""
     body = token[10:18] + token[18:50][::-1]
-    return api_keys._assemble(Environment(token[5:9]), body).token
+    return key_format._assemble(Environment(token[5:9]), body).token
 
 
 def test_a_good_key_tells_who_holds_it(house: House) -> None:
@@ -93,7 +93,7 @@ def test_a_token_that_is_not_well_formed_is_invalid(house: House, token: str) ->
 def test_a_well_formed_key_that_was_never_issued_is_invalid(
     house: House, environment: Environment
 ) -> None:
-    assert refused(house, f"Bearer {api_keys.generate(environment).token}").code == "invalid_token"
+    assert refused(house, f"Bearer {key_format.generate(environment).token}").code == "invalid_token"
 
 
 @given(header=st.text(max_size=120))
@@ -115,7 +115,7 @@ def test_a_wrong_secret_is_invalid_also_when_the_key_is_cached(house: House) -> 
 
 def test_a_key_of_the_other_environment_does_not_pass_with_a_changed_prefix(house: House) -> None:
     _, token = house.key(house.tenant())
-    renamed = api_keys._assemble(Environment.TEST, token[10:50]).token
+    renamed = key_format._assemble(Environment.TEST, token[10:50]).token
 
     assert refused(house, f"Bearer {renamed}").code == "invalid_token"
 

@@ -7,35 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tenancy import api_keys
-from app.tenancy.api_keys import ALPHABET, MalformedKey
+from app.tenancy import key_format
+from app.tenancy.key_format import ALPHABET, MalformedKey
 from app.tenancy.model import Environment
 
 # The pattern that the official client insists on.
 CLIENT_PATTERN = re.compile(r"^uniq_(live|test)_[A-Za-z0-9]{8,}$")
 PEPPER = "p" * 32
 OTHER_PEPPER = "q" * 32
-TOKEN = api_keys.derive(Environment.LIVE, PEPPER, "org_1", "retry-1").token
+TOKEN = key_format.derive(Environment.LIVE, PEPPER, "org_1", "retry-1").token
 
 
 @pytest.mark.parametrize("environment", list(Environment))
 def test_a_generated_key_is_read_back_and_suits_the_official_client(
     environment: Environment,
 ) -> None:
-    made = api_keys.generate(environment)
+    made = key_format.generate(environment)
 
-    assert api_keys.parse(made.token) == made
+    assert key_format.parse(made.token) == made
     assert CLIENT_PATTERN.match(made.token)
     assert len(made.token) == 56
     assert made.token.startswith(f"uniq_{environment}_{made.lookup}")
 
 
 def test_generation_draws_every_character_from_the_random_source() -> None:
-    made = api_keys.generate(Environment.LIVE, lambda alphabet: alphabet[-1])
+    made = key_format.generate(Environment.LIVE, lambda alphabet: alphabet[-1])
 
     assert made.lookup == "z" * 8
     assert made.token.startswith("uniq_live_" + "z" * 40)
-    assert len({api_keys.generate(Environment.LIVE).token for _ in range(100)}) == 100
+    assert len({key_format.generate(Environment.LIVE).token for _ in range(100)}) == 100
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), character=st.characters())
@@ -43,10 +43,10 @@ def test_a_key_with_one_wrong_character_is_refused(position: int, character: str
     typo = TOKEN[:position] + character + TOKEN[position + 1 :]
 
     if typo == TOKEN:
-        assert api_keys.parse(typo).token == TOKEN
+        assert key_format.parse(typo).token == TOKEN
     else:
         with pytest.raises(MalformedKey):
-            api_keys.parse(typo)
+            key_format.parse(typo)
 
 
 @given(position=st.integers(10, len(TOKEN) - 2))
@@ -56,33 +56,33 @@ def test_a_key_with_two_neighbours_swapped_is_refused(position: int) -> None:
 
     if pair[0] != pair[1]:
         with pytest.raises(MalformedKey):
-            api_keys.parse(swapped)
-    assert api_keys.parse(TOKEN).token == TOKEN
+            key_format.parse(swapped)
+    assert key_format.parse(TOKEN).token == TOKEN
 
 
 @given(st.text(max_size=80) | st.from_regex(CLIENT_PATTERN, fullmatch=True))
 def test_text_that_nobody_issued_is_refused(text: str) -> None:
     with pytest.raises(MalformedKey):
-        api_keys.parse(text)
+        key_format.parse(text)
 
 
 @pytest.mark.parametrize("text", [TOKEN + "\n", TOKEN[:-1], TOKEN * 20_000, TOKEN.upper(), ""])
 def test_the_right_key_in_the_wrong_length_or_case_is_refused(text: str) -> None:
     with pytest.raises(MalformedKey):
-        api_keys.parse(text)
+        key_format.parse(text)
 
 
 def test_a_derived_key_is_the_same_again_and_differs_by_each_ingredient() -> None:
-    made = api_keys.derive(Environment.LIVE, PEPPER, "org_1", "retry-1")
+    made = key_format.derive(Environment.LIVE, PEPPER, "org_1", "retry-1")
     others = {
-        api_keys.derive(Environment.TEST, PEPPER, "org_1", "retry-1").token,
-        api_keys.derive(Environment.LIVE, OTHER_PEPPER, "org_1", "retry-1").token,
-        api_keys.derive(Environment.LIVE, PEPPER, "org_2", "retry-1").token,
-        api_keys.derive(Environment.LIVE, PEPPER, "org_1", "retry-2").token,
+        key_format.derive(Environment.TEST, PEPPER, "org_1", "retry-1").token,
+        key_format.derive(Environment.LIVE, OTHER_PEPPER, "org_1", "retry-1").token,
+        key_format.derive(Environment.LIVE, PEPPER, "org_2", "retry-1").token,
+        key_format.derive(Environment.LIVE, PEPPER, "org_1", "retry-2").token,
     }
 
     assert made.token == TOKEN
-    assert api_keys.parse(made.token) == made
+    assert key_format.parse(made.token) == made
     assert len(others | {TOKEN}) == 5
 
 
@@ -90,7 +90,7 @@ def test_derived_characters_are_spread_evenly() -> None:
     counts = Counter(
         character
         for number in range(2_000)
-        for character in api_keys.derive(Environment.LIVE, PEPPER, str(number)).token[10:50]
+        for character in key_format.derive(Environment.LIVE, PEPPER, str(number)).token[10:50]
     )
 
     expected = 2_000 * 40 / len(ALPHABET)
@@ -99,18 +99,18 @@ def test_derived_characters_are_spread_evenly() -> None:
 
 
 def test_a_digest_fits_only_its_key_and_its_pepper() -> None:
-    stored = api_keys.digest(TOKEN, PEPPER)
-    other = api_keys.generate(Environment.LIVE).token
+    stored = key_format.digest(TOKEN, PEPPER)
+    other = key_format.generate(Environment.LIVE).token
 
     assert re.fullmatch("[0-9a-f]{64}", stored)
-    assert api_keys.matches(TOKEN, stored, [PEPPER])
-    assert api_keys.matches(TOKEN, stored, [OTHER_PEPPER, PEPPER])
-    assert not api_keys.matches(TOKEN, stored, [OTHER_PEPPER])
-    assert not api_keys.matches(other, stored, [PEPPER])
+    assert key_format.matches(TOKEN, stored, [PEPPER])
+    assert key_format.matches(TOKEN, stored, [OTHER_PEPPER, PEPPER])
+    assert not key_format.matches(TOKEN, stored, [OTHER_PEPPER])
+    assert not key_format.matches(other, stored, [PEPPER])
 
 
 def test_listings_show_the_beginning_only_and_reprs_show_nothing() -> None:
-    parsed = api_keys.parse(TOKEN)
+    parsed = key_format.parse(TOKEN)
 
-    assert api_keys.display(TOKEN) == f"{TOKEN[:14]}..."
+    assert key_format.display(TOKEN) == f"{TOKEN[:14]}..."
     assert TOKEN not in repr(parsed)

@@ -8,8 +8,8 @@ import pytest
 from pymongo.database import Database
 
 from app.http.problems import Problem
-from app.tenancy import api_keys
-from app.tenancy.keyring import MAX_KEYS, ApiKeys, IssuedKey
+from app.tenancy import key_format
+from app.tenancy.api_keys import MAX_KEYS, ApiKeys, IssuedKey
 from app.tenancy.model import Environment, Scope
 from app.tenancy.store import TenancyStore
 from tests.servers import PEPPER
@@ -56,7 +56,7 @@ def test_a_key_is_told_once_and_kept_as_a_digest_only(
 ) -> None:
     key, token = issue(keys, Scope.ADMIN, expires_in_days=30, label="ci", idempotency_key="retry-1")
 
-    assert api_keys.parse(token).lookup == key.lookup
+    assert key_format.parse(token).lookup == key.lookup
     assert key.hint == f"{token[:14]}..."
     assert key.expires_at == key.created_at + timedelta(days=30)
     assert keys.get_(ORGANIZATION, LIVE, key.id) == key

@@ -1,0 +1,62 @@
+"""What a refused caller is told, from the decision that refused: pure functions."""
+
+from fractions import Fraction
+
+from app.admission.decision import Decision, Outcome, Verdict
+from app.admission.headers import retry_after_s
+from app.http.instants import format_us
+from app.http.problems import Problem
+
+_COMPONENTS = {
+    Verdict.TURNS_EXHAUSTED: "turns",
+    Verdict.RELATIONSHIPS_EXHAUSTED: "active_relationships",
+}
+
+
+def require_admission(decision: Decision) -> Decision:
+    """The decision, unless the bucket is empty: then its problem is raised.
+
+    A quota's refusal passes: it is up to the recording service, since the turn may be stored.
+    """
+    if decision.outcome is Outcome.RATE_LIMITED:
+        raise rate_problem(decision)
+    return decision
+
+
+def rate_problem(decision: Decision) -> Problem:
+    """The 429 for an empty bucket."""
+    wait_us = decision.bucket.retry_after_us
+    wait_s = retry_after_s(wait_us)
+    return Problem(
+        "rate_limit_exceeded",
+        f"Rate limit exceeded. Retry after {wait_s} second{'s' if wait_s > 1 else ''}.",
+        details={
+            "limit": _number(decision.bucket.rate),
+            "retry_after_ms": -(-wait_us // 1000),
+        },
+        retry_after_s=wait_s,
+    )
+
+
+def quota_problem(decision: Decision, verdict: Verdict) -> Problem:
+    """The 429 for a spent quota, with the later of both waits if the bucket is empty as well."""
+    quota = decision.quota
+    if quota is None:
+        raise AssertionError("a quota refusal always carries the quota")
+    component = _COMPONENTS[verdict]
+    is_turns = verdict is Verdict.TURNS_EXHAUSTED
+    used = quota.turns_used + quota.turns_reserved if is_turns else quota.relationships_used
+    limit = quota.turns_limit if is_turns else quota.relationships_limit
+    resets_at = format_us(quota.period_end_us)
+    wait_us = max(decision.bucket.retry_after_us, quota.period_end_us - decision.now_us)
+    return Problem(
+        "quota_exhausted",
+        f"The quota of {limit} {component.replace('_', ' ')} is spent until {resets_at}. "
+        "Upgrade the plan or wait.",
+        details={"component": component, "used": used, "limit": limit, "resets_at": resets_at},
+        retry_after_s=retry_after_s(wait_us),
+    )
+
+
+def _number(rate: Fraction) -> int | float:
+    return rate.numerator if rate.denominator == 1 else float(rate)

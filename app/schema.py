@@ -1,0 +1,25 @@
+"""The database's indexes and validators: made by a command at each release, never at import."""
+
+from app.http.provide import provided
+from app.interactions.store import COLLECTION as INTERACTIONS
+from app.interactions.store import InteractionStore
+from app.tenancy.store import KEYS_COLLECTION, TenancyStore
+from config.settings import BackendKind, Settings
+
+
+def ensure_schema() -> list[dict[str, str]]:
+    """Make every index and validator of the running application; harmless when they are there.
+
+    Returns every index with its collection, apart from those that MongoDB makes on `_id`.
+    """
+    # The in-memory twin knows no validators.
+    is_live = provided(Settings).backend is BackendKind.LIVE
+    indexes = {
+        KEYS_COLLECTION: provided(TenancyStore).ensure_schema(),
+        INTERACTIONS: provided(InteractionStore).ensure_schema(has_validators=is_live),
+    }
+    return [
+        {"collection": collection, "index": name}
+        for collection, names in indexes.items()
+        for name in names
+    ]
