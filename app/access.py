@@ -5,8 +5,8 @@ A route that is not in `POLICIES` keeps the application from starting, so forget
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -68,7 +68,7 @@ POLICIES: Mapping[str, Policy] = {
     "interactions.list_": LISTING,
     "interactions.get": READING,
     "interactions.record": RECORDING,
-    "interactions.record_batch": RECORDING,
+    "interactions.record_many": RECORDING,
 }
 
 
@@ -154,13 +154,36 @@ class Access:
         g.decision = self._gate.admit(current_principal(), turns)
         return require_admission(g.decision)
 
+    def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
+        """Charge the quota for `turns` of a request that has paid the bucket already."""
+        more = self._gate.admit(current_principal(), turns, tokens=0)
+        g.decision = replace(current_decision(), quota=more.quota)
+        return more
+
+    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
+        """Take back charges of `decision`, and show the counters as they are after it."""
+        principal = current_principal()
+        self._gate.refund(principal, decision, indexes)
+        g.decision = replace(current_decision(), quota=self._find_quota(principal))
+
+    def walk_instant_us(self) -> int:
+        """The instant at which a walk starts: later than every turn acknowledged so far.
+
+        Without counters in Redis the decision knows only the clock, which may have stepped back;
+        then the ledger is asked.
+        """
+        decision = current_decision()
+        return decision.now_us if decision.quota else self._gate.now_us(current_principal())
+
     def _show(self, response: Response) -> Response:
         decision: Decision | None = g.get("decision")
         if decision is not None:
             response.headers.update(rate_headers(decision))
-            if "principal" in g and _shows_quota(response, decision):
+            if "principal" in g and _shows_quota(response):
                 quota = decision.quota or self._find_quota(current_principal())
                 response.headers.update(quota_headers(quota) if quota else {})
+        if "principal" in g:
+            response.headers["Cache-Control"] = "no-store"
         return response
 
     def _find_quota(self, principal: Principal) -> QuotaState | None:
@@ -221,5 +244,6 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
     return None
 
 
-def _shows_quota(response: Response, decision: Decision) -> bool:
-    return response.status_code in (403, 429) or bool(decision.items)
+def _shows_quota(response: Response) -> bool:
+    is_recording = POLICIES[request.endpoint or ""].door is Door.RECORDING
+    return is_recording or response.status_code in (403, 429)

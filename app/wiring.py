@@ -13,13 +13,14 @@ from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.backends import OUTAGES, Backend, connect
 from app.interactions.cursor import Cursors
+from app.interactions.history import HistoryImport
 from app.interactions.ids import TurnKeys
 from app.interactions.recording import Recorder
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from app.observability.health import Probes
-from app.tenancy.authentication import Authenticator
 from app.tenancy.api_keys import ApiKeys
+from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
@@ -40,6 +41,7 @@ class Services:
     interaction_store: InteractionStore
     interactions: InteractionService
     recorder: Recorder
+    history: HistoryImport
     clock: LedgerClock
     gate: Gate
     reconciler: Reconciler
@@ -61,6 +63,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     script = AdmissionScript(backend.redis)
     maintenance_script = AdmissionScript(backend.maintenance_redis)
     clock = LedgerClock(backend.redis)
+    keys = TurnKeys(settings.id_key)
     gate = Gate(script, Seeder(maintenance_script, ledger), clock)
     return Services(
         settings=settings,
@@ -70,7 +73,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         api_keys=ApiKeys(tenancy, settings.key_peppers),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
-        recorder=Recorder(store, gate, clock, TurnKeys(settings.id_key)),
+        recorder=Recorder(store, clock, keys),
+        history=HistoryImport(store, keys),
         clock=clock,
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),

@@ -17,9 +17,9 @@ from app import create_app
 from app.admission.clock import LedgerClock
 from app.admission.gate import Gate
 from app.backends import Backend
-from app.schema import ensure_schema
 from app.http.provide import provided
-from app.interactions.recording import Recorder
+from app.interactions.history import HistoryImport
+from app.schema import ensure_schema
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.periods import period_at
@@ -89,9 +89,8 @@ class Caller:
     def import_(self, told: Iterable[Body], recorded_at_us: int = 10**15) -> int:
         """Store turns of any age beside the API, uncharged; how many."""
         with self.app.app_context():
-            recorder = provided(Recorder)
-            period = self.quota_period
-            return recorder.import_history(self.account, told, period, recorded_at_us)[0]
+            history = provided(HistoryImport)
+            return history.store(self.account, told, self.quota_period, recorded_at_us)
 
     def counters(self) -> dict[str, int]:
         """The quota hash as an operator reads it with HGETALL."""

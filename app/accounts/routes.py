@@ -4,6 +4,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from app.access import current_principal
+from app.accounts.items import api_key_item, me_item, plan_item
 from app.accounts.schemas import (
     ApiKeyListSchema,
     ApiKeySchema,
@@ -11,14 +12,10 @@ from app.accounts.schemas import (
     MeSchema,
     NewApiKeySchema,
     PlanListSchema,
-    api_key_item,
-    me_item,
-    plan_item,
 )
 from app.http.body import load_body
 from app.http.openapi import body_of
 from app.http.provide import provided
-from app.http.query import NoQuery, load_query
 from app.http.responses import json_response, no_content
 from app.tenancy.api_keys import IDEMPOTENCY_HEADER, ApiKeys
 from app.tenancy.model import Scope
@@ -33,7 +30,6 @@ blueprint = Blueprint(
 @blueprint.response(200, MeSchema)
 def me() -> Response:
     """The organization, scopes and environment of the key in use."""
-    load_query(NoQuery())
     return json_response(me_item(current_principal()))
 
 
@@ -42,7 +38,6 @@ def me() -> Response:
 @blueprint.doc(security=[])
 def list_plans() -> Response:
     """The plan catalogue; public."""
-    load_query(NoQuery())
     plans = provided(Organizations).plans.values()
     return json_response({"data": [plan_item(plan) for plan in plans]})
 
@@ -51,7 +46,6 @@ def list_plans() -> Response:
 @blueprint.response(200, ApiKeyListSchema)
 def list_api_keys() -> Response:
     """The keys of this organization and environment, newest first, revoked ones included."""
-    load_query(NoQuery())
     principal = current_principal()
     keys = provided(ApiKeys).list_(principal.organization_id, principal.environment)
     return json_response({"data": [api_key_item(key) for key in keys], "next_cursor": None})
@@ -72,7 +66,6 @@ def list_api_keys() -> Response:
 @blueprint.response(201, CreatedApiKeySchema)
 def create_api_key() -> Response:
     """A new key for this organization and environment, shown in full this once."""
-    load_query(NoQuery())
     wanted = load_body(NewApiKeySchema())
     principal = current_principal()
     key, plaintext = provided(ApiKeys).issue(
@@ -90,7 +83,6 @@ def create_api_key() -> Response:
 @blueprint.response(200, ApiKeySchema)
 def get_api_key(key_id: str) -> Response:
     """One key of this organization and environment."""
-    load_query(NoQuery())
     principal = current_principal()
     keys = provided(ApiKeys)
     found = keys.get_(principal.organization_id, principal.environment, key_id)
@@ -101,7 +93,6 @@ def get_api_key(key_id: str) -> Response:
 @blueprint.response(204)
 def revoke_api_key(key_id: str) -> Response:
     """Revoke a key; it is refused everywhere within 5 s. Harmless when repeated."""
-    load_query(NoQuery())
     principal = current_principal()
     provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
     return no_content()

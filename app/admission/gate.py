@@ -37,8 +37,10 @@ class Gate:
         self._seeder = seeder
         self._clock = clock
 
-    def admit(self, principal: Principal, turns: Sequence[TurnCharge] = ()) -> Decision:
-        """Charge one token and `turns`, atomically, and tell what became of each.
+    def admit(
+        self, principal: Principal, turns: Sequence[TurnCharge] = (), *, tokens: int = 1
+    ) -> Decision:
+        """Charge `tokens` and `turns`, atomically, and tell what became of each.
 
         A refusal by rate charges nothing, a refusal by quota only the token. A turn that was
         charged minutes ago is not charged again. Without turns the quota is only looked at, and
@@ -46,7 +48,8 @@ class Gate:
         """
         bucket = BucketPolicy.of(principal.limits)
         reply, period = self._settle(
-            principal, lambda keys, quota: self._script.admit(keys, bucket, quota, turns)
+            principal,
+            lambda keys, quota: self._script.admit(keys, bucket, quota, turns, tokens=tokens),
         )
         return _decide(reply, bucket, principal.limits, period, turns)
 
@@ -65,6 +68,13 @@ class Gate:
     def quota(self, principal: Principal) -> QuotaState:
         """The account's counters in its present period, uncharged; seeded first if missing."""
         return self.inspect(principal)[0]
+
+    def now_us(self, principal: Principal) -> int:
+        """The account's instant: later than every `recorded_at` given out; seeds if it must."""
+        reply, _ = self._settle(
+            principal, lambda keys, quota: self._script.read(keys, quota.period)
+        )
+        return reply.now_us
 
     def inspect(self, principal: Principal) -> tuple[QuotaState, Bookkeeping]:
         """The same, with what an operator wants to know beside."""

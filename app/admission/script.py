@@ -37,13 +37,15 @@ class AdmissionScript:
         bucket: BucketPolicy,
         quota: QuotaPolicy,
         turns: Sequence[TurnCharge] = (),
+        *,
+        tokens: int = 1,
     ) -> Reply:
-        """Take one token and charge `turns`, all or nothing.
+        """Take `tokens` and charge `turns`, all or nothing.
 
         NEED_SEED (only if there are turns) and PERIOD_MISMATCH have charged nothing.
         """
         items = _flat((turn.turn_key, turn.turns, turn.relationship_id or "") for turn in turns)
-        limits = [*bucket.arguments(tokens=1), *quota.arguments()]
+        limits = [*bucket.arguments(tokens), *quota.arguments()]
         return self._run("admit", keys.for_script(), [*limits, *items])
 
     def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:

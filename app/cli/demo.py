@@ -9,16 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import click
-import orjson
 
 from app.admission.clock import LedgerClock
 from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
-from app.cli.output import OperatorGroup
-from app.http.provide import provided
-from app.interactions.recording import Recorder
-from app.tenancy.api_keys import ApiKeys
-from app.tenancy.model import Environment, Organization, Scope
+from app.cli.output import OperatorGroup, print_record
 from app.http.instants import utc_now
+from app.http.provide import provided
+from app.interactions.history import HistoryImport
+from app.tenancy.api_keys import ApiKeys
+from app.tenancy.model import Environment, Organization, Scope, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 
@@ -40,7 +39,7 @@ def seed(*, turns_count: int, new_keys: bool) -> None:
     Done again it adds nothing. Keys are shown only once: then `keys` is null, unless --new-keys
     asks for new ones.
     """
-    click.echo(orjson.dumps(seed_demo(turns_count, new_keys=new_keys), option=orjson.OPT_INDENT_2))
+    print_record(seed_demo(turns_count, new_keys=new_keys), as_json=True)
 
 
 def seed_demo(turns_count: int, *, new_keys: bool = False) -> Demo:
@@ -91,8 +90,8 @@ def _import(organization: Organization, plan: str, count: int) -> None:
     now_us = provided(LedgerClock).now_us()
     period = period_at(organization.signed_up_on, now_us)
     turns = _with_progress(past_turns(plan, count, now_us // 1_000), count, organization.name)
-    account = f"{organization.id}:{Environment.LIVE.value}"
-    provided(Recorder).import_history(account, turns, period.label, now_us)
+    account = account_of(organization.id, Environment.LIVE)
+    provided(HistoryImport).store(account, turns, period.label, now_us)
 
 
 def _with_progress(turns: Iterable[Any], count: int, name: str) -> Iterator[Any]:

@@ -2,8 +2,15 @@
 
 import click
 
-from app.cli.output import OperatorGroup, Record, json_option, print_record, print_records
-from app.http.instants import format_datetime
+from app.accounts.items import api_key_item
+from app.cli.output import (
+    OperatorGroup,
+    Record,
+    json_option,
+    organization_argument,
+    print_record,
+    print_records,
+)
 from app.http.provide import provided
 from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
 from app.tenancy.model import ApiKey, Environment, Scope
@@ -16,7 +23,7 @@ _ENVIRONMENTS = click.Choice([environment.value for environment in Environment])
 
 
 @group.command("create")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @click.option("--scope", type=_SCOPES, required=True, help="Each includes the ones before it.")
 @click.option("--environment", type=_ENVIRONMENTS, default="live", show_default=True)
 @click.option(
@@ -50,7 +57,7 @@ def create(
 
 
 @group.command("list")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @click.option("--environment", type=_ENVIRONMENTS, help="Both if left out.")
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
@@ -58,7 +65,8 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
     organization = provided(Organizations).get_(organization_id)
     only = Environment(environment) if environment else None
     keys = provided(ApiKeys).list_(organization.id, only)
-    shape = _record if as_json else _line
+    # A table leaves out the organization, which whoever lists its keys has just named.
+    shape = _record if as_json else api_key_item
     print_records([shape(key) for key in keys], as_json=as_json)
 
 
@@ -70,20 +78,5 @@ def revoke(key_id: str, *, as_json: bool) -> None:
     print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
 
 
-def _line(key: ApiKey) -> Record:
-    """A record without the organization, which whoever lists its keys has just named."""
-    return {name: value for name, value in _record(key).items() if name != "organization_id"}
-
-
 def _record(key: ApiKey) -> Record:
-    return {
-        "id": key.id,
-        "hint": key.hint,
-        "scope": key.scope.value,
-        "environment": key.environment.value,
-        "label": key.label,
-        "created_at": format_datetime(key.created_at),
-        "expires_at": format_datetime(key.expires_at) if key.expires_at else None,
-        "revoked_at": format_datetime(key.revoked_at) if key.revoked_at else None,
-        "organization_id": key.organization_id,
-    }
+    return api_key_item(key) | {"organization_id": key.organization_id}

@@ -1,5 +1,6 @@
 """`flask org`: organizations, their plans and their own ceilings."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from app.cli.output import (
     Record,
     json_option,
     limit_text,
+    organization_argument,
     print_record,
     print_records,
 )
@@ -56,7 +58,7 @@ def list_(*, as_json: bool) -> None:
 
 
 @group.command("show")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @json_option
 def show(organization_id: str, *, as_json: bool) -> None:
     """One organization with the limits in force."""
@@ -64,7 +66,7 @@ def show(organization_id: str, *, as_json: bool) -> None:
 
 
 @group.command("set-plan")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @click.argument("plan_id", metavar="PLAN")
 @click.option(
     "--requests-per-second",
@@ -93,7 +95,7 @@ def set_plan(
 
 
 @group.command("suspend")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @json_option
 def suspend(organization_id: str, *, as_json: bool) -> None:
     """Refuse all its requests with 402, within 5 seconds."""
@@ -101,7 +103,7 @@ def suspend(organization_id: str, *, as_json: bool) -> None:
 
 
 @group.command("resume")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @json_option
 def resume(organization_id: str, *, as_json: bool) -> None:
     """End a suspension."""
@@ -113,7 +115,6 @@ def _print(organization: Organization, *, as_json: bool) -> None:
 
 
 def _wire(organization: Organization) -> Record:
-    limits = organization.limits
     return {
         "id": organization.id,
         "name": organization.name,
@@ -121,13 +122,7 @@ def _wire(organization: Organization) -> Record:
         "is_suspended": organization.is_suspended,
         "signed_up_on": organization.signed_up_on.isoformat(),
         "created_at": format_datetime(organization.created_at),
-        "limits": {
-            "requests_per_second": limits.requests_per_second,
-            "burst": limits.burst,
-            "turns": limits.turns,
-            "active_relationships": limits.active_relationships,
-            "overage_policy": limits.overage_policy.value,
-        },
+        "limits": asdict(organization.limits),
         "overrides": dict(organization.overrides),
     }
 

@@ -1,7 +1,7 @@
 """How commands answer an operator: tables, `--json`, and errors of one line that name the remedy.
 
 Use: `group = OperatorGroup("org", help="…")`, commands by `@group.command("list")` with
-`@json_option`, and answers by `print_record` or `print_records`.
+`@organization_argument` and `@json_option`, and answers by `print_record` or `print_records`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from app.tenancy.plans import UnknownPlan
 
 Record = dict[str, Any]
 
+organization_argument = click.argument("organization_id", metavar="ORG_ID")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
@@ -50,14 +51,19 @@ def print_record(record: Record, *, as_json: bool) -> None:
         _print_table(("field", "value"), list(record.items()))
 
 
-def print_records(records: Sequence[Record], *, as_json: bool) -> None:
-    """A list of objects with the same fields: a table of one line each, or a JSON array."""
+def print_records(
+    records: Sequence[Record], *, as_json: bool, empty: str = "Nothing there yet."
+) -> None:
+    """A list of objects with the same fields: a table of one line each, or a JSON array.
+
+    `empty` is what people read in place of a table without lines.
+    """
     if as_json:
         _print_json(records)
     elif records:
         _print_table(tuple(records[0]), [tuple(record.values()) for record in records])
     else:
-        click.echo("Nothing there yet.")
+        click.echo(empty)
 
 
 def limit_text(limit: int | None) -> str:

@@ -16,24 +16,28 @@ from app.cli.output import (
     Record,
     json_option,
     limit_text,
+    organization_argument,
     print_record,
     print_records,
 )
 from app.cli.watch import Watch
 from app.http.instants import format_ms
 from app.http.provide import provided
-from app.tenancy.model import Environment, Organization, Principal, Scope
+from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 
 BAR_STEPS_PER_S = 10
 WATCH_EVERY_S = 60
+NOTHING_TO_RECONCILE = (
+    "Nothing to reconcile: no account has counters in Redis, or another pass is at work on them."
+)
 _log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("quota", help="What accounts have used of their billing period.")
 
 
 @group.command("show")
-@click.argument("organization_id", metavar="ORG_ID")
+@organization_argument
 @click.option(
     "--environment",
     type=click.Choice([environment.value for environment in Environment]),
@@ -44,7 +48,9 @@ group = OperatorGroup("quota", help="What accounts have used of their billing pe
 def show(organization_id: str, environment: str, *, as_json: bool) -> None:
     """One account's counters; counted from the ledger first if Redis has none."""
     organization = provided(Organizations).get_(organization_id)
-    principal = _operator_of(organization, Environment(environment))
+    principal = Principal.of(
+        organization, key_id="operator", scope=Scope.READ, environment=Environment(environment)
+    )
     state, bookkeeping = provided(Gate).inspect(principal)
     shape = _wire if as_json else _row
     record = {"organization": organization_id, "environment": environment}
@@ -56,13 +62,17 @@ def show(organization_id: str, environment: str, *, as_json: bool) -> None:
 @json_option
 def reconcile(*, is_watch: bool, as_json: bool) -> None:
     """Bring all counters in Redis to what the ledger says; takes one request deadline."""
+    if is_watch and as_json:
+        raise click.UsageError("--watch answers in log lines: leave out --json or --watch.")
     if is_watch:
         Watch(WATCH_EVERY_S).run(_log_pass)
         return
     reconciler = provided(Reconciler)
     wait = _wait_with_bar if sys.stderr.isatty() else time.sleep
     done = reconciler.reconcile(reconciler.list_accounts(), wait)
-    print_records([_reconciled(result) for result in done], as_json=as_json)
+    print_records(
+        [_reconciled(result) for result in done], as_json=as_json, empty=NOTHING_TO_RECONCILE
+    )
 
 
 def _log_pass(wait: Callable[[float], None]) -> None:
@@ -73,21 +83,6 @@ def _log_pass(wait: Callable[[float], None]) -> None:
         if result.turns_drift or result.relationships_drift:
             _log.warning("quota_drift", **_reconciled(result))
     _log.info("quota_reconciled", accounts=len(done))
-
-
-def _operator_of(organization: Organization, environment: Environment) -> Principal:
-    """An operator in the place of the organization's key holders."""
-    return Principal(
-        organization_id=organization.id,
-        organization_name=organization.name,
-        key_id="operator",
-        scope=Scope.READ,
-        environment=environment,
-        plan=organization.plan,
-        limits=organization.limits,
-        signed_up_on=organization.signed_up_on,
-        is_suspended=organization.is_suspended,
-    )
 
 
 def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:

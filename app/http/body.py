@@ -42,12 +42,19 @@ def _read(max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     parts: list[bytes] = []
     room = max_bytes + 1
-    while room and (part := request.stream.read(room)):
+    while room and (part := _read_part(room)):
         parts.append(part)
         room -= len(part)
     if not room:
         raise _too_large(max_bytes)
     return b"".join(parts)
+
+
+def _read_part(most_bytes: int) -> bytes:
+    try:
+        return request.stream.read(most_bytes)
+    except Exception:
+        raise _malformed("incomplete", "did not arrive whole") from None
 
 
 def _too_large(max_bytes: int) -> Problem:

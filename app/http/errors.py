@@ -1,5 +1,6 @@
 """The one renderer: whatever goes wrong, the client reads the same envelope."""
 
+import re
 import traceback
 
 import structlog
@@ -11,6 +12,7 @@ from app.http.request_id import request_id
 from app.http.responses import json_response
 
 _log = structlog.get_logger("turnledger.errors")
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}", re.ASCII)
 _BY_STATUS = {
     400: ("validation_error", "The request could not be understood."),
     404: ("not_found", "There is no such route."),
@@ -45,7 +47,11 @@ def render(problem: Problem) -> Response:
 
 def _documentation_url() -> str:
     configured = current_app.config["DOCUMENTATION_URL"]
-    return str(configured or f"{request.host_url}docs/errors")
+    if configured:
+        return str(configured)
+    # The header is the client's: an odd one is not echoed, and must not upset what renders errors.
+    host = request.environ.get("HTTP_HOST", "")
+    return f"{request.scheme}://{host}/docs/errors" if _HOST.fullmatch(host) else "/docs/errors"
 
 
 def _http(error: HTTPException) -> Response:

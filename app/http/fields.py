@@ -5,11 +5,11 @@ These take a value for what it is, and say why not with a `Reason`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
 from app.http.instants import parse_ms
 
@@ -27,6 +27,8 @@ def refuse(code: str, message: str, allowed: Any = None) -> ValidationError:
     """The marshmallow error that carries a `Reason`."""
     return ValidationError([Reason(code, message, allowed)])
 
+
+MAX_FIELDS = 64
 
 _COMMON: dict[str, Any] = {
     "required": [Reason("required", "is required")],
@@ -47,6 +49,13 @@ class StrictSchema(Schema):
         "unknown": Reason("unknown", "is not a known field or parameter"),
         "type": Reason("invalid_type", "must be an object"),
     }
+
+    @pre_load
+    def _bound_size(self, data: Any, **_: Any) -> Any:
+        """Refuse an object that could only be an attack before each of its fields is looked at."""
+        if isinstance(data, Mapping) and len(data) > MAX_FIELDS:
+            raise refuse("too_many", f"may have at most {MAX_FIELDS} fields", {"max": MAX_FIELDS})
+        return data
 
 
 class Bounds(validate.Range):
@@ -185,7 +194,16 @@ class ListOf(fields.List[Any]):
     def __init__(
         self, inner: fields.Field[Any], maximum: int, *, minimum: int = 0, **options: Any
     ) -> None:
-        super().__init__(inner, validate=Count(minimum, maximum), **options)
+        self._count = Count(minimum, maximum)
+        super().__init__(inner, validate=self._count, **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> list[Any]:
+        # Before the elements are looked at, or a long list would cost what it likes.
+        if isinstance(value, list):
+            self._count(value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Part(fields.Nested):
@@ -241,15 +259,14 @@ def _string(value: Any) -> str:
     return value
 
 
-def reasons_by_path(messages: Any, path: Sequence[str] = ()) -> list[tuple[str, Reason]]:
+def reasons_by_path(messages: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Reason]]:
     """Flatten marshmallow's nested messages into (`usage.input_tokens`, reason) pairs."""
     if isinstance(messages, Mapping):
-        return [
-            pair
-            for key, inner in messages.items()
-            for pair in reasons_by_path(inner, path if key == "_schema" else (*path, str(key)))
-        ]
-    return [(".".join(path), _as_reason(message)) for message in messages]
+        for key, inner in messages.items():
+            yield from reasons_by_path(inner, path if key == "_schema" else (*path, str(key)))
+    else:
+        for message in messages:
+            yield ".".join(path), _as_reason(message)
 
 
 def _as_reason(message: Any) -> Reason:

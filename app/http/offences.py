@@ -1,5 +1,6 @@
 """From a schema's complaints to the validation problem that a client reads."""
 
+from itertools import islice
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -7,27 +8,29 @@ from marshmallow import Schema, ValidationError
 from app.http.fields import Reason, reasons_by_path
 from app.http.problems import Offence, Problem, offence
 
-MOST_OFFENCES = 50
-_LONGEST_NAME = 64
+MAX_OFFENCES = 50
+_MAX_NAME = 64
 
 
-def load(schema: Schema, data: Any, *, whole: str = "body") -> Any:
-    """`schema.load(data)`, or a validation problem that lists every offence.
+def load(
+    schema: Schema, data: Any, *, whole: str = "body", max_offences: int = MAX_OFFENCES
+) -> Any:
+    """`schema.load(data)`, or a validation problem that lists its offences.
 
     `whole` names the thing itself where no field of it is to blame.
     """
     try:
         return schema.load(data)
     except ValidationError as error:
-        raise Problem.invalid(_offences(error, whole)) from None
+        found = islice(reasons_by_path(error.messages), max_offences)
+        raise Problem.invalid([_offence(path or whole, reason) for path, reason in found]) from None
 
 
-def _offences(error: ValidationError, whole: str) -> list[Offence]:
-    found = reasons_by_path(error.messages)
-    return [_offence(path or whole, reason) for path, reason in found[:MOST_OFFENCES]]
+def short_name(name: str) -> str:
+    """A name that a client made up: echoed, but never at full length."""
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
 def _offence(path: str, reason: Reason) -> Offence:
-    # The name of an unknown field is the client's own text: echoed, but never at full length.
-    name = path if len(path) <= _LONGEST_NAME else f"{path[:_LONGEST_NAME]}…"
+    name = short_name(path)
     return offence(name, reason.code, f"`{name}` {reason.message}.", reason.allowed)

@@ -7,12 +7,20 @@ from marshmallow import Schema
 
 from app.http import offences
 from app.http.fields import StrictSchema
-from app.http.offences import MOST_OFFENCES
+from app.http.offences import MAX_OFFENCES, short_name
 from app.http.problems import Problem, offence
 
 
-class NoQuery(StrictSchema):
-    """An endpoint that takes no parameters."""
+class _NoQuery(StrictSchema):
+    """What a route reads that takes no parameters."""
+
+
+_NO_QUERY = _NoQuery()
+
+
+def refuse_query() -> None:
+    """Raise a validation problem that names every parameter, if there are any."""
+    load_query(_NO_QUERY)
 
 
 def load_query(schema: Schema) -> dict[str, Any]:
@@ -29,12 +37,12 @@ def load_query(schema: Schema) -> dict[str, Any]:
         if len(values) > 1 or values[0] == ""
     ]
     if wrong:
-        raise Problem.invalid(wrong[:MOST_OFFENCES])
+        raise Problem.invalid(wrong[:MAX_OFFENCES])
     return dict(offences.load(schema, arguments.to_dict(), whole="query"))
 
 
 def _blame(name: str, values: list[str]) -> dict[str, Any]:
-    name = name[:64]
+    name = short_name(name)
     if len(values) > 1:
         return offence(name, "repeated", f"`{name}` may be given only once.", {"max_items": 1})
     return offence(name, "empty", f"`{name}` is empty; leave it out or give it a value.")

@@ -5,35 +5,37 @@ atomic call, then the row, which carries the charge's instant and period. Only a
 definitely failed is refunded; one whose outcome is unknown stays charged until it is reconciled.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
-from app.access import quota_problem, rate_problem
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
-from app.admission.gate import Gate
+from app.admission.refusals import quota_problem, rate_problem
 from app.http import offences
 from app.http.problems import Problem, offence
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Document, Item, Turn, item_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
-from app.tenancy.model import Principal
 
 OLDEST_MS = 48 * 3_600_000
-MOST_AHEAD_MS = 5 * 60_000
+MAX_AHEAD_MS = 5 * 60_000
 _SCHEMA = TurnSchema()
-_HISTORY_CHUNK = 1_000
-
-Admit = Callable[[Sequence[TurnCharge]], Decision]
 _ACCEPTED = frozenset({Verdict.CHARGED, Verdict.REMEMBERED})
-_COMPONENTS = {
-    Verdict.TURNS_EXHAUSTED: "turns",
-    Verdict.RELATIONSHIPS_EXHAUSTED: "active_relationships",
-}
+
+
+class Desk(Protocol):
+    """Where a request is admitted and its charges are taken back."""
+
+    def admit(self, turns: Sequence[TurnCharge]) -> Decision:
+        """Charge the request and these turns; raises the problem of an empty bucket."""
+
+    def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
+        """Charge more turns of the same request."""
+
+    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
+        """Take back the charges of these turns of `decision`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,51 +51,75 @@ class Recorded:
         return item_of(self.document)
 
 
+RecordingOutcome = Recorded | Problem
+
+
+def turn_of(keys: TurnKeys, account: str, body: dict[str, Any]) -> Turn:
+    """The turn that a valid body tells of; takes `turn_id` and `occurred_at` out of it."""
+    ulid = keys.ulid(account, body.pop("turn_id"), body.pop("occurred_at"))
+    return Turn(ulid, body)
+
+
 class Recorder:
     """Turns what producers tell into rows of the ledger, each once."""
 
-    def __init__(
-        self, store: InteractionStore, gate: Gate, clock: LedgerClock, keys: TurnKeys
-    ) -> None:
+    def __init__(self, store: InteractionStore, clock: LedgerClock, keys: TurnKeys) -> None:
         self._store = store
-        self._gate = gate
         self._clock = clock
         self._keys = keys
 
-    def read(self, account: str, body: Any) -> Turn:
-        """The turn in a recording's body, or a validation problem that names every offence."""
-        told = offences.load(_SCHEMA, body)
-        now_ms = self._clock.now_us() // 1000
-        if not now_ms - OLDEST_MS <= told["occurred_at"] <= now_ms + MOST_AHEAD_MS:
+    def now_ms(self) -> int:
+        """The instant against which `occurred_at` is judged: Redis's clock."""
+        return self._clock.now_us() // 1000
+
+    def read(
+        self, account: str, body: Any, now_ms: int, *, max_offences: int = offences.MAX_OFFENCES
+    ) -> Turn:
+        """The turn in a recording's body, or a validation problem that names its offences."""
+        told = offences.load(_SCHEMA, body, max_offences=max_offences)
+        if not now_ms - OLDEST_MS <= told["occurred_at"] <= now_ms + MAX_AHEAD_MS:
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
             raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
-        return self._turn(account, told)
+        return turn_of(self._keys, account, told)
 
-    def _turn(self, account: str, told: dict[str, Any]) -> Turn:
-        ulid = self._keys.ulid(account, told.pop("turn_id"), told.pop("occurred_at"))
-        return Turn(ulid, told)
-
-    def record(self, principal: Principal, turn: Turn, admit: Admit) -> Recorded:
+    def record(self, account: str, turn: Turn, desk: Desk) -> Recorded:
         """Store one turn and charge for it.
 
         The same turn again is found, not stored twice, and costs nothing; also when the quota is
         spent. Raises `conflict` for other content under the same turn id, `quota_exhausted`, and
-        whatever `admit` raises.
+        whatever the desk raises.
         """
-        (outcome,) = self.record_many(principal, [turn], admit)
+        (outcome,) = self.record_many(account, [turn], desk)
         if isinstance(outcome, Problem):
             raise outcome
         return outcome
 
     def record_many(
-        self, principal: Principal, turns: Sequence[Turn], admit: Admit
-    ) -> list[Recorded | Problem]:
+        self, account: str, turns: Sequence[Turn], desk: Desk
+    ) -> list[RecordingOutcome]:
         """Store each turn on its own; what became of each, in order."""
-        decision = admit([turn.charge() for turn in turns])
-        accepted = {
+        attempt = self._attempt(account, turns, desk.admit(_charges(turns)))
+        if attempt.decision.is_rate_limited and isinstance(attempt.outcomes[0], Problem):
+            raise attempt.outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
+        if attempt.refundable:
+            desk.refund(attempt.decision, attempt.refundable)
+        refused = attempt.refused if attempt.refundable else []
+        if refused:
+            # Turns that were stored long ago held places until a moment ago.
+            more = [turns[index] for index in refused]
+            again = self._attempt(account, more, desk.admit_more(_charges(more)))
+            if again.refundable:
+                desk.refund(again.decision, again.refundable)
+            for index, outcome in zip(refused, again.outcomes, strict=True):
+                attempt.outcomes[index] = outcome
+        return attempt.outcomes
+
+    def _attempt(self, account: str, turns: Sequence[Turn], decision: Decision) -> "_Attempt":
+        """Insert what was admitted, and look up what is stored of the rest."""
+        documents = {
             index: turn.document(
-                principal.account,
+                account,
                 decision.quota_period,
                 recorded_at_us=charge.recorded_at_us,
                 relationship_counted=charge.relationship_counted,
@@ -102,100 +128,94 @@ class Recorder:
             for index, (turn, charge) in enumerate(zip(turns, decision.items, strict=True))
             if charge.verdict in _ACCEPTED
         }
-        inserted = dict(
-            zip(accepted, self._store.insert_many(list(accepted.values())), strict=True)
+        insertions = dict(
+            zip(documents, self._store.insert_many(list(documents.values())), strict=True)
         )
-        outcomes: dict[int, Recorded | Problem] = {
-            index: Recorded(accepted[index], is_new=True)
-            for index, insertion in inserted.items()
-            if insertion is Insertion.STORED
-        }
-        missing = [index for index in range(len(turns)) if index not in outcomes]
-        if missing:
-            outcomes |= self._settle(principal, decision, turns, missing, inserted)
-        return [outcomes[index] for index in range(len(turns))]
-
-    def _settle(
-        self,
-        principal: Principal,
-        decision: Decision,
-        turns: Sequence[Turn],
-        missing: list[int],
-        inserted: dict[int, Insertion],
-    ) -> dict[int, Recorded | Problem]:
-        """Look up what is stored for turns that this request did not store; refund them."""
-        stored = self._store.find_turns(
-            principal.account, [turns[index].turn_key for index in missing]
+        missing = [
+            turn.turn_key
+            for index, turn in enumerate(turns)
+            if insertions.get(index) is not Insertion.STORED
+        ]
+        stored = self._store.find_turns(account, missing) if missing else {}
+        pieces = [
+            _Piece(turn, charge, documents.get(i), insertions.get(i), stored.get(turn.turn_key))
+            for i, (turn, charge) in enumerate(zip(turns, decision.items, strict=True))
+        ]
+        return _Attempt(
+            decision,
+            [piece.outcome(decision) for piece in pieces],
+            [index for index, piece in enumerate(pieces) if piece.is_charged_in_vain],
         )
-        outcomes: dict[int, Recorded | Problem] = {}
-        refundable: list[int] = []
-        for index in missing:
-            charge = decision.items[index]
-            row = stored.get(turns[index].turn_key)
-            insertion = inserted.get(index)
-            if insertion and _is_charged_in_vain(charge, insertion, row):
-                refundable.append(index)
-            outcomes[index] = _outcome(turns[index], decision, charge, insertion, row)
-        if refundable:
-            self._gate.refund(principal, decision, refundable)
-        return outcomes
 
-    def import_history(
-        self, account: str, bodies: Iterable[Any], quota_period: str, recorded_at_us: int
-    ) -> tuple[int, int]:
-        """Store finished turns of the past, charging no quota: (stored, duplicates).
 
-        Bodies are as in a recording, but may be older than 48 hours.
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What became of some turns under one decision, and whose charges must be taken back."""
+
+    decision: Decision
+    outcomes: list[RecordingOutcome]
+    refundable: list[int]
+
+    @property
+    def refused(self) -> list[int]:
+        """The turns for which the quota had no room."""
+        return [
+            index
+            for index, outcome in enumerate(self.outcomes)
+            if isinstance(outcome, Problem) and outcome.code == "quota_exhausted"
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One turn: its charge, the row we tried to insert and how that went, the row that is there."""
+
+    turn: Turn
+    charge: ItemCharge
+    document: Document | None
+    insertion: Insertion | None
+    stored: Document | None
+
+    @property
+    def is_charged_in_vain(self) -> bool:
+        """Whether this request paid for a turn that it definitely did not store.
+
+        A stored row that carries this very charge's instant was stored by a twin of this request,
+        on the same charge: then the charge stands.
         """
-        counts: Counter[Insertion] = Counter()
-        rows = (
-            self._turn(account, offences.load(_SCHEMA, body)).document(
-                account,
-                quota_period,
-                recorded_at_us=recorded_at_us,
-                relationship_counted=False,
-                charged=0,
-            )
-            for body in bodies
+        if self.charge.verdict is not Verdict.CHARGED or not self.turn.cost:
+            return False
+        if self.insertion is Insertion.REFUSED:
+            return True
+        return (
+            self.insertion is Insertion.DUPLICATE
+            and self.stored is not None
+            and self.stored["recorded_at"] != self.charge.recorded_at_us
         )
-        while chunk := list(islice(rows, _HISTORY_CHUNK)):
-            counts.update(self._store.insert_many(chunk))
-        if counts[Insertion.REFUSED]:
-            raise RuntimeError("the database refused rows that the schema accepted")
-        return counts[Insertion.STORED], counts[Insertion.DUPLICATE]
+
+    def outcome(self, decision: Decision) -> RecordingOutcome:
+        """What the producer is told."""
+        if self.document is not None and self.insertion is Insertion.STORED:
+            return Recorded(self.document, is_new=True)
+        if self.stored is not None and decision.is_rate_limited:
+            return rate_problem(decision)  # the quota has no say in a turn that is stored already
+        if self.stored is not None:
+            is_same = self.turn.is_same_as(self.stored)
+            return Recorded(self.stored, is_new=False) if is_same else _conflict()
+        if self.insertion is Insertion.REFUSED:
+            return Problem("internal_error", "The turn could not be stored; it was not charged.")
+        if self.charge.verdict.is_exhausted:
+            return quota_problem(decision, self.charge.verdict)
+        # Another request has charged or stored the turn and its row cannot be read yet.
+        return Problem(
+            "service_unavailable",
+            "The same turn is being recorded just now. Retry after 1 second.",
+            retry_after_s=1,
+        )
 
 
-def _is_charged_in_vain(charge: ItemCharge, insertion: Insertion, row: Document | None) -> bool:
-    """Whether this request paid for a turn that it definitely did not store.
-
-    A stored row that carries this very charge's instant was stored by a twin of this request,
-    on the same charge: then the charge stands.
-    """
-    if charge.verdict is not Verdict.CHARGED:
-        return False
-    if insertion is Insertion.REFUSED:
-        return True
-    return row is not None and row["recorded_at"] != charge.recorded_at_us
-
-
-def _outcome(
-    turn: Turn,
-    decision: Decision,
-    charge: ItemCharge,
-    insertion: Insertion | None,
-    row: Document | None,
-) -> Recorded | Problem:
-    if row is not None and decision.is_rate_limited:
-        return rate_problem(decision)  # the quota has nothing to say: the turn is stored already
-    if row is not None:
-        return Recorded(row, is_new=False) if turn.is_same_as(row) else _conflict()
-    if insertion is Insertion.REFUSED:
-        return Problem("internal_error", "The turn could not be stored; it was not charged.")
-    if insertion is Insertion.DUPLICATE:
-        return Problem.unavailable()  # stored a moment ago, and not readable yet: ask again
-    if charge.verdict is Verdict.CONFLICT:
-        return _conflict()
-    return quota_problem(decision, _COMPONENTS[charge.verdict])
+def _charges(turns: Sequence[Turn]) -> list[TurnCharge]:
+    return [turn.charge() for turn in turns]
 
 
 def _conflict() -> Problem:

@@ -3,14 +3,14 @@
 from flask import Response
 from flask_smorest import Blueprint
 
-from app.access import Access, current_decision, current_principal, parse_then_admit
+from app.access import Access, current_decision, current_principal, parse_or_charge
 from app.http.body import load_body, read_object
 from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
-from app.http.query import NoQuery, load_query
+from app.http.query import load_query
 from app.http.responses import json_response
-from app.interactions.batches import MAX_BYTES, Batch
-from app.interactions.model import Filters, Turn
+from app.interactions.batch import MAX_BYTES, read_batch, record_batch
+from app.interactions.model import Filters
 from app.interactions.recording import Recorder
 from app.interactions.schemas import (
     BatchAnswerSchema,
@@ -29,7 +29,6 @@ blueprint = Blueprint(
     description="Turn traces, without any text.",
 )
 _LIST_QUERY = ListQuerySchema()
-_NO_QUERY = NoQuery()
 _BATCH = BatchSchema()
 
 
@@ -40,8 +39,9 @@ def list_() -> Response:
     """Newest first, the trailing 180 days, filters combined with AND."""
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
+    now_us = current_decision().now_us if cursor else provided(Access).walk_instant_us()
     page = provided(InteractionService).list_(
-        current_principal().account, Filters(**query), limit, cursor, current_decision().now_us
+        current_principal().account, Filters(**query), limit, cursor, now_us
     )
     return json_response({"data": page.items, "next_cursor": page.next_cursor})
 
@@ -50,7 +50,6 @@ def list_() -> Response:
 @blueprint.response(200, ItemSchema)
 def get(interaction_id: str) -> Response:
     """One trace; unknown, foreign and expired ones are the same 404."""
-    load_query(_NO_QUERY)
     account = current_principal().account
     now_us = current_decision().now_us
     return json_response(provided(InteractionService).get_(account, interaction_id, now_us))
@@ -62,28 +61,18 @@ def get(interaction_id: str) -> Response:
 @blueprint.doc(requestBody=body_of(TurnSchema))
 def record() -> Response:
     """Record one finished turn; the same turn again is found, not stored twice."""
-    recorder = provided(Recorder)
-    turn = parse_then_admit(_read_turn)
-    recorded = recorder.record(current_principal(), turn, provided(Access).admit)
+    recorder, account = provided(Recorder), current_principal().account
+    turn = parse_or_charge(lambda: recorder.read(account, read_object(), recorder.now_ms()))
+    recorded = recorder.record(account, turn, provided(Access))
     return json_response(recorded.item, 201 if recorded.is_new else 200)
 
 
 @blueprint.post("/batch")
 @blueprint.response(200, BatchAnswerSchema)
 @blueprint.doc(requestBody=body_of(BatchSchema))
-def record_batch() -> Response:
+def record_many() -> Response:
     """Record up to 500 finished turns; each one has its own result, in order."""
-    batch = parse_then_admit(_read_batch)
-    results = batch.record(provided(Recorder), current_principal(), provided(Access).admit)
-    return json_response({"results": results})
-
-
-def _read_turn() -> Turn:
-    load_query(_NO_QUERY)
-    return provided(Recorder).read(current_principal().account, read_object())
-
-
-def _read_batch() -> Batch:
-    load_query(_NO_QUERY)
-    bodies = load_body(_BATCH, MAX_BYTES)["interactions"]
-    return Batch.read(provided(Recorder), current_principal().account, bodies)
+    recorder, account = provided(Recorder), current_principal().account
+    bodies = parse_or_charge(lambda: load_body(_BATCH, MAX_BYTES)["interactions"])
+    elements = read_batch(recorder, account, bodies)
+    return json_response({"results": record_batch(recorder, account, elements, provided(Access))})

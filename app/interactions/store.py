@@ -106,8 +106,6 @@ class InteractionStore:
 
     def find_turns(self, account: str, turn_keys: Sequence[str]) -> dict[str, Document]:
         """The rows of these turns, by turn key; those that are not stored are left out."""
-        if not turn_keys:
-            return {}
         chosen = {"account": account, "turn_key": {"$in": list(turn_keys)}}
         return {row["turn_key"]: row for row in self._rows.find(chosen)}
 

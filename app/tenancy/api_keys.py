@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 from ulid import ULID
 
+from app.http.instants import cut_to_ms, utc_now
 from app.http.problems import Offence, Problem, offence, require_valid
 from app.tenancy import key_format
 from app.tenancy.key_format import ParsedKey
 from app.tenancy.model import ApiKey, Environment, Scope
-from app.http.instants import utc_now, cut_to_ms
 from app.tenancy.store import AlreadyStored, TenancyStore
 
 MAX_KEYS = 100

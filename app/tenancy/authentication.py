@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
+from app.http.instants import utc_now
 from app.http.problems import Problem
 from app.tenancy import key_format
 from app.tenancy.key_format import MalformedKey, ParsedKey
 from app.tenancy.model import ApiKey, Plan, Principal
-from app.http.instants import utc_now
 from app.tenancy.service import organization_of
 from app.tenancy.store import TenancyStore
 

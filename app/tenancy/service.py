@@ -6,9 +6,9 @@ from typing import Any
 
 from ulid import ULID
 
+from app.http.instants import cut_to_ms, utc_now
 from app.http.problems import Offence, Problem, offence, require_valid
 from app.tenancy.model import Organization, OveragePolicy, Plan
-from app.http.instants import utc_now, cut_to_ms
 from app.tenancy.plans import (
     BOUNDS,
     MAX_BURST,

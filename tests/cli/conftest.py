@@ -1,4 +1,4 @@
-"""Commands run in a process of their own making, on in-memory stores."""
+"""Commands, run in the process of the tests on in-memory stores."""
 
 import json
 from collections.abc import Callable

@@ -21,15 +21,8 @@ def charge(app: Flask, organization_id: str) -> None:
     """A turn that is charged and never stored."""
     with app.app_context():
         found = provided(Organizations).get_(organization_id)
-        who = Principal(
-            organization_id=found.id,
-            organization_name=found.name,
-            key_id="key_1",
-            scope=Scope.READ_WRITE,
-            environment=Environment.LIVE,
-            plan=found.plan,
-            limits=found.limits,
-            signed_up_on=found.signed_up_on,
+        who = Principal.of(
+            found, key_id="key_1", scope=Scope.READ_WRITE, environment=Environment.LIVE
         )
         provided(Gate).admit(who, [TurnCharge("turn_a", 2, "rel_a")])
 
@@ -83,8 +76,17 @@ def test_reconcile_tells_the_drift_of_each_account(
     }
 
 
-def test_reconcile_of_nothing_is_an_empty_answer(answer: Answer) -> None:
+def test_reconcile_of_nothing_says_so(answer: Answer, run: Callable[..., Result]) -> None:
     assert answer("quota", "reconcile") == []
+    result = run("quota", "reconcile")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Nothing to reconcile")
+
+
+def test_reconcile_cannot_both_watch_and_answer_in_json(run: Callable[..., Result]) -> None:
+    result = run("quota", "reconcile", "--watch", "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "leave out --json" in result.stderr
 
 
 def test_progress_bar_waits_as_long_as_told() -> None:

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.tenancy.model import Scope
-from scripts.lib.replay import main
-from scripts.lib.replay_trace import HEADER
+from scripts.lib.replay.__main__ import main
+from scripts.lib.replay.trace import HEADER
 from tests.callers import Caller, app_beside, hire
 from tests.servers import RunningService
 

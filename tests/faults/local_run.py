@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from app.backends.children import free_port
+from app.backends.children import free_port, stop
 from tests.servers import ROOT, wait_until
 
 START_TIMEOUT_S = 90
@@ -44,6 +43,9 @@ class LocalRun:
     def wait_until_ready(self) -> None:
         wait_until(self._is_announced, START_TIMEOUT_S)
 
+    def wait_until_it_runs(self, command: str) -> None:
+        wait_until(lambda: self._runs(command), START_TIMEOUT_S)
+
     def wait_for_end(self) -> int:
         return self.process.wait(STOP_TIMEOUT_S)
 
@@ -54,6 +56,10 @@ class LocalRun:
         while more := {child for child, parent in parents.items() if parent in found} - found:
             found |= more
         return found - {self.process.pid}
+
+    def _runs(self, command: str) -> bool:
+        assert self.process.poll() is None, self.text
+        return any(command in command_of(child) for child in self.descendants())
 
     def _is_announced(self) -> bool:
         assert self.process.poll() is None, self.text
@@ -84,15 +90,22 @@ def local_run(
             run.wait_until_ready()
         yield run
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(STOP_TIMEOUT_S)
+        stop(process, STOP_TIMEOUT_S)
 
 
 @contextmanager
 def taken_port() -> Iterator[int]:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         yield listener.getsockname()[1]
+
+
+def command_of(process_id: int) -> str:
+    """Its words; "" for a process that has ended."""
+    try:
+        words = Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return words.replace(b"\0", b" ").decode()
 
 
 def are_gone(process_ids: set[int]) -> bool:

@@ -3,12 +3,12 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from pymongo import MongoClient
@@ -18,15 +18,17 @@ from redis.exceptions import ResponseError
 
 from app.backends import OUTAGES, Backend, bundled, live
 from app.backends.bundled import BundledServer, running_mongod, running_redis
-from app.backends.children import FolderInUse, free_port, holding
+from app.backends.children import FolderInUse, free_port, holding, spawn
 from config.settings import BackendKind
 from tests.faults.local_run import are_gone
-from tests.servers import ROOT, settings_for, wait_until
+from tests.servers import ROOT, START_TIMEOUT_S, settings_for, wait_until
 
 REDIS_TIMEOUT_MS = 200
 MONGODB_TIMEOUT_MS = 500
 # Far above what a loaded machine adds, far below the drivers' own patience.
 SOON_S = 5
+# After which a client without patience of its own is let go, and a process is given up.
+END_TIMEOUT_S = 30
 
 STARTER = """
 import sys, threading
@@ -53,16 +55,17 @@ def test_data_is_there_after_a_restart_on_another_port(tmp_path: Path) -> None:
 
 
 def test_servers_die_with_a_killed_parent_and_the_folder_can_be_used_again(tmp_path: Path) -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert parent.stdout is not None
-    with parent.stdout as output:
-        mongod, redis, _, redis_url = output.readline().split()
-    with Redis.from_url(redis_url) as client:
-        client.set("mark", "acknowledged")
-    parent.kill()
-    parent.wait()
+    told = tmp_path / "told"
+    with told.open("wb") as output:
+        parent = spawn([sys.executable, "-c", STARTER, str(tmp_path)], output=output, folder=ROOT)
+    try:
+        wait_until(lambda: told.read_text().endswith("\n"), START_TIMEOUT_S)
+        mongod, redis, _, redis_url = told.read_text().split()
+        with Redis.from_url(redis_url, socket_timeout=END_TIMEOUT_S) as client:
+            client.set("mark", "acknowledged")
+    finally:
+        parent.kill()
+        parent.wait(END_TIMEOUT_S)
     with running_mongod(tmp_path / "m"), running_redis(tmp_path / "r") as server:
         assert are_gone({int(mongod), int(redis)})
         with Redis.from_url(server.url) as client:
@@ -106,10 +109,14 @@ def test_a_server_that_cannot_start_says_why(
 
 @contextmanager
 def frozen(process_id: int) -> Iterator[None]:
+    # A client that has no time-out of its own must fail the test, not stop it.
+    thaw = Timer(END_TIMEOUT_S, os.kill, (process_id, signal.SIGCONT))
     os.kill(process_id, signal.SIGSTOP)
+    thaw.start()
     try:
         yield
     finally:
+        thaw.cancel()
         os.kill(process_id, signal.SIGCONT)
 
 
@@ -155,7 +162,7 @@ def test_a_server_that_is_gone_is_an_outage_at_once(
 ) -> None:
     for server in servers:
         server.process.kill()
-        server.process.wait()
+        server.process.wait(END_TIMEOUT_S)
     for ask in (lambda: impatient.database.command("ping"), impatient.redis.ping):
         started_at = time.monotonic()
         with pytest.raises(OUTAGES):

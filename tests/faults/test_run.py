@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.local_run import LocalRun, are_gone, local_run, taken_port
+from tests.faults.local_run import LocalRun, are_gone, command_of, local_run, taken_port
 from tests.servers import ROOT, wait_until
 
 PLANS = {"free", "pro", "scale", "enterprise"}
@@ -54,7 +54,7 @@ def test_what_the_run_writes_is_for_its_owner_alone(served: LocalRun) -> None:
 def test_the_written_environment_lets_commands_reach_the_demo(served: LocalRun) -> None:
     line = f". {served.folder}/env && .venv/bin/flask --app wsgi org list --json"
     listed = subprocess.run(
-        ["bash", "-c", line], cwd=ROOT, check=True, capture_output=True, text=True
+        ["bash", "-c", line], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
     )
     ids = {organization["id"] for organization in json.loads(listed.stdout)}
     assert ids == set(served.demo["organizations"].values())
@@ -90,6 +90,31 @@ def test_kill_9_leaves_no_child_and_the_next_start_finds_everything(folder: Path
         assert are_gone(children)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "demo seed",
+        *(
+            pytest.param(command, marks=pytest.mark.long)
+            for command in ("mongod", "valkey-server", "db init", "gunicorn")
+        ),
+    ],
+)
+def test_kill_9_during_the_start_leaves_no_child_and_the_next_start_serves(
+    folder: Path, command: str
+) -> None:
+    # So long a history that its seeding cannot be over before the kill.
+    turns = "1000000" if command == "demo seed" else "0"
+    with local_run(folder, is_awaited=False, DEMO_TURNS=turns) as run:
+        run.wait_until_it_runs(command)
+        children = run.descendants()
+        run.process.kill()
+        run.wait_for_end()
+        assert wait_until(lambda: are_gone(children), timeout_s=20)
+    with local_run(folder, DEMO_TURNS="0", output="next.out") as run:
+        assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
+
+
 def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
     with taken_port() as port, local_run(folder, is_awaited=False, PORT=str(port)) as run:
         assert run.wait_for_end() == 1
@@ -101,7 +126,7 @@ def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
 def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:
         children = run.descendants()
-        named = {child for child in children if name in _command_of(child)}
+        named = {child for child in children if name in command_of(child)}
         os.kill(min(named), signal.SIGKILL)
         assert run.wait_for_end() == 1
         assert "ended with status -9" in run.text
@@ -119,11 +144,14 @@ def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
         assert run.wait_for_end() == 0
 
 
+@pytest.mark.parametrize("name", ["DEMO_TURNS", "WEB_CONCURRENCY"])
+def test_a_wrong_number_is_named_before_anything_is_served(folder: Path, name: str) -> None:
+    with local_run(folder, is_awaited=False, **{name: "many"}) as run:
+        assert run.wait_for_end() == 1
+        assert f"scripts/run: {name}=many is no number" in run.text
+
+
 def test_a_wrong_program_is_named(folder: Path) -> None:
     with local_run(folder, is_awaited=False, MONGOD_BIN="/nowhere/mongod") as run:
         assert run.wait_for_end() == 1
         assert "MONGOD_BIN=/nowhere/mongod is not a program" in run.text
-
-
-def _command_of(process_id: int) -> str:
-    return Path(f"/proc/{process_id}/cmdline").read_bytes().replace(b"\0", b" ").decode()

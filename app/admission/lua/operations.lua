@@ -131,7 +131,7 @@ local function seed()
     relationships_used = active, relationships_limit = tonumber(ARGV[6]),
     reservations = 0, remembered = 0,
     period_start = tonumber(ARGV[3]), period_end = tonumber(ARGV[4]),
-    generation = now, mark_at = now, mark_used = turns, clock_at = now,
+    generation = now, mark_at = now, mark_used = turns, settled_at = now, clock_at = now,
   }
   changed = true
   save_quota()
@@ -162,7 +162,7 @@ local function reconcile()
   if status == DONE then
     local used, turns = quota.turns_used, tonumber(ARGV[4])
     quota.turns_used = math.max(0, used + turns - quota.mark_used)
-    quota.mark_used = turns
+    quota.mark_used, quota.settled_at = turns, quota.mark_at
     drift, changed = quota.turns_used - used, true
   end
   save_quota()

@@ -8,6 +8,7 @@ local FIELDS = {
   'period_start', 'period_end',
   'generation',               -- instant of seeding: an older charge is not in these counters
   'mark_at', 'mark_used',     -- reconciliation: used by charges made before that instant
+  'settled_at',               -- the last mark that was compared: what is older is the ledger's count
   'clock_at',                 -- last instant given out
 }
 local KEPT_AFTER_PERIOD = 3 * DAY
@@ -18,8 +19,8 @@ local changed = false
 local function read_fields()
   local stored, fields = call('HMGET', KEYS[2], unpack(FIELDS)), {}
   for i, field in ipairs(FIELDS) do
-    if not stored[i] then return nil end
-    fields[field] = tonumber(stored[i])
+    fields[field] = stored[i] and tonumber(stored[i])
+    if not fields[field] then return nil end
   end
   return fields
 end

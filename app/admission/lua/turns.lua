@@ -64,11 +64,21 @@ local function exceeds(limit, wanted)
   return limit >= 0 and wanted > limit
 end
 
+-- The entry of a turn whose charge is still in the counters. Reconciliation has replaced those
+-- before `settled_at` by what the ledger holds: such a turn is stored and will be found, or it never
+-- was and is charged anew.
+local function recall_unsettled(turn)
+  local entry = recall(turn)
+  if not entry or entry.recorded_at >= quota.settled_at then return entry end
+  forget({turn})
+  return nil
+end
+
 -- What would become of `item` now, and its entry if it is remembered. A turn that costs nothing
 -- needs no memory: to charge it twice is harmless.
 local function judge(item, overage_allowed)
   if item.turns == 0 then return CHARGED end
-  local entry = recall(item.turn)
+  local entry = recall_unsettled(item.turn)
   if entry then
     local same = entry.turns == item.turns and entry.relationship == item.relationship
     return same and REMEMBERED or CONFLICT, entry
@@ -98,7 +108,7 @@ end
 
 -- Undoes the charge of that turn at that instant; false if there is none (any more).
 local function take_back(turn, recorded_at)
-  local entry = recall(turn)
+  local entry = recall_unsettled(turn)
   if not entry or entry.state ~= 'charged' or entry.recorded_at ~= recorded_at then return false end
   quota.turns_used = math.max(0, quota.turns_used - entry.turns)
   if recorded_at < quota.mark_at then quota.mark_used = quota.mark_used - entry.turns end

@@ -169,8 +169,7 @@ def test_bucket_and_quota_are_decided_together(
     assert decision.is_rate_limited is is_bucket_spent
     assert used(decision)[0] == int(outcome is Outcome.ADMITTED)
     assert decision.bucket.remaining == int(not is_bucket_spent)
-    waits = {Outcome.ADMITTED: 0, Outcome.RATE_LIMITED: SECOND_US}
-    assert decision.retry_after_us == waits.get(outcome, PERIOD.end_us - NOON_US)
+    assert decision.bucket.retry_after_us == SECOND_US * is_bucket_spent
 
 
 def test_several_turns_go_by_the_bucket_alone(world: World) -> None:

@@ -29,6 +29,7 @@ class Fields:
     generation: int
     mark_at: int
     mark_used: int
+    settled_at: int
     clock_at: int
 
 
@@ -131,7 +132,7 @@ class Oracle:
         if not self.is_loaded:
             now = max(self.now, newest + 1)
             self.references, self.turns, self.lapses = dict(references), {}, {}
-            self.fields = Fields(turns, len(references), 0, now, now, turns, now)
+            self.fields = Fields(turns, len(references), 0, now, now, turns, now, now)
         return self._reply(Status.DONE)
 
     def mark(self) -> int | None:
@@ -147,7 +148,7 @@ class Oracle:
         if status is Status.DONE:
             f = self.loaded
             change = max(-f.used, ledger_turns - f.mark_used)
-            f.used, f.mark_used = f.used + change, ledger_turns
+            f.used, f.mark_used, f.settled_at = f.used + change, ledger_turns, f.mark_at
         return self._reply(status, change)
 
     def mend(self, mark_at: int, corrections: Iterable[tuple[str, int, int]]) -> Reply:
@@ -200,11 +201,19 @@ class Oracle:
         del self.turns[turn], self.lapses[turn]
         self.loaded.remembered -= 1
 
+    def _recall(self, turn: str) -> Entry | None:
+        """An entry whose charge the last comparison has not replaced."""
+        entry = self.turns.get(turn)
+        if entry and entry.recorded_at < self.loaded.settled_at:
+            self._forget(turn)
+            return None
+        return entry
+
     def _judge(self, item: TurnCharge, quota: QuotaPolicy) -> int:
         name, f = item.relationship_id or "", self.loaded
         if item.turns == 0:
             return CHARGED
-        if entry := self.turns.get(item.turn_key):
+        if entry := self._recall(item.turn_key):
             same = (entry.turns, entry.relationship) == (item.turns, name)
             return REMEMBERED if same else CONFLICT
         if quota.overage_allowed:
@@ -247,7 +256,7 @@ class Oracle:
         return at, counted
 
     def _take_back(self, item: ItemCharge) -> bool:
-        entry, f = self.turns.get(item.turn_key), self.loaded
+        entry, f = self._recall(item.turn_key), self.loaded
         if entry is None or entry.recorded_at != item.recorded_at_us:
             return False
         f.used = max(0, f.used - entry.turns)

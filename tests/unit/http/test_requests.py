@@ -5,12 +5,12 @@ from io import BytesIO, RawIOBase
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
 from app.http.body import load_body, read_object
 from app.http.fields import StrictSchema, Token
 from app.http.problems import Problem
-from app.http.query import NoQuery, load_query
+from app.http.query import load_query, refuse_query
 
 CAP = 64
 
@@ -173,16 +173,23 @@ def test_a_query_is_read_strictly(app: Flask, query: str, faults: list[tuple[str
 def test_a_query_that_is_understood_is_loaded(app: Flask) -> None:
     with app.test_request_context("/?word=ada"):
         assert load_query(WordSchema()) == {"word": "ada"}
-    with app.test_request_context("/"):
-        assert load_query(NoQuery()) == {}
+
+
+@pytest.mark.parametrize("query", ["", "?", "?&&"])
+def test_no_parameters_are_no_fault(app: Flask, query: str) -> None:
+    with app.test_request_context(f"/{query}"):
+        refuse_query()
+        assert not request.args
+
+
+def test_a_route_without_parameters_names_those_that_came(app: Flask) -> None:
+    with app.test_request_context("/?a=1&b=2"), pytest.raises(Problem) as refusal:
+        refuse_query()
+
+    assert [fault["field"] for fault in refusal.value.details] == ["a", "b"]
 
 
 def test_a_flood_of_parameters_is_cut_off(app: Flask) -> None:
     query = "&".join(f"p{number}=" for number in range(900))
 
     assert len(list(query_faults(app, query, WordSchema()))) == 50
-
-
-def test_a_query_that_holds_no_parameter_is_empty(app: Flask) -> None:
-    with app.test_request_context("/?&&"):
-        assert load_query(NoQuery()) == {}

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.backends import Backend
-from app.tenancy.authentication import Authenticator
 from app.tenancy.api_keys import ApiKeys
+from app.tenancy.authentication import Authenticator
 from app.tenancy.model import ApiKey, Environment, Organization, Plan, Scope
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from app.http.problems import Problem
 from app.tenancy import key_format
-from app.tenancy.authentication import Authenticator
 from app.tenancy.api_keys import ApiKeys
+from app.tenancy.authentication import Authenticator
 from app.tenancy.model import Environment, Principal, Scope
 from tests.servers import PEPPER
 from tests.unit.tenancy.conftest import House
@@ -93,7 +93,9 @@ def test_a_token_that_is_not_well_formed_is_invalid(house: House, token: str) ->
 def test_a_well_formed_key_that_was_never_issued_is_invalid(
     house: House, environment: Environment
 ) -> None:
-    assert refused(house, f"Bearer {key_format.generate(environment).token}").code == "invalid_token"
+    assert (
+        refused(house, f"Bearer {key_format.generate(environment).token}").code == "invalid_token"
+    )
 
 
 @given(header=st.text(max_size=120))

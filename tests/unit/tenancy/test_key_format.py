@@ -49,15 +49,13 @@ def test_a_key_with_one_wrong_character_is_refused(position: int, character: str
             key_format.parse(typo)
 
 
-@given(position=st.integers(10, len(TOKEN) - 2))
+@given(st.integers(10, len(TOKEN) - 2).filter(lambda at: TOKEN[at] != TOKEN[at + 1]))
 def test_a_key_with_two_neighbours_swapped_is_refused(position: int) -> None:
     pair = TOKEN[position : position + 2]
     swapped = TOKEN[:position] + pair[::-1] + TOKEN[position + 2 :]
 
-    if pair[0] != pair[1]:
-        with pytest.raises(MalformedKey):
-            key_format.parse(swapped)
-    assert key_format.parse(TOKEN).token == TOKEN
+    with pytest.raises(MalformedKey):
+        key_format.parse(swapped)
 
 
 @given(st.text(max_size=80) | st.from_regex(CLIENT_PATTERN, fullmatch=True))

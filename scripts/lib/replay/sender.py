@@ -11,9 +11,9 @@ from random import uniform
 from threading import Event, Lock, Thread
 from typing import Any
 
-from scripts.lib.replay_client import Answer, Client, Unreachable
-from scripts.lib.replay_schedule import Shot
-from scripts.lib.replay_summary import (
+from scripts.lib.replay.client import Answer, Client, Unreachable
+from scripts.lib.replay.schedule import Shot
+from scripts.lib.replay.summary import (
     ACCEPTED,
     DUPLICATE,
     RATE_LIMITED,
@@ -21,7 +21,7 @@ from scripts.lib.replay_summary import (
     outcome_of_error,
     outcome_of_result,
 )
-from scripts.lib.replay_turns import Recipe
+from scripts.lib.replay.turns import Recipe
 
 SINGLE, BATCH = "/v1/interactions", "/v1/interactions/batch"
 _OUTCOMES: Mapping[int, str] = {201: ACCEPTED, 200: DUPLICATE}

@@ -1,12 +1,11 @@
 """The stores of the local run: one's own, the bundled servers, or the in-memory twins."""
 
 import json
-import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.backends.bundled import (
     BinaryMissing,
@@ -16,10 +15,11 @@ from app.backends.bundled import (
     running_mongod,
     running_redis,
 )
-from scripts.lib.local_files import DataFolder
-from scripts.lib.messages import Failure, say, warn
+from app.backends.children import spawn, stop
+from scripts.lib import ROOT
+from scripts.lib.local.files import DataFolder
+from scripts.lib.local.messages import Failure, say, warn
 
-ROOT = Path(__file__).resolve().parents[2]
 MEMORY = "memory"
 BUNDLED = "bundled"
 DEMO_TURNS = "20000"
@@ -87,14 +87,21 @@ def _memory() -> Stores:
 
 
 def _flask(environ: Mapping[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-        cwd=ROOT,
-        env=dict(environ),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise Failure(f"`flask {' '.join(arguments[:2])}` failed: see its message above")
-    return done.stdout
+    """What the command prints; its messages go to the terminal as it writes them."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+    with tempfile.TemporaryFile() as answer:
+        number = answer.fileno()
+        process = spawn(
+            ["bash", "-c", 'exec "$@" >&"$0"', str(number), *command],
+            environ=environ,
+            inherited=[number],
+            folder=ROOT,
+        )
+        try:
+            status = process.wait()
+        finally:
+            stop(process)
+        if status != 0:
+            raise Failure(f"`flask {' '.join(arguments[:2])}` failed: see its message above")
+        answer.seek(0)
+        return answer.read().decode()

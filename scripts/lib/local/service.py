@@ -12,9 +12,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from app.backends.children import spawn, stop
-from scripts.lib.messages import Failure
+from scripts.lib import ROOT
+from scripts.lib.local.messages import Failure
 
-ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 READY_TIMEOUT_S = 60
 POLL_INTERVAL_S = 0.05

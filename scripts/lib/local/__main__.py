@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
-from scripts.lib.local_files import DataFolder
-from scripts.lib.messages import Failure, print_places, print_ready, say
-from scripts.lib.service import address_of, ended_early, listen, running_gunicorn
-from scripts.lib.stores import DEMO_TURNS, MEMORY_DEMO_TURNS, Stores, open_stores, prepare
+from scripts.lib import ROOT
+from scripts.lib.local.files import DataFolder
+from scripts.lib.local.messages import Failure, print_places, print_ready, say
+from scripts.lib.local.service import address_of, ended_early, listen, running_gunicorn
+from scripts.lib.local.stores import DEMO_TURNS, MEMORY_DEMO_TURNS, Stores, open_stores, prepare
 
-ROOT = Path(__file__).resolve().parents[2]
 WATCH_INTERVAL_S = 0.2
 HOLD_WAIT_S = 30
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -64,11 +64,11 @@ def _run(started_at: float) -> NoReturn:
             prepare(stores, folder, environ)
         say("starting gunicorn")
         base_url = "http://{}:{}".format(*address_of(listener))
-        application = "scripts.lib.memory_service:app" if stores.is_memory else "wsgi:app"
+        application = "scripts.lib.local.memory_service:app" if stores.is_memory else "wsgi:app"
         gunicorn = stack.enter_context(
             running_gunicorn(application, listener, folder.service_log, environ, [hold])
         )
-        demo = folder.seed(stores.identity) or {}
+        demo = seeded(folder, stores.identity)
         folder.announce(base_url, environ, demo)
         print_ready(base_url, demo, time.monotonic() - started_at)
         print_places(folder.path, folder.service_log, has_commands=not stores.is_memory)
@@ -101,13 +101,26 @@ def _environ(stores: Stores, folder: DataFolder) -> Mapping[str, str]:
         # Here, because a run that is killed could not clear it from memory.
         "PROMETHEUS_MULTIPROC_DIR": str(folder.path / "metrics"),
     }
-    environ = defaults | os.environ | folder.secrets(os.environ) | stores.environ
+    environ = {**defaults, **os.environ, **folder.secrets(os.environ), **stores.environ}
     environ["DATA_DIR"] = str(folder.path)
     if stores.is_memory:
         environ["WEB_CONCURRENCY"] = "1"
-    if not environ["DEMO_TURNS"].isdigit():
-        raise Failure(f"DEMO_TURNS={environ['DEMO_TURNS']} is no number of turns")
+    # gunicorn reads WEB_CONCURRENCY before its settings could complain of it.
+    for name in ("DEMO_TURNS", "WEB_CONCURRENCY"):
+        if not (environ[name].isascii() and environ[name].isdigit()):
+            raise Failure(f"{name}={environ[name]} is no number: give one, or unset it")
     return environ
+
+
+def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:
+    """The demo that was seeded into `stores`; Failure if its keys are gone."""
+    demo = folder.seed(stores)
+    if demo is None:
+        raise Failure(
+            f"DATA_DIR {folder.path} lost the demo's keys during the start: leave its files "
+            "alone and start again"
+        )
+    return demo
 
 
 def _watch(stores: Stores, gunicorn: subprocess.Popen[bytes], folder: DataFolder) -> NoReturn:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.replay_summary import (
+from scripts.lib.replay.summary import (
     Tally,
     as_text,
     outcome_of_error,

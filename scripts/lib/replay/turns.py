@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from app.http.instants import format_ms
-from scripts.lib.replay_trace import Arrival
+from scripts.lib.replay.trace import Arrival
 
 USERS_COUNT = 400
 _PERSONALITIES = ("pers_ada", "pers_bruno", "pers_chiyo", "pers_dara")

@@ -6,8 +6,8 @@ import pytest
 
 from app.http.instants import parse_ms
 from app.interactions.schemas import TurnSchema
-from scripts.lib.replay_trace import Arrival
-from scripts.lib.replay_turns import USERS_COUNT, Recipe
+from scripts.lib.replay.trace import Arrival
+from scripts.lib.replay.turns import USERS_COUNT, Recipe
 
 START_MS = parse_ms("2026-11-23T10:00:00.000Z")
 RECIPE = Recipe("conv", START_MS, 1)

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from app import create_app
-from app.schema import ensure_schema
 from app.cli.demo import seed_demo
-from scripts.lib.local_files import DataFolder
-from scripts.lib.stores import MEMORY
+from app.schema import ensure_schema
+from scripts.lib.local.files import DataFolder
+from scripts.lib.local.stores import MEMORY
 
 app = create_app()
 with app.app_context():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.replay_client import Answer, Client
+from scripts.lib.replay.client import Answer, Client
 
 MOST_TRIES = 5
 NEEDED_SCOPE = "read_write"

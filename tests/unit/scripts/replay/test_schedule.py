@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.replay_schedule import plan_shots
-from scripts.lib.replay_trace import Arrival
+from scripts.lib.replay.schedule import plan_shots
+from scripts.lib.replay.trace import Arrival
 
 
 def arrivals(*offsets_us: int) -> list[Arrival]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.replay_trace import EXAMPLE, HEADER, Arrival, TraceError, read_trace
+from scripts.lib.replay.trace import EXAMPLE, HEADER, Arrival, TraceError, read_trace
 
 
 def trace(folder: Path, *lines: str, end: str = "\n") -> Path:

@@ -1,6 +1,6 @@
 """`scripts/replay`: sends the arrivals of a trace to a running service and sums up what became.
 
-See `replay_trace` for the format, `replay_turns` for what is made up, `replay_sender` for the way.
+See `trace.py` for the format, `turns.py` for what is made up, `sender.py` for the way.
 """
 
 import os
@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.http.instants import format_ms, parse_ms
-from scripts.lib.replay_client import Unreachable
-from scripts.lib.replay_schedule import Shot, plan_shots
-from scripts.lib.replay_sender import Replay
-from scripts.lib.replay_summary import as_text, summarize
-from scripts.lib.replay_target import NoTarget, Target, choose_target
-from scripts.lib.replay_trace import Arrival, TraceError, read_trace
-from scripts.lib.replay_turns import Recipe
+from scripts.lib import ROOT
+from scripts.lib.replay.client import Unreachable
+from scripts.lib.replay.schedule import Shot, plan_shots
+from scripts.lib.replay.sender import Replay
+from scripts.lib.replay.summary import as_text, summarize
+from scripts.lib.replay.target import NoTarget, Target, choose_target
+from scripts.lib.replay.trace import Arrival, TraceError, read_trace
+from scripts.lib.replay.turns import Recipe
 
-ROOT = Path(__file__).resolve().parents[2]
 OLDEST_S = 48 * 3_600
 INTERRUPTED = 130
 HELP = """Send the arrivals in FILE to a running Turnledger, in their own rhythm but faster.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from scripts.lib.replay_trace import Arrival
+from scripts.lib.replay.trace import Arrival
 
 
 @dataclass(frozen=True, slots=True)

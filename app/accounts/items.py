@@ -1,0 +1,51 @@
+"""Principals, plans and keys as they are told, over HTTP and by commands alike."""
+
+from typing import Any
+
+from app.http.instants import format_datetime
+from app.tenancy.model import ApiKey, Plan, Principal
+
+Item = dict[str, Any]
+
+
+def me_item(principal: Principal) -> Item:
+    """A principal on the wire."""
+    return {
+        "organization": {
+            "id": principal.organization_id,
+            "name": principal.organization_name,
+            "plan": principal.plan,
+        },
+        "key_id": principal.key_id,
+        "scopes": [scope.value for scope in principal.scope.included],
+        "environment": principal.environment.value,
+        "plan": principal.plan,
+    }
+
+
+def plan_item(plan: Plan) -> Item:
+    """A plan on the wire."""
+    limits = plan.limits
+    return {
+        "plan": plan.id,
+        "name": plan.name,
+        "requests_per_second": limits.requests_per_second,
+        "burst": limits.burst,
+        "turns_per_period": limits.turns,
+        "active_relationships": limits.active_relationships,
+        "overage_policy": limits.overage_policy.value,
+    }
+
+
+def api_key_item(key: ApiKey) -> Item:
+    """A key on the wire, without its secret."""
+    return {
+        "id": key.id,
+        "scope": key.scope.value,
+        "environment": key.environment.value,
+        "label": key.label,
+        "hint": key.hint,
+        "created_at": format_datetime(key.created_at),
+        "expires_at": format_datetime(key.expires_at) if key.expires_at else None,
+        "revoked_at": format_datetime(key.revoked_at) if key.revoked_at else None,
+    }

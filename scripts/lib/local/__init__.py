@@ -1,0 +1,1 @@
+"""Runs the service on this machine, with everything that it needs."""

@@ -1,0 +1,1 @@
+"""Sends recorded arrivals to a running service."""

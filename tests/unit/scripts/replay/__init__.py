@@ -1,0 +1,1 @@
+"""What makes up a replay, without a service."""
