@@ -179,7 +179,7 @@ class Access:
         decision: Decision | None = g.get("decision")
         if decision is not None:
             response.headers.update(rate_headers(decision))
-            if "principal" in g and _shows_quota(response):
+            if "principal" in g and _shows_quota(response, decision):
                 quota = decision.quota or self._find_quota(current_principal())
                 response.headers.update(quota_headers(quota) if quota else {})
         if "principal" in g:
@@ -244,6 +244,8 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
     return None
 
 
-def _shows_quota(response: Response) -> bool:
-    is_recording = POLICIES[request.endpoint or ""].door is Door.RECORDING
-    return is_recording or response.status_code in (403, 429)
+def _shows_quota(response: Response, decision: Decision) -> bool:
+    is_recorded = (
+        POLICIES[request.endpoint or ""].door is Door.RECORDING and response.status_code < 300
+    )
+    return is_recorded or bool(decision.items) or response.status_code in (403, 429)

@@ -5,7 +5,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -90,28 +90,34 @@ def test_kill_9_leaves_no_child_and_the_next_start_finds_everything(folder: Path
         assert are_gone(children)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "demo seed",
-        *(
-            pytest.param(command, marks=pytest.mark.long)
-            for command in ("mongod", "valkey-server", "db init", "gunicorn")
-        ),
-    ],
-)
-def test_kill_9_during_the_start_leaves_no_child_and_the_next_start_serves(
-    folder: Path, command: str
-) -> None:
-    # So long a history that its seeding cannot be over before the kill.
-    turns = "1000000" if command == "demo seed" else "0"
-    with local_run(folder, is_awaited=False, DEMO_TURNS=turns) as run:
+def kill_while(command: str, folder: Path, **environ: str) -> None:
+    """Kill the run as soon as it has such a child; AssertionError unless all children end soon."""
+    with local_run(folder, is_awaited=False, output="killed.out", **environ) as run:
         run.wait_until_it_runs(command)
         children = run.descendants()
         run.process.kill()
         run.wait_for_end()
-        assert wait_until(lambda: are_gone(children), timeout_s=20)
-    with local_run(folder, DEMO_TURNS="0", output="next.out") as run:
+        wait_until(lambda: are_gone(children), timeout_s=20)
+
+
+def test_kill_9_ends_the_seeding_of_servers_that_live_on(
+    folder: Path, own_stores: Callable[[], tuple[str, str]]
+) -> None:
+    mongodb_uri, redis_url = own_stores()
+    stores = {"MONGODB_URI": mongodb_uri, "REDIS_URL": redis_url}
+    # So long a history that its seeding cannot end by itself.
+    kill_while("demo seed", folder, DEMO_TURNS="10000000", **stores)
+    with local_run(folder, DEMO_TURNS="0", **stores) as run:
+        assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["mongod", "valkey-server", "db init", "demo seed", "gunicorn"])
+def test_kill_9_at_any_step_leaves_no_child_and_the_next_start_serves(
+    folder: Path, command: str
+) -> None:
+    kill_while(command, folder)
+    with local_run(folder) as run:
         assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
 
 

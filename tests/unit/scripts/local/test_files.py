@@ -22,5 +22,5 @@ def test_a_start_without_a_demo_says_so_and_names_the_remedy(tmp_path: Path) -> 
     folder = DataFolder(tmp_path)
     folder.keep_seed("other", DEMO)
 
-    with pytest.raises(Failure, match="lost the demo's keys.*start again"):
+    with pytest.raises(Failure, match=r"lost the demo's keys.*start again"):
         seeded(folder, "bundled")
