@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
 from app.access import Access
@@ -12,6 +13,7 @@ from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.backends import OUTAGES, Backend, connect
+from app.http.instants import datetime_of_us
 from app.interactions.cursor import Cursors
 from app.interactions.history import HistoryImport
 from app.interactions.ids import TurnKeys
@@ -24,7 +26,7 @@ from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 
 __all__ = ["OUTAGES", "Services", "build"]
 
@@ -64,13 +66,18 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     maintenance_script = AdmissionScript(backend.maintenance_redis)
     clock = LedgerClock(backend.redis)
     keys = TurnKeys(settings.id_key)
+
+    def now() -> datetime:
+        """Redis's clock, so that keys expire alike on every machine."""
+        return datetime_of_us(clock.now_us())
+
     gate = Gate(script, Seeder(maintenance_script, ledger), clock)
     return Services(
         settings=settings,
         backend=backend,
         tenancy_store=tenancy,
         organizations=Organizations(tenancy, plans),
-        api_keys=ApiKeys(tenancy, settings.key_peppers),
+        api_keys=ApiKeys(tenancy, settings.key_peppers, now),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
         recorder=Recorder(store, clock, keys),
@@ -79,14 +86,21 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
         access=Access(
-            Authenticator(tenancy, plans, settings.key_peppers),
+            Authenticator(tenancy, plans, settings.key_peppers, now=now),
             gate,
-            IpLimits(script, settings.ip_limit),
+            _ip_limits(script, settings.ip_limit),
             settings.operator_token,
             OUTAGES,
         ),
-        probes=Probes(_pings(backend), OUTAGES),
+        probes=Probes(_pings(backend), store.has_schema, OUTAGES),
     )
+
+
+def _ip_limits(script: AdmissionScript, limit: str) -> IpLimits:
+    try:
+        return IpLimits(script, limit)
+    except ValueError as error:
+        raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
 
 
 def _pings(backend: Backend) -> dict[str, Callable[[], object]]:

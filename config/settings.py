@@ -12,11 +12,13 @@ from typing import Any
 from environs import Env, EnvValidationError
 from limits import parse
 from marshmallow import ValidationError
-from marshmallow.validate import URL, Length, OneOf, Range
+from marshmallow.validate import URL, Length, OneOf, Range, Regexp
 
 _PLANS_FILE = Path(__file__).resolve().parent / "plans.toml"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _SECRET = Length(min=32, error="needs at least 32 random characters")
+_MONGODB = Regexp(r"mongodb(\+srv)?://.", error="must be an address like mongodb://host/database")
+_REDIS = Regexp(r"(rediss?|unix)://.", error="must be an address like redis://host:6379/0")
 
 
 class SettingsError(Exception):
@@ -65,18 +67,20 @@ class Settings:
         except EnvValidationError as error:
             raise SettingsError(_explain(error)) from None
         # A variable that is not set leaves the default that stands in the class above.
-        return cls(**{name: value for name, value in values.items() if value is not None})
+        settings = cls(**{name: value for name, value in values.items() if value is not None})
+        if settings.request_deadline_s * 1_000 <= settings.mongodb_timeout_ms:
+            # Reconciling waits one deadline for rows on their way, and is exact only then.
+            raise SettingsError("REQUEST_DEADLINE_S must be longer than MONGODB_TIMEOUT_MS.")
+        return settings
 
 
 def _read(env: Env) -> dict[str, Any]:
     backend = env.enum("BACKEND", BackendKind.LIVE, enum=BackendKind, by_value=True)
-    address: dict[str, Any] = {"validate": Length(min=1)}
-    if backend is BackendKind.MEMORY:
-        address["default"] = None
+    address: dict[str, Any] = {"default": None} if backend is BackendKind.MEMORY else {}
     return {
         "backend": backend,
-        "mongodb_uri": env.str("MONGODB_URI", **address),
-        "redis_url": env.str("REDIS_URL", **address),
+        "mongodb_uri": env.str("MONGODB_URI", validate=_MONGODB, **address),
+        "redis_url": env.str("REDIS_URL", validate=_REDIS, **address),
         "key_peppers": _secrets(env, "KEY_PEPPERS"),
         "id_key": env.str("ID_KEY", validate=_SECRET),
         "cursor_secrets": _secrets(env, "CURSOR_SECRETS"),
@@ -93,12 +97,12 @@ def _read(env: Env) -> dict[str, Any]:
 
 
 def _secrets(env: Env, name: str) -> tuple[str, ...]:
-    items: list[str] | None = env.list(name, validate=[Length(min=1), _each_secret])
+    items: list[str] | None = env.list(name, validate=_each_secret)
     return tuple(items or ())
 
 
 def _each_secret(items: list[str]) -> None:
-    for item in items:
+    for item in items or [""]:
         _SECRET(item)
 
 
@@ -111,7 +115,7 @@ def _is_rate(text: str) -> None:
     try:
         parse(text)
     except ValueError:
-        raise ValidationError("say it like '20 per 2 seconds'") from None
+        raise ValidationError("say it like 20/2seconds") from None
 
 
 def _explain(error: EnvValidationError) -> str:

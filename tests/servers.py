@@ -64,7 +64,7 @@ def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, s
         "CURSOR_SECRETS": CURSOR_SECRET,
         "OPERATOR_TOKEN": OPERATOR_TOKEN,
         "REDIS_TIMEOUT_MS": "5000",
-        "MONGODB_TIMEOUT_MS": "10000",
+        "MONGODB_TIMEOUT_MS": "5000",
         "IP_LIMIT": "10000 per second",
         **changes,
     }

@@ -6,6 +6,7 @@ and a storage that run our script, and never writes a header: the decision goes 
 
 from contextvars import ContextVar
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -74,16 +75,21 @@ class TokenBucketRateLimiter(RateLimiter):
 STRATEGIES[STRATEGY] = TokenBucketRateLimiter  # type: ignore[assignment]
 
 
+@cache
 def bucket_policy(item: RateLimitItem) -> BucketPolicy:
     """`20 per 2 seconds` is a burst of 20, refilled at 10 per second."""
     return BucketPolicy(Fraction(item.amount, item.get_expiry()), item.amount)
 
 
 class IpLimits:
-    """A bucket for each client address, charged only if asked; `limit`: `20 per 2 seconds`."""
+    """A bucket for each client address, charged only if asked; `limit`: `20 per 2 seconds`.
+
+    ValueError if no exact bucket can be made of `limit`.
+    """
 
     def __init__(self, script: AdmissionScript, limit: str) -> None:
         self._item = parse(limit)
+        bucket_policy(self._item)
         self._limiter = Limiter(
             get_remote_address,
             strategy=STRATEGY,

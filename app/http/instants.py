@@ -31,6 +31,11 @@ def format_ms(instant_ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1000:03d}Z"
 
 
+def datetime_of_us(instant_us: int) -> datetime:
+    """The aware `datetime` of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=instant_us)
+
+
 def format_us(instant_us: int) -> str:
     """The wire form of microseconds since 1970, rounded up: nothing is promised too early."""
     return format_ms(-(-instant_us // 1_000))

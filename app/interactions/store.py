@@ -74,6 +74,10 @@ class InteractionStore:
             ]
         )
 
+    def has_schema(self) -> bool:
+        """Whether every index is there; a list without its index is refused by the database."""
+        return set(INDEXES) <= set(self._rows.index_information())
+
     def _ensure_validator(self) -> None:
         validation: dict[str, Any] = {
             "validator": {"$jsonSchema": bson_schema()},

@@ -3,20 +3,27 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from flask import Response
 from flask_smorest import Blueprint
 
 from app.http.provide import provided
 from app.http.responses import json_response
 
+_log = structlog.get_logger("turnledger.health")
 blueprint = Blueprint("health", __name__, description="For platforms and load balancers.")
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """One probe a store: returns quietly when it answers, raises one of `failures` when not."""
+    """What readiness depends on.
+
+    One probe a store: returns quietly when it answers, raises one of `failures` when not.
+    `has_schema` tells whether the database has its indexes, without which no list can be read.
+    """
 
     probes: Mapping[str, Callable[[], object]]
+    has_schema: Callable[[], bool]
     failures: tuple[type[Exception], ...]
 
     def check(self) -> dict[str, str]:
@@ -41,9 +48,13 @@ def alive() -> Response:
 @blueprint.get("/readyz")
 @blueprint.doc(security=[])
 def ready() -> Response:
-    """200 `ready`; 200 `degraded` while Redis is down; 503 while MongoDB is down."""
-    stores = provided(Probes).check()
+    """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes."""
+    probes = provided(Probes)
+    stores = probes.check()
     if stores["mongodb"] == "down":
         return json_response({"status": "unavailable", "stores": stores}, 503)
+    if not probes.has_schema():
+        _log.error("schema_missing", remedy="run `flask --app wsgi db init`")
+        return json_response({"status": "unavailable", "stores": stores, "schema": "missing"}, 503)
     status = "ready" if stores["redis"] == "up" else "degraded"
     return json_response({"status": status, "stores": stores})

@@ -213,6 +213,22 @@ def test_a_chunked_body_over_the_cap_is_413_also_when_padded(
     assert sender.caller.rows_count() == 0
 
 
+@pytest.mark.parametrize("broken", [b"ZZZ\r\n", b"3\r\nabcdef\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("path", [LIST, BATCH, "/v1/api-keys"])
+def test_a_body_that_does_not_arrive_whole_is_400(sender: Sender, path: str, broken: bytes) -> None:
+    assert_refused("broken chunks", sender.json(path, broken, CHUNKED))
+
+
+@pytest.mark.parametrize("host", [b"xn--zz--", b"<script>", b"a b", b"\xff", b""])
+def test_an_odd_host_is_no_way_to_upset_the_renderer(sender: Sender, host: bytes) -> None:
+    request = b"GET /nope HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host
+
+    answer = sender.raw(request)
+
+    assert 400 <= answer.status < 500
+    assert b"<script>" not in answer.body
+
+
 def test_a_chunked_body_within_the_cap_is_read(sender: Sender) -> None:
     whole_body = json.dumps(body()).encode()
 

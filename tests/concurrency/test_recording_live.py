@@ -94,7 +94,7 @@ def test_after_a_wipe_in_mid_load_one_reconcile_makes_the_counter_equal_the_ledg
     serve: Serve, flushed_at: int
 ) -> None:
     limit, threads_count = 300, 8
-    service, app = serve(workers_count=3, REQUEST_DEADLINE_S="1")
+    service, app = serve(workers_count=3)
     caller = hire(app, turns=limit, requests_per_second=5_000, burst=9_000)
 
     with wire(service, caller) as client, redis_of(service) as redis:

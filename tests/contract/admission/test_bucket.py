@@ -71,10 +71,10 @@ def test_no_interval_admits_more_than_burst_and_refill(
 
 def test_polling_while_refused_delays_nothing(world: World, hand: Hand) -> None:
     refused = spend_until_refused(world)
-    for _ in range(refused.retry_after_us // 10_000 - 1):
+    for _ in range(refused.bucket.retry_after_us // 10_000 - 1):
         hand.us += 10_000
         assert spend(world).outcome is Outcome.RATE_LIMITED
-    hand.us = refused.now_us + refused.retry_after_us
+    hand.us = refused.now_us + refused.bucket.retry_after_us
     assert spend(world).outcome is Outcome.ADMITTED
 
 
@@ -113,15 +113,15 @@ def test_clock_that_steps_back_heals_at_once(world: World, hand: Hand, step_us: 
     hand.us -= step_us
     again = spend(world)
     assert again.outcome is Outcome.RATE_LIMITED
-    assert again.retry_after_us == refused.retry_after_us
-    hand.us += again.retry_after_us
+    assert again.bucket.retry_after_us == refused.bucket.retry_after_us
+    hand.us += again.bucket.retry_after_us
     assert spend(world).outcome is Outcome.ADMITTED
 
 
 def test_small_step_back_is_waited_out(world: World, hand: Hand) -> None:
     refused = spend_until_refused(world)
     hand.us -= SECOND_US
-    assert spend(world).retry_after_us == refused.retry_after_us + SECOND_US
+    assert spend(world).bucket.retry_after_us == refused.bucket.retry_after_us + SECOND_US
 
 
 def test_clock_that_jumps_ahead_gives_one_burst(world: World, hand: Hand) -> None:

@@ -88,6 +88,7 @@ def test_one_read_tells_an_operator_all(world: World) -> None:
         "generation": str(decision.generation),
         "mark_at": str(decision.generation),
         "mark_used": "0",
+        "settled_at": str(decision.generation),
         "clock_at": str(item.recorded_at_us),
     }
     assert world.client.hgetall(KEYS.for_script()[3]) == {

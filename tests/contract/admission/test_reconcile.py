@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.admission.decision import Decision, TurnCharge
+from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.keys import AccountKeys
 from app.tenancy.model import Environment
 from tests.unit.admission.world import (
@@ -132,6 +132,27 @@ def test_charge_that_never_settled_is_given_back_and_told_as_drift(world: World)
     (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
     assert (result.turns_used, result.turns_drift) == (1, -2)
     assert (result.relationships_used, result.relationships_drift) == (1, -1)
+    assert_exact(world)
+
+
+def test_charge_that_was_given_back_is_charged_anew_when_its_turn_comes_again(world: World) -> None:
+    lost = world.gate.admit(WHO, [A])
+    world.reconcile()
+    (before,) = lost.items
+
+    again = world.record(WHO, A)
+
+    (after,) = again.items
+    assert after.verdict is Verdict.CHARGED
+    assert after.recorded_at_us > before.recorded_at_us
+    assert_exact(world)
+
+
+def test_refund_of_a_charge_that_was_given_back_changes_nothing(world: World) -> None:
+    lost = world.gate.admit(WHO, [A])
+    world.record(WHO, B)
+    world.reconcile()
+    world.gate.refund(WHO, lost, [0])
     assert_exact(world)
 
 

@@ -137,7 +137,13 @@ def test_every_offence_is_told_at_once_and_the_first_is_the_message() -> None:
 
 
 def test_a_flood_of_offences_is_cut_off() -> None:
-    assert len(offences_of({f"field{number}": 1 for number in range(10_000)})) == 50
+    assert len(offences_of({f"field{number}": 1 for number in range(64)})) == 50
+
+
+def test_an_object_with_too_many_fields_is_one_offence() -> None:
+    (found,) = offences_of({f"field{number}": 1 for number in range(10_000)})
+
+    assert (found["field"], found["code"]) == ("body", "too_many")
 
 
 @given(st.text())

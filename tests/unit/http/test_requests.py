@@ -186,7 +186,7 @@ def test_a_route_without_parameters_names_those_that_came(app: Flask) -> None:
     with app.test_request_context("/?a=1&b=2"), pytest.raises(Problem) as refusal:
         refuse_query()
 
-    assert [fault["field"] for fault in refusal.value.details] == ["a", "b"]
+    assert {fault["field"] for fault in refusal.value.details} == {"a", "b"}
 
 
 def test_a_flood_of_parameters_is_cut_off(app: Flask) -> None:

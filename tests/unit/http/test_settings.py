@@ -117,3 +117,19 @@ def test_a_plans_file_may_be_named(environ: pytest.MonkeyPatch, tmp_path: Path) 
     own.write_text("")
 
     assert settings_from(environ, **GOOD | {"PLANS_FILE": str(own)}).plans_file == own
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MONGODB_URI", "postgres://host/db"), ("REDIS_URL", "host:6379"), ("REDIS_URL", "")],
+)
+def test_an_address_of_another_kind_is_refused(
+    environ: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert f"  {name}: must be an address" in complaint(environ, **GOOD | {name: value})
+
+
+def test_a_deadline_must_outlast_the_store(environ: pytest.MonkeyPatch) -> None:
+    times = {"REQUEST_DEADLINE_S": "2", "MONGODB_TIMEOUT_MS": "2000"}
+
+    assert "REQUEST_DEADLINE_S must be longer" in complaint(environ, **GOOD | times)
