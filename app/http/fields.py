@@ -5,6 +5,7 @@ These take a value for what it is, and say why not with a `Reason`.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,76 +111,69 @@ class Count(validate.Length):
         return value
 
 
-class Integer(fields.Integer):
-    """An integer within bounds; neither a float, nor a numeral, nor a boolean."""
+class _Strict:
+    """A field that takes a value for what it is."""
 
     default_error_messages = _COMMON
+
+    @abstractmethod
+    def _take(self, value: Any) -> Any:
+        """The loaded value, or the refusal of it."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return self._take(value)
+
+
+class Integer(_Strict, fields.Integer):
+    """An integer within bounds; neither a float, nor a numeral, nor a boolean."""
 
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> int:
+    def _take(self, value: Any) -> int:
         if type(value) is not int:
             raise refuse("invalid_type", "must be an integer")
         return value
 
 
-class Number(fields.Float):
+class Number(_Strict, fields.Float):
     """A finite number within bounds; neither a numeral nor a boolean."""
-
-    default_error_messages = _COMMON
 
     def __init__(self, minimum: float, maximum: float, **options: Any) -> None:
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> float:
+    def _take(self, value: Any) -> float:
         if type(value) not in (int, float):
             raise refuse("invalid_type", "must be a number")
         return float(value)
 
 
-class Boolean(fields.Boolean):
+class Boolean(_Strict, fields.Boolean):
     """`true` or `false`, nothing that resembles them."""
 
-    default_error_messages = _COMMON
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> bool:
+    def _take(self, value: Any) -> bool:
         if type(value) is not bool:
             raise refuse("invalid_type", "must be true or false")
         return value
 
 
-class Token(fields.String):
+class Token(_Strict, fields.String):
     """A string without white space that matches an anchored pattern."""
-
-    default_error_messages = _COMMON
 
     def __init__(self, pattern: str, **options: Any) -> None:
         super().__init__(validate=Shape(re.compile(pattern, re.ASCII)), **options)
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
+    def _take(self, value: Any) -> str:
         return _string(value)
 
 
-class Choice(fields.String):
+class Choice(_Strict, fields.String):
     """One word of an enumeration."""
-
-    default_error_messages = _COMMON
 
     def __init__(self, choices: Iterable[str], **options: Any) -> None:
         super().__init__(validate=OneOf(tuple(choices)), **options)
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
+    def _take(self, value: Any) -> str:
         return _string(value)
 
 
@@ -212,18 +206,14 @@ class Part(fields.Nested):
     default_error_messages = _COMMON
 
 
-class Instant(fields.String):
+class Instant(_Strict, fields.String):
     """An ISO-8601 instant with a zone; loads to milliseconds since 1970, rounded up."""
-
-    default_error_messages = _COMMON
 
     def __init__(self, *, allow_date: bool = False, **options: Any) -> None:
         super().__init__(metadata={"format": "date-time"}, **options)
         self.allow_date = allow_date
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
+    def _take(self, value: Any) -> Any:
         try:
             return parse_ms(_string(value), allow_date=self.allow_date)
         except (ValueError, OverflowError):
@@ -234,18 +224,14 @@ class Instant(fields.String):
             raise refuse("invalid_instant", message, {"examples": days + examples}) from None
 
 
-class Numeral(fields.Integer):
+class Numeral(_Strict, fields.Integer):
     """An integer within bounds as a query parameter carries it: digits."""
-
-    default_error_messages = _COMMON
 
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
         super().__init__(validate=Bounds(minimum, maximum), **options)
         self._allowed = {"min": minimum, "max": maximum}
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> int:
+    def _take(self, value: Any) -> int:
         if not re.fullmatch(r"-?\d{1,9}", value, re.ASCII):
             least, most = self._allowed.values()
             message = f"must be an integer between {least} and {most}"

@@ -13,7 +13,8 @@ import re
 from ulid import ULID
 
 PREFIX = "int_"
-_INTERACTION_ID = re.compile(r"int_([0-7][0-9A-HJKMNP-TV-Z]{25})", re.ASCII)
+ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+_INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)
 _TIME_CHARACTERS = 10
 _KEY_BYTES = 10
 _LAST_MS = 2**48 - 1

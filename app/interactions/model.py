@@ -88,6 +88,7 @@ class Turn:
 
         `open: 0` says that no roll-up has counted it yet.
         """
+        # In the order in which the item shows it, since rows are shown as they are stored.
         counted = {"active_relationship_counted": relationship_counted}
         usage = {"turns_consumed": self.cost} | counted | self.content["usage"]
         return {

@@ -22,21 +22,22 @@ from app.http.fields import (
     StrictSchema,
     Token,
 )
+from app.interactions.ids import PREFIX, ULID_PATTERN
 from app.interactions.model import MODES, STATUSES, default_cost
 
 IDENTIFIER = r"^[A-Za-z0-9._:@|/+=-]{1,128}$"
 NAME = r"^[A-Za-z0-9._:@/-]{1,64}$"
 LABEL = r"^[a-z][a-z0-9_]{0,31}$"
-INTERACTION_ID = r"^int_[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 
-MOST_PER_BATCH = 500
-MOST_PER_PAGE = 100
+MAX_PER_BATCH = 500
+MAX_PER_PAGE = 100
 DEFAULT_PER_PAGE = 20
-MOST_TURNS_CONSUMED = 1_000
+MAX_TURNS_CONSUMED = 1_000
 _DAY_MS = 86_400_000
-_MOST_TOKENS = 100_000_000
+_MAX_TOKENS = 100_000_000
 
 
 class EmotionalStateSchema(StrictSchema):
@@ -68,11 +69,11 @@ class GuardrailsSchema(StrictSchema):
 class UsageSchema(StrictSchema):
     """What the turn consumed; `turns_consumed` follows from the status unless it is told."""
 
-    turns_consumed = Integer(0, MOST_TURNS_CONSUMED)
+    turns_consumed = Integer(0, MAX_TURNS_CONSUMED)
     llm_provider = Token(NAME, load_default=None, allow_none=True)
     llm_model = Token(NAME, load_default=None, allow_none=True)
-    input_tokens = Integer(0, _MOST_TOKENS, load_default=None, allow_none=True)
-    output_tokens = Integer(0, _MOST_TOKENS, load_default=None, allow_none=True)
+    input_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
+    output_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
 
 
 class ContentSchema(StrictSchema):
@@ -122,7 +123,7 @@ class BatchSchema(StrictSchema):
             allow_none=True,
             metadata={"type": "object", "description": "As in `POST /v1/interactions`."},
         ),
-        MOST_PER_BATCH,
+        MAX_PER_BATCH,
         minimum=1,
         required=True,
     )
@@ -135,7 +136,7 @@ class ListQuerySchema(StrictSchema):
     relationship_id = Token(IDENTIFIER)
     from_ms = Instant(data_key="from", allow_date=True)
     to_ms = Instant(data_key="to", allow_date=True)
-    limit = Numeral(1, MOST_PER_PAGE, load_default=DEFAULT_PER_PAGE)
+    limit = Numeral(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
     cursor = Token(CURSOR)
 
     @validates_schema(skip_on_field_errors=False)

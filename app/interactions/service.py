@@ -9,16 +9,7 @@ from app.interactions.model import Document, Filters, Item, Page, item_of
 from app.interactions.store import InteractionStore
 
 RETENTION_MS = 180 * 86_400_000
-_MOST_SCANS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Scanned:
-    """Rows fit to show, and where scanning stopped; `is_end` when nothing lies beyond."""
-
-    rows: list[Document]
-    last_ulid: str | None
-    is_end: bool
+_MAX_SCANS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,42 +55,40 @@ class InteractionService:
         if cursor_text is not None:
             cursor = self._cursors.read(cursor_text, account, filters, now_us)
         walk_started_us = cursor.walk_started_us if cursor else now_us
-        span = _Span(
-            account,
-            filters,
-            _first_shown(now_us, filters.from_ms),
-            _last_shown(filters.to_ms, cursor),
-        )
-        scanned = self._scan(span, limit, walk_started_us)
-        shown = scanned.rows[:limit]
-        last_ulid = shown[-1]["_id"] if len(scanned.rows) > limit else scanned.last_ulid
+        first, before = _first_shown(now_us, filters.from_ms), _before(filters.to_ms, cursor)
+        span = _Span(account, filters, first, before)
+        rows, resume = self._scan(span, limit + 1, walk_started_us)
+        if len(rows) > limit:
+            rows = rows[:limit]
+            resume = rows[-1]["_id"]
         following = None
-        if last_ulid is not None and (len(scanned.rows) > limit or not scanned.is_end):
-            following = self._cursors.write(
-                Cursor(last_ulid, walk_started_us), account, filters, now_us
-            )
-        return Page([item_of(row) for row in shown], following)
+        if resume is not None:
+            cursor = Cursor(resume, walk_started_us)
+            following = self._cursors.write(cursor, account, filters, now_us)
+        return Page([item_of(row) for row in rows], following)
 
-    def _scan(self, span: _Span, limit: int, walk_started_us: int) -> _Scanned:
-        """One row more than `limit` if there are so many.
+    def _scan(
+        self, span: _Span, wanted: int, walk_started_us: int
+    ) -> tuple[list[Document], str | None]:
+        """At most `wanted` rows fit to show, and the id before which to go on (None: at the end).
 
         Rows recorded after the walk started are dropped here and not by the database, so that a
         page's cost is bounded whatever arrives; a few more scans make up for them.
         """
         before = span.before
         rows: list[Document] = []
-        for _ in range(_MOST_SCANS):
+        for _ in range(_MAX_SCANS):
             if before is not None and before <= span.first:
-                return _Scanned(rows, before, is_end=True)
-            wanted = limit + 1 - len(rows)
-            found = self._store.scan(span.account, span.filters, span.first, before, wanted)
+                return rows, None
+            count = wanted - len(rows)
+            found = self._store.scan(span.account, span.filters, span.first, before, count)
             rows += [row for row in found if row["recorded_at"] < walk_started_us]
-            if len(found) < wanted:
-                return _Scanned(rows, before, is_end=True)
+            if len(found) < count:
+                return rows, None
             before = found[-1]["_id"]
-            if len(rows) > limit:
+            if len(rows) == wanted:
                 break
-        return _Scanned(rows, before, is_end=False)
+        return rows, before
 
 
 def _first_shown(now_us: int, from_ms: int | None) -> str:
@@ -108,7 +97,7 @@ def _first_shown(now_us: int, from_ms: int | None) -> str:
     return first_ulid(oldest_ms if from_ms is None else max(from_ms, oldest_ms))
 
 
-def _last_shown(to_ms: int | None, cursor: Cursor | None) -> str | None:
+def _before(to_ms: int | None, cursor: Cursor | None) -> str | None:
     """The id before which a page's rows must lie, if there is such a bound."""
     bounds = [cursor.last_ulid] if cursor else []
     if to_ms is not None:

@@ -10,10 +10,15 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from app.http.fields import Boolean, Integer, ListOf, Number, Part
-from app.interactions.schemas import IDENTIFIER, ContentSchema, ItemUsageSchema
+from app.interactions.ids import ULID_PATTERN
+from app.interactions.schemas import (
+    IDENTIFIER,
+    MAX_TURNS_CONSUMED,
+    ContentSchema,
+    ItemUsageSchema,
+)
 
 BsonSchema = dict[str, Any]
-_ULID = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}\z"
 _WHOLE = ["int", "long"]
 
 
@@ -23,15 +28,15 @@ def bson_schema() -> BsonSchema:
     content.fields["usage"] = Part(ItemUsageSchema)
     row = _object(content)
     row["properties"] |= {
-        "_id": {"bsonType": "string", "pattern": _ULID},
+        "_id": {"bsonType": "string", "pattern": rf"^{ULID_PATTERN}\z"},
         "account": {
             "bsonType": "string",
-            "pattern": r"^org_[0-7][0-9A-HJKMNP-TV-Z]{25}:(live|test)\z",
+            "pattern": rf"^org_{ULID_PATTERN}:(live|test)\z",
         },
         "turn_key": {"bsonType": "string", "pattern": r"^[0-9A-HJKMNP-TV-Z]{16}\z"},
         "recorded_at": {"bsonType": "long", "minimum": 0},
         "quota_period": {"bsonType": "string", "pattern": r"^\d{4}-\d{2}-\d{2}\z"},
-        "charged": {"bsonType": _WHOLE, "minimum": 0, "maximum": 1_000},
+        "charged": {"bsonType": _WHOLE, "minimum": 0, "maximum": MAX_TURNS_CONSUMED},
     }
     row["required"] = sorted(row["properties"])
     row["properties"] |= {

@@ -15,6 +15,9 @@ KEYS_COLLECTION = "api_keys"
 Document = Mapping[str, Any]
 
 
+MAX_LISTED = 1_000
+
+
 class AlreadyStored(Exception):
     """Another key holds the same look-up id or the same idempotency mark."""
 
@@ -82,11 +85,11 @@ class TenancyStore:
         return _key(self._keys.find_one({"_id": key_id, **owner}))
 
     def list_keys(self, organization_id: str, environment: Environment | None) -> list[ApiKey]:
-        """An organization's keys, newest first, of one environment or (None) of both."""
+        """The newest 1,000 keys of an organization, of one environment or (None) of both."""
         owner = {"organization_id": organization_id}
         if environment:
             owner["environment"] = environment.value
-        found = self._keys.find(owner).sort("_id", -ASCENDING)
+        found = self._keys.find(owner).sort("_id", -ASCENDING).limit(MAX_LISTED)
         return [key for document in found if (key := _key(document))]
 
     def count_usable_keys(
