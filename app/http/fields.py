@@ -210,7 +210,8 @@ class Instant(_Strict, fields.String):
     """An ISO-8601 instant with a zone; loads to milliseconds since 1970, rounded up."""
 
     def __init__(self, *, allow_date: bool = False, **options: Any) -> None:
-        super().__init__(metadata={"format": "date-time"}, **options)
+        shown = {"description": "An instant, or a day."} if allow_date else {"format": "date-time"}
+        super().__init__(metadata=shown, **options)
         self.allow_date = allow_date
 
     def _take(self, value: Any) -> Any:

@@ -18,7 +18,7 @@ class Kind:
 
 CODES: Mapping[str, Kind] = {
     "validation_error": Kind(
-        400, "validation", "A parameter or a field of the body is wrong; `details` names each."
+        400, "validation", "A parameter or a field of the body is wrong; details names each."
     ),
     "invalid_cursor": Kind(
         400, "validation", "The cursor is damaged, expired, or was made for other filters."
@@ -32,9 +32,9 @@ CODES: Mapping[str, Kind] = {
     "method_not_allowed": Kind(405, "request", "The route exists, the method does not."),
     "conflict": Kind(409, "conflict", "The request contradicts what is already stored."),
     "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
-    "unsupported_media_type": Kind(415, "request", "The body must be `application/json`."),
+    "unsupported_media_type": Kind(415, "request", "The body must be application/json."),
     "rate_limit_exceeded": Kind(
-        429, "rate_limit", "Too many requests; wait `Retry-After` seconds and try again."
+        429, "rate_limit", "Too many requests; wait Retry-After seconds and try again."
     ),
     "quota_exhausted": Kind(
         429, "quota", "The period's quota is spent; retrying before it resets is useless."

@@ -13,4 +13,6 @@ def json_response(payload: Any, status: int = 200) -> Response:
 
 def no_content() -> Response:
     """A 204: done, and nothing to say."""
-    return Response(status=204)
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response

@@ -39,6 +39,7 @@ class Probes:
 
 
 @blueprint.get("/healthz")
+@blueprint.response(200, description="Alive.")
 @blueprint.doc(security=[])
 def alive() -> Response:
     """200 while the process answers at all; touches no store."""
@@ -46,6 +47,8 @@ def alive() -> Response:
 
 
 @blueprint.get("/readyz")
+@blueprint.response(200, description="`ready` or `degraded`.")
+@blueprint.alt_response(503, description="MongoDB or its indexes are missing.")
 @blueprint.doc(security=[])
 def ready() -> Response:
     """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes."""

@@ -28,7 +28,11 @@ DURATION = Histogram(
     ["route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
-DECISIONS = Counter("turnledger_decisions", "Admission decisions.", ["outcome"])
+DECISIONS = Counter(
+    "turnledger_decisions",
+    "Admission decisions, by whose bucket was asked: an organization's or an address's.",
+    ["bucket", "outcome"],
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 blueprint = Blueprint("metrics", __name__, description="For operators.")
@@ -40,6 +44,7 @@ def init_app(app: Flask) -> None:
 
 
 @blueprint.get("/metrics")
+@blueprint.response(200, description="Prometheus exposition, as text.")
 @blueprint.doc(security=[{"operatorToken": []}])
 def scrape() -> Response:
     """Prometheus exposition, for the holder of the operator token."""
@@ -57,5 +62,6 @@ def _count(response: Response) -> Response:
     REQUESTS.labels(method, route, response.status_code).inc()
     DURATION.labels(route).observe(elapsed_ms() / 1000)
     if decision := g.get("decision"):
-        DECISIONS.labels(decision.outcome.value).inc()
+        bucket = "organization" if "principal" in g else "address"
+        DECISIONS.labels(bucket, decision.outcome.value).inc()
     return response

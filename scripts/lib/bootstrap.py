@@ -2,8 +2,9 @@
 
     bootstrap.py REQUIREMENTS ARGUMENT...
 
-installs REQUIREMENTS only if that file changed since it was last installed, then replaces itself
-by `.venv/bin/python ARGUMENT...`. Two that start at once take turns. Standard library only.
+installs REQUIREMENTS only if that file, or one that holds all of it, changed since it was last
+installed, then replaces itself by `.venv/bin/python ARGUMENT...`. Two that start at once take
+turns. Standard library only.
 """
 
 import fcntl
@@ -19,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+# Each holds all of those before it, pin for pin.
+LAYERS = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt")
 IS_USABLE = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
 
 
@@ -64,15 +67,27 @@ def _make() -> None:
 
 
 def _install(requirements: Path) -> None:
-    stamp = VENV / f"installed-{requirements.name}"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    layers = LAYERS[LAYERS.index(requirements.name) :]
+    if any(_is_installed(ROOT / name) for name in layers):
         return
     _say(f"installing {requirements.name}")
     pip = [str(PYTHON), "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input"]
     if _run([*pip, "install", "--require-hashes", "-r", str(requirements)]).returncode != 0:
         sys.exit(f"{requirements.name} could not be installed: see pip's message above")
-    stamp.write_text(wanted)
+    _stamp(requirements).write_text(_digest(requirements))
+
+
+def _is_installed(requirements: Path) -> bool:
+    stamp = _stamp(requirements)
+    return stamp.exists() and stamp.read_text() == _digest(requirements)
+
+
+def _stamp(requirements: Path) -> Path:
+    return VENV / f"installed-{requirements.name}"
+
+
+def _digest(requirements: Path) -> str:
+    return hashlib.sha256(requirements.read_bytes()).hexdigest()
 
 
 def _run(command: Sequence[str], *, is_quiet: bool = False) -> subprocess.CompletedProcess[str]:

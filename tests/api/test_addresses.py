@@ -91,10 +91,57 @@ def test_behind_one_proxy_the_address_that_it_added_pays(
     assert payer is None or bucket == f"bucket:{{ip:{payer}}}"
 
 
-def test_behind_two_proxies_the_second_address_from_the_right_pays(backend: Backend) -> None:
-    asking(backend, hops=2)("6.6.6.6, 203.0.113.7, 10.0.0.1")
+@pytest.mark.parametrize(
+    ("forwarded", "payer"),
+    [
+        ("6.6.6.6, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
+        ("6.6.6.6, 7.7.7.7, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
+        ("203.0.113.7, 10.0.0.1", "203.0.113.7"),
+        ("203.0.113.7, garbage", "203.0.113.7"),
+        ("2001:db8:1:2::9, 10.0.0.1", "2001:db8:1:2::/64"),
+        # Whoever goes round the outer proxy has no second address to name.
+        ("203.0.113.7", PEER),
+        ("6.6.6.6, garbage, 10.0.0.1", PEER),
+        ("6.6.6.6, , 10.0.0.1", PEER),
+        ("", PEER),
+        (None, PEER),
+    ],
+)
+def test_behind_two_proxies_the_second_address_from_the_right_pays(
+    backend: Backend, forwarded: str | None, payer: str
+) -> None:
+    ask = asking(backend, hops=2)
 
-    assert buckets(backend) == {"bucket:{ip:203.0.113.7}"}
+    statuses = [ask(forwarded).status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+    assert buckets(backend) == {f"bucket:{{ip:{payer}}}"}
+
+
+@pytest.mark.parametrize(("hops", "payer"), [(0, PEER), (1, "10.0.0.1"), (2, "203.0.113.7")])
+def test_lines_of_the_header_count_as_one_and_other_headers_not_at_all(
+    memory_backend: Backend, hops: int, payer: str
+) -> None:
+    settings = settings_for(trusted_proxy_hops=hops, ip_limit="3 per 60 seconds")
+    forwarded = ["6.6.6.6", "203.0.113.7, 10.0.0.1"]
+    others = ("X-Real-IP", "Forwarded", "X-Client-IP", "CF-Connecting-IP", "True-Client-IP")
+    headers = [("X-Forwarded-For", line) for line in forwarded]
+    headers += [(name, "for=7.7.7.7" if name == "Forwarded" else "7.7.7.7") for name in others]
+
+    create_app(settings, memory_backend).test_client().get(
+        PLANS, headers=headers, environ_base={"REMOTE_ADDR": PEER}
+    )
+
+    assert buckets(memory_backend) == {f"bucket:{{ip:{payer}}}"}
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_a_peer_without_an_address_has_a_bucket_too(memory_backend: Backend, hops: int) -> None:
+    ask = asking(memory_backend, hops)
+
+    statuses = [ask(peer="").status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
 
 
 def test_all_of_one_64_bit_network_shares_a_bucket(backend: Backend) -> None:

@@ -46,6 +46,9 @@ class LocalRun:
     def wait_until_it_runs(self, command: str) -> None:
         wait_until(lambda: self._runs(command), START_TIMEOUT_S)
 
+    def wait_until_it_says(self, words: str) -> None:
+        wait_until(lambda: self._says(words), START_TIMEOUT_S)
+
     def wait_for_end(self) -> int:
         return self.process.wait(STOP_TIMEOUT_S)
 
@@ -56,6 +59,10 @@ class LocalRun:
         while more := {child for child, parent in parents.items() if parent in found} - found:
             found |= more
         return found - {self.process.pid}
+
+    def _says(self, words: str) -> bool:
+        assert self.process.poll() is None, self.text
+        return words in self.text
 
     def _runs(self, command: str) -> bool:
         assert self.process.poll() is None, self.text

@@ -16,10 +16,10 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from app.backends import OUTAGES, Backend, bundled, live
+from app.backends import OUTAGES, Backend, bundled, connect, live
 from app.backends.bundled import BundledServer, running_mongod, running_redis
 from app.backends.children import FolderInUse, free_port, holding, spawn
-from config.settings import BackendKind
+from config.settings import BackendKind, SettingsError
 from tests.faults.local_run import are_gone
 from tests.servers import ROOT, START_TIMEOUT_S, settings_for, wait_until
 
@@ -105,6 +105,25 @@ def test_a_server_that_cannot_start_says_why(
     expected = pytest.raises(bundled.BundledServerError, match="apt-get install -y libcurl4")
     with expected, start(tmp_path / "data"):
         pass
+
+
+def test_of_a_long_log_only_complaints_are_told(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    fatal = '{"s":"F",  "c":"CONTROL","msg":"No space left"}'
+    log.write_text("\n".join(['{"s":"I",  "msg":"hello"}', fatal, '{"s":"I",  "msg":"bye"}']))
+    assert bundled.last_words(log) == [fatal]
+    log.write_text("\n".join(map(str, range(9))))
+    assert bundled.last_words(log) == ["4", "5", "6", "7", "8"]
+
+
+def test_the_twins_that_are_not_installed_are_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr("app.backends.memory")
+    monkeypatch.delitem(sys.modules, "app.backends.memory")
+    monkeypatch.setitem(sys.modules, "fakeredis", None)  # as if it were not there
+    with pytest.raises(SettingsError, match="BACKEND=memory needs requirements-local"):
+        connect(settings_for())
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """config/gunicorn.py, as gunicorn itself reads it."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -12,6 +15,7 @@ from tests.servers import OPERATOR_TOKEN, ROOT, RunningService, environ_for
 CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
 CHECK_TIMEOUT_S = 60
 REQUESTS_COUNT = 40
+SECRET = "uniq_live_0123456789abcdefghijklmnop"
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,60 @@ def test_any_worker_tells_the_metrics_of_all(
     lines = [line for line in exposition.splitlines() if 'route="/v1/billing/plans"' in line]
     (count,) = [line for line in lines if line.startswith("turnledger_requests_total")]
     assert float(count.split()[-1]) == REQUESTS_COUNT
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        f"GET /v1/me HTTP/1.1\r\nHost: a\r\nAuthorization Bearer {SECRET}\r\n\r\n",
+        f"GET /v1/me HTTP/1.1\r\nHost: a\r\n{SECRET} : x\r\n\r\n",
+        f"GET /v1/me HTTP/1.1\r\nHost: a\r\nA: b\r\n {SECRET}\r\n\r\n",
+        f"GET /v1/me {SECRET}\r\nHost: a\r\n\r\n",
+        f"{SECRET}\r\n\r\n",
+    ],
+)
+def test_a_key_in_a_request_that_cannot_be_read_is_not_logged(
+    start_service: Callable[..., RunningService], request_text: str
+) -> None:
+    service = start_service(workers_count=1)
+
+    assert send(service, request_text).startswith("HTTP/1.1 400 ")
+
+    log = service.log.read_text()
+    assert "Invalid request from ip=127.0.0.1" in log
+    assert SECRET not in log
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "SCRIPT-NAME"])
+def test_nobody_sets_the_variables_of_the_server_by_a_header(
+    start_service: Callable[..., RunningService], name: str
+) -> None:
+    service = start_service(workers_count=1)
+    request_text = (
+        f"GET /v1/billing/plans HTTP/1.1\r\nHost: a\r\n{name}: /x\r\nConnection: close\r\n\r\n"
+    )
+    assert send(service, request_text).startswith("HTTP/1.1 200 ")
+
+
+def test_a_start_deletes_counters_of_an_earlier_run_and_nothing_else(
+    start_service: Callable[..., RunningService], tmp_path: Path
+) -> None:
+    stale = {"counter_1.db", "histogram_1.db", "summary_1.db", "gauge_liveall_1.db"}
+    foreign = {"customers.db", "counter.txt"}
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    for name in stale | foreign:
+        (folder / name).touch()
+
+    start_service(PROMETHEUS_MULTIPROC_DIR=str(folder))
+
+    left = {path.name for path in folder.iterdir()}
+    assert left & (stale | foreign) == foreign
+
+
+def send(service: RunningService, request_text: str) -> str:
+    """The answer to bytes that no HTTP library would send."""
+    address = urlsplit(service.base_url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(request_text.encode())
+        return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()

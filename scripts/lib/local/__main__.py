@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
 from scripts.lib import ROOT
+from scripts.lib.local.environment import caller_environ, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
 from scripts.lib.local.service import address_of, ended_early, listen, running_gunicorn
-from scripts.lib.local.stores import DEMO_TURNS, MEMORY_DEMO_TURNS, Stores, open_stores, prepare
+from scripts.lib.local.stores import Stores, open_stores, prepare
 
 WATCH_INTERVAL_S = 0.2
-HOLD_WAIT_S = 30
+HOLD_WAIT_S = 10
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,6 +31,8 @@ class _Stopped(BaseException):
 
 def main() -> int:
     """Run until a signal (0) or until something goes wrong (1)."""
+    # Before the first file: data, logs and secrets are for their owner alone.
+    os.umask(0o077)
     for number in STOP_SIGNALS:
         signal.signal(number, _raise_stopped)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asked for it
@@ -52,16 +55,18 @@ def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(started_at: float) -> NoReturn:
-    folder = DataFolder(Path(os.environ.get("DATA_DIR") or ROOT / "var"))
+    caller = caller_environ(os.environ)
+    folder = DataFolder(Path(caller.get("DATA_DIR") or ROOT / "var"))
+    folder.make_private()
     with ExitStack() as stack:
         # The folder first: a killed run's gunicorn holds it for as long as it holds the port.
         hold = _hold(stack, folder)
-        listener = stack.enter_context(listen(os.environ))
+        listener = stack.enter_context(listen(caller))
         folder.forget_addresses()
-        stores = open_stores(stack, folder, os.environ)
-        environ = _environ(stores, folder)
+        stores = open_stores(stack, folder, caller)
+        environ = service_environ(stores, folder, caller)
         if not stores.is_memory:
-            prepare(stores, folder, environ)
+            prepare(stores, environ)
         say("starting gunicorn")
         base_url = "http://{}:{}".format(*address_of(listener))
         application = "scripts.lib.local.memory_service:app" if stores.is_memory else "wsgi:app"
@@ -80,36 +85,21 @@ def _hold(stack: ExitStack, folder: DataFolder) -> int:
     try:
         hold = stack.enter_context(holding(folder.path, 0))
     except FolderInUse:
-        if folder.is_owner_alive():
-            raise Failure(
-                f"DATA_DIR {folder.path} belongs to a run that goes on (process "
-                f"{folder.owner_id()}): stop it, or set another DATA_DIR"
-            ) from None
-        say("waiting for what a killed run left behind to end")
-        hold = stack.enter_context(holding(folder.path, HOLD_WAIT_S))
+        say(f"waiting for another run to let go of {folder.path}")
+        hold = _hold_later(stack, folder)
     folder.keep_owner(os.getpid())
     return hold
 
 
-def _environ(stores: Stores, folder: DataFolder) -> Mapping[str, str]:
-    """The service's whole environment; what the caller has set wins over our defaults."""
-    defaults = {
-        "DEMO_TURNS": MEMORY_DEMO_TURNS if stores.is_memory else DEMO_TURNS,
-        "WEB_CONCURRENCY": "4",
-        # Servers, service and its clients share one machine here.
-        "REDIS_TIMEOUT_MS": "1000",
-        # Here, because a run that is killed could not clear it from memory.
-        "PROMETHEUS_MULTIPROC_DIR": str(folder.path / "metrics"),
-    }
-    environ = {**defaults, **os.environ, **folder.secrets(os.environ), **stores.environ}
-    environ["DATA_DIR"] = str(folder.path)
-    if stores.is_memory:
-        environ["WEB_CONCURRENCY"] = "1"
-    # gunicorn reads WEB_CONCURRENCY before its settings could complain of it.
-    for name in ("DEMO_TURNS", "WEB_CONCURRENCY"):
-        if not (environ[name].isascii() and environ[name].isdigit()):
-            raise Failure(f"{name}={environ[name]} is no number: give one, or unset it")
-    return environ
+def _hold_later(stack: ExitStack, folder: DataFolder) -> int:
+    try:
+        return stack.enter_context(holding(folder.path, HOLD_WAIT_S))
+    except FolderInUse:
+        # Only for people: the number may be another program's by now, and decides nothing.
+        raise Failure(
+            f"DATA_DIR {folder.path} belongs to a run that goes on (process "
+            f"{folder.owner_id()}): stop it, or set another DATA_DIR"
+        ) from None
 
 
 def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:

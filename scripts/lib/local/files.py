@@ -4,12 +4,16 @@ import json
 import os
 import secrets
 import shlex
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.local.messages import Failure
+
 SECRETS = ("KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS", "OPERATOR_TOKEN")
+MARKER = "TURNLEDGER_RUN"
 EXPORTED = ("BACKEND", "MONGODB_URI", "REDIS_URL", "REDIS_TIMEOUT_MS", *SECRETS)
 
 
@@ -24,25 +28,24 @@ class DataFolder:
         """What the workers write, from the last start on."""
         return self.path / "service.log"
 
+    def make_private(self) -> None:
+        """Make the folder, for its owner alone; Failure if it is a place for everybody."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if self.path.stat().st_mode & stat.S_IWOTH:
+                raise Failure(f"DATA_DIR {self.path} is open to everybody: choose another folder")
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise Failure(
+                f"DATA_DIR {self.path} cannot be used ({error.strerror}): choose another folder"
+            ) from None
+
     def owner_id(self) -> int:
         """The process that holds or last held the folder; 0 if none ever did."""
         try:
             return int((self.path / "pid").read_text())
         except (FileNotFoundError, ValueError):
             return 0
-
-    def is_owner_alive(self) -> bool:
-        """Whether the run that holds the folder goes on, rather than its orphans."""
-        owner_id = self.owner_id()
-        if not owner_id:
-            return False
-        try:
-            os.kill(owner_id, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
 
     def keep_owner(self, process_id: int) -> None:
         """Remember who holds the folder."""
@@ -73,10 +76,10 @@ class DataFolder:
 
     def announce(self, base_url: str, environ: Mapping[str, str], demo: Mapping[str, Any]) -> None:
         """Write `env` and `demo.json`, the latter last: who sees it finds the service ready."""
-        exports = [
-            f"export {name}={shlex.quote(environ[name])}" for name in EXPORTED if name in environ
-        ]
-        self._write("env", "\n".join(exports) + "\n")
+        exported = {MARKER: str(self.path)}
+        exported |= {name: environ[name] for name in EXPORTED if name in environ}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exported.items()]
+        self._write("env", "".join(lines))
         answer = {
             "base_url": base_url,
             "mongodb_uri": environ.get("MONGODB_URI"),
@@ -89,10 +92,18 @@ class DataFolder:
         self._write("demo.json", _json(answer))
 
     def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text())
+            content = json.loads(path.read_text())
         except FileNotFoundError:
             return None
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise Failure(
+                f"{path} is damaged: put a copy of it back, or delete it and start again; what "
+                "was made with it, such as API keys, is then replaced by new ones"
+            )
         return content
 
     def _write(self, name: str, text: str) -> None:
@@ -101,6 +112,8 @@ class DataFolder:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
+            file.flush()
+            os.fsync(descriptor)
         draft.replace(self.path / name)
 
 

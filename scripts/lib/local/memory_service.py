@@ -7,14 +7,10 @@ import os
 from pathlib import Path
 
 from app import create_app
-from app.cli.demo import seed_demo
-from app.schema import ensure_schema
 from scripts.lib.local.files import DataFolder
+from scripts.lib.local.seeding import seed
 from scripts.lib.local.stores import MEMORY
 
 app = create_app()
 with app.app_context():
-    ensure_schema()
-    DataFolder(Path(os.environ["DATA_DIR"])).keep_seed(
-        MEMORY, seed_demo(int(os.environ["DEMO_TURNS"]))
-    )
+    seed(DataFolder(Path(os.environ["DATA_DIR"])), MEMORY, int(os.environ["DEMO_TURNS"]))

@@ -1,9 +1,12 @@
 """What the local run tells the person at the terminal."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from scripts.lib import ROOT
 
 
 class Failure(Exception):
@@ -24,15 +27,15 @@ def print_ready(base_url: str, demo: Mapping[str, Any], seconds: float) -> None:
     """The address, the keys, and a command to paste."""
     keys = demo["keys"]
     rows = [(plan, scope, key) for plan, scopes in keys.items() for scope, key in scopes.items()]
+    rows.append(("pro", "read_write (test)", demo["test_key"]))
     lines = [
         "",
-        f"Turnledger answers at {base_url} (ready in {seconds:.1f} s). Ctrl-C ends it.",
+        f"Turnledger answers at {base_url} (servers ready in {seconds:.1f} s). Ctrl-C ends it.",
         "",
         f"  curl -s -H 'Authorization: Bearer {keys['pro']['read_write']}' \\",
         f"    '{base_url}/v1/interactions?limit=2'",
         "",
-        *(f"  {plan:<11}{scope:<11}{key}" for plan, scope, key in rows),
-        f"  {'pro':<11}{'test data':<11}{demo['test_key']}",
+        *(f"  {plan:<11}{scope:<19}{key}" for plan, scope, key in rows),
         "",
     ]
     print("\n".join(lines), flush=True)
@@ -42,4 +45,6 @@ def print_places(folder: Path, service_log: Path, *, has_commands: bool) -> None
     """Where to find it all again."""
     print(f"  Addresses and keys: {folder / 'demo.json'}   Log: {service_log}", flush=True)
     if has_commands:
-        print(f"  Commands: . {folder / 'env'} && .venv/bin/flask --app wsgi org list", flush=True)
+        # In a subshell, because the variables name the stores of this run and of no other.
+        run = f"cd {shlex.quote(str(ROOT))} && . {shlex.quote(str(folder / 'env'))}"
+        print(f"  Commands: ({run} && .venv/bin/flask --app wsgi org list)", flush=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from app.backends.bundled import last_words
 from app.backends.children import spawn, stop
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
@@ -79,8 +80,8 @@ def running_gunicorn(
 
 def ended_early(name: str, status: int, log: Path) -> Failure:
     """What to tell when a child is gone that should be there."""
-    lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-    return Failure("\n".join([f"{name} ended with status {status}; the end of {log}:", *lines]))
+    lines = last_words(log, LAST_LINES)
+    return Failure("\n".join([f"{name} ended with status {status}; from {log}:", *lines]))
 
 
 def _wait_until_ready(

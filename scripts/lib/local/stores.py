@@ -1,8 +1,6 @@
 """The stores of the local run: one's own, the bundled servers, or the in-memory twins."""
 
-import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,11 +18,9 @@ from scripts.lib import ROOT
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, say, warn
 
+LIVE = "live"
 MEMORY = "memory"
 BUNDLED = "bundled"
-DEMO_TURNS = "20000"
-# The twins have no indexes: every request reads every row.
-MEMORY_DEMO_TURNS = "500"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ def open_stores(stack: ExitStack, folder: DataFolder, environ: Mapping[str, str]
     return Stores(
         identity=own_mongodb or BUNDLED,
         environ={
-            "BACKEND": "live",
+            "BACKEND": LIVE,
             "MONGODB_URI": own_mongodb or urls["mongod"],
             "REDIS_URL": own_redis or urls["redis"],
         },
@@ -72,36 +68,21 @@ def open_stores(stack: ExitStack, folder: DataFolder, environ: Mapping[str, str]
     )
 
 
-def prepare(stores: Stores, folder: DataFolder, environ: Mapping[str, str]) -> None:
-    """Make the schema, and seed the demo unless these stores have it."""
+def prepare(stores: Stores, environ: Mapping[str, str]) -> None:
+    """Make the schema and, unless these stores have it, the demo."""
     say("making indexes and validators")
-    _flask(environ, "db", "init")
-    if folder.seed(stores.identity) is None:
-        say(f"seeding the demo with {environ['DEMO_TURNS']} turns of history")
-        answer = _flask(environ, "demo", "seed", "--new-keys", "--turns", environ["DEMO_TURNS"])
-        folder.keep_seed(stores.identity, json.loads(answer))
+    process = spawn(
+        [sys.executable, "-m", "scripts.lib.local.seeding"],
+        environ={**environ, "DEMO_STORES": stores.identity},
+        folder=ROOT,
+    )
+    try:
+        status = process.wait()
+    finally:
+        stop(process)
+    if status != 0:
+        raise Failure("schema and demo could not be made: see the message above")
 
 
 def _memory() -> Stores:
     return Stores(MEMORY, {"BACKEND": MEMORY})
-
-
-def _flask(environ: Mapping[str, str], *arguments: str) -> str:
-    """What the command prints; its messages go to the terminal as it writes them."""
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-    with tempfile.TemporaryFile() as answer:
-        number = answer.fileno()
-        process = spawn(
-            ["bash", "-c", 'exec "$@" >&"$0"', str(number), *command],
-            environ=environ,
-            inherited=[number],
-            folder=ROOT,
-        )
-        try:
-            status = process.wait()
-        finally:
-            stop(process)
-        if status != 0:
-            raise Failure(f"`flask {' '.join(arguments[:2])}` failed: see its message above")
-        answer.seek(0)
-        return answer.read().decode()

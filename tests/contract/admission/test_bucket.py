@@ -28,10 +28,11 @@ def spend(world: World, rate: int = 5, burst: int = 10) -> Decision:
 
 
 def spend_until_refused(world: World, rate: int = 5, burst: int = 10) -> Decision:
-    decision = spend(world, rate, burst)
-    while decision.outcome is Outcome.ADMITTED:
-        decision = spend(world, rate, burst)
-    return decision
+    """Empty a full bucket; the refusal after it."""
+    *admitted, refused = [spend(world, rate, burst) for _ in range(burst + 1)]
+    assert {decision.outcome for decision in admitted} == {Outcome.ADMITTED}
+    assert refused.outcome is Outcome.RATE_LIMITED
+    return refused
 
 
 @shared_redis

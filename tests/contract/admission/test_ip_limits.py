@@ -17,7 +17,8 @@ from app.admission.ip_limits import (
 from app.admission.keys import address_bucket
 from tests.unit.admission.world import SECOND_US, Hand, World
 
-LIMIT = "20 per 2 seconds"
+AMOUNT = 20
+LIMIT = f"{AMOUNT} per 2 seconds"
 ADDRESS = "203.0.113.7"
 
 
@@ -52,10 +53,9 @@ def client(world: World) -> FlaskClient:
 
 
 def charge_all(ip_limits: IpLimits, address: str) -> list[Decision]:
-    """Charges until refused; the last one is the refusal."""
-    decisions = [ip_limits.charge(address)]
-    while decisions[-1].outcome is Outcome.ADMITTED:
-        decisions.append(ip_limits.charge(address))
+    """Spend the whole bucket, and one more; the last one is the refusal."""
+    decisions = [ip_limits.charge(address) for _ in range(AMOUNT + 1)]
+    assert decisions[-1].outcome is Outcome.RATE_LIMITED
     return decisions
 
 

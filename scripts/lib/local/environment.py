@@ -1,0 +1,62 @@
+"""What the caller's environment asks for, and the environment that the service gets.
+
+All that can be judged without a server is judged before one is started.
+"""
+
+import re
+from collections.abc import Mapping
+
+from scripts.lib.local.files import EXPORTED, MARKER, DataFolder
+from scripts.lib.local.messages import Failure, say
+from scripts.lib.local.stores import LIVE, MEMORY, Stores
+
+DEMO_TURNS = "20000"
+# The twins have no indexes: every request reads every row.
+MEMORY_DEMO_TURNS = "500"
+MOST_DEMO_TURNS = 10_000_000
+_WHOLE_NUMBER = re.compile("[0-9]{1,9}")
+
+
+def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's variables, without empty ones; Failure if one of them cannot be meant.
+
+    A shell that has read the `env` of a run names the stores of that run, which may be gone or
+    belong to somebody else by now: what it read there does not count.
+    """
+    chosen = {name: value for name, value in environ.items() if value}
+    if MARKER in chosen:
+        say(f"ignoring what {chosen[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
+        chosen = {name: chosen[name] for name in chosen if name not in {MARKER, *EXPORTED}}
+    _check(chosen)
+    return chosen
+
+
+def service_environ(
+    stores: Stores, folder: DataFolder, caller: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The service's whole environment; what the caller has set wins over our defaults."""
+    defaults = {
+        "DEMO_TURNS": MEMORY_DEMO_TURNS if stores.is_memory else DEMO_TURNS,
+        "WEB_CONCURRENCY": "4",
+        # Servers, service and its clients share one machine here.
+        "REDIS_TIMEOUT_MS": "1000",
+        # Here, because a run that is killed could not clear it from memory.
+        "PROMETHEUS_MULTIPROC_DIR": str(folder.path / "metrics"),
+    }
+    environ = {**defaults, **caller, **folder.secrets(caller), **stores.environ}
+    environ["DATA_DIR"] = str(folder.path)
+    if stores.is_memory:
+        environ["WEB_CONCURRENCY"] = "1"
+    return environ
+
+
+def _check(environ: Mapping[str, str]) -> None:
+    backend = environ.get("BACKEND", LIVE)
+    if backend not in {LIVE, MEMORY}:
+        raise Failure(f"BACKEND={backend} is not known: {LIVE} (the default) or {MEMORY}")
+    # gunicorn reads WEB_CONCURRENCY before its settings could complain of it.
+    for name in ("DEMO_TURNS", "WEB_CONCURRENCY"):
+        if not _WHOLE_NUMBER.fullmatch(environ.get(name, "0")):
+            raise Failure(f"{name}={environ[name]} is no number: give one, or unset it")
+    if int(environ.get("DEMO_TURNS", "0")) > MOST_DEMO_TURNS:
+        raise Failure(f"DEMO_TURNS={environ['DEMO_TURNS']} is too much: at most {MOST_DEMO_TURNS}")

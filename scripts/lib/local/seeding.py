@@ -1,0 +1,43 @@
+"""Makes the schema and the demo in the stores that the environment names.
+
+`python -m scripts.lib.local.seeding` does it for servers; the in-memory service does it itself.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from app import create_app
+from app.backends import OUTAGES
+from app.cli.demo import has_working_keys, restore_demo
+from app.http.problems import Problem
+from app.schema import ensure_schema
+from config.settings import SettingsError
+from scripts.lib.local.files import DataFolder
+from scripts.lib.local.messages import Failure, say
+
+
+def seed(folder: DataFolder, stores: str, turns_count: int) -> None:
+    """Make what is missing; the demo is there if the keys that `folder` keeps for it work."""
+    ensure_schema()
+    kept = folder.seed(stores)
+    if kept is None or not has_working_keys(kept):
+        say(f"seeding the demo with {turns_count} turns of history")
+        folder.keep_seed(stores, restore_demo(turns_count, kept))
+
+
+def main() -> None:
+    """Seed live stores; what goes wrong is one line."""
+    try:
+        with create_app().app_context():
+            folder = DataFolder(Path(os.environ["DATA_DIR"]))
+            seed(folder, os.environ["DEMO_STORES"], int(os.environ["DEMO_TURNS"]))
+    except (SettingsError, Problem, Failure) as error:
+        sys.exit(str(error))
+    except OUTAGES as outage:
+        kind = type(outage).__name__
+        sys.exit(f"A store does not answer ({kind}): check MONGODB_URI and REDIS_URL.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""`/metrics`: for operators only, true to what happened, without anybody's data."""
+
+import re
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app
+from app.backends import Backend
+from app.http.provide import provided
+from tests.api.conftest import Hire
+from tests.callers import LIST, hire
+from tests.servers import OPERATOR_TOKEN, settings_for
+from tests.turns import at, now_ms, stateful
+
+OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+PEER_BUCKET = "bucket:{ip:127.0.0.1}"
+LABELS = {"method", "route", "status", "bucket", "outcome", "le"}
+Samples = dict[str, float]
+
+
+def exposition(app: Flask) -> str:
+    answer = app.test_client().get("/metrics", headers=OPERATOR)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def samples(app: Flask) -> Samples:
+    """Our samples, each under its name and the values of its labels in order of their names."""
+    return {
+        " ".join(
+            [sample.name, *(value for _, value in sorted(sample.labels.items()))]
+        ): sample.value
+        for family in text_string_to_metric_families(exposition(app))
+        for sample in family.samples
+        if sample.name.startswith("turnledger_")
+    }
+
+
+def counted(app: Flask, before: Samples, kind: str) -> Samples:
+    """What has been counted since `before`; reading it counts from the next time on."""
+    grown = {name: value - before.get(name, 0) for name, value in samples(app).items()}
+    return {
+        name.removeprefix(f"{kind} "): growth
+        for name, growth in grown.items()
+        if growth and name.startswith(f"{kind} ") and "/metrics" not in name
+    }
+
+
+def test_the_operators_token_opens_and_is_not_limited(backend: Backend) -> None:
+    app = create_app(settings_for(ip_limit="1 per 60 seconds"), backend)
+
+    answers = [app.test_client().get("/metrics", headers=OPERATOR) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert {answer.mimetype for answer in answers} == {"text/plain"}
+    assert list(backend.redis.scan_iter("bucket:*")) == []
+
+
+@pytest.mark.parametrize("configured", [OPERATOR_TOKEN, ""])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(None, "", "Bearer", "Bearer ", "Bearer é", "Basic b3BlcmF0b3I="),
+        *(
+            f"Bearer {OPERATOR_TOKEN}x",
+            f"Bearer {OPERATOR_TOKEN[:-1]}",
+            f"Bearer  {OPERATOR_TOKEN}",
+        ),
+        *(f"bearer {OPERATOR_TOKEN.upper()}", f"Basic {OPERATOR_TOKEN}"),
+    ],
+)
+def test_anything_else_is_401_and_pays_the_addresss_bucket(
+    memory_backend: Backend, configured: str, given: str | None
+) -> None:
+    settings = settings_for(operator_token=configured, ip_limit="2 per 60 seconds")
+    client = create_app(settings, memory_backend).test_client()
+    headers = {} if given is None else {"Authorization": given}
+
+    answers = [client.get("/metrics", headers=headers) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert answers[0].get_json()["error"]["code"] == "authentication_error"
+    assert answers[0].headers["WWW-Authenticate"] == "Bearer"
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert list(memory_backend.redis.scan_iter("bucket:*")) == [PEER_BUCKET]
+    assert not any("turnledger_" in answer.text for answer in answers)
+
+
+def test_without_a_configured_token_no_token_opens(memory_backend: Backend) -> None:
+    client = create_app(settings_for(operator_token=""), memory_backend).test_client()
+
+    assert client.get("/metrics", headers=OPERATOR).status_code == 401
+
+
+def test_a_customers_key_is_no_operators_token(memory_app: Flask) -> None:
+    assert hire(memory_app)("GET", "/metrics").status_code == 401
+
+
+def test_requests_and_their_durations_are_counted_by_route_and_status(memory_app: Flask) -> None:
+    caller, before = hire(memory_app), samples(memory_app)
+    told = stateful()
+
+    for _ in range(3):
+        caller.record(told)
+    caller("GET", f"{LIST}/int_absent")
+    caller("BREW", "/somewhere")
+
+    assert counted(memory_app, before, "turnledger_requests_total") == {
+        f"POST {LIST} 201": 1,
+        f"POST {LIST} 200": 2,
+        f"GET {LIST}/<interaction_id> 404": 1,
+        "other unmatched 404": 1,
+    }
+    assert counted(memory_app, before, "turnledger_request_duration_seconds_count") == {
+        LIST: 3,
+        f"{LIST}/<interaction_id>": 1,
+        "unmatched": 1,
+    }
+
+
+def test_decisions_are_counted_by_bucket_and_outcome(tenant: Hire, app: Flask) -> None:
+    caller, before = tenant("free", turns=1, requests_per_second=1, burst=2), samples(app)
+
+    statuses = [caller.record(at(now_ms())).status_code for _ in range(2)]
+    statuses += [caller.list_().status_code for _ in range(20)]
+    strangers = [app.test_client().get(path).status_code for path in ("/v1/me", "/healthz")]
+
+    admitted_count = statuses.count(201) + statuses.count(200)
+    assert strangers == [401, 200]
+    assert counted(app, before, "turnledger_decisions_total") == {
+        "organization admitted": admitted_count,
+        "organization quota_exhausted": 1,
+        "organization rate_limited": len(statuses) - admitted_count - 1,
+        "address admitted": 1,
+    }
+
+
+def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> None:
+    caller = hire(memory_app)
+    told = stateful("rel_4711", user_id="u_4711", turn_id="turn_4711", personality_id="pers_4711")
+
+    recorded = caller.record(told).get_json()
+    caller("GET", f"{LIST}/{recorded['interaction_id']}")
+    caller("4711", "/4711?4711=4711", headers={"X-Request-Id": "4711", "User-Agent": "4711"})
+    me = caller("GET", "/v1/me").get_json()
+
+    text = exposition(memory_app)
+    secrets = [caller.organization.id, caller.token, me["key_id"], recorded["interaction_id"]]
+    assert not [secret for secret in [*secrets, "4711", OPERATOR_TOKEN] if secret in text]
+    ours = "\n".join(line for line in text.splitlines() if line.startswith("turnledger_"))
+    assert set(re.findall(r'(\w+)="', ours)) == LABELS

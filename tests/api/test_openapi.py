@@ -1,0 +1,240 @@
+"""`/openapi.json`: a true OpenAPI 3.1 description of every route."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.access import POLICIES, Door
+from app.http.problems import CODES
+from tests.callers import hire
+from tests.turns import stateful
+
+Document = dict[str, Any]
+DESCRIBES_ITSELF = "api-docs.openapi_json"
+# OpenAPI 3.1's fixed fields, so far as this document may need them.
+OF_DOCUMENT = {"openapi", "info", "servers", "paths", "components", "security", "tags"}
+OF_PATH = {"parameters", "get", "put", "post", "delete", "patch"}
+OF_OPERATION = {
+    *("tags", "summary", "description", "operationId", "parameters", "requestBody", "responses"),
+    *("deprecated", "security"),
+}
+OF_PARAMETER = {"name", "in", "description", "required", "schema"}
+OF_RESPONSE = {"description", "headers", "content"}
+# JSON Schema 2020-12; `nullable` and a boolean `exclusiveMinimum` were OpenAPI 3.0's.
+OF_SCHEMA = {
+    *("type", "enum", "const", "anyOf", "allOf", "oneOf", "properties", "required", "items"),
+    *("additionalProperties", "pattern", "minLength", "maxLength", "minItems", "maxItems"),
+    *("minimum", "maximum", "format", "default", "title", "description", "$ref", "readOnly"),
+}
+TYPES = {"null", "boolean", "object", "array", "number", "string", "integer"}
+SECURITY: dict[Door, list[Any]] = {
+    Door.PROBE: [],
+    Door.PUBLIC: [],
+    Door.OPERATOR: [{"operatorToken": []}],
+    Door.METERED: [{"apiKey": []}],
+    Door.RECORDING: [{"apiKey": []}],
+}
+
+
+@pytest.fixture
+def document(memory_app: Flask) -> Document:
+    answer = memory_app.test_client().get("/openapi.json")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    told: Document = answer.get_json()
+    return told
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    for path, item in document["paths"].items():
+        shared = item.get("parameters", [])
+        for method in item.keys() - {"parameters"}:
+            operation = item[method]
+            own = operation.get("parameters", [])
+            yield path, method, operation | {"parameters": [*shared, *own]}
+
+
+def routes(app: Flask) -> dict[tuple[str, str], str]:
+    """Path and method as OpenAPI writes them, and the endpoint."""
+    return {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower()): rule.endpoint
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != DESCRIBES_ITSELF
+    }
+
+
+def resolve(document: Document, told: Document) -> Document:
+    """What a reference stands for; KeyError if it stands for nothing."""
+    while "$ref" in told:
+        steps = told["$ref"].removeprefix("#/").split("/")
+        told = document
+        for step in steps:
+            told = told[step]
+    return told
+
+
+def references(told: Any) -> Iterator[str]:
+    if isinstance(told, dict):
+        if isinstance(told.get("$ref"), str):
+            yield told["$ref"]
+        told = list(told.values())
+    for inner in told if isinstance(told, list) else []:
+        yield from references(inner)
+
+
+def schemas(document: Document) -> Iterator[Document]:
+    """Every schema, those within others too."""
+    waiting = list(document["components"]["schemas"].values())
+    for _, _, operation in operations(document):
+        waiting += [parameter["schema"] for parameter in operation["parameters"]]
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in bodies:
+            content = resolve(document, body).get("content", {})
+            waiting += [medium["schema"] for medium in content.values()]
+    while waiting:
+        schema = waiting.pop()
+        yield schema
+        waiting += schema.get("properties", {}).values()
+        waiting += [inner for name in ("anyOf", "allOf", "oneOf") for inner in schema.get(name, [])]
+        waiting += [schema["items"]] if "items" in schema else []
+
+
+def test_every_route_and_method_is_described_and_nothing_else(
+    memory_app: Flask, document: Document
+) -> None:
+    described = {(path, method) for path, method, _ in operations(document)}
+
+    assert described == set(routes(memory_app))
+
+
+def test_the_document_has_the_shape_of_openapi_3_1(document: Document) -> None:
+    assert set(document) <= OF_DOCUMENT
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"].keys() >= {"title", "version"}
+    names = {tag["name"] for tag in document["tags"]}
+    for item in document["paths"].values():
+        assert set(item) <= OF_PATH
+    for path, method, operation in operations(document):
+        assert set(operation) <= OF_OPERATION, (path, method)
+        assert operation["summary"]
+        assert set(operation["tags"]) <= names
+        assert operation["responses"]
+
+
+def test_every_reference_leads_somewhere(document: Document) -> None:
+    found = set(references(document))
+
+    assert "#/components/schemas/ErrorEnvelope" in found
+    assert all(resolve(document, {"$ref": reference}) for reference in found)
+
+
+def test_every_schema_is_json_schema_2020_12(document: Document) -> None:
+    for schema in schemas(document):
+        assert set(schema) <= OF_SCHEMA, schema
+        kinds = schema.get("type", [])
+        assert {kinds} if isinstance(kinds, str) else set(kinds) <= TYPES
+        assert set(schema.get("required", [])) <= set(schema.get("properties", {})), schema
+        re.compile(schema.get("pattern", ""))
+
+
+def test_parameters_are_those_of_the_path_and_each_once(document: Document) -> None:
+    for path, method, operation in operations(document):
+        told = operation["parameters"]
+        assert all({"name", "in", "schema"} <= set(one) <= OF_PARAMETER for one in told)
+        places = [(one["in"], one["name"]) for one in told]
+        assert len(places) == len(set(places)), (path, method)
+        in_path = {one["name"] for one in told if one["in"] == "path" and one["required"]}
+        assert in_path == set(re.findall(r"{(\w+)}", path))
+
+
+def test_the_list_takes_its_filters_and_a_place_to_go_on_from(document: Document) -> None:
+    listing = document["paths"]["/v1/interactions"]["get"]["parameters"]
+
+    assert {parameter["name"] for parameter in listing} == {
+        *("user_id", "relationship_id", "from", "to", "limit", "cursor")
+    }
+
+
+def test_whatever_takes_a_body_describes_it_and_nothing_else_does(document: Document) -> None:
+    with_body = {
+        (path, method)
+        for path, method, operation in operations(document)
+        if "requestBody" in operation
+    }
+
+    assert with_body == {
+        (path, method) for path, method, _ in operations(document) if method == "post"
+    }
+    for path, method in with_body:
+        content = document["paths"][path][method]["requestBody"]["content"]
+        assert resolve(document, content["application/json"]["schema"])["type"] == "object"
+
+
+def test_security_is_what_the_door_of_the_route_asks_for(
+    memory_app: Flask, document: Document
+) -> None:
+    endpoints = routes(memory_app)
+
+    schemes = document["components"]["securitySchemes"]
+    assert {(each["type"], each["scheme"]) for each in schemes.values()} == {("http", "bearer")}
+    for path, method, operation in operations(document):
+        asked = operation.get("security", document["security"])
+        assert asked == SECURITY[POLICIES[endpoints[path, method]].door], (path, method)
+        assert {name for each in asked for name in each} <= set(schemes)
+
+
+def test_every_operation_may_answer_the_error_envelope(
+    memory_app: Flask, document: Document
+) -> None:
+    error = memory_app.test_client().get("/nothing").get_json()["error"]
+
+    for _, _, operation in operations(document):
+        response = resolve(document, operation["responses"]["default"])
+        assert set(response) <= OF_RESPONSE
+        envelope = resolve(document, response["content"]["application/json"]["schema"])
+        assert envelope["required"] == ["error"]
+        schema = resolve(document, envelope["properties"]["error"])
+        assert set(schema["required"]) == set(schema["properties"]) == set(error)
+    assert error["code"] in CODES
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "/v1/me", "200"),
+        ("get", "/v1/billing/plans", "200"),
+        ("get", "/v1/api-keys", "200"),
+        ("post", "/v1/api-keys", "201"),
+        ("get", "/v1/interactions", "200"),
+        ("post", "/v1/interactions", "201"),
+        ("post", "/v1/interactions/batch", "200"),
+    ],
+)
+def test_an_answer_has_exactly_the_fields_that_are_described(
+    memory_app: Flask, document: Document, method: str, path: str, status: str
+) -> None:
+    caller, told = hire(memory_app), stateful()
+    bodies = {"/v1/api-keys": {"scope": "read"}, "/v1/interactions": told}
+    body = bodies.get(path, {"interactions": [told]}) if method == "post" else None
+
+    answer = caller(method, path, json=body) if body else caller(method, path)
+
+    assert str(answer.status_code) == status
+    content = document["paths"][path][method]["responses"][status]["content"]
+    schema = resolve(document, content["application/json"]["schema"])
+    for shown, described in [(answer.get_json(), schema), *elements(document, schema, answer)]:
+        assert set(shown) <= set(described["properties"])
+        assert set(described.get("required", [])) <= set(shown)
+
+
+def elements(document: Document, schema: Document, answer: Any) -> list[tuple[Any, Document]]:
+    """Each element of the answer's list, if it has one, and how elements are described."""
+    return [
+        (element, resolve(document, described["items"]))
+        for name, described in schema["properties"].items()
+        if described.get("type") == "array" and name in {"data", "results"}
+        for element in answer.get_json()[name]
+    ]

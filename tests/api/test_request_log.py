@@ -1,0 +1,100 @@
+"""The log line of a request: all that is needed to find it, nothing that the client wrote freely."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.observability.logging import UNMATCHED
+from tests.callers import error_of, hire
+
+INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_request_is_one_line_with_its_id_route_status_and_decision(
+    memory_app: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caller = hire(memory_app)
+    capsys.readouterr()
+
+    answer = caller("GET", f"{INTERACTION}?", headers={"X-Request-Id": "mine-1"})
+
+    (line,) = lines(capsys)
+    duration_ms, timestamp = line.pop("durationMs"), line.pop("timestamp")
+    assert duration_ms > 0
+    assert timestamp.endswith("Z")
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "requestId": answer.headers["X-Request-Id"],
+        "clientRequestId": "mine-1",
+        "method": "GET",
+        "route": "/v1/interactions/<interaction_id>",
+        "status": 404,
+        "organization": caller.organization.id,
+        "decision": "admitted",
+    }
+    assert error_of(answer)["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "decision"),
+    [("/nothing", UNMATCHED, None), ("/v1/me", "/v1/me", "admitted")],
+)
+def test_strangers_are_logged_without_an_organization(
+    memory_app: Flask,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    route: str,
+    decision: str | None,
+) -> None:
+    capsys.readouterr()
+    memory_app.test_client().get(path, headers={"X-Request-Id": "two words"})
+
+    (line,) = lines(capsys)
+    assert (line["route"], line["decision"], line["organization"]) == (route, decision, None)
+    assert line["clientRequestId"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "is_clean"),
+    [
+        ("mine-1", True),
+        ("Mine:2.b_c-d", True),
+        ("mine" * 16, True),
+        ("mine" * 16 + "5", False),
+        ("mine two", False),
+        ("mine{}", False),
+        ('mine"', False),
+        ("mine\t", False),
+        ("mine/1", False),
+        ("miné", False),
+        ("mine\u0661", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/billing/plans", "/nothing"])
+def test_a_clients_own_id_is_logged_if_it_is_clean_and_never_echoed(
+    memory_app: Flask, capsys: pytest.CaptureFixture[str], path: str, given: str, *, is_clean: bool
+) -> None:
+    capsys.readouterr()
+
+    # As the bytes that a client sends, which WSGI hands over as Latin-1.
+    sent = given.encode().decode("latin-1")
+    answer = memory_app.test_client().get(path, environ_base={"HTTP_X_REQUEST_ID": sent})
+
+    (line,) = lines(capsys)
+    assert line["clientRequestId"] == (given if is_clean else None)
+    assert line["requestId"] == answer.headers["X-Request-Id"] != given
+    assert "min" not in json.dumps(
+        [line | {"clientRequestId": None}, answer.headers["X-Request-Id"]]
+    )
+    assert not [
+        value for value in answer.headers.values() if "mine" in value or "min\u00e9" in value
+    ]
+    assert not given or given not in answer.text

@@ -1,0 +1,27 @@
+"""Commands beside a service that keeps everything in its own memory."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.servers import ROOT, environ_for
+
+
+@pytest.mark.parametrize("words", [["org", "list"], ["org", "create", "Acme"], ["demo", "seed"]])
+def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environ_for("", "", BACKEND="memory")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == (
+        "Error: BACKEND=memory keeps everything inside the service's process; "
+        "commands cannot reach it.\n"
+    )
