@@ -1,10 +1,16 @@
 """The entry point of gunicorn and of `flask --app wsgi`."""
 
+import sys
+
 from app import create_app
 from config.settings import SettingsError
+
+# By this code gunicorn knows a worker that cannot start, and ends instead of trying for ever.
+CANNOT_START = 3
 
 try:
     app = create_app()
 except SettingsError as error:
     # The text says all that an operator needs; a traceback above it would hide it.
-    raise SystemExit(str(error)) from None
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(CANNOT_START) from None

@@ -50,7 +50,7 @@ class Settings:
     operator_token: str = field(default="", repr=False)
     plans_file: Path = _PLANS_FILE
     trusted_proxy_hops: int = 0
-    ip_limit: str = "20 per 2 seconds"
+    ip_limit: str = "20/2seconds"
     redis_timeout_ms: int = 50
     mongodb_timeout_ms: int = 2_000
     request_deadline_s: int = 10

@@ -8,13 +8,14 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.backends import Backend
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
 MAINTENANCE_TIMEOUT_MS = 30_000
@@ -31,20 +32,11 @@ def connect(settings: Settings) -> Backend:
     Nothing is sent before the first command, so an unreachable server shows itself then, as one of
     `app.backends.OUTAGES` and within the time-outs of the settings.
     """
-    mongodb = _mongodb(
-        settings.mongodb_uri,
-        timeout_ms=settings.mongodb_timeout_ms,
-        selection_timeout_ms=SERVER_SELECTION_TIMEOUT_MS,
-        pool_count=POOL_COUNT,
-    )
-    maintenance_mongodb = _mongodb(
-        settings.mongodb_uri,
-        timeout_ms=MAINTENANCE_TIMEOUT_MS,
-        selection_timeout_ms=MAINTENANCE_SELECTION_TIMEOUT_MS,
-        pool_count=POOL_COUNT,
-    )
-    redis = _redis(settings.redis_url, settings.redis_timeout_ms, POOL_COUNT)
-    maintenance_redis = _redis(settings.redis_url, MAINTENANCE_TIMEOUT_MS, POOL_COUNT)
+    uri, url = settings.mongodb_uri, settings.redis_url
+    mongodb = _mongodb(uri, settings.mongodb_timeout_ms, SERVER_SELECTION_TIMEOUT_MS)
+    maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS, MAINTENANCE_SELECTION_TIMEOUT_MS)
+    redis = _redis(url, settings.redis_timeout_ms)
+    maintenance_redis = _redis(url, MAINTENANCE_TIMEOUT_MS)
 
     def close() -> None:
         for client in (mongodb, maintenance_mongodb, redis, maintenance_redis):
@@ -59,8 +51,16 @@ def connect(settings: Settings) -> Backend:
     )
 
 
-def _mongodb(
-    uri: str, *, timeout_ms: int, selection_timeout_ms: int, pool_count: int
+def _mongodb(uri: str, timeout_ms: int, selection_timeout_ms: int) -> MongoClient[dict[str, Any]]:
+    try:
+        return _mongodb_client(uri, timeout_ms, selection_timeout_ms)
+    except (ConfigurationError, ValueError):
+        # Its text quotes the address, and with it perhaps a password.
+        raise SettingsError("MONGODB_URI is not an address that MongoDB's driver takes.") from None
+
+
+def _mongodb_client(
+    uri: str, timeout_ms: int, selection_timeout_ms: int
 ) -> MongoClient[dict[str, Any]]:
     return MongoClient(
         uri,
@@ -69,7 +69,7 @@ def _mongodb(
         timeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
         serverSelectionTimeoutMS=selection_timeout_ms,
-        maxPoolSize=pool_count,
+        maxPoolSize=POOL_COUNT,
         w="majority",
         retryWrites=True,
         retryReads=True,
@@ -83,14 +83,14 @@ def _database(client: MongoClient[dict[str, Any]]) -> Database[dict[str, Any]]:
     return database.with_options(read_concern=ReadConcern("majority"))
 
 
-def _redis(url: str, timeout_ms: int, pool_count: int) -> Redis:
+def _redis(url: str, timeout_ms: int) -> Redis:
     return Redis.from_url(
         url,
         socket_timeout=timeout_ms / 1_000,
         socket_connect_timeout=timeout_ms / 1_000,
         # A charge that is sent twice is charged twice: who retries must know what he does.
         retry=Retry(NoBackoff(), 0),
-        max_connections=pool_count,
+        max_connections=POOL_COUNT,
         health_check_interval=0,
         # RESP2 needs no HELLO, which old servers lack; the replies that we use are the same.
         protocol=2,

@@ -66,18 +66,28 @@ def _make() -> None:
         )
 
 
+def is_installed(requirements: Path) -> bool:
+    """Whether `requirements`, or one that holds all of it, was installed as it now stands."""
+    larger = LAYERS[LAYERS.index(requirements.name) :]
+    return any(_is_stamped(requirements.with_name(name)) for name in larger)
+
+
+def keep_installed(requirements: Path) -> None:
+    """Remember that `requirements` was installed as it now stands."""
+    _stamp(requirements).write_text(_digest(requirements))
+
+
 def _install(requirements: Path) -> None:
-    layers = LAYERS[LAYERS.index(requirements.name) :]
-    if any(_is_installed(ROOT / name) for name in layers):
+    if is_installed(requirements):
         return
     _say(f"installing {requirements.name}")
     pip = [str(PYTHON), "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input"]
     if _run([*pip, "install", "--require-hashes", "-r", str(requirements)]).returncode != 0:
         sys.exit(f"{requirements.name} could not be installed: see pip's message above")
-    _stamp(requirements).write_text(_digest(requirements))
+    keep_installed(requirements)
 
 
-def _is_installed(requirements: Path) -> bool:
+def _is_stamped(requirements: Path) -> bool:
     stamp = _stamp(requirements)
     return stamp.exists() and stamp.read_text() == _digest(requirements)
 

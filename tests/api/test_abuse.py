@@ -1,84 +1,20 @@
 """Hostile requests against a running gunicorn: never a 5xx, always the envelope, no leak."""
 
 import json
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from http.client import HTTPResponse
-from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, hire
 from tests.servers import RunningService
+from tests.sockets import Answer, Sender, chunked
 from tests.turns import Body, body, whole
 
 CANARY = "canary4711"
 BATCH = f"{LIST}/batch"
 DEEP = 100_000
 BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back over the socket."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether the application answered, and not the server in front of it."""
-        return "x-request-id" in self.headers
-
-    def code(self) -> str:
-        return str(json.loads(self.body)["error"]["code"])
-
-
-class Sender:
-    """Writes whole requests, byte for byte, each on a connection of its own."""
-
-    def __init__(self, service: RunningService, caller: Caller) -> None:
-        self.service = service
-        self.caller = caller
-        address = urlsplit(service.base_url)
-        self._address = (address.hostname, address.port)
-
-    def raw(self, request: bytes) -> Answer:
-        with closing(socket.create_connection(self._address, timeout=30)) as connection:
-            connection.sendall(request)
-            response = HTTPResponse(connection)
-            response.begin()
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, headers, response.read())
-
-    def __call__(
-        self, method: bytes, target: bytes, *headers: bytes, payload: bytes = b""
-    ) -> Answer:
-        """A request with the caller's key unless it brings its own."""
-        own = [f"Authorization: Bearer {self.caller.token}".encode()]
-        if any(header.lower().startswith(b"authorization") for header in headers):
-            own = []
-        lengths = [] if is_chunked(headers) else [b"Content-Length: %d" % len(payload)]
-        head = [b"%s %s HTTP/1.1" % (method, target), b"Host: turnledger.test"]
-        lines = [*head, b"Connection: close", *own, *headers, *lengths]
-        return self.raw(b"\r\n".join(lines) + b"\r\n\r\n" + payload)
-
-    def json(self, target: str, payload: bytes, *headers: bytes) -> Answer:
-        content = b"Content-Type: application/json"
-        return self(b"POST", target.encode(), content, *headers, payload=payload)
-
-
-def is_chunked(headers: tuple[bytes, ...]) -> bool:
-    return any(b"chunked" in header for header in headers)
-
-
-def chunked(payload: bytes, size: int = 16_384) -> bytes:
-    parts = [payload[start : start + size] for start in range(0, len(payload), size)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from app.backends import Backend
-from app.http.provide import provided
 from tests.api.conftest import Hire
 from tests.callers import LIST, hire
 from tests.servers import OPERATOR_TOKEN, settings_for

@@ -1,4 +1,4 @@
-"""The log line of a request: all that is needed to find it, nothing that the client wrote freely."""
+"""The log line of a request: all that is needed to find it, no word of the client's choosing."""
 
 import json
 from typing import Any

@@ -1,6 +1,5 @@
 """Commands beside a service that keeps everything in its own memory."""
 
-import os
 import subprocess
 import sys
 
@@ -11,11 +10,12 @@ from tests.servers import ROOT, environ_for
 
 @pytest.mark.parametrize("words", [["org", "list"], ["org", "create", "Acme"], ["demo", "seed"]])
 def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
+    chosen = environ_for("", "", BACKEND="memory")
     told = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *words],
         check=False,
         cwd=ROOT,
-        env={**os.environ, **environ_for("", "", BACKEND="memory")},
+        env={name: value for name, value in chosen.items() if value},
         capture_output=True,
         text=True,
         timeout=60,

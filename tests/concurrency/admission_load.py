@@ -10,13 +10,13 @@ from app.tenancy.model import Limits
 from tests.unit.admission.world import World, principal
 
 
-@dataclass(frozen=True)
-class Load:
-    """How many were admitted, and between which instants of Redis's clock it was tried."""
+@dataclass(frozen=True, order=True)
+class Try:
+    """One request without turns, at its instant on Redis's clock; in the order of the answers."""
 
-    admitted_count: int
-    first_us: int
-    last_us: int
+    now_us: int
+    is_refused: bool
+    spent: int
 
 
 def arrive(everybody: Barrier) -> None:
@@ -29,14 +29,14 @@ def arrived() -> bool:
     return True
 
 
-def hammer(redis_url: str, in_force: Limits, until_us: int) -> Load:
+def hammer(redis_url: str, in_force: Limits, until_us: int) -> list[Try]:
     """Ask without turns, as fast as it goes, until that instant."""
-    world, instants, admitted_count = _world(redis_url), [], 0
-    while not instants or instants[-1] < until_us:
+    world, tries = _world(redis_url), []
+    while not tries or tries[-1].now_us < until_us:
         decision = world.gate.admit(principal(in_force))
-        admitted_count += decision.outcome is Outcome.ADMITTED
-        instants.append(decision.now_us)
-    return Load(admitted_count, instants[0], instants[-1])
+        is_refused = decision.outcome is not Outcome.ADMITTED
+        tries.append(Try(decision.now_us, is_refused, in_force.burst - decision.bucket.remaining))
+    return tries
 
 
 def try_turns(redis_url: str, in_force: Limits, turns: list[TurnCharge]) -> list[Verdict]:

@@ -59,7 +59,7 @@ def test_the_least_that_must_be_set_leaves_every_default(environ: pytest.MonkeyP
 
     assert settings.backend is BackendKind.MEMORY
     assert (settings.key_peppers, settings.id_key) == (("p" * 32,), "i" * 32)
-    assert (settings.ip_limit, settings.trusted_proxy_hops) == ("20 per 2 seconds", 0)
+    assert (settings.ip_limit, settings.trusted_proxy_hops) == ("20/2seconds", 0)
     assert (settings.redis_timeout_ms, settings.mongodb_timeout_ms) == (50, 2_000)
     assert (settings.request_deadline_s, settings.log_level) == (10, "info")
     assert settings.plans_file.is_file()

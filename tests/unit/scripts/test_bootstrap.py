@@ -1,68 +1,48 @@
 """When the virtual environment must be brought up to date."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-from scripts.lib import bootstrap
+from scripts.lib.bootstrap import LAYERS, is_installed, keep_installed
+from tests.servers import ROOT
 
-LAYERS = bootstrap.LAYERS
+SERVICE, LOCAL, DEV = LAYERS
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A project with requirements, and the names of those that pip was asked for."""
-    names: list[str] = []
-
-    def run(command: Sequence[str], **_: bool) -> CompletedProcess[str]:
-        names.append(Path(command[-1]).name)
-        return CompletedProcess(command, 0)
-
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with requirements and an empty virtual environment."""
     for name in LAYERS:
         (tmp_path / name).write_text(f"# {name}\n")
     (tmp_path / ".venv").mkdir()
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "_run", run)
-    return names
-
-
-def install(name: str) -> None:
-    bootstrap._install(bootstrap.ROOT / name)
+    monkeypatch.setattr("scripts.lib.bootstrap.VENV", tmp_path / ".venv")
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "expected"),
-    [
-        (LAYERS[0], LAYERS[0], [LAYERS[0]]),
-        (LAYERS[1], LAYERS[0], [LAYERS[1]]),
-        (LAYERS[2], LAYERS[0], [LAYERS[2]]),
-        (LAYERS[2], LAYERS[1], [LAYERS[2]]),
-        (LAYERS[0], LAYERS[1], [LAYERS[0], LAYERS[1]]),
-    ],
+    ("installed", "satisfied"),
+    [(SERVICE, {SERVICE}), (LOCAL, {SERVICE, LOCAL}), (DEV, {SERVICE, LOCAL, DEV})],
 )
-def test_only_what_no_larger_set_holds_is_installed(
-    installed: list[str], first: str, then: str, expected: list[str]
+def test_what_is_installed_satisfies_all_that_it_holds(
+    project: Path, installed: str, satisfied: set[str]
 ) -> None:
-    install(first)
-    install(then)
-    assert installed == expected
+    assert [name for name in LAYERS if is_installed(project / name)] == []
+    keep_installed(project / installed)
+    assert {name for name in LAYERS if is_installed(project / name)} == satisfied
 
 
-def test_a_larger_set_that_has_changed_since_proves_nothing(installed: list[str]) -> None:
-    install(LAYERS[1])
-    (bootstrap.ROOT / LAYERS[1]).write_text("# newer\n")
-    install(LAYERS[0])
-    assert installed == [LAYERS[1], LAYERS[0]]
+def test_a_larger_set_that_has_changed_since_proves_nothing(project: Path) -> None:
+    keep_installed(project / LOCAL)
+    (project / LOCAL).write_text("# newer\n")
+    assert not is_installed(project / SERVICE)
 
 
 def test_each_set_holds_all_pins_of_the_smaller_ones() -> None:
-    pins = [_pins(name) for name in LAYERS]
-    assert pins[0] < pins[1] < pins[2]
+    service, local, dev = (_pins(name) for name in LAYERS)
+    assert service < local < dev
 
 
 def _pins(name: str) -> set[str]:
-    lines = (bootstrap.ROOT / name).read_text().splitlines()
+    lines = (ROOT / name).read_text().splitlines()
     return {line.split()[0] for line in lines if "==" in line}

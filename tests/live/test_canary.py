@@ -1,0 +1,173 @@
+"""A marker in every place that a client can write to: nothing of it is ever kept.
+
+What a turn tells is identifiers, labels and numbers, and those are kept as they are. A marker with
+a blank is text; the only marker without one is the turn's id, of which only an HMAC is kept.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from flask import Flask
+from pymongo.database import Database
+from redis import Redis
+
+from app.http.instants import format_ms
+from tests.callers import LIST, Caller, hire
+from tests.servers import OPERATOR_TOKEN
+from tests.turns import body, now_ms, whole
+
+MARKER = "canary4711"
+TEXT = f"{MARKER} said hello"
+BATCH = f"{LIST}/batch"
+KEYS = "/v1/api-keys"
+HEADERS = (
+    *("Authorization", "X-Request-Id", "User-Agent", "Cookie", "Referer", "X-Forwarded-For"),
+    *("X-Forwarded-Host", "Accept", "Content-Type", "Content-Encoding", "If-None-Match", "Origin"),
+    *(f"X-{MARKER}", "traceparent", "Host"),
+)
+Document = dict[str, Any]
+
+
+def everywhere(told: Any) -> Iterator[Any]:
+    """`told` again and again, with the text at one place more of its own, or as a name there."""
+    if isinstance(told, dict):
+        yield told | {TEXT: 1}
+        yield told | {MARKER: TEXT}
+        for name, value in told.items():
+            yield from (told | {name: planted} for planted in everywhere(value))
+    elif isinstance(told, list):
+        yield [*told, TEXT]
+        for index, value in enumerate(told):
+            yield from ([*told[:index], other, *told[index + 1 :]] for other in everywhere(value))
+    yield TEXT
+    yield [TEXT]
+    yield {"$set": TEXT}
+
+
+def refused_bodies() -> list[Any]:
+    """Whole recordings with text at one place each; the turn's own id is the marker."""
+    return [
+        told
+        for told in everywhere(whole(turn_id=MARKER, occurred_at=format_ms(now_ms())))
+        if not isinstance(told, str)
+    ]
+
+
+def record_markers(caller: Caller) -> None:
+    """Turns whose id is the marker: new, again, otherwise, and refused by the quota."""
+    told = body(turn_id=MARKER)
+    assert caller.record(told).status_code == 201
+    assert caller.record(told).status_code == 200
+    assert caller.record(told | {"latency_ms": 1}).status_code == 409
+    batch = caller.record_batch([told, body(turn_id=f"{MARKER}-2"), TEXT, {TEXT: TEXT}])
+    fates = [result["status"] for result in batch.get_json()["results"]]
+    assert fates == ["duplicate", "created", "rejected", "rejected"]
+    assert caller.record(body(turn_id=f"{MARKER}-3")).status_code == 429
+
+
+def plant_in_bodies(caller: Caller) -> None:
+    planted = refused_bodies()
+    assert len(planted) > 60
+    for told in planted:
+        assert caller("POST", LIST, json=told).status_code == 400, told
+    for start in range(0, len(planted), 500):
+        results = caller.record_batch(planted[start : start + 500]).get_json()["results"]
+        assert {result["status"] for result in results} == {"rejected"}
+    for told in everywhere({"scope": "read", "label": "l", "expires_in_days": 1}):
+        assert caller("POST", KEYS, json=told).status_code == 400, told
+    for raw in (TEXT, f'"{TEXT}"', f'{{"{TEXT}', json.dumps({"turn_id": TEXT})[:-1]):
+        for path in (LIST, BATCH, KEYS):
+            answer = caller("POST", path, data=raw, content_type="application/json")
+            assert answer.status_code == 400
+
+
+def plant_in_targets(caller: Caller) -> None:
+    names = ("user_id", "relationship_id", "from", "to", "limit", "cursor", MARKER, TEXT)
+    for name in names:
+        assert caller("GET", LIST, query_string={name: TEXT}).status_code == 400
+        assert caller("POST", LIST, json=body(), query_string={name: TEXT}).status_code == 400
+    assert caller.list_(user_id=MARKER, relationship_id=MARKER).status_code == 200
+    assert caller.list_(cursor=MARKER).status_code == 400
+    for path in (f"{LIST}/{MARKER}", f"{KEYS}/{MARKER}", f"/{MARKER}", f"{LIST}/{TEXT}"):
+        assert caller("GET", path).status_code == 404
+    assert caller("DELETE", f"{KEYS}/{MARKER}").status_code == 404
+    assert caller(MARKER.upper(), LIST).status_code == 405
+
+
+def plant_in_headers(caller: Caller) -> None:
+    for name in HEADERS:
+        for value in (MARKER, TEXT, f"Bearer {MARKER}", f"Bearer uniq_live_{MARKER}"):
+            headers = {name: value}
+            assert caller("GET", LIST, headers=headers).status_code < 500
+            assert caller("POST", LIST, json={TEXT: TEXT}, headers=headers).status_code < 500
+    mark = {"Idempotency-Key": TEXT}
+    answers = [caller("POST", KEYS, json={"scope": "read"}, headers=mark) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].data == answers[1].data
+    other = caller("POST", KEYS, json={"scope": "admin"}, headers=mark)
+    assert other.status_code == 409
+
+
+def plant_behind_an_empty_bucket(caller: Caller) -> None:
+    planted = refused_bodies()[0] | {MARKER: TEXT}
+    statuses = [caller.record(planted).status_code for _ in range(20)]
+    statuses += [caller.list_(user_id=TEXT).status_code for _ in range(20)]
+    assert {429} <= set(statuses) <= {400, 429}
+
+
+def bson_of(database: Database[Document]) -> bytes:
+    """Every document of every collection as MongoDB stores it, and their names."""
+    raw = CodecOptions(document_class=RawBSONDocument)
+    names = database.list_collection_names()
+    found = [document.raw for name in names for document in database[name].with_options(raw).find()]
+    return b"\n".join([*(name.encode() for name in names), *found])
+
+
+def values_of(redis: Redis) -> list[str]:
+    """Every key and everything in it, of whatever type."""
+    read: dict[str, Callable[[str], object]] = {
+        "string": redis.get,
+        "hash": redis.hgetall,
+        "list": lambda name: redis.lrange(name, 0, -1),
+        "set": redis.smembers,
+        "zset": lambda name: redis.zrange(name, 0, -1, withscores=True),
+        "stream": redis.xrange,
+    }
+    return [f"{name} {read[redis.type(name)](name)}" for name in redis.scan_iter()]
+
+
+@pytest.fixture
+def planted(live_app: Flask) -> Caller:
+    """An account after the marker has been sent to every place."""
+    caller = hire(live_app)
+    plant_in_bodies(caller)
+    plant_in_targets(caller)
+    plant_in_headers(caller)
+    record_markers(hire(live_app, "free", turns=2))
+    plant_behind_an_empty_bucket(hire(live_app, "free", requests_per_second=1, burst=1))
+    caller.record(whole(turn_id=MARKER, user_id="u_kept", relationship_id="rel_kept"))
+    return caller
+
+
+def test_text_of_clients_is_kept_nowhere(
+    live_app: Flask, live_database: Database[Document], live_redis: Redis, planted: Caller
+) -> None:
+    documents, values = bson_of(live_database), "\n".join(values_of(live_redis))
+    operator = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    metrics = live_app.test_client().get("/metrics", headers=operator)
+
+    # First that we look where things are.
+    assert documents.count(planted.account.encode()) >= 2
+    assert all(kept.encode() in documents for kept in ("u_kept", "rel_kept", "pers_ada"))
+    assert planted.organization.id in values
+    assert "rel_kept" in values
+    assert metrics.status_code == 200
+    assert "turnledger_requests_total" in metrics.text
+
+    assert MARKER.encode() not in documents.lower()
+    assert MARKER not in values.lower()
+    assert MARKER not in metrics.text.lower()
