@@ -9,6 +9,8 @@ from app.admission.decision import Decision, Outcome, TurnCharge, Verdict
 from app.tenancy.model import Limits
 from tests.unit.admission.world import World, principal
 
+ARRIVAL_TIMEOUT_S = 60
+
 
 @dataclass(frozen=True, order=True)
 class Try:
@@ -20,8 +22,8 @@ class Try:
 
 
 def arrive(everybody: Barrier) -> None:
-    """Be ready, and wait until all the other processes are."""
-    everybody.wait()
+    """Be ready, and wait until all the other processes are; BrokenBarrierError if they never."""
+    everybody.wait(ARRIVAL_TIMEOUT_S)
 
 
 def arrived() -> bool:

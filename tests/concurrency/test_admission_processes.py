@@ -33,8 +33,10 @@ def processes() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(
         PROCESSES_COUNT, context, initializer=load.arrive, initargs=(everybody,)
     ) as pool:
-        # Starting a process takes longer than some of the windows in which they work.
-        pool.submit(load.arrived).result()
+        # Starting a process takes longer than some of the windows in which they work. The pool
+        # starts one for each task that finds none idle, and none is until all have arrived.
+        arrivals = [pool.submit(load.arrived) for _ in range(PROCESSES_COUNT)]
+        assert all(arrival.result() for arrival in arrivals)
         yield pool
 
 

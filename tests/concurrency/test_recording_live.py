@@ -1,9 +1,13 @@
 """Recording with several worker processes: each turn once, each charge once, each place once."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
+from typing import Any
 
 import httpx
 import pytest
@@ -11,8 +15,8 @@ from flask import Flask
 
 from app.admission.reconcile import Reconciler
 from app.http.provide import provided
-from tests.callers import LIST, Caller, at_once, hire, redis_of, wire
-from tests.servers import RunningService
+from tests.callers import LIST, at_once, error_of, hire, redis_of, wire
+from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
 
 Serve = Callable[..., tuple[RunningService, Flask]]
@@ -76,59 +80,72 @@ def test_a_quota_of_1000_admits_exactly_1000_of_12000(serve: Serve) -> None:
     assert caller.counters()["turns_used"] == caller.rows_count() == 1_000
 
 
-def record_until(client: httpx.Client, is_over: Event) -> int:
-    """Record turn after turn; how many were acknowledged as new."""
-    count = 0
-    while not is_over.is_set():
-        answer = client.post(LIST, json=stateful(f"rel_{count % 5}"))
-        assert answer.status_code in {201, 429}, answer.text
-        if answer.status_code == 429:
-            assert answer.json()["error"]["code"] == "quota_exhausted"
-            break
-        count += 1
-    return count
+@dataclass
+class Load:
+    """Writers that go on recording, refused or not, until it is over."""
+
+    client: httpx.Client
+    is_wiped: Event = field(default_factory=Event)
+    is_over: Event = field(default_factory=Event)
+    refused_after_wipe: set[int] = field(default_factory=set)
+
+    def record(self, writer: int) -> int:
+        """Record turn after turn; how many were acknowledged as new."""
+        count = 0
+        while not self.is_over.is_set():
+            was_wiped = self.is_wiped.is_set()
+            answer = self.client.post(LIST, json=stateful(f"rel_{count % 5}"))
+            if answer.status_code == 201:
+                count += 1
+                continue
+            assert answer.status_code == 429, answer.text
+            assert error_of(answer)["code"] == "quota_exhausted"
+            if was_wiped:
+                self.refused_after_wipe.add(writer)
+        return count
 
 
 @pytest.mark.parametrize("flushed_at", [150, 290])
 def test_after_a_wipe_in_mid_load_one_reconcile_makes_the_counter_equal_the_ledger(
     serve: Serve, flushed_at: int
 ) -> None:
-    limit, threads_count = 300, 8
+    limit, writers_count = 300, 8
     service, app = serve(workers_count=3)
-    caller = hire(app, turns=limit, requests_per_second=5_000, burst=9_000)
+    caller = hire(app, turns=limit, requests_per_second=50_000, burst=90_000)
 
     with wire(service, caller) as client, redis_of(service) as redis:
+        load = Load(client)
 
         def wipe() -> int:
-            while caller.rows_count() < flushed_at:
-                pass
-            redis.flushall()
+            try:
+                wait_until(lambda: caller.rows_count() >= flushed_at, 60, every_s=0.001)
+                redis.flushall()
+                load.is_wiped.set()
+                wait_until(lambda: len(load.refused_after_wipe) == writers_count, 60)
+            finally:
+                load.is_over.set()
             return 0
 
-        load = [lambda: record_until(client, Event())] * threads_count
-        acknowledged_count = sum(at_once([*load, wipe]))
+        writers = [partial(load.record, writer) for writer in range(writers_count)]
+        acknowledged_count = sum(at_once([*writers, wipe]))
 
     rows_count = caller.rows_count()
     assert rows_count == acknowledged_count
     # Whoever was in flight at the wipe may have been counted neither before nor after it.
-    assert rows_count <= limit + threads_count
-    reconcile(app)
+    assert limit <= rows_count <= limit + writers_count
+    (reconciled,) = reconcile(app)
+    assert (reconciled["account"], reconciled["turns_after"]) == (caller.account, rows_count)
     counted = caller.counters()
     assert (counted["turns_used"], counted["relationships_used"]) == (rows_count, 5)
-    fill_up(caller, limit)
-    assert caller.rows_count() == max(rows_count, limit)
+    assert caller.record(body()).status_code == 429
+    assert caller.rows_count() == rows_count
 
 
-def reconcile(app: Flask) -> None:
-    """One pass; nothing is in flight any more, so there is nothing to wait for."""
+def reconcile(app: Flask) -> list[dict[str, Any]]:
+    """What an operator types; nothing is in flight any more, so there is nothing to wait for."""
     with app.app_context():
-        reconciler = provided(Reconciler)
-        reconciler.reconcile(reconciler.list_accounts(), wait=lambda _seconds: None)
-
-
-def fill_up(caller: Caller, limit: int) -> None:
-    """Record until the quota refuses."""
-    for _ in range(limit):
-        if caller.record(body()).status_code == 429:
-            return
-    raise AssertionError("the quota never refused")
+        provided(Reconciler)._deadline_s = 0
+    typed = app.test_cli_runner().invoke(args=["quota", "reconcile", "--json"])
+    assert typed.exit_code == 0, typed.output
+    told: list[dict[str, Any]] = json.loads(typed.stdout)
+    return told
