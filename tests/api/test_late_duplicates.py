@@ -57,7 +57,9 @@ def test_a_batch_of_one_behind_an_empty_bucket_is_429(tenant: Hire, clock: Clock
 def test_an_element_tells_only_its_first_faults(tenant: Hire) -> None:
     caller = tenant("free")
 
-    answer = caller("POST", f"{LIST}/batch", json={"interactions": [{f"x{n}": n for n in range(60)}]})
+    answer = caller(
+        "POST", f"{LIST}/batch", json={"interactions": [{f"x{n}": n for n in range(60)}]}
+    )
 
     (result,) = answer.get_json()["results"]
     assert len(result["error"]["details"]) == 5
