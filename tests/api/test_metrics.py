@@ -138,15 +138,23 @@ def test_decisions_are_counted_by_bucket_and_outcome(tenant: Hire, app: Flask) -
 
 def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> None:
     caller = hire(memory_app)
-    told = stateful("rel_4711", user_id="u_4711", turn_id="turn_4711", personality_id="pers_4711")
+    told = stateful(
+        "rel_qzxwvk", user_id="u_qzxwvk", turn_id="turn_qzxwvk", personality_id="pers_qzxwvk"
+    )
 
     recorded = caller.record(told).get_json()
     caller("GET", f"{LIST}/{recorded['interaction_id']}")
-    caller("4711", "/4711?4711=4711", headers={"X-Request-Id": "4711", "User-Agent": "4711"})
+    caller(
+        "QZXWVK",
+        "/qzxwvk?qzxwvk=qzxwvk",
+        headers={"X-Request-Id": "qzxwvk", "User-Agent": "qzxwvk"},
+    )
     me = caller("GET", "/v1/me").get_json()
 
     text = exposition(memory_app)
     secrets = [caller.organization.id, caller.token, me["key_id"], recorded["interaction_id"]]
-    assert not [secret for secret in [*secrets, "4711", OPERATOR_TOKEN] if secret in text]
+    assert not [
+        secret for secret in [*secrets, "qzxwvk", "QZXWVK", OPERATOR_TOKEN] if secret in text
+    ]
     ours = "\n".join(line for line in text.splitlines() if line.startswith("turnledger_"))
     assert set(re.findall(r'(\w+)="', ours)) == LABELS
