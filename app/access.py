@@ -162,18 +162,22 @@ class Access:
 
     def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
         """Take back charges of `decision`, and show the counters as they are after it."""
-        principal = current_principal()
-        self._gate.refund(principal, decision, indexes)
-        g.decision = replace(current_decision(), quota=self._find_quota(principal))
+        quota = self._gate.refund(current_principal(), decision, indexes)
+        g.decision = replace(current_decision(), quota=quota)
 
     def walk_instant_us(self) -> int:
         """The instant at which a walk starts: later than every turn acknowledged so far.
 
         Without counters in Redis the decision knows only the clock, which may have stepped back;
-        then the ledger is asked.
+        then the ledger is asked, if it answers.
         """
         decision = current_decision()
-        return decision.now_us if decision.quota else self._gate.now_us(current_principal())
+        if decision.quota is not None:
+            return decision.now_us
+        try:
+            return self._gate.now_us(current_principal())
+        except self._unanswered:
+            return decision.now_us
 
     def _show(self, response: Response) -> Response:
         decision: Decision | None = g.get("decision")

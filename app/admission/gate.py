@@ -53,8 +53,12 @@ class Gate:
         )
         return _decide(reply, bucket, principal.limits, period, turns)
 
-    def refund(self, principal: Principal, decision: Decision, indexes: Iterable[int]) -> None:
+    def refund(
+        self, principal: Principal, decision: Decision, indexes: Iterable[int]
+    ) -> QuotaState | None:
         """Take back the charges of `decision.items` at `indexes`, each once, however often asked.
+
+        Returns the counters after it, None if they are gone.
 
         Only for a turn that was **definitely** not stored under this charge: its insert was
         refused, or the turn is stored with another `recorded_at`. (Of two senders of a turn that
@@ -63,7 +67,10 @@ class Gate:
         """
         items = [decision.items[index] for index in indexes]
         keys = _keys(principal, decision.quota_period)
-        self._script.refund(keys, decision.generation, items)
+        reply = self._script.refund(keys, decision.generation, items)
+        if decision.period is None:
+            return None
+        return _quota_state(reply, principal.limits, decision.period)
 
     def quota(self, principal: Principal) -> QuotaState:
         """The account's counters in its present period, uncharged; seeded first if missing."""

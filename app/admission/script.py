@@ -56,11 +56,10 @@ class AdmissionScript:
         """The account's counters, uncharged; NEED_SEED or PERIOD_MISMATCH as `admit`."""
         return self._run("read", keys.for_script(), [period.start_us, period.end_us])
 
-    def refund(self, keys: AccountKeys, generation: int, items: Iterable[ItemCharge]) -> int:
+    def refund(self, keys: AccountKeys, generation: int, items: Iterable[ItemCharge]) -> Reply:
         """Take charges back and tell how many; gone, refunded or older ones are left alone."""
         named = _flat((item.turn_key, item.recorded_at_us) for item in items)
-        reply = self._run("refund", keys.for_script(), [generation, *named])
-        return reply.results[0]
+        return self._run("refund", keys.for_script(), [generation, *named])
 
     def seed(
         self,

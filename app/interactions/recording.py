@@ -183,11 +183,11 @@ class _Piece:
         A stored row that carries this very charge's instant was stored by a twin of this request,
         on the same charge: then the charge stands.
         """
-        if self.charge.verdict is not Verdict.CHARGED or not self.turn.cost:
-            return False
         if self.insertion is Insertion.REFUSED:
-            return True
-        return (
+            return self.charge.verdict is Verdict.CHARGED
+        # A remembered charge of a turn that is stored under another one was to be refunded by the
+        # request that made it; doing it again is harmless, and makes good what was lost on the way.
+        return bool(self.turn.cost) and (
             self.insertion is Insertion.DUPLICATE
             and self.stored is not None
             and self.stored["recorded_at"] != self.charge.recorded_at_us

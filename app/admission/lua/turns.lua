@@ -69,7 +69,9 @@ end
 -- was and is charged anew.
 local function recall_unsettled(turn)
   local entry = recall(turn)
-  if not entry or entry.recorded_at >= quota.settled_at then return entry end
+  if not entry or entry.state ~= 'charged' or entry.recorded_at >= quota.settled_at then
+    return entry
+  end
   forget({turn})
   return nil
 end

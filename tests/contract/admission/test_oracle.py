@@ -107,7 +107,7 @@ class Life(RuleBasedStateMachine):
         others = [item for of, item in self.charges[-8:] if of == generation]
         refunded = data.draw(st.lists(st.sampled_from(others), max_size=3))
         expected = self.oracle.refund(generation, [item, *refunded])
-        assert self.script.refund(KEYS, generation, [item, *refunded]) == expected
+        assert self.script.refund(KEYS, generation, [item, *refunded]).results == (expected,)
 
     @precondition(lambda self: not self.oracle.is_loaded)
     @rule()

@@ -213,8 +213,8 @@ def test_refund_of_a_lapsed_or_older_charge_does_nothing(world: World, hand: Han
 
 def test_refund_of_another_generation_does_nothing(world: World) -> None:
     decision = world.gate.admit(principal(), [A])
-    assert world.script.refund(KEYS, decision.generation - 1, decision.items) == 0
-    assert world.script.refund(KEYS, decision.generation, decision.items) == 1
+    assert world.script.refund(KEYS, decision.generation - 1, decision.items).results == (0,)
+    assert world.script.refund(KEYS, decision.generation, decision.items).results == (1,)
 
 
 def test_refund_goes_to_the_period_that_was_charged(world: World, hand: Hand) -> None:
