@@ -9,9 +9,11 @@ from app.backends import Backend
 from app.http import error_page, errors, openapi, provide, request_id
 from app.interactions import routes as interactions
 from app.observability import health, logging, metrics
+from app.usage import routes as usage
 from config.settings import Settings
 
-_ROOMS = (accounts, interactions, health, metrics, error_page)
+# A named route stands before one that takes any name in its place.
+_ROOMS = (accounts, usage, interactions, health, metrics, error_page)
 
 
 def create_app(settings: Settings | None = None, backend: Backend | None = None) -> Flask:

@@ -38,11 +38,15 @@ class Door(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A door, the scope that a key needs to pass it, and whether query parameters may."""
+    """A door, the scope that a key needs to pass it, whether query parameters may.
+
+    `shows_quota` says that the quota is part of what the route tells: its headers are on success.
+    """
 
     door: Door
     scope: Scope | None = None
     takes_query: bool = False
+    shows_quota: bool = False
 
 
 PROBE = Policy(Door.PROBE)
@@ -51,7 +55,8 @@ OPERATOR = Policy(Door.OPERATOR)
 READING = Policy(Door.METERED, Scope.READ)
 LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
 MANAGING = Policy(Door.METERED, Scope.ADMIN)
-RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE)
+RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE, shows_quota=True)
+USAGE = Policy(Door.METERED, Scope.READ, shows_quota=True)
 
 POLICIES: Mapping[str, Policy] = {
     "health.alive": PROBE,
@@ -65,6 +70,9 @@ POLICIES: Mapping[str, Policy] = {
     "accounts.create_api_key": MANAGING,
     "accounts.get_api_key": MANAGING,
     "accounts.revoke_api_key": MANAGING,
+    "usage.aggregates": LISTING,
+    "usage.turns": replace(USAGE, takes_query=True),
+    "usage.active_relationships": USAGE,
     "interactions.list_": LISTING,
     "interactions.get": READING,
     "interactions.record": RECORDING,
@@ -165,6 +173,12 @@ class Access:
         quota = self._gate.refund(current_principal(), decision, indexes)
         g.decision = replace(current_decision(), quota=quota)
 
+    def quota(self) -> QuotaState:
+        """The account's counters in its present period; the headers show the same."""
+        state = current_decision().quota or self._gate.quota(current_principal())
+        g.decision = replace(current_decision(), quota=state)
+        return state
+
     def walk_instant_us(self) -> int:
         """The instant at which a walk starts: later than every turn acknowledged so far.
 
@@ -249,7 +263,5 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
 
 
 def _shows_quota(response: Response, decision: Decision) -> bool:
-    is_recorded = (
-        POLICIES[request.endpoint or ""].door is Door.RECORDING and response.status_code < 300
-    )
-    return is_recorded or bool(decision.items) or response.status_code in (403, 429)
+    is_told = POLICIES[request.endpoint or ""].shows_quota and response.status_code < 300
+    return is_told or bool(decision.items) or response.status_code in (403, 429)

@@ -4,6 +4,7 @@ from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import InteractionStore
 from app.tenancy.store import KEYS_COLLECTION, TenancyStore
+from app.usage.store import UsageStore
 from config.settings import BackendKind, Settings
 
 
@@ -17,6 +18,7 @@ def ensure_schema() -> list[dict[str, str]]:
     indexes = {
         KEYS_COLLECTION: provided(TenancyStore).ensure_schema(),
         INTERACTIONS: provided(InteractionStore).ensure_schema(has_validators=is_live),
+        **provided(UsageStore).ensure_schema(),
     }
     return [
         {"collection": collection, "index": name}

@@ -1,7 +1,7 @@
 """From settings to services: the only place that names concrete classes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +21,15 @@ from app.interactions.recording import Recorder
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from app.observability.health import Probes
+from app.observability.metrics import Readings
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
+from app.usage.service import UsageService
+from app.usage.store import UsageStore
+from app.usage.upkeep import Upkeep
 from config.settings import Settings, SettingsError
 
 __all__ = ["OUTAGES", "Services", "build"]
@@ -44,11 +48,15 @@ class Services:
     interactions: InteractionService
     recorder: Recorder
     history: HistoryImport
+    usage_store: UsageStore
+    usage: UsageService
+    upkeep: Upkeep
     clock: LedgerClock
     gate: Gate
     reconciler: Reconciler
     access: Access
     probes: Probes
+    readings: Readings
 
     def all(self) -> list[Any]:
         """Every service, to be found by its type."""
@@ -62,6 +70,9 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     tenancy = TenancyStore(backend.database)
     store = InteractionStore(backend.database)
     ledger = InteractionStore(backend.maintenance_database)
+    usage_store = UsageStore(backend.database)
+    organizations = Organizations(tenancy, plans)
+    archive = UsageStore(backend.maintenance_database)
     script = AdmissionScript(backend.redis)
     maintenance_script = AdmissionScript(backend.maintenance_redis)
     clock = LedgerClock(backend.redis)
@@ -71,17 +82,22 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         """Redis's clock, so that keys expire alike on every machine."""
         return datetime_of_us(clock.now_us())
 
+    # Probes must not wait as long as maintenance may.
+    watched = Upkeep(usage_store, store, organizations, clock)
     gate = Gate(script, Seeder(maintenance_script, ledger), clock)
     return Services(
         settings=settings,
         backend=backend,
         tenancy_store=tenancy,
-        organizations=Organizations(tenancy, plans),
+        organizations=organizations,
         api_keys=ApiKeys(tenancy, settings.key_peppers, now),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
         recorder=Recorder(store, clock, keys),
         history=HistoryImport(store, keys),
+        usage_store=usage_store,
+        usage=UsageService(usage_store),
+        upkeep=Upkeep(archive, ledger, organizations, clock),
         clock=clock,
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
@@ -92,7 +108,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             settings.operator_token,
             OUTAGES,
         ),
-        probes=Probes(_pings(backend), store.has_schema, OUTAGES),
+        probes=Probes(_pings(backend), store.has_schema, lambda: asdict(watched.health()), OUTAGES),
+        readings=Readings(watched.readings, OUTAGES),
     )
 
 

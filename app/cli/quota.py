@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 import structlog
@@ -25,6 +25,7 @@ from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
+from app.usage.upkeep import Upkeep
 
 BAR_STEPS_PER_S = 10
 WATCH_EVERY_S = 60
@@ -65,24 +66,33 @@ def reconcile(*, is_watch: bool, as_json: bool) -> None:
     if is_watch and as_json:
         raise click.UsageError("--watch answers in log lines: leave out --json or --watch.")
     if is_watch:
-        Watch(WATCH_EVERY_S).run(_log_pass)
+        Watch(WATCH_EVERY_S).run(log_reconciliation)
         return
     reconciler = provided(Reconciler)
     wait = _wait_with_bar if sys.stderr.isatty() else time.sleep
     done = reconciler.reconcile(reconciler.list_accounts(), wait)
+    _note_drift(done)
     print_records(
         [_reconciled(result) for result in done], as_json=as_json, empty=NOTHING_TO_RECONCILE
     )
 
 
-def _log_pass(wait: Callable[[float], None]) -> None:
+def log_reconciliation(wait: Callable[[float], None]) -> None:
     """One pass of the worker: a log line for each account whose counters had drifted."""
     reconciler = provided(Reconciler)
     done = reconciler.reconcile(reconciler.list_accounts(), wait)
     for result in done:
         if result.turns_drift or result.relationships_drift:
             _log.warning("quota_drift", **_reconciled(result))
+    _note_drift(done)
     _log.info("quota_reconciled", accounts=len(done))
+
+
+def _note_drift(done: Sequence[Reconciliation]) -> None:
+    provided(Upkeep).note_drift(
+        turns=sum(abs(result.turns_drift) for result in done),
+        relationships=sum(abs(result.relationships_drift) for result in done),
+    )
 
 
 def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:

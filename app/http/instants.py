@@ -46,6 +46,11 @@ def format_datetime(moment: datetime) -> str:
     return format_ms((moment - _EPOCH) // timedelta(milliseconds=1))
 
 
+def day_of_ms(instant_ms: int) -> str:
+    """The UTC day that holds an instant in milliseconds since 1970, as `2026-11-23`."""
+    return f"{_EPOCH + timedelta(milliseconds=instant_ms):%Y-%m-%d}"
+
+
 def parse_ms(text: str, *, allow_date: bool = False) -> int:
     """Milliseconds since 1970, rounded **up**; ValueError unless it is an instant with a zone.
 

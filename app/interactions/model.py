@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.admission.decision import TurnCharge
-from app.http.instants import format_ms
+from app.http.instants import day_of_ms, format_ms
 from app.interactions.ids import PREFIX, instant_ms, turn_key
 
 MODES = ("stateless", "stateful")
@@ -86,7 +86,7 @@ class Turn:
     ) -> Document:
         """The row to store, for which `charged` turns were taken from the period's quota.
 
-        `open: 0` says that no roll-up has counted it yet.
+        `day` is when it occurred, and `open: 0` says that no roll-up has counted it yet.
         """
         # In the order in which the item shows it, since rows are shown as they are stored.
         counted = {"active_relationship_counted": relationship_counted}
@@ -98,6 +98,7 @@ class Turn:
             "recorded_at": recorded_at_us,
             "quota_period": quota_period,
             "charged": charged,
+            "day": day_of_ms(instant_ms(self.ulid)),
             "open": 0,
             **self.content,
             "usage": usage,

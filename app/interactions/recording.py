@@ -201,7 +201,7 @@ class _Piece:
             return rate_problem(decision)  # the quota has no say in a turn that is stored already
         if self.stored is not None:
             is_same = self.turn.is_same_as(self.stored)
-            return Recorded(self.stored, is_new=False) if is_same else _conflict()
+            return Recorded(self.stored, is_new=False) if is_same else conflict()
         if self.insertion is Insertion.REFUSED:
             return Problem("internal_error", "The turn could not be stored; it was not charged.")
         if self.charge.verdict.is_exhausted:
@@ -218,7 +218,8 @@ def _charges(turns: Sequence[Turn]) -> list[TurnCharge]:
     return [turn.charge() for turn in turns]
 
 
-def _conflict() -> Problem:
+def conflict() -> Problem:
+    """What is said of a turn id that was used for another turn."""
     return Problem(
         "conflict",
         "This turn_id was already used for a turn with other content. "

@@ -129,21 +129,31 @@ class BatchSchema(StrictSchema):
     )
 
 
-class ListQuerySchema(StrictSchema):
-    """What a list takes: filters that are combined with AND, and a place to go on from."""
+class RangeQuerySchema(StrictSchema):
+    """A half-open range of instants: `from` inclusive, `to` exclusive, both optional."""
 
-    user_id = Token(IDENTIFIER)
-    relationship_id = Token(IDENTIFIER)
     from_ms = Instant(data_key="from", allow_date=True)
     to_ms = Instant(data_key="to", allow_date=True)
-    limit = Numeral(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
-    cursor = Token(CURSOR)
 
     @validates_schema(skip_on_field_errors=False)
     def _require_order(self, data: dict[str, Any], **_: Any) -> None:
         if "from_ms" in data and "to_ms" in data and data["from_ms"] >= data["to_ms"]:
             reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
             raise ValidationError({"from": [reason]})
+
+
+class FilterQuerySchema(RangeQuerySchema):
+    """Filters that are combined with AND."""
+
+    user_id = Token(IDENTIFIER)
+    relationship_id = Token(IDENTIFIER)
+
+
+class ListQuerySchema(FilterQuerySchema):
+    """What a list takes: filters and a place to go on from."""
+
+    limit = Numeral(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
+    cursor = Token(CURSOR)
 
 
 class ItemUsageSchema(UsageSchema):

@@ -18,7 +18,7 @@ from app.interactions.validator import bson_schema
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
-_HIDDEN = ("account", "turn_key", "quota_period", "charged", "open", "expires_at")
+_HIDDEN = ("account", "turn_key", "quota_period", "charged", "day", "open", "expires_at")
 _PROJECTION = dict.fromkeys(_HIDDEN, 0)
 
 INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
@@ -32,8 +32,9 @@ INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
         ("account", "quota_period", "recorded_at", "charged", "mode", "relationship_id"),
         {},
     ),
+    # What the archive has still to fold: only the turns of the last minute or so.
     "open": (
-        ("account", "open"),
+        ("account", "day", "open", "_id"),
         {"partialFilterExpression": {"open": {"$exists": True}}},
     ),
     "retention": (("expires_at",), {"expireAfterSeconds": 0}),
@@ -121,15 +122,7 @@ class InteractionStore:
         Examines as many index keys as it returns rows.
         """
         ids = {"$gte": first} | ({"$lt": before} if before else {})
-        chosen: dict[str, Any] = {"account": account}
-        index = "list"
-        for name, value in (
-            ("user", filters.user_id),
-            ("relationship", filters.relationship_id),
-        ):
-            if value is not None:
-                chosen[f"{name}_id"] = value
-                index += f"_{name}"
+        chosen, index = chosen_by(account, filters)
         found = self._rows.find(chosen | {"_id": ids}, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
 
@@ -161,6 +154,20 @@ class InteractionStore:
         chosen = {"account": account, "quota_period": quota_period}
         row = self._rows.find_one(chosen, {"recorded_at": 1}, sort=[("recorded_at", DESCENDING)])
         return int(row["recorded_at"]) if row else 0
+
+
+def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:
+    """What the rows of these people match, and the index in which they stand alone, by id."""
+    chosen: dict[str, Any] = {"account": account}
+    index = "list"
+    for name, value in (
+        ("user", filters.user_id),
+        ("relationship", filters.relationship_id),
+    ):
+        if value is not None:
+            chosen[f"{name}_id"] = value
+            index += f"_{name}"
+    return chosen, index
 
 
 def _failures(error: BulkWriteError) -> list[tuple[int, int]]:

@@ -36,6 +36,7 @@ def bson_schema() -> BsonSchema:
         "turn_key": {"bsonType": "string", "pattern": r"^[0-9A-HJKMNP-TV-Z]{16}\z"},
         "recorded_at": {"bsonType": "long", "minimum": 0},
         "quota_period": {"bsonType": "string", "pattern": r"^\d{4}-\d{2}-\d{2}\z"},
+        "day": {"bsonType": "string", "pattern": r"^\d{4}-\d{2}-\d{2}\z"},
         "charged": {"bsonType": _WHOLE, "minimum": 0, "maximum": MAX_TURNS_CONSUMED},
     }
     row["required"] = sorted(row["properties"])

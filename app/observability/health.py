@@ -20,10 +20,12 @@ class Probes:
 
     One probe a store: returns quietly when it answers, raises one of `failures` when not.
     `has_schema` tells whether the database has its indexes, without which no list can be read.
+    `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
     """
 
     probes: Mapping[str, Callable[[], object]]
     has_schema: Callable[[], bool]
+    archive: Callable[[], Mapping[str, int]]
     failures: tuple[type[Exception], ...]
 
     def check(self) -> dict[str, str]:
@@ -60,4 +62,4 @@ def ready() -> Response:
         _log.error("schema_missing", remedy="run `flask --app wsgi db init`")
         return json_response({"status": "unavailable", "stores": stores, "schema": "missing"}, 503)
     status = "ready" if stores["redis"] == "up" else "degraded"
-    return json_response({"status": status, "stores": stores})
+    return json_response({"status": status, "stores": stores, "archive": probes.archive()})

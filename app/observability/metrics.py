@@ -5,6 +5,8 @@ shared folder and any of them answers for all; without it the process speaks for
 """
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from flask import Flask, Response, g, request
 from flask_smorest import Blueprint
@@ -13,11 +15,13 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.http.provide import provided
 from app.http.request_id import elapsed_ms
 from app.observability.logging import route_template
 
@@ -38,6 +42,29 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 blueprint = Blueprint("metrics", __name__, description="For operators.")
 
 
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the stores say at each scrape, whichever process has written it: values by name.
+
+    Left out when they raise one of `failures`.
+    """
+
+    read: Callable[[], Mapping[str, int]]
+    failures: tuple[type[Exception], ...]
+
+    def exposition(self) -> bytes:
+        """The readings as Prometheus reads them."""
+        registry = CollectorRegistry()
+        try:
+            values = self.read()
+        except self.failures:
+            return b""
+        for name, value in values.items():
+            what = f"{name.replace('_', ' ').capitalize()}, from the stores."
+            Gauge(f"turnledger_{name}", what, registry=registry).set(value)
+        return generate_latest(registry)
+
+
 def init_app(app: Flask) -> None:
     """Count each request when its response is complete."""
     app.after_request(_count)
@@ -52,7 +79,8 @@ def scrape() -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    exposition = generate_latest(registry) + provided(Readings).exposition()
+    return Response(exposition, content_type=CONTENT_TYPE_LATEST)
 
 
 def _count(response: Response) -> Response:

@@ -23,6 +23,9 @@ OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
     ("HEAD", "/v1/me", None, Scope.READ, 200),
     ("GET", "/v1/interactions", None, Scope.READ, 200),
     ("GET", INTERACTION, None, Scope.READ, 404),
+    ("GET", "/v1/interactions/aggregates", None, Scope.READ, 200),
+    ("GET", "/v1/usage/turns", None, Scope.READ, 200),
+    ("GET", "/v1/usage/active-relationships", None, Scope.READ, 200),
     ("POST", "/v1/interactions", "turn", Scope.READ_WRITE, 201),
     ("POST", "/v1/interactions/batch", "batch", Scope.READ_WRITE, 200),
     ("GET", "/v1/api-keys", None, Scope.ADMIN, 200),
@@ -138,6 +141,7 @@ def test_health_is_neither_limited_nor_authenticated_nor_logged(
     assert answers[-1].get_json() == {
         "status": "ready",
         "stores": {"mongodb": "up", "redis": "up"},
+        "archive": {"lag_s": 0, "over_retained_turns": 0},
     }
     assert all("X-Request-Id" in answer.headers for answer in answers)
     assert not any("X-RateLimit-Limit" in answer.headers for answer in answers)

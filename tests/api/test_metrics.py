@@ -8,10 +8,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from app.backends import Backend
+from app.http.provide import provided
+from app.usage.upkeep import Upkeep
 from tests.api.conftest import Hire
-from tests.callers import LIST, hire
+from tests.callers import LIST, Clock, hire
 from tests.servers import OPERATOR_TOKEN, settings_for
-from tests.turns import at, now_ms, stateful
+from tests.turns import DAY_MS, at, now_ms, stateful
 
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 PEER_BUCKET = "bucket:{ip:127.0.0.1}"
@@ -158,3 +160,19 @@ def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> N
     ]
     ours = "\n".join(line for line in text.splitlines() if line.startswith("turnledger_"))
     assert set(re.findall(r'(\w+)="', ours)) == LABELS
+
+
+def test_the_lag_of_the_archive_and_the_drift_of_quotas_are_shown(app: Flask) -> None:
+    caller, clock = hire(app), Clock(app)
+    caller.import_([at(clock.now_ms - 185 * DAY_MS)], recorded_at_us=clock.now_us)
+    clock.move(s=90)
+    with app.app_context():
+        provided(Upkeep).note_drift(turns=3, relationships=1)
+        provided(Upkeep).note_drift(turns=2, relationships=0)
+
+    shown = samples(app)
+
+    assert shown["turnledger_archive_lag_seconds"] == 90
+    assert shown["turnledger_over_retained_turns"] == 1
+    assert shown["turnledger_quota_drift_turns"] == 5
+    assert shown["turnledger_quota_drift_relationships"] == 1

@@ -12,7 +12,7 @@ from flask import Flask
 from app.tenancy.model import Scope
 from tests.callers import LIST, Caller, hire, log_lines
 from tests.servers import RunningService
-from tests.turns import Body, at, body, now_ms, stateful
+from tests.turns import DAY_MS, Body, at, body, now_ms, stateful
 
 Serve = Callable[..., tuple[RunningService, Flask]]
 FORGED = "uniq_live_" + "a" * 46
@@ -99,6 +99,46 @@ def test_me_and_plans_are_told(house: tuple[Official, Flask]) -> None:
     assert me["organization"] == {"id": caller.organization.id, "name": "Acme", "plan": "pro"}
     assert (me["environment"], me["scopes"]) == ("live", ["read", "read_write", "admin"])
     assert [plan["plan"] for plan in plans["data"]] == ["free", "pro", "scale", "enterprise"]
+
+
+def test_aggregates_are_told_by_bucket_and_in_all(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    caller = hire(app)
+    caller.import_(at(now_ms() - number * DAY_MS) for number in range(3))
+    caller.import_([at(now_ms() - 1, user_id="u_7")])
+    aggregates = lambda query=None: official(  # noqa: E731
+        caller.token, lambda client: client.interactions.aggregates(query)
+    )["data"]
+
+    (total,) = aggregates()
+    days = aggregates({"group_by": "day"})
+
+    assert (total["period_start"], total["total_turns"]) == (None, 4)
+    assert 181 <= len(days) <= 182
+    assert sum(day["total_turns"] for day in days) == 4
+    assert aggregates({"user_id": "u_7"})[0]["total_turns"] == 1
+    with pytest.raises(uniqos.ValidationError, match="day, week, month"):
+        aggregates({"group_by": "year"})
+
+
+def test_usage_is_told_with_its_quota(house: tuple[Official, Flask]) -> None:
+    official, app = house
+    caller = hire(app, "free", requests_per_second=100, burst=100)
+    official(caller.token, post(stateful("rel_7")))
+    official(caller.token, post(body()))
+
+    usage = official(caller.token, lambda client: client.billing.usage.turns())
+    months = official(
+        caller.token, lambda client: client.billing.usage.turns({"group_by": "month"})
+    )
+    relationships = official(
+        caller.token, lambda client: client.billing.usage.active_relationships()
+    )
+
+    assert sum(day["total_turns"] for day in usage["data"]) == 2
+    assert sum(month["turns_consumed"] for month in months["data"]) == 2
+    assert usage["quota"]["turns_remaining"] == 998
+    assert (relationships["active_relationships"], relationships["remaining"]) == (1, 24)
 
 
 def test_keys_are_made_once_listed_got_and_revoked(house: tuple[Official, Flask]) -> None:

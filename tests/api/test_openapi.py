@@ -158,6 +158,19 @@ def test_the_list_takes_its_filters_and_a_place_to_go_on_from(document: Document
     }
 
 
+def test_aggregates_and_usage_take_a_range_and_a_grouping(document: Document) -> None:
+    taken = {
+        path: {one["name"] for one in document["paths"][path]["get"]["parameters"]}
+        for path in ("/v1/interactions/aggregates", "/v1/usage/turns")
+    }
+
+    usage = {"from", "to", "group_by"}
+    assert taken == {
+        "/v1/interactions/aggregates": usage | {"user_id", "relationship_id"},
+        "/v1/usage/turns": usage,
+    }
+
+
 def test_whatever_takes_a_body_describes_it_and_nothing_else_does(document: Document) -> None:
     with_body = {
         (path, method)
@@ -209,6 +222,9 @@ def test_every_operation_may_answer_the_error_envelope(
         ("get", "/v1/api-keys", "200"),
         ("post", "/v1/api-keys", "201"),
         ("get", "/v1/interactions", "200"),
+        ("get", "/v1/interactions/aggregates", "200"),
+        ("get", "/v1/usage/turns", "200"),
+        ("get", "/v1/usage/active-relationships", "200"),
         ("post", "/v1/interactions", "201"),
         ("post", "/v1/interactions/batch", "200"),
     ],

@@ -31,6 +31,8 @@ ROOMS = {
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
     "app/backends/__init__.py": "a backend is optional until the settings ask for it",
+    "app/cli/archive.py": "rich is slow to import and only progress bars need it",
+    "app/cli/turns.py": "rich is slow to import and only progress bars need it",
     "app/cli/output.py": "rich is slow to import and only tables need it",
     "app/cli/quota.py": "rich is slow to import and only progress bars need it",
     "app/cli/demo.py": "rich is slow to import and only progress bars need it",

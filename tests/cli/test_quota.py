@@ -13,6 +13,7 @@ from app.cli.quota import _wait_with_bar
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
+from app.usage.store import UsageStore
 
 Answer = Callable[..., Any]
 
@@ -74,6 +75,8 @@ def test_reconcile_tells_the_drift_of_each_account(
         "relationships_after": 0,
         "relationships_drift": -1,
     }
+    with memory_app.app_context():
+        assert provided(UsageStore).drift() == (2, 1)
 
 
 def test_reconcile_of_nothing_says_so(answer: Answer, run: Callable[..., Result]) -> None:

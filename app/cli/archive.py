@@ -1,0 +1,72 @@
+"""`flask archive`: folds turns into the days' roll-ups, so that they may expire."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import structlog
+
+from app.cli.output import OperatorGroup, json_option, print_record
+from app.cli.quota import log_reconciliation
+from app.cli.watch import Watch
+from app.http.provide import provided
+from app.usage.upkeep import Upkeep
+
+WATCH_EVERY_S = 60
+_log = structlog.get_logger("turnledger.worker")
+
+group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
+
+
+@group.command("run")
+@json_option
+def run(*, as_json: bool) -> None:
+    """Archive all that is due. May run at any time, also beside the worker."""
+    with _progress() as report:
+        fold = provided(Upkeep).run(report)
+    print_record(asdict(fold), as_json=as_json)
+
+
+@group.command("watch")
+def watch() -> None:
+    """The worker: archive and reconcile quotas each minute, until SIGTERM."""
+    Watch(WATCH_EVERY_S).run(_log_pass)
+
+
+@group.command("status")
+@json_option
+def status(*, as_json: bool) -> None:
+    """How late the archive is, and what waits for it."""
+    upkeep = provided(Upkeep)
+    waiting = upkeep.waiting()
+    record = asdict(upkeep.health()) | {
+        "open_turns": sum(day.turns for day in waiting),
+        "open_days": len(waiting),
+        "oldest_open_day": min((day.day for day in waiting), default=None),
+    }
+    print_record(record, as_json=as_json)
+
+
+def _log_pass(wait: Callable[[float], None]) -> None:
+    upkeep = provided(Upkeep)
+    _log.info("archived", **asdict(upkeep.run()))
+    health = upkeep.health()
+    if health.over_retained_turns:
+        _log.error("turns_over_retained", **asdict(health))
+    log_reconciliation(wait)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """A bar for whoever looks on; of each batch it is told how many turns it was."""
+    if not sys.stderr.isatty():
+        yield lambda turns: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    total = sum(day.turns for day in provided(Upkeep).waiting())
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Archiving turns", total=total)
+        yield lambda turns: bar.advance(task, turns)

@@ -1,0 +1,111 @@
+"""Calendar buckets in UTC: days, ISO weeks and months that tile a half-open range of instants."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1)
+_DAY = timedelta(days=1)
+
+
+class Grouping(StrEnum):
+    """How long a bucket is."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The instants `start_ms <= t < end_ms`, milliseconds since 1970; never empty."""
+
+    start_ms: int
+    end_ms: int
+
+    @property
+    def first_day(self) -> date:
+        """The day that holds the first instant."""
+        return day_of(self.start_ms)
+
+    @property
+    def last_day(self) -> date:
+        """The day that holds the last instant."""
+        return day_of(self.end_ms - 1)
+
+    def split(self) -> tuple[list["Range"], "Range | None"]:
+        """The ends that do not fill their day, at most two, and the whole days between them."""
+        whole = Range(-(-self.start_ms // DAY_MS) * DAY_MS, self.end_ms // DAY_MS * DAY_MS)
+        if whole.start_ms > whole.end_ms:  # both ends lie in one day
+            return [self], None
+        ends = [Range(self.start_ms, whole.start_ms), Range(whole.end_ms, self.end_ms)]
+        cut = [end for end in ends if end.start_ms < end.end_ms]
+        return cut, whole if whole.start_ms < whole.end_ms else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The days `start <= day < end`; a range that cuts a bucket does not change its bounds."""
+
+    start: date
+    end: date
+
+    @property
+    def start_ms(self) -> int:
+        """Its first instant, milliseconds since 1970."""
+        return start_ms(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """The first instant after it, milliseconds since 1970."""
+        return start_ms(self.end)
+
+    def days(self) -> Iterator[date]:
+        """Every day of it, oldest first."""
+        return (self.start + timedelta(days=n) for n in range((self.end - self.start).days))
+
+    def is_complete(self, asked: Range, now_ms: int) -> bool:
+        """Whether all of it was asked for and is in the past: nothing is cut, nothing to come."""
+        is_whole = asked.start_ms <= self.start_ms and self.end_ms <= asked.end_ms
+        return is_whole and self.end_ms <= now_ms
+
+
+def buckets_of(asked: Range, grouping: Grouping) -> list[Bucket]:
+    """Every bucket that `asked` touches, oldest first, without gaps."""
+    starts = _STARTS[grouping]
+    start = starts(asked.first_day)
+    found: list[Bucket] = []
+    while start <= asked.last_day:
+        end = starts(start + _LONGEST[grouping])
+        found.append(Bucket(start, end))
+        start = end
+    return found
+
+
+def day_of(at_ms: int) -> date:
+    """The UTC day that holds an instant in milliseconds since 1970."""
+    return _EPOCH + timedelta(days=at_ms // DAY_MS)
+
+
+def start_ms(day: date) -> int:
+    """The first instant of a UTC day, milliseconds since 1970."""
+    return (day - _EPOCH).days * DAY_MS
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _first_of_month(day: date) -> date:
+    return day.replace(day=1)
+
+
+_STARTS = {
+    Grouping.DAY: lambda day: day,
+    Grouping.WEEK: _monday,
+    Grouping.MONTH: _first_of_month,
+}
+# From the start of a bucket this leads into the next one, never past it.
+_LONGEST = {Grouping.DAY: _DAY, Grouping.WEEK: 7 * _DAY, Grouping.MONTH: 31 * _DAY}

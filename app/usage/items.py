@@ -1,0 +1,72 @@
+"""Aggregates and usage as they are told."""
+
+from typing import Any
+
+from app.admission.decision import QuotaState
+from app.http.instants import format_ms, format_us
+from app.interactions.model import STATUSES
+from app.tenancy.model import OveragePolicy
+from app.usage.service import Slice
+
+Item = dict[str, Any]
+_PERCENTILES = ("p50", "p95", "p99")
+
+
+def usage_item(slice_: Slice) -> Item:
+    """A bucket of turns on the wire."""
+    bucket, rollup = slice_.bucket, slice_.rollup
+    return {
+        "period_start": format_ms(bucket.start_ms) if bucket else None,
+        "period_end": format_ms(bucket.end_ms) if bucket else None,
+        "total_turns": rollup.total_turns,
+        "turns_consumed": rollup.turns_consumed,
+        "complete": slice_.is_complete,
+        "by_status": {status: rollup.by_status.get(status, 0) for status in STATUSES},
+    }
+
+
+def aggregate_item(slice_: Slice) -> Item:
+    """The same with latencies, personalities and emotions."""
+    rollup = slice_.rollup
+    return usage_item(slice_) | {
+        "avg_latency_ms": rollup.average_latency_ms,
+        "latency_ms": dict(
+            zip(_PERCENTILES, rollup.latency_percentiles_ms(50, 95, 99), strict=True)
+        ),
+        "unique_personalities_count": len(rollup.personalities),
+        "primary_emotion_distribution": dict(rollup.emotions),
+    }
+
+
+def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
+    """The quota of turns on the wire; what is reserved is not remaining."""
+    taken = quota.turns_used + quota.turns_reserved
+    return {
+        "turns_used": quota.turns_used,
+        "turns_limit": quota.turns_limit,
+        "turns_remaining": _remaining(quota.turns_limit, taken),
+        **_period(quota),
+        "overage_policy": overage_policy.value,
+    }
+
+
+def relationships_item(quota: QuotaState) -> Item:
+    """The quota of active relationships on the wire."""
+    used, limit = quota.relationships_used, quota.relationships_limit
+    return {
+        "active_relationships": used,
+        "limit": limit,
+        "remaining": _remaining(limit, used),
+        **_period(quota),
+    }
+
+
+def _remaining(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(0, limit - used)
+
+
+def _period(quota: QuotaState) -> Item:
+    return {
+        "period_start": format_us(quota.period_start_us),
+        "period_end": format_us(quota.period_end_us),
+    }

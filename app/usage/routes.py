@@ -1,0 +1,68 @@
+"""`/v1/interactions/aggregates` and `/v1/usage` over HTTP."""
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from app.access import Access, current_decision, current_principal
+from app.http.openapi import parameters_of
+from app.http.provide import provided
+from app.http.query import load_query
+from app.http.responses import json_response
+from app.interactions.model import Filters
+from app.usage.buckets import Grouping
+from app.usage.items import aggregate_item, quota_item, relationships_item, usage_item
+from app.usage.schemas import (
+    ActiveRelationshipsSchema,
+    AggregatesQuerySchema,
+    AggregatesSchema,
+    TurnsQuerySchema,
+    TurnsSchema,
+)
+from app.usage.service import UsageService
+
+blueprint = Blueprint("usage", __name__, url_prefix="/v1", description="Turns in numbers.")
+_AGGREGATES_QUERY = AggregatesQuerySchema()
+_TURNS_QUERY = TurnsQuerySchema()
+
+
+@blueprint.get("/interactions/aggregates")
+@blueprint.response(200, AggregatesSchema)
+@blueprint.doc(parameters=parameters_of(AggregatesQuerySchema))
+def aggregates() -> Response:
+    """The trailing 180 days by day, ISO week or month in UTC, or as one bucket."""
+    query = load_query(_AGGREGATES_QUERY)
+    grouping = Grouping(query.pop("group_by")) if "group_by" in query else None
+    slices = provided(UsageService).aggregates(
+        current_principal().account, Filters(**query), grouping, _now_ms()
+    )
+    return json_response({"data": [aggregate_item(each) for each in slices]})
+
+
+@blueprint.get("/usage/turns")
+@blueprint.response(200, TurnsSchema)
+@blueprint.doc(parameters=parameters_of(TurnsQuerySchema))
+def turns() -> Response:
+    """The account's turns by day, ISO week or month in UTC, also beyond 180 days, and its quota.
+
+    Buckets go by the instant at which a turn occurred and include imports. `quota` is what was
+    charged to the current billing period, by the instant of recording: the two need not agree.
+    """
+    query = load_query(_TURNS_QUERY)
+    principal, quota = current_principal(), provided(Access).quota()
+    grouping = Grouping(query.pop("group_by"))
+    slices = provided(UsageService).turns(
+        principal.account, Filters(**query), grouping, quota, _now_ms()
+    )
+    told = quota_item(quota, principal.limits.overage_policy)
+    return json_response({"data": [usage_item(each) for each in slices], "quota": told})
+
+
+@blueprint.get("/usage/active-relationships")
+@blueprint.response(200, ActiveRelationshipsSchema)
+def active_relationships() -> Response:
+    """The relationships that the current billing period has counted so far."""
+    return json_response(relationships_item(provided(Access).quota()))
+
+
+def _now_ms() -> int:
+    return current_decision().now_us // 1_000

@@ -1,0 +1,256 @@
+"""`usage_daily`: one document for each day of an account; and the archive's steps.
+
+The document of a day holds its roll-up, the last `fence` that was given out, the fences that are
+`committed` (their turns are in the roll-up and may still carry them) and a `revision`. A turn
+carries `open` until it is in the roll-up and stamped: 0 when nobody has claimed it, else the fence
+that has. The protocol is in `app.usage.archive`.
+"""
+
+from collections.abc import Collection as Group
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from app.interactions.model import Filters
+from app.interactions.store import COLLECTION as INTERACTIONS
+from app.interactions.store import chosen_by
+from app.usage.pipeline import by_day, rollups_of
+from app.usage.rollups import Document, Rollup, from_document, merged, to_increments
+
+COLLECTION = "usage_daily"
+PERIODS = "usage_period"
+UPKEEP = "upkeep"
+_LAST_SWEEP = "archive"
+_DRIFT = "reconcile"
+_IS_OPEN = {"$gte": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDay:
+    """What is archived of a day (`2026-11-23`, UTC) of an account.
+
+    Its live turns are those whose `open` is not in `committed`. While `revision` stands still, no
+    turn has moved into the roll-up.
+    """
+
+    day: str
+    committed: tuple[int, ...]
+    revision: int
+    rollup: Rollup
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A number that nobody else has for this day, and what was committed when it was given."""
+
+    number: int
+    committed: tuple[int, ...]
+
+
+class UsageStore:
+    """Reads and writes the days of accounts. Driver errors pass through."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._days: Collection[Document] = database[COLLECTION]
+        self._periods: Collection[Document] = database[PERIODS]
+        self._upkeep: Collection[Document] = database[UPKEEP]
+        self._rows: Collection[Document] = database[INTERACTIONS]
+
+    def ensure_schema(self) -> dict[str, list[str]]:
+        """Make the indexes, harmless when they are there; their names by collection."""
+        made = {}
+        for collection, name in ((self._days, "day"), (self._periods, "period")):
+            keys = [("account", ASCENDING), (name, ASCENDING)]
+            made[collection.name] = collection.create_indexes(
+                [IndexModel(keys, name=name, unique=True)]
+            )
+        return made
+
+    # What answers are made of.
+
+    def days(self, account: str, first_day: str, last_day: str) -> list[UsageDay]:
+        """The archived days from `first_day` to `last_day`, both included, oldest first."""
+        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
+        return [_usage_day(found) for found in self._days.find(chosen).sort("day", ASCENDING)]
+
+    def revisions(self, account: str, first_day: str, last_day: str) -> dict[str, int]:
+        """The revision of each archived day in the range."""
+        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
+        found = self._days.find(chosen, {"_id": 0, "day": 1, "revision": 1})
+        return {day["day"]: day.get("revision", 0) for day in found}
+
+    def sum_open(
+        self, account: str, committed: Mapping[str, Group[int]], first_day: str, last_day: str
+    ) -> dict[str, Rollup]:
+        """The live turns of each day that has some: open, and their fence not committed.
+
+        `committed` holds the committed fences of each day; a day that is not in it has none. A
+        claim raises a turn's `open`, so it moves ahead in this index and never back: the scan
+        forwards may meet it twice but cannot miss it.
+        """
+        chosen = {
+            "account": account,
+            "day": {"$gte": first_day, "$lte": last_day},
+            "open": _IS_OPEN,
+        }
+        live: dict[str, Rollup] = {}
+        for day in sorted(self._rows.distinct("day", chosen)):
+            fences = _IS_OPEN | {"$nin": sorted(committed.get(day, ()))}
+            turns = by_day({"account": account, "day": day, "open": fences}, moving=True)
+            live |= rollups_of(self._rows.aggregate(turns, hint="open"))
+        return live
+
+    def sum_raw(
+        self, account: str, filters: Filters, first_ulid: str, before_ulid: str
+    ) -> dict[str, Rollup]:
+        """The roll-up of each day that has turns with `first_ulid <= id < before_ulid`.
+
+        Only the people of `filters` count, not its range. Costs as much as there are such turns.
+        """
+        chosen, index = chosen_by(account, filters)
+        ids = {"_id": {"$gte": first_ulid, "$lt": before_ulid}}
+        return self._sum(chosen | ids, hint=index)
+
+    def _sum(self, chosen: Document, **options: Any) -> dict[str, Rollup]:
+        return rollups_of(self._rows.aggregate(by_day(chosen), **options))
+
+    # The archive's steps, each one operation.
+
+    def open_days(self) -> Iterator[tuple[str, str]]:
+        """Account and day of all turns that are open, in order; as many look-ups as days."""
+        account, day = "", ""
+        while True:
+            found = self._next_open({"account": account, "day": {"$gt": day}}) or self._next_open(
+                {"account": {"$gt": account}}
+            )
+            if found is None:
+                return
+            account, day = found["account"], found["day"]
+            yield account, day
+
+    def _next_open(self, chosen: Document) -> Document | None:
+        found = self._rows.find(chosen | {"open": _IS_OPEN}, {"account": 1, "day": 1})
+        order = [("account", ASCENDING), ("day", ASCENDING)]
+        return next(iter(found.sort(order).limit(1).hint("open")), None)
+
+    def fence(self, account: str, day: str) -> Fence:
+        """Take the day: whoever took it before can no longer commit."""
+        found: Any = self._days.find_one_and_update(
+            {"account": account, "day": day},
+            {"$inc": {"fence": 1}},
+            {"fence": 1, "committed": 1},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return Fence(found["fence"], tuple(found.get("committed", ())))
+
+    def claim_left(self, account: str, day: str, fence: Fence) -> int:
+        """Mark the turns that others have claimed and not committed with the fence's number.
+
+        Returns how many. If this or `claim_new` fails, its outcome is unknown and it may still be
+        running: take a new fence, never this one again.
+        """
+        left = {"$gt": 0, "$lt": fence.number, "$nin": list(fence.committed)}
+        return self._claim({"account": account, "day": day, "open": left}, fence)
+
+    def claim_new(self, account: str, day: str, fence: Fence, at_most: int) -> int:
+        """Mark turns that nobody has claimed, the oldest first; how many."""
+        new: Document = {"account": account, "day": day, "open": 0}
+        order = [("open", ASCENDING), ("_id", ASCENDING)]
+        for last in self._rows.find(new, {"_id": 1}).sort(order).skip(at_most - 1).limit(1):
+            new["_id"] = {"$lte": last["_id"]}
+        return self._claim(new, fence)
+
+    def _claim(self, chosen: Document, fence: Fence) -> int:
+        return self._rows.update_many(chosen, {"$set": {"open": fence.number}}).modified_count
+
+    def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
+        """The roll-up of the turns that carry the fence's number."""
+        chosen = {"account": account, "day": day, "open": fence.number}
+        return merged(self._sum(chosen).values())
+
+    def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
+        """Add `rollup` to the day; False if somebody has taken a newer fence.
+
+        The fences that were committed before are dropped: no turn may carry them any more.
+        """
+        change = {
+            "$inc": to_increments(rollup) | {"revision": 1},
+            "$set": {"committed": [fence.number]},
+        }
+        chosen = {"account": account, "day": day, "fence": fence.number}
+        return self._days.update_one(chosen, change).modified_count == 1
+
+    def stamp(self, account: str, day: str, fences: Group[int], expires_at: datetime) -> int:
+        """Close the turns that carry one of `fences`, all committed: from now on they may expire.
+
+        Returns how many.
+        """
+        if not fences:
+            return 0
+        chosen = {"account": account, "day": day, "open": {"$in": sorted(fences)}}
+        change = {"$unset": {"open": ""}, "$set": {"expires_at": expires_at}}
+        return self._rows.update_many(chosen, change).modified_count
+
+    # What does not add up from day to day.
+
+    def frozen_periods(self, account: str) -> set[str]:
+        """Labels of the billing periods whose active relationships are frozen."""
+        return {found["period"] for found in self._periods.find({"account": account})}
+
+    def freeze_period(self, account: str, period: str, active_relationships: int) -> None:
+        """Keep how many relationships were active in a period; the first number stays."""
+        self._periods.update_one(
+            {"account": account, "period": period},
+            {"$setOnInsert": {"active_relationships": active_relationships}},
+            upsert=True,
+        )
+
+    # How the archive is.
+
+    def note_sweep(self, started_at_us: int) -> None:
+        """Remember that all turns recorded before this instant are archived."""
+        change = {"$max": {"started_at_us": started_at_us}}
+        self._upkeep.update_one({"_id": _LAST_SWEEP}, change, upsert=True)
+
+    def find_sweep_us(self) -> int | None:
+        """When the last whole sweep started, None if there was none."""
+        found = self._upkeep.find_one({"_id": _LAST_SWEEP})
+        return int(found["started_at_us"]) if found else None
+
+    def note_drift(self, turns: int, relationships: int) -> None:
+        """Add to the drift that reconciliations have corrected."""
+        change = {"$inc": {"turns": turns, "relationships": relationships}}
+        self._upkeep.update_one({"_id": _DRIFT}, change, upsert=True)
+
+    def drift(self) -> tuple[int, int]:
+        """Turns and relationships by which quotas were corrected so far."""
+        found = self._upkeep.find_one({"_id": _DRIFT}) or {"turns": 0, "relationships": 0}
+        return int(found["turns"]), int(found["relationships"])
+
+    def find_open_us(self) -> int | None:
+        """When some turn was recorded that is still open, None if there is no such turn."""
+        found = next(iter(self._rows.find({"open": _IS_OPEN}).limit(1).hint("open")), None)
+        return int(found["recorded_at"]) if found else None
+
+    def count_open(self, account: str, day: str) -> int:
+        """Turns of the day that are still open."""
+        return self._rows.count_documents({"account": account, "day": day, "open": _IS_OPEN})
+
+    def count_older(self, before_ulid: str, at_most: int) -> int:
+        """Turns of all accounts with an id below `before_ulid`; counts no further than asked."""
+        return self._rows.count_documents({"_id": {"$lt": before_ulid}}, limit=at_most)
+
+
+def _usage_day(document: Document) -> UsageDay:
+    return UsageDay(
+        day=document["day"],
+        committed=tuple(document.get("committed", ())),
+        revision=document.get("revision", 0),
+        rollup=from_document(document),
+    )

@@ -1,0 +1,132 @@
+"""What the worker does each minute for the archive, and how the archive is doing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from app.admission.clock import LedgerClock
+from app.interactions.ids import first_ulid
+from app.interactions.service import RETENTION_MS
+from app.interactions.store import InteractionStore
+from app.tenancy.model import Environment, Organization, account_of
+from app.tenancy.periods import Period, period_at
+from app.tenancy.service import Organizations
+from app.usage.archive import Archiver, Fold
+from app.usage.store import UsageStore
+
+DAY_US = 86_400_000_000
+# A turn is charged to its period at once, and a promise made in it is kept within two days.
+SETTLED_US = 3 * DAY_US
+# Older periods may have lost turns to their expiry.
+FREEZABLE_US = 140 * DAY_US
+# A day after its retention ends, a turn that is still there is an alarm.
+OVER_RETAINED_MS = RETENTION_MS + 86_400_000
+MAX_OVER_RETAINED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How late the archive is.
+
+    `lag_s` is how long ago the last sweep began that left nothing behind, 0 when nothing waits.
+    `over_retained_turns` are older than 181 days and still stored, counted up to 1,000.
+    """
+
+    lag_s: int
+    over_retained_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Turns of a day of an account that are in no roll-up yet, or not stamped."""
+
+    account: str
+    day: str
+    turns: int
+
+
+class Upkeep:
+    """Archives and freezes all that is due; every part may be done again at any time."""
+
+    def __init__(
+        self,
+        store: UsageStore,
+        ledger: InteractionStore,
+        organizations: Organizations,
+        clock: LedgerClock,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._organizations = organizations
+        self._clock = clock
+        self._archiver = Archiver(store)
+
+    def run(self, report: Callable[[int], None] = lambda turns: None) -> Fold:
+        """Archive all that is open, and freeze the periods that have ended.
+
+        `report` hears of each batch how many turns it archived.
+        """
+        started_at_us = self._clock.now_us()
+        fold = self._archiver.run(report)
+        if not fold.days_overtaken:
+            self._store.note_sweep(started_at_us)
+        for organization in self._organizations.list_():
+            self._freeze(organization, started_at_us)
+        return fold
+
+    def waiting(self) -> list[Waiting]:
+        """Every day with open turns; counts them all."""
+        store = self._store
+        return [
+            Waiting(account, day, store.count_open(account, day))
+            for account, day in store.open_days()
+        ]
+
+    def health(self) -> Health:
+        """How late the archive is, found with three short look-ups."""
+        now_us = self._clock.now_us()
+        oldest = first_ulid(now_us // 1_000 - OVER_RETAINED_MS)
+        open_us = self._store.find_open_us()
+        lag_us = 0
+        if open_us is not None:
+            swept_us = self._store.find_sweep_us()
+            lag_us = now_us - (open_us if swept_us is None else swept_us)
+        return Health(
+            lag_s=max(lag_us, 0) // 1_000_000,
+            over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
+        )
+
+    def note_drift(self, turns: int, relationships: int) -> None:
+        """Add what a reconciliation has corrected, in either direction."""
+        if turns or relationships:
+            self._store.note_drift(turns, relationships)
+
+    def readings(self) -> dict[str, int]:
+        """What operators watch: how late the archive is, and all drift so far."""
+        health = self.health()
+        turns, relationships = self._store.drift()
+        return {
+            "archive_lag_seconds": health.lag_s,
+            "over_retained_turns": health.over_retained_turns,
+            "quota_drift_turns": turns,
+            "quota_drift_relationships": relationships,
+        }
+
+    def _freeze(self, organization: Organization, now_us: int) -> None:
+        for environment in Environment:
+            account = account_of(organization.id, environment)
+            frozen = self._store.frozen_periods(account)
+            for period in _ended_periods(organization, now_us):
+                if period.label not in frozen:
+                    active = sum(1 for _ in self._ledger.count_relationships(account, period.label))
+                    self._store.freeze_period(account, period.label, active)
+
+
+def _ended_periods(organization: Organization, now_us: int) -> Iterator[Period]:
+    """The settled periods since sign-up whose turns are all still there, newest first."""
+    period = period_at(organization.signed_up_on, now_us - SETTLED_US)
+    while True:
+        period = period_at(organization.signed_up_on, period.start_us - 1)
+        has_begun = period.start.date() >= organization.signed_up_on
+        if not has_begun or period.start_us < now_us - FREEZABLE_US:
+            return
+        yield period

@@ -1,0 +1,226 @@
+"""`GET /v1/usage/turns` and `GET /v1/usage/active-relationships` over HTTP."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.backends import Backend
+from app.http.instants import format_ms
+from app.http.provide import provided
+from app.tenancy.model import Environment, Scope
+from app.usage.archive import Archiver
+from app.usage.store import UsageStore
+from tests.api.conftest import Hire
+from tests.callers import Caller, Clock, error_of
+from tests.turns import DAY_MS, at, body, stateful
+
+TURNS = "/v1/usage/turns"
+RELATIONSHIPS = "/v1/usage/active-relationships"
+QUOTA_HEADERS = {
+    "X-Quota-Turns-Used",
+    "X-Quota-Turns-Limit",
+    "X-Quota-Active-Relationships-Used",
+    "X-Quota-Active-Relationships-Limit",
+    "X-Quota-Reset",
+}
+
+
+def ask(caller: Caller, path: str = TURNS, **query: str) -> dict[str, Any]:
+    told = {name.rstrip("_"): value for name, value in query.items()}
+    answer = caller("GET", path, query_string=told)
+    assert answer.status_code == 200, answer.text
+    usage: dict[str, Any] = answer.get_json()
+    return usage
+
+
+def archive(app: Flask) -> None:
+    with app.app_context():
+        Archiver(provided(UsageStore)).run()
+
+
+def expire(app: Flask) -> int:
+    """Delete what the archive allows to be deleted; how many turns."""
+    with app.app_context():
+        rows = provided(Backend).database["interactions"]
+        return int(rows.delete_many({"expires_at": {"$exists": True}}).deleted_count)
+
+
+def test_the_default_is_each_day_of_the_billing_period(tenant: Hire) -> None:
+    caller = tenant("free")
+    assert caller.record(body()).status_code == 201
+
+    usage = ask(caller)
+
+    days, quota = usage["data"], usage["quota"]
+    assert set(usage) == {"data", "quota"}
+    assert days[0] == {
+        "period_start": quota["period_start"],
+        "period_end": days[1]["period_start"],
+        "total_turns": 1,
+        "turns_consumed": 1,
+        "complete": False,
+        "by_status": {"completed": 1, "guardrail_blocked": 0, "failed": 0, "timed_out": 0},
+    }
+    assert days[-1]["period_end"] == quota["period_end"]
+    assert 28 <= len(days) <= 31
+    assert sum(day["total_turns"] for day in days) == 1
+
+
+def test_the_quota_is_told_beside_the_buckets_and_in_headers(tenant: Hire) -> None:
+    caller = tenant("free", turns=10, active_relationships=3)
+    for told in (stateful("r_1"), stateful("r_1"), body(usage={"turns_consumed": 4})):
+        assert caller.record(told).status_code == 201
+
+    answer = caller("GET", TURNS)
+
+    quota = answer.get_json()["quota"]
+    assert quota.pop("period_start") < quota["period_end"]
+    assert quota == {
+        "turns_used": 6,
+        "turns_limit": 10,
+        "turns_remaining": 4,
+        "period_end": answer.headers["X-Quota-Reset"],
+        "overage_policy": "block",
+    }
+    assert {name for name in answer.headers.keys() if name.startswith("X-Quota")} == QUOTA_HEADERS  # noqa: SIM118
+    assert answer.headers["X-Quota-Turns-Used"] == "6"
+    assert answer.headers["X-Quota-Turns-Limit"] == "10"
+    assert answer.headers["X-Quota-Active-Relationships-Used"] == "1"
+
+
+def test_active_relationships_are_those_of_the_quota(tenant: Hire) -> None:
+    caller = tenant("free", active_relationships=3)
+    for told in (stateful("r_1"), stateful("r_1"), stateful("r_2"), body()):
+        assert caller.record(told).status_code == 201
+
+    answer = caller("GET", RELATIONSHIPS)
+
+    told = answer.get_json()
+    assert told.pop("period_start") < told["period_end"]
+    assert told == {
+        "active_relationships": 2,
+        "limit": 3,
+        "remaining": 1,
+        "period_end": answer.headers["X-Quota-Reset"],
+    }
+    assert answer.headers["X-Quota-Active-Relationships-Used"] == "2"
+
+
+def test_unlimited_is_null_and_has_no_header(tenant: Hire) -> None:
+    caller = tenant("enterprise")
+
+    quota = ask(caller)["quota"]
+
+    assert (quota["turns_limit"], quota["turns_remaining"]) == (None, None)
+    relationships = caller("GET", RELATIONSHIPS)
+    assert relationships.get_json()["limit"] is None
+    assert relationships.get_json()["remaining"] is None
+    assert "X-Quota-Active-Relationships-Limit" not in relationships.headers
+    assert relationships.headers["X-Quota-Turns-Used"] == "0"
+
+
+def test_overage_leaves_nothing_remaining_and_never_less(tenant: Hire) -> None:
+    caller = tenant("free", turns=1, active_relationships=1, overage_policy="allow")
+    for number in range(3):
+        assert caller.record(stateful(f"r_{number}")).status_code == 201
+
+    quota, relationships = ask(caller)["quota"], ask(caller, RELATIONSHIPS)
+
+    assert (quota["turns_used"], quota["turns_remaining"]) == (3, 0)
+    assert quota["overage_policy"] == "allow"
+    assert (relationships["active_relationships"], relationships["remaining"]) == (3, 0)
+
+
+def test_buckets_hold_imports_and_the_quota_does_not(caller: Caller) -> None:
+    caller.import_(at(1_793_145_600_000 + n) for n in range(3))
+
+    usage = ask(caller, from_="2026-10-28", to="2026-10-29")
+
+    assert [day["total_turns"] for day in usage["data"]] == [3]
+    assert usage["quota"]["turns_used"] == 0
+
+
+def test_the_archive_reaches_back_further_than_the_turns(
+    app: Flask, caller: Caller, clock: Clock
+) -> None:
+    first_ms = clock.now_ms // DAY_MS * DAY_MS - 20 * DAY_MS
+    caller.import_(at(first_ms + day * DAY_MS, status="failed") for day in range(20))
+    span = {"from_": format_ms(first_ms), "to": format_ms(first_ms + 20 * DAY_MS)}
+    live = ask(caller, **span)["data"]
+
+    archive(app)
+    archived = ask(caller, **span)["data"]
+    assert expire(app) == 20
+    clock.move(s=200 * 86_400)
+    for _ in range(2):
+        archive(app)
+
+    assert caller.walk() == []
+    assert ask(caller, **span)["data"] == archived == live
+    assert [day["total_turns"] for day in live] == [1] * 20
+    assert all(day["complete"] for day in live)
+
+
+def test_weeks_and_months_are_the_sums_of_their_days(caller: Caller) -> None:
+    caller.import_(at(1_793_145_600_000 + n * DAY_MS // 3) for n in range(20))
+    span = {"from_": "2026-09-28", "to": "2026-11-09"}
+
+    sums = {
+        group_by: sum(
+            bucket["total_turns"] for bucket in ask(caller, group_by=group_by, **span)["data"]
+        )
+        for group_by in ("day", "week", "month")
+    }
+
+    assert sums == {"day": 20, "week": 20, "month": 20}
+
+
+def test_every_environment_has_its_own_usage(tenant: Hire) -> None:
+    live = tenant()
+    test = tenant(of=live.organization, environment=Environment.TEST, scope=Scope.READ_WRITE)
+    assert test.record(stateful()).status_code == 201
+
+    assert [sum(day["total_turns"] for day in ask(each)["data"]) for each in (live, test)] == [0, 1]
+    assert [ask(each, RELATIONSHIPS)["active_relationships"] for each in (live, test)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "remedy"),
+    [
+        ({"group_by": "year"}, "group_by", "day, week, month"),
+        ({"group_by": "hour"}, "group_by", "day, week, month"),
+        ({"from": "2026-11-02", "to": "2026-11-01"}, "from", "earlier than `to`"),
+        ({"from": "2019-12-31", "group_by": "month"}, "from", "where the archive begins"),
+        ({"to": "2020-01-01"}, "from", "give another `to`"),
+        ({"to": "9999-12-31"}, "to", "not be later than"),
+        ({"from": "2021-01-01"}, "group_by", "at most 1000"),
+        ({"from": "2022-05-04T10:00:00Z", "group_by": "month"}, "from", "midnight in UTC"),
+        ({"from": "2022-05-04", "to": "2022-05-05T00:00:01Z"}, "to", "midnight in UTC"),
+        ({"user_id": "u_1"}, "user_id", "not a known"),
+        ({"limit": "5"}, "limit", "not a known"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_a_remedy(
+    caller: Caller, query: dict[str, str], field: str, remedy: str
+) -> None:
+    answer = caller("GET", TURNS, query_string=query)
+
+    (offence,) = error_of(answer)["details"]
+    assert (answer.status_code, offence["field"]) == (400, field)
+    assert remedy in offence["message"]
+
+
+def test_relationships_take_no_parameters(caller: Caller) -> None:
+    answer = caller("GET", RELATIONSHIPS, query_string={"from": "2026-11-01"})
+
+    assert answer.status_code == 400
+    assert error_of(answer)["details"][0]["field"] == "from"
+
+
+def test_the_most_buckets_are_answered_and_one_more_is_not(caller: Caller, clock: Clock) -> None:
+    last_ms = clock.now_ms // DAY_MS * DAY_MS
+    span = lambda days: {"from": format_ms(last_ms - days * DAY_MS), "to": format_ms(last_ms)}  # noqa: E731
+
+    assert len(caller("GET", TURNS, query_string=span(1_000)).get_json()["data"]) == 1_000
+    assert caller("GET", TURNS, query_string=span(1_001)).status_code == 400

@@ -1,0 +1,143 @@
+"""`flask archive`: folds, tells how late it is, and catches up after days of standstill."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.backends import Backend
+from app.http.provide import provided
+from app.usage.store import UsageStore
+from tests.callers import Caller, Clock, hire
+from tests.turns import DAY_MS, at, stateful
+
+Answer = Callable[..., Any]
+Run = Callable[..., Result]
+DAYS = 10
+
+
+@pytest.fixture
+def clock(memory_app: Flask) -> Clock:
+    return Clock(memory_app)
+
+
+@pytest.fixture
+def caller(memory_app: Flask) -> Caller:
+    return hire(memory_app)
+
+
+def totals(caller: Caller) -> dict[str, int]:
+    """Archived turns by day."""
+    with caller.app.app_context():
+        days = provided(UsageStore).days(caller.account, "", "9")
+    return {day.day: day.rollup.total_turns for day in days}
+
+
+def test_a_run_archives_all_that_is_open_and_says_how_much(
+    clock: Clock, caller: Caller, answer: Answer
+) -> None:
+    caller.import_([at(clock.now_ms), at(clock.now_ms - DAY_MS)])
+
+    assert answer("archive", "run") == {"turns": 2, "days": 2, "days_overtaken": 0}
+    assert answer("archive", "run") == {"turns": 0, "days": 0, "days_overtaken": 0}
+    assert list(totals(caller).values()) == [1, 1]
+
+
+def test_the_status_of_an_archive_with_nothing_to_do(answer: Answer) -> None:
+    assert answer("archive", "status") == {
+        "lag_s": 0,
+        "over_retained_turns": 0,
+        "open_turns": 0,
+        "open_days": 0,
+        "oldest_open_day": None,
+    }
+
+
+def test_an_archive_that_stood_still_for_ten_days_loses_nothing_and_catches_up(
+    clock: Clock, caller: Caller, answer: Answer
+) -> None:
+    answer("archive", "run")
+    told = 0
+    for day in range(1, DAYS + 1):
+        clock.move(s=86_400)
+        caller.import_(
+            [at(clock.now_ms, latency_ms=day) for _ in range(day)], recorded_at_us=clock.now_us
+        )
+        told += day
+
+    late = answer("archive", "status")
+    assert (late["lag_s"], late["open_turns"], late["open_days"]) == (DAYS * 86_400, told, DAYS)
+    with caller.app.app_context():
+        rows = provided(Backend).database["interactions"]
+    assert rows.count_documents({"expires_at": {"$exists": True}}) == 0
+
+    assert answer("archive", "run")["turns"] == told
+
+    assert sorted(totals(caller).values()) == list(range(1, DAYS + 1))
+    after = answer("archive", "status")
+    assert (after["lag_s"], after["open_turns"]) == (0, 0)
+
+
+def test_turns_kept_beyond_181_days_are_an_alarm(
+    clock: Clock, caller: Caller, answer: Answer
+) -> None:
+    caller.import_([at(clock.now_ms - 182 * DAY_MS), at(clock.now_ms - 180 * DAY_MS)])
+    assert answer("archive", "status")["over_retained_turns"] == 1
+
+
+def test_without_any_sweep_the_lag_is_the_age_of_what_waits(
+    clock: Clock, caller: Caller, answer: Answer
+) -> None:
+    caller.import_([at(clock.now_ms)], recorded_at_us=clock.now_us)
+    clock.move(s=120)
+    assert answer("archive", "status")["lag_s"] == 120
+
+
+def test_the_relationships_of_a_period_are_frozen_when_it_has_settled(
+    clock: Clock, caller: Caller, answer: Answer
+) -> None:
+    period = caller.quota_period
+    for relationship in ("rel_1", "rel_2", "rel_2"):
+        told = stateful(relationship, occurred_at=at(clock.now_ms)["occurred_at"])
+        assert caller.record(told).status_code == 201
+
+    answer("archive", "run")
+    assert frozen(caller) == []
+    clock.move(s=40 * 86_400)
+    answer("archive", "run")
+    answer("archive", "run")
+
+    assert frozen(caller) == [
+        {"account": caller.account, "period": period, "active_relationships": 2}
+    ]
+
+
+def frozen(caller: Caller) -> list[dict[str, Any]]:
+    with caller.app.app_context():
+        periods = provided(Backend).database["usage_period"]
+    return list(periods.find({"account": caller.account}, {"_id": 0}))
+
+
+def test_the_worker_archives_and_reconciles_until_sigterm(
+    caller: Caller, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert caller.record(at(clock.now_ms)).status_code == 201
+    monkeypatch.setattr("app.cli.watch.Watch.wait", lambda self, seconds: stop(self))
+
+    result = run("archive", "watch")
+
+    assert result.exit_code == 0, result.output
+    assert list(totals(caller).values()) == [1]
+
+
+def stop(watch: Any) -> None:
+    """Whoever waits is asked to end."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_table_is_for_people(run: Run) -> None:
+    assert "lag_s" in run("archive", "status").output

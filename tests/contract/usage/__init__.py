@@ -1,0 +1,1 @@
+"""The roll-ups' store and the archive, the same on every store."""

@@ -1,0 +1,75 @@
+"""Turns of one account, and their roll-up by brute force."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from pymongo.database import Database
+
+from app.interactions.store import Insertion, InteractionStore
+from app.usage.archive import Archiver
+from app.usage.rollups import Rollup, bucket_of, merged
+from app.usage.store import UsageStore
+from tests.turns import Body, new_account, row
+
+ALWAYS = ("0", "9")
+
+
+class Books:
+    """An account, what was accepted for it, and what is told of it."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.database = database
+        self.account = new_account()
+        self.store = UsageStore(database)
+        self.archiver = Archiver(self.store, batch_count=3)
+        self.rows: list[dict[str, Any]] = []
+
+    def tell(self, bodies: Iterable[Body], account: str | None = None) -> None:
+        """Store turns."""
+        rows = [row(account or self.account, body) for body in bodies]
+        assert set(InteractionStore(self.database).insert_many(rows)) <= {Insertion.STORED}
+        if account is None:
+            self.rows += rows
+
+    def told(self) -> dict[str, Rollup]:
+        """The roll-up of each day: what is archived and what is live."""
+        archived = self.store.days(self.account, *ALWAYS)
+        committed = {day.day: day.committed for day in archived}
+        live = self.store.sum_open(self.account, committed, *ALWAYS)
+        days = {day.day: merged([day.rollup, live.pop(day.day, Rollup())]) for day in archived}
+        return {day: rollup for day, rollup in (days | live).items() if rollup != Rollup()}
+
+    def archived(self) -> dict[str, Rollup]:
+        """The roll-up of each archived day."""
+        return {day.day: day.rollup for day in self.store.days(self.account, *ALWAYS)}
+
+    def expected(self) -> dict[str, Rollup]:
+        """The roll-up of each day, one accepted row after another."""
+        days = sorted({found["day"] for found in self.rows})
+        return {day: brute_force(row for row in self.rows if row["day"] == day) for day in days}
+
+    def raw(self) -> list[dict[str, Any]]:
+        """The account's rows."""
+        return list(self.database["interactions"].find({"account": self.account}))
+
+
+def brute_force(rows: Iterable[dict[str, Any]]) -> Rollup:
+    """What a roll-up of these rows must be."""
+    return merged(_alone(row) for row in rows)
+
+
+def _alone(row: dict[str, Any]) -> Rollup:
+    usage, feeling = row["usage"], row["inferred_emotional_state"]
+    model = f"{usage['llm_provider'] or 'unknown'}/{usage['llm_model']}"
+    return Rollup(
+        by_status={row["status"]: 1},
+        personalities={row["personality_id"]: 1},
+        emotions=Counter([feeling["primary"]] if feeling else []),
+        models={model: 1} if usage["llm_model"] else {},
+        latency_histogram={bucket_of(row["latency_ms"]): 1},
+        latency_sum_ms=row["latency_ms"],
+        turns_consumed=usage["turns_consumed"],
+        input_tokens=usage["input_tokens"] or 0,
+        output_tokens=usage["output_tokens"] or 0,
+    )

@@ -1,0 +1,47 @@
+"""What the worker does each minute, on each kind of store."""
+
+from flask import Flask
+
+from app.http.provide import provided
+from app.usage.archive import Fold
+from app.usage.upkeep import Health, Upkeep, Waiting
+from tests.callers import Clock, hire
+from tests.turns import DAY_MS, at, stateful
+
+
+def test_a_sweep_archives_freezes_and_leaves_no_lag(app: Flask) -> None:
+    caller, clock = hire(app), Clock(app)
+    period = caller.quota_period
+    when = at(clock.now_ms)["occurred_at"]
+    assert caller.record(stateful(occurred_at=when)).status_code == 201
+    caller.import_([at(clock.now_ms - 150 * DAY_MS)], recorded_at_us=clock.now_us)
+    with app.app_context():
+        upkeep = provided(Upkeep)
+        clock.move(s=60.5)
+        assert upkeep.health() == Health(lag_s=60, over_retained_turns=0)
+        assert [day.turns for day in upkeep.waiting()] == [1, 1]
+        assert {day.account for day in upkeep.waiting()} == {caller.account}
+
+        assert upkeep.run() == Fold(turns=2, days=2)
+
+        assert upkeep.health() == Health(lag_s=0, over_retained_turns=0)
+        assert upkeep.waiting() == []
+        clock.move(s=40 * 86_400)
+        assert upkeep.run() == Fold()
+        frozen = upkeep._store.frozen_periods(caller.account)
+    assert period in frozen
+
+
+def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
+    caller, clock = hire(app), Clock(app)
+    with app.app_context():
+        upkeep = provided(Upkeep)
+        upkeep.run()
+        clock.move(s=300)
+        told = at(clock.now_ms)
+        caller.import_([told], recorded_at_us=clock.now_us)
+        clock.move(s=7)
+
+        assert upkeep.health() == Health(lag_s=307, over_retained_turns=0)
+        (waiting,) = upkeep.waiting()
+    assert waiting == Waiting(caller.account, told["occurred_at"][:10], 1)

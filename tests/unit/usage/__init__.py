@@ -1,0 +1,1 @@
+"""Calendar buckets, roll-ups and the histogram of latencies."""

@@ -1,0 +1,274 @@
+"""A small ledger in memory on which archivers run step by step, in any order, and die at any.
+
+Every operation is a generator that yields before each row it touches, as the database's do. Who is
+killed leaves his operation behind: the database may still go on with it later.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Semaphore, Thread
+from typing import Any
+
+from app.usage.archive import Archiver
+from app.usage.rollups import Rollup, merged
+from app.usage.store import Fence
+
+ACCOUNT = "account"
+DAYS = ("2026-11-21", "2026-11-22", "2026-11-23")
+Operation = Iterator[None]
+
+
+@dataclass(slots=True)
+class Row:
+    """A turn of some latency; `open` as in the ledger, None once it is stamped."""
+
+    day: str
+    latency_ms: int
+    open: int | None = 0
+    is_deleted: bool = False
+
+
+@dataclass(slots=True)
+class Day:
+    fence: int = 0
+    committed: tuple[int, ...] = ()
+    rollup: Rollup = field(default_factory=Rollup)
+
+
+class Killed(BaseException):
+    """kill -9, as the one who is killed never sees it."""
+
+
+class Ledger:
+    """The store's single operations, each as the rows that it touches one after another."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.days = {day: Day() for day in DAYS}
+
+    def chosen(self, day: str, wanted: Callable[[int], bool]) -> Iterator[Row]:
+        """Rows of the day whose `open` is wanted, judged when they are reached."""
+        for row in list(self.rows):
+            if row.day == day and row.open is not None and wanted(row.open):
+                yield row
+
+    def fence(self, day: str, told: list[Fence]) -> Operation:
+        yield
+        self.days[day].fence += 1
+        told.append(Fence(self.days[day].fence, self.days[day].committed))
+
+    def claim_left(self, day: str, fence: Fence, told: list[int]) -> Operation:
+        claimed = 0
+        left = range(1, fence.number)
+        for row in self.chosen(day, lambda it: it in left and it not in fence.committed):
+            row.open = fence.number
+            claimed += 1
+            yield
+        told.append(claimed)
+
+    def claim_new(self, day: str, fence: Fence, at_most: int, told: list[int]) -> Operation:
+        claimed = 0
+        for row in list(self.chosen(day, lambda it: it == 0))[:at_most]:
+            yield
+            if row.open == 0:
+                row.open = fence.number
+                claimed += 1
+        told.append(claimed)
+
+    def sum(self, day: str, fence: Fence, told: list[Rollup]) -> Operation:
+        sums = []
+        for row in self.chosen(day, lambda it: it == fence.number):
+            sums.append(rollup_of([row]))
+            yield
+        told.append(merged(sums))
+
+    def commit(self, day: str, fence: Fence, rollup: Rollup, told: list[bool]) -> Operation:
+        yield
+        found = self.days[day]
+        is_newest = found.fence == fence.number
+        if is_newest:
+            found.rollup = merged([found.rollup, rollup])
+            found.committed = (fence.number,)
+        told.append(is_newest)
+
+    def stamp(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
+        yield
+        for row in self.chosen(day, lambda it: it in fences):
+            row.open = None
+            yield
+        told.append(0)
+
+
+def rollup_of(rows: Collection[Row]) -> Rollup:
+    return Rollup(
+        by_status={"completed": len(rows)} if rows else {},
+        latency_sum_ms=sum(row.latency_ms for row in rows),
+    )
+
+
+class Actor:
+    """An archiver in a thread of its own, which moves only when it is told to."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.operation: Operation | None = None
+        self.is_done = False
+        self._is_killed = False
+        self._go, self._gone = Semaphore(0), Semaphore(0)
+        Thread(target=self._live, daemon=True).start()
+
+    def step(self, *, is_killed: bool = False) -> None:
+        """Let it do one step, or die in place of it."""
+        self._is_killed = is_killed
+        self._go.release()
+        self._gone.acquire()
+
+    def _live(self) -> None:
+        self._go.acquire()
+        try:
+            if not self._is_killed:
+                Archiver(self, batch_count=3).run()
+        except Killed:
+            pass
+        finally:
+            self.is_done = True
+            self._gone.release()
+
+    def _run(self, operation: Operation) -> None:
+        self.operation = operation
+        for _ in operation:
+            self._gone.release()
+            self._go.acquire()
+            if self._is_killed:
+                raise Killed
+        self.operation = None
+
+    # The archive's ledger.
+
+    def open_days(self) -> Iterator[tuple[str, str]]:
+        for day in DAYS:
+            if any(self.ledger.chosen(day, lambda _: True)):
+                yield ACCOUNT, day
+
+    def fence(self, _: str, day: str) -> Fence:
+        told: list[Fence] = []
+        self._run(self.ledger.fence(day, told))
+        return told[0]
+
+    def claim_left(self, _: str, day: str, fence: Fence) -> int:
+        told: list[int] = []
+        self._run(self.ledger.claim_left(day, fence, told))
+        return told[0]
+
+    def claim_new(self, _: str, day: str, fence: Fence, at_most: int) -> int:
+        told: list[int] = []
+        self._run(self.ledger.claim_new(day, fence, at_most, told))
+        return told[0]
+
+    def sum_claimed(self, _: str, day: str, fence: Fence) -> Rollup:
+        told: list[Rollup] = []
+        self._run(self.ledger.sum(day, fence, told))
+        return told[0]
+
+    def commit(self, _: str, day: str, fence: Fence, rollup: Rollup) -> bool:
+        told: list[bool] = []
+        self._run(self.ledger.commit(day, fence, rollup, told))
+        return told[0]
+
+    def stamp(self, _: str, day: str, fences: Collection[int], __: datetime) -> int:
+        self._run(self.ledger.stamp(day, fences, []))
+        return 0
+
+
+class World:
+    """Two archivers, turns of today and of the past, deletions, kills, and what they leave."""
+
+    def __init__(self, seed: int, ledger: Ledger) -> None:
+        self.random = random.Random(seed)  # noqa: S311 (a seed repeats the world)
+        self.ledger = ledger
+        self.accepted: list[Row] = []
+        self.actors = [Actor(ledger), Actor(ledger)]
+        self.left_behind: list[Operation] = []
+
+    def run(self, steps_count: int) -> None:
+        """Let anything happen, so many times; the books must balance after each."""
+        happenings = (self.tell, self.delete, self.kill, self.haunt)
+        for _ in range(steps_count):
+            if self.random.random() < 0.75:
+                self.archive()
+            else:
+                self.random.choice(happenings)()
+            self.check()
+
+    def settle(self) -> None:
+        """One archiver is left alone; then everything is archived and may be deleted."""
+        for actor in self.actors:
+            actor.step(is_killed=True)
+        while self.left_behind:
+            self.haunt()
+        actor = Actor(self.ledger)
+        while not actor.is_done:
+            actor.step()
+        self.check()
+        assert [row for row in self.ledger.rows if row.open is not None] == []
+        assert self.archived() == accounted(self.accepted)
+
+    def archive(self) -> None:
+        self._step(self.random.randrange(2), is_killed=False)
+
+    def kill(self) -> None:
+        self._step(self.random.randrange(2), is_killed=True)
+
+    def _step(self, number: int, *, is_killed: bool) -> None:
+        actor = self.actors[number]
+        actor.step(is_killed=is_killed)
+        if is_killed and actor.operation and self.random.random() < 0.5:
+            self.left_behind.append(actor.operation)
+        if actor.is_done:
+            self.actors[number] = Actor(self.ledger)
+
+    def tell(self) -> None:
+        row = Row(self.random.choice(DAYS), self.random.randrange(1_000))
+        self.ledger.rows.append(row)
+        self.accepted.append(row)
+
+    def delete(self) -> None:
+        """As the TTL monitor: only what is stamped."""
+        self.ledger.rows = [
+            row for row in self.ledger.rows if row.open is not None or self.random.random() < 0.5
+        ]
+
+    def haunt(self) -> None:
+        """The database goes on with what a dead archiver asked of it."""
+        if self.left_behind:
+            operation = self.random.choice(self.left_behind)
+            if next(operation, self) is self:
+                self.left_behind.remove(operation)
+
+    def check(self) -> None:
+        """Archived and still raw is what was accepted, in counts and sums, for every day."""
+        raw = [
+            row
+            for row in self.ledger.rows
+            if row.open is not None and row.open not in self.ledger.days[row.day].committed
+        ]
+        assert self.archived() + accounted(raw) == accounted(self.accepted)
+
+    def archived(self) -> Counter[Any]:
+        books: Counter[Any] = Counter()
+        for day, found in self.ledger.days.items():
+            books[day, "turns"] += found.rollup.total_turns
+            books[day, "latency"] += found.rollup.latency_sum_ms
+        return +books
+
+
+def accounted(rows: Collection[Row]) -> Counter[Any]:
+    """Turns and latency of each day."""
+    books: Counter[Any] = Counter()
+    for row in rows:
+        books[row.day, "turns"] += 1
+        books[row.day, "latency"] += row.latency_ms
+    return +books

@@ -1,0 +1,68 @@
+"""Whatever happens in whatever order: archived and still raw is what was accepted."""
+
+from collections.abc import Collection
+
+import pytest
+
+from app.usage.rollups import Rollup, merged
+from app.usage.store import Fence
+from tests.unit.usage.interleavings import Ledger, Operation, World
+
+SEEDS = 500
+STEPS = 150
+
+
+class WithoutFences(Ledger):
+    """Whoever is overtaken commits all the same."""
+
+    def commit(self, day: str, fence: Fence, rollup: Rollup, told: list[bool]) -> Operation:
+        yield
+        found = self.days[day]
+        found.rollup = merged([found.rollup, rollup])
+        found.committed = (fence.number,)
+        told.append(True)
+
+
+class WithoutFinish(Ledger):
+    """Nobody stamps what a dead archiver has committed."""
+
+    def stamp(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
+        newest = self.days[day].fence
+        yield from super().stamp(day, [fence for fence in fences if fence == newest], told)
+
+
+class StampsEarly(Ledger):
+    """Turns may expire as soon as they are claimed."""
+
+    def sum(self, day: str, fence: Fence, told: list[Rollup]) -> Operation:
+        yield from super().sum(day, fence, told)
+        yield from self.stamp(day, [fence.number], [])
+
+
+def live(seed: int, ledger: Ledger) -> None:
+    world = World(seed, ledger)
+    world.run(STEPS)
+    world.settle()
+
+
+@pytest.mark.parametrize("first_seed", range(0, 4 * SEEDS, SEEDS))
+def test_nothing_is_lost_or_counted_twice_in_any_interleaving(first_seed: int) -> None:
+    for seed in range(first_seed, first_seed + SEEDS):
+        live(seed, Ledger())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first_seed", range(10_000, 30_000, 1_000))
+def test_nothing_is_lost_in_many_more_interleavings(first_seed: int) -> None:
+    for seed in range(first_seed, first_seed + 1_000):
+        live(seed, Ledger())
+
+
+@pytest.mark.parametrize("broken", [WithoutFences, WithoutFinish, StampsEarly])
+def test_the_model_notices_every_step_that_is_left_out(broken: type[Ledger]) -> None:
+    def live_many() -> None:
+        for seed in range(SEEDS):
+            live(seed, broken())
+
+    with pytest.raises(AssertionError):
+        live_many()
