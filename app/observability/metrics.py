@@ -5,7 +5,7 @@ shared folder and any of them answers for all; without it the process speaks for
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flask import Flask, Response, g, request
@@ -15,11 +15,12 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
 )
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from app.http.provide import provided
 from app.http.request_id import elapsed_ms
@@ -54,15 +55,30 @@ class Readings:
 
     def exposition(self) -> bytes:
         """The readings as Prometheus reads them."""
-        registry = CollectorRegistry()
         try:
             values = self.read()
         except self.failures:
             return b""
-        for name, value in values.items():
-            what = f"{name.replace('_', ' ').capitalize()}, from the stores."
-            Gauge(f"turnledger_{name}", what, registry=registry).set(value)
+        registry = CollectorRegistry()
+        registry.register(_Snapshot(values))
         return generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    """Values that are told once.
+
+    A `Gauge` would not do: with several workers each keeps its value in a file of its own, and all
+    of them would be told beside these.
+    """
+
+    def __init__(self, values: Mapping[str, int]) -> None:
+        self._values = values
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge for each value."""
+        for name, value in self._values.items():
+            what = f"{name.replace('_', ' ').capitalize()}, from the stores."
+            yield GaugeMetricFamily(f"turnledger_{name}", what, value=value)
 
 
 def init_app(app: Flask) -> None:

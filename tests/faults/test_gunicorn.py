@@ -66,6 +66,21 @@ def test_any_worker_tells_the_metrics_of_all(
     assert float(count.split()[-1]) == REQUESTS_COUNT
 
 
+def test_each_metric_is_told_once_however_many_workers_were_asked(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service()
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+
+    for _ in range(REQUESTS_COUNT):  # each on a connection of its own, so that workers take turns
+        exposition = httpx.get(f"{service.base_url}/metrics", headers=headers).text
+
+    families = [line.split()[2] for line in exposition.splitlines() if line.startswith("# TYPE ")]
+    assert "turnledger_archive_lag_seconds" in families
+    assert len(families) == len(set(families))
+    assert 'pid="' not in exposition
+
+
 @pytest.mark.parametrize(
     "request_text",
     [
