@@ -109,7 +109,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             OUTAGES,
         ),
         probes=Probes(_pings(backend), store.has_schema, lambda: asdict(watched.health()), OUTAGES),
-        readings=Readings(watched.readings, OUTAGES),
+        readings=Readings(lambda: watched.readings() if store.has_schema() else {}, OUTAGES),
     )
 
 

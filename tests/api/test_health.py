@@ -7,6 +7,7 @@ from app.backends import Backend
 from app.http.provide import provided
 from app.interactions.store import COLLECTION
 from tests.callers import Clock, hire
+from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, at
 
 
@@ -40,3 +41,13 @@ def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask)
 
     assert answer.status_code == 200
     assert answer.get_json()["archive"] == {"lag_s": 600, "over_retained_turns": 1}
+
+
+def test_metrics_are_told_without_indexes_too(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        provided(Backend).database.drop_collection(COLLECTION)
+
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"})
+
+    assert answer.status_code == 200
+    assert "turnledger_requests_total" in answer.text

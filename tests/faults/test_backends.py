@@ -131,6 +131,8 @@ def frozen(process_id: int) -> Iterator[None]:
     # A client that has no time-out of its own must fail the test, not stop it.
     thaw = Timer(END_TIMEOUT_S, os.kill, (process_id, signal.SIGCONT))
     os.kill(process_id, signal.SIGSTOP)
+    # On a busy machine a thread may answer once more until the signal has reached them all.
+    os.waitid(os.P_PID, process_id, os.WSTOPPED)
     thaw.start()
     try:
         yield
