@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from flask import Flask
 
 from tests.servers import OPERATOR_TOKEN, ROOT, RunningService, environ_for
 
@@ -67,9 +68,9 @@ def test_any_worker_tells_the_metrics_of_all(
 
 
 def test_each_metric_is_told_once_however_many_workers_were_asked(
-    start_service: Callable[..., RunningService],
+    serve: Callable[..., tuple[RunningService, Flask]],
 ) -> None:
-    service = start_service()
+    service, _ = serve()
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 
     for _ in range(REQUESTS_COUNT):  # each on a connection of its own, so that workers take turns
