@@ -106,10 +106,10 @@ class Ledger:
     def turns(self, filters: Filters, grouping: Grouping) -> list[Slice]:
         return self.service.turns(self.account, filters, grouping, PERIOD, NOW_MS)
 
-    def require_true(self, filters: Filters) -> None:
+    def assert_true(self, filters: Filters) -> None:
         """Every way to ask for this range gives what brute force finds."""
         (total,) = self.aggregates(filters, None)
-        require_same(total, brute.chosen(self.rows, filters))
+        assert_same(total, brute.chosen(self.rows, filters))
         assert total.bucket is None
         for grouping in Grouping:
             expected = list(brute.grouped(self.rows, filters, grouping.value))
@@ -118,12 +118,12 @@ class Ledger:
                 start for start, _ in expected
             ]
             for each, (_, rows) in zip(shown, expected, strict=True):
-                require_same(each, rows)
+                assert_same(each, rows)
             if filters.user_id is None and filters.relationship_id is None:
                 assert self.turns(filters, grouping) == shown
 
 
-def require_same(shown: Slice, rows: list[Row]) -> None:
+def assert_same(shown: Slice, rows: list[Row]) -> None:
     item = aggregate_item(shown)
     expected = brute.aggregate(rows)
     assert {name: item[name] for name in expected} == expected
@@ -159,18 +159,18 @@ def test_answers_are_brute_force_at_every_stage_of_the_archive(
     ledger = ledgers()
     asked = range_of(bounds)
     ledger.tell(told)
-    ledger.require_true(asked)
+    ledger.assert_true(asked)
     for _ in range(2):
         ledger.archive()
-        ledger.require_true(asked)
+        ledger.assert_true(asked)
     ledger.tell(late)
-    ledger.require_true(asked)
+    ledger.assert_true(asked)
     list(ledger.claim())
-    ledger.require_true(asked)
+    ledger.assert_true(asked)
     ledger.commit()
-    ledger.require_true(asked)
+    ledger.assert_true(asked)
     ledger.archive()
-    ledger.require_true(asked)
+    ledger.assert_true(asked)
 
 
 @rarely
@@ -184,7 +184,7 @@ def test_answers_outlive_the_turns(
         ledger.tell(turns)
         ledger.archive()
         ledger.expire()
-        ledger.require_true(asked)
+        ledger.assert_true(asked)
 
 
 @rarely
@@ -199,7 +199,7 @@ def test_filters_are_combined_whatever_is_archived(
     ledger.tell(told[len(told) // 2 :])
 
     for user_id, relationship_id in itertools.product((None, "u_1"), (None, "r_1")):
-        ledger.require_true(range_of(bounds, user_id=user_id, relationship_id=relationship_id))
+        ledger.assert_true(range_of(bounds, user_id=user_id, relationship_id=relationship_id))
 
 
 @rarely
@@ -240,7 +240,7 @@ def test_a_commit_between_two_reads_is_noticed(mongo_database: Database[Row]) ->
     ledger.tell([{"occurred_at": format_ms(START_MS + n)} for n in range(5)])
     ledger.service = UsageService(RestlessStore(mongo_database, ledger.archive, 1))
 
-    ledger.require_true(range_of((0, 1), DAY_MS))
+    ledger.assert_true(range_of((0, 1), DAY_MS))
 
 
 def test_an_archive_that_never_stands_still_is_told_as_unavailable(

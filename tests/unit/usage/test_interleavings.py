@@ -39,7 +39,7 @@ class StampsEarly(Ledger):
         yield from self.stamp(day, [fence.number], [])
 
 
-def live(seed: int, ledger: Ledger) -> None:
+def assert_nothing_is_lost(seed: int, ledger: Ledger) -> None:
     world = World(seed, ledger)
     world.run(STEPS)
     world.settle()
@@ -48,21 +48,21 @@ def live(seed: int, ledger: Ledger) -> None:
 @pytest.mark.parametrize("first_seed", range(0, 4 * SEEDS, SEEDS))
 def test_nothing_is_lost_or_counted_twice_in_any_interleaving(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + SEEDS):
-        live(seed, Ledger())
+        assert_nothing_is_lost(seed, Ledger())
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first_seed", range(10_000, 30_000, 1_000))
 def test_nothing_is_lost_in_many_more_interleavings(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + 1_000):
-        live(seed, Ledger())
+        assert_nothing_is_lost(seed, Ledger())
 
 
 @pytest.mark.parametrize("broken", [WithoutFences, WithoutFinish, StampsEarly])
 def test_the_model_notices_every_step_that_is_left_out(broken: type[Ledger]) -> None:
-    def live_many() -> None:
+    def live_through_many() -> None:
         for seed in range(SEEDS):
-            live(seed, broken())
+            assert_nothing_is_lost(seed, broken())
 
     with pytest.raises(AssertionError):
-        live_many()
+        live_through_many()
