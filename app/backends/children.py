@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -94,14 +95,17 @@ def _lock(descriptor: int, folder: Path, deadline: float) -> None:
         time.sleep(0.05)
 
 
+def tie_to_parent(parent_id: int, death_signal: signal.Signals) -> None:
+    """Have the kernel send us `death_signal` when our parent ends; on Linux only.
+
+    We end at once if `parent_id` has already ended.
+    """
+    if _LIBC is None:
+        return
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal))
+    if os.getppid() != parent_id:
+        os._exit(1)
+
+
 def _tied_to(parent_id: int, death_signal: signal.Signals) -> Callable[[], None] | None:
-    libc = _LIBC
-    if libc is None:
-        return None
-
-    def tie() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent_id:
-            os._exit(1)
-
-    return tie
+    return partial(tie_to_parent, parent_id, death_signal) if _LIBC else None

@@ -60,14 +60,14 @@ def running_gunicorn(
     with log.open("wb") as output:
         process = spawn(
             [
-                *(sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"),
+                *(sys.executable, "-m", "gunicorn", "-c", "scripts/lib/local/gunicorn.py"),
                 *("--bind", f"fd://{listener.fileno()}", application),
             ],
             output=output,
             environ=environ,
             inherited=[listener.fileno(), *inherited],
-            # Whoever kills us wants the port back at once: no graceful end.
-            death_signal=signal.SIGINT,
+            # Whoever kills us wants the port and the folder back at once: no graceful end.
+            death_signal=signal.SIGKILL,
             folder=ROOT,
         )
     try:
