@@ -88,6 +88,12 @@ def test_the_printed_command_works_as_it_stands_from_anywhere(served: LocalRun) 
     assert set(re.findall(r"org_\w+", listed.stdout)) == set(served.demo["organizations"].values())
 
 
+def test_the_worker_archives_and_reconciles_beside_the_service(served: LocalRun) -> None:
+    log = served.folder / "worker.log"
+    assert [child for child in served.descendants() if "archive watch" in command_of(child)]
+    assert wait_until(lambda: '"event": "archived"' in log.read_text(), timeout_s=30)
+
+
 def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
     announced = (served.folder / "demo.json").read_text()
     with local_run(served.folder, is_awaited=False, output="second.out") as second:
@@ -100,7 +106,7 @@ def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
 def test_a_signal_ends_everything_in_order(folder: Path, number: signal.Signals) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:
         children = run.descendants()
-        assert len(children) >= 5  # mongod, valkey-server, gunicorn and its two workers
+        assert len(children) >= 6  # mongod, valkey-server, the worker, gunicorn and its two workers
         run.process.send_signal(number)
         assert run.wait_for_end() == 0
         assert are_gone(children)
@@ -156,11 +162,14 @@ def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
         assert f"PORT {port} is in use" in line
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "mongod"])
-def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("gunicorn", "gunicorn"), ("mongod", "mongod"), ("worker", "archive watch")],
+)
+def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str, command: str) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:
         children = run.descendants()
-        named = {child for child in children if name in command_of(child)}
+        named = {child for child in children if command in command_of(child)}
         os.kill(min(named), signal.SIGKILL)
         assert run.wait_for_end() == 1
         (line,) = [line for line in run.text.splitlines() if line.startswith("scripts/run:")]

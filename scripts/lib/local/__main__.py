@@ -17,12 +17,20 @@ from scripts.lib import ROOT
 from scripts.lib.local.environment import caller_environ, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
-from scripts.lib.local.service import address_of, ended_early, listen, running_gunicorn
+from scripts.lib.local.service import (
+    address_of,
+    ended_early,
+    listen,
+    running_gunicorn,
+    running_worker,
+)
 from scripts.lib.local.stores import Stores, open_stores, prepare
 
 WATCH_INTERVAL_S = 0.2
 HOLD_WAIT_S = 10
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Child = tuple[subprocess.Popen[bytes], Path]
 
 
 class _Stopped(BaseException):
@@ -73,11 +81,15 @@ def _run(started_at: float) -> NoReturn:
         gunicorn = stack.enter_context(
             running_gunicorn(application, listener, folder.service_log, environ, [hold])
         )
+        children = _children(stores, gunicorn, folder)
+        if not stores.is_memory:
+            worker = stack.enter_context(running_worker(folder.worker_log, environ))
+            children["worker"] = (worker, folder.worker_log)
         demo = seeded(folder, stores.identity)
         folder.announce(base_url, environ, demo)
         print_ready(base_url, demo, time.monotonic() - started_at)
         print_places(folder.path, folder.service_log, has_commands=not stores.is_memory)
-        _watch(stores, gunicorn, folder)
+        _watch(children)
 
 
 def _hold(stack: ExitStack, folder: DataFolder) -> int:
@@ -113,10 +125,15 @@ def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:
     return demo
 
 
-def _watch(stores: Stores, gunicorn: subprocess.Popen[bytes], folder: DataFolder) -> NoReturn:
-    """Look after the children until a signal comes; a child that ends is the end of the run."""
+def _children(
+    stores: Stores, gunicorn: subprocess.Popen[bytes], folder: DataFolder
+) -> dict[str, Child]:
     children = {server.name: (server.process, server.log) for server in stores.servers}
-    children["gunicorn"] = (gunicorn, folder.service_log)
+    return children | {"gunicorn": (gunicorn, folder.service_log)}
+
+
+def _watch(children: Mapping[str, Child]) -> NoReturn:
+    """Look after the children until a signal comes; a child that ends is the end of the run."""
     while True:
         for name, (process, log) in children.items():
             if process.poll() is not None:

@@ -28,6 +28,11 @@ class DataFolder:
         """What the workers write, from the last start on."""
         return self.path / "service.log"
 
+    @property
+    def worker_log(self) -> Path:
+        """What the worker that archives and reconciles writes, from the last start on."""
+        return self.path / "worker.log"
+
     def make_private(self) -> None:
         """Make the folder, for its owner alone; Failure if it is a place for everybody."""
         try:

@@ -78,6 +78,24 @@ def running_gunicorn(
         stop(process, STOP_TIMEOUT_S)
 
 
+@contextmanager
+def running_worker(log: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The Procfile's worker, which archives and reconciles each minute; ended with the block."""
+    with log.open("wb") as output:
+        process = spawn(
+            [sys.executable, "-m", "flask", "--app", "wsgi", "archive", "watch"],
+            output=output,
+            environ=environ,
+            # A kill at any step does the archive no harm, and a store that dies with us no delay.
+            death_signal=signal.SIGKILL,
+            folder=ROOT,
+        )
+    try:
+        yield process
+    finally:
+        stop(process, STOP_TIMEOUT_S)
+
+
 def ended_early(name: str, status: int, log: Path) -> Failure:
     """What to tell when a child is gone that should be there."""
     lines = last_words(log, LAST_LINES)
