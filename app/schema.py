@@ -1,5 +1,6 @@
 """The database's indexes and validators: made by a command at each release, never at import."""
 
+from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import InteractionStore
@@ -25,3 +26,17 @@ def ensure_schema() -> list[dict[str, str]]:
         for collection, names in indexes.items()
         for name in names
     ]
+
+
+def has_schema() -> bool:
+    """Whether every index is there that numbers and lists rely on."""
+    return provided(InteractionStore).has_schema() and provided(UsageStore).has_schema()
+
+
+def require_schema() -> None:
+    """A `service_unavailable` problem that names the remedy unless the indexes are there."""
+    if not has_schema():
+        raise Problem(
+            "service_unavailable",
+            "The database lacks its indexes: run `flask --app wsgi db init` first.",
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from app.access import Access
@@ -84,6 +85,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
 
     # Probes must not wait as long as maintenance may.
     watched = Upkeep(usage_store, store, organizations, clock)
+    has_schema = partial(_have_schema, store, usage_store)
     gate = Gate(script, Seeder(maintenance_script, ledger), clock)
     return Services(
         settings=settings,
@@ -94,7 +96,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
         recorder=Recorder(store, clock, keys),
-        history=HistoryImport(store, keys),
+        # A file is brought in at leisure.
+        history=HistoryImport(ledger, keys),
         usage_store=usage_store,
         usage=UsageService(usage_store),
         upkeep=Upkeep(archive, ledger, organizations, clock),
@@ -108,8 +111,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             settings.operator_token,
             OUTAGES,
         ),
-        probes=Probes(_pings(backend), store.has_schema, lambda: asdict(watched.health()), OUTAGES),
-        readings=Readings(lambda: watched.readings() if store.has_schema() else {}, OUTAGES),
+        probes=Probes(_pings(backend), has_schema, lambda: asdict(watched.health()), OUTAGES),
+        readings=Readings(lambda: watched.readings() if has_schema() else {}, OUTAGES),
     )
 
 
@@ -118,6 +121,10 @@ def _ip_limits(script: AdmissionScript, limit: str) -> IpLimits:
         return IpLimits(script, limit)
     except ValueError as error:
         raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
+
+
+def _have_schema(*stores: InteractionStore | UsageStore) -> bool:
+    return all(store.has_schema() for store in stores)
 
 
 def _pings(backend: Backend) -> dict[str, Callable[[], object]]:

@@ -34,11 +34,15 @@ class LedgerClock:
 
     def now_us(self) -> int:
         """The present on Redis's clock."""
-        if self._offset_us is None and not self._ask():
+        if self._offset_us is None and not self.ask():
             return _system_us()
         return self._monotonic_us() + (self._offset_us or 0)
 
-    def _ask(self) -> bool:
+    def ask(self) -> bool:
+        """Learn Redis's time from Redis itself; False, and nothing changes, if it does not answer.
+
+        For who makes no calls whose replies would tell.
+        """
         try:
             seconds, microseconds = self._client.time()
         except RedisError:

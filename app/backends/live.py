@@ -6,7 +6,7 @@ and block for a minute, PyMongo would look for a server for thirty seconds.
 
 from typing import Any
 
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
@@ -80,7 +80,10 @@ def _mongodb_client(
 
 def _database(client: MongoClient[dict[str, Any]]) -> Database[dict[str, Any]]:
     database = client.get_default_database(default=DEFAULT_DATABASE)
-    return database.with_options(read_concern=ReadConcern("majority"))
+    # Whatever the address says: what is read decides what is written, above all in the archive.
+    return database.with_options(
+        read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
+    )
 
 
 def _redis(url: str, timeout_ms: int) -> Redis:

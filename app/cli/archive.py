@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+import click
 import structlog
 
+from app.admission.clock import LedgerClock
 from app.cli.output import OperatorGroup, json_option, print_record
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
 from app.http.provide import provided
+from app.schema import require_schema
 from app.usage.upkeep import Upkeep
 
 WATCH_EVERY_S = 60
@@ -21,16 +24,24 @@ group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
 
 @group.command("run")
 @json_option
-def run(*, as_json: bool) -> None:
-    """Archive all that is due. May run at any time, also beside the worker."""
+@click.pass_context
+def run(ctx: click.Context, *, as_json: bool) -> None:
+    """Archive all that is due. May run at any time, also beside the worker.
+
+    The exit code is 1 if a day could not be archived; the log says why.
+    """
+    require_schema()
     with _progress() as report:
         fold = provided(Upkeep).run(report)
     print_record(asdict(fold), as_json=as_json)
+    if fold.days_failed:
+        ctx.exit(1)
 
 
 @group.command("watch")
 def watch() -> None:
     """The worker: archive and reconcile quotas each minute, until SIGTERM."""
+    require_schema()
     Watch(WATCH_EVERY_S).run(_log_pass)
 
 
@@ -38,6 +49,7 @@ def watch() -> None:
 @json_option
 def status(*, as_json: bool) -> None:
     """How late the archive is, and what waits for it."""
+    require_schema()
     upkeep = provided(Upkeep)
     waiting = upkeep.waiting()
     record = asdict(upkeep.health()) | {
@@ -50,7 +62,10 @@ def status(*, as_json: bool) -> None:
 
 def _log_pass(wait: Callable[[float], None]) -> None:
     upkeep = provided(Upkeep)
-    _log.info("archived", **asdict(upkeep.run()))
+    # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
+    provided(LedgerClock).ask()
+    # Between two batches a pass may end.
+    _log.info("archived", **asdict(upkeep.run(lambda _turns: wait(0))))
     health = upkeep.health()
     if health.over_retained_turns:
         _log.error("turns_over_retained", **asdict(health))

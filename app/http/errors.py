@@ -1,12 +1,12 @@
 """The one renderer: whatever goes wrong, the client reads the same envelope."""
 
 import re
-import traceback
 
 import structlog
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from app.http.places import places_of
 from app.http.problems import Problem
 from app.http.request_id import request_id
 from app.http.responses import json_response
@@ -70,12 +70,10 @@ def _outage(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    # The message of an exception may quote a body or a key, so only its type and place are kept.
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
     _log.error(
         "unexpected_error",
         requestId=request_id(),
         error=type(error).__name__,
-        at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        at=places_of(error),
     )
     return render(Problem("internal_error", "Something went wrong on our side."))

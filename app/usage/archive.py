@@ -12,21 +12,28 @@ turns, again and again until there is none:
 6. stamp the turns that carry it: no longer open, to expire 180 days after their day.
 
 Only a committed turn is stamped, so none can expire before it is counted. Whoever is overtaken
-cannot commit, and his turns are claimed by the newer fence, so none is counted twice. A kill at any
-point and several archivers at once do no harm; turns told late are turns with `open` like others.
+cannot commit, and his turns are claimed by the newer fence, so none is counted twice. Nor does he
+commit whose sum has other than the turns that he claimed. A kill at any point and several archivers
+at once do no harm; turns told late are turns with `open` like others.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import structlog
+
+from app.backends import OUTAGES
+from app.http.places import places_of
 from app.usage.rollups import Rollup
 from app.usage.store import Fence
 
 RETENTION = timedelta(days=180)
 # How many turns are claimed at once: each step is done well within the database's time-out.
 BATCH_COUNT = 10_000
+_log = structlog.get_logger("turnledger.worker")
 
 
 class ArchiveLedger(Protocol):
@@ -56,15 +63,29 @@ class ArchiveLedger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What one pass has archived; `days_overtaken` were left to another archiver."""
+    """What one pass has archived.
+
+    `days_overtaken` were left to another archiver. `days_failed` could not be archived for a reason
+    of their own, which is in the log.
+    """
 
     turns: int = 0
     days: int = 0
     days_overtaken: int = 0
+    days_failed: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing that was open at its start has been left behind."""
+        return not (self.days_overtaken or self.days_failed)
 
 
 class Archiver:
-    """Archives what is open. Errors of the ledger pass through: run again, that is all it takes."""
+    """Archives what is open.
+
+    An outage of the ledger passes through: run again, that is all it takes. Any other error costs
+    one account one day, and nobody else anything.
+    """
 
     def __init__(self, ledger: ArchiveLedger, batch_count: int = BATCH_COUNT) -> None:
         self._ledger = ledger
@@ -72,16 +93,31 @@ class Archiver:
 
     def run(self, report: Callable[[int], None] = lambda turns: None) -> Fold:
         """Archive all turns that are open now; `report` hears of each batch how many it was."""
-        turns = days = overtaken = 0
+        turns = days = 0
+        missed: Counter[str] = Counter()
         for account, day in self._ledger.open_days():
             days += 1
-            try:
-                for folded in self._fold_day(account, day):
-                    turns += folded
-                    report(folded)
-            except _Overtaken:
-                overtaken += 1
-        return Fold(turns, days, overtaken)
+            for folded in self._fold_if_possible(account, day, missed):
+                turns += folded
+                report(folded)
+        return Fold(turns, days, missed["overtaken"], missed["failed"])
+
+    def _fold_if_possible(self, account: str, day: str, missed: Counter[str]) -> Iterator[int]:
+        try:
+            yield from self._fold_day(account, day)
+        except _Overtaken:
+            missed["overtaken"] += 1
+        except OUTAGES:
+            raise
+        except Exception as error:
+            _log.error(
+                "day_not_archived",
+                account=account,
+                day=day,
+                error=type(error).__name__,
+                at=places_of(error),
+            )
+            missed["failed"] += 1
 
     def _fold_day(self, account: str, day: str) -> Iterator[int]:
         """Archive a day batch by batch, until it has no open turn."""
@@ -97,7 +133,8 @@ class Archiver:
                 is_last = claimed < self._batch_count
             if claimed:
                 rollup = ledger.sum_claimed(account, day, fence)
-                if not ledger.commit(account, day, fence, rollup):
+                is_sound = rollup.total_turns == claimed
+                if not (is_sound and ledger.commit(account, day, fence, rollup)):
                     raise _Overtaken
                 ledger.stamp(account, day, (fence.number,), expires_at)
                 yield claimed

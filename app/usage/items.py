@@ -33,7 +33,7 @@ def aggregate_item(slice_: Slice) -> Item:
         "latency_ms": dict(
             zip(_PERCENTILES, rollup.latency_percentiles_ms(50, 95, 99), strict=True)
         ),
-        "unique_personalities_count": len(rollup.personalities),
+        "unique_personalities_count": rollup.personalities_count,
         "primary_emotion_distribution": dict(rollup.emotions),
     }
 

@@ -1,8 +1,9 @@
 """Roll-ups computed by the database, in one pass over the turns.
 
-Each turn is unfolded into its facts (status, personality, emotion, model, latency) and the facts
-are counted. So every turn is counted in all of them or in none, whatever is written meanwhile, and
-what comes back grows with the number of different facts, not with the number of turns.
+Each turn is unfolded in two: what it was (status, personality, emotion, model) and its latency.
+Both are counted, so every turn is counted in both or in none, whatever is written meanwhile, and
+what comes back grows with the number of different ones, not with the number of turns. Two and not
+one, because few turns share all of it; two and not five, because each costs as much as the scan.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +12,7 @@ from typing import Any
 
 from app.usage.rollups import MAPS, SUMS, Document, Rollup, bucket_of, rollup_from
 
-_FACTS = {
+_KIND = {
     "by_status": "$status",
     "personalities": "$personality_id",
     "emotions": "$inferred_emotional_state.primary",
@@ -19,8 +20,8 @@ _FACTS = {
     "models": {
         "$concat": [{"$ifNull": ["$usage.llm_provider", "unknown"]}, "/", "$usage.llm_model"]
     },
-    "latency_histogram": "$latency_ms",
 }
+_FACTS = {"kind": _KIND, "latency_ms": "$latency_ms"}
 _VALUES = {
     "latency_sum_ms": "$latency_ms",
     "turns_consumed": "$usage.turns_consumed",
@@ -43,7 +44,7 @@ def by_day(chosen: Document, *, moving: bool = False) -> list[Document]:
         {"$unwind": "$facts"},
         {
             "$group": {
-                "_id": {"day": "$day", "kind": "$facts.k", "fact": "$facts.v"},
+                "_id": {"day": "$day", "is_of": "$facts.k", "fact": "$facts.v"},
                 "turns": {"$sum": 1},
                 **{name: {"$sum": f"${name}"} for name in SUMS},
             }
@@ -58,11 +59,12 @@ def rollups_of(groups: Iterable[Document]) -> dict[str, Rollup]:
     )
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for group in groups:
-        day, kind, fact = (group["_id"].get(name) for name in ("day", "kind", "fact"))
-        if fact is None:
+        day, fact, turns = group["_id"]["day"], group["_id"]["fact"], group["turns"]
+        if group["_id"]["is_of"] == "latency_ms":
+            maps[day]["latency_histogram"][bucket_of(fact)] += turns
             continue
-        name = bucket_of(fact) if kind == "latency_histogram" else fact
-        maps[day][kind][name] += group["turns"]
-        if kind == "by_status":  # every turn has just one
-            sums[day].update({name: group[name] for name in SUMS})
+        for name, value in fact.items():
+            if value is not None:
+                maps[day][name][value] += turns
+        sums[day].update({name: group[name] for name in SUMS})
     return {day: rollup_from(maps[day], sums[day]) for day in maps}

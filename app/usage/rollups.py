@@ -8,7 +8,7 @@ relationship or a turn.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -46,6 +46,11 @@ class Rollup:
         return sum(self.by_status.values())
 
     @property
+    def personalities_count(self) -> int:
+        """How many personalities took part; of a day with more than it keeps, those."""
+        return len(self.personalities) - (OTHERS in self.personalities)
+
+    @property
     def latency_count(self) -> int:
         """Turns whose latency is known."""
         return sum(self.latency_histogram.values())
@@ -69,6 +74,10 @@ class Rollup:
         return [middle_of(buckets[bisect_left(reached, rank)]) for rank in ranks]
 
 
+# How many names of a kind a day keeps, so that nobody can fill its document (16 MB at most, and
+# every answer reads it). The turns of further names are counted together.
+MAX_NAMES = {"personalities": 5_000, "emotions": 500, "models": 500}
+OTHERS = "~others"  # no pattern of a name allows it
 MAPS = ("by_status", "personalities", "emotions", "models", "latency_histogram")
 SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
 
@@ -93,6 +102,25 @@ def rollup_from(maps: Mapping[str, Mapping[Any, int]], sums: Mapping[str, int]) 
     values: dict[str, Any] = {name: dict(maps.get(name, {})) for name in MAPS}
     values |= {name: sums.get(name, 0) for name in SUMS}
     return Rollup(**values)
+
+
+def bounded(rollup: Rollup, known: Rollup) -> Rollup:
+    """What may be added to `known` without giving it too many names: the rest is `OTHERS`."""
+    kept: dict[str, Any] = {
+        kind: _bounded(getattr(rollup, kind), getattr(known, kind), most)
+        for kind, most in MAX_NAMES.items()
+    }
+    return replace(rollup, **kept)
+
+
+def _bounded(added: Counts, known: Counts, most: int) -> Counts:
+    new = [name for name in added if name not in known]
+    room = max(most - len(known) + (OTHERS in known), 0)
+    if len(new) <= room:  # nearly always
+        return added
+    left_out = set(sorted(new, key=lambda name: (-added[name], name))[room:]) - {OTHERS}
+    kept = {name: count for name, count in added.items() if name not in left_out}
+    return kept | {OTHERS: kept.get(OTHERS, 0) + sum(added[name] for name in left_out)}
 
 
 def bucket_of(latency_ms: int) -> int:

@@ -12,7 +12,8 @@ from app.usage.ranges import archive_range, require_few_buckets, trailing_range
 from app.usage.rollups import Rollup, merged
 from app.usage.store import UsageStore
 
-# A commit for a day comes once a minute; whoever meets more is told to come again.
+# A day is committed once a minute, or every few seconds while the archive catches up; whoever meets
+# more is told to come again.
 _ATTEMPTS = 5
 
 

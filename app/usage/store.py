@@ -8,7 +8,7 @@ that has. The protocol is in `app.usage.archive`.
 
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,15 @@ from app.interactions.model import Filters
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
 from app.usage.pipeline import by_day, rollups_of
-from app.usage.rollups import Document, Rollup, from_document, merged, to_increments
+from app.usage.rollups import (
+    MAX_NAMES,
+    Document,
+    Rollup,
+    bounded,
+    from_document,
+    merged,
+    to_increments,
+)
 
 COLLECTION = "usage_daily"
 PERIODS = "usage_period"
@@ -46,10 +54,15 @@ class UsageDay:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A number that nobody else has for this day, and what was committed when it was given."""
+    """A number that nobody else has for this day, and how the day was when it was given.
+
+    Until a newer fence is given only its owner can change the roll-up, of which `known` has the
+    names.
+    """
 
     number: int
     committed: tuple[int, ...]
+    known: Rollup = field(default_factory=Rollup)
 
 
 class UsageStore:
@@ -64,12 +77,20 @@ class UsageStore:
     def ensure_schema(self) -> dict[str, list[str]]:
         """Make the indexes, harmless when they are there; their names by collection."""
         made = {}
-        for collection, name in ((self._days, "day"), (self._periods, "period")):
+        for collection, name in self._indexes():
             keys = [("account", ASCENDING), (name, ASCENDING)]
             made[collection.name] = collection.create_indexes(
                 [IndexModel(keys, name=name, unique=True)]
             )
         return made
+
+    def has_schema(self) -> bool:
+        """Whether every index is there: without them two archivers could make a day twice."""
+        return all(name in collection.index_information() for collection, name in self._indexes())
+
+    def _indexes(self) -> tuple[tuple[Collection[Document], str], ...]:
+        """Each collection with the name of its unique index, which names its second key too."""
+        return ((self._days, "day"), (self._periods, "period"))
 
     # What answers are made of.
 
@@ -143,11 +164,11 @@ class UsageStore:
         found: Any = self._days.find_one_and_update(
             {"account": account, "day": day},
             {"$inc": {"fence": 1}},
-            {"fence": 1, "committed": 1},
+            dict.fromkeys(("fence", "committed", *MAX_NAMES), 1),
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return Fence(found["fence"], tuple(found.get("committed", ())))
+        return Fence(found["fence"], tuple(found.get("committed", ())), from_document(found))
 
     def claim_left(self, account: str, day: str, fence: Fence) -> int:
         """Mark the turns that others have claimed and not committed with the fence's number.
@@ -180,7 +201,7 @@ class UsageStore:
         The fences that were committed before are dropped: no turn may carry them any more.
         """
         change = {
-            "$inc": to_increments(rollup) | {"revision": 1},
+            "$inc": to_increments(bounded(rollup, fence.known)) | {"revision": 1},
             "$set": {"committed": [fence.number]},
         }
         chosen = {"account": account, "day": day, "fence": fence.number}
@@ -214,8 +235,11 @@ class UsageStore:
     # How the archive is.
 
     def note_sweep(self, started_at_us: int) -> None:
-        """Remember that all turns recorded before this instant are archived."""
-        change = {"$max": {"started_at_us": started_at_us}}
+        """Remember that all turns recorded before this instant are archived.
+
+        The last one counts, even if it is the earlier: a clock may have been ahead.
+        """
+        change = {"$set": {"started_at_us": started_at_us}}
         self._upkeep.update_one({"_id": _LAST_SWEEP}, change, upsert=True)
 
     def find_sweep_us(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from app.admission.clock import LedgerClock
 from app.interactions.ids import first_ulid
@@ -11,15 +12,17 @@ from app.tenancy.model import Environment, Organization, account_of
 from app.tenancy.periods import Period, period_at
 from app.tenancy.service import Organizations
 from app.usage.archive import Archiver, Fold
+from app.usage.buckets import DAY_MS, day_of
 from app.usage.store import UsageStore
 
-DAY_US = 86_400_000_000
+DAY_US = DAY_MS * 1_000
 # A turn is charged to its period at once, and a promise made in it is kept within two days.
 SETTLED_US = 3 * DAY_US
 # Older periods may have lost turns to their expiry.
 FREEZABLE_US = 140 * DAY_US
-# A day after its retention ends, a turn that is still there is an alarm.
-OVER_RETAINED_MS = RETENTION_MS + 86_400_000
+# A day's first turn expires with its last, a day later, and the database deletes once a minute: an
+# hour after that, a turn that is still there is an alarm.
+OVER_RETAINED_MS = RETENTION_MS + DAY_MS + DAY_MS // 24
 MAX_OVER_RETAINED = 1_000
 
 
@@ -27,11 +30,14 @@ MAX_OVER_RETAINED = 1_000
 class Health:
     """How late the archive is.
 
-    `lag_s` is how long ago the last sweep began that left nothing behind, 0 when nothing waits.
-    `over_retained_turns` are older than 181 days and still stored, counted up to 1,000.
+    `lag_s` is how long ago the last sweep began that left nothing behind, 0 when nothing waits;
+    before the first sweep, how long some turn has waited. `sweep_age_s` is the same whether or not
+    something waits, None before the first. `over_retained_turns` are older than 181 days and an
+    hour and still stored, counted up to 1,000.
     """
 
     lag_s: int
+    sweep_age_s: int | None
     over_retained_turns: int
 
 
@@ -59,18 +65,19 @@ class Upkeep:
         self._organizations = organizations
         self._clock = clock
         self._archiver = Archiver(store)
+        self._froze_on: date | None = None
 
     def run(self, report: Callable[[int], None] = lambda turns: None) -> Fold:
         """Archive all that is open, and freeze the periods that have ended.
 
-        `report` hears of each batch how many turns it archived.
+        `report` hears of each batch how many turns it archived; what it raises ends the pass, which
+        does no harm.
         """
         started_at_us = self._clock.now_us()
         fold = self._archiver.run(report)
-        if not fold.days_overtaken:
+        if fold.is_whole:
             self._store.note_sweep(started_at_us)
-        for organization in self._organizations.list_():
-            self._freeze(organization, started_at_us)
+        self._freeze_all(started_at_us)
         return fold
 
     def waiting(self) -> list[Waiting]:
@@ -85,13 +92,14 @@ class Upkeep:
         """How late the archive is, found with three short look-ups."""
         now_us = self._clock.now_us()
         oldest = first_ulid(now_us // 1_000 - OVER_RETAINED_MS)
-        open_us = self._store.find_open_us()
-        lag_us = 0
+        open_us, swept_us = self._store.find_open_us(), self._store.find_sweep_us()
+        sweep_age_s = None if swept_us is None else _seconds(now_us - swept_us)
+        lag_s = 0
         if open_us is not None:
-            swept_us = self._store.find_sweep_us()
-            lag_us = now_us - (open_us if swept_us is None else swept_us)
+            lag_s = _seconds(now_us - open_us) if sweep_age_s is None else sweep_age_s
         return Health(
-            lag_s=max(lag_us, 0) // 1_000_000,
+            lag_s=lag_s,
+            sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
         )
 
@@ -106,10 +114,23 @@ class Upkeep:
         turns, relationships = self._store.drift()
         return {
             "archive_lag_seconds": health.lag_s,
+            **(
+                {}
+                if health.sweep_age_s is None
+                else {"archive_sweep_age_seconds": health.sweep_age_s}
+            ),
             "over_retained_turns": health.over_retained_turns,
             "quota_drift_turns": turns,
             "quota_drift_relationships": relationships,
         }
+
+    def _freeze_all(self, now_us: int) -> None:
+        """Freeze what has ended, once a day in this process: periods end with a day."""
+        today = day_of(now_us // 1_000)
+        if today != self._froze_on:
+            for organization in self._organizations.list_():
+                self._freeze(organization, now_us)
+            self._froze_on = today
 
     def _freeze(self, organization: Organization, now_us: int) -> None:
         for environment in Environment:
@@ -119,6 +140,10 @@ class Upkeep:
                 if period.label not in frozen:
                     active = sum(1 for _ in self._ledger.count_relationships(account, period.label))
                     self._store.freeze_period(account, period.label, active)
+
+
+def _seconds(duration_us: int) -> int:
+    return max(duration_us, 0) // 1_000_000
 
 
 def _ended_periods(organization: Organization, now_us: int) -> Iterator[Period]:

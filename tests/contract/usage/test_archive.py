@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from app.http.instants import format_ms, parse_ms
 from app.interactions.ids import first_ulid
 from app.interactions.model import STATUSES, Filters
-from app.usage.archive import Fold
-from app.usage.rollups import merged
+from app.usage.archive import Archiver, Fold
+from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, merged
+from app.usage.store import Fence, UsageStore
 from tests.contract.usage.ledger import Books, brute_force
 from tests.turns import Body, at, body, new_account, stateful, whole
 
@@ -226,3 +227,52 @@ def test_a_frozen_period_keeps_its_first_number(books: Books) -> None:
     found: list[dict[str, Any]] = list(books.database["usage_period"].find({}, {"_id": 0}))
     assert found == [{"account": books.account, "period": "2026-10-23", "active_relationships": 3}]
     assert books.store.frozen_periods(books.account) == {"2026-10-23"}
+
+
+class Stale(UsageStore):
+    """Reads sums from a copy that does not show the claim yet."""
+
+    def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
+        return Rollup()
+
+
+def test_a_sum_that_misses_claimed_turns_is_not_committed(books: Books) -> None:
+    books.tell([body(occurred_at=format_ms(NOON_MS))])
+    assert Archiver(Stale(books.database)).run() == Fold(days=1, days_overtaken=1)
+    assert [row for row in books.raw() if "expires_at" in row] == []
+    books.archiver.run()
+    assert books.archived() == books.expected()
+
+
+class Poisoned(UsageStore):
+    """Cannot commit the days of one account."""
+
+    def __init__(self, books: Books, account: str) -> None:
+        super().__init__(books.database)
+        self.account = account
+
+    def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
+        if account == self.account:
+            raise ValueError("a document that is too large, say")
+        return super().commit(account, day, fence, rollup)
+
+
+def test_a_day_that_cannot_be_archived_costs_nobody_else_anything(books: Books) -> None:
+    poisoned = books.account.replace("org_01", "org_00")  # archived first
+    books.tell([body(occurred_at=format_ms(NOON_MS))], poisoned)
+    books.tell([body(occurred_at=format_ms(NOON_MS))])
+    fold = Archiver(Poisoned(books, poisoned)).run()
+    assert fold == Fold(turns=1, days=2, days_failed=1)
+    assert not fold.is_whole
+    assert books.archived() == books.expected()
+
+
+def test_a_day_has_no_room_for_endless_names(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MAX_NAMES, "personalities", 2)
+    told = ["a", "b", "a", "c", "d", "a", "e"]
+    for name in told:
+        books.tell([body(occurred_at=format_ms(NOON_MS), personality_id=name)])
+        books.archiver.run()
+    (day,) = books.archived().values()
+    assert day.personalities == {"a": 3, "b": 1, OTHERS: 3}
+    assert day.total_turns == len(told)

@@ -1,7 +1,9 @@
 """What the worker does each minute, on each kind of store."""
 
+import pytest
 from flask import Flask
 
+from app.cli.watch import Stopped
 from app.http.provide import provided
 from app.usage.archive import Fold
 from app.usage.upkeep import Health, Upkeep, Waiting
@@ -18,18 +20,59 @@ def test_a_sweep_archives_freezes_and_leaves_no_lag(app: Flask) -> None:
     with app.app_context():
         upkeep = provided(Upkeep)
         clock.move(s=60.5)
-        assert upkeep.health() == Health(lag_s=60, over_retained_turns=0)
+        assert upkeep.health() == Health(lag_s=60, sweep_age_s=None, over_retained_turns=0)
         assert [day.turns for day in upkeep.waiting()] == [1, 1]
         assert {day.account for day in upkeep.waiting()} == {caller.account}
 
         assert upkeep.run() == Fold(turns=2, days=2)
 
-        assert upkeep.health() == Health(lag_s=0, over_retained_turns=0)
+        assert upkeep.health() == Health(lag_s=0, sweep_age_s=0, over_retained_turns=0)
         assert upkeep.waiting() == []
         clock.move(s=40 * 86_400)
         assert upkeep.run() == Fold()
         frozen = upkeep._store.frozen_periods(caller.account)
     assert period in frozen
+
+
+def test_a_sweep_by_a_clock_that_was_ahead_hides_nothing_for_long(app: Flask) -> None:
+    caller, clock = hire(app), Clock(app)
+    with app.app_context():
+        upkeep = provided(Upkeep)
+        clock.move(s=86_400)
+        upkeep.run()
+        clock.move(s=-86_400)
+        upkeep.run()
+        caller.import_([at(clock.now_ms)], recorded_at_us=clock.now_us)
+        clock.move(s=30)
+        assert upkeep.health().lag_s == 30
+
+
+@pytest.mark.parametrize(("more_s", "alarms"), [(1_800, 0), (2 * 3_600, 1)])
+def test_a_turn_has_an_hour_to_go_before_it_is_kept_too_long(
+    app: Flask, more_s: int, alarms: int
+) -> None:
+    caller, clock = hire(app), Clock(app)
+    caller.import_([at(clock.now_ms - 181 * DAY_MS - more_s * 1_000)])
+    with app.app_context():
+        assert provided(Upkeep).health().over_retained_turns == alarms
+
+
+def test_who_is_asked_to_end_ends_between_two_batches(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, clock = hire(app), Clock(app)
+    caller.import_([at(clock.now_ms) for _ in range(5)])
+
+    def stop(turns: int) -> None:
+        raise Stopped
+
+    with app.app_context():
+        upkeep = provided(Upkeep)
+        monkeypatch.setattr(upkeep._archiver, "_batch_count", 2)
+        with pytest.raises(Stopped):
+            upkeep.run(stop)
+        assert [day.turns for day in upkeep.waiting()] == [3]
+        assert upkeep.run() == Fold(turns=3, days=1)
 
 
 def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
@@ -42,6 +85,6 @@ def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
         caller.import_([told], recorded_at_us=clock.now_us)
         clock.move(s=7)
 
-        assert upkeep.health() == Health(lag_s=307, over_retained_turns=0)
+        assert upkeep.health() == Health(lag_s=307, sweep_age_s=307, over_retained_turns=0)
         (waiting,) = upkeep.waiting()
     assert waiting == Waiting(caller.account, told["occurred_at"][:10], 1)

@@ -30,6 +30,17 @@ def test_first_question_goes_to_redis_once(memory_redis: Redis) -> None:
     assert abs(first_us - time.time_ns() // 1_000) < HOUR_US
 
 
+def test_a_clock_that_asks_follows_redis_and_keeps_its_time_without(memory_redis: Redis) -> None:
+    clock = LedgerClock(memory_redis, Hand(0))
+    clock.learn(NOON_US - 1_000 * HOUR_US)
+    assert clock.ask()
+    assert abs(clock.now_us() - time.time_ns() // 1_000) < HOUR_US
+    lost = LedgerClock(Redis.from_url(NOWHERE), Hand(0))
+    lost.learn(NOON_US)
+    assert not lost.ask()
+    assert lost.now_us() == NOON_US
+
+
 def test_without_redis_the_system_clock_stands_in_and_is_not_kept() -> None:
     clock = LedgerClock(Redis.from_url(NOWHERE), Hand(0))
     before_us = time.time_ns() // 1_000

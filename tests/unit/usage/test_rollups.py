@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.usage.rollups import (
+    MAX_NAMES,
     MAX_RELATIVE_ERROR,
+    OTHERS,
     Rollup,
+    bounded,
     bucket_of,
     from_document,
     merged,
@@ -117,3 +120,31 @@ def test_a_percentile_is_the_one_of_the_latencies_within_the_promised_error(
 def test_without_turns_there_is_no_latency(percent: int) -> None:
     assert Rollup().latency_percentiles_ms(percent) == [None]
     assert Rollup().average_latency_ms is None
+
+
+@given(rollups(), rollups())
+def test_few_names_are_all_kept(known: Rollup, added: Rollup) -> None:
+    assert bounded(added, known) == added
+
+
+@pytest.mark.parametrize("kind", sorted(MAX_NAMES))
+def test_no_day_keeps_more_names_than_are_allowed_and_no_turn_is_lost(kind: str) -> None:
+    day, turns = Rollup(), 0
+    for first in range(0, 2 * MAX_NAMES[kind], MAX_NAMES[kind] * 3 // 4):
+        names = {f"name_{number}": 1 for number in range(first, first + MAX_NAMES[kind])}
+        turns += len(names)
+        day = merged([day, bounded(Rollup(**{kind: names}), day)])
+    kept = getattr(day, kind)
+    assert len(kept) == MAX_NAMES[kind] + 1
+    assert kept[OTHERS] > 0
+    assert sum(kept.values()) == turns
+
+
+def test_the_names_with_the_most_turns_are_kept() -> None:
+    known = Rollup(emotions={f"word_{number}": 1 for number in range(MAX_NAMES["emotions"] - 1)})
+    added = bounded(Rollup(emotions={"rare": 1, "word_0": 2, "frequent": 3, "odd": 1}), known)
+    assert added.emotions == {"word_0": 2, "frequent": 3, OTHERS: 2}
+
+
+def test_what_is_left_out_is_no_personality_of_its_own() -> None:
+    assert Rollup(personalities={"ada": 2, OTHERS: 5}).personalities_count == 1
