@@ -147,21 +147,23 @@ class Clock:
 
 
 @contextmanager
-def app_beside(service: RunningService) -> Iterator[Flask]:
-    """An application of our own on the stores of a running service, with indexes made."""
-    app = create_app(
-        settings_for(
-            backend=BackendKind.LIVE,
-            mongodb_uri=service.environ["MONGODB_URI"],
-            redis_url=service.environ["REDIS_URL"],
-        )
-    )
+def app_on(mongodb_uri: str, redis_url: str, **changes: Any) -> Iterator[Flask]:
+    """An application of our own on these stores, with indexes made."""
+    stores = {"mongodb_uri": mongodb_uri, "redis_url": redis_url}
+    app = create_app(settings_for(backend=BackendKind.LIVE, **stores, **changes))
     app.testing = True
     with app.app_context():
         ensure_schema()
         backend = provided(Backend)
     yield app
     backend.close()
+
+
+@contextmanager
+def app_beside(service: RunningService) -> Iterator[Flask]:
+    """An application of our own on the stores of a running service, with indexes made."""
+    with app_on(service.environ["MONGODB_URI"], service.environ["REDIS_URL"]) as app:
+        yield app
 
 
 def redis_of(service: RunningService) -> Redis:

@@ -35,6 +35,28 @@ REDIS_DATABASES_COUNT = 256
 _numbers = itertools.count(1)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests have measured; worker processes hand it over with their reports."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    measured = [report for report in reports if report.user_properties and report.when == "call"]
+    if measured:
+        terminalreporter.section("figures")
+    for report in measured:
+        told = ", ".join(f"{name}={value}" for name, value in report.user_properties)
+        terminalreporter.write_line(f"{report.nodeid}: {told}")
+
+
+@pytest.fixture
+def tell_figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Has the run's summary print figures that the test measured."""
+
+    def tell(**figures: object) -> None:
+        for name, value in figures.items():
+            record_property(name, value)
+
+    return tell
+
+
 @pytest.fixture(scope="session")
 def live_mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The real mongod of this test process, its TTL monitor at one pass a second."""

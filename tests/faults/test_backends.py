@@ -1,14 +1,11 @@
 """The bundled servers, and how soon the clients notice that a server is ill."""
 
-import os
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from threading import Timer
 
 import pytest
 from pymongo import MongoClient
@@ -20,6 +17,7 @@ from app.backends import OUTAGES, Backend, bundled, connect, live
 from app.backends.bundled import BundledServer, running_mongod, running_redis
 from app.backends.children import FolderInUse, free_port, holding, spawn
 from config.settings import BackendKind, SettingsError
+from tests.faults.kit.processes import END_TIMEOUT_S, frozen
 from tests.faults.local_run import are_gone
 from tests.servers import ROOT, START_TIMEOUT_S, settings_for, wait_until
 
@@ -27,8 +25,6 @@ REDIS_TIMEOUT_MS = 200
 MONGODB_TIMEOUT_MS = 500
 # Far above what a loaded machine adds, far below the drivers' own patience.
 SOON_S = 5
-# After which a client without patience of its own is let go, and a process is given up.
-END_TIMEOUT_S = 30
 
 STARTER = """
 import sys, threading
@@ -124,21 +120,6 @@ def test_the_twins_that_are_not_installed_are_named_with_the_remedy(
     monkeypatch.setitem(sys.modules, "fakeredis", None)  # as if it were not there
     with pytest.raises(SettingsError, match="BACKEND=memory needs requirements-local"):
         connect(settings_for())
-
-
-@contextmanager
-def frozen(process_id: int) -> Iterator[None]:
-    # A client that has no time-out of its own must fail the test, not stop it.
-    thaw = Timer(END_TIMEOUT_S, os.kill, (process_id, signal.SIGCONT))
-    os.kill(process_id, signal.SIGSTOP)
-    # On a busy machine a thread may answer once more until the signal has reached them all.
-    os.waitid(os.P_PID, process_id, os.WSTOPPED)
-    thaw.start()
-    try:
-        yield
-    finally:
-        thaw.cancel()
-        os.kill(process_id, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -1,0 +1,190 @@
+"""The database dies by kill -9 while turns arrive, archivers fold and expired turns are deleted.
+
+Producers tell a turn again until they know its fate, as they must; so what was accepted is exact.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from app.backends import OUTAGES
+from app.backends.bundled import running_mongod
+from tests.callers import Caller, app_on, hire
+from tests.contract.usage.ledger import Books
+from tests.faults.archivers import Archivers, database_of, require_balance
+from tests.faults.kit.processes import MortalServer, mortal
+from tests.servers import wait_until
+from tests.turns import DAY_MS, Body, at, now_ms, row
+
+# Days whose turns expire the moment they are stamped.
+OLD_DAYS = (182, 183, 190)
+IMPORTED_AT_ONCE = 10
+RETRY_AFTER_S = 0.05
+HEALED_WITHIN_S = 30
+PATIENCE_MS = 500
+Row = dict[str, Any]
+
+
+class Producer:
+    """Tells one batch of turns after another, each again and again until its fate is known."""
+
+    def __init__(
+        self, make: Callable[[], list[Body]], tell: Callable[[list[Body]], bool], account: str
+    ) -> None:
+        self.accepted: list[Row] = []
+        self.tries_in_vain_count = 0
+        self.is_settled = Lock()
+        self.faults: list[BaseException] = []
+        self._make, self._tell, self._account = make, tell, account
+        self._end = Event()
+        self._thread = Thread(target=self._work)
+
+    def __enter__(self) -> "Producer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while not self._end.wait(0.005):
+                with self.is_settled:
+                    self._settle(self._make())
+        except BaseException as fault:
+            self.faults.append(fault)
+            raise
+
+    def _settle(self, bodies: list[Body]) -> None:
+        while not self._tell(bodies):
+            self.tries_in_vain_count += 1
+            assert not self._end.wait(RETRY_AFTER_S), "the test ended before the turn was told"
+        self.accepted += [row(self._account, body) for body in bodies]
+
+
+def recorded(caller: Caller, bodies: list[Body]) -> bool:
+    """Record over the API; whether it said that the turn is stored."""
+    statuses = {caller.record(body).status_code for body in bodies}
+    assert statuses <= {200, 201, 503}
+    return 503 not in statuses
+
+
+def imported(caller: Caller, bodies: list[Body]) -> bool:
+    """Import history; whether it said that it is stored."""
+    try:
+        caller.import_(bodies)
+    except OUTAGES:
+        return False
+    return True
+
+
+def producers_of(caller: Caller) -> tuple[Producer, Producer]:
+    """One who records present turns, and one who imports turns that expire at once."""
+    chance = random.Random(1)  # noqa: S311 (no secret)
+
+    def old() -> list[Body]:
+        day_ms = now_ms() - chance.choice(OLD_DAYS) * DAY_MS
+        return [at(day_ms, latency_ms=chance.randrange(9_999)) for _ in range(IMPORTED_AT_ONCE)]
+
+    return (
+        Producer(lambda: [at(now_ms())], lambda told: recorded(caller, told), caller.account),
+        Producer(old, lambda told: imported(caller, told), caller.account),
+    )
+
+
+@contextmanager
+def paused(producers: Sequence[Producer], books: Books) -> Iterator[None]:
+    """Nobody tells anything within the block, and the fate of all that was told is known."""
+    with ExitStack() as stack:
+        for producer in producers:
+            assert producer.is_settled.acquire(timeout=HEALED_WITHIN_S)
+            stack.callback(producer.is_settled.release)
+            assert producer.faults == []
+        books.rows = [row for producer in producers for row in producer.accepted]
+        yield
+
+
+def deleted_count(database: Database[Row]) -> int:
+    """How many expired turns the database has deleted since it was started."""
+    count: int = database.command("serverStatus")["metrics"]["ttl"]["deletedDocuments"]
+    return count
+
+
+def kill(server: MortalServer, impatient: Producer) -> None:
+    """Kill the database, and start it again when `impatient` has been told that it is gone.
+
+    The monitor that deletes waits for `let_expire`.
+    """
+    before = impatient.tries_in_vain_count
+    server.kill()
+    wait_until(lambda: impatient.tries_in_vain_count > before, HEALED_WITHIN_S)
+    server.restart("--setParameter", "ttlMonitorEnabled=false")
+
+
+def let_expire(database: Database[Row]) -> None:
+    """Delete expired turns again.
+
+    Between a turn and its deletion lie 180 days, between a turn and its retry seconds. Here the
+    retries come first by this.
+    """
+    database.client.admin.command("setParameter", 1, ttlMonitorEnabled=True)
+
+
+def is_balanced(books: Books) -> bool:
+    """Whether archived and still raw is accepted. Two reads, so an archiver may come between."""
+    return books.told() == books.expected()
+
+
+def live_through(folder: Path, redis_url: str, kills_count: int) -> dict[str, object]:
+    """Kill the database so many times, an archiver after each; the books must always balance."""
+    chance = random.Random(kills_count)  # noqa: S311 (no secret)
+    deleted, started_at = 0, time.monotonic()
+    with ExitStack() as stack:
+        bundled = stack.enter_context(running_mongod(folder, ttl_monitor_sleep_s=1))
+        server = stack.enter_context(mortal(bundled))
+        books = Books(stack.enter_context(database_of(bundled.url)))
+        caller = hire(
+            stack.enter_context(app_on(bundled.url, redis_url, mongodb_timeout_ms=PATIENCE_MS))
+        )
+        books.account = caller.account
+        archivers = Archivers(bundled.url, books)
+        stack.callback(archivers.end)
+        producers = [stack.enter_context(producer) for producer in producers_of(caller)]
+        for _ in range(kills_count):
+            deleted += wait_until(lambda: deleted_count(books.database), HEALED_WITHIN_S)
+            archivers.kill_one(chance)
+            kill(server, producers[0])
+            with paused(producers, books):
+                wait_until(lambda: is_balanced(books), HEALED_WITHIN_S)
+                let_expire(books.database)
+        archivers.end()
+        with paused(producers, books):
+            require_balance(books)
+    return {
+        "kills": kills_count,
+        "accepted": len(books.rows),
+        "tries_in_vain": sum(producer.tries_in_vain_count for producer in producers),
+        "deleted_before_kills": deleted,
+        "seconds": round(time.monotonic() - started_at, 1),
+    }
+
+
+def test_nothing_is_lost_when_the_database_is_killed_while_turns_arrive(
+    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+) -> None:
+    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=3))
+
+
+@pytest.mark.long
+def test_nothing_is_lost_when_the_database_is_killed_thirty_times(
+    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+) -> None:
+    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=30))
