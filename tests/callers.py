@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.admission.clock import LedgerClock
 from app.admission.gate import Gate
+from app.admission.reconcile import Reconciler
 from app.backends import Backend
 from app.http.provide import provided
 from app.interactions.history import HistoryImport
@@ -169,6 +170,16 @@ def app_beside(service: RunningService) -> Iterator[Flask]:
 def redis_of(service: RunningService) -> Redis:
     """A client of the service's Redis; the caller closes it."""
     return Redis.from_url(service.environ["REDIS_URL"], decode_responses=True, protocol=2)
+
+
+def reconcile(app: Flask) -> list[dict[str, Any]]:
+    """What an operator types; nothing is in flight any more, so there is nothing to wait for."""
+    with app.app_context():
+        provided(Reconciler)._deadline_s = 0
+    typed = app.test_cli_runner().invoke(args=["quota", "reconcile", "--json"])
+    assert typed.exit_code == 0, typed.output
+    told: list[dict[str, Any]] = json.loads(typed.stdout)
+    return told
 
 
 def error_of(answer: Any) -> dict[str, Any]:

@@ -1,21 +1,17 @@
 """Recording with several worker processes: each turn once, each charge once, each place once."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import Any
 
 import httpx
 import pytest
 from flask import Flask
 
-from app.admission.reconcile import Reconciler
-from app.http.provide import provided
-from tests.callers import LIST, at_once, error_of, hire, redis_of, wire
+from tests.callers import LIST, at_once, error_of, hire, reconcile, redis_of, wire
 from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
 
@@ -139,13 +135,3 @@ def test_after_a_wipe_in_mid_load_one_reconcile_makes_the_counter_equal_the_ledg
     assert (counted["turns_used"], counted["relationships_used"]) == (rows_count, 5)
     assert caller.record(body()).status_code == 429
     assert caller.rows_count() == rows_count
-
-
-def reconcile(app: Flask) -> list[dict[str, Any]]:
-    """What an operator types; nothing is in flight any more, so there is nothing to wait for."""
-    with app.app_context():
-        provided(Reconciler)._deadline_s = 0
-    typed = app.test_cli_runner().invoke(args=["quota", "reconcile", "--json"])
-    assert typed.exit_code == 0, typed.output
-    told: list[dict[str, Any]] = json.loads(typed.stdout)
-    return told
