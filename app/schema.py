@@ -6,6 +6,7 @@ from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import InteractionStore
 from app.tenancy.store import KEYS_COLLECTION, TenancyStore
 from app.usage.store import UsageStore
+from app.usage.upkeep import Upkeep
 from config.settings import BackendKind, Settings
 
 
@@ -28,14 +29,9 @@ def ensure_schema() -> list[dict[str, str]]:
     ]
 
 
-def has_schema() -> bool:
-    """Whether every index is there that numbers and lists rely on."""
-    return provided(InteractionStore).has_schema() and provided(UsageStore).has_schema()
-
-
 def require_schema() -> None:
     """A `service_unavailable` problem that names the remedy unless the indexes are there."""
-    if not has_schema():
+    if not provided(Upkeep).has_schema():
         raise Problem(
             "service_unavailable",
             "The database lacks its indexes: run `flask --app wsgi db init` first.",

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from app.access import Access
@@ -85,7 +84,6 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
 
     # Probes must not wait as long as maintenance may.
     watched = Upkeep(usage_store, store, organizations, clock)
-    has_schema = partial(_have_schema, store, usage_store)
     gate = Gate(script, Seeder(maintenance_script, ledger), clock)
     return Services(
         settings=settings,
@@ -111,8 +109,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             settings.operator_token,
             OUTAGES,
         ),
-        probes=Probes(_pings(backend), has_schema, lambda: asdict(watched.health()), OUTAGES),
-        readings=Readings(lambda: watched.readings() if has_schema() else {}, OUTAGES),
+        probes=_probes(backend, watched),
+        readings=Readings(watched.readings, OUTAGES),
     )
 
 
@@ -123,8 +121,9 @@ def _ip_limits(script: AdmissionScript, limit: str) -> IpLimits:
         raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
 
 
-def _have_schema(*stores: InteractionStore | UsageStore) -> bool:
-    return all(store.has_schema() for store in stores)
+def _probes(backend: Backend, watched: Upkeep) -> Probes:
+    pings = _pings(backend)
+    return Probes(pings, watched.has_schema, lambda: asdict(watched.health()), OUTAGES)
 
 
 def _pings(backend: Backend) -> dict[str, Callable[[], object]]:
