@@ -7,11 +7,24 @@ from typing import Any
 
 import fakeredis
 import mongomock
+import mongomock.database
+from mongomock.collection import Collection
 from pymongo.database import Database
 
 from app.backends import Backend
 
 DATABASE = "turnledger"
+
+
+class _Collection(Collection):
+    """A collection that takes the hints of updates, which it has no use for."""
+
+    def _update(self, *arguments: Any, hint: str | None = None, **options: Any) -> Any:
+        return super()._update(*arguments, **options)  # type: ignore[no-untyped-call]
+
+
+# The twin has no setting for it.
+mongomock.database.Collection = _Collection  # type: ignore[attr-defined]
 
 
 def connect() -> Backend:

@@ -1,6 +1,6 @@
 """Aggregates and usage: the archive's days and the turns that are not in it yet, told by bucket."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.admission.decision import QuotaState
@@ -10,11 +10,13 @@ from app.interactions.model import Filters
 from app.usage.buckets import Bucket, Grouping, Range
 from app.usage.ranges import archive_range, require_few_buckets, trailing_range
 from app.usage.rollups import Rollup, merged
-from app.usage.store import UsageStore
+from app.usage.store import UsageDay, UsageStore
 
 # A day is committed once a minute, or every few seconds while the archive catches up; whoever meets
 # more is told to come again.
 _ATTEMPTS = 5
+# What usage tells of a roll-up.
+_OF_USAGE = ("by_status", "turns_consumed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,15 @@ class UsageService:
         """
         found = archive_range(asked.from_ms, asked.to_ms, period, now_ms)
         require_few_buckets(found, grouping)
-        return _slices(self._days(account, found), found, grouping, now_ms)
+        return _slices(self._days(account, found, _OF_USAGE), found, grouping, now_ms)
 
-    def _days(self, account: str, asked: Range) -> dict[str, Rollup]:
-        """The roll-up of each day with turns: whole days by the archive, parts of days by rows."""
+    def _days(self, account: str, asked: Range, parts: Collection[str] = ()) -> dict[str, Rollup]:
+        """The roll-up of each day with turns: whole days by the archive, parts of days by rows.
+
+        If only some `parts` of the roll-ups are wanted, the others may be missing.
+        """
         ends, whole = asked.split()
-        days = self._whole_days(account, whole) if whole else {}
+        days = self._whole_days(account, whole, parts) if whole else {}
         for end in ends:
             days |= self._raw_days(account, Filters(), end)
         return days
@@ -78,34 +83,37 @@ class UsageService:
         first, before = first_ulid(asked.start_ms), first_ulid(asked.end_ms)
         return self._store.sum_raw(account, filters, first, before)
 
-    def _whole_days(self, account: str, asked: Range) -> dict[str, Rollup]:
+    def _whole_days(self, account: str, asked: Range, parts: Collection[str]) -> dict[str, Rollup]:
         """The archived and the live turns of each day, every turn once.
+
+        On a day that had nothing open when it was asked for, every turn was archived; so its
+        document, which is read after that, is all there is to it.
+        """
+        first, last = asked.first_day.isoformat(), asked.last_day.isoformat()
+        waiting = self._store.live_days(account, first, last)
+        archived = {day.day: day for day in self._store.days(account, first, last, parts)}
+        found = {name: day.rollup for name, day in archived.items()}
+        return found | (self._days_in_motion(account, waiting, archived) if waiting else {})
+
+    def _days_in_motion(
+        self, account: str, names: Sequence[str], archived: Mapping[str, UsageDay]
+    ) -> dict[str, Rollup]:
+        """The days `names`, which have open turns; they are in `archived` as they were before.
 
         A turn moves from the live ones to the archived ones by a commit, which raises its day's
         revision. So a day is true whose revision stood still; the others are read again.
         """
-        first, last = asked.first_day.isoformat(), asked.last_day.isoformat()
         found: dict[str, Rollup] = {}
         for _ in range(_ATTEMPTS):
-            archived = {day.day: day for day in self._store.days(account, first, last)}
-            committed = {name: day.committed for name, day in archived.items()}
-            live = self._store.sum_open(account, committed, first, last)
-            found |= _joined({name: day.rollup for name, day in archived.items()}, live)
-            revisions = self._store.revisions(account, first, last)
-            moved = [
-                name
-                for name, revision in revisions.items()
-                if revision != (archived[name].revision if name in archived else 0)
-            ]
-            if not moved:
+            days = [archived.get(name, UsageDay(name)) for name in names]
+            live = self._store.sum_open(account, {day.day: day.committed for day in days})
+            found |= {day.day: merged([day.rollup, live.get(day.day, Rollup())]) for day in days}
+            revisions = self._store.revisions(account, names)
+            names = [day.day for day in days if revisions.get(day.day, 0) != day.revision]
+            if not names:
                 return found
-            first, last = min(moved), max(moved)
+            archived = {day.day: day for day in self._store.days(account, names[0], names[-1])}
         raise Problem.unavailable()
-
-
-def _joined(one: Mapping[str, Rollup], other: Mapping[str, Rollup]) -> dict[str, Rollup]:
-    both = one.keys() & other.keys()
-    return {**one, **other, **{day: merged([one[day], other[day]]) for day in both}}
 
 
 def _slices(

@@ -7,7 +7,7 @@ that has. The protocol is in `app.usage.archive`.
 """
 
 from collections.abc import Collection as Group
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,13 +21,12 @@ from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
 from app.usage.pipeline import by_day, rollups_of
 from app.usage.rollups import (
-    MAX_NAMES,
     Document,
     Rollup,
     bounded,
     from_document,
     merged,
-    to_increments,
+    to_document,
 )
 
 COLLECTION = "usage_daily"
@@ -36,6 +35,9 @@ UPKEEP = "upkeep"
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _IS_OPEN = {"$gte": 0}
+_OF_EACH_DAY = ("day", "committed", "revision")
+# On a day that is all open every index looks as good, and most lead all over the account.
+_BY_OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,21 @@ class UsageDay:
     """
 
     day: str
-    committed: tuple[int, ...]
-    revision: int
-    rollup: Rollup
+    committed: tuple[int, ...] = ()
+    revision: int = 0
+    rollup: Rollup = field(default_factory=Rollup)
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
     """A number that nobody else has for this day, and how the day was when it was given.
 
-    Until a newer fence is given only its owner can change the roll-up, of which `known` has the
-    names.
+    Until a newer fence is given nobody but its owner can change `rollup`.
     """
 
     number: int
     committed: tuple[int, ...]
-    known: Rollup = field(default_factory=Rollup)
+    rollup: Rollup
 
 
 class UsageStore:
@@ -94,36 +95,41 @@ class UsageStore:
 
     # What answers are made of.
 
-    def days(self, account: str, first_day: str, last_day: str) -> list[UsageDay]:
-        """The archived days from `first_day` to `last_day`, both included, oldest first."""
-        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
-        return [_usage_day(found) for found in self._days.find(chosen).sort("day", ASCENDING)]
+    def days(
+        self, account: str, first_day: str, last_day: str, parts: Group[str] = ()
+    ) -> list[UsageDay]:
+        """The archived days from `first_day` to `last_day`, both included, oldest first.
 
-    def revisions(self, account: str, first_day: str, last_day: str) -> dict[str, int]:
-        """The revision of each archived day in the range."""
+        With `parts` only these of a roll-up's counts and sums are read, the others are nothing.
+        """
         chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
+        shown = dict.fromkeys((*_OF_EACH_DAY, *parts), 1) if parts else None
+        found = self._days.find(chosen, shown).sort("day", ASCENDING)
+        return [_usage_day(document) for document in found]
+
+    def revisions(self, account: str, days: Sequence[str]) -> dict[str, int]:
+        """The revision of each of `days` that is archived."""
+        chosen = {"account": account, "day": {"$in": list(days)}}
         found = self._days.find(chosen, {"_id": 0, "day": 1, "revision": 1})
         return {day["day"]: day.get("revision", 0) for day in found}
 
-    def sum_open(
-        self, account: str, committed: Mapping[str, Group[int]], first_day: str, last_day: str
-    ) -> dict[str, Rollup]:
-        """The live turns of each day that has some: open, and their fence not committed.
+    def live_days(self, account: str, first_day: str, last_day: str) -> list[str]:
+        """The days in the range with turns that are still `open`, oldest first."""
+        days = {"$gte": first_day, "$lte": last_day}
+        chosen = {"account": account, "day": days, "open": _IS_OPEN}
+        return sorted(self._rows.distinct("day", chosen))
 
-        `committed` holds the committed fences of each day; a day that is not in it has none. A
-        claim raises a turn's `open`, so it moves ahead in this index and never back: the scan
+    def sum_open(self, account: str, committed: Mapping[str, Group[int]]) -> dict[str, Rollup]:
+        """The live turns of each day in `committed`, which names the day's committed fences.
+
+        A claim raises a turn's `open`, so it moves ahead in this index and never back: the scan
         forwards may meet it twice but cannot miss it.
         """
-        chosen = {
-            "account": account,
-            "day": {"$gte": first_day, "$lte": last_day},
-            "open": _IS_OPEN,
-        }
         live: dict[str, Rollup] = {}
-        for day in sorted(self._rows.distinct("day", chosen)):
-            fences = _IS_OPEN | {"$nin": sorted(committed.get(day, ()))}
-            turns = by_day({"account": account, "day": day, "open": fences}, moving=True)
-            live |= rollups_of(self._rows.aggregate(turns, hint="open"))
+        for day, fences in committed.items():
+            chosen = {"account": account, "day": day, "open": _IS_OPEN | {"$nin": sorted(fences)}}
+            groups = self._rows.aggregate(by_day(chosen, moving=True), hint=_BY_OPEN)
+            live |= rollups_of(groups)
         return live
 
     def sum_raw(
@@ -157,14 +163,13 @@ class UsageStore:
     def _next_open(self, chosen: Document) -> Document | None:
         found = self._rows.find(chosen | {"open": _IS_OPEN}, {"account": 1, "day": 1})
         order = [("account", ASCENDING), ("day", ASCENDING)]
-        return next(iter(found.sort(order).limit(1).hint("open")), None)
+        return next(iter(found.sort(order).limit(1).hint(_BY_OPEN)), None)
 
     def fence(self, account: str, day: str) -> Fence:
         """Take the day: whoever took it before can no longer commit."""
         found: Any = self._days.find_one_and_update(
             {"account": account, "day": day},
             {"$inc": {"fence": 1}},
-            dict.fromkeys(("fence", "committed", *MAX_NAMES), 1),
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
@@ -188,21 +193,24 @@ class UsageStore:
         return self._claim(new, fence)
 
     def _claim(self, chosen: Document, fence: Fence) -> int:
-        return self._rows.update_many(chosen, {"$set": {"open": fence.number}}).modified_count
+        return self._update(chosen, {"$set": {"open": fence.number}})
 
     def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
         """The roll-up of the turns that carry the fence's number."""
         chosen = {"account": account, "day": day, "open": fence.number}
-        return merged(self._sum(chosen).values())
+        return merged(self._sum(chosen, hint=_BY_OPEN).values())
 
     def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
         """Add `rollup` to the day; False if somebody has taken a newer fence.
 
-        The fences that were committed before are dropped: no turn may carry them any more.
+        The sum may be written whole, because with this fence the day is still as it was when the
+        fence was given. The fences that were committed before are dropped: no turn may carry them
+        any more.
         """
+        grown = merged([fence.rollup, bounded(rollup, fence.rollup)])
         change = {
-            "$inc": to_increments(bounded(rollup, fence.known)) | {"revision": 1},
-            "$set": {"committed": [fence.number]},
+            "$set": to_document(grown) | {"committed": [fence.number]},
+            "$inc": {"revision": 1},
         }
         chosen = {"account": account, "day": day, "fence": fence.number}
         return self._days.update_one(chosen, change).modified_count == 1
@@ -216,7 +224,10 @@ class UsageStore:
             return 0
         chosen = {"account": account, "day": day, "open": {"$in": sorted(fences)}}
         change = {"$unset": {"open": ""}, "$set": {"expires_at": expires_at}}
-        return self._rows.update_many(chosen, change).modified_count
+        return self._update(chosen, change)
+
+    def _update(self, chosen: Document, change: Document) -> int:
+        return self._rows.update_many(chosen, change, hint=_BY_OPEN).modified_count
 
     # What does not add up from day to day.
 
@@ -259,7 +270,7 @@ class UsageStore:
 
     def find_open_us(self) -> int | None:
         """When some turn was recorded that is still open, None if there is no such turn."""
-        found = next(iter(self._rows.find({"open": _IS_OPEN}).limit(1).hint("open")), None)
+        found = next(iter(self._rows.find({"open": _IS_OPEN}).limit(1).hint(_BY_OPEN)), None)
         return int(found["recorded_at"]) if found else None
 
     def count_open(self, account: str, day: str) -> int:

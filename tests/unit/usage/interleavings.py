@@ -58,7 +58,8 @@ class Ledger:
     def fence(self, day: str, told: list[Fence]) -> Operation:
         yield
         self.days[day].fence += 1
-        told.append(Fence(self.days[day].fence, self.days[day].committed))
+        found = self.days[day]
+        told.append(Fence(found.fence, found.committed, found.rollup))
 
     def claim_left(self, day: str, fence: Fence, told: list[int]) -> Operation:
         claimed = 0
@@ -90,7 +91,7 @@ class Ledger:
         found = self.days[day]
         is_newest = found.fence == fence.number
         if is_newest:
-            found.rollup = merged([found.rollup, rollup])
+            found.rollup = merged([fence.rollup, rollup])
             found.committed = (fence.number,)
         told.append(is_newest)
 
