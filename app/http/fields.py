@@ -59,6 +59,14 @@ class StrictSchema(Schema):
         return data
 
 
+class AnswerSchema(StrictSchema):
+    """What the service tells: every field of it is always there."""
+
+    def on_bind_field(self, _name: str, field_obj: fields.Field[Any]) -> None:
+        """Describe the field as required."""
+        field_obj.required = True
+
+
 class Bounds(validate.Range):
     """A number within inclusive bounds."""
 
