@@ -40,7 +40,8 @@ class Door(Enum):
 class Policy:
     """A door, the scope that a key needs to pass it, whether query parameters may.
 
-    `shows_quota` says that the quota is part of what the route tells: its headers are on success.
+    `shows_quota` says that the quota is part of what the route tells: its headers are on success,
+    and on a 400 of a route that only reads.
     """
 
     door: Door
@@ -263,5 +264,8 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
 
 
 def _shows_quota(response: Response, decision: Decision) -> bool:
-    is_told = POLICIES[request.endpoint or ""].shows_quota and response.status_code < 300
-    return is_told or bool(decision.items) or response.status_code in (403, 429)
+    policy, status = POLICIES[request.endpoint or ""], response.status_code
+    # A recording that is malformed charged nothing; who asks for usage reads it in any case.
+    is_answered = status < 300 or (status == 400 and policy.door is Door.METERED)
+    is_told = policy.shows_quota and is_answered
+    return is_told or bool(decision.items) or status in (403, 429)

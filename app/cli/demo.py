@@ -3,7 +3,6 @@
 The past charges no quota, and nothing in it is anybody's data.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +12,7 @@ import click
 
 from app.admission.clock import LedgerClock
 from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
-from app.cli.output import OperatorGroup, print_record
+from app.cli.output import OperatorGroup, print_record, progress_bar
 from app.http.instants import utc_now
 from app.http.problems import Problem
 from app.http.provide import provided
@@ -169,10 +168,7 @@ def _import(organization: Organization, plan: str, count: int) -> None:
 
 
 def _with_progress(turns: Iterable[Any], count: int, name: str) -> Iterator[Any]:
-    if not sys.stderr.isatty():
-        yield from turns
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(turns, total=count, description=name, console=Console(stderr=True))
+    with progress_bar(name, lambda: count) as advance:
+        for turn in turns:
+            yield turn
+            advance(1)

@@ -6,6 +6,7 @@ from app.accounts.items import api_key_item
 from app.cli.output import (
     OperatorGroup,
     Record,
+    environment_option,
     json_option,
     organization_argument,
     print_record,
@@ -19,13 +20,12 @@ from app.tenancy.service import Organizations
 group = OperatorGroup("key", help="API keys of any organization.")
 
 _SCOPES = click.Choice([scope.value for scope in Scope])
-_ENVIRONMENTS = click.Choice([environment.value for environment in Environment])
 
 
 @group.command("create")
 @organization_argument
 @click.option("--scope", type=_SCOPES, required=True, help="Each includes the ones before it.")
-@click.option("--environment", type=_ENVIRONMENTS, default="live", show_default=True)
+@environment_option()
 @click.option(
     "--expires-in", "days", type=click.IntRange(1, MAX_KEY_DAYS), help="Days; never if left out."
 )
@@ -58,7 +58,7 @@ def create(
 
 @group.command("list")
 @organization_argument
-@click.option("--environment", type=_ENVIRONMENTS, help="Both if left out.")
+@environment_option(default=None)
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
     """An organization's keys, newest first; the secrets are not kept and not shown."""

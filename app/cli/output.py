@@ -4,8 +4,10 @@ Use: `group = OperatorGroup("org", help="…")`, commands by `@group.command("li
 `@organization_argument` and `@json_option`, and answers by `print_record` or `print_records`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
 import orjson
@@ -14,6 +16,7 @@ from flask.cli import AppGroup, ScriptInfo
 from app.backends import OUTAGES
 from app.http.problems import Problem
 from app.http.provide import provided
+from app.tenancy.model import Environment
 from app.tenancy.plans import UnknownPlan
 from config.settings import BackendKind, Settings
 
@@ -21,6 +24,7 @@ Record = dict[str, Any]
 
 organization_argument = click.argument("organization_id", metavar="ORG_ID")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
 _OUTAGE_HINT = "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them."
@@ -55,6 +59,44 @@ def _require_reachable(ctx: click.Context) -> None:
     is_alone = info.create_app is None
     if is_alone and provided(Settings).backend is BackendKind.MEMORY:
         raise click.ClickException(_OUT_OF_REACH)
+
+
+def environment_option(
+    default: Environment | None = Environment.LIVE,
+) -> Callable[[Command], Command]:
+    """`--environment`; without a default None stands for both."""
+    return click.option(
+        "--environment",
+        type=click.Choice([environment.value for environment in Environment]),
+        default=default.value if default else None,
+        show_default=default is not None,
+        help=None if default else "Both if left out.",
+    )
+
+
+@contextmanager
+def progress_bar(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error for whoever looks on; each call says how much more is done.
+
+    `total` is asked only if somebody looks on.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(escape(printable(what)), total=total())
+        yield lambda done: bar.advance(task, done)
+
+
+def printable(text: str) -> str:
+    """`text` without signs that steer a terminal or begin a line: they are shown as escapes."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def print_record(record: Record, *, as_json: bool) -> None:
@@ -119,4 +161,4 @@ def _cell(value: Any) -> str:
 
 def _sentence(problem: Problem) -> str:
     hint = f" {_NOT_FOUND_HINT}" if problem.code == "not_found" else ""
-    return f"{problem.message}{hint}"
+    return f"{printable(problem.message)}{hint}"

@@ -1,6 +1,5 @@
 """`flask quota`: what accounts have used, and bringing it back to the ledger."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,11 +13,13 @@ from app.admission.replies import Bookkeeping
 from app.cli.output import (
     OperatorGroup,
     Record,
+    environment_option,
     json_option,
     limit_text,
     organization_argument,
     print_record,
     print_records,
+    progress_bar,
 )
 from app.cli.watch import Watch
 from app.http.instants import format_ms
@@ -39,12 +40,7 @@ group = OperatorGroup("quota", help="What accounts have used of their billing pe
 
 @group.command("show")
 @organization_argument
-@click.option(
-    "--environment",
-    type=click.Choice([environment.value for environment in Environment]),
-    default=Environment.LIVE.value,
-    show_default=True,
-)
+@environment_option()
 @json_option
 def show(organization_id: str, environment: str, *, as_json: bool) -> None:
     """One account's counters; counted from the ledger first if Redis has none."""
@@ -69,8 +65,7 @@ def reconcile(*, is_watch: bool, as_json: bool) -> None:
         Watch(WATCH_EVERY_S).run(log_reconciliation)
         return
     reconciler = provided(Reconciler)
-    wait = _wait_with_bar if sys.stderr.isatty() else time.sleep
-    done = reconciler.reconcile(reconciler.list_accounts(), wait)
+    done = reconciler.reconcile(reconciler.list_accounts(), _wait_with_bar)
     _note_drift(done)
     print_records(
         [_reconciled(result) for result in done], as_json=as_json, empty=NOTHING_TO_RECONCILE
@@ -135,10 +130,8 @@ def _instant(instant_us: int) -> str:
 
 
 def _wait_with_bar(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    from rich.console import Console
-    from rich.progress import track
-
     steps = max(1, round(seconds * BAR_STEPS_PER_S))
-    what = "Waiting until all that is in flight has settled"
-    for _ in track(range(steps), what, console=Console(stderr=True), transient=True):
-        sleep(seconds / steps)
+    with progress_bar("Waiting until all that is in flight has settled", lambda: steps) as advance:
+        for _ in range(steps):
+            sleep(seconds / steps)
+            advance(1)

@@ -3,64 +3,165 @@
 A CSV file names its columns in the first line, a field within an object by a dot
 (`usage.input_tokens`). Cells are read by the field's type, a list's elements are separated by
 spaces, and an empty cell is left out.
+
+Every line is read by itself, because no field of a turn may hold a line break: a quote that is left
+open costs its own line and no other.
 """
 
+import codecs
 import csv
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import IO, Any
 
 import click
 import orjson
 from marshmallow import Schema, fields
 
+from app.cli.output import printable
 from app.http.fields import Boolean, Integer, ListOf, Number, Part
+from app.http.offences import short_name
 from app.interactions.schemas import TurnSchema
 
+# A turn has some 10 KB at most; a file without line breaks must not fill the memory.
+MAX_LINE_BYTES = 1 << 20
+_MAX_NAMED = 5
 _BOOLEANS = {"true": True, "false": False}
+# More digits than any field allows, and few enough to be read.
+_INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+# Hears how many bytes were read.
+Report = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The body on a line; what cannot be read is no object, and so no turn."""
+    """The body on a line, or why there is none: `fault` are words that follow the line's number."""
 
     number: int
-    body: Any
+    body: Any = None
+    fault: str | None = None
 
 
-def read_ndjson(stream: IO[bytes]) -> Iterator[Line]:
-    """Every line that is not empty."""
-    for number, text in enumerate(stream, 1):
-        if text.strip():
-            yield Line(number, _json(text))
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where a cell goes, and how it is read."""
+
+    path: Sequence[str]
+    read: Callable[[str], Any]
 
 
-def read_csv(stream: IO[bytes]) -> Iterator[Line]:
-    """Every line after the first; ClickException if the first names a column that no turn has."""
-    # A byte that is no text becomes a sign that no field allows.
-    rows = csv.reader(line.decode("utf-8-sig", "replace") for line in stream)
-    columns = next(rows, [])
-    known = dict(_paths(TurnSchema()))
-    unknown = [name for name in columns if name not in known]
-    if unknown:
-        raise click.ClickException(f"line 1: no turn has a field {', '.join(unknown)}.")
-    readers = [_reader(known[name]) for name in columns]
-    for cells in rows:
-        if cells:
-            yield Line(rows.line_num, _body(columns, readers, cells))
+class _Unreadable(Exception):
+    """A line that is no recording, in words that follow its number."""
 
 
-READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Line]]] = {
+def read_ndjson(stream: IO[bytes], report: Report) -> Iterator[Line]:
+    """Every line that is not blank."""
+    return _read_each(_lines(stream, report), _object)
+
+
+def read_csv(stream: IO[bytes], report: Report) -> Iterator[Line]:
+    """Every line after the first, blank ones left out.
+
+    ClickException if the first does not name columns that a turn has, each once.
+    """
+    lines = _lines(stream, report)
+    head = next(_read_each(lines, _cells), None)
+    if head is not None:
+        columns = _columns(head)
+        yield from _read_each(lines, lambda text: _body(columns, _cells(text)))
+
+
+READERS: Mapping[str, Callable[[IO[bytes], Report], Iterator[Line]]] = {
     ".ndjson": read_ndjson,
+    ".jsonl": read_ndjson,
     ".csv": read_csv,
 }
 
 
-def _json(text: bytes) -> Any:
+def _lines(stream: IO[bytes], report: Report) -> Iterator[tuple[int, bytes | None]]:
+    """Number and bytes of every line that is not blank; None in place of one that is too long."""
+    for number in count(1):
+        text = stream.readline(MAX_LINE_BYTES + 1)
+        if not text:
+            return
+        report(len(text))
+        if len(text) > MAX_LINE_BYTES:
+            _skip_rest(stream, text, report)
+            yield number, None
+            continue
+        if number == 1:
+            text = text.removeprefix(codecs.BOM_UTF8)
+        if text.strip():
+            yield number, text
+
+
+def _skip_rest(stream: IO[bytes], text: bytes, report: Report) -> None:
+    while text and not text.endswith(b"\n"):
+        text = stream.readline(MAX_LINE_BYTES)
+        report(len(text))
+
+
+def _read_each(
+    lines: Iterator[tuple[int, bytes | None]], read: Callable[[bytes], Any]
+) -> Iterator[Line]:
+    for number, text in lines:
+        if text is None:
+            yield Line(number, fault="is longer than 1 MiB")
+            continue
+        try:
+            body = read(text)
+        except _Unreadable as unreadable:
+            yield Line(number, fault=str(unreadable))
+        else:
+            yield Line(number, body)
+
+
+def _object(text: bytes) -> dict[str, Any]:
     try:
-        return orjson.loads(text)
+        body = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return None
+        raise _Unreadable("is not JSON in UTF-8") from None
+    if not isinstance(body, dict):
+        raise _Unreadable("is not a JSON object")
+    return body
+
+
+def _cells(text: bytes) -> list[str]:
+    # A byte that is no text becomes a sign that no field allows.
+    try:
+        return next(csv.reader([text.decode("utf-8", "replace")], strict=True))
+    except csv.Error:
+        limit = csv.field_size_limit()
+        words = "quotes do not match, lines end in CR alone, or a cell is longer than"
+        raise _Unreadable(f"is not CSV: {words} {limit:,} characters") from None
+
+
+def _columns(head: Line) -> list[_Column]:
+    if head.fault is not None:
+        raise click.ClickException(f"line {head.number}: {head.fault}.")
+    names: list[str] = head.body
+    known = dict(_paths(TurnSchema()))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.ClickException(
+            f"line {head.number}: no turn has a field {_listed(unknown)}. Name the columns there, "
+            "separated by commas; a field within an object is written like usage.input_tokens."
+        )
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise click.ClickException(f"line {head.number}: names {_listed(twice)} more than once.")
+    return [_Column(name.split("."), _reader(known[name])) for name in names]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    shown = ", ".join(f"`{printable(short_name(name))}`" for name in names[:_MAX_NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _paths(schema: Schema, prefix: str = "") -> Iterator[tuple[str, fields.Field[Any]]]:
@@ -72,35 +173,27 @@ def _paths(schema: Schema, prefix: str = "") -> Iterator[tuple[str, fields.Field
 
 
 def _reader(field: fields.Field[Any]) -> Callable[[str], Any]:
+    """How a cell is read; what is not of the type stays text, and the schema says why not."""
     if isinstance(field, ListOf):
         return str.split
     if isinstance(field, Boolean):
-        return lambda cell: _BOOLEANS.get(cell, cell)
+        return lambda cell: _BOOLEANS.get(cell.lower(), cell)
     if isinstance(field, Integer):
-        return lambda cell: _number(int, cell)
+        return lambda cell: int(cell) if _INTEGER.fullmatch(cell) else cell
     if isinstance(field, Number):
-        return lambda cell: _number(float, cell)
+        return lambda cell: float(cell) if _NUMBER.fullmatch(cell) else cell
     return lambda cell: cell
 
 
-def _number(kind: type[int] | type[float], cell: str) -> int | float | str:
-    try:
-        return kind(cell)
-    except ValueError:
-        return cell  # the schema says what is wrong with it
-
-
-def _body(
-    columns: Sequence[str], readers: Sequence[Callable[[str], Any]], cells: Sequence[str]
-) -> dict[str, Any] | None:
+def _body(columns: Sequence[_Column], cells: Sequence[str]) -> dict[str, Any]:
     if len(cells) != len(columns):
-        return None
+        raise _Unreadable(f"has {len(cells)} cells, the first line names {len(columns)}")
     body: dict[str, Any] = {}
-    for column, read, cell in zip(columns, readers, cells, strict=True):
+    for column, cell in zip(columns, cells, strict=True):
         if cell:
-            *parts, name = column.split(".")
+            *parts, name = column.path
             place = body
             for part in parts:
                 place = place.setdefault(part, {})
-            place[name] = read(cell)
+            place[name] = column.read(cell)
     return body

@@ -1,18 +1,25 @@
 """`flask turns`: brings in turns of the past from a file."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import click
 
-from app.admission.chunks import chunked
+from app.admission.chunks import CHUNK_COUNT
 from app.admission.clock import LedgerClock
-from app.cli.output import OperatorGroup, json_option, organization_argument, print_record
+from app.backends import OUTAGES
+from app.cli.output import (
+    OperatorGroup,
+    environment_option,
+    json_option,
+    organization_argument,
+    print_record,
+    printable,
+    progress_bar,
+)
 from app.cli.turn_files import READERS, Line
 from app.http.problems import Problem
 from app.http.provide import provided
@@ -21,6 +28,16 @@ from app.interactions.model import Turn
 from app.tenancy.model import Environment, Organization, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
+from app.usage.upkeep import Upkeep
+
+# Numbers of a day with more turns than this outside the archive take their time.
+ARCHIVE_EVERY_COUNT = 50_000
+MAX_REASONS = 5
+_STOPS: tuple[type[BaseException], ...] = (KeyboardInterrupt, *OUTAGES)
+STOPPED = (
+    f"Stopped before the end of the file. What is stored stays, up to {CHUNK_COUNT:,} turns more "
+    "than are counted; give the same file again to go on."
+)
 
 group = OperatorGroup("turns", help="Turns of the past.")
 
@@ -36,54 +53,83 @@ class _Read:
 @group.command("import")
 @organization_argument
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--environment",
-    type=click.Choice([environment.value for environment in Environment]),
-    default=Environment.LIVE.value,
-    show_default=True,
-)
+@environment_option()
 @json_option
 @click.pass_context
 def import_(
     ctx: click.Context, organization_id: str, file: Path, environment: str, *, as_json: bool
 ) -> None:
-    """Store the turns in FILE (.ndjson or .csv), charging no quota.
+    """Store the turns in FILE (.ndjson, .jsonl or .csv), charging no quota.
 
     Lines are as recordings and at most 179 days old. Bad ones are named and the others stored;
-    then the exit code is 1. Done again it adds nothing.
+    then the exit code is 1. Done again it adds nothing. What is stored is archived at once.
     """
-    if file.suffix not in READERS:
-        raise click.UsageError(f"{file.name}: must end in {' or '.join(READERS)}.")
+    read = READERS.get(file.suffix.lower())
+    if read is None:
+        raise click.UsageError(f"{printable(file.name)}: must end in {', '.join(READERS)}.")
     organization = provided(Organizations).get_(organization_id)
-    with _opened(file) as stream:
-        counts = _import(organization, Environment(environment), READERS[file.suffix](stream))
-    names = ("new", "known", "rejected")
-    print_record({name: counts[name] for name in names}, as_json=as_json)
+    counts = Counter(new=0, known=0, rejected=0, archived=0)
+    try:
+        with file.open("rb") as stream, progress_bar(file.name, lambda: _size(file)) as advance:
+            _import(organization, Environment(environment), read(stream, advance), counts)
+    except _STOPS:
+        print_record(dict(counts), as_json=as_json)
+        click.echo(STOPPED, err=True)
+        raise
+    print_record(dict(counts), as_json=as_json)
     if counts["rejected"]:
         ctx.exit(1)
 
 
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
 def _import(
-    organization: Organization, environment: Environment, lines: Iterator[Line]
-) -> Counter[str]:
-    history, clock = provided(HistoryImport), provided(LedgerClock)
+    organization: Organization,
+    environment: Environment,
+    lines: Iterator[Line],
+    counts: Counter[str],
+) -> None:
+    """Store and archive what is good in `lines`; `counts` are true after each thousand."""
     account = account_of(organization.id, environment)
-    counts: Counter[str] = Counter()
-    for chunk in chunked(lines):
+    clock = provided(LedgerClock)
+    archived_at = 0
+    while True:
         now_us = clock.now_us()
-        read = [_read(history, account, line, now_us // 1_000) for line in chunk]
-        good = [line.told for line in read if isinstance(line.told, Turn)]
         target = Import(account, period_at(organization.signed_up_on, now_us).label, now_us)
-        outcomes = iter(history.store_many(target, good))
-        for line in read:
-            outcome = next(outcomes) if isinstance(line.told, Turn) else line.told
-            counts[_told(line.number, outcome)] += 1
-    return counts
+        told = _store(target, lines)
+        if not told:
+            break
+        counts.update(told)
+        if counts["new"] - archived_at >= ARCHIVE_EVERY_COUNT:
+            archived_at = counts["new"]
+            _archive(counts)
+    _archive(counts)
 
 
-def _read(history: HistoryImport, account: str, line: Line, now_ms: int) -> _Read:
+def _archive(counts: Counter[str]) -> None:
+    counts["archived"] += provided(Upkeep).run().turns
+
+
+def _store(target: Import, lines: Iterator[Line]) -> list[str]:
+    """How each of the next thousand lines counts."""
+    history = provided(HistoryImport)
+    # One by one, for of a line that is no turn nothing but the reason may stay in memory.
+    read = [_read(history, target, line) for line in islice(lines, CHUNK_COUNT)]
+    good = [line.told for line in read if isinstance(line.told, Turn)]
+    outcomes = iter(history.store_many(target, good))
+    return [
+        _told(line.number, next(outcomes) if isinstance(line.told, Turn) else line.told)
+        for line in read
+    ]
+
+
+def _read(history: HistoryImport, target: Import, line: Line) -> _Read:
+    if line.fault is not None:
+        return _Read(line.number, Problem("validation_error", f"{line.fault}."))
     try:
-        told = history.read(account, line.body, now_ms)
+        told = history.read(target.account, line.body, target.recorded_at_us // 1_000)
     except Problem as problem:
         return _Read(line.number, problem)
     return _Read(line.number, told)
@@ -94,21 +140,8 @@ def _told(number: int, outcome: ImportOutcome) -> str:
     if not isinstance(outcome, Problem):
         return "new" if outcome else "known"
     faults = outcome.details if isinstance(outcome.details, list) else []
-    reasons = [fault["message"] for fault in faults] or [outcome.message]
-    click.echo(f"line {number}: {' '.join(reasons)}", err=True)
+    reasons = [fault["message"] for fault in faults[:MAX_REASONS]] or [outcome.message]
+    if len(faults) > MAX_REASONS:
+        reasons.append(f"({len(faults) - MAX_REASONS} more)")
+    click.echo(f"line {number}: {printable(' '.join(reasons))}", err=True)
     return "rejected"
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, with a bar for whoever looks on."""
-    if not sys.stderr.isatty():
-        with file.open("rb") as stream:
-            yield stream
-        return
-    from rich import progress
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with progress.open(file, "rb", console=console, description=file.name) as stream:
-        yield stream

@@ -59,6 +59,14 @@ class StrictSchema(Schema):
         return data
 
 
+class AnswerSchema(StrictSchema):
+    """What the service tells: every field of it is always there."""
+
+    def on_bind_field(self, _name: str, field_obj: fields.Field[Any]) -> None:
+        """Describe the field as required."""
+        field_obj.required = True
+
+
 class Bounds(validate.Range):
     """A number within inclusive bounds."""
 
@@ -209,16 +217,20 @@ class Part(fields.Nested):
 class Instant(_Strict, fields.String):
     """An ISO-8601 instant with a zone; loads to milliseconds since 1970, rounded up."""
 
-    def __init__(self, *, allow_date: bool = False, **options: Any) -> None:
-        shown = {"description": "An instant, or a day."} if allow_date else {"format": "date-time"}
-        super().__init__(metadata=shown, **options)
+    def __init__(
+        self, *, allow_date: bool = False, description: str | None = None, **options: Any
+    ) -> None:
+        kind = {"description": "An instant, or a day."} if allow_date else {"format": "date-time"}
+        told = {"description": description} if description else {}
+        super().__init__(metadata=kind | told, **options)
         self.allow_date = allow_date
 
     def _take(self, value: Any) -> Any:
         try:
             return parse_ms(_string(value), allow_date=self.allow_date)
         except (ValueError, OverflowError):
-            hint = "; write + as %2B in a URL" if " " in value else ""
+            # Days are welcome in query strings only, and only there a plus becomes a blank.
+            hint = "; write + as %2B in a URL" if self.allow_date and " " in value else ""
             examples = ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123+01:00"]
             message = f"must be an ISO-8601 instant with a zone, such as {examples[0]}{hint}"
             days = ["2026-11-23"] if self.allow_date else []

@@ -40,11 +40,11 @@ class HistoryImport:
         self._keys = keys
 
     def read(self, account: str, body: Any, now_ms: int) -> Turn:
-        """The turn in a recording's body, or a validation problem that names its offences.
+        """The turn on a line of a file, or a validation problem that names its offences.
 
         It may be older than a recording, but not older than 179 days.
         """
-        told = offences.load(_SCHEMA, body)
+        told = offences.load(_SCHEMA, body, whole="line")
         if not now_ms - _OLDEST_MS <= told["occurred_at"] <= now_ms + MAX_AHEAD_MS:
             allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": 5}
             message = (

@@ -6,12 +6,44 @@ from dataclasses import dataclass
 import structlog
 from flask import Response
 from flask_smorest import Blueprint
+from marshmallow import fields
 
+from app.http.fields import AnswerSchema, Choice, Part, StrictSchema
 from app.http.provide import provided
 from app.http.responses import json_response
 
 _log = structlog.get_logger("turnledger.health")
 blueprint = Blueprint("health", __name__, description="For platforms and load balancers.")
+
+
+class StoresSchema(AnswerSchema):
+    """Which stores answer."""
+
+    mongodb = Choice(("up", "down"))
+    redis = Choice(("up", "down"))
+
+
+class ArchiveSchema(AnswerSchema):
+    """How late the archive is."""
+
+    lag_s = fields.Integer()
+    over_retained_turns = fields.Integer()
+
+
+class ReadySchema(AnswerSchema):
+    """The process can do its work, without Redis only in part."""
+
+    status = Choice(("ready", "degraded"))
+    stores = Part(StoresSchema)
+    archive = Part(ArchiveSchema)
+
+
+class UnavailableSchema(StrictSchema):
+    """MongoDB does not answer, or its indexes are missing; then `schema` says so."""
+
+    status = Choice(("unavailable",), required=True)
+    stores = Part(StoresSchema, required=True)
+    schema = Choice(("missing",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +81,10 @@ def alive() -> Response:
 
 
 @blueprint.get("/readyz")
-@blueprint.response(200, description="`ready` or `degraded`.")
-@blueprint.alt_response(503, description="MongoDB or its indexes are missing.")
+@blueprint.response(200, ReadySchema, description="`ready` or `degraded`.")
+@blueprint.alt_response(
+    503, schema=UnavailableSchema, description="MongoDB or its indexes are missing."
+)
 @blueprint.doc(security=[])
 def ready() -> Response:
     """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes."""

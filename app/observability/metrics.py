@@ -18,7 +18,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -39,6 +39,17 @@ DECISIONS = Counter(
     ["bucket", "outcome"],
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_DRIFT = "by which reconciliations have corrected counters, in either direction, since the start."
+# What grows for ever is a counter, so that its rate can be asked for.
+_COUNTED = {
+    "quota_drift_turns": f"Turns {_DRIFT}",
+    "quota_drift_relationships": f"Active relationships {_DRIFT}",
+}
+_READ = {
+    "archive_lag_seconds": "How long ago the archive last left nothing behind; 0 if nothing waits.",
+    "over_retained_turns": "Turns older than 181 days that are still stored, counted up to 1,000.",
+}
 
 blueprint = Blueprint("metrics", __name__, description="For operators.")
 
@@ -67,18 +78,21 @@ class Readings:
 class _Snapshot(Collector):
     """Values that are told once.
 
-    A `Gauge` would not do: with several workers each keeps its value in a file of its own, and all
-    of them would be told beside these.
+    A `Gauge` or a `Counter` would not do: with several workers each keeps its value in a file of
+    its own, and all of them would be told beside these.
     """
 
     def __init__(self, values: Mapping[str, int]) -> None:
         self._values = values
 
     def collect(self) -> Iterator[Metric]:
-        """One gauge for each value."""
+        """One metric for each value."""
         for name, value in self._values.items():
-            what = f"{name.replace('_', ' ').capitalize()}, from the stores."
-            yield GaugeMetricFamily(f"turnledger_{name}", what, value=value)
+            full_name = f"turnledger_{name}"
+            if name in _COUNTED:
+                yield CounterMetricFamily(full_name, _COUNTED[name], value=value)
+            else:
+                yield GaugeMetricFamily(full_name, _READ[name], value=value)
 
 
 def init_app(app: Flask) -> None:

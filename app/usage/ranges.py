@@ -14,7 +14,7 @@ from app.usage.buckets import DAY_MS, Bucket, Grouping, Range, buckets_of, start
 MAX_BUCKETS = 1_000
 # No ledger is older, and none knows the future.
 ARCHIVE_START = date(2020, 1, 1)
-_MAX_FUTURE_MS = 366 * DAY_MS
+_MAX_FUTURE_DAYS = 366
 
 
 def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range:
@@ -42,22 +42,25 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
     A validation problem for what lies beyond the archive, and for parts of days of which the
     archive has only the whole.
     """
+    first_ms = start_ms(ARCHIVE_START)
+    period_start_ms, period_end_ms = period.period_start_us // 1_000, period.period_end_us // 1_000
+    # Before the order of both: an instant before the year 1 cannot be told.
+    if to_ms is not None and to_ms <= first_ms:
+        words = f"must be later than {format_ms(first_ms)}, where the archive begins"
+        raise _refusal("to", words, {"after": format_ms(first_ms)})
+    if from_ms is None and to_ms is not None and to_ms <= period_start_ms:
+        start = format_ms(period_start_ms)
+        words = f"must be later than {start}, where the billing period begins; give `from` too"
+        raise _refusal("to", words, {"after": start})
     asked = _checked(
-        period.period_start_us // 1_000 if from_ms is None else from_ms,
-        period.period_end_us // 1_000 if to_ms is None else to_ms,
+        period_start_ms if from_ms is None else from_ms,
+        period_end_ms if to_ms is None else to_ms,
         now_ms,
     )
-    first_ms = start_ms(ARCHIVE_START)
     if asked.start_ms < first_ms:
         words = f"must not be earlier than {format_ms(first_ms)}, where the archive begins"
         raise _refusal("from", words, {"min": format_ms(first_ms)})
-    oldest_ms = now_ms - RETENTION_MS
-    ends, _ = asked.split()
-    for end in ends:
-        if end.start_ms < oldest_ms:
-            name = "from" if end.start_ms % DAY_MS else "to"
-            words = "must be a midnight in UTC: of what is older than 180 days only days are kept"
-            raise _refusal(name, words, {"examples": [end.first_day.isoformat()]})
+    _require_whole_days(asked, now_ms - RETENTION_MS)
     return asked
 
 
@@ -74,14 +77,24 @@ def require_few_buckets(asked: Range, grouping: Grouping) -> list[Bucket]:
 
 
 def _checked(start_at_ms: int, end_ms: int, now_ms: int) -> Range:
-    latest_ms = now_ms + _MAX_FUTURE_MS
+    latest_ms = (now_ms // DAY_MS + _MAX_FUTURE_DAYS) * DAY_MS
     if end_ms > latest_ms:
-        words = f"must not be later than {format_ms(latest_ms)}, a year ahead"
+        words = f"must not be later than {format_ms(latest_ms)}, {_MAX_FUTURE_DAYS} days from today"
         raise _refusal("to", words, {"max": format_ms(latest_ms)})
     if start_at_ms >= end_ms:
         words = f"must be earlier than `to`, which is {format_ms(end_ms)} here; give another `to`"
         raise _refusal("from", words, {"before": format_ms(end_ms)})
     return Range(start_at_ms, end_ms)
+
+
+def _require_whole_days(asked: Range, oldest_ms: int) -> None:
+    """Refuse an end within a day of which the turns may be gone."""
+    ends, _ = asked.split()
+    for end in ends:
+        if end.start_ms < oldest_ms:
+            name = "from" if end.start_ms % DAY_MS else "to"
+            words = "must be a midnight in UTC: of what is older than 180 days only days are kept"
+            raise _refusal(name, words, {"examples": [end.first_day.isoformat()]})
 
 
 def _refusal(name: str, words: str, allowed: Mapping[str, Any]) -> Problem:

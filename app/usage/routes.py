@@ -12,6 +12,7 @@ from app.interactions.model import Filters
 from app.usage.buckets import Grouping
 from app.usage.items import aggregate_item, quota_item, relationships_item, usage_item
 from app.usage.schemas import (
+    QUOTA_HEADERS,
     ActiveRelationshipsSchema,
     AggregatesQuerySchema,
     AggregatesSchema,
@@ -39,7 +40,7 @@ def aggregates() -> Response:
 
 
 @blueprint.get("/usage/turns")
-@blueprint.response(200, TurnsSchema)
+@blueprint.response(200, TurnsSchema, headers=QUOTA_HEADERS)
 @blueprint.doc(parameters=parameters_of(TurnsQuerySchema))
 def turns() -> Response:
     """The account's turns by day, ISO week or month in UTC, also beyond 180 days, and its quota.
@@ -58,7 +59,7 @@ def turns() -> Response:
 
 
 @blueprint.get("/usage/active-relationships")
-@blueprint.response(200, ActiveRelationshipsSchema)
+@blueprint.response(200, ActiveRelationshipsSchema, headers=QUOTA_HEADERS)
 def active_relationships() -> Response:
     """The relationships that the current billing period has counted so far."""
     return json_response(relationships_item(provided(Access).quota()))

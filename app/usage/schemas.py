@@ -1,8 +1,10 @@
 """Wire shapes of aggregates and usage: what may be asked, and what answers hold."""
 
+from typing import Any
+
 from marshmallow import fields
 
-from app.http.fields import Choice, Part, StrictSchema
+from app.http.fields import AnswerSchema, Choice, Instant, Part
 from app.interactions.model import STATUSES
 from app.interactions.schemas import FilterQuerySchema, RangeQuerySchema
 from app.tenancy.model import OveragePolicy
@@ -10,21 +12,70 @@ from app.usage.buckets import Grouping
 
 _GROUPINGS = [grouping.value for grouping in Grouping]
 _MS = "Milliseconds: exact below 64, above that at most 1.6 % off."
+_BUCKETS = "Days, ISO weeks (from Monday) or months, all in UTC."
+_INSTANT = "An instant with a zone, or a day in UTC"
+_LATEST = "later than `from`, at most 366 days from today"
+
+
+def _counter(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "integer"}}
+
+
+QUOTA_HEADERS = {
+    "X-Quota-Turns-Used": _counter("Turns charged in the billing period, reserved ones included."),
+    "X-Quota-Turns-Limit": _counter("Left out if unlimited."),
+    "X-Quota-Active-Relationships-Used": _counter("Relationships with a charged turn."),
+    "X-Quota-Active-Relationships-Limit": _counter("Left out if unlimited."),
+    "X-Quota-Reset": {
+        "description": "When the billing period ends.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+}
 
 
 class AggregatesQuerySchema(FilterQuerySchema):
     """Filters as in the list; without `group_by` the whole range is one bucket."""
 
-    group_by = Choice(_GROUPINGS)
+    from_ms = Instant(
+        data_key="from",
+        allow_date=True,
+        description=f"Inclusive. {_INSTANT}. Left out, or earlier: 180 days ago.",
+    )
+    to_ms = Instant(
+        data_key="to",
+        allow_date=True,
+        description=f"Exclusive. {_INSTANT}, {_LATEST}, and less than 180 days ago. "
+        "Left out: the end of the present day in UTC.",
+    )
+    group_by = Choice(
+        _GROUPINGS,
+        metadata={"description": f"{_BUCKETS} Left out: one bucket for the whole range."},
+    )
 
 
 class TurnsQuerySchema(RangeQuerySchema):
     """A range, by default the current billing period, and how it is cut."""
 
-    group_by = Choice(_GROUPINGS, load_default=Grouping.DAY.value)
+    from_ms = Instant(
+        data_key="from",
+        allow_date=True,
+        description=f"Inclusive. {_INSTANT}, from 2020-01-01 on; more than 180 days ago a midnight "
+        "in UTC. Left out: the start of the current billing period.",
+    )
+    to_ms = Instant(
+        data_key="to",
+        allow_date=True,
+        description=f"Exclusive. {_INSTANT}, {_LATEST}; more than 180 days ago a midnight in UTC. "
+        "Left out: the end of the current billing period.",
+    )
+    group_by = Choice(
+        _GROUPINGS,
+        load_default=Grouping.DAY.value,
+        metadata={"description": f"{_BUCKETS} At most 1,000 buckets are answered."},
+    )
 
 
-class StatusCountsSchema(StrictSchema):
+class StatusCountsSchema(AnswerSchema):
     """How many turns ended how."""
 
     completed = fields.Integer()
@@ -33,7 +84,7 @@ class StatusCountsSchema(StrictSchema):
     timed_out = fields.Integer()
 
 
-class PercentilesSchema(StrictSchema):
+class PercentilesSchema(AnswerSchema):
     """Latencies that so many percent of the turns did not exceed; null if there are no turns."""
 
     p50 = fields.Integer(allow_none=True, metadata={"description": _MS})
@@ -41,7 +92,7 @@ class PercentilesSchema(StrictSchema):
     p99 = fields.Integer(allow_none=True, metadata={"description": _MS})
 
 
-class UsageBucketSchema(StrictSchema):
+class UsageBucketSchema(AnswerSchema):
     """The turns of a bucket, by the instant at which they occurred; imports are included."""
 
     period_start = fields.DateTime()
@@ -76,13 +127,13 @@ class AggregateBucketSchema(UsageBucketSchema):
     )
 
 
-class AggregatesSchema(StrictSchema):
+class AggregatesSchema(AnswerSchema):
     """Buckets, oldest first, empty ones included."""
 
     data = fields.List(fields.Nested(AggregateBucketSchema))
 
 
-class QuotaSchema(StrictSchema):
+class QuotaSchema(AnswerSchema):
     """What was charged to the current billing period, by the instant of recording."""
 
     turns_used = fields.Integer()
@@ -93,14 +144,14 @@ class QuotaSchema(StrictSchema):
     overage_policy = Choice([policy.value for policy in OveragePolicy])
 
 
-class TurnsSchema(StrictSchema):
+class TurnsSchema(AnswerSchema):
     """Buckets, oldest first, empty ones included, and the quota beside them."""
 
     data = fields.List(fields.Nested(UsageBucketSchema))
     quota = Part(QuotaSchema)
 
 
-class ActiveRelationshipsSchema(StrictSchema):
+class ActiveRelationshipsSchema(AnswerSchema):
     """Relationships that had a charged turn in the current billing period."""
 
     active_relationships = fields.Integer()

@@ -193,6 +193,9 @@ def test_a_reading_answer_shows_its_rate_and_charges_no_quota(caller: Caller) ->
         ({"from_": "2026-11-02", "to": "2026-11-02"}, "from", "earlier than `to`"),
         ({"from_": "2026-11-02T10:00:00"}, "from", "with a zone"),
         ({"to": "2025-01-01"}, "to", "/v1/usage/turns reaches further"),
+        ({"to": "0001-01-01T00:00:00+23:59"}, "to", "/v1/usage/turns reaches further"),
+        ({"from_": "9999-12-31T23:59:59-23:59"}, "from", "give another `to`"),
+        ({"to": "9999-12-31T23:59:59-23:59"}, "to", "366 days from today"),
         ({"to": "9999-12-31"}, "to", "not be later than"),
         ({"from_": "9999-12-31"}, "from", "give another `to`"),
         ({"limit": "20"}, "limit", "not a known"),
@@ -208,6 +211,11 @@ def test_what_cannot_be_answered_is_refused_with_a_remedy(
 
     assert offence["field"] == field
     assert remedy in offence["message"]
+
+
+def test_an_instant_before_all_others_is_a_beginning(caller: Caller) -> None:
+    assert caller.record(body()).status_code == 201
+    assert ask(caller, from_="0001-01-01T00:00:00+23:59")[0]["total_turns"] == 1
 
 
 def test_a_repeated_parameter_is_refused(caller: Caller) -> None:

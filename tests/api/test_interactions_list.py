@@ -271,3 +271,12 @@ def test_a_client_header_set_of_a_list_is_the_contracts(tenant: Hire) -> None:
     assert answer.headers["X-RateLimit-Remaining"] == "49"
     assert {"X-Request-Id", "X-RateLimit-Reset"} <= set(answer.headers.keys())
     assert "Retry-After" not in answer.headers
+
+
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_instants_beyond_the_calendar_are_instants_like_others(caller: Caller, edge: str) -> None:
+    assert caller.record(body()).status_code == 201
+    is_early = edge.startswith("0001")
+
+    assert len(caller.walk(from_=edge)) == is_early
+    assert len(caller.walk(to=edge)) == (not is_early)

@@ -174,5 +174,19 @@ def test_the_lag_of_the_archive_and_the_drift_of_quotas_are_shown(app: Flask) ->
 
     assert shown["turnledger_archive_lag_seconds"] == 90
     assert shown["turnledger_over_retained_turns"] == 1
-    assert shown["turnledger_quota_drift_turns"] == 5
-    assert shown["turnledger_quota_drift_relationships"] == 1
+    assert shown["turnledger_quota_drift_turns_total"] == 5
+    assert shown["turnledger_quota_drift_relationships_total"] == 1
+
+
+def test_every_metric_explains_itself_in_a_sentence(app: Flask) -> None:
+    ours = [
+        family
+        for family in text_string_to_metric_families(exposition(app))
+        if family.name.startswith("turnledger_")
+    ]
+
+    assert all(re.fullmatch(r"[A-Z].{20,}\.|Requests answered\.", f.documentation) for f in ours)
+    kinds = {family.name: family.type for family in ours}
+    assert kinds["turnledger_archive_lag_seconds"] == "gauge"
+    assert kinds["turnledger_quota_drift_turns"] == "counter"
+    assert kinds["turnledger_quota_drift_relationships"] == "counter"

@@ -171,6 +171,54 @@ def test_aggregates_and_usage_take_a_range_and_a_grouping(document: Document) ->
     }
 
 
+@pytest.mark.parametrize("path", ["/v1/interactions/aggregates", "/v1/usage/turns"])
+def test_a_range_and_a_grouping_say_what_leaving_them_out_means(
+    document: Document, path: str
+) -> None:
+    told = {one["name"]: one for one in document["paths"][path]["get"]["parameters"]}
+
+    for name in ("from", "to", "group_by"):
+        words = told[name].get("description", "")
+        assert "Left out" in words or "default" in told[name]["schema"], name
+        assert words
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/interactions/aggregates", "200"),
+        ("/v1/usage/turns", "200"),
+        ("/v1/usage/active-relationships", "200"),
+        ("/readyz", "200"),
+    ],
+)
+def test_numbers_and_readiness_require_all_that_they_describe(
+    document: Document, path: str, status: str
+) -> None:
+    response = document["paths"][path]["get"]["responses"][status]
+    waiting = [resolve(document, response["content"]["application/json"]["schema"])]
+    while waiting:
+        schema = waiting.pop()
+        if "properties" in schema:
+            assert set(schema["required"]) == set(schema["properties"])
+            inner = schema["properties"].values()
+            waiting += [resolve(document, each.get("items", each)) for each in inner]
+
+
+@pytest.mark.parametrize("path", ["/v1/usage/turns", "/v1/usage/active-relationships"])
+def test_the_quota_headers_of_usage_are_those_that_come(
+    memory_app: Flask, document: Document, path: str
+) -> None:
+    described = document["paths"][path]["get"]["responses"]["200"]["headers"]
+    come = dict(hire(memory_app, "free")("GET", path).headers)
+
+    assert set(described) == {name for name in come if name.startswith("X-Quota-")}
+    assert len(described) == 5
+    kinds = {name: told["schema"]["type"] for name, told in described.items()}
+    assert {name for name in come if kinds.get(name) == "string"} == {"X-Quota-Reset"}
+    assert all(come[name].isdigit() for name, kind in kinds.items() if kind == "integer")
+
+
 def test_whatever_takes_a_body_describes_it_and_nothing_else_does(document: Document) -> None:
     with_body = {
         (path, method)
@@ -217,6 +265,7 @@ def test_every_operation_may_answer_the_error_envelope(
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
+        ("get", "/readyz", "200"),
         ("get", "/v1/me", "200"),
         ("get", "/v1/billing/plans", "200"),
         ("get", "/v1/api-keys", "200"),

@@ -192,8 +192,15 @@ def test_every_environment_has_its_own_usage(tenant: Hire) -> None:
         ({"group_by": "hour"}, "group_by", "day, week, month"),
         ({"from": "2026-11-02", "to": "2026-11-01"}, "from", "earlier than `to`"),
         ({"from": "2019-12-31", "group_by": "month"}, "from", "where the archive begins"),
-        ({"to": "2020-01-01"}, "from", "give another `to`"),
-        ({"to": "9999-12-31"}, "to", "not be later than"),
+        ({"to": "2020-01-01"}, "to", "later than 2020-01-01T00:00:00.000Z"),
+        ({"to": "0001-01-01"}, "to", "where the archive begins"),
+        ({"to": "0001-01-01T00:00:00+23:59"}, "to", "where the archive begins"),
+        ({"from": "0001-01-01T00:00:00+23:59"}, "from", "where the archive begins"),
+        ({"from": "9999-12-31T23:59:59.9Z"}, "from", "give another `to`"),
+        ({"from": "9999-12-31T23:59:59-23:59"}, "from", "give another `to`"),
+        ({"to": "2020-01-02"}, "to", "give `from` too"),
+        ({"to": "9999-12-31"}, "to", "366 days from today"),
+        ({"to": "9999-12-31T23:59:59-23:59"}, "to", "T00:00:00.000Z"),
         ({"from": "2021-01-01"}, "group_by", "at most 1000"),
         ({"from": "2022-05-04T10:00:00Z", "group_by": "month"}, "from", "midnight in UTC"),
         ({"from": "2022-05-04", "to": "2022-05-05T00:00:01Z"}, "to", "midnight in UTC"),
@@ -209,6 +216,33 @@ def test_what_cannot_be_answered_is_refused_with_a_remedy(
     (offence,) = error_of(answer)["details"]
     assert (answer.status_code, offence["field"]) == (400, field)
     assert remedy in offence["message"]
+
+
+def test_a_range_that_ends_before_the_present_period_is_told_where_it_would_begin(
+    caller: Caller,
+) -> None:
+    answer = caller("GET", TURNS, query_string={"to": "2021-06-01"})
+
+    (offence,) = error_of(answer)["details"]
+    begin = ask(caller)["quota"]["period_start"]
+    assert begin in offence["message"]
+    assert offence["allowed"] == {"after": begin}
+
+
+def test_what_is_refused_shows_the_quota_too(tenant: Hire) -> None:
+    caller = tenant("free")
+
+    refused = [
+        caller("GET", TURNS, query_string={"group_by": "year"}),
+        caller("GET", TURNS, query_string={"to": "2020-01-01"}),
+        caller("GET", RELATIONSHIPS, query_string={"from": "2026-11-01"}),
+    ]
+
+    for answer in refused:
+        shown = {name for name in answer.headers.keys() if name.startswith("X-Quota")}  # noqa: SIM118
+        assert (answer.status_code, shown) == (400, QUOTA_HEADERS)
+    assert "X-Quota-Turns-Used" not in caller.record({}).headers
+    assert "X-Quota-Turns-Used" not in caller.list_(limit=0).headers
 
 
 def test_relationships_take_no_parameters(caller: Caller) -> None:

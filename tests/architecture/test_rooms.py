@@ -32,10 +32,7 @@ ROOMS = {
 LATE_IMPORTS = {
     "app/backends/__init__.py": "a backend is optional until the settings ask for it",
     "app/cli/archive.py": "rich is slow to import and only progress bars need it",
-    "app/cli/turns.py": "rich is slow to import and only progress bars need it",
-    "app/cli/output.py": "rich is slow to import and only tables need it",
-    "app/cli/quota.py": "rich is slow to import and only progress bars need it",
-    "app/cli/demo.py": "rich is slow to import and only progress bars need it",
+    "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
 }
 SERVICE_FILES = [
     file for file in source_files() if not file.path.startswith(("tests/", "scripts/"))

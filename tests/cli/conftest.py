@@ -8,6 +8,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from tests.callers import Caller, hire
+
 Run = Callable[..., Result]
 
 
@@ -35,3 +37,15 @@ def organization_id(answer: Callable[..., Any]) -> str:
     """An organization on the plan `pro`."""
     made: str = answer("org", "create", "Acme", "--plan", "pro")["id"]
     return made
+
+
+@pytest.fixture
+def caller(memory_app: Flask) -> Caller:
+    """Whose turns are brought in and archived."""
+    return hire(memory_app)
+
+
+@pytest.fixture
+def import_(run: Run, caller: Caller) -> Callable[..., Result]:
+    """Imports a file for `caller`."""
+    return lambda file, *words: run("turns", "import", caller.organization.id, str(file), *words)

@@ -1,60 +1,25 @@
 """`flask turns import`: history goes in once, charges nothing, and bad lines are named."""
 
-import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from pymongo.errors import AutoReconnect
 
 from app.backends import Backend
+from app.cli import turns as turns_command
+from app.interactions.history import HistoryImport, Import, ImportOutcome
+from app.interactions.model import Turn
 from app.tenancy.model import Environment
 from tests.callers import Caller, hire
-from tests.turns import DAY_MS, Body, at, body, now_ms, whole
+from tests.cli.imports import counts, csv_file, ndjson, old
+from tests.turns import body, whole
 
 Run = Callable[..., Result]
-HEAD = [
-    *("turn_id", "occurred_at", "mode", "status", "user_id", "relationship_id", "personality_id"),
-    *("latency_ms", "usage.turns_consumed", "inferred_emotional_state.primary"),
-    *("inferred_emotional_state.confidence", "memory.consulted", "guardrails.applied"),
-]
-
-
-@pytest.fixture
-def caller(memory_app: Flask) -> Caller:
-    return hire(memory_app)
-
-
-@pytest.fixture
-def import_(run: Run, caller: Caller) -> Callable[..., Result]:
-    return lambda file, *words: run("turns", "import", caller.organization.id, str(file), *words)
-
-
-def ndjson(folder: Path, *lines: Body | str) -> Path:
-    """A file with these lines."""
-    file = folder / "turns.ndjson"
-    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
-    file.write_text("\n".join(texts) + "\n")
-    return file
-
-
-def csv_file(folder: Path, *rows: list[Any], head: list[str] = HEAD) -> Path:
-    file = folder / "turns.csv"
-    with file.open("w", newline="") as stream:
-        csv.writer(stream).writerows([head, *rows])
-    return file
-
-
-def counts(result: Result) -> dict[str, int]:
-    told: dict[str, int] = json.loads(result.stdout)
-    return told
-
-
-def old(days: int, **changes: Any) -> Body:
-    return at(now_ms() - days * DAY_MS, **changes)
 
 
 def test_history_is_stored_and_a_second_time_adds_nothing(
@@ -154,7 +119,7 @@ def test_an_unknown_column_is_named_before_anything_is_stored(
 ) -> None:
     result = import_(csv_file(tmp_path, ["hello"], head=["message"]))
     assert result.exit_code == 1
-    assert "line 1: no turn has a field message" in result.stderr
+    assert "line 1: no turn has a field `message`" in result.stderr
     assert caller.rows_count() == 0
 
 
@@ -171,10 +136,51 @@ def test_other_files_are_refused(import_: Callable[..., Result], tmp_path: Path)
     file.write_text("")
     result = import_(file)
     assert result.exit_code == 2
-    assert "must end in .ndjson or .csv" in result.stderr
+    assert "must end in .ndjson, .jsonl, .csv" in result.stderr
 
 
 def test_an_unknown_organization_is_named(run: Run, tmp_path: Path) -> None:
     result = run("turns", "import", "org_none", str(ndjson(tmp_path)))
     assert result.exit_code == 1
     assert "flask org list" in result.stderr
+
+
+def test_what_was_imported_is_archived_at_once(
+    import_: Callable[..., Result], answer: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = ndjson(tmp_path, old(100), old(10), whole())
+
+    first, again = import_(file, "--json"), import_(file, "--json")
+
+    assert [json.loads(result.stdout)["archived"] for result in (first, again)] == [3, 0]
+    assert answer("archive", "status")["open_turns"] == 0
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt("secret"), AutoReconnect("secret")])
+def test_an_import_that_is_stopped_tells_how_far_it_came_and_may_go_on(
+    import_: Callable[..., Result],
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    stop: BaseException,
+) -> None:
+    file = ndjson(tmp_path, *(old(1) for _ in range(1_200)))
+    store_many = HistoryImport.store_many
+
+    def stopped(self: HistoryImport, target: Import, good: Sequence[Turn]) -> list[ImportOutcome]:
+        if len(good) < 1_000:
+            raise stop
+        return store_many(self, target, good)
+
+    monkeypatch.setattr(turns_command, "ARCHIVE_EVERY_COUNT", 1_000)
+    with monkeypatch.context() as patched:
+        patched.setattr(HistoryImport, "store_many", stopped)
+        result = import_(file, "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"new": 1_000, "known": 0, "rejected": 0, "archived": 1_000}
+    assert "give the same file again" in result.stderr
+    assert "Traceback" not in result.output
+    assert "secret" not in result.output
+    assert counts(import_(file, "--json")) == {"new": 200, "known": 1_000, "rejected": 0}
+    assert caller.rows_count() == 1_200
