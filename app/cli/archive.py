@@ -1,22 +1,19 @@
 """`flask archive`: folds turns into the days' roll-ups, so that they may expire."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import click
 import structlog
 
 from app.admission.clock import LedgerClock
-from app.cli.output import OperatorGroup, json_option, print_record
+from app.cli.output import OperatorGroup, json_option, print_record, progress_bar
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
 from app.http.provide import provided
 from app.schema import require_schema
-from app.usage.upkeep import Upkeep
+from app.usage.upkeep import Upkeep, Waiting
 
-WATCH_EVERY_S = 60
 _log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
@@ -31,8 +28,9 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
     The exit code is 1 if a day could not be archived; the log says why.
     """
     require_schema()
-    with _progress() as report:
-        fold = provided(Upkeep).run(report)
+    upkeep = provided(Upkeep)
+    with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
+        fold = upkeep.run(report)
     print_record(asdict(fold), as_json=as_json)
     if fold.days_failed:
         ctx.exit(1)
@@ -42,7 +40,7 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 def watch() -> None:
     """The worker: archive and reconcile quotas each minute, until SIGTERM."""
     require_schema()
-    Watch(WATCH_EVERY_S).run(_log_pass)
+    Watch().run(_log_pass)
 
 
 @group.command("status")
@@ -53,7 +51,7 @@ def status(*, as_json: bool) -> None:
     upkeep = provided(Upkeep)
     waiting = upkeep.waiting()
     record = asdict(upkeep.health()) | {
-        "open_turns": sum(day.turns for day in waiting),
+        "open_turns": _count(waiting),
         "open_days": len(waiting),
         "oldest_open_day": min((day.day for day in waiting), default=None),
     }
@@ -72,16 +70,5 @@ def _log_pass(wait: Callable[[float], None]) -> None:
     log_reconciliation(wait)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """A bar for whoever looks on; of each batch it is told how many turns it was."""
-    if not sys.stderr.isatty():
-        yield lambda turns: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    total = sum(day.turns for day in provided(Upkeep).waiting())
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Archiving turns", total=total)
-        yield lambda turns: bar.advance(task, turns)
+def _count(waiting: Iterable[Waiting]) -> int:
+    return sum(day.turns for day in waiting)

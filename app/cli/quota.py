@@ -29,7 +29,6 @@ from app.tenancy.service import Organizations
 from app.usage.upkeep import Upkeep
 
 BAR_STEPS_PER_S = 10
-WATCH_EVERY_S = 60
 NOTHING_TO_RECONCILE = (
     "Nothing to reconcile: no account has counters in Redis, or another pass is at work on them."
 )
@@ -62,7 +61,7 @@ def reconcile(*, is_watch: bool, as_json: bool) -> None:
     if is_watch and as_json:
         raise click.UsageError("--watch answers in log lines: leave out --json or --watch.")
     if is_watch:
-        Watch(WATCH_EVERY_S).run(log_reconciliation)
+        Watch().run(log_reconciliation)
         return
     reconciler = provided(Reconciler)
     done = reconciler.reconcile(reconciler.list_accounts(), _wait_with_bar)

@@ -9,6 +9,7 @@ import structlog
 
 from app.backends import OUTAGES
 
+EVERY_S = 60
 _log = structlog.get_logger("turnledger.worker")
 
 
@@ -19,7 +20,7 @@ class Stopped(Exception):
 class Watch:
     """Repeats one piece of work; a store that is ill costs one pass, not the worker."""
 
-    def __init__(self, every_s: float) -> None:
+    def __init__(self, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
         self._stop = Event()
 

@@ -27,6 +27,7 @@ class ArchiveSchema(AnswerSchema):
     """How late the archive is."""
 
     lag_s = fields.Integer()
+    sweep_age_s = fields.Integer(allow_none=True)
     over_retained_turns = fields.Integer()
 
 

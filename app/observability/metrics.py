@@ -48,7 +48,8 @@ _COUNTED = {
 }
 _READ = {
     "archive_lag_seconds": "How long ago the archive last left nothing behind; 0 if nothing waits.",
-    "over_retained_turns": "Turns older than 181 days that are still stored, counted up to 1,000.",
+    "archive_sweep_age_seconds": "How long ago the archive last looked at all and left nothing.",
+    "over_retained_turns": "Turns kept beyond 181 days and an hour, counted up to 1,000.",
 }
 
 blueprint = Blueprint("metrics", __name__, description="For operators.")

@@ -31,7 +31,6 @@ ROOMS = {
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
     "app/backends/__init__.py": "a backend is optional until the settings ask for it",
-    "app/cli/archive.py": "rich is slow to import and only progress bars need it",
     "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
 }
 SERVICE_FILES = [

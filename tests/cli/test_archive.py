@@ -12,7 +12,7 @@ from flask import Flask
 from app.backends import Backend
 from app.http.provide import provided
 from app.usage.store import UsageStore
-from tests.callers import Caller, Clock, hire
+from tests.callers import Caller, Clock
 from tests.turns import DAY_MS, at, stateful
 
 Answer = Callable[..., Any]
@@ -24,11 +24,6 @@ FOLDED = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0}
 @pytest.fixture
 def clock(memory_app: Flask) -> Clock:
     return Clock(memory_app)
-
-
-@pytest.fixture
-def caller(memory_app: Flask) -> Caller:
-    return hire(memory_app)
 
 
 def totals(caller: Caller) -> dict[str, int]:
