@@ -7,11 +7,23 @@ from typing import Any
 
 import fakeredis
 import mongomock
+import mongomock.collection
+import mongomock.database
 from pymongo.database import Database
 
 from app.backends import Backend
 
 DATABASE = "turnledger"
+
+
+class _Collection(mongomock.collection.Collection):
+    """A collection that takes the hints of updates, which it has no use for."""
+
+    def _update(self, *arguments: Any, hint: str | None = None, **options: Any) -> Any:
+        return super()._update(*arguments, **options)  # type: ignore[no-untyped-call]
+
+
+mongomock.database.Collection = _Collection  # type: ignore[attr-defined]
 
 
 def connect() -> Backend:

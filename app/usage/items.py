@@ -1,9 +1,10 @@
 """Aggregates and usage as they are told."""
 
+from datetime import date
 from typing import Any
 
 from app.admission.decision import QuotaState
-from app.http.instants import format_ms, format_us
+from app.http.instants import format_us
 from app.interactions.model import STATUSES
 from app.tenancy.model import OveragePolicy
 from app.usage.service import Slice
@@ -16,8 +17,8 @@ def usage_item(slice_: Slice) -> Item:
     """A bucket of turns on the wire."""
     bucket, rollup = slice_.bucket, slice_.rollup
     return {
-        "period_start": format_ms(bucket.start_ms) if bucket else None,
-        "period_end": format_ms(bucket.end_ms) if bucket else None,
+        "period_start": _midnight(bucket.start) if bucket else None,
+        "period_end": _midnight(bucket.end) if bucket else None,
         "total_turns": rollup.total_turns,
         "turns_consumed": rollup.turns_consumed,
         "complete": slice_.is_complete,
@@ -59,6 +60,10 @@ def relationships_item(quota: QuotaState) -> Item:
         "remaining": _remaining(limit, used),
         **_period(quota),
     }
+
+
+def _midnight(day: date) -> str:
+    return f"{day.isoformat()}T00:00:00.000Z"
 
 
 def _remaining(limit: int | None, used: int) -> int | None:

@@ -9,7 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from app.usage.rollups import MAPS, SUMS, Document, Rollup, bucket_of, rollup_from
+from app.usage.histogram import bucket_of
+from app.usage.rollups import MAPS, SUMS, Document, Rollup, rollup_from
 
 _FACTS = {
     "by_status": "$status",

@@ -5,36 +5,30 @@ to weeks, months and ranges. Averages and percentiles are derived last. It holds
 relationship or a turn.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
-Counts = Mapping[str, int]
-Histogram = Mapping[int, int]
-Document = dict[str, Any]
+from app.usage import histogram
+from app.usage.histogram import PackedHistogram, packed
 
-# Buckets of latencies in each doubling; below twice as many milliseconds every value has its own.
-SUB_BUCKETS = 32
-_PRECISION_BITS = SUB_BUCKETS.bit_length()
-# A percentile is off by at most this share of itself: half a bucket's width.
-MAX_RELATIVE_ERROR = 1 / (2 * SUB_BUCKETS)
+Counts = Mapping[str, int]
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
     """Counts and sums over some turns; `Rollup()` is that of none.
 
-    `latency_histogram` counts turns by `bucket_of` their latency, the other maps by name.
+    `latency_histogram` counts turns by `histogram.bucket_of` their latency, the other maps by name.
     """
 
     by_status: Counts = field(default_factory=dict)
     personalities: Counts = field(default_factory=dict)
     emotions: Counts = field(default_factory=dict)
     models: Counts = field(default_factory=dict)
-    latency_histogram: Histogram = field(default_factory=dict)
+    latency_histogram: histogram.Counts = field(default_factory=dict)
     latency_sum_ms: int = 0
     turns_consumed: int = 0
     input_tokens: int = 0
@@ -48,7 +42,7 @@ class Rollup:
     @property
     def latency_count(self) -> int:
         """Turns whose latency is known."""
-        return sum(self.latency_histogram.values())
+        return packed(self.latency_histogram).total
 
     @property
     def average_latency_ms(self) -> float | None:
@@ -59,17 +53,13 @@ class Rollup:
     def latency_percentiles_ms(self, *percents: int) -> list[int | None]:
         """The latencies that so many percent of the turns do not exceed; None without turns.
 
-        Exact below 64 ms, above it within `MAX_RELATIVE_ERROR`.
+        Exact below 64 ms, above it within `histogram.MAX_RELATIVE_ERROR`.
         """
-        buckets = sorted(self.latency_histogram)
-        if not buckets:
-            return [None] * len(percents)
-        reached = list(accumulate(self.latency_histogram[bucket] for bucket in buckets))
-        ranks = (-(-reached[-1] * percent // 100) for percent in percents)
-        return [middle_of(buckets[bisect_left(reached, rank)]) for rank in ranks]
+        return packed(self.latency_histogram).percentiles_ms(*percents)
 
 
-MAPS = ("by_status", "personalities", "emotions", "models", "latency_histogram")
+NAMED_MAPS = ("by_status", "personalities", "emotions", "models")
+MAPS = (*NAMED_MAPS, "latency_histogram")
 SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
 
 
@@ -95,37 +85,30 @@ def rollup_from(maps: Mapping[str, Mapping[Any, int]], sums: Mapping[str, int]) 
     return Rollup(**values)
 
 
-def bucket_of(latency_ms: int) -> int:
-    """The number of the histogram's bucket, growing with the latency."""
-    octave = max(latency_ms.bit_length() - _PRECISION_BITS, 0)
-    return SUB_BUCKETS * octave + (latency_ms >> octave)
+def to_update(rollup: Rollup, before: histogram.Counts) -> Document:
+    """The update that adds a roll-up to a document whose histogram is `before`.
 
-
-def middle_of(bucket: int) -> int:
-    """The latency that stands for a bucket, milliseconds."""
-    octave = max(bucket // SUB_BUCKETS - 1, 0)
-    return (bucket - SUB_BUCKETS * octave << octave) + ((1 << octave) - 1) // 2
-
-
-def to_increments(rollup: Rollup) -> dict[str, int]:
-    """What to add to which path of a document that holds a roll-up."""
+    Counts and sums are added by the database. The histogram is written as a whole, so nobody else
+    may have changed it since it was read.
+    """
     increments = {name: getattr(rollup, name) for name in SUMS}
-    for name in MAPS:
+    for name in NAMED_MAPS:
         for key, count in getattr(rollup, name).items():
-            increments[f"{name}.{_escaped(str(key))}"] = count
-    return increments
+            increments[f"{name}.{_escaped(key)}"] = count
+    both = Counter(dict(before)) + Counter(dict(rollup.latency_histogram))
+    return {"$inc": increments, "$set": {"latency_histogram": packed(both).data}}
+
+
+def histogram_of(document: Document) -> PackedHistogram:
+    """The histogram that a document holds."""
+    return PackedHistogram(document.get("latency_histogram", b""))
 
 
 def from_document(document: Document) -> Rollup:
     """The roll-up that a document holds; what was never added counts as nothing."""
-    maps: dict[str, Any] = {
-        name: {_restored(key): count for key, count in document.get(name, {}).items()}
-        for name in MAPS
-        if name != "latency_histogram"
-    }
-    histogram = document.get("latency_histogram", {})
-    maps["latency_histogram"] = {int(bucket): count for bucket, count in histogram.items()}
-    return rollup_from(maps, document)
+    values: dict[str, Any] = {name: document.get(name, 0) for name in SUMS}
+    values |= {name: _restored(document.get(name, {})) for name in NAMED_MAPS}
+    return Rollup(**values, latency_histogram=histogram_of(document))
 
 
 def _escaped(name: str) -> str:
@@ -133,7 +116,10 @@ def _escaped(name: str) -> str:
     return name.replace("%", "%25").replace(".", "%2E").replace("$", "%24")
 
 
-def _restored(name: str) -> str:
-    if "%" not in name:  # nearly always
-        return name
-    return name.replace("%24", "$").replace("%2E", ".").replace("%25", "%")
+def _restored(counts: Counts) -> Counts:
+    if "%" not in "".join(counts):  # nearly always
+        return counts
+    return {
+        name.replace("%24", "$").replace("%2E", ".").replace("%25", "%"): count
+        for name, count in counts.items()
+    }

@@ -1,6 +1,6 @@
 """Aggregates and usage: the archive's days and the turns that are not in it yet, told by bucket."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from app.admission.decision import QuotaState
@@ -10,10 +10,14 @@ from app.interactions.model import Filters
 from app.usage.buckets import Bucket, Grouping, Range
 from app.usage.ranges import archive_range, require_few_buckets, trailing_range
 from app.usage.rollups import Rollup, merged
-from app.usage.store import UsageStore
+from app.usage.store import UsageDay, UsageStore
 
 # A commit for a day comes once a minute; whoever meets more is told to come again.
 _ATTEMPTS = 5
+# What usage tells of a roll-up.
+_OF_USAGE = ("by_status", "turns_consumed")
+# What aggregates tell.
+_OF_AGGREGATES = (*_OF_USAGE, "personalities", "emotions", "latency_sum_ms", "latency_histogram")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class UsageService:
         """
         asked = trailing_range(filters.from_ms, filters.to_ms, now_ms)
         if filters.user_id is None and filters.relationship_id is None:
-            days = self._days(account, asked)
+            days = self._days(account, asked, _OF_AGGREGATES)
         else:
             days = self._raw_days(account, filters, asked)
         if grouping is not None:
@@ -63,12 +67,15 @@ class UsageService:
         """
         found = archive_range(asked.from_ms, asked.to_ms, period, now_ms)
         require_few_buckets(found, grouping)
-        return _slices(self._days(account, found), found, grouping, now_ms)
+        return _slices(self._days(account, found, _OF_USAGE), found, grouping, now_ms)
 
-    def _days(self, account: str, asked: Range) -> dict[str, Rollup]:
-        """The roll-up of each day with turns: whole days by the archive, parts of days by rows."""
+    def _days(self, account: str, asked: Range, parts: Collection[str]) -> dict[str, Rollup]:
+        """The roll-up of each day with turns: whole days by the archive, parts of days by rows.
+
+        Of the roll-ups only `parts` are sure to be there.
+        """
         ends, whole = asked.split()
-        days = self._whole_days(account, whole) if whole else {}
+        days = self._whole_days(account, whole, parts) if whole else {}
         for end in ends:
             days |= self._raw_days(account, Filters(), end)
         return days
@@ -77,34 +84,37 @@ class UsageService:
         first, before = first_ulid(asked.start_ms), first_ulid(asked.end_ms)
         return self._store.sum_raw(account, filters, first, before)
 
-    def _whole_days(self, account: str, asked: Range) -> dict[str, Rollup]:
+    def _whole_days(self, account: str, asked: Range, parts: Collection[str]) -> dict[str, Rollup]:
         """The archived and the live turns of each day, every turn once.
 
-        A turn moves from the live ones to the archived ones by a commit, which raises its day's
-        revision. So a day is true whose revision stood still; the others are read again.
+        A turn that is not open when `live_days` looks is archived, and is read with its day
+        afterwards. A turn moves from the live ones to the archived ones by a commit, which raises
+        its day's revision: a live day is true if its revision stood still, else it is read again.
         """
         first, last = asked.first_day.isoformat(), asked.last_day.isoformat()
-        found: dict[str, Rollup] = {}
+        live_days = self._store.live_days(account, first, last)
+        archived = self._archived(account, first, last, parts)
+        found = {name: day.rollup for name, day in archived.items()}
+        if not live_days:
+            return found
         for _ in range(_ATTEMPTS):
-            archived = {day.day: day for day in self._store.days(account, first, last)}
-            committed = {name: day.committed for name, day in archived.items()}
-            live = self._store.sum_open(account, committed, first, last)
-            found |= _joined({name: day.rollup for name, day in archived.items()}, live)
-            revisions = self._store.revisions(account, first, last)
-            moved = [
-                name
-                for name, revision in revisions.items()
-                if revision != (archived[name].revision if name in archived else 0)
+            before = [archived.get(name, UsageDay(name)) for name in live_days]
+            live = self._store.sum_open(account, {day.day: day.committed for day in before})
+            found |= {day.day: merged([day.rollup, live.get(day.day, Rollup())]) for day in before}
+            archived = self._archived(account, live_days[0], live_days[-1], parts)
+            live_days = [
+                day.day
+                for day in before
+                if day.revision != archived.get(day.day, UsageDay(day.day)).revision
             ]
-            if not moved:
+            if not live_days:
                 return found
-            first, last = min(moved), max(moved)
         raise Problem.unavailable()
 
-
-def _joined(one: Mapping[str, Rollup], other: Mapping[str, Rollup]) -> dict[str, Rollup]:
-    both = one.keys() & other.keys()
-    return {**one, **other, **{day: merged([one[day], other[day]]) for day in both}}
+    def _archived(
+        self, account: str, first: str, last: str, parts: Collection[str]
+    ) -> dict[str, UsageDay]:
+        return {day.day: day for day in self._store.days(account, first, last, parts)}
 
 
 def _slices(

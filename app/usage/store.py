@@ -8,7 +8,7 @@ that has. The protocol is in `app.usage.archive`.
 
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +19,9 @@ from pymongo.database import Database
 from app.interactions.model import Filters
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
+from app.usage.histogram import PackedHistogram
 from app.usage.pipeline import by_day, rollups_of
-from app.usage.rollups import Document, Rollup, from_document, merged, to_increments
+from app.usage.rollups import Document, Rollup, from_document, histogram_of, merged, to_update
 
 COLLECTION = "usage_daily"
 PERIODS = "usage_period"
@@ -28,6 +29,11 @@ UPKEEP = "upkeep"
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _IS_OPEN = {"$gte": 0}
+# A year of days comes in one round trip.
+_ONE_BATCH = 400
+_OF_EACH_DAY = ("day", "committed", "revision")
+# On a day that is all open every index looks as good, and most lead all over the account.
+_BY_OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +45,21 @@ class UsageDay:
     """
 
     day: str
-    committed: tuple[int, ...]
-    revision: int
-    rollup: Rollup
+    committed: tuple[int, ...] = ()
+    revision: int = 0
+    rollup: Rollup = field(default_factory=Rollup)
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A number that nobody else has for this day, and what was committed when it was given."""
+    """A number that nobody else has for this day, and what the day held when it was given.
+
+    While it is the day's last number, nobody else can commit: what the day held is still true.
+    """
 
     number: int
     committed: tuple[int, ...]
+    latency_histogram: PackedHistogram = field(default_factory=PackedHistogram)
 
 
 class UsageStore:
@@ -73,34 +83,33 @@ class UsageStore:
 
     # What answers are made of.
 
-    def days(self, account: str, first_day: str, last_day: str) -> list[UsageDay]:
-        """The archived days from `first_day` to `last_day`, both included, oldest first."""
-        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
-        return [_usage_day(found) for found in self._days.find(chosen).sort("day", ASCENDING)]
+    def days(
+        self, account: str, first_day: str, last_day: str, parts: Group[str] = ()
+    ) -> list[UsageDay]:
+        """The archived days from `first_day` to `last_day`, both included, oldest first.
 
-    def revisions(self, account: str, first_day: str, last_day: str) -> dict[str, int]:
-        """The revision of each archived day in the range."""
-        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
-        found = self._days.find(chosen, {"_id": 0, "day": 1, "revision": 1})
-        return {day["day"]: day.get("revision", 0) for day in found}
-
-    def sum_open(
-        self, account: str, committed: Mapping[str, Group[int]], first_day: str, last_day: str
-    ) -> dict[str, Rollup]:
-        """The live turns of each day that has some: open, and their fence not committed.
-
-        `committed` holds the committed fences of each day; a day that is not in it has none. A
-        claim raises a turn's `open`, so it moves ahead in this index and never back: the scan
-        forwards may meet it twice but cannot miss it.
+        With `parts` only these of a roll-up's counts and sums are read, the others are nothing.
         """
-        chosen = {
-            "account": account,
-            "day": {"$gte": first_day, "$lte": last_day},
-            "open": _IS_OPEN,
-        }
+        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
+        shown = dict.fromkeys((*_OF_EACH_DAY, *parts), 1) if parts else None
+        found = self._days.find(chosen, shown).sort("day", ASCENDING).batch_size(_ONE_BATCH)
+        return [_usage_day(document) for document in found]
+
+    def live_days(self, account: str, first_day: str, last_day: str) -> list[str]:
+        """The days that have open turns, in order; as many look-ups as such days."""
+        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
+        return sorted(self._rows.distinct("day", chosen | {"open": _IS_OPEN}))
+
+    def sum_open(self, account: str, committed: Mapping[str, Group[int]]) -> dict[str, Rollup]:
+        """The live turns of each day in `committed` that has some: open, their fence not committed.
+
+        `committed` holds the committed fences of the days. A claim raises a turn's `open`, so it
+        moves ahead in this index and never back: the scan forwards may meet it twice but cannot
+        miss it.
+        """
         live: dict[str, Rollup] = {}
-        for day in sorted(self._rows.distinct("day", chosen)):
-            fences = _IS_OPEN | {"$nin": sorted(committed.get(day, ()))}
+        for day, numbers in committed.items():
+            fences = _IS_OPEN | {"$nin": sorted(numbers)}
             turns = by_day({"account": account, "day": day, "open": fences}, moving=True)
             live |= rollups_of(self._rows.aggregate(turns, hint="open"))
         return live
@@ -143,11 +152,11 @@ class UsageStore:
         found: Any = self._days.find_one_and_update(
             {"account": account, "day": day},
             {"$inc": {"fence": 1}},
-            {"fence": 1, "committed": 1},
+            {"fence": 1, "committed": 1, "latency_histogram": 1},
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return Fence(found["fence"], tuple(found.get("committed", ())))
+        return Fence(found["fence"], tuple(found.get("committed", ())), histogram_of(found))
 
     def claim_left(self, account: str, day: str, fence: Fence) -> int:
         """Mark the turns that others have claimed and not committed with the fence's number.
@@ -167,22 +176,21 @@ class UsageStore:
         return self._claim(new, fence)
 
     def _claim(self, chosen: Document, fence: Fence) -> int:
-        return self._rows.update_many(chosen, {"$set": {"open": fence.number}}).modified_count
+        return self._update(chosen, {"$set": {"open": fence.number}})
 
     def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
         """The roll-up of the turns that carry the fence's number."""
         chosen = {"account": account, "day": day, "open": fence.number}
-        return merged(self._sum(chosen).values())
+        return merged(self._sum(chosen, hint=_BY_OPEN).values())
 
     def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
         """Add `rollup` to the day; False if somebody has taken a newer fence.
 
         The fences that were committed before are dropped: no turn may carry them any more.
         """
-        change = {
-            "$inc": to_increments(rollup) | {"revision": 1},
-            "$set": {"committed": [fence.number]},
-        }
+        change = to_update(rollup, fence.latency_histogram)
+        change["$inc"]["revision"] = 1
+        change["$set"]["committed"] = [fence.number]
         chosen = {"account": account, "day": day, "fence": fence.number}
         return self._days.update_one(chosen, change).modified_count == 1
 
@@ -195,7 +203,10 @@ class UsageStore:
             return 0
         chosen = {"account": account, "day": day, "open": {"$in": sorted(fences)}}
         change = {"$unset": {"open": ""}, "$set": {"expires_at": expires_at}}
-        return self._rows.update_many(chosen, change).modified_count
+        return self._update(chosen, change)
+
+    def _update(self, chosen: Document, change: Document) -> int:
+        return self._rows.update_many(chosen, change, hint=_BY_OPEN).modified_count
 
     # What does not add up from day to day.
 

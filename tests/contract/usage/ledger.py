@@ -8,7 +8,8 @@ from pymongo.database import Database
 
 from app.interactions.store import Insertion, InteractionStore
 from app.usage.archive import Archiver
-from app.usage.rollups import Rollup, bucket_of, merged
+from app.usage.histogram import bucket_of
+from app.usage.rollups import Rollup, merged
 from app.usage.store import UsageStore
 from tests.turns import Body, new_account, row
 
@@ -35,8 +36,9 @@ class Books:
     def told(self) -> dict[str, Rollup]:
         """The roll-up of each day: what is archived and what is live."""
         archived = self.store.days(self.account, *ALWAYS)
-        committed = {day.day: day.committed for day in archived}
-        live = self.store.sum_open(self.account, committed, *ALWAYS)
+        committed = dict.fromkeys(self.store.live_days(self.account, *ALWAYS), ())
+        committed |= {day.day: day.committed for day in archived}
+        live = self.store.sum_open(self.account, committed)
         days = {day.day: merged([day.rollup, live.pop(day.day, Rollup())]) for day in archived}
         return {day: rollup for day, rollup in (days | live).items() if rollup != Rollup()}
 

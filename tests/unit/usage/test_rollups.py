@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.usage.rollups import (
-    MAX_RELATIVE_ERROR,
-    Rollup,
-    bucket_of,
-    from_document,
-    merged,
-    middle_of,
-    to_increments,
-)
+from app.usage.histogram import MAX_RELATIVE_ERROR, bucket_of, middle_of, packed
+from app.usage.rollups import Rollup, from_document, histogram_of, merged, to_update
 
 DAY_MS = 86_400_000
 latencies = st.one_of(st.integers(0, 200), st.integers(0, DAY_MS))
@@ -50,7 +43,9 @@ def stored(*added: Rollup) -> dict[str, Any]:
     """A document to which the database has added roll-ups, path by path."""
     document: dict[str, Any] = {}
     for rollup in added:
-        for path, value in to_increments(rollup).items():
+        update = to_update(rollup, histogram_of(document))
+        document |= update["$set"]
+        for path, value in update["$inc"].items():
             *parts, name = path.split(".")
             place = document
             for part in parts:
@@ -81,7 +76,18 @@ def test_what_is_added_to_a_document_is_read_back_whatever_the_names(
 
 @given(rollups())
 def test_no_name_can_lead_to_another_path(rollup: Rollup) -> None:
-    assert all(path.count(".") <= 1 and "$" not in path for path in to_increments(rollup))
+    assert all(path.count(".") <= 1 and "$" not in path for path in to_update(rollup, {})["$inc"])
+
+
+@given(st.lists(latencies, max_size=50))
+def test_a_packed_histogram_is_the_same_histogram(values: list[int]) -> None:
+    counts = histogram(values)
+    small = packed(counts)
+
+    assert dict(small) == counts
+    assert small.total == len(values)
+    assert packed(small) is small
+    assert bucket_of(10 * DAY_MS) not in small
 
 
 @given(latencies)
