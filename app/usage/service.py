@@ -15,8 +15,15 @@ from app.usage.store import UsageDay, UsageStore
 # A day is committed once a minute, or every few seconds while the archive catches up; whoever meets
 # more is told to come again.
 _ATTEMPTS = 5
-# What usage tells of a roll-up.
+# What is told of a roll-up.
 _OF_USAGE = ("by_status", "turns_consumed")
+_OF_AGGREGATES = (
+    *_OF_USAGE,
+    "latency_sum_ms",
+    "latency_histogram",
+    "personalities",
+    "emotions",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class UsageService:
         """
         asked = trailing_range(filters.from_ms, filters.to_ms, now_ms)
         if filters.user_id is None and filters.relationship_id is None:
-            days = self._days(account, asked)
+            days = self._days(account, asked, _OF_AGGREGATES)
         else:
             days = self._raw_days(account, filters, asked)
         if grouping is not None:
@@ -68,10 +75,10 @@ class UsageService:
         require_few_buckets(found, grouping)
         return _slices(self._days(account, found, _OF_USAGE), found, grouping, now_ms)
 
-    def _days(self, account: str, asked: Range, parts: Collection[str] = ()) -> dict[str, Rollup]:
+    def _days(self, account: str, asked: Range, parts: Collection[str]) -> dict[str, Rollup]:
         """The roll-up of each day with turns: whole days by the archive, parts of days by rows.
 
-        If only some `parts` of the roll-ups are wanted, the others may be missing.
+        Only these `parts` of the roll-ups are wanted; the others may be missing.
         """
         ends, whole = asked.split()
         days = self._whole_days(account, whole, parts) if whole else {}

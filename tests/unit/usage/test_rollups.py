@@ -7,7 +7,7 @@ from bson import decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.usage.histogram import MAX_RELATIVE_ERROR, bucket_of, middle_of
+from app.usage.histogram import MAX_RELATIVE_ERROR, bucket_of, middle_of, packed
 from app.usage.rollups import (
     MAX_NAMES,
     NAMES,
@@ -76,6 +76,17 @@ def test_the_histogram_of_a_document_can_be_read_by_its_description() -> None:
     data = to_document(Rollup(latency_histogram={300: 2**40, 7: 1}))["latency_histogram"]
     words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
     assert words == [7, 300, 1, 2**40 + 1]
+
+
+@given(st.lists(latencies, max_size=50))
+def test_a_packed_histogram_is_the_same_histogram(values: list[int]) -> None:
+    counts = histogram(values)
+    small = packed(counts)
+
+    assert dict(small) == counts
+    assert small.total == len(values)
+    assert packed(small) is small
+    assert bucket_of(10 * DAY_MS) not in small
 
 
 @given(latencies)

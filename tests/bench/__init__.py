@@ -1,0 +1,1 @@
+"""Speed, measured side by side on the same machine in the same run: `scripts/bench`."""

@@ -1,0 +1,71 @@
+"""The arithmetic: samples of two sides taken alternately, ratios within pairs, floors and goals."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement of one side: the figure that is compared, and what goes beside it."""
+
+    figure: float
+    beside: Mapping[str, float] = field(default_factory=dict)
+
+
+Side = Callable[[], Sample]
+Pair = tuple[Sample, Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a ratio must reach (`floor`) and should reach (`goal`); `is_cost`: less is better."""
+
+    floor: float
+    goal: float
+    is_cost: bool = False
+
+    def is_met(self, ratio: float) -> bool:
+        """Whether the floor holds."""
+        return ratio <= self.floor if self.is_cost else ratio >= self.floor
+
+    def is_reached(self, ratio: float) -> bool:
+        """Whether the goal is reached, too."""
+        return ratio <= self.goal if self.is_cost else ratio >= self.goal
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A case beside one peer: `bar` is None if the ratio is only told."""
+
+    case: str
+    peer: str
+    unit: str
+    pairs: Sequence[Pair]
+    bar: Bar | None
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours by theirs, pair by pair."""
+        return [ours.figure / theirs.figure for ours, theirs in self.pairs]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios."""
+        return median(self.ratios)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the floor holds, if there is one."""
+        return self.bar is None or self.bar.is_met(self.ratio)
+
+    def middle(self, side: int, name: str | None = None) -> float:
+        """The median of our (0) or their (1) figures, or of what goes beside them as `name`."""
+        samples = [pair[side] for pair in self.pairs]
+        return median(each.beside[name] if name else each.figure for each in samples)
+
+
+def alternated(ours: Side, theirs: Side, count: int) -> list[Pair]:
+    """A B A B …: so many pairs, after one of each that does not count."""
+    ours(), theirs()
+    return [(ours(), theirs()) for _ in range(count)]

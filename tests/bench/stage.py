@@ -1,0 +1,84 @@
+"""What cases run on: a real mongod of their own, databases on it, and what is noted of the run."""
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pymongo
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+
+from app.backends.bundled import running_mongod
+from app.interactions.store import InteractionStore
+from app.usage.store import UsageStore
+
+Rows = Database[dict[str, Any]]
+CHUNK_COUNT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running mongod, and a client without time-outs that reads and writes as the service."""
+
+    url: str
+    mongod_id: int
+    client: MongoClient[dict[str, Any]]
+
+    def database(self, name: str) -> Rows:
+        """A database by name, read as the service reads it."""
+        return self.client.get_database(name, read_concern=ReadConcern("majority"))
+
+    def url_of(self, name: str) -> str:
+        """Where another process finds it."""
+        return self.url.replace("/turnledger?", f"/{name}?")
+
+    def load(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Store rows without indexes, which are made faster when the rows are there."""
+        rest = iter(rows)
+        while chunk := list(islice(rest, CHUNK_COUNT)):
+            self.client[name]["interactions"].insert_many(chunk, ordered=False)
+
+    def copy(self, source: str, name: str) -> Rows:
+        """A fresh copy of loaded rows, with the ledger's indexes and validator."""
+        self.client.drop_database(name)
+        target = {"$out": {"db": name, "coll": "interactions"}}
+        self.client[source]["interactions"].aggregate([target])
+        return self.furnished(name)
+
+    def furnished(self, name: str) -> Rows:
+        """The database with the ledger's indexes and validator."""
+        database = self.database(name)
+        InteractionStore(database).ensure_schema()
+        UsageStore(database).ensure_schema()
+        return database
+
+
+@contextmanager
+def standing() -> Iterator[Stage]:
+    """Start the servers; they end, and their data goes, with the block."""
+    with (
+        TemporaryDirectory(prefix="turnledger-bench-") as folder,
+        running_mongod(Path(folder), is_ephemeral=True) as server,
+        MongoClient[dict[str, Any]](server.url, tz_aware=True, w="majority") as client,
+    ):
+        yield Stage(server.url, server.process.pid, client)
+
+
+def notes(stage: Stage) -> dict[str, Any]:
+    """Versions and load of the machine, for whoever reads the figures later."""
+    return {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": platform.python_version(),
+        "pymongo": pymongo.version,
+        "mongod": stage.client.server_info()["version"],
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "load": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
+    }
