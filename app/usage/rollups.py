@@ -107,7 +107,7 @@ def histogram_of(document: Document) -> PackedHistogram:
 def from_document(document: Document) -> Rollup:
     """The roll-up that a document holds; what was never added counts as nothing."""
     values: dict[str, Any] = {name: document.get(name, 0) for name in SUMS}
-    values |= {name: _restored(document.get(name, {})) for name in NAMED_MAPS}
+    values |= {name: _restored(document[name]) for name in NAMED_MAPS if name in document}
     return Rollup(**values, latency_histogram=histogram_of(document))
 
 

@@ -91,7 +91,7 @@ class UsageStore:
         With `parts` only these of a roll-up's counts and sums are read, the others are nothing.
         """
         chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
-        shown = dict.fromkeys((*_OF_EACH_DAY, *parts), 1) if parts else None
+        shown = {"_id": 0} | dict.fromkeys((*_OF_EACH_DAY, *parts), 1) if parts else None
         found = self._days.find(chosen, shown).sort("day", ASCENDING).batch_size(_ONE_BATCH)
         return [_usage_day(document) for document in found]
 
