@@ -68,8 +68,7 @@ class Bucket:
 
     def is_complete(self, asked: Range, now_ms: int) -> bool:
         """Whether all of it was asked for and is in the past: nothing is cut, nothing to come."""
-        is_whole = asked.start_ms <= self.start_ms and self.end_ms <= asked.end_ms
-        return is_whole and self.end_ms <= now_ms
+        return self.end_ms <= min(asked.end_ms, now_ms) and asked.start_ms <= self.start_ms
 
 
 def buckets_of(asked: Range, grouping: Grouping) -> list[Bucket]:
@@ -91,7 +90,7 @@ def day_of(at_ms: int) -> date:
 
 def start_ms(day: date) -> int:
     """The first instant of a UTC day, milliseconds since 1970."""
-    return (day - _EPOCH).days * DAY_MS
+    return (day.toordinal() - _EPOCH.toordinal()) * DAY_MS
 
 
 def _monday(day: date) -> date:

@@ -123,8 +123,8 @@ def to_document(rollup: Rollup) -> Document:
 
 def from_document(document: Document) -> Rollup:
     """The roll-up that a document holds; fields that are not there count as nothing."""
-    values: dict[str, Any] = {kind: _restored(document.get(kind, {})) for kind in NAMES}
-    values |= {name: document.get(name, 0) for name in SUMS}
+    values: dict[str, Any] = {name: document.get(name, 0) for name in SUMS}
+    values |= {kind: _restored(document[kind]) for kind in NAMES if kind in document}
     values["latency_histogram"] = PackedHistogram(document.get("latency_histogram", b""))
     return Rollup(**values)
 
