@@ -64,7 +64,7 @@ class Bucket:
 
     def days(self) -> Iterator[date]:
         """Every day of it, oldest first."""
-        return (self.start + timedelta(days=n) for n in range((self.end - self.start).days))
+        return map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal()))
 
     def is_complete(self, asked: Range, now_ms: int) -> bool:
         """Whether all of it was asked for and is in the past: nothing is cut, nothing to come."""

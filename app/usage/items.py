@@ -10,7 +10,8 @@ from app.tenancy.model import OveragePolicy
 from app.usage.service import Slice
 
 Item = dict[str, Any]
-_PERCENTILES = ("p50", "p95", "p99")
+_PERCENTS = (50, 95, 99)
+_NAMES = tuple(f"p{percent}" for percent in _PERCENTS)
 
 
 def usage_item(slice_: Slice) -> Item:
@@ -28,15 +29,12 @@ def usage_item(slice_: Slice) -> Item:
 
 def aggregate_item(slice_: Slice) -> Item:
     """The same with latencies, personalities and emotions."""
-    rollup = slice_.rollup
-    return usage_item(slice_) | {
-        "avg_latency_ms": rollup.average_latency_ms,
-        "latency_ms": dict(
-            zip(_PERCENTILES, rollup.latency_percentiles_ms(50, 95, 99), strict=True)
-        ),
-        "unique_personalities_count": rollup.personalities_count,
-        "primary_emotion_distribution": dict(rollup.emotions),
-    }
+    item, rollup = usage_item(slice_), slice_.rollup
+    item["avg_latency_ms"] = rollup.average_latency_ms
+    item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
+    item["unique_personalities_count"] = rollup.personalities_count
+    item["primary_emotion_distribution"] = rollup.emotions
+    return item
 
 
 def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:

@@ -47,7 +47,7 @@ class Rollup:
     @property
     def average_latency_ms(self) -> float | None:
         """The mean latency, or None without turns."""
-        count = packed(self.latency_histogram).total
+        count = self.total_turns  # every turn has a latency
         return self.latency_sum_ms / count if count else None
 
     def latency_percentiles_ms(self, *percents: int) -> list[int | None]:
@@ -124,7 +124,7 @@ def to_document(rollup: Rollup) -> Document:
 def from_document(document: Document) -> Rollup:
     """The roll-up that a document holds; fields that are not there count as nothing."""
     values: dict[str, Any] = {name: document.get(name, 0) for name in SUMS}
-    values |= {kind: _restored(document[kind]) for kind in NAMES if kind in document}
+    values |= {kind: _restored(document[kind]) for kind in NAMES if document.get(kind)}
     values["latency_histogram"] = PackedHistogram(document.get("latency_histogram", b""))
     return Rollup(**values)
 
