@@ -5,15 +5,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, wiring
 from app.accounts import routes as accounts
-from app.backends import Backend
-from app.http import error_page, errors, openapi, provide, request_id
+from app.backends import Backend, bounded, budget_s
+from app.http import deadlines, error_page, errors, openapi, provide, request_id
 from app.interactions import routes as interactions
 from app.observability import health, logging, metrics
+from app.turns import routes as turns
 from app.usage import routes as usage
 from config.settings import Settings
 
 # A named route stands before one that takes any name in its place.
-_ROOMS = (accounts, usage, interactions, health, metrics, error_page)
+_ROOMS = (accounts, usage, turns, interactions, health, metrics, error_page)
 
 
 def create_app(settings: Settings | None = None, backend: Backend | None = None) -> Flask:
@@ -29,7 +30,9 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     services = wiring.build(settings, backend)
     provide.init_app(app, services.all())
     request_id.init_app(app)
-    errors.init_app(app, settings.documentation_url, wiring.OUTAGES)
+    errors.init_app(app, settings.documentation_url, wiring.OUTAGES, services.note_outage)
+    store_budget_s = budget_s(settings.mongodb_timeout_ms)
+    deadlines.init_app(app, bounded, store_budget_s, settings.request_deadline_s)
     # What runs after a request runs in the reverse order: the log line is the last to see it.
     logging.init_app(app)
     metrics.init_app(app)

@@ -42,12 +42,14 @@ class Policy:
 
     `shows_quota` says that the quota is part of what the route tells: its headers are on success,
     and on a 400 of a route that only reads.
+    `needs_redis` closes the route while Redis is ill.
     """
 
     door: Door
     scope: Scope | None = None
     takes_query: bool = False
     shows_quota: bool = False
+    needs_redis: bool = False
 
 
 PROBE = Policy(Door.PROBE)
@@ -56,6 +58,9 @@ OPERATOR = Policy(Door.OPERATOR)
 READING = Policy(Door.METERED, Scope.READ)
 LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
 MANAGING = Policy(Door.METERED, Scope.ADMIN)
+# Keys are made and revoked by Redis's clock, and who may guess or flood here must be limited
+# exactly. Operators have `flask key` meanwhile.
+CHANGING_KEYS = replace(MANAGING, needs_redis=True)
 RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE, shows_quota=True)
 USAGE = Policy(Door.METERED, Scope.READ, shows_quota=True)
 
@@ -68,9 +73,9 @@ POLICIES: Mapping[str, Policy] = {
     "accounts.list_plans": PUBLIC,
     "accounts.me": READING,
     "accounts.list_api_keys": MANAGING,
-    "accounts.create_api_key": MANAGING,
+    "accounts.create_api_key": CHANGING_KEYS,
     "accounts.get_api_key": MANAGING,
-    "accounts.revoke_api_key": MANAGING,
+    "accounts.revoke_api_key": CHANGING_KEYS,
     "usage.aggregates": LISTING,
     "usage.turns": replace(USAGE, takes_query=True),
     "usage.active_relationships": USAGE,
@@ -78,6 +83,9 @@ POLICIES: Mapping[str, Policy] = {
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_many": RECORDING,
+    "turns.reserve": RECORDING,
+    "turns.complete": RECORDING,
+    "turns.cancel": RECORDING,
 }
 
 
@@ -116,17 +124,19 @@ class Access:
         elif policy.door is Door.OPERATOR:
             self._require_operator()
         elif policy.scope is not None:
-            self._enter_with_key(policy.door, policy.scope)
+            self._enter_with_key(policy, policy.scope)
         if policy.door is Door.RECORDING:
             parse_or_charge(refuse_query)
         elif policy.door is not Door.PROBE and not policy.takes_query:
             refuse_query()
 
-    def _enter_with_key(self, door: Door, scope: Scope) -> None:
+    def _enter_with_key(self, policy: Policy, scope: Scope) -> None:
         principal = self._authenticate()
         problem = _objection(principal, scope)
-        if door is Door.METERED or problem is not None:
-            self.admit()
+        if policy.door is Door.METERED or problem is not None:
+            decision = self.admit()
+            if problem is None and policy.needs_redis and decision.is_local:
+                problem = Problem.unavailable()
         if problem is not None:
             raise problem
 
@@ -169,13 +179,53 @@ class Access:
         g.decision = replace(current_decision(), quota=more.quota)
         return more
 
+    def reserve(self, charge: TurnCharge, hold_us: int) -> Decision:
+        """Charge the bucket and hold a place for a turn, in one atomic call.
+
+        Raises the 429 of the bucket, or of too many open reservations; not that of the quota.
+        """
+        g.decision = self._gate.reserve(current_principal(), charge, hold_us)
+        return require_admission(g.decision)
+
+    def complete(self, charge: TurnCharge, reserved_at_us: int) -> Decision:
+        """Charge the bucket and a turn that was reserved then; raises the 429 of the bucket."""
+        g.decision = self._gate.complete(current_principal(), charge, reserved_at_us)
+        return require_admission(g.decision)
+
+    def cancel(self, turn_key: str, reserved_at_us: int) -> Decision:
+        """Charge the bucket and give back what is reserved; raises the 429 of the bucket.
+
+        Problem `service_unavailable` while Redis is ill: nothing was given back.
+        """
+        g.decision = self._gate.cancel(current_principal(), turn_key, reserved_at_us)
+        decision = require_admission(g.decision)
+        if decision.is_local:
+            raise Problem.unavailable()
+        return decision
+
+    def withdraw(self, turn_key: str, reserved_at_us: int) -> None:
+        """Give back what this very request has reserved; show the counters as they are then.
+
+        Where Redis has fallen ill meanwhile it lapses by itself.
+        """
+        less = self._gate.cancel(
+            current_principal(), turn_key, reserved_at_us, tokens=0, is_remembered=False
+        )
+        g.decision = replace(current_decision(), quota=less.quota)
+
     def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
         """Take back charges of `decision`, and show the counters as they are after it."""
         quota = self._gate.refund(current_principal(), decision, indexes)
         g.decision = replace(current_decision(), quota=quota)
 
     def quota(self) -> QuotaState:
-        """The account's counters in its present period; the headers show the same."""
+        """The account's counters in its present period; the headers show the same.
+
+        Problem `service_unavailable` while Redis is ill: to count them in the ledger for whoever
+        asks would pass the illness on to MongoDB.
+        """
+        if current_decision().is_local:
+            raise Problem.unavailable()
         state = current_decision().quota or self._gate.quota(current_principal())
         g.decision = replace(current_decision(), quota=state)
         return state
@@ -184,11 +234,13 @@ class Access:
         """The instant at which a walk starts: later than every turn acknowledged so far.
 
         Without counters in Redis the decision knows only the clock, which may have stepped back;
-        then the ledger is asked, if it answers.
+        then the ledger is asked: through Redis, if it answers, or by itself while Redis is ill.
         """
         decision = current_decision()
         if decision.quota is not None:
             return decision.now_us
+        if decision.is_local:
+            return self._gate.now_us_by_ledger(current_principal())
         try:
             return self._gate.now_us(current_principal())
         except self._unanswered:
@@ -199,15 +251,17 @@ class Access:
         if decision is not None:
             response.headers.update(rate_headers(decision))
             if "principal" in g and _shows_quota(response, decision):
-                quota = decision.quota or self._find_quota(current_principal())
+                quota = decision.quota or self._find_quota(decision)
                 response.headers.update(quota_headers(quota) if quota else {})
         if "principal" in g:
             response.headers["Cache-Control"] = "no-store"
         return response
 
-    def _find_quota(self, principal: Principal) -> QuotaState | None:
+    def _find_quota(self, decision: Decision) -> QuotaState | None:
+        if decision.is_local:
+            return None
         try:
-            return self._gate.quota(principal)
+            return self._gate.quota(current_principal())
         except self._unanswered:
             return None  # the answer stands; only these headers are left out
 

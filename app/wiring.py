@@ -7,12 +7,13 @@ from typing import Any
 
 from app.access import Access
 from app.admission.clock import LedgerClock
+from app.admission.fallback import LocalBuckets
 from app.admission.gate import Gate
 from app.admission.ip_limits import IpLimits
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
-from app.backends import OUTAGES, Backend, connect
+from app.backends import OUTAGES, Backend, bounded, connect, note_outage
 from app.http.instants import datetime_of_us
 from app.interactions.cursor import Cursors
 from app.interactions.history import HistoryImport
@@ -27,12 +28,17 @@ from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
+from app.turns.service import TurnService
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
-from config.settings import Settings, SettingsError
+from config.draining import is_draining
+from config.settings import OnRedisFailure, Settings, SettingsError
 
 __all__ = ["OUTAGES", "Services", "build"]
+
+# As long as the breaker's own probe may take: a store that is slow is not down.
+PING_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Services:
     interactions: InteractionService
     recorder: Recorder
     history: HistoryImport
+    turns: TurnService
     usage_store: UsageStore
     usage: UsageService
     upkeep: Upkeep
@@ -57,6 +64,10 @@ class Services:
     access: Access
     probes: Probes
     readings: Readings
+
+    def note_outage(self, error: Exception) -> None:
+        """Have the breaker of a store hear of `error`, which made an answer fail."""
+        note_outage(self.backend, error)
 
     def all(self) -> list[Any]:
         """Every service, to be found by its type."""
@@ -73,10 +84,10 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     usage_store = UsageStore(backend.database)
     organizations = Organizations(tenancy, plans)
     archive = UsageStore(backend.maintenance_database)
-    script = AdmissionScript(backend.redis)
     maintenance_script = AdmissionScript(backend.maintenance_redis)
     clock = LedgerClock(backend.redis)
     keys = TurnKeys(settings.id_key)
+    recorder = Recorder(store, clock, keys)
 
     def now() -> datetime:
         """Redis's clock, so that keys expire alike on every machine."""
@@ -84,7 +95,11 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
 
     # Probes must not wait as long as maintenance may.
     watched = Upkeep(usage_store, store, organizations, clock)
-    gate = Gate(script, Seeder(maintenance_script, ledger), clock)
+    gate, ip_limits = _guards(settings, backend, Seeder(maintenance_script, ledger), clock)
+    require = backend.mongodb_breaker.require_closed
+    authenticator = Authenticator(
+        tenancy, plans, settings.key_peppers, now=now, require_store=require
+    )
     return Services(
         settings=settings,
         backend=backend,
@@ -93,41 +108,46 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         api_keys=ApiKeys(tenancy, settings.key_peppers, now),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
-        recorder=Recorder(store, clock, keys),
+        recorder=recorder,
         # A file is brought in at leisure.
         history=HistoryImport(ledger, keys),
+        turns=TurnService(store, recorder, keys),
         usage_store=usage_store,
         usage=UsageService(usage_store),
         upkeep=Upkeep(archive, ledger, organizations, clock),
         clock=clock,
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
-        access=Access(
-            Authenticator(tenancy, plans, settings.key_peppers, now=now),
-            gate,
-            _ip_limits(script, settings.ip_limit),
-            settings.operator_token,
-            OUTAGES,
-        ),
+        access=Access(authenticator, gate, ip_limits, settings.operator_token, OUTAGES),
         probes=_probes(backend, watched),
-        readings=Readings(watched.readings, OUTAGES),
+        readings=Readings(lambda: _readings(backend, watched), OUTAGES),
     )
 
 
-def _ip_limits(script: AdmissionScript, limit: str) -> IpLimits:
+def _guards(
+    settings: Settings, backend: Backend, seeder: Seeder, clock: LedgerClock
+) -> tuple[Gate, IpLimits]:
+    """The limits of organizations and of addresses: one script, and one stand-in for it."""
+    script = AdmissionScript(backend.redis)
+    local = LocalBuckets(settings.web_concurrency, clock.now_us)
+    is_strict = settings.quota_on_redis_failure is OnRedisFailure.DENY
+    gate = Gate(script, seeder, clock, local, needs_charge=is_strict)
     try:
-        return IpLimits(script, limit)
+        return gate, IpLimits(script, settings.ip_limit, local)
     except ValueError as error:
         raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
 
 
 def _probes(backend: Backend, watched: Upkeep) -> Probes:
-    pings = _pings(backend)
-    return Probes(pings, watched.has_schema, lambda: asdict(watched.health()), OUTAGES)
+    def ping_mongodb() -> None:
+        backend.mongodb_breaker.require_closed()
+        with bounded(PING_TIMEOUT_S):
+            backend.database.command("ping")
+
+    pings: dict[str, Callable[[], object]] = {"mongodb": ping_mongodb, "redis": backend.redis.ping}
+    return Probes(pings, watched.has_schema, lambda: asdict(watched.health()), OUTAGES, is_draining)
 
 
-def _pings(backend: Backend) -> dict[str, Callable[[], object]]:
-    return {
-        "mongodb": lambda: backend.database.command("ping"),
-        "redis": backend.redis.ping,
-    }
+def _readings(backend: Backend, watched: Upkeep) -> dict[str, int]:
+    backend.mongodb_breaker.require_closed()
+    return watched.readings()

@@ -8,10 +8,13 @@ import logging
 import os
 import re
 import shutil
+import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+from config.draining import begin_draining, is_draining
 from config.settings import Settings, SettingsError
 
 
@@ -43,11 +46,16 @@ worker_class = "gthread"
 threads = _number("WEB_THREADS", 8, 1, 32)
 worker_tmp_dir = _MEMORY
 
-# For a worker that gives no sign of life. It bounds no request: the stores' time-outs bound each
-# step of one.
+# For a worker whose main thread gives no sign of life. What its requests take does not count:
+# app/http/deadlines.py bounds those.
 timeout = 30
-# Platforms kill thirty seconds after SIGTERM.
-graceful_timeout = 25
+# Platforms kill thirty seconds after SIGTERM. A request takes REQUEST_DEADLINE_S for its body and
+# MONGODB_TIMEOUT_MS for the stores at most, so this is enough unless they are set much higher.
+graceful_timeout = 24
+# For so long after SIGTERM a worker goes on accepting, while `/readyz` has balancers look away.
+DRAIN_S = _number("DRAIN_S", 2, 0, 10)
+# As gunicorn does with connections that have been used before.
+_LINGER_S = 2.0
 # Longer than the idle time of the usual proxies, so that they close first.
 keepalive = _number("WEB_KEEPALIVE_S", 75, 0, 3_600)
 
@@ -84,6 +92,46 @@ def on_starting(_server: Any) -> None:
     for pattern in _COUNTERS:
         for counters in folder.glob(pattern):
             counters.unlink()
+
+
+def when_ready(server: Any) -> None:
+    """Have `/readyz` of all workers tell of the end before the master tells the workers."""
+
+    def end(number: int, frame: Any) -> None:
+        begin_draining()
+        server.signal(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def post_worker_init(worker: Any) -> None:
+    """On SIGTERM accept for `DRAIN_S` more, then end as gunicorn does: after the last answer.
+
+    A timer of the process and not a thread: the handler may interrupt the very code that starts
+    threads, and would wait for a lock that it holds itself.
+    """
+
+    def drain(_number: int, _frame: Any) -> None:
+        if not worker.is_ending:  # some platforms signal every process, and the master does too
+            worker.is_ending = True
+            signal.setitimer(signal.ITIMER_REAL, DRAIN_S or 0.001)
+
+    def end(number: int, frame: Any) -> None:
+        # Who has connected and never said a word would hold the worker up.
+        for connection in worker.pending_conns:
+            connection.timeout = min(connection.timeout, time.monotonic() + _LINGER_S)
+        worker.handle_exit(number, frame)
+
+    worker.is_ending = False
+    for number, handler in ((signal.SIGTERM, drain), (signal.SIGALRM, end)):
+        signal.signal(number, handler)
+        signal.siginterrupt(number, False)  # noqa: FBT003 - it takes no keyword
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Answer with `Connection: close` while draining: the next request should go elsewhere."""
+    if worker.is_ending or is_draining():
+        request.force_close()
 
 
 def on_exit(_server: Any) -> None:

@@ -14,11 +14,19 @@ from limits import parse
 from marshmallow import ValidationError
 from marshmallow.validate import URL, Length, OneOf, Range, Regexp
 
+from config.redis_address import parse_redis_url
+
 _PLANS_FILE = Path(__file__).resolve().parent / "plans.toml"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _SECRET = Length(min=32, error="needs at least 32 random characters")
 _MONGODB = Regexp(r"mongodb(\+srv)?://.", error="must be an address like mongodb://host/database")
-_REDIS = Regexp(r"(rediss?|unix)://.", error="must be an address like redis://host:6379/0")
+
+
+class OnRedisFailure(StrEnum):
+    """What becomes of turns that cannot be charged because Redis is ill."""
+
+    ALLOW = "allow"
+    DENY = "deny"
 
 
 class SettingsError(Exception):
@@ -54,6 +62,8 @@ class Settings:
     redis_timeout_ms: int = 50
     mongodb_timeout_ms: int = 2_000
     request_deadline_s: int = 10
+    quota_on_redis_failure: OnRedisFailure = OnRedisFailure.ALLOW
+    web_concurrency: int = 2
     log_level: str = "info"
     documentation_url: str = ""
 
@@ -80,7 +90,7 @@ def _read(env: Env) -> dict[str, Any]:
     return {
         "backend": backend,
         "mongodb_uri": env.str("MONGODB_URI", validate=_MONGODB, **address),
-        "redis_url": env.str("REDIS_URL", validate=_REDIS, **address),
+        "redis_url": env.str("REDIS_URL", validate=_is_redis, **address),
         "key_peppers": _secrets(env, "KEY_PEPPERS"),
         "id_key": env.str("ID_KEY", validate=_SECRET),
         "cursor_secrets": _secrets(env, "CURSOR_SECRETS"),
@@ -91,6 +101,11 @@ def _read(env: Env) -> dict[str, Any]:
         "redis_timeout_ms": env.int("REDIS_TIMEOUT_MS", None, validate=Range(1, 60_000)),
         "mongodb_timeout_ms": env.int("MONGODB_TIMEOUT_MS", None, validate=Range(500, 60_000)),
         "request_deadline_s": env.int("REQUEST_DEADLINE_S", None, validate=Range(1, 300)),
+        "quota_on_redis_failure": env.enum(
+            "QUOTA_ON_REDIS_FAILURE", None, enum=OnRedisFailure, by_value=True
+        ),
+        # How many processes share a rate while Redis is ill; gunicorn reads it too.
+        "web_concurrency": env.int("WEB_CONCURRENCY", None, validate=Range(1, 256)),
         "log_level": env.str("LOG_LEVEL", None, validate=OneOf(_LOG_LEVELS)),
         "documentation_url": env.str("DOCUMENTATION_URL", None, validate=URL(require_tld=False)),
     }
@@ -109,6 +124,13 @@ def _each_secret(items: list[str]) -> None:
 def _is_file(path: Path) -> None:
     if not path.is_file():
         raise ValidationError("no such file")
+
+
+def _is_redis(text: str) -> None:
+    try:
+        parse_redis_url(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def _is_rate(text: str) -> None:

@@ -65,7 +65,10 @@ def list_api_keys() -> Response:
 )
 @blueprint.response(201, CreatedApiKeySchema)
 def create_api_key() -> Response:
-    """A new key for this organization and environment, shown in full this once."""
+    """A new key for this organization and environment, shown in full this once.
+
+    503 while Redis is ill.
+    """
     wanted = load_body(NewApiKeySchema())
     principal = current_principal()
     key, plaintext = provided(ApiKeys).issue(
@@ -92,7 +95,10 @@ def get_api_key(key_id: str) -> Response:
 @blueprint.delete("/api-keys/<key_id>")
 @blueprint.response(204)
 def revoke_api_key(key_id: str) -> Response:
-    """Revoke a key; it is refused everywhere within 5 s. Harmless when repeated."""
+    """Revoke a key; it is refused everywhere within 5 s. Harmless when repeated.
+
+    503 while Redis is ill.
+    """
     principal = current_principal()
     provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
     return no_content()

@@ -8,11 +8,13 @@ from redis import Redis, RedisError
 _MILLION = 1_000_000
 
 
-def _monotonic_us() -> int:
+def monotonic_us() -> int:
+    """Microseconds that never step; their beginning means nothing."""
     return time.monotonic_ns() // 1_000
 
 
-def _system_us() -> int:
+def system_us() -> int:
+    """Microseconds since 1970 by this machine's clock."""
     return time.time_ns() // 1_000
 
 
@@ -21,9 +23,11 @@ class LedgerClock:
 
     It runs on between replies by the monotonic clock, so a wrong or stepping system clock does not
     matter. Before the first reply it asks Redis once; if that fails it tells the system's time.
+    Nodes of a cluster have clocks of their own, and this one follows whichever replied last: it
+    guesses a billing period, which the script judges, and tells instants while Redis is ill.
     """
 
-    def __init__(self, client: Redis, monotonic_us: Callable[[], int] = _monotonic_us) -> None:
+    def __init__(self, client: Redis, monotonic_us: Callable[[], int] = monotonic_us) -> None:
         self._client = client
         self._monotonic_us = monotonic_us
         self._offset_us: int | None = None
@@ -35,7 +39,7 @@ class LedgerClock:
     def now_us(self) -> int:
         """The present on Redis's clock."""
         if self._offset_us is None and not self.ask():
-            return _system_us()
+            return system_us()
         return self._monotonic_us() + (self._offset_us or 0)
 
     def ask(self) -> bool:

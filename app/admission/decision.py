@@ -23,11 +23,14 @@ class TurnCharge:
 class Verdict(IntEnum):
     """What became of one turn; the numbers are those of the script."""
 
-    CHARGED = 0
+    CHARGED = 0  # or reserved, or cancelled
     REMEMBERED = 1  # the same turn was charged minutes ago: that charge stands, there is no second
     TURNS_EXHAUSTED = 2
     RELATIONSHIPS_EXHAUSTED = 3
-    CONFLICT = 4  # charged minutes ago with another cost or relationship
+    CONFLICT = 4  # charged minutes ago with another cost or relationship, or reserved with another
+    RECORDED = 5  # charged minutes ago: can be neither reserved nor cancelled
+    CANCELLED = 6  # minutes ago: can be neither reserved nor recorded
+    CROWDED = 7  # too many reservations are open
 
     @property
     def is_exhausted(self) -> bool:
@@ -45,12 +48,25 @@ class ItemCharge:
     turn_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when a reservation holds its place, and how far that is from now.
+
+    If it was refused because `most_open` reservations are open: when the next of them lapses.
+    """
+
+    lapses_at_us: int
+    wait_us: int
+    most_open: int
+
+
 class Outcome(StrEnum):
     """The decision over the request itself."""
 
     ADMITTED = "admitted"
     RATE_LIMITED = "rate_limited"
     QUOTA_EXHAUSTED = "quota_exhausted"
+    DEGRADED = "degraded"  # admitted without Redis, by this process's share of the rate alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +104,13 @@ class Decision:
     look at `items`.
 
     `items` are in the order asked, and empty if the bucket refused (but for the one refused turn
-    just told). `now_us` is the account's instant: later than every `recorded_at_us` given out.
+    just told). A reservation has one item too, whose `recorded_at_us` is its instant, and its
+    `hold`; too many of them are RATE_LIMITED although the bucket admits. `now_us` is the account's
+    instant: later than every `recorded_at_us` given out.
     `quota` is missing if no turn was asked for and none is loaded. A decision over an address has
     neither quota, items nor period.
+
+    `is_local` says that Redis was not asked: then `items` are uncharged, and `quota` is missing.
     """
 
     outcome: Outcome
@@ -100,6 +120,8 @@ class Decision:
     items: tuple[ItemCharge, ...] = ()
     generation: int = 0
     period: Period | None = None
+    is_local: bool = False
+    hold: Hold | None = None
 
     @property
     def is_rate_limited(self) -> bool:

@@ -13,15 +13,17 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse
-from limits.storage import RedisStorage
+from limits.storage import RedisStorage, Storage
 from limits.strategies import STRATEGIES, RateLimiter
 from limits.util import WindowStats
 
 from app.admission.decision import Decision
+from app.admission.fallback import LocalBuckets
 from app.admission.keys import address_bucket
 from app.admission.policy import BucketPolicy
 from app.admission.replies import parse_decision
 from app.admission.script import AdmissionScript
+from app.backends import REDIS_OUTAGES
 
 STRATEGY = "token-bucket"
 SCHEME = "turnledger"
@@ -31,18 +33,30 @@ _decision: ContextVar[Decision] = ContextVar("address_decision")
 
 
 class TokenBucketStorage(RedisStorage):
-    """Token buckets of `limits` items, kept by the admission script."""
+    """Token buckets of `limits` items, kept by the admission script, or locally without Redis."""
 
     STORAGE_SCHEME = [SCHEME]  # noqa: RUF012 (the base class declares it so)
 
-    def __init__(self, uri: str, script: AdmissionScript, **options: Any) -> None:
-        super().__init__(uri, connection_pool=script.client.connection_pool, **options)
+    def __init__(
+        self, uri: str, script: AdmissionScript, local: LocalBuckets, **options: Any
+    ) -> None:
+        # The base class would make a client of its own, which a cluster's is not made from.
+        Storage.__init__(self, uri, **options)
+        self.key_prefix = self.PREFIX
+        self.target_server = "redis"
+        self.dependency = self.dependencies[self.target_server].module
+        self.storage = script.client
+        self.initialize_storage(uri)
         self._script = script
+        self._local = local
 
     def take(self, key: str, item: RateLimitItem, tokens: int) -> Decision:
         """Take `tokens` if they are all there; 0 only looks."""
         bucket = bucket_policy(item)
-        return parse_decision(self._script.admit_address(key, bucket, tokens), bucket)
+        try:
+            return parse_decision(self._script.admit_address(key, bucket, tokens), bucket)
+        except REDIS_OUTAGES:
+            return self._local.take(key, bucket, tokens)
 
 
 class TokenBucketRateLimiter(RateLimiter):
@@ -87,14 +101,15 @@ class IpLimits:
     ValueError if no exact bucket can be made of `limit`.
     """
 
-    def __init__(self, script: AdmissionScript, limit: str) -> None:
+    def __init__(self, script: AdmissionScript, limit: str, local: LocalBuckets) -> None:
+        options: Any = {"script": script, "local": local}
         self._item = parse(limit)
         bucket_policy(self._item)
         self._limiter = Limiter(
             get_remote_address,
             strategy=STRATEGY,
             storage_uri=f"{SCHEME}://",
-            storage_options={"script": script},  # type: ignore[dict-item]
+            storage_options=options,
             headers_enabled=False,
         )
 

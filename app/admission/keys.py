@@ -46,10 +46,20 @@ class AccountKeys:
         """Where one seeder gathers relationships before they count."""
         return f"{self.quota}:staging:{token}"
 
+    @property
+    def turns(self) -> str:
+        """The entry of each turn that is reserved, or was charged or cancelled minutes ago."""
+        return f"{self.quota}:turns"
+
+    @property
+    def holds(self) -> str:
+        """When each reservation lapses."""
+        return f"{self.quota}:holds"
+
     def for_script(self) -> list[str]:
-        """KEYS 1 to 5 of the script."""
-        turns, lapses = f"{self.quota}:turns", f"{self.quota}:lapses"
-        return [self.bucket, self.quota, self.relationships, turns, lapses]
+        """KEYS 1 to 6 of the script."""
+        lapses = f"{self.quota}:lapses"
+        return [self.bucket, self.quota, self.relationships, self.turns, lapses, self.holds]
 
 
 def parse_quota_key(name: str) -> AccountKeys | None:

@@ -1,6 +1,6 @@
 """What admission needs to know of the ledger, which is the truth that Redis copies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 
@@ -16,6 +16,9 @@ class PeriodLedger(Protocol):
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         """Each relationship that turns were charged with, and how many such turns there are."""
+
+    def find_turns(self, account: str, turn_keys: Sequence[str]) -> Mapping[str, object]:
+        """Those of these turns that are stored, by turn key, in whatever period."""
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
         """The latest `recorded_at`; 0 if there is no turn."""

@@ -8,8 +8,10 @@ from app.tenancy.periods import Period
 
 SECOND_US = 1_000_000
 UNLIMITED = -1
+# A full burst each second for as long as a reservation holds by default: a cap on memory only.
+RESERVATIONS_PER_BURST = 150
 # Lua's numbers are doubles: below this every integer is exact.
-_EXACT_BELOW = 2**53
+EXACT_BELOW = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class BucketPolicy:
     burst: int
 
     def __post_init__(self) -> None:
-        if self.rate <= 0 or self.burst < 1 or self.burst * self.period_us >= _EXACT_BELOW:
+        if self.rate <= 0 or self.burst < 1 or self.burst * self.period_us >= EXACT_BELOW:
             raise ValueError(f"no exact token bucket of {self.rate} per second, burst {self.burst}")
 
     @property
@@ -42,6 +44,11 @@ class BucketPolicy:
         if not 0 <= tokens <= self.burst:
             raise ValueError(f"{tokens} tokens from a bucket of {self.burst}")
         return [self.rate.numerator, self.period_us, self.burst, tokens]
+
+
+def most_reservations(limits: Limits) -> int:
+    """How many reservations of an account may be open at a time."""
+    return limits.burst * RESERVATIONS_PER_BURST
 
 
 @dataclass(frozen=True, slots=True)

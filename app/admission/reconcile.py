@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.admission.chunks import chunked
 from app.admission.keys import QUOTA_PATTERN, AccountKeys, parse_quota_key
 from app.admission.ledger import PeriodLedger
-from app.admission.replies import Status
+from app.admission.replies import Status, relationship_of
 from app.admission.script import AdmissionScript
 
 SCAN_COUNT = 1_000
@@ -31,6 +31,7 @@ class _Mark:
     keys: AccountKeys
     mark_at_us: int
     references: dict[str, int]
+    reserved: set[str]
 
 
 class Reconciler:
@@ -54,30 +55,51 @@ class Reconciler:
     ) -> list[Reconciliation]:
         """Reconcile `accounts`, which share one `wait` (seconds).
 
-        Left out are those without sound counters, since their next call seeds them, and those that
-        another pass marked meanwhile, since that pass reconciles them.
+        Turns that the ledger has give back first what they still hold. Left out are accounts
+        without sound counters, since their next call seeds them, and those that another pass marked
+        meanwhile, since that pass reconciles them.
         """
+        for keys in accounts:
+            self._release_stored(keys)
         marks = [mark for keys in accounts if (mark := self._mark(keys))]
         if marks:
             wait(self._deadline_s)
         return [result for mark in marks if (result := self._compare(mark))]
+
+    def _release_stored(self, keys: AccountKeys) -> None:
+        """Give back what stored turns still hold: they were stored while Redis was ill."""
+        holds = self._script.client.zscan_iter(keys.holds, count=SCAN_COUNT)
+        for chunk in chunked(turn for turn, _ in holds):
+            if stored := self._ledger.find_turns(keys.account, chunk):
+                self._script.release(keys, stored)
 
     def _mark(self, keys: AccountKeys) -> _Mark | None:
         mark_at_us = self._script.mark(keys)
         if mark_at_us is None:
             return None
         scan = self._script.client.hscan_iter(keys.relationships, count=SCAN_COUNT)
-        return _Mark(keys, mark_at_us, {name: int(references) for name, references in scan})
+        references = {name: int(references) for name, references in scan}
+        return _Mark(keys, mark_at_us, references, self._reserved(keys))
+
+    def _reserved(self, keys: AccountKeys) -> set[str]:
+        """Relationships that reservations hold: the ledger cannot know their references."""
+        client, names = self._script.client, set()
+        for chunk in chunked(client.zscan_iter(keys.holds, count=SCAN_COUNT)):
+            entries = client.hmget(keys.turns, [turn for turn, _ in chunk])
+            names |= {relationship_of(entry) for entry in entries if entry}
+        return names
 
     def _compare(self, mark: _Mark) -> Reconciliation | None:
         keys = mark.keys
+        # Before the ledger is counted: what is settled from now on changes its references again.
+        reserved = mark.reserved | self._reserved(keys)
         turns = self._ledger.count_turns(keys.account, keys.quota_period, mark.mark_at_us)
         reply = self._script.reconcile(keys, mark.mark_at_us, turns)
         if reply.status is not Status.DONE or reply.counters is None:
             return None
         drift = sum(
             self._script.mend(keys, mark.mark_at_us, chunk).results[0]
-            for chunk in chunked(self._corrections(mark))
+            for chunk in chunked(self._corrections(mark, reserved))
         )
         return Reconciliation(
             keys=keys,
@@ -87,15 +109,15 @@ class Reconciler:
             relationships_drift=drift,
         )
 
-    def _corrections(self, mark: _Mark) -> Iterator[Correction]:
+    def _corrections(self, mark: _Mark, reserved: set[str]) -> Iterator[Correction]:
         """Relationships with other references than the ledger: their id, as seen, and right.
 
         References that have not changed for a whole deadline have all settled; the script leaves
-        alone those that have.
+        alone those that have. Those that are `reserved` wait for a pass that finds them settled.
         """
         keys = mark.keys
         right = dict(self._ledger.count_relationships(keys.account, keys.quota_period))
-        for relationship in mark.references.keys() | right.keys():
+        for relationship in (mark.references.keys() | right.keys()) - reserved:
             seen = mark.references.get(relationship, 0)
             if seen != right.get(relationship, 0):
                 yield relationship, seen, right.get(relationship, 0)

@@ -14,12 +14,12 @@ _COMPONENTS = {
 
 
 def require_admission(decision: Decision) -> Decision:
-    """The decision, unless the bucket is empty: then its problem is raised.
+    """The decision, unless the bucket is empty or too much is reserved: then that is raised.
 
     A quota's refusal passes: it is up to the recording service, since the turn may be stored.
     """
     if decision.outcome is Outcome.RATE_LIMITED:
-        raise rate_problem(decision)
+        raise rate_problem(decision) if decision.is_rate_limited else reservations_problem(decision)
     return decision
 
 
@@ -32,6 +32,25 @@ def rate_problem(decision: Decision) -> Problem:
         f"Rate limit exceeded. Retry after {wait_s} second{'s' if wait_s > 1 else ''}.",
         details={
             "limit": _number(decision.bucket.rate),
+            "retry_after_ms": -(-wait_us // 1000),
+        },
+        retry_after_s=wait_s,
+    )
+
+
+def reservations_problem(decision: Decision) -> Problem:
+    """The 429 for too many open reservations."""
+    if decision.hold is None:
+        raise AssertionError("a refused reservation tells when the next one lapses")
+    wait_us = decision.hold.wait_us
+    wait_s = retry_after_s(wait_us)
+    return Problem(
+        "rate_limit_exceeded",
+        f"{decision.hold.most_open} reservations are open. Complete or cancel some, or retry after "
+        f"{wait_s} second{'s' if wait_s > 1 else ''}, when the next one lapses.",
+        details={
+            "component": "reservations",
+            "limit": decision.hold.most_open,
             "retry_after_ms": -(-wait_us // 1000),
         },
         retry_after_s=wait_s,

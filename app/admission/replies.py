@@ -64,7 +64,7 @@ class Reply:
 
 
 def parse_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
-    """The decision over the bucket alone, from a reply to `admit`."""
+    """The decision over the bucket alone, from a reply to a request."""
     remaining, retry_after_us, full_in_us = reply.results[:_BUCKET_COUNT]
     is_rate_limited = reply.status is Status.RATE_LIMITED
     return Decision(
@@ -75,13 +75,24 @@ def parse_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
 
 
 def parse_items(reply: Reply, turns: Sequence[TurnCharge]) -> tuple[ItemCharge, ...]:
-    """The turns' part of a reply to `admit`, in the order asked; empty behind an empty bucket."""
-    values = reply.results[_BUCKET_COUNT:]
+    """The turns' part of a reply to a request, in the order asked; empty behind an empty bucket."""
+    values = reply.results[_BUCKET_COUNT:][: _ITEM_COUNT * len(turns)]
     triples = zip(*[iter(values)] * _ITEM_COUNT, strict=True)
     return tuple(
         ItemCharge(Verdict(verdict), recorded_at_us, bool(counted), turn.turn_key)
         for turn, (verdict, recorded_at_us, counted) in zip(turns, triples, strict=False)
     )
+
+
+def parse_lapse(reply: Reply) -> int | None:
+    """The instant beside the turn in a reply to `reserve`; None behind an empty bucket."""
+    values = reply.results[_BUCKET_COUNT + _ITEM_COUNT :]
+    return values[0] if values else None
+
+
+def relationship_of(entry: str | bytes) -> str:
+    """The relationship in an entry of the hash `turns` (`lua/prelude.lua`); may be empty."""
+    return str(entry).split(" ", 4)[4]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from redis import Redis
 
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.keys import AccountKeys
-from app.admission.policy import BucketPolicy, QuotaPolicy
-from app.admission.replies import Reply
+from app.admission.policy import EXACT_BELOW, BucketPolicy, QuotaPolicy
+from app.admission.replies import Reply, Status
 from app.tenancy.periods import Period
 
-_PARTS = ("prelude", "bucket", "quota", "turns", "operations")
+_PARTS = ("prelude", "bucket", "quota", "turns", "charges", "requests", "operations")
 _LUA = files("app.admission") / "lua"
 SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
 
@@ -20,7 +20,7 @@ Argument = int | str
 
 
 class AdmissionScript:
-    """The operations of `lua/operations.lua`; time-outs and errors are those of the client.
+    """The requests and operations of `lua/`; time-outs and errors are those of the client.
 
     The client decodes replies. `test_now_us` moves the clock in tests; in production it is the
     server's own.
@@ -44,9 +44,59 @@ class AdmissionScript:
 
         NEED_SEED (only if there are turns) and PERIOD_MISMATCH have charged nothing.
         """
-        items = _flat((turn.turn_key, turn.turns, turn.relationship_id or "") for turn in turns)
         limits = [*bucket.arguments(tokens), *quota.arguments()]
+        items = _flat(_item(turn) for turn in turns)
         return self._run("admit", keys.for_script(), [*limits, *items])
+
+    def reserve(
+        self,
+        keys: AccountKeys,
+        bucket: BucketPolicy,
+        quota: QuotaPolicy,
+        turn: TurnCharge,
+        *,
+        hold_us: int,
+        most_open: int,
+    ) -> Reply:
+        """Take a token and hold one turn, whatever `turn` costs; NEED_SEED and so on as `admit`."""
+        limits = [*bucket.arguments(1), *quota.arguments()]
+        asked: list[Argument] = [turn.turn_key, turn.relationship_id or "", hold_us, most_open]
+        return self._run("reserve", keys.for_script(), [*limits, *asked])
+
+    def complete(
+        self,
+        keys: AccountKeys,
+        bucket: BucketPolicy,
+        quota: QuotaPolicy,
+        turn: TurnCharge,
+        *,
+        present: AccountKeys,
+    ) -> Reply:
+        """Take a token and charge a turn that may be reserved, whatever its period's quota says.
+
+        `present` are the account's keys in its present period. NEED_SEED has charged nothing, nor
+        has PERIOD_MISMATCH: the period has ended and knows nothing of the turn.
+        """
+        limits = [*bucket.arguments(1), *quota.arguments()]
+        other = [present.quota] if present.quota != keys.quota else []
+        return self._run("complete", [*keys.for_script(), *other], [*limits, *_item(turn)])
+
+    def cancel(
+        self,
+        keys: AccountKeys,
+        bucket: BucketPolicy,
+        quota: QuotaPolicy,
+        turn_key: str,
+        *,
+        tokens: int = 1,
+        is_remembered: bool = True,
+    ) -> Reply:
+        """Take `tokens` and give a reservation back, `is_remembered` as cancelled for a while.
+
+        NEED_SEED has done nothing, nor has PERIOD_MISMATCH, as `complete`.
+        """
+        limits = [*bucket.arguments(tokens), *quota.arguments()]
+        return self._run("cancel", keys.for_script(), [*limits, turn_key, int(is_remembered)])
 
     def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:
         """Take `tokens` from a bucket without quota; 0 only looks."""
@@ -55,6 +105,10 @@ class AdmissionScript:
     def read(self, keys: AccountKeys, period: Period) -> Reply:
         """The account's counters, uncharged; NEED_SEED or PERIOD_MISMATCH as `admit`."""
         return self._run("read", keys.for_script(), [period.start_us, period.end_us])
+
+    def is_loaded(self, keys: AccountKeys) -> bool:
+        """Whether the account's counters are there, in whatever period."""
+        return self._run("read", keys.for_script(), [0, EXACT_BELOW]).status is Status.DONE
 
     def refund(self, keys: AccountKeys, generation: int, items: Iterable[ItemCharge]) -> Reply:
         """Take charges back and tell how many; gone, refunded or older ones are left alone."""
@@ -77,6 +131,10 @@ class AdmissionScript:
         counted = [turns, newest_recorded_at_us, relationships_count]
         return self._run("seed", [*keys.for_script(), staging_key], [*arguments, *counted])
 
+    def release(self, keys: AccountKeys, turn_keys: Iterable[str]) -> int:
+        """End the reservations of stored turns, as a lapse would; how many there were."""
+        return self._run("release", keys.for_script(), list(turn_keys)).results[0]
+
     def mark(self, keys: AccountKeys) -> int | None:
         """Part past charges from those to come: the instant, or None if no quota is loaded."""
         reply = self._run("mark", keys.for_script(), [])
@@ -95,6 +153,10 @@ class AdmissionScript:
     def _run(self, operation: str, keys: list[str], arguments: Sequence[Argument]) -> Reply:
         test_now = "" if self._test_now_us is None else self._test_now_us()
         return Reply.parse(self._script(keys=keys, args=[operation, test_now, *arguments]))
+
+
+def _item(turn: TurnCharge) -> tuple[str, int, str]:
+    return turn.turn_key, turn.turns, turn.relationship_id or ""
 
 
 def _flat(groups: Iterable[tuple[Argument, ...]]) -> Iterable[Argument]:

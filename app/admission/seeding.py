@@ -1,10 +1,10 @@
 """Fills a missing quota from the ledger: a lost counter is never zero."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from threading import Lock
+from threading import Lock, Thread
 from uuid import uuid4
-from weakref import WeakValueDictionary
 
 from redis.exceptions import LockError
 
@@ -12,7 +12,6 @@ from app.admission.chunks import chunked
 from app.admission.keys import AccountKeys
 from app.admission.ledger import PeriodLedger
 from app.admission.policy import QuotaPolicy
-from app.admission.replies import Status
 from app.admission.script import AdmissionScript
 from app.http.problems import Problem
 
@@ -21,44 +20,69 @@ POLL_S = 0.02
 # Whoever dies while seeding holds the others up for so long; two seeders at once do no harm.
 LOCK_S = 5.0
 STAGING_MS = 60_000
+# As many as the maintenance clients have connections.
+MOST_AT_ONCE = 32
+
+
+class SeedingLate(Problem):
+    """The quota is not there in time; its seeding goes on."""
 
 
 class Seeder:
     """Counts a period once, however many ask for it at the same time.
 
-    Needs a client with longer time-outs than a request's, and as many connections as there are
-    threads. Charges in flight from before a wipe are counted or not; reconciliation mends that.
+    It does so in a thread of its own, since a large account takes longer than a request may wait,
+    through clients with longer time-outs than a request's. Charges in flight from before a wipe
+    are counted or not; reconciliation mends that.
     """
 
     def __init__(self, script: AdmissionScript, ledger: PeriodLedger) -> None:
         self._script = script
         self._ledger = ledger
         self._guard = Lock()
-        self._local_locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        self._underway: dict[str, Future[None]] = {}
 
-    def seed(self, keys: AccountKeys, quota: QuotaPolicy) -> None:
+    def seed(self, keys: AccountKeys, quota: QuotaPolicy, wait_s: float = WAIT_S) -> None:
         """Make sure that the account's counters are there, by this call or another's.
 
-        Problem `service_unavailable` if another seeder is not done within a second.
+        Raises `SeedingLate` if they are not after `wait_s`, and what the stores raise.
         """
-        with self._alone(keys):
-            if self._script.read(keys, quota.period).status is Status.NEED_SEED:
-                self._count(keys, quota)
+        seeding = self._underway_for(keys, quota)
+        try:
+            seeding.result(wait_s)
+        except TimeoutError:
+            raise SeedingLate.unavailable() from None
 
-    @contextmanager
-    def _alone(self, keys: AccountKeys) -> Iterator[None]:
-        local = self._local_lock(keys)
-        if not local.acquire(timeout=WAIT_S):
-            raise Problem.unavailable()
+    def newest_recorded_at_us(self, keys: AccountKeys) -> int:
+        """The ledger's last instant in this period; 0 if there is none."""
+        return self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
+
+    def _underway_for(self, keys: AccountKeys, quota: QuotaPolicy) -> Future[None]:
+        with self._guard:
+            if keys.quota in self._underway:
+                return self._underway[keys.quota]
+            if len(self._underway) >= MOST_AT_ONCE:
+                raise SeedingLate.unavailable()
+            seeding: Future[None] = Future()
+            work = Thread(target=self._run, args=(keys, quota, seeding), name="seeder", daemon=True)
+            work.start()
+            self._underway[keys.quota] = seeding
+        return seeding
+
+    def _run(self, keys: AccountKeys, quota: QuotaPolicy, seeding: Future[None]) -> None:
+        failure: Exception | None = None
         try:
             with self._shared_lock(keys):
-                yield
-        finally:
-            local.release()
-
-    def _local_lock(self, keys: AccountKeys) -> Lock:
+                if not self._script.is_loaded(keys):
+                    self._count(keys, quota)
+        except Exception as error:  # for those who wait to judge
+            failure = error
         with self._guard:
-            return self._local_locks.setdefault(keys.quota, Lock())
+            del self._underway[keys.quota]
+        if failure is None:
+            seeding.set_result(None)
+        else:
+            seeding.set_exception(failure)
 
     @contextmanager
     def _shared_lock(self, keys: AccountKeys) -> Iterator[None]:
@@ -69,7 +93,7 @@ class Seeder:
             blocking_timeout=WAIT_S,
         )
         if not lock.acquire():
-            raise Problem.unavailable()
+            raise SeedingLate.unavailable()
         try:
             yield
         finally:

@@ -8,11 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymongo import errors as mongodb_errors
+from pymongo import timeout as bounded
 from pymongo.database import Database
 from redis import Redis
 from redis import exceptions as redis_errors
 
+from app.backends.breaker import Breaker
 from config.settings import BackendKind, Settings, SettingsError
+
+# `with bounded(seconds)`: all MongoDB operations of this thread inside it, together.
+__all__ = [
+    "MONGODB_OUTAGES",
+    "OUTAGES",
+    "REDIS_OUTAGES",
+    "Backend",
+    "MongodbResting",
+    "bounded",
+    "budget_s",
+    "connect",
+    "note_outage",
+]
 
 MONGODB_OUTAGES: tuple[type[Exception], ...] = (
     mongodb_errors.ConnectionFailure,
@@ -27,19 +42,29 @@ REDIS_OUTAGES: tuple[type[Exception], ...] = (
     redis_errors.ClusterDownError,
     redis_errors.TryAgainError,
 )
+# In such steps the driver looks whether it has found a server, and may so be late to give up.
+_SELECTION_STEP_MS = 500
 # A store that is ill, which is worth a 503 and another try. A bad query, a duplicate key or a
 # failing script is our own fault and is not in here.
 OUTAGES: tuple[type[Exception], ...] = MONGODB_OUTAGES + REDIS_OUTAGES
 
 
+class MongodbResting(mongodb_errors.ConnectionFailure):
+    """The breaker is open: nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The stores of one process; the maintenance twins wait longer, for work that scans."""
+    """The stores of one process; the maintenance twins wait longer, for work that scans.
+
+    `mongodb_breaker` is asked and told by those who serve requests; Redis's is inside `redis`.
+    """
 
     database: Database[dict[str, Any]]
     maintenance_database: Database[dict[str, Any]]
     redis: Redis
     maintenance_redis: Redis
+    mongodb_breaker: Breaker
     close: Callable[[], None]
 
 
@@ -61,3 +86,18 @@ def _connect_memory() -> Backend:
     except ModuleNotFoundError:
         raise SettingsError("BACKEND=memory needs requirements-local.txt") from None
     return memory.connect()
+
+
+def budget_s(timeout_ms: int) -> float:
+    """The seconds to allow MongoDB, so that it is given up after `timeout_ms` at the latest."""
+    return max(timeout_ms - _SELECTION_STEP_MS, timeout_ms / 2) / 1_000
+
+
+def note_outage(backend: Backend, error: Exception) -> None:
+    """Have MongoDB's breaker count `error`, if it says that MongoDB is ill.
+
+    A query that took too long does not: the server itself has ended it.
+    """
+    is_ill = isinstance(error, MONGODB_OUTAGES)
+    if is_ill and not isinstance(error, mongodb_errors.ExecutionTimeout):
+        backend.mongodb_breaker.note_failure()

@@ -4,17 +4,17 @@ The drivers' defaults do not fit a request's way: redis-py would resend a script
 and block for a minute, PyMongo would look for a server for thirty seconds.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from app.backends import Backend
+from app.backends import Backend, MongodbResting, bounded
+from app.backends.breaker import Breaker
+from app.backends.redis_clients import GuardedCluster, GuardedRedis, RedisResting, redis_client
 from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
@@ -22,6 +22,7 @@ MAINTENANCE_TIMEOUT_MS = 30_000
 # Below about 500 ms PyMongo does not give up any sooner.
 SERVER_SELECTION_TIMEOUT_MS = 500
 MAINTENANCE_SELECTION_TIMEOUT_MS = 5_000
+PROBE_TIMEOUT_S = 1.0
 # Above the threads of a worker, so that no request waits for a connection of another.
 POOL_COUNT = 32
 
@@ -36,19 +37,31 @@ def connect(settings: Settings) -> Backend:
     mongodb = _mongodb(uri, settings.mongodb_timeout_ms, SERVER_SELECTION_TIMEOUT_MS)
     maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS, MAINTENANCE_SELECTION_TIMEOUT_MS)
     redis = _redis(url, settings.redis_timeout_ms)
+    redis.breaker = Breaker("redis", redis.probe, RedisResting)
     maintenance_redis = _redis(url, MAINTENANCE_TIMEOUT_MS)
+    database = _database(mongodb)
 
     def close() -> None:
         for client in (mongodb, maintenance_mongodb, redis, maintenance_redis):
             client.close()
 
+    # What we use of a cluster's client is the same as of a server's.
     return Backend(
-        database=_database(mongodb),
+        database=database,
         maintenance_database=_database(maintenance_mongodb),
-        redis=redis,
-        maintenance_redis=maintenance_redis,
+        redis=cast("Redis", redis),
+        maintenance_redis=cast("Redis", maintenance_redis),
+        mongodb_breaker=Breaker("mongodb", lambda: _probe(database), MongodbResting),
         close=close,
     )
+
+
+def _redis(url: str, timeout_ms: int) -> GuardedRedis | GuardedCluster:
+    try:
+        return redis_client(url, timeout_ms, POOL_COUNT)
+    except ValueError:
+        # As above: its text may quote a part of the address.
+        raise SettingsError("REDIS_URL is not an address that Redis's driver takes.") from None
 
 
 def _mongodb(uri: str, timeout_ms: int, selection_timeout_ms: int) -> MongoClient[dict[str, Any]]:
@@ -71,6 +84,7 @@ def _mongodb_client(
         serverSelectionTimeoutMS=selection_timeout_ms,
         maxPoolSize=POOL_COUNT,
         w="majority",
+        readPreference="primary",
         retryWrites=True,
         retryReads=True,
         tz_aware=True,
@@ -86,16 +100,10 @@ def _database(client: MongoClient[dict[str, Any]]) -> Database[dict[str, Any]]:
     )
 
 
-def _redis(url: str, timeout_ms: int) -> Redis:
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_ms / 1_000,
-        socket_connect_timeout=timeout_ms / 1_000,
-        # A charge that is sent twice is charged twice: who retries must know what he does.
-        retry=Retry(NoBackoff(), 0),
-        max_connections=POOL_COUNT,
-        health_check_interval=0,
-        # RESP2 needs no HELLO, which old servers lack; the replies that we use are the same.
-        protocol=2,
-        decode_responses=True,
-    )
+def _probe(database: Database[dict[str, Any]]) -> None:
+    """Whether there is a primary that a majority follows; raises if not.
+
+    A linearizable read waits for the majority like a write, and leaves nothing behind.
+    """
+    with bounded(PROBE_TIMEOUT_S):
+        database.get_collection("probe", read_concern=ReadConcern("linearizable")).find_one()

@@ -11,7 +11,8 @@ import mongomock.database
 from mongomock.collection import Collection
 from pymongo.database import Database
 
-from app.backends import Backend
+from app.backends import Backend, MongodbResting
+from app.backends.breaker import Breaker
 
 DATABASE = "turnledger"
 
@@ -36,5 +37,6 @@ def connect() -> Backend:
         maintenance_database=database,
         redis=redis,
         maintenance_redis=redis,
+        mongodb_breaker=Breaker("mongodb", lambda: None, MongodbResting),
         close=redis.close,
     )

@@ -93,6 +93,7 @@ def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
     return {
         "turns_used": state.turns_used,
         "turns_reserved": state.turns_reserved,
+        "reservations": bookkeeping.reservations,
         "turns_limit": state.turns_limit,
         "active_relationships_used": state.relationships_used,
         "active_relationships_limit": state.relationships_limit,

@@ -7,6 +7,7 @@ from flask import request
 from marshmallow import Schema
 
 from app.http import offences
+from app.http.deadlines import waiting_for_client
 from app.http.problems import Problem, offence
 
 DEFAULT_MAX_BYTES = 256 * 1024
@@ -20,8 +21,9 @@ def load_body(schema: Schema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
 def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     """The request's JSON object.
 
-    415 unless it is `application/json`, 413 over `max_bytes` (chunked bodies too, because what
-    arrives is counted and not what is announced), 400 if it is not a JSON object in UTF-8.
+    415 unless it is `application/json`, 408 if it takes too long, 413 over `max_bytes` (chunked
+    bodies too, because what arrives is counted and not what is announced), 400 if it is not a JSON
+    object in UTF-8.
     """
     if request.mimetype != "application/json":
         raise Problem(
@@ -42,9 +44,10 @@ def _read(max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     parts: list[bytes] = []
     room = max_bytes + 1
-    while room and (part := _read_part(room)):
-        parts.append(part)
-        room -= len(part)
+    with waiting_for_client():
+        while room and (part := _read_part(room)):
+            parts.append(part)
+            room -= len(part)
     if not room:
         raise _too_large(max_bytes)
     return b"".join(parts)

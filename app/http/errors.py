@@ -1,6 +1,7 @@
 """The one renderer: whatever goes wrong, the client reads the same envelope."""
 
 import re
+from collections.abc import Callable
 
 import structlog
 from flask import Flask, Response, current_app, request
@@ -22,14 +23,27 @@ _BY_STATUS = {
 }
 
 
-def init_app(app: Flask, documentation_url: str, outages: tuple[type[Exception], ...]) -> None:
-    """Render every failure; `outages` are the drivers' errors that mean a store is ill."""
+def init_app(
+    app: Flask,
+    documentation_url: str,
+    outages: tuple[type[Exception], ...],
+    note_outage: Callable[[Exception], None],
+) -> None:
+    """Render every failure; `outages` are the drivers' errors that mean a store is ill.
+
+    `note_outage` hears of each of those that reaches a client.
+    """
     app.config["DOCUMENTATION_URL"] = documentation_url
     app.register_error_handler(Problem, render)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
+
+    def render_outage(error: Exception) -> Response:
+        note_outage(error)
+        return _outage(error)
+
     for outage in outages:
-        app.register_error_handler(outage, _outage)
+        app.register_error_handler(outage, render_outage)
 
 
 def render(problem: Problem) -> Response:

@@ -30,11 +30,21 @@ CODES: Mapping[str, Kind] = {
     "permission_denied": Kind(403, "permission", "The key is good, but lacks the scope."),
     "not_found": Kind(404, "not_found", "No such route or object, or it is not yours."),
     "method_not_allowed": Kind(405, "request", "The route exists, the method does not."),
-    "conflict": Kind(409, "conflict", "The request contradicts what is already stored."),
+    "request_timeout": Kind(408, "request", "The body took too long to arrive; send it again."),
+    "conflict": Kind(
+        409,
+        "conflict",
+        "The request contradicts what is there: the turn is recorded already (with other content, "
+        "or it was to be reserved or cancelled), is reserved with another relationship, or was "
+        "cancelled minutes ago; or an API key is one too many, or its Idempotency-Key was used.",
+    ),
     "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
     "unsupported_media_type": Kind(415, "request", "The body must be application/json."),
     "rate_limit_exceeded": Kind(
-        429, "rate_limit", "Too many requests; wait Retry-After seconds and try again."
+        429,
+        "rate_limit",
+        "Too many requests, or too many open reservations (then details.component is "
+        "reservations); wait Retry-After seconds and try again.",
     ),
     "quota_exhausted": Kind(
         429, "quota", "The period's quota is spent; retrying before it resets is useless."

@@ -83,10 +83,13 @@ class Turn:
         recorded_at_us: int,
         relationship_counted: bool,
         charged: int,
+        is_degraded: bool = False,
     ) -> Document:
-        """The row to store, for which `charged` turns were taken from the period's quota.
+        """The row to store, for which `charged` turns belong to the period's quota.
 
         `day` is when it occurred, and `open: 0` says that no roll-up has counted it yet.
+        `is_degraded` says that it was recorded without Redis, at an instant of our own clock, and
+        that reconciliation is to count it.
         """
         # In the order in which the item shows it, since rows are shown as they are stored.
         counted = {"active_relationship_counted": relationship_counted}
@@ -100,6 +103,7 @@ class Turn:
             "charged": charged,
             "day": day_of_ms(instant_ms(self.ulid)),
             "open": 0,
+            **({"degraded": True} if is_degraded else {}),
             **self.content,
             "usage": usage,
         }

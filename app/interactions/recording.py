@@ -90,16 +90,29 @@ class Recorder:
         spent. Raises `conflict` for other content under the same turn id, `quota_exhausted`, and
         whatever the desk raises.
         """
-        (outcome,) = self.record_many(account, [turn], desk)
-        if isinstance(outcome, Problem):
-            raise outcome
-        return outcome
+        return self.record_charged(account, turn, desk.admit([turn.charge()]), desk)
 
     def record_many(
         self, account: str, turns: Sequence[Turn], desk: Desk
     ) -> list[RecordingOutcome]:
-        """Store each turn on its own; what became of each, in order."""
-        attempt = self._attempt(account, turns, desk.admit(_charges(turns)))
+        """Store each turn on its own; what became of each, in order.
+
+        A turn that is reserved settles its reservation: it is not refused for the one turn and the
+        relationship that are held, only for what it costs beyond them.
+        """
+        return self._store_charged(account, turns, desk.admit(_charges(turns)), desk)
+
+    def record_charged(self, account: str, turn: Turn, decision: Decision, desk: Desk) -> Recorded:
+        """Store a turn that `decision` has charged or refused already; otherwise as `record`."""
+        (outcome,) = self._store_charged(account, [turn], decision, desk)
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    def _store_charged(
+        self, account: str, turns: Sequence[Turn], decision: Decision, desk: Desk
+    ) -> list[RecordingOutcome]:
+        attempt = self._attempt(account, turns, decision)
         if attempt.decision.is_rate_limited and isinstance(attempt.outcomes[0], Problem):
             raise attempt.outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
         if attempt.refundable:
@@ -124,6 +137,7 @@ class Recorder:
                 recorded_at_us=charge.recorded_at_us,
                 relationship_counted=charge.relationship_counted,
                 charged=turn.cost,
+                is_degraded=decision.is_local,
             )
             for index, (turn, charge) in enumerate(zip(turns, decision.items, strict=True))
             if charge.verdict in _ACCEPTED
@@ -204,8 +218,14 @@ class _Piece:
             return Recorded(self.stored, is_new=False) if is_same else conflict()
         if self.insertion is Insertion.REFUSED:
             return Problem("internal_error", "The turn could not be stored; it was not charged.")
+        return self._refusal(decision)
+
+    def _refusal(self, decision: Decision) -> Problem:
+        """Why a turn that is not stored has not been."""
         if self.charge.verdict.is_exhausted:
             return quota_problem(decision, self.charge.verdict)
+        if self.charge.verdict is Verdict.CANCELLED:
+            return cancelled()
         # Another request has charged or stored the turn and its row cannot be read yet.
         return Problem(
             "service_unavailable",
@@ -225,3 +245,8 @@ def conflict() -> Problem:
         "This turn_id was already used for a turn with other content. "
         "Send the same content, or a new turn_id.",
     )
+
+
+def cancelled() -> Problem:
+    """What is said of a turn that was cancelled minutes ago."""
+    return Problem("conflict", "The reservation of this turn_id was cancelled. Use a new turn_id.")

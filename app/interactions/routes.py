@@ -60,7 +60,11 @@ def get(interaction_id: str) -> Response:
 @blueprint.alt_response(200, schema=ItemSchema, description="Recorded before; costs nothing.")
 @blueprint.doc(requestBody=body_of(TurnSchema))
 def record() -> Response:
-    """Record one finished turn; the same turn again is found, not stored twice."""
+    """Record one finished turn; the same turn again is found, not stored twice.
+
+    While Redis is ill turns are recorded without a look at the quota and counted afterwards, and
+    the answer has no quota headers; a service that is set up strictly answers 503.
+    """
     recorder, account = provided(Recorder), current_principal().account
     turn = parse_or_charge(lambda: recorder.read(account, read_object(), recorder.now_ms()))
     recorded = recorder.record(account, turn, provided(Access))

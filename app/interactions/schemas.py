@@ -76,21 +76,13 @@ class UsageSchema(StrictSchema):
     output_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
 
 
-class ContentSchema(StrictSchema):
-    """What a producer tells of a turn, besides which turn it is and when it occurred."""
+class PeopleSchema(StrictSchema):
+    """Who takes part in a turn."""
 
     mode = Choice(MODES, required=True)
-    status = Choice(STATUSES, required=True)
     user_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     relationship_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     personality_id = Token(NAME, required=True)
-    inferred_emotional_state = Part(EmotionalStateSchema, load_default=None, allow_none=True)
-    memory = Part(MemorySchema, load_default=None, allow_none=True)
-    guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
-    usage = Part(UsageSchema, load_default=lambda: UsageSchema().load({}))
-    latency_ms = Integer(0, _DAY_MS, required=True)
-    time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
-    error_code = Token(LABEL, load_default=None, allow_none=True)
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _require_people(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
@@ -101,6 +93,19 @@ class ContentSchema(StrictSchema):
         missing = [name for name in ("user_id", "relationship_id") if original.get(name) is None]
         if missing:
             raise ValidationError({name: [reason] for name in missing})
+
+
+class ContentSchema(PeopleSchema):
+    """What a producer tells of a turn, besides which turn it is and when it occurred."""
+
+    status = Choice(STATUSES, required=True)
+    inferred_emotional_state = Part(EmotionalStateSchema, load_default=None, allow_none=True)
+    memory = Part(MemorySchema, load_default=None, allow_none=True)
+    guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
+    usage = Part(UsageSchema, load_default=lambda: UsageSchema().load({}))
+    latency_ms = Integer(0, _DAY_MS, required=True)
+    time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
+    error_code = Token(LABEL, load_default=None, allow_none=True)
 
     @post_load
     def _price(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:

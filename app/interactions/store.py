@@ -18,7 +18,10 @@ from app.interactions.validator import bson_schema
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
-_HIDDEN = ("account", "turn_key", "quota_period", "charged", "day", "open", "expires_at")
+_HIDDEN = (
+    *("account", "turn_key", "quota_period", "charged", "day", "open", "expires_at"),
+    "degraded",
+)
 _PROJECTION = dict.fromkeys(_HIDDEN, 0)
 
 INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {

@@ -43,6 +43,8 @@ def bson_schema() -> BsonSchema:
     row["properties"] |= {
         "open": {"bsonType": _WHOLE, "minimum": 0},
         "expires_at": {"bsonType": "date"},
+        # Recorded without Redis: `recorded_at` and `quota_period` are by the service's own clock.
+        "degraded": {"bsonType": "bool"},
     }
     person = {"bsonType": "string", "pattern": _anchored(IDENTIFIER)}
     row["anyOf"] = [

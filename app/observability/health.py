@@ -36,14 +36,21 @@ class ReadySchema(AnswerSchema):
 
     status = Choice(("ready", "degraded"))
     stores = Part(StoresSchema)
-    archive = Part(ArchiveSchema)
+    archive = Part(
+        ArchiveSchema,
+        allow_none=True,
+        metadata={"description": "Null if MongoDB is too slow to tell it in time."},
+    )
 
 
 class UnavailableSchema(StrictSchema):
-    """MongoDB does not answer, or its indexes are missing; then `schema` says so."""
+    """MongoDB does not answer, or its indexes are missing; then `schema` says so.
 
-    status = Choice(("unavailable",), required=True)
-    stores = Part(StoresSchema, required=True)
+    Of a process that is about to end there is only the `status`.
+    """
+
+    status = Choice(("unavailable", "draining"), required=True)
+    stores = Part(StoresSchema)
     schema = Choice(("missing",))
 
 
@@ -54,16 +61,33 @@ class Probes:
     One probe a store: returns quietly when it answers, raises one of `failures` when not.
     `has_schema` tells whether the database has its indexes, without which no list can be read.
     `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
+    `is_draining` tells that the process is about to end. What fails here is no request, and no
+    breaker hears of it.
     """
 
     probes: Mapping[str, Callable[[], object]]
     has_schema: Callable[[], bool]
-    archive: Callable[[], Mapping[str, int]]
+    archive: Callable[[], Mapping[str, int | None]]
     failures: tuple[type[Exception], ...]
+    is_draining: Callable[[], bool] = lambda: False
 
     def check(self) -> dict[str, str]:
         """`up` or `down` for each store, each asked once."""
         return {name: self._ask(probe) for name, probe in self.probes.items()}
+
+    def lacks_schema(self) -> bool:
+        """Whether indexes are missing; a store too slow to tell in time has them."""
+        try:
+            return not self.has_schema()
+        except self.failures:
+            return False
+
+    def find_archive(self) -> Mapping[str, int | None] | None:
+        """How late the archive is; None if that cannot be told in time."""
+        try:
+            return self.archive()
+        except self.failures:
+            return None
 
     def _ask(self, probe: Callable[[], object]) -> str:
         try:
@@ -84,17 +108,24 @@ def alive() -> Response:
 @blueprint.get("/readyz")
 @blueprint.response(200, ReadySchema, description="`ready` or `degraded`.")
 @blueprint.alt_response(
-    503, schema=UnavailableSchema, description="MongoDB or its indexes are missing."
+    503,
+    schema=UnavailableSchema,
+    description="MongoDB or its indexes are missing, or the process ends.",
 )
 @blueprint.doc(security=[])
 def ready() -> Response:
-    """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes."""
+    """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes.
+
+    503 `draining`, with work still being done, once the process has been asked to end.
+    """
     probes = provided(Probes)
+    if probes.is_draining():
+        return json_response({"status": "draining"}, 503)
     stores = probes.check()
     if stores["mongodb"] == "down":
         return json_response({"status": "unavailable", "stores": stores}, 503)
-    if not probes.has_schema():
+    if probes.lacks_schema():
         _log.error("schema_missing", remedy="run `flask --app wsgi db init`")
         return json_response({"status": "unavailable", "stores": stores, "schema": "missing"}, 503)
     status = "ready" if stores["redis"] == "up" else "degraded"
-    return json_response({"status": status, "stores": stores, "archive": probes.archive()})
+    return json_response({"status": status, "stores": stores, "archive": probes.find_archive()})

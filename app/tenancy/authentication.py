@@ -73,7 +73,9 @@ class Authenticator:
         cache_seconds: float = 2.0,
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        require_store: Callable[[], None] = lambda: None,
     ) -> None:
+        self._require_store = require_store
         self._store = store
         self._plans = plans
         self._peppers = peppers
@@ -84,9 +86,12 @@ class Authenticator:
         """The principal of a valid key; a suspended organization's too, access answers 402.
 
         Raises Problem: authentication_error (no bearer credential, or revoked), invalid_token
-        (mistyped or never issued), token_expired. A mistyped key costs no store call.
+        (mistyped or never issued), token_expired. A mistyped key costs no store call. While the
+        store is known to be ill, `require_store` raises: whoever is remembered would only fail
+        later, and slowly.
         """
         parsed = _parse(_bearer_token(authorization))
+        self._require_store()
         holder = self._recent.get_or_read(parsed.lookup, lambda: self._read(parsed.lookup))
         if holder is None or not self._fits(parsed, holder.key):
             raise _invalid_token()

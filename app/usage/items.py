@@ -42,6 +42,7 @@ def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
     taken = quota.turns_used + quota.turns_reserved
     return {
         "turns_used": quota.turns_used,
+        "turns_reserved": quota.turns_reserved,
         "turns_limit": quota.turns_limit,
         "turns_remaining": _remaining(quota.turns_limit, taken),
         **_period(quota),

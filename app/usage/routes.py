@@ -47,6 +47,7 @@ def turns() -> Response:
 
     Buckets go by the instant at which a turn occurred and include imports. `quota` is what was
     charged to the current billing period, by the instant of recording: the two need not agree.
+    503 while Redis is ill.
     """
     query = load_query(_TURNS_QUERY)
     principal, quota = current_principal(), provided(Access).quota()
@@ -61,7 +62,10 @@ def turns() -> Response:
 @blueprint.get("/usage/active-relationships")
 @blueprint.response(200, ActiveRelationshipsSchema, headers=QUOTA_HEADERS)
 def active_relationships() -> Response:
-    """The relationships that the current billing period has counted so far."""
+    """The relationships that the current billing period has counted so far.
+
+    503 while Redis is ill.
+    """
     return json_response(relationships_item(provided(Access).quota()))
 
 

@@ -137,6 +137,9 @@ class QuotaSchema(AnswerSchema):
     """What was charged to the current billing period, by the instant of recording."""
 
     turns_used = fields.Integer()
+    turns_reserved = fields.Integer(
+        metadata={"description": "Held by open reservations: neither used nor remaining."}
+    )
     turns_limit = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
     turns_remaining = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
     period_start = fields.DateTime()

@@ -16,7 +16,7 @@ from app.usage.buckets import DAY_MS, day_of
 from app.usage.store import UsageStore
 
 DAY_US = DAY_MS * 1_000
-# A turn is charged to its period at once, and a promise made in it is kept within two days.
+# A turn is charged to its period at once, or to that of its reservation for 49 hours.
 SETTLED_US = 3 * DAY_US
 # Older periods may have lost turns to their expiry.
 FREEZABLE_US = 140 * DAY_US

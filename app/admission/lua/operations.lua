@@ -1,86 +1,4 @@
--- Operations: each is one call. ARGV from 3; results from 8, where the work was done.
-
-local function open_quota()
-  load_quota()
-  if quota then lapse() end
-end
-
-local function outside(start, finish)
-  return time < start or time >= finish
-end
-
-local function items_from(first)
-  local items = {}
-  for i = first, #ARGV, 3 do
-    table.insert(items, {turn = ARGV[i], turns = tonumber(ARGV[i + 1]), relationship = ARGV[i + 2]})
-  end
-  return items
-end
-
-local function append_verdict(result, verdict, recorded_at, counted)
-  table.insert(result, verdict)
-  table.insert(result, int(recorded_at))
-  table.insert(result, counted)
-end
-
-local function charge_each(items, overage_allowed)
-  local result = {}
-  for _, item in ipairs(items) do
-    local verdict, entry = judge(item, overage_allowed)
-    if verdict == CHARGED then
-      append_verdict(result, verdict, charge(item))
-    elseif verdict == REMEMBERED then
-      append_verdict(result, verdict, entry.recorded_at, entry.counted)
-    else
-      append_verdict(result, verdict, 0, 0)
-    end
-  end
-  return result
-end
-
--- Behind an empty bucket nothing is charged. A lone turn that the quota refuses as well is told,
--- since waiting for the bucket would be useless.
-local function look_at_lone(items, overage_allowed)
-  local result = {}
-  if #items ~= 1 then return result end
-  local verdict = judge(items[1], overage_allowed)
-  if verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED then
-    append_verdict(result, verdict, 0, 0)
-  end
-  return result
-end
-
--- admit: charges bucket and quota, or tells why not.
--- ARGV 3 tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
---      and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
---      (-1 = none)  11 overage ('1' = never refuse)  12… turn, turns, relationship ('' = none), …
--- Result 8 whole tokens left  9 wait until the tokens are there  10 time to full
---      11… verdict, recorded_at, counted, …; none behind an empty bucket (but see look_at_lone)
-local function admit()
-  local has_quota = KEYS[2] ~= nil
-  if has_quota then
-    if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
-    open_quota()
-    if quota then
-      quota.turns_limit, quota.relationships_limit = tonumber(ARGV[9]), tonumber(ARGV[10])
-    elseif #ARGV > 11 then
-      return reply(NEED_SEED)
-    end
-  end
-  local bucket = read_bucket(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
-  local price = tonumber(ARGV[6]) * bucket.period
-  local wait = wait_for(bucket, price)
-  local settle = wait == 0 and charge_each or look_at_lone
-  local verdicts = settle(items_from(12), ARGV[11] == '1')
-  pay(bucket, wait == 0 and price or 0)
-  save_quota()
-  local result = reply(wait == 0 and DONE or RATE_LIMITED)
-  table.insert(result, floor_div(bucket.level, bucket.period))
-  table.insert(result, int(wait))
-  table.insert(result, int(wait_for(bucket, bucket.capacity)))
-  for _, value in ipairs(verdicts) do table.insert(result, value) end
-  return result
-end
+-- Operations: what is done beside requests. ARGV from 3; results from 8, where the work was done.
 
 -- read: the counters. ARGV 3 period_start  4 period_end
 -- Result 8 reservations  9 remembered  10 mark_at  11 mark_used
@@ -90,7 +8,8 @@ local function read()
   if not quota then return reply(NEED_SEED) end
   save_quota()
   local result = reply(DONE)
-  for _, field in ipairs({'reservations', 'remembered', 'mark_at', 'mark_used'}) do
+  table.insert(result, int(quota.reservations - overdue))
+  for _, field in ipairs({'remembered', 'mark_at', 'mark_used'}) do
     table.insert(result, int(quota[field]))
   end
   return result
@@ -112,19 +31,20 @@ local function refund()
   return result
 end
 
--- seed: starts a generation from the ledger's counts; does nothing if there is a quota.
+-- seed: starts a generation from the ledger's counts; does nothing if there is a quota. What was
+-- reserved is forgotten.
 -- ARGV 3 period_start  4 period_end  5 turns_limit  6 relationships_limit  7 turns
---      8 newest recorded_at  9 relationships in KEYS[6]; NEED_SEED if they are not all there
+--      8 newest recorded_at  9 relationships in KEYS[7]; NEED_SEED if they are not all there
 local function seed()
   load_quota()
   if quota then
-    call('DEL', KEYS[6])
+    call('DEL', KEYS[7])
     return reply(DONE)
   end
-  local active = call('HLEN', KEYS[6])
+  local active = call('HLEN', KEYS[7])
   if active ~= tonumber(ARGV[9]) then return reply(NEED_SEED) end
-  call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
-  if active > 0 then call('RENAME', KEYS[6], KEYS[3]) end
+  call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+  if active > 0 then call('RENAME', KEYS[7], KEYS[3]) end
   local turns, now = tonumber(ARGV[7]), math.max(time, tonumber(ARGV[8]) + 1)
   quota = {
     turns_used = turns, turns_reserved = 0, turns_limit = tonumber(ARGV[5]),
@@ -146,6 +66,25 @@ local function mark()
   save_quota()
   local result = reply(DONE)
   table.insert(result, int(quota.mark_at))
+  return result
+end
+
+-- release: ends reservations before their time, as a lapse would: the ledger has their turns.
+-- ARGV 3… turn, … Result 8 how many; what holds nothing (any more) is left alone
+local function release_turns()
+  open_quota()
+  local count = 0
+  for i = 3, quota and #ARGV or 0 do
+    local entry = recall(ARGV[i])
+    if entry and entry.state == 'reserved' then
+      release({ARGV[i]}, {entry})
+      drop(entry.relationship)
+      count = count + 1
+    end
+  end
+  save_quota()
+  local result = reply(DONE)
+  table.insert(result, count)
   return result
 end
 
@@ -192,7 +131,8 @@ local function mend()
 end
 
 local OPERATIONS = {
-  admit = admit, read = read, refund = refund, seed = seed,
-  mark = mark, reconcile = reconcile, mend = mend,
+  admit = admit, reserve = reserve, complete = complete, cancel = cancel,
+  read = read, refund = refund, seed = seed, mark = mark, reconcile = reconcile, mend = mend,
+  release = release_turns,
 }
 return OPERATIONS[ARGV[1]]()

@@ -1,16 +1,19 @@
 -- Admission: token bucket and quota, decided together and all or nothing.
--- Parts, run as one script: prelude, bucket, quota, turns, operations.
+-- Parts, run as one script: prelude, bucket, quota, turns, charges, requests, operations.
 --
 -- KEYS  1  bucket                 hash        level, at
 --       2  quota                  hash        the FIELDS of quota.lua, for one account and period
 --       3  quota:relationships    hash        relationship -> references; its length is what counts
 --       4  quota:turns            hash        turn -> "state turns recorded_at counted relationship"
---       5  quota:lapses           sorted set  turn -> instant at which its entry lapses
---       6  staging (seed only)    hash        becomes quota:relationships
+--       5  quota:lapses           sorted set  turn -> instant at which it is forgotten
+--       6  quota:holds            sorted set  reserved turn -> instant at which its hold ends;
+--                                             a turn of quota:turns is either here or in 5
+--       7  staging (seed)         hash        becomes quota:relationships
+--          present (complete)     hash        the quota of the account's present period
 --       A bucket without quota (an address) passes KEYS[1] alone.
 -- ARGV  1  operation
 --       2  instant, for tests only; '' = the server's clock
---       3… arguments of the operation, told at its function in operations.lua
+--       3… arguments of the operation, told at its function in requests.lua or operations.lua
 -- Reply 1  status, one of those below
 --       2  instant on the server's clock
 --       3  instant of the account: later than every instant given out so far

@@ -3,7 +3,7 @@
 local FIELDS = {
   'turns_used', 'turns_reserved', 'turns_limit',
   'relationships_used', 'relationships_limit',
-  'reservations',             -- entries of quota:turns that hold a place
+  'reservations',             -- entries of quota:turns that hold a place; each holds one turn
   'remembered',               -- all entries of quota:turns
   'period_start', 'period_end',
   'generation',               -- instant of seeding: an older charge is not in these counters
@@ -15,6 +15,7 @@ local KEPT_AFTER_PERIOD = 3 * DAY
 
 local quota                   -- the fields as numbers; nil = missing, or a companion key was lost
 local changed = false
+local overdue = 0             -- reservations that have lapsed and are still counted in the fields
 
 local function read_fields()
   local stored, fields = call('HMGET', KEYS[2], unpack(FIELDS)), {}
@@ -30,7 +31,8 @@ local function load_quota()
   if fields
     and fields.relationships_used == call('HLEN', KEYS[3])
     and fields.remembered == call('HLEN', KEYS[4])
-    and fields.remembered == call('ZCARD', KEYS[5])
+    and fields.remembered - fields.reservations == call('ZCARD', KEYS[5])
+    and (fields.reservations == 0 or fields.reservations == call('ZCARD', KEYS[6]))
   then
     quota = fields
   end
@@ -46,7 +48,7 @@ local function save_quota()
   end
   call('HSET', KEYS[2], unpack(pairs_of_hash))
   local kept = math.max(SECOND, quota.period_end + KEPT_AFTER_PERIOD - time)
-  for i = 2, 5 do
+  for i = 2, 6 do
     call('PEXPIRE', KEYS[i], int(ceil_div(kept, MILLISECOND)))
   end
 end
@@ -63,11 +65,20 @@ local function tick()
   return quota.clock_at
 end
 
+-- Two periods of an account give instants out in one order, so that who reads by the clock of the
+-- present one misses nothing that goes to a former one. Before a tick; `key` is the other quota.
+local function share_clock(key)
+  local clock_at = tonumber(call('HGET', key, 'clock_at'))
+  if not clock_at then return end
+  quota.clock_at = math.max(quota.clock_at, clock_at)
+  call('HSET', key, 'clock_at', int(instant()))
+end
+
 -- The first seven values of every reply.
 local function reply(status)
   if not quota then return {status, int(time), int(time), -1, 0, 0, 0} end
   return {
     status, int(time), int(instant()), int(quota.generation),
-    quota.turns_used, quota.turns_reserved, quota.relationships_used,
+    quota.turns_used, quota.turns_reserved - overdue, quota.relationships_used,
   }
 end

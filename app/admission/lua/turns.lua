@@ -1,9 +1,7 @@
--- Turns: what a charge does to the counters, and the memory that makes it happen once.
-
-local CHARGED, REMEMBERED, TURNS_EXHAUSTED, RELATIONSHIPS_EXHAUSTED, CONFLICT = 0, 1, 2, 3, 4
+-- Turns: the references of relationships, and the memory that makes a charge happen once.
 
 local REMEMBERED_FOR = 300 * SECOND
-local MAX_LAPSES = 1000       -- a call; bounds its latency
+local MAX_LAPSES = 1000       -- of each kind in a call; bounds its latency
 
 -- One more reference; 1 if the relationship is new in this period, else 0.
 local function hold(relationship)
@@ -29,9 +27,7 @@ local function drop(relationship)
   if relationship ~= '' then set_references(relationship, references_of(relationship) - 1) end
 end
 
-local function recall(turn)
-  local entry = call('HGET', KEYS[4], turn)
-  if not entry then return nil end
+local function parse_entry(entry)
   local state, turns, recorded_at, counted, relationship =
     string.match(entry, '^(%a+) (%d+) (%d+) ([01]) (.*)$')
   return {
@@ -40,81 +36,76 @@ local function recall(turn)
   }
 end
 
-local function remember(state, item, recorded_at, counted)
+-- A turn that has no entry gets one, until `lapses_at`.
+local function remember(state, item, recorded_at, counted, lapses_at)
   local entry = {state, int(item.turns), int(recorded_at), counted, item.relationship}
   call('HSET', KEYS[4], item.turn, table.concat(entry, ' '))
-  call('ZADD', KEYS[5], int(time + REMEMBERED_FOR), item.turn)
+  call('ZADD', state == 'reserved' and KEYS[6] or KEYS[5], int(lapses_at), item.turn)
   quota.remembered = quota.remembered + 1
+  changed = true
 end
 
-local function forget(turns)
+-- The entries of `turns` end, all with their lapses in `key`.
+local function forget(turns, key)
   call('HDEL', KEYS[4], unpack(turns))
-  call('ZREM', KEYS[5], unpack(turns))
+  call('ZREM', key or KEYS[5], unpack(turns))
   quota.remembered = quota.remembered - #turns
   changed = true
 end
 
--- Ends what is due, the oldest first; the rest waits for the next call.
+-- Reservations end, and give back the turns that they held; their references are the caller's.
+local function release(turns, entries)
+  forget(turns, KEYS[6])
+  quota.reservations = quota.reservations - #turns
+  for _, entry in ipairs(entries) do
+    quota.turns_reserved = quota.turns_reserved - entry.turns
+  end
+end
+
+local function due_in(key)
+  return call('ZRANGEBYSCORE', key, '-inf', int(time), 'LIMIT', 0, MAX_LAPSES)
+end
+
+-- Ends the reservations that are due, the oldest first, and tells how many. What is more than one
+-- call may end is `overdue`: it counts no turn any more, only its relationship is still held.
+local function lapse_holds()
+  if quota.reservations == 0 then return 0 end
+  local due, entries = due_in(KEYS[6]), {}
+  if #due == 0 then return 0 end
+  for i, entry in ipairs(call('HMGET', KEYS[4], unpack(due))) do entries[i] = parse_entry(entry) end
+  release(due, entries)
+  for _, entry in ipairs(entries) do drop(entry.relationship) end
+  overdue = #due == MAX_LAPSES and call('ZCOUNT', KEYS[6], '-inf', int(time)) or 0
+  return #due
+end
+
+-- Ends what is due; the rest waits for the next call.
 local function lapse()
-  local due = call('ZRANGEBYSCORE', KEYS[5], '-inf', int(time), 'LIMIT', 0, MAX_LAPSES)
+  local due = due_in(KEYS[5])
   if #due > 0 then forget(due) end
+  lapse_holds()
 end
 
-local function exceeds(limit, wanted)
-  return limit >= 0 and wanted > limit
+local function hold_ends_at(turn)
+  return tonumber(call('ZSCORE', KEYS[6], turn))
 end
 
--- The entry of a turn whose charge is still in the counters. Reconciliation has replaced those
--- before `settled_at` by what the ledger holds: such a turn is stored and will be found, or it never
--- was and is charged anew.
-local function recall_unsettled(turn)
-  local entry = recall(turn)
-  if not entry or entry.state ~= 'charged' or entry.recorded_at >= quota.settled_at then
-    return entry
+-- The entry of a turn, unless it means nothing any more.
+-- A reservation may be overdue. Of charges, reconciliation has replaced those before `settled_at` by
+-- what the ledger holds: such a turn is stored and will be found, or it never was and is charged anew.
+local function recall(turn)
+  local text = call('HGET', KEYS[4], turn)
+  local entry = text and parse_entry(text)
+  if not entry then return nil end
+  if entry.state == 'reserved' and overdue > 0 and hold_ends_at(turn) <= time then
+    release({turn}, {entry})
+    drop(entry.relationship)
+    overdue = overdue - 1
+    return nil
   end
-  forget({turn})
-  return nil
-end
-
--- What would become of `item` now, and its entry if it is remembered. A turn that costs nothing
--- needs no memory: to charge it twice is harmless.
-local function judge(item, overage_allowed)
-  if item.turns == 0 then return CHARGED end
-  local entry = recall_unsettled(item.turn)
-  if entry then
-    local same = entry.turns == item.turns and entry.relationship == item.relationship
-    return same and REMEMBERED or CONFLICT, entry
+  if entry.state == 'charged' and entry.recorded_at < quota.settled_at then
+    forget({turn})
+    return nil
   end
-  if overage_allowed then return CHARGED end
-  if exceeds(quota.turns_limit, quota.turns_used + quota.turns_reserved + item.turns) then
-    return TURNS_EXHAUSTED
-  end
-  if item.relationship ~= ''
-    and exceeds(quota.relationships_limit, quota.relationships_used + 1)
-    and call('HEXISTS', KEYS[3], item.relationship) == 0
-  then
-    return RELATIONSHIPS_EXHAUSTED
-  end
-  return CHARGED
-end
-
--- Counts `item`; its instant, which no other charge of the account has, and 1 if it took a place.
-local function charge(item)
-  local recorded_at = tick()
-  if item.turns == 0 then return recorded_at, 0 end
-  quota.turns_used = quota.turns_used + item.turns
-  local counted = hold(item.relationship)
-  remember('charged', item, recorded_at, counted)
-  return recorded_at, counted
-end
-
--- Undoes the charge of that turn at that instant; false if there is none (any more).
-local function take_back(turn, recorded_at)
-  local entry = recall_unsettled(turn)
-  if not entry or entry.state ~= 'charged' or entry.recorded_at ~= recorded_at then return false end
-  quota.turns_used = math.max(0, quota.turns_used - entry.turns)
-  if recorded_at < quota.mark_at then quota.mark_used = quota.mark_used - entry.turns end
-  drop(entry.relationship)
-  forget({turn})
-  return true
+  return entry
 end

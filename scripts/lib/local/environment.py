@@ -40,6 +40,8 @@ def service_environ(
         "WEB_CONCURRENCY": "4",
         # Servers, service and its clients share one machine here.
         "REDIS_TIMEOUT_MS": "1000",
+        # Nothing stands in front that would have to look away first.
+        "DRAIN_S": "0",
         # Here, because a run that is killed could not clear it from memory.
         "PROMETHEUS_MULTIPROC_DIR": str(folder.path / "metrics"),
     }

@@ -1,0 +1,150 @@
+-- Requests: each is one call that decides bucket and quota together. ARGV 3 to 11 are those of
+-- `admit`, results 8 to 10 too; then come the verdicts, none behind an empty bucket, where nothing
+-- is done (but see refused_anyway).
+
+local function open_quota()
+  load_quota()
+  if quota then lapse() end
+end
+
+local function outside(start, finish)
+  return time < start or time >= finish
+end
+
+local function open_in_force()
+  open_quota()
+  if quota then
+    quota.turns_limit, quota.relationships_limit = tonumber(ARGV[9]), tonumber(ARGV[10])
+  end
+end
+
+-- Pays the bucket and does what was asked (`work`), or looks what the quota would have said.
+local function decide(work, look)
+  local bucket = read_bucket(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
+  local price = tonumber(ARGV[6]) * bucket.period
+  local wait = wait_for(bucket, price)
+  local values = (wait == 0 and work or look)()
+  pay(bucket, wait == 0 and price or 0)
+  save_quota()
+  local result = reply(wait == 0 and DONE or RATE_LIMITED)
+  table.insert(result, floor_div(bucket.level, bucket.period))
+  table.insert(result, int(wait))
+  table.insert(result, int(wait_for(bucket, bucket.capacity)))
+  for _, value in ipairs(values) do table.insert(result, value) end
+  return result
+end
+
+local function nothing() return {} end
+
+-- A lone turn that the quota refuses as well is told, since waiting for the bucket would be useless.
+local function refused_anyway(verdict)
+  local is_refused = verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED
+  return is_refused and {verdict, 0, 0} or {}
+end
+
+local function items_from(first)
+  local items = {}
+  for i = first, #ARGV, 3 do
+    table.insert(items, {turn = ARGV[i], turns = tonumber(ARGV[i + 1]), relationship = ARGV[i + 2]})
+  end
+  return items
+end
+
+-- Does what the verdict allows; verdict, recorded_at, counted.
+local function carry_out(item, verdict, entry, is_completion)
+  local recorded_at, counted = 0, 0
+  if verdict == CHARGED then
+    recorded_at, counted = charge(item, entry, is_completion)
+  elseif verdict == REMEMBERED then
+    recorded_at, counted = entry.recorded_at, entry.counted
+  end
+  return {verdict, int(recorded_at), counted}
+end
+
+-- admit: charges bucket and quota, or tells why not.
+-- ARGV 3 tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
+--      and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
+--      (-1 = none)  11 overage ('1' = never refuse)  12… turn, turns, relationship ('' = none), …
+-- Result 8 whole tokens left  9 wait until the tokens are there  10 time to full
+--      11… verdict, recorded_at, counted, …
+local function admit()
+  if KEYS[2] then
+    if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+    open_in_force()
+    if not quota and #ARGV > 11 then return reply(NEED_SEED) end
+  end
+  local items, overage_allowed = items_from(12), ARGV[11] == '1'
+  local function charge_each()
+    local values = {}
+    for _, item in ipairs(items) do
+      for _, value in ipairs(carry_out(item, judge(item, overage_allowed))) do
+        table.insert(values, value)
+      end
+    end
+    return values
+  end
+  return decide(charge_each, function()
+    return #items == 1 and refused_anyway((judge(items[1], overage_allowed))) or {}
+  end)
+end
+
+-- reserve: holds one turn and, if new, its relationship.
+-- ARGV 12 turn  13 relationship  14 time to hold  15 how many reservations may be open
+-- Result 11 verdict  12 instant of the reservation  13 counted  14 when it lapses; when the next
+--      one does, if too many are open
+local function reserve()
+  if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  open_in_force()
+  if not quota then return reply(NEED_SEED) end
+  local item = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}
+  local function judged()
+    return judge_reservation(item, ARGV[11] == '1', tonumber(ARGV[15]))
+  end
+  return decide(function()
+    local verdict, entry = judged()
+    local reserved_at, counted, lapses_at = 0, 0, 0
+    if verdict == CHARGED then
+      lapses_at = time + tonumber(ARGV[14])
+      reserved_at, counted = reserve_place(item, lapses_at)
+    elseif verdict == REMEMBERED then
+      reserved_at, counted, lapses_at = entry.recorded_at, entry.counted, hold_ends_at(item.turn)
+    elseif verdict == CROWDED then
+      local later = call('ZRANGEBYSCORE', KEYS[6], '(' .. int(time), '+inf', 'LIMIT', 0, 1)
+      lapses_at = later[1] and hold_ends_at(later[1]) or time
+    end
+    return {verdict, int(reserved_at), counted, int(lapses_at)}
+  end, function() return refused_anyway((judged())) end)
+end
+
+-- Opens the period in which a turn is settled: that of its reservation, which may have ended. If it
+-- has, and knows nothing of the turn, the present one is; whoever asks only claims when it reserved.
+local function refused_to_settle(turn)
+  open_in_force()
+  if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) and not (quota and recall(turn)) then
+    save_quota()
+    return reply(PERIOD_MISMATCH)
+  end
+  return not quota and reply(NEED_SEED) or nil
+end
+
+-- complete: charges a turn, never refused for quota, and settles its reservation if it is still
+-- there. In a period that has ended KEYS[7] is the present one's.
+-- ARGV 12 turn  13 turns  14 relationship. Result 11 verdict  12 recorded_at  13 counted
+local function complete()
+  local refusal = refused_to_settle(ARGV[12])
+  if refusal then return refusal end
+  return decide(function()
+    local item = items_from(12)[1]
+    local verdict, entry = judge(item, true)
+    if verdict == CHARGED and KEYS[7] then share_clock(KEYS[7]) end
+    return carry_out(item, verdict, entry, true)
+  end, nothing)
+end
+
+-- cancel: gives a reservation back, and keeps its turn from being completed for a while.
+-- ARGV 12 turn  13 '0' = only give it back. Result 11 verdict, CHARGED or RECORDED  12 0  13 0
+local function cancel()
+  local refusal = refused_to_settle(ARGV[12])
+  if refusal then return refusal end
+  return decide(function() return {cancel_turn(ARGV[12], ARGV[13] ~= '0'), 0, 0} end, nothing)
+end

@@ -1,0 +1,95 @@
+"""Stops asking a store that is ill, so that its illness costs a request nothing.
+
+A breaker belongs to one store in one process. After `FAILURES_COUNT` failures within `WITHIN_S` a
+thread of its own probes the store, and only if that fails too does it open: a store is not ill
+because somebody asks too much of it. While it is open calls fail at once and the thread probes once
+a second, until a probe succeeds. No request ever pays for a probe. The pattern: M. Nygard, Release
+It!, chapter 5.
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import Lock, Thread
+
+import structlog
+
+FAILURES_COUNT = 5
+WITHIN_S = 10.0
+PROBE_EVERY_S = 1.0
+
+_log = structlog.get_logger("turnledger.stores")
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """Run `work` in a thread that keeps no process alive."""
+    Thread(target=work, name="breaker", daemon=True).start()
+
+
+class Breaker:
+    """Safe between threads. Its thread starts with the failures, never before a fork.
+
+    `probe` raises while the store is ill and is bounded by itself. `resting` is the error that
+    `require_closed` raises: one that everybody takes for an outage of that store.
+    """
+
+    def __init__(
+        self,
+        store: str,
+        probe: Callable[[], object],
+        resting: type[Exception],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
+        start: Callable[[Callable[[], None]], object] = in_background,
+    ) -> None:
+        self.is_open = False
+        self._store = store
+        self._probe = probe
+        self._resting = resting
+        self._clock = clock
+        self._pause = pause
+        self._start = start
+        self._lock = Lock()
+        self._is_watched = False
+        self._failed_at_s: deque[float] = deque(maxlen=FAILURES_COUNT)
+
+    def require_closed(self) -> None:
+        """Raise `resting` while open; otherwise costs one look at an attribute."""
+        if self.is_open:
+            raise self._resting(f"{self._store} is ill and is left in peace until a probe succeeds")
+
+    def note_failure(self) -> None:
+        """Count a call that failed as if the store were ill; those while it is watched do not."""
+        with self._lock:
+            if self._is_watched or not self._is_last_straw(self._clock()):
+                return
+            self._failed_at_s.clear()
+            self._is_watched = True
+        try:
+            self._start(self._watch)
+        except RuntimeError:  # no thread to be had: then nobody could ever close it
+            self._is_watched = False
+
+    def _is_last_straw(self, now_s: float) -> bool:
+        self._failed_at_s.append(now_s)
+        is_full = len(self._failed_at_s) == FAILURES_COUNT
+        return is_full and now_s - self._failed_at_s[0] <= WITHIN_S
+
+    def _watch(self) -> None:
+        if not self._is_well():
+            self.is_open = True
+            _log.warning("store_given_up", store=self._store, pid=os.getpid())
+            while self.is_open:
+                self._pause(PROBE_EVERY_S)
+                self.is_open = not self._is_well()
+            _log.info("store_is_back", store=self._store, pid=os.getpid())
+        self._is_watched = False
+
+    def _is_well(self) -> bool:
+        try:
+            self._probe()
+        except Exception:  # whatever it is, the store has not proved that it is well
+            return False
+        return True

@@ -1,0 +1,219 @@
+"""Redis clients for each layout that never resend, and that know when the server is ill.
+
+Every command of a client passes its `execute_command`: there the breaker is asked, and there an
+error is judged. What means that the server cannot do its work becomes a `ConnectionError`, so that
+callers need to know one family of errors; what means that we asked wrongly stays as it is.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any, cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.commands import RedisClusterCommands
+from redis.connection import SSLConnection
+from redis.event import EventDispatcherInterface
+from redis.exceptions import (
+    AuthenticationWrongNumberOfArgsError,
+    ClusterCrossSlotError,
+    ConnectionError,  # noqa: A004 - the driver's name for it
+    CrossSlotTransactionError,
+    DataError,
+    InvalidPipelineStack,
+    ModuleError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+from redis.lock import Lock as RedisLock
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection
+
+from app.backends import REDIS_OUTAGES
+from app.backends.breaker import Breaker
+from config.redis_address import Layout, RedisAddress, parse_redis_url
+
+PROBE_KEY = "probe:{turnledger}"
+PROBE_KEY_MS = 1_000
+_OUR_FAULTS = (
+    NoScriptError,
+    ClusterCrossSlotError,
+    CrossSlotTransactionError,
+    InvalidPipelineStack,
+    ModuleError,
+    AuthenticationWrongNumberOfArgsError,
+    DataError,
+)
+# Errors that the driver has no class for begin with the server's code: MISCONF, NOREPLICAS, BUSY…
+# Those without a code of their own ("ERR") come without one: a wrong command, a failing script.
+_CODE = re.compile(r"(?!WRONGTYPE)[A-Z]{4,}( .*)?", re.DOTALL)
+
+
+class RedisUnavailable(ConnectionError):
+    """The server answers that it cannot do its work, or cannot be found in its cluster."""
+
+
+class RedisResting(RedisUnavailable):
+    """The breaker is open: nothing was sent."""
+
+
+def is_illness(error: Exception) -> bool:
+    """Whether `error` says that the server is ill, rather than that we asked wrongly."""
+    if isinstance(error, _OUR_FAULTS):
+        return False
+    return type(error) is not ResponseError or bool(_CODE.fullmatch(str(error)))
+
+
+def _guarded(
+    breaker: Breaker | None,
+    send: Callable[..., Any],
+    arguments: Sequence[Any],
+    options: Mapping[str, Any],
+) -> Any:
+    if breaker is not None:
+        breaker.require_closed()
+    try:
+        return send(*arguments, **options)
+    except (RedisError, RedisClusterException) as error:
+        if not is_illness(error):
+            raise
+        if breaker is not None:
+            breaker.note_failure()
+        if isinstance(error, REDIS_OUTAGES):
+            raise
+        raise RedisUnavailable(type(error).__name__) from error
+
+
+class GuardedRedis(Redis):
+    """One server, or the master that sentinels name."""
+
+    breaker: Breaker | None = None
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command, once; see the module for what may be raised."""
+        return _guarded(self.breaker, super().execute_command, args, options)
+
+    def probe(self) -> None:
+        """Whether the server takes writes again; past the breaker. Raises if not."""
+        super().execute_command("SET", PROBE_KEY, 1, "PX", PROBE_KEY_MS)
+
+
+class GuardedCluster(RedisClusterCommands):
+    """A cluster, of which nothing is asked before the first command.
+
+    The driver's own client asks the nodes for their slots as soon as it is made, and cannot be made
+    while they are ill.
+    """
+
+    breaker: Breaker | None = None
+    _event_dispatcher: EventDispatcherInterface  # the driver's base class wants it declared
+
+    def __init__(self, make: Callable[[], RedisCluster]) -> None:
+        self._make = make
+        self._made: RedisCluster | None = None
+        self._making = Lock()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command, once to each node that has it; redirections are not resends."""
+        return _guarded(self.breaker, self._send, args, options)
+
+    def pipeline(self) -> Any:
+        """Commands of one slot, sent together."""
+        return self._cluster().pipeline()
+
+    def lock(self, name: str, **options: Any) -> RedisLock:
+        """A lock that all clients of the cluster share."""
+        return RedisLock(self, name, **options)
+
+    def probe(self) -> None:
+        """Whether every primary answers and one takes writes; past the breaker. Raises if not."""
+        self._send("PING", target_nodes=RedisCluster.PRIMARIES)
+        self._send("SET", PROBE_KEY, 1, "PX", PROBE_KEY_MS)
+
+    def get_encoder(self) -> Any:
+        """How commands become bytes."""
+        return Redis(decode_responses=True).get_encoder()
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._made is not None:
+            self._made.close()
+
+    def _send(self, *args: Any, **options: Any) -> Any:
+        return self._cluster().execute_command(*args, **options)
+
+    def _cluster(self) -> RedisCluster:
+        if self._made is None:
+            with self._making:
+                self._made = self._made or self._make()
+        return self._made
+
+
+class _MasterConnection(SentinelManagedConnection):
+    """Closes after any failure to read: what comes late must not answer the next command.
+
+    Other connections do so by themselves; those of sentinels leave it to their callers.
+    """
+
+    def read_response(
+        self, *args: Any, disconnect_on_error: bool | None = True, **more: Any
+    ) -> Any:
+        return super().read_response(*args, disconnect_on_error=disconnect_on_error, **more)
+
+
+class _MasterTlsConnection(_MasterConnection, SSLConnection):
+    pass
+
+
+def redis_client(url: str, timeout_ms: int, pool_count: int) -> GuardedRedis | GuardedCluster:
+    """A client for `url`; nothing is sent before the first command. ValueError for a bad URL."""
+    address = parse_redis_url(url)
+    timeouts: dict[str, Any] = {
+        "socket_timeout": timeout_ms / 1_000,
+        "socket_connect_timeout": timeout_ms / 1_000,
+    }
+    options = timeouts | {
+        "max_connections": pool_count,
+        "health_check_interval": 0,
+        # RESP2 needs no HELLO, which old servers lack; the replies that we use are the same.
+        "protocol": 2,
+        "decode_responses": True,
+    }
+    if address.layout is Layout.SINGLE:
+        return cast("GuardedRedis", GuardedRedis.from_url(url, retry=_once(), **options))
+    options |= {"username": address.username, "password": address.password}
+    if address.layout is Layout.SENTINEL:
+        return _master(address, timeouts, options)
+    return GuardedCluster(
+        lambda: RedisCluster(
+            startup_nodes=[ClusterNode(*host) for host in address.hosts],
+            retry=_once(),
+            ssl=address.is_tls,
+            **options,
+        )
+    )
+
+
+def _master(
+    address: RedisAddress, timeouts: Mapping[str, Any], options: Mapping[str, Any]
+) -> GuardedRedis:
+    asking = {**timeouts, "retry": _once(), "protocol": 2, "ssl": address.is_tls}
+    sentinel = Sentinel(list(address.hosts), sentinel_kwargs=asking)
+    master = sentinel.master_for(
+        address.service,
+        redis_class=GuardedRedis,
+        connection_class=_MasterTlsConnection if address.is_tls else _MasterConnection,
+        db=address.db,
+        retry=_once(),
+        **options,
+    )
+    return cast("GuardedRedis", master)
+
+
+def _once() -> Retry:
+    """A charge that is sent twice is charged twice: who retries must know what he does."""
+    return Retry(NoBackoff(), 0)

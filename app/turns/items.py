@@ -1,0 +1,18 @@
+"""Reservations as they are told."""
+
+from typing import Any
+
+from app.http.instants import format_ms
+from app.tenancy.model import OveragePolicy
+from app.turns.service import Reserved
+from app.usage.items import quota_item
+
+
+def reserved_item(reserved: Reserved, overage_policy: OveragePolicy) -> dict[str, Any]:
+    """A reservation on the wire; the quota is null while Redis cannot tell it."""
+    quota = reserved.decision.quota
+    return {
+        "interaction_id": reserved.interaction_id,
+        "expires_at": format_ms(reserved.expires_at_us // 1_000),
+        "quota": None if quota is None else quota_item(quota, overage_policy),
+    }

@@ -1,0 +1,58 @@
+"""`/v1/turns` over HTTP."""
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from app.access import Access, current_principal, parse_or_charge
+from app.http.body import read_object
+from app.http.openapi import body_of
+from app.http.provide import provided
+from app.http.responses import json_response, no_content
+from app.interactions.schemas import ItemSchema
+from app.turns.items import reserved_item
+from app.turns.schemas import CompletionSchema, ReservationSchema, ReservedSchema
+from app.turns.service import TurnService
+
+blueprint = Blueprint("turns", __name__, url_prefix="/v1/turns", description="Ask before you run.")
+
+
+@blueprint.post("")
+@blueprint.response(201, ReservedSchema)
+@blueprint.alt_response(200, schema=ReservedSchema, description="Reserved before; costs nothing.")
+@blueprint.doc(requestBody=body_of(ReservationSchema))
+def reserve() -> Response:
+    """Hold one turn of the quota before it is run; unanswered, it lapses unbilled.
+
+    429 `quota_exhausted` means: do not run the turn.
+
+    While Redis is ill the answer is 201 with `quota` null: nothing is held, no quota is asked, and
+    the same turn again is another reservation. The turn may be run and completed as ever, and is
+    counted afterwards. A strict service answers 503 instead.
+    """
+    service, principal = provided(TurnService), current_principal()
+    asked = parse_or_charge(lambda: service.read_asked(read_object()))
+    reserved = service.reserve(principal.account, asked, provided(Access))
+    told = reserved_item(reserved, principal.limits.overage_policy)
+    return json_response(told, 201 if reserved.is_new else 200)
+
+
+@blueprint.put("/<interaction_id>")
+@blueprint.response(201, ItemSchema)
+@blueprint.alt_response(200, schema=ItemSchema, description="Completed before; costs nothing.")
+@blueprint.doc(requestBody=body_of(CompletionSchema))
+def complete(interaction_id: str) -> Response:
+    """Complete a reserved turn with its trace; never refused for quota, also after its lapse."""
+    service, account = provided(TurnService), current_principal().account
+    turn = parse_or_charge(lambda: service.read_completed(account, interaction_id, read_object()))
+    recorded = service.complete(account, turn, provided(Access))
+    return json_response(recorded.item, 201 if recorded.is_new else 200)
+
+
+@blueprint.delete("/<interaction_id>")
+@blueprint.response(204, description="Given back, unbilled.")
+def cancel(interaction_id: str) -> Response:
+    """Give a reserved turn back, unbilled; again is harmless."""
+    service, account = provided(TurnService), current_principal().account
+    ulid = parse_or_charge(lambda: service.read_cancelled(interaction_id))
+    service.cancel(account, ulid, provided(Access))
+    return no_content()

@@ -1,0 +1,40 @@
+"""Wire shapes of reservations."""
+
+from app.http.fields import AnswerSchema, Instant, Integer, Part, Token
+from app.interactions.schemas import IDENTIFIER, INTERACTION_ID, ContentSchema, PeopleSchema
+from app.usage.schemas import QuotaSchema
+
+MIN_HOLD_S = 10
+MAX_HOLD_S = 3_600
+DEFAULT_HOLD_S = 150
+
+
+class ReservationSchema(PeopleSchema):
+    """The body of a reservation: a turn that is about to be run."""
+
+    turn_id = Token(IDENTIFIER, required=True)
+    hold_seconds = Integer(MIN_HOLD_S, MAX_HOLD_S, load_default=DEFAULT_HOLD_S)
+
+
+class CompletionSchema(ContentSchema):
+    """The body of a completion: a recording, whose instant is the reservation's."""
+
+    turn_id = Token(IDENTIFIER, required=True)
+
+
+class ReservedSchema(AnswerSchema):
+    """A place that is held; after `expires_at` it may be given to another turn."""
+
+    interaction_id = Token(INTERACTION_ID)
+    expires_at = Instant(
+        description="When the hold lapses; the turn may be completed later too. If `quota` is null "
+        "nothing is held."
+    )
+    quota = Part(
+        QuotaSchema,
+        allow_none=True,
+        metadata={
+            "description": "Of the billing period that holds the reservation. Null while Redis is "
+            "ill: nothing is held."
+        },
+    )
