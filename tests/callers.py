@@ -31,6 +31,7 @@ from tests.turns import Body, now_ms
 
 T = TypeVar("T")
 LIST = "/v1/interactions"
+TURNS = "/v1/turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Caller:
         while page["next_cursor"]:
             page = self.page(**query, cursor=page["next_cursor"])
             items += page["data"]
-            assert len(items) < 10_000, "the walk does not end"
+            assert len(items) < 100_000, "the walk does not end"
         return items
 
     def import_(self, told: Iterable[Body], recorded_at_us: int = 10**15) -> int:
@@ -126,6 +127,11 @@ def hire(
     return Caller(app, organization, environment, token)
 
 
+def reserve(caller: Caller, told: Body) -> TestResponse:
+    """Ask for a place."""
+    return caller("POST", TURNS, json=told)
+
+
 class Clock:
     """Redis's clock as `app` meets it: stands still until it is moved."""
 
@@ -156,8 +162,10 @@ def app_on(mongodb_uri: str, redis_url: str, **changes: Any) -> Iterator[Flask]:
     with app.app_context():
         ensure_schema()
         backend = provided(Backend)
-    yield app
-    backend.close()
+    try:
+        yield app
+    finally:
+        backend.close()
 
 
 @contextmanager

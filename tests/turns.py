@@ -44,6 +44,18 @@ def stateful(relationship_id: str = "rel_42", user_id: str = "u_42", **changes: 
     return body(**people | changes)
 
 
+def asked(turn_id: str | None = None, *, relationship_id: str | None = None, **more: Any) -> Body:
+    """The least that a reservation needs, under a new turn id unless it is given."""
+    people = {"user_id": "u_42", "relationship_id": relationship_id} if relationship_id else {}
+    return {
+        "turn_id": turn_id or f"turn-{next(_numbers)}",
+        "mode": "stateful" if relationship_id else "stateless",
+        "personality_id": "pers_ada",
+        **people,
+        **more,
+    }
+
+
 def whole(**changes: Any) -> Body:
     """A recording in which every field is told."""
     return (

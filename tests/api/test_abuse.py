@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from tests.callers import LIST, hire
+from tests.callers import LIST, TURNS, hire
 from tests.servers import RunningService
 from tests.sockets import Answer, Sender, chunked
 from tests.turns import Body, body, whole
@@ -104,7 +104,7 @@ BODIES: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("path", [LIST, BATCH, "/v1/api-keys"])
+@pytest.mark.parametrize("path", [LIST, BATCH, TURNS, "/v1/api-keys"])
 def test_no_body_of_the_corpus_is_taken_or_makes_a_5xx(sender: Sender, path: str) -> None:
     for name, payload in BODIES.items():
         assert_refused(name, sender.json(path, payload))

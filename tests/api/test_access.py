@@ -28,12 +28,19 @@ OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
     ("GET", "/v1/usage/active-relationships", None, Scope.READ, 200),
     ("POST", "/v1/interactions", "turn", Scope.READ_WRITE, 201),
     ("POST", "/v1/interactions/batch", "batch", Scope.READ_WRITE, 200),
+    ("POST", "/v1/turns", "asked", Scope.READ_WRITE, 201),
+    ("PUT", "/v1/turns/int_absent", "turn", Scope.READ_WRITE, 404),
+    ("DELETE", "/v1/turns/int_absent", None, Scope.READ_WRITE, 404),
     ("GET", "/v1/api-keys", None, Scope.ADMIN, 200),
     ("POST", "/v1/api-keys", {"scope": "read"}, Scope.ADMIN, 201),
     ("GET", "/v1/api-keys/key_absent", None, Scope.ADMIN, 404),
     ("DELETE", "/v1/api-keys/key_absent", None, Scope.ADMIN, 404),
 ]
-BODIES: dict[str, Any] = {"turn": body(), "batch": {"interactions": [body()]}}
+BODIES: dict[str, Any] = {
+    "turn": body(),
+    "batch": {"interactions": [body()]},
+    "asked": {"turn_id": "turn_asked", "mode": "stateless", "personality_id": "pers_ada"},
+}
 GUARDED = [(method, path) for method, path, *_ in OPERATIONS if method != "HEAD"]
 QUOTA = {"X-Quota-Turns-Used", "X-Quota-Active-Relationships-Used", "X-Quota-Reset"}
 

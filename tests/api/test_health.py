@@ -1,14 +1,22 @@
 """What platforms ask: alive, and ready for work."""
 
+from dataclasses import replace
+from typing import NoReturn
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pymongo.errors import NetworkTimeout
+from pymongo.uri_parser import parse_uri
 
 from app.backends import Backend
+from app.backends.breaker import FAILURES_COUNT
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
+from app.observability.health import Probes
 from app.usage.store import COLLECTION as USAGE_DAYS
-from tests.callers import Clock, hire
+from tests.callers import Clock, app_on, hire
+from tests.faults.kit.proxy import Fault, proxy_to
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, at
 
@@ -60,3 +68,56 @@ def test_metrics_are_told_without_indexes_too(app: Flask, client: FlaskClient) -
 
     assert answer.status_code == 200
     assert "turnledger_requests_total" in answer.text
+
+
+def test_not_ready_while_it_drains_but_alive_and_at_work(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = hire(app)
+    with app.app_context():
+        probes = provided(Probes)
+    draining = replace(probes, is_draining=lambda: True)
+    monkeypatch.setitem(app.extensions["turnledger"], Probes, draining)
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.get_json()) == (503, {"status": "draining"})
+    assert client.get("/healthz").status_code == 200
+    assert caller.list_().status_code == 200
+
+
+def test_a_store_that_is_slow_is_not_down_and_probing_it_keeps_nobody_from_working(
+    fresh_mongodb_uri: str, fresh_redis_url: str
+) -> None:
+    host, port = parse_uri(fresh_mongodb_uri)["nodelist"][0]
+    with proxy_to(host, port) as proxy:
+        uri = fresh_mongodb_uri.replace(f"{host}:{port}", f"127.0.0.1:{proxy.port}")
+        # As in production: a request may wait for MongoDB for a second and a half in all.
+        with app_on(uri, fresh_redis_url, mongodb_timeout_ms=2_000) as app:
+            caller = hire(app)
+            assert caller.list_().status_code == 200
+            proxy.set(Fault.DELAY, 300)
+
+            answers = [app.test_client().get("/readyz") for _ in range(10)]
+
+            assert {answer.status_code for answer in answers} == {200}
+            assert {answer.get_json()["stores"]["mongodb"] for answer in answers} == {"up"}
+            assert caller.list_().status_code == 200
+
+
+def test_what_cannot_be_told_in_time_is_no_outage(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late() -> NoReturn:
+        raise NetworkTimeout("timed out")
+
+    with app.app_context():
+        probes = provided(Probes)
+    slow = replace(probes, has_schema=late, archive=late)
+    monkeypatch.setitem(app.extensions["turnledger"], Probes, slow)
+
+    answers = [client.get("/readyz") for _ in range(2 * FAILURES_COUNT)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[-1].get_json()["archive"] is None
+    assert hire(app).list_().status_code == 200

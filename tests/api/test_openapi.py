@@ -10,7 +10,7 @@ from flask import Flask
 from app.access import POLICIES, Door
 from app.http.problems import CODES
 from tests.callers import hire
-from tests.turns import stateful
+from tests.turns import asked, stateful
 
 Document = dict[str, Any]
 DESCRIBES_ITSELF = "api-docs.openapi_json"
@@ -227,7 +227,7 @@ def test_whatever_takes_a_body_describes_it_and_nothing_else_does(document: Docu
     }
 
     assert with_body == {
-        (path, method) for path, method, _ in operations(document) if method == "post"
+        (path, method) for path, method, _ in operations(document) if method in {"post", "put"}
     }
     for path, method in with_body:
         content = document["paths"][path][method]["requestBody"]["content"]
@@ -276,13 +276,18 @@ def test_every_operation_may_answer_the_error_envelope(
         ("get", "/v1/usage/active-relationships", "200"),
         ("post", "/v1/interactions", "201"),
         ("post", "/v1/interactions/batch", "200"),
+        ("post", "/v1/turns", "201"),
     ],
 )
 def test_an_answer_has_exactly_the_fields_that_are_described(
     memory_app: Flask, document: Document, method: str, path: str, status: str
 ) -> None:
     caller, told = hire(memory_app), stateful()
-    bodies = {"/v1/api-keys": {"scope": "read"}, "/v1/interactions": told}
+    bodies = {
+        "/v1/api-keys": {"scope": "read"},
+        "/v1/interactions": told,
+        "/v1/turns": asked(),
+    }
     body = bodies.get(path, {"interactions": [told]}) if method == "post" else None
 
     answer = caller(method, path, json=body) if body else caller(method, path)

@@ -12,8 +12,8 @@ from app.tenancy.model import Environment, Scope
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore
 from tests.api.conftest import Hire
-from tests.callers import Caller, Clock, error_of
-from tests.turns import DAY_MS, at, body, stateful
+from tests.callers import Caller, Clock, error_of, reserve
+from tests.turns import DAY_MS, asked, at, body, stateful
 
 TURNS = "/v1/usage/turns"
 RELATIONSHIPS = "/v1/usage/active-relationships"
@@ -78,6 +78,7 @@ def test_the_quota_is_told_beside_the_buckets_and_in_headers(tenant: Hire) -> No
     assert quota.pop("period_start") < quota["period_end"]
     assert quota == {
         "turns_used": 6,
+        "turns_reserved": 0,
         "turns_limit": 10,
         "turns_remaining": 4,
         "period_end": answer.headers["X-Quota-Reset"],
@@ -87,6 +88,20 @@ def test_the_quota_is_told_beside_the_buckets_and_in_headers(tenant: Hire) -> No
     assert answer.headers["X-Quota-Turns-Used"] == "6"
     assert answer.headers["X-Quota-Turns-Limit"] == "10"
     assert answer.headers["X-Quota-Active-Relationships-Used"] == "1"
+
+
+def test_used_reserved_and_remaining_turns_add_up_to_the_limit(tenant: Hire) -> None:
+    caller = tenant("free", turns=10)
+    caller.record(body(usage={"turns_consumed": 4}))
+    for _ in range(2):
+        assert reserve(caller, asked()).status_code == 201
+
+    answer = caller("GET", TURNS)
+
+    quota = answer.get_json()["quota"]
+    parts = [quota[f"turns_{name}"] for name in ("used", "reserved", "remaining")]
+    assert (parts, sum(parts)) == ([4, 2, 4], quota["turns_limit"])
+    assert answer.headers["X-Quota-Turns-Used"] == "6"
 
 
 def test_active_relationships_are_those_of_the_quota(tenant: Hire) -> None:

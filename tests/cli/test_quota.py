@@ -26,6 +26,7 @@ def charge(app: Flask, organization_id: str) -> None:
             found, key_id="key_1", scope=Scope.READ_WRITE, environment=Environment.LIVE
         )
         provided(Gate).admit(who, [TurnCharge("turn_a", 2, "rel_a")])
+        provided(Gate).reserve(who, TurnCharge("turn_b", 1, None), 60_000_000)
 
 
 def test_show_counts_an_untouched_account(answer: Answer, organization_id: str) -> None:
@@ -41,7 +42,8 @@ def test_show_tells_what_was_charged(
     charge(memory_app, organization_id)
     shown = answer("quota", "show", organization_id)
     assert (shown["turns_used"], shown["active_relationships_used"]) == (2, 1)
-    assert (shown["turns_reserved"], shown["remembered_turns"], shown["mark_used"]) == (0, 1, 0)
+    assert (shown["turns_reserved"], shown["remembered_turns"], shown["mark_used"]) == (1, 2, 0)
+    assert shown["reservations"] == 1
     test = answer("quota", "show", organization_id, "--environment", "test")
     assert (test["environment"], test["turns_used"]) == ("test", 0)
 

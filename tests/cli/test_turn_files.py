@@ -98,7 +98,7 @@ def test_every_bad_line_says_what_it_is(import_: Callable[..., Result], tmp_path
         "is not a JSON object.",
         "is not JSON in UTF-8.",
         "`line` may have at most 64 fields.",
-        "`mode` is required. `status` is re",
+        "`mode` is required. `personality_i",
     ]
 
     file = text_file(tmp_path, "turns.csv", SHORT_HEAD, "a,b,c", row("t", occurred_at="1 May"))

@@ -14,15 +14,15 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from tests.callers import LIST, at_once, hire, redis_of, wire
+from tests.callers import LIST, TURNS, at_once, hire, redis_of, wire
 from tests.servers import RunningService
-from tests.turns import body, stateful
+from tests.turns import asked, body, stateful
 
 Serve = Callable[..., tuple[RunningService, Flask]]
 # What the script itself calls; the server counts these under their own names as well.
 INSIDE = {
     *("time", "hget", "hmget", "hset", "hlen", "hdel", "hincrby", "hexists", "pexpire"),
-    *("zadd", "zcard", "zrem", "zrangebyscore"),
+    *("zadd", "zcard", "zcount", "zrem", "zrangebyscore", "zscore"),
 }
 OWN = {"info", "select", "client|setinfo"}
 
@@ -65,6 +65,7 @@ def calls(redis: Any) -> dict[str, int]:
         ("record the same", 200),
         ("batch", 200),
         ("malformed", 400),
+        ("reserve", 201),
     ],
 )
 def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: int) -> None:
@@ -77,6 +78,7 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: in
         "record": lambda client: client.post(LIST, json=stateful()),
         "record the same": lambda client: client.post(LIST, json=same),
         "batch": lambda client: client.post(f"{LIST}/batch", json={"interactions": [body()] * 3}),
+        "reserve": lambda client: client.post(TURNS, json=asked()),
         "malformed": lambda client: client.post(LIST, json={"text": "x"}),
     }
 

@@ -27,7 +27,7 @@ from tests.turns import DAY_MS, Body, at, now_ms, row
 OLD_DAYS = (182, 183, 190)
 IMPORTED_AT_ONCE = 10
 RETRY_AFTER_S = 0.05
-HEALED_WITHIN_S = 30
+HEALED_WITHIN_S = 60
 PATIENCE_MS = 500
 Row = dict[str, Any]
 

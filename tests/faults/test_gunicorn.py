@@ -29,6 +29,7 @@ SECRET = "uniq_live_0123456789abcdefghijklmnop"
         ("WEB_THREADS", "33", "1 to 32"),
         ("WEB_KEEPALIVE_S", "-1", "0 to 3600"),
         ("WEB_KEEPALIVE_S", "", "0 to 3600"),
+        ("DRAIN_S", "11", "0 to 10"),
     ],
 )
 def test_a_bad_number_is_one_line_that_names_variable_and_remedy(

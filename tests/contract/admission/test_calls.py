@@ -53,6 +53,7 @@ def test_forgotten_script_is_loaded_again_unnoticed(world: World) -> None:
 def test_every_key_expires_and_shares_the_slot_of_its_organization(world: World) -> None:
     decision = world.record(principal(), turn("turn_a", 1, "rel_a"), turn("turn_b", 1, "rel_b"))
     world.gate.refund(principal(), decision, [0])
+    world.gate.reserve(principal(), turn("turn_r"), 60_000_000)
     world.reconcile()
     names = list(world.client.scan_iter())
     assert set(names) == set(KEYS.for_script())

@@ -24,7 +24,7 @@ ADDRESS = "203.0.113.7"
 
 @pytest.fixture
 def ip_limits(world: World) -> IpLimits:
-    ip_limits = IpLimits(world.script, LIMIT)
+    ip_limits = IpLimits(world.script, LIMIT, world.local)
     ip_limits.init_app(Flask(__name__))
     return ip_limits
 
@@ -33,7 +33,7 @@ def ip_limits(world: World) -> IpLimits:
 def client(world: World) -> FlaskClient:
     """A tiny application with one public route, limited as `access` does it."""
     app = Flask(__name__)
-    ip_limits = IpLimits(world.script, "2 per 4 seconds")
+    ip_limits = IpLimits(world.script, "2 per 4 seconds", world.local)
     ip_limits.init_app(app)
 
     @app.get("/plans/<address>")
@@ -118,7 +118,7 @@ def test_only_explicit_charges_cost(client: FlaskClient, world: World) -> None:
 
 
 def test_strategy_keeps_its_side_of_the_contract(world: World, hand: Hand) -> None:
-    limiter = TokenBucketRateLimiter(TokenBucketStorage(f"{SCHEME}://", world.script))
+    limiter = TokenBucketRateLimiter(TokenBucketStorage(f"{SCHEME}://", world.script, world.local))
     item, key = parse(LIMIT), address_bucket(ADDRESS)
     assert limiter.hit(item, key, cost=15)
     assert limiter.test(item, key, cost=5)

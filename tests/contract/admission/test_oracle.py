@@ -22,7 +22,7 @@ from tests.unit.admission.oracle import MEMORY_US, Oracle
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
 
 STAGING = KEYS.staging("test")
-OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses")
+OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses", "holds")
 NAMES = dict(zip(OF_THE_ORACLE, KEYS.for_script(), strict=True))
 
 relationships = st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
@@ -36,6 +36,8 @@ items = st.builds(
 buckets = st.builds(
     BucketPolicy, st.sampled_from([Fraction(1), Fraction(3), Fraction(25)]), st.integers(1, 4)
 )
+AMPLE = BucketPolicy(Fraction(25), 4)
+holds = st.sampled_from([1, SECOND_US, MEMORY_US - 1, MEMORY_US + 1, HOUR_US])
 quotas = st.builds(
     QuotaPolicy,
     st.just(PERIOD),
@@ -76,7 +78,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data(), off=st.integers(-1, 1))
     def something_is_due(self, data: st.DataObject, off: int) -> None:
-        due = [*self.oracle.lapses.values(), *self.edges[-4:], NOON_US]
+        due = [*self.oracle.lapses.values(), *self.oracle.holds.values(), *self.edges[-4:], NOON_US]
         self.move_to(data.draw(st.sampled_from(due)) + off)
 
     @rule(bucket=buckets, quota=quotas, turns=st.lists(items, max_size=4))
@@ -87,15 +89,60 @@ class Life(RuleBasedStateMachine):
         self.client.persist(KEYS.bucket)
         if len(reply.results) > 1:
             self.edges.append(self.hand.us + reply.results[1])
+        self.note_charges(reply, turns)
+
+    def note_charges(self, reply: Reply, turns: list[TurnCharge]) -> None:
         if reply.counters and reply.results:
             charged = parse_items(reply, turns)
             self.charges += [(reply.counters.generation, item) for item in charged]
+
+    @rule(bucket=buckets, quota=quotas, turn=items, hold=holds, most=st.integers(1, 4))
+    def reserve(
+        self, bucket: BucketPolicy, quota: QuotaPolicy, turn: TurnCharge, hold: int, most: int
+    ) -> None:
+        reply = self.script.reserve(KEYS, bucket, quota, turn, hold_us=hold, most_open=most)
+        assert reply == self.oracle.reserve(bucket, quota, turn, hold, most)
+        self.client.persist(KEYS.bucket)
+
+    @precondition(lambda self: self.oracle.is_loaded)
+    @rule(turn=items, hold=holds, most=st.integers(1, 4))
+    def reserve_freely(self, turn: TurnCharge, hold: int, most: int) -> None:
+        free = QuotaPolicy(PERIOD, UNLIMITED, UNLIMITED, overage_allowed=False)
+        self.reserve(AMPLE, free, turn, hold, most)
+
+    @rule(bucket=buckets, turn=items)
+    def complete(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
+        quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False)
+        reply = self.script.complete(KEYS, bucket, quota, turn, present=KEYS)
+        assert reply == self.oracle.complete(bucket, quota, turn)
+        self.client.persist(KEYS.bucket)
+        self.note_charges(reply, [turn])
+
+    @rule(bucket=buckets, turn=items)
+    def cancel(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
+        quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False)
+        reply = self.script.cancel(KEYS, bucket, quota, turn.turn_key)
+        assert reply == self.oracle.cancel(bucket, quota, turn.turn_key)
+        self.client.persist(KEYS.bucket)
+
+    @precondition(lambda self: self.oracle.holds)
+    @rule(data=st.data(), cost=costs, name=st.none() | relationships)
+    def settle(self, data: st.DataObject, cost: int, name: str | None) -> None:
+        """One of the three ends of a turn that is held."""
+        turn = TurnCharge(
+            data.draw(st.sampled_from(sorted(self.oracle.holds))), cost, name if cost else None
+        )
+        end = data.draw(st.sampled_from([self.complete, self.cancel, self.record]))
+        end(AMPLE, turn)
+
+    def record(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
+        self.admit(bucket, QuotaPolicy(PERIOD, 3, 1, overage_allowed=False), [turn])
 
     @precondition(lambda self: self.oracle.is_loaded)
     @rule(turns=st.lists(items, min_size=1, max_size=4), relationships_limit=st.integers(-1, 2))
     def admit_freely(self, turns: list[TurnCharge], relationships_limit: int) -> None:
         free = QuotaPolicy(PERIOD, UNLIMITED, relationships_limit, overage_allowed=False)
-        self.admit(BucketPolicy(Fraction(25), 4), free, turns)
+        self.admit(AMPLE, free, turns)
 
     @rule(quota=quotas)
     def read(self, quota: QuotaPolicy) -> None:
@@ -171,6 +218,8 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         remembered: dict[str, Any] = self.client.hgetall(NAMES["turns"])
         assert remembered.keys() == self.oracle.turns.keys()
+        held = self.client.zrange(NAMES["holds"], 0, -1, withscores=True)
+        assert dict(held) == self.oracle.holds
         assert not self.client.exists(STAGING)
 
 

@@ -51,6 +51,16 @@ class Traffic:
             self.world.hand.us += MEMORY_US
             self.in_flight.append((self.world.gate.admit(WHO, [row.charge]), row.charge))
 
+    def store_what_is_reserved(self) -> None:
+        """Redis is ill when a reserved turn is completed: it is stored and still held."""
+        self.started_count += 1
+        number = self.started_count
+        charge = turn(f"reserved_{number}", 1, f"rel_{number % 4}")
+        self.world.gate.reserve(WHO, charge, MEMORY_US)
+        self.world.store(WHO, self.world.gate.admit_locally(WHO, [charge]), [charge])
+        # The local decision's clock runs by itself: it must not be ahead of the hand's.
+        self.world.hand.us += SECOND_US
+
     def insert(self) -> None:
         for decision, charge in self.in_flight[:1]:
             self.world.store(WHO, decision, [charge])
@@ -82,7 +92,7 @@ class Traffic:
 steps = st.sampled_from(
     ["charge"] * 4
     + ["insert"] * 3
-    + ["charge_again", "crash", "wipe", "lose_relationships", "reconcile"]
+    + ["store_what_is_reserved", "charge_again", "crash", "wipe", "lose_relationships", "reconcile"]
 )
 
 

@@ -1,7 +1,7 @@
 """A missing or damaged quota is counted from the ledger, never taken for zero."""
 
 from collections.abc import Iterable
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from redis import Redis
@@ -10,6 +10,7 @@ from app.admission import seeding
 from app.admission.decision import Decision, Outcome, Verdict
 from app.admission.policy import QuotaPolicy
 from app.admission.replies import Status
+from app.admission.seeding import SeedingLate
 from app.http.problems import Problem
 from tests.unit.admission.world import (
     HOUR_US,
@@ -39,6 +40,7 @@ def keys_left(world: World) -> set[str]:
 @pytest.mark.parametrize("lost", [*KEYS.for_script()[1:], None])
 def test_whatever_is_lost_is_counted_anew(world: World, lost: str | None) -> None:
     before = world.record(principal(), A, B)
+    world.gate.reserve(principal(), turn("turn_r", 1, "rel_r"), 60_000_000)
     if lost is None:
         world.client.flushdb()
     else:
@@ -143,16 +145,40 @@ def test_staging_that_was_cut_short_is_not_taken(world: World) -> None:
     assert not world.client.exists(KEYS.quota)
 
 
-def test_who_cannot_wait_is_told_that_the_service_is_unavailable(
+def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seeding, "WAIT_S", 0.03)
     world.client.set(KEYS.seeding, "somebody else", px=60_000)
+    decision = world.gate.admit(principal(), [A])
+    assert (decision.outcome, decision.quota) == (Outcome.DEGRADED, None)
+    assert not world.client.exists(KEYS.quota)
     with pytest.raises(Problem) as caught:
-        world.gate.admit(principal(), [A])
+        world.gate.quota(principal())
     assert (caught.value.code, caught.value.retry_after_s) == ("service_unavailable", 1)
     world.client.delete(KEYS.seeding)
     assert world.gate.admit(principal(), [A]).outcome is Outcome.ADMITTED
+
+
+def test_a_large_account_is_seeded_while_requests_no_longer_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Event()
+    count = world.ledger.count_turns
+
+    def slow(account: str, quota_period: str, before_us: int | None = None) -> int:
+        counted.wait(30)
+        return count(account, quota_period, before_us)
+
+    monkeypatch.setattr(world.ledger, "count_turns", slow)
+    keys, quota = KEYS, QuotaPolicy.of(principal().limits, PERIOD)
+    for _ in range(3):
+        with pytest.raises(SeedingLate):
+            world.gate._seeder.seed(keys, quota, 0.01)
+    counted.set()
+    world.gate._seeder.seed(keys, quota, 30)
+    assert world.ledger.counts_count == 1
+    assert world.client.exists(KEYS.quota)
 
 
 def test_seeder_that_outlived_its_lock_does_no_harm(world: World) -> None:

@@ -5,8 +5,10 @@ from flask import Flask
 
 from app.cli.watch import Stopped
 from app.http.provide import provided
+from app.interactions.recording import MAX_AHEAD_MS
+from app.turns.service import OLDEST_RESERVATION_MS
 from app.usage.archive import Fold
-from app.usage.upkeep import Health, Upkeep, Waiting
+from app.usage.upkeep import SETTLED_US, Health, Upkeep, Waiting
 from tests.callers import Clock, hire
 from tests.turns import DAY_MS, at, stateful
 
@@ -73,6 +75,10 @@ def test_who_is_asked_to_end_ends_between_two_batches(
             upkeep.run(stop)
         assert [day.turns for day in upkeep.waiting()] == [3]
         assert upkeep.run() == Fold(turns=3, days=1)
+
+
+def test_a_period_is_frozen_after_its_last_reservation_may_be_completed() -> None:
+    assert SETTLED_US > OLDEST_RESERVATION_MS * 1_000 + MAX_AHEAD_MS * 1_000
 
 
 def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:

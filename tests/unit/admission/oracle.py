@@ -3,65 +3,22 @@
 Written from the rules, not from the Lua: whole dictionaries, exact fractions, no shared code.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import ceil, floor
+from math import floor
 
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.admission.replies import Counters, Reply, Status
+from tests.unit.admission.values import MEMORY_US, NOTHING, SECOND_US, Entry, Fields, Level
 
-SECOND_US = 1_000_000
-MEMORY_US = 300 * SECOND_US
-CHARGED, REMEMBERED, TURNS, RELATIONSHIPS, CONFLICT = range(5)
-
-NOTHING = (0, 0)
-
-
-@dataclass
-class Fields:
-    """The quota hash."""
-
-    used: int
-    active: int
-    remembered: int
-    generation: int
-    mark_at: int
-    mark_used: int
-    settled_at: int
-    clock_at: int
-
-
-@dataclass
-class Entry:
-    """A remembered charge."""
-
-    turns: int
-    relationship: str
-    recorded_at: int
-    counted: int
-
-
-@dataclass
-class Level:
-    """The bucket at an instant."""
-
-    tokens: Fraction
-    at: int
-    rate: Fraction
-    now: int
-    stepped_back: bool = False
-
-    def until(self, tokens: int) -> int:
-        if self.tokens >= tokens:
-            return 0
-        return ceil((tokens - self.tokens) * SECOND_US / self.rate) + self.at - self.now
+CHARGED, REMEMBERED, TURNS, RELATIONSHIPS, CONFLICT, RECORDED, CANCELLED, CROWDED = range(8)
 
 
 @dataclass
 class Oracle:
-    """One organization with one account, and the contents of its five keys."""
+    """One organization with one account, and the contents of its six keys."""
 
     now: int
     level: "Level | None" = None
@@ -69,14 +26,14 @@ class Oracle:
     references: dict[str, int] = field(default_factory=dict)
     turns: dict[str, Entry] = field(default_factory=dict)
     lapses: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_loaded(self) -> bool:
         f = self.fields
-        return f is not None and (f.active, f.remembered, f.remembered) == (
-            len(self.references),
-            len(self.turns),
-            len(self.lapses),
+        return f is not None and (
+            (f.active, f.remembered, f.remembered - f.reserved, f.reserved)
+            == (len(self.references), len(self.turns), len(self.lapses), len(self.holds))
         )
 
     @property
@@ -90,10 +47,8 @@ class Oracle:
 
     def lose(self, name: str) -> None:
         """A key vanishes."""
-        if name == "bucket":
-            self.level = None
-        elif name == "quota":
-            self.fields = None
+        if whole := {"bucket": "level", "quota": "fields"}.get(name):
+            setattr(self, whole, None)
         else:
             getattr(self, name).clear()
 
@@ -103,13 +58,56 @@ class Oracle:
         self._lapse()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
+        return self._decide(
+            bucket, lambda: self._charge_all(items, quota), lambda: self._look(items, quota)
+        )
+
+    def reserve(
+        self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge, hold: int, most: int
+    ) -> Reply:
+        if not quota.period.start_us <= self.now < quota.period.end_us:
+            return Reply(Status.PERIOD_MISMATCH, self.now, self.now, None, ())
+        self._lapse()
+        if not self.is_loaded:
+            return self._reply(Status.NEED_SEED)
+        item = replace(item, turns=1)
+
+        def look() -> Sequence[int]:
+            verdict = self._judge_reservation(item, quota, most)
+            return (verdict, *NOTHING) if verdict in (TURNS, RELATIONSHIPS) else ()
+
+        return self._decide(bucket, lambda: self._reserve(item, quota, hold, most), look)
+
+    def complete(self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge) -> Reply:
+        return self._settle(bucket, quota, item.turn_key, lambda: self._complete(item))
+
+    def cancel(self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str) -> Reply:
+        return self._settle(bucket, quota, turn, lambda: (self._cancel(turn), *NOTHING))
+
+    def _settle(
+        self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
+    ) -> Reply:
+        self._lapse()
+        is_known = self.is_loaded and turn in self.turns
+        if not (is_known or quota.period.start_us <= self.now < quota.period.end_us):
+            return self._reply(Status.PERIOD_MISMATCH)
+        if not self.is_loaded:
+            return self._reply(Status.NEED_SEED)
+        return self._decide(bucket, work, tuple)
+
+    def _decide(
+        self,
+        bucket: BucketPolicy,
+        work: Callable[[], Sequence[int]],
+        look: Callable[[], Sequence[int]],
+    ) -> Reply:
         level = self._level(bucket)
         admitted = level.tokens >= 1
         wait = 0 if admitted else level.until(1)
         if admitted or level.stepped_back:
             level.tokens -= admitted
             self.level = level
-        verdicts = self._charge_all(items, quota) if admitted else self._look(items, quota)
+        verdicts = work() if admitted else look()
         status = Status.DONE if admitted else Status.RATE_LIMITED
         return self._reply(status, floor(level.tokens), wait, level.until(bucket.burst), *verdicts)
 
@@ -120,7 +118,7 @@ class Oracle:
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
         f = self.loaded
-        return self._reply(Status.DONE, 0, f.remembered, f.mark_at, f.mark_used)
+        return self._reply(Status.DONE, f.reserved, f.remembered, f.mark_at, f.mark_used)
 
     def refund(self, generation: int, items: Iterable[ItemCharge]) -> int:
         self._lapse()
@@ -131,8 +129,8 @@ class Oracle:
     def seed(self, turns: int, newest: int, references: dict[str, int]) -> Reply:
         if not self.is_loaded:
             now = max(self.now, newest + 1)
-            self.references, self.turns, self.lapses = dict(references), {}, {}
-            self.fields = Fields(turns, len(references), 0, now, now, turns, now, now)
+            self.references, self.turns, self.lapses, self.holds = dict(references), {}, {}, {}
+            self.fields = Fields(turns, 0, len(references), 0, now, now, turns, now, now)
         return self._reply(Status.DONE)
 
     def mark(self) -> int | None:
@@ -172,7 +170,7 @@ class Oracle:
 
     def _reply(self, status: Status, *results: int) -> Reply:
         f = self.loaded if self.is_loaded else None
-        counters = Counters(f.generation, f.used, 0, f.active) if f else None
+        counters = Counters(f.generation, f.used, f.reserved, f.active) if f else None
         return Reply(status, self.now, self.instant, counters, results)
 
     def _level(self, bucket: BucketPolicy) -> "Level":
@@ -196,33 +194,68 @@ class Oracle:
         if self.is_loaded:
             for turn in [turn for turn, at in self.lapses.items() if at <= self.now]:
                 self._forget(turn)
+            for turn in [turn for turn, at in self.holds.items() if at <= self.now]:
+                self._drop(self._release(turn).relationship)
 
     def _forget(self, turn: str) -> None:
         del self.turns[turn], self.lapses[turn]
         self.loaded.remembered -= 1
 
+    def _release(self, turn: str) -> Entry:
+        """Ends a reservation; its reference is still held."""
+        del self.holds[turn]
+        self.loaded.remembered -= 1
+        self.loaded.reserved -= 1
+        return self.turns.pop(turn)
+
+    def _remember(self, turn: str, entry: Entry, lapses_at: int) -> None:
+        assert turn not in self.turns
+        self.turns[turn] = entry
+        (self.holds if entry.state == "reserved" else self.lapses)[turn] = lapses_at
+        self.loaded.remembered += 1
+
     def _recall(self, turn: str) -> Entry | None:
-        """An entry whose charge the last comparison has not replaced."""
+        """An entry, unless it is a charge that the last comparison has replaced."""
         entry = self.turns.get(turn)
-        if entry and entry.recorded_at < self.loaded.settled_at:
+        if entry and entry.state == "charged" and entry.recorded_at < self.loaded.settled_at:
             self._forget(turn)
             return None
         return entry
 
-    def _judge(self, item: TurnCharge, quota: QuotaPolicy) -> int:
-        name, f = item.relationship_id or "", self.loaded
-        if item.turns == 0:
-            return CHARGED
+    def _judge(self, item: TurnCharge, quota: QuotaPolicy | None) -> int:
+        """`quota` is None where it has no say."""
+        entry = self._recall(item.turn_key)
+        if entry is None or entry.state == "reserved":
+            if quota is None or quota.overage_allowed:
+                return CHARGED
+            return self._refusal(item, quota, entry)
+        if entry.state == "cancelled":
+            return CANCELLED
+        same = (entry.turns, entry.relationship) == (item.turns, item.relationship_id or "")
+        return REMEMBERED if same else CONFLICT
+
+    def _judge_reservation(self, item: TurnCharge, quota: QuotaPolicy, most: int) -> int:
         if entry := self._recall(item.turn_key):
-            same = (entry.turns, entry.relationship) == (item.turns, name)
-            return REMEMBERED if same else CONFLICT
-        if quota.overage_allowed:
-            return CHARGED
-        if 0 <= quota.turns_limit < f.used + item.turns:
+            same = entry.relationship == (item.relationship_id or "")
+            held = REMEMBERED if same else CONFLICT
+            return {"charged": RECORDED, "cancelled": CANCELLED, "reserved": held}[entry.state]
+        refusal = CHARGED if quota.overage_allowed else self._refusal(item, quota, None)
+        return refusal or (CROWDED if self.loaded.reserved >= most else CHARGED)
+
+    def _refusal(self, item: TurnCharge, quota: QuotaPolicy, own: Entry | None) -> int:
+        """As if the own reservation were given back first; but it is a promise for as much."""
+        f, name = self.loaded, item.relationship_id or ""
+        held_turns = own.turns if own else 0
+        taken = f.used + f.reserved - held_turns
+        if item.turns > held_turns and 0 <= quota.turns_limit < taken + item.turns:
             return TURNS
-        if name and name not in self.references and 0 <= quota.relationships_limit <= f.active:
-            return RELATIONSHIPS
-        return CHARGED
+        others = dict(self.references)
+        if own and others.get(own.relationship):
+            others[own.relationship] -= 1
+        is_own = own is not None and own.relationship == name
+        active = sum(1 for count in others.values() if count)
+        is_new = bool(name) and not others.get(name) and not is_own
+        return RELATIONSHIPS if is_new and 0 <= quota.relationships_limit <= active else CHARGED
 
     def _look(self, items: Sequence[TurnCharge], quota: QuotaPolicy) -> Sequence[int]:
         verdict = self._judge(items[0], quota) if len(items) == 1 else CHARGED
@@ -232,40 +265,85 @@ class Oracle:
         values: list[int] = []
         for item in items:
             verdict = self._judge(item, quota)
-            charge = NOTHING
-            if verdict == CHARGED:
-                charge = self._charge(item)
-            elif verdict == REMEMBERED:
-                entry = self.turns[item.turn_key]
-                charge = (entry.recorded_at, entry.counted)
-            values += [verdict, *charge]
+            charged = verdict == CHARGED
+            values += [verdict, *(self._charge(item) if charged else self._standing(verdict, item))]
         return values
 
-    def _charge(self, item: TurnCharge) -> tuple[int, int]:
-        at, name, counted = self._tick(), item.relationship_id or "", 0
-        if item.turns == 0:
+    def _charge(self, item: TurnCharge, *, is_completion: bool = False) -> tuple[int, int]:
+        at, name = self._tick(), item.relationship_id or ""
+        own = self._release(item.turn_key) if item.turn_key in self.holds else None
+        if item.turns == 0 and not own and not is_completion:
             return at, 0
+        if own and own.relationship == name:
+            counted = own.counted
+        else:
+            self._drop(own.relationship if own else "")
+            counted = self._hold(name)
         self.loaded.used += item.turns
-        if name:
-            counted = int(name not in self.references)
-            self.references[name] = self.references.get(name, 0) + 1
-            self.loaded.active += counted
-        self.turns[item.turn_key] = Entry(item.turns, name, at, counted)
-        self.lapses[item.turn_key] = self.now + MEMORY_US
-        self.loaded.remembered += 1
+        entry = Entry("charged", item.turns, name, at, counted)
+        self._remember(item.turn_key, entry, self.now + MEMORY_US)
         return at, counted
+
+    def _complete(self, item: TurnCharge) -> Sequence[int]:
+        verdict = self._judge(item, None)
+        if verdict == CHARGED:
+            return verdict, *self._charge(item, is_completion=True)
+        return verdict, *self._standing(verdict, item)
+
+    def _standing(self, verdict: int, item: TurnCharge) -> tuple[int, int]:
+        if verdict != REMEMBERED:
+            return NOTHING
+        entry = self.turns[item.turn_key]
+        return entry.recorded_at, entry.counted
+
+    def _reserve(self, item: TurnCharge, quota: QuotaPolicy, hold: int, most: int) -> Sequence[int]:
+        verdict, key = self._judge_reservation(item, quota, most), item.turn_key
+        if verdict == CHARGED:
+            name = item.relationship_id or ""
+            entry = Entry("reserved", 1, name, self.now, self._hold(name))
+            self._remember(key, entry, self.now + hold)
+            self.loaded.reserved += 1
+            return verdict, entry.recorded_at, entry.counted, self.holds[key]
+        if verdict == REMEMBERED:
+            return verdict, *self._standing(verdict, item), self.holds[key]
+        later = min(self.holds.values(), default=self.now)
+        return verdict, *NOTHING, later if verdict == CROWDED else 0
+
+    def _cancel(self, turn: str) -> int:
+        entry, lapses_at = self._recall(turn), self.now + MEMORY_US
+        if entry and entry.state == "charged":
+            return RECORDED
+        if turn in self.holds:
+            lapses_at = max(lapses_at, self.holds[turn])
+            self._drop(self._release(turn).relationship)
+        elif entry:
+            lapses_at = max(lapses_at, self.lapses[turn])
+            self._forget(turn)
+        self._remember(turn, Entry("cancelled", 0, "", self.now, 0), lapses_at)
+        return CHARGED
+
+    def _hold(self, name: str) -> int:
+        if not name:
+            return 0
+        counted = int(name not in self.references)
+        self.references[name] = self.references.get(name, 0) + 1
+        self.loaded.active += counted
+        return counted
+
+    def _drop(self, name: str) -> None:
+        if self.references.get(name):
+            self.references[name] -= 1
+            if self.references[name] == 0:
+                del self.references[name]
+                self.loaded.active -= 1
 
     def _take_back(self, item: ItemCharge) -> bool:
         entry, f = self._recall(item.turn_key), self.loaded
-        if entry is None or entry.recorded_at != item.recorded_at_us:
+        if entry is None or (entry.state, entry.recorded_at) != ("charged", item.recorded_at_us):
             return False
         f.used = max(0, f.used - entry.turns)
         if entry.recorded_at < f.mark_at:
             f.mark_used -= entry.turns
-        if self.references.get(entry.relationship):
-            self.references[entry.relationship] -= 1
-            if self.references[entry.relationship] == 0:
-                del self.references[entry.relationship]
-                f.active -= 1
+        self._drop(entry.relationship)
         self._forget(item.turn_key)
         return True

@@ -10,7 +10,8 @@ KEYS = AccountKeys("org_01J", "live", "2026-11-05")
 
 def test_names_are_those_of_the_specification() -> None:
     quota = "quota:{org_01J}:live:2026-11-05"
-    companions = [f"{quota}:relationships", f"{quota}:turns", f"{quota}:lapses"]
+    names = ("relationships", "turns", "lapses", "holds")
+    companions = [f"{quota}:{name}" for name in names]
     assert KEYS.for_script() == ["bucket:{org_01J}", quota, *companions]
     assert KEYS.account == "org_01J:live"
 

@@ -1,6 +1,6 @@
 """A small world around the gate: a clock to move, a ledger in memory, principals."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from threading import Lock
@@ -9,6 +9,7 @@ from redis import Redis
 
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, TurnCharge
+from app.admission.fallback import LocalBuckets
 from app.admission.gate import Gate
 from app.admission.keys import AccountKeys
 from app.admission.reconcile import Reconciler
@@ -116,6 +117,11 @@ class MemoryLedger:
                 counts[name] = counts.get(name, 0) + 1
         return counts.items()
 
+    def find_turns(self, account: str, turn_keys: Sequence[str]) -> dict[str, Row]:
+        with self.lock:
+            found = {key: self.rows[key] for key in turn_keys if key in self.rows}
+        return {key: row for key, row in found.items() if row.account == account}
+
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
         return max((row.recorded_at_us for row in self.select(account, quota_period)), default=0)
 
@@ -130,7 +136,9 @@ class World:
         self.hand = hand or Hand()
         self.ledger = ledger or MemoryLedger()
         self.script = AdmissionScript(client, hand)
-        self.gate = Gate(self.script, Seeder(self.script, self.ledger), LedgerClock(client))
+        clock = LedgerClock(client)
+        self.local = LocalBuckets(1, clock.now_us)
+        self.gate = Gate(self.script, Seeder(self.script, self.ledger), clock, self.local)
         self.reconciler = Reconciler(self.script, self.ledger, DEADLINE_S)
 
     def record(self, who: Principal, *turns: TurnCharge) -> Decision:

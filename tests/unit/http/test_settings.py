@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import BackendKind, Settings, SettingsError
+from config.settings import BackendKind, OnRedisFailure, Settings, SettingsError
 
 CANARY = "canary-short-secret"
 GOOD = {
@@ -17,6 +17,7 @@ ALL = [
     *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
     *("OPERATOR_TOKEN", "PLANS_FILE", "TRUSTED_PROXY_HOPS", "IP_LIMIT", "REDIS_TIMEOUT_MS"),
     *("MONGODB_TIMEOUT_MS", "REQUEST_DEADLINE_S", "LOG_LEVEL", "DOCUMENTATION_URL"),
+    *("QUOTA_ON_REDIS_FAILURE", "WEB_CONCURRENCY"),
 ]
 BAD = {
     "KEY_PEPPERS": f"{'p' * 32},{CANARY}",
@@ -29,6 +30,8 @@ BAD = {
     "REDIS_TIMEOUT_MS": "0",
     "MONGODB_TIMEOUT_MS": "soon",
     "REQUEST_DEADLINE_S": "0",
+    "QUOTA_ON_REDIS_FAILURE": "perhaps",
+    "WEB_CONCURRENCY": "0",
     "LOG_LEVEL": "loud",
     "DOCUMENTATION_URL": "nowhere",
 }
@@ -62,6 +65,7 @@ def test_the_least_that_must_be_set_leaves_every_default(environ: pytest.MonkeyP
     assert (settings.ip_limit, settings.trusted_proxy_hops) == ("20/2seconds", 0)
     assert (settings.redis_timeout_ms, settings.mongodb_timeout_ms) == (50, 2_000)
     assert (settings.request_deadline_s, settings.log_level) == (10, "info")
+    assert (settings.quota_on_redis_failure, settings.web_concurrency) == ("allow", 2)
     assert settings.plans_file.is_file()
 
 
@@ -121,12 +125,27 @@ def test_a_plans_file_may_be_named(environ: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MONGODB_URI", "postgres://host/db"), ("REDIS_URL", "host:6379"), ("REDIS_URL", "")],
+    [
+        *(("MONGODB_URI", "postgres://host/db"), ("REDIS_URL", "host:6379"), ("REDIS_URL", "")),
+        *(("REDIS_URL", "redis+cluster://"), ("REDIS_URL", "redis+sentinel://host")),
+    ],
 )
 def test_an_address_of_another_kind_is_refused(
     environ: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     assert f"  {name}: must be an address" in complaint(environ, **GOOD | {name: value})
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+cluster://a:1,b:2", "rediss+sentinel://u:p@a,b/service/0", "unix:///r.sock"]
+)
+def test_redis_may_stand_in_any_layout(environ: pytest.MonkeyPatch, url: str) -> None:
+    assert settings_from(environ, **GOOD | {"REDIS_URL": url}).redis_url == url
+
+
+def test_turns_may_be_refused_while_redis_is_ill(environ: pytest.MonkeyPatch) -> None:
+    settings = settings_from(environ, **GOOD | {"QUOTA_ON_REDIS_FAILURE": "deny"})
+    assert settings.quota_on_redis_failure is OnRedisFailure.DENY
 
 
 def test_a_deadline_must_outlast_the_store(environ: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,278 @@
+"""The policy while Redis cannot be asked, route by route: what goes on and what closes."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.admission.gate import Gate
+from app.admission.reconcile import Reconciler
+from app.admission.script import AdmissionScript
+from app.backends import Backend
+from app.backends.redis_clients import redis_client
+from app.http.provide import provided
+from app.schema import ensure_schema
+from config.settings import OnRedisFailure
+from tests.callers import LIST, TURNS, Caller, Clock, error_of, hire, reserve
+from tests.servers import OPERATOR_TOKEN, settings_for
+from tests.turns import asked, body, stateful
+
+NOWHERE = "redis://127.0.0.1:1/0"
+Start = Callable[..., Flask]
+
+
+@pytest.fixture
+def start(memory_backend: Backend) -> Iterator[Start]:
+    """Makes applications whose ledger is in memory and whose Redis is not there."""
+    gone = redis_client(NOWHERE, 50, 32)
+    backend = dataclasses.replace(memory_backend, redis=gone, maintenance_redis=gone)
+
+    def make(**changes: object) -> Flask:
+        app = create_app(settings_for(web_concurrency=1, **changes), backend)
+        app.testing = True
+        with app.app_context():
+            ensure_schema()
+        return app
+
+    yield make
+    gone.close()
+
+
+@pytest.fixture
+def caller(start: Start) -> Caller:
+    return hire(start())
+
+
+def test_reads_go_on_with_rate_headers_and_without_quota(caller: Caller) -> None:
+    for path in ("/v1/me", LIST, f"{LIST}/aggregates", "/v1/api-keys"):
+        answer = caller("GET", path)
+        assert answer.status_code == 200, path
+        assert "X-RateLimit-Remaining" in answer.headers
+        assert not quota_headers(answer)
+
+
+def test_recording_goes_on_uncharged_and_is_found_once(caller: Caller) -> None:
+    told = stateful()
+    first, again = caller.record(told), caller.record(told)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.get_json() == again.get_json()
+    assert caller.record(told | {"latency_ms": 1}).status_code == 409
+    batch = caller.record_batch([told, body(), {"turn_id": "bad"}])
+    statuses = [result["status"] for result in batch.get_json()["results"]]
+    assert statuses == ["duplicate", "created", "rejected"]
+    assert caller.rows_count() == 2
+    (item,) = [each for each in caller.walk() if each["mode"] == "stateful"]
+    assert item == first.get_json()
+
+
+def test_the_document_says_so_and_the_answer_does_not(caller: Caller) -> None:
+    answer = caller.record(body())
+    with caller.app.app_context():
+        rows = provided(Backend).database["interactions"]
+    (row,) = rows.find({})
+    assert row["degraded"] is True
+    assert row["charged"] == 1
+    assert row["quota_period"] == caller.quota_period
+    assert "degraded" not in answer.get_json()
+    assert "degraded" not in caller.page()["data"][0]
+
+
+def test_a_walk_sees_all_that_was_acknowledged_before_it(caller: Caller) -> None:
+    for _ in range(20):
+        recorded = caller.record(body()).get_json()["interaction_id"]
+        assert caller.page(limit=1)["data"][0]["interaction_id"] == recorded
+
+
+def test_a_spent_local_share_is_an_honest_429(start: Start) -> None:
+    caller = hire(start(), requests_per_second=1, burst=3)
+    answers = [caller.record(body()) for _ in range(6)]
+    assert Counter(answer.status_code for answer in answers) == {201: 3, 429: 3}
+    refused = answers[-1]
+    error = error_of(refused)
+    assert (error["code"], error["details"]["limit"]) == ("rate_limit_exceeded", 1)
+    assert 0 < error["details"]["retry_after_ms"] <= 1_000
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["X-RateLimit-Remaining"] == "0"
+    assert not quota_headers(refused)
+
+
+def test_a_spent_quota_refuses_nobody_meanwhile(start: Start) -> None:
+    caller = hire(start(), turns=1)
+    assert {caller.record(body()).status_code for _ in range(3)} == {201}
+
+
+def test_keys_are_shown_but_neither_made_nor_revoked(caller: Caller) -> None:
+    (key,) = caller("GET", "/v1/api-keys").get_json()["data"]
+    path = f"/v1/api-keys/{key['id']}"
+    assert caller("GET", path).status_code == 200
+    for answer in (
+        caller("POST", "/v1/api-keys", json={"scope": "read"}),
+        caller("DELETE", path),
+    ):
+        assert (answer.status_code, error_of(answer)["code"]) == (503, "service_unavailable")
+        assert answer.headers["Retry-After"] == "1"
+    assert len(caller("GET", "/v1/api-keys").get_json()["data"]) == 1
+    assert caller("GET", path).get_json()["revoked_at"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/usage/turns", "/v1/usage/active-relationships"])
+def test_what_the_counters_answer_is_unavailable(caller: Caller, path: str) -> None:
+    answer = caller("GET", path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "X-RateLimit-Limit" in answer.headers
+
+
+def test_strict_service_refuses_turns_and_nothing_else(start: Start) -> None:
+    caller = hire(start(quota_on_redis_failure=OnRedisFailure.DENY))
+    for answer in (caller.record(body()), caller.record_batch([body()])):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert caller.rows_count() == 0
+    assert caller.record({"turn_id": "bad"}).status_code == 400
+    assert caller.list_().status_code == 200
+
+
+def test_a_reservation_is_told_as_ever_but_holds_nothing(start: Start) -> None:
+    caller = hire(start(), turns=0)
+    answer = reserve(caller, asked("turn_a"))
+    told = answer.get_json()
+    assert (answer.status_code, told["quota"]) == (201, None)
+    assert not quota_headers(answer)
+    completed = complete(caller, told["interaction_id"], "turn_a")
+    assert (completed.status_code, caller.rows_count()) == (201, 1)
+    assert complete(caller, told["interaction_id"], "turn_a").status_code == 200
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_what_is_recorded_can_be_neither_reserved_nor_completed_otherwise(
+    caller: Caller, status: str
+) -> None:
+    recorded = caller.record(body(turn_id="turn_a", status=status)).get_json()
+    for answer in (
+        reserve(caller, asked("turn_a")),
+        complete(caller, recorded["interaction_id"], "turn_a", latency_ms=1),
+    ):
+        assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
+    assert caller.rows_count() == 1
+
+
+def test_cancelling_pays_the_local_share_before_it_is_unavailable(start: Start) -> None:
+    caller = hire(start(), requests_per_second=1, burst=3)
+    place = reserve(caller, asked()).get_json()["interaction_id"]
+    answers = [caller("DELETE", f"{TURNS}/{place}") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [503, 503, 429, 429]
+    told = answers[0]
+    assert (error_of(told)["code"], told.headers["Retry-After"]) == ("service_unavailable", "1")
+    assert told.headers["X-RateLimit-Remaining"] == "1"
+    assert not quota_headers(told)
+
+
+def test_strict_service_neither_reserves_nor_completes_nor_cancels(start: Start) -> None:
+    calm = hire(start())
+    place = reserve(calm, asked("turn_a")).get_json()["interaction_id"]
+    caller = dataclasses.replace(calm, app=start(quota_on_redis_failure=OnRedisFailure.DENY))
+    for answer in (
+        reserve(caller, asked("turn_b")),
+        complete(caller, place, "turn_a"),
+        caller("DELETE", f"{TURNS}/{place}"),
+    ):
+        assert (answer.status_code, error_of(answer)["code"]) == (503, "service_unavailable")
+        assert answer.headers["Retry-After"] == "1"
+    assert caller.rows_count() == 0
+
+
+def test_addresses_are_limited_locally(start: Start) -> None:
+    client = start(ip_limit="3 per minute").test_client()
+    answers = [client.get("/v1/billing/plans") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[0].headers["X-RateLimit-Remaining"] == "2"
+    guess = {"Authorization": "Bearer nonsense"}
+    assert client.get("/v1/me", headers=guess).status_code == 429
+    other = {"REMOTE_ADDR": "203.0.113.9"}
+    assert client.get("/v1/me", headers=guess, environ_base=other).status_code == 401
+
+
+def test_bad_requests_and_missing_scopes_are_told_as_ever(caller: Caller) -> None:
+    assert caller("GET", f"{LIST}?limit=0").status_code == 400
+    assert caller("GET", f"{LIST}/int_01J00000000000000000000000").status_code == 404
+    assert caller("POST", LIST, data="{").status_code == 415
+
+
+def test_decisions_are_counted_as_degraded(caller: Caller) -> None:
+    def degraded() -> float:
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        text = caller.app.test_client().get("/metrics", headers=headers).text
+        wanted = 'turnledger_decisions_total{bucket="organization",outcome="degraded"} '
+        return sum(float(line.split()[-1]) for line in text.splitlines() if wanted in line)
+
+    before = degraded()
+    caller.record(body())
+    caller.list_()
+    assert degraded() == before + 2
+
+
+def test_a_refund_that_redis_does_not_hear_of_stands_until_reconciliation(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, clock, told = hire(memory_app), Clock(memory_app), body()
+    assert caller.record(told).status_code == 201
+    clock.move(s=600)  # the charge is not remembered any more: the same turn pays anew
+    gone = redis_client(NOWHERE, 50, 32)
+    with memory_app.app_context():
+        gate, reconciler = provided(Gate), provided(Reconciler)
+    with monkeypatch.context() as broken:
+        broken.setattr(gate._script, "refund", AdmissionScript(gone).refund)
+        again = caller.record(told)
+    gone.close()
+    assert again.status_code == 200
+    assert caller.counters()["turns_used"] == 2
+    reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
+    assert caller.counters()["turns_used"] == 1
+
+
+def test_a_turn_completed_meanwhile_gives_its_place_back_at_reconciliation(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = hire(memory_app, turns=2)
+    place = reserve(caller, asked("turn_a")).get_json()["interaction_id"]
+    gone = redis_client(NOWHERE, 50, 32)
+    with memory_app.app_context():
+        gate, reconciler = provided(Gate), provided(Reconciler)
+    with monkeypatch.context() as broken:
+        broken.setattr(gate._script, "complete", AdmissionScript(gone).complete)
+        assert complete(caller, place, "turn_a").status_code == 201
+    gone.close()
+    assert (caller.counters()["turns_used"], caller.counters()["turns_reserved"]) == (0, 1)
+    reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
+    assert (caller.counters()["turns_used"], caller.counters()["turns_reserved"]) == (1, 0)
+
+
+def test_a_place_that_was_never_held_is_not_given_back(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, clock = hire(memory_app), Clock(memory_app)
+    caller.record(body(turn_id="turn_a"))
+    clock.move(s=600)  # the charge is not remembered any more
+    gone = redis_client(NOWHERE, 50, 32)
+    with memory_app.app_context():
+        gate = provided(Gate)
+    with monkeypatch.context() as broken:
+        broken.setattr(gate._script, "reserve", AdmissionScript(gone).reserve)
+        assert reserve(caller, asked("turn_a")).status_code == 409
+    gone.close()
+    assert reserve(caller, asked("turn_b")).status_code == 201
+    assert caller.counters()["remembered"] == 1
+
+
+def complete(caller: Caller, interaction_id: str, turn_id: str, **changes: Any) -> TestResponse:
+    told = body(turn_id=turn_id, **changes)
+    del told["occurred_at"]
+    return caller("PUT", f"{TURNS}/{interaction_id}", json=told)
+
+
+def quota_headers(answer: TestResponse) -> list[str]:
+    return [name for name, _ in answer.headers if name.startswith("X-Quota")]

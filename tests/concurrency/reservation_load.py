@@ -1,0 +1,96 @@
+"""What each process of the reservation tests does, in a module that processes can import."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from redis import Redis
+
+from app.admission.clock import LedgerClock
+from app.admission.decision import Decision, Verdict
+from app.admission.fallback import LocalBuckets
+from app.admission.gate import Gate
+from app.admission.script import AdmissionScript
+from app.admission.seeding import Seeder
+from app.tenancy.model import Limits
+from tests.unit.admission.world import NOON_US, SECOND_US, MemoryLedger, principal, turn
+
+CLOCK_KEY = "clock of the test"
+# Each call moves the clock that all processes share, so that a hold lasts 3,000 calls.
+STEP_US = 10_000
+HOLD_US = 30 * SECOND_US
+
+
+@dataclass
+class Tally:
+    """What one process did and saw."""
+
+    did: Counter[str] = field(default_factory=Counter)
+    most_taken: int = 0
+
+    def see(self, decision: Decision) -> Verdict:
+        """Note what the reply says of the quota; the verdict of its one turn."""
+        assert decision.quota is not None
+        taken = decision.quota.turns_used + decision.quota.turns_reserved
+        self.most_taken = max(self.most_taken, taken)
+        (item,) = decision.items
+        return item.verdict
+
+
+def now_us(client: Redis) -> int:
+    """The clock that all processes share."""
+    return NOON_US + int(client.get(CLOCK_KEY) or 0)
+
+
+def gate_on(client: Redis) -> Gate:
+    """A gate whose clock is in Redis, moved by each call of any process."""
+    script = AdmissionScript(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
+    clock = LedgerClock(client)
+    local = LocalBuckets(1, clock.now_us)
+    return Gate(script, Seeder(script, MemoryLedger()), clock, local)
+
+
+@dataclass
+class Producer:
+    """Asks for places, and ends what it was given some calls later."""
+
+    client: Redis
+    in_force: Limits
+    tally: Tally = field(default_factory=Tally)
+    waiting: deque[tuple[str, int, str]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.gate, self.who = gate_on(self.client), principal(self.in_force)
+
+    def ask(self, name: str) -> None:
+        decision = self.gate.reserve(self.who, turn(name), HOLD_US)
+        verdict = self.tally.see(decision)
+        self.tally.did[verdict.name] += 1
+        if verdict is Verdict.CHARGED:
+            how = ("completed", "cancelled", "lapsed")[self.tally.did["CHARGED"] % 3]
+            self.waiting.append((name, decision.items[0].recorded_at_us, how))
+
+    def end(self) -> None:
+        name, reserved_at_us, how = self.waiting.popleft()
+        if now_us(self.client) > reserved_at_us + HOLD_US // 10:
+            how = "lapsed"  # this process was held up: it would not be in time
+        if how == "completed":
+            done = self.gate.complete(self.who, turn(name), reserved_at_us)
+            assert self.tally.see(done) is Verdict.CHARGED
+        elif how == "cancelled":
+            done = self.gate.cancel(self.who, name, reserved_at_us)
+            assert self.tally.see(done) is Verdict.CHARGED
+        self.tally.did[how] += 1
+
+
+def try_places(redis_url: str, in_force: Limits, process: int, count: int) -> Tally:
+    """Ask for `count` places; of those given a third is cancelled, completed, left to lapse."""
+    with Redis.from_url(redis_url, protocol=2, decode_responses=True) as client:
+        producer = Producer(client, in_force)
+        for number in range(count):
+            producer.ask(f"turn_{process}_{number}")
+            waiting = producer.waiting
+            if waiting and waiting[0][1] + 20 * STEP_US < now_us(client):
+                producer.end()
+        while producer.waiting:
+            producer.end()
+    return producer.tally

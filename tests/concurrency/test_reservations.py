@@ -1,0 +1,100 @@
+"""Reservations with several processes: never more than the limit, and every free place again."""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import cycle, islice
+
+import pytest
+from flask import Flask
+from redis import Redis
+
+from app.admission.decision import Verdict
+from tests.callers import TURNS, at_once, hire, wire
+from tests.concurrency import reservation_load as load
+from tests.servers import RunningService
+from tests.turns import asked, body
+from tests.unit.admission.world import limits, principal, turn
+
+Serve = Callable[..., tuple[RunningService, Flask]]
+LIMIT = 500
+TRIES_COUNT = 5_000
+PROCESSES_COUNT = 4
+ROUNDS_COUNT = 30
+LONG_ROUNDS_COUNT = 100
+
+
+def test_5000_tries_for_500_places_never_exceed_them(
+    live_redis: Redis, fresh_redis_url: str, tell_figures: Callable[..., None]
+) -> None:
+    in_force, context = limits(turns=LIMIT), multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES_COUNT, context) as pool:
+        tallies = [
+            pool.submit(
+                load.try_places, fresh_redis_url, in_force, process, TRIES_COUNT // PROCESSES_COUNT
+            )
+            for process in range(PROCESSES_COUNT)
+        ]
+        told = [tally.result() for tally in tallies]
+
+    did = sum((tally.did for tally in told), Counter[str]())
+    most_taken = max(tally.most_taken for tally in told)
+    live_redis.incrby(load.CLOCK_KEY, load.HOLD_US)
+    gate, who = load.gate_on(live_redis), principal(in_force)
+    used = gate.quota(who).turns_used
+    last = [gate.reserve(who, turn(f"last_{number}"), load.HOLD_US * 100) for number in range(600)]
+    again = Counter(load.Tally().see(decision).name for decision in last)
+    tell_figures(**did, most_taken=most_taken, used=used, free_again=again["CHARGED"])
+    tries_count = sum(did[verdict.name] for verdict in Verdict)
+    assert tries_count == TRIES_COUNT
+    assert most_taken == LIMIT
+    assert did["completed"] == used <= LIMIT
+    assert min(did["cancelled"], did["lapsed"], did["completed"]) > 0
+    assert again == {"CHARGED": LIMIT - used, "TURNS_EXHAUSTED": 600 - LIMIT + used}
+
+
+@pytest.mark.parametrize(
+    "rounds_count", [ROUNDS_COUNT, pytest.param(LONG_ROUNDS_COUNT, marks=pytest.mark.long)]
+)
+def test_completion_and_cancellation_at_once_have_one_winner(
+    serve: Serve, rounds_count: int, tell_figures: Callable[..., None]
+) -> None:
+    service, app = serve(workers_count=3)
+    caller = hire(app, requests_per_second=50_000, burst=90_000)
+    winners: Counter[str] = Counter()
+    with wire(service, caller) as client:
+        for number in range(rounds_count):
+            name = f"turn_{number}"
+            reserved = client.post(TURNS, json=asked(name)).json()
+            path, told = f"{TURNS}/{reserved['interaction_id']}", body(turn_id=name)
+            del told["occurred_at"]
+            put, delete = partial(client.put, path, json=told), partial(client.delete, path)
+            order = [put, delete] if number % 2 else [delete, put]
+            answers = at_once(list(islice(cycle(order), 50)))
+            statuses = Counter(answer.status_code for answer in answers)
+            assert statuses in (
+                {201: 1, 200: 24, 409: 25},
+                {204: 25, 409: 25},
+            ), f"round {number}: {statuses}"
+            winners["completed" if statuses[201] else "cancelled"] += 1
+    tell_figures(rounds=rounds_count, **winners)
+    assert winners.total() == rounds_count
+    # So many rounds have both, whatever else the machine does.
+    assert len(winners) == 2 or rounds_count < LONG_ROUNDS_COUNT
+    counted = caller.counters()
+    assert counted["turns_used"] == caller.rows_count() == winners["completed"]
+    assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
+
+
+def test_one_turn_asked_for_50_times_at_once_has_one_place(serve: Serve) -> None:
+    service, app = serve(workers_count=3)
+    caller = hire(app, turns=1)
+    with wire(service, caller) as client:
+        told = asked()
+        answers = at_once([lambda: client.post(TURNS, json=told)] * 50)
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 200: 49}
+    ids = {(answer.json()["interaction_id"], answer.json()["expires_at"]) for answer in answers}
+    assert len(ids) == 1
+    assert caller.counters()["turns_reserved"] == 1

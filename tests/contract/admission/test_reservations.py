@@ -1,0 +1,250 @@
+"""Reservations: what holds a place, for how long, and what ends it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.admission.decision import Decision, Verdict
+from app.tenancy.model import Limits
+from tests.unit.admission.world import (
+    HOUR_US,
+    KEYS,
+    PERIOD,
+    SECOND_US,
+    Hand,
+    World,
+    limits,
+    principal,
+    turn,
+)
+
+HOLD_US = 150 * SECOND_US
+A = turn("turn_a", 1, "rel_a")
+# Of turns that lapse at the same instant, a call ends the first ones by name.
+LAST_DUE = "turn_999"
+
+
+def reserve(world: World, in_force: Limits, name: str, relationship: str | None = None) -> Decision:
+    return world.gate.reserve(principal(in_force), turn(name, 1, relationship), HOLD_US)
+
+
+def verdict(decision: Decision) -> Verdict:
+    return decision.items[0].verdict
+
+
+def reserve_many(world: World, in_force: Limits, count: int) -> None:
+    for number in range(count):
+        decision = reserve(world, in_force, f"turn_{number}", f"rel_{number}")
+        assert verdict(decision) is Verdict.CHARGED
+
+
+def counts(decision: Decision) -> tuple[int, int]:
+    assert decision.quota is not None
+    return decision.quota.turns_used, decision.quota.turns_reserved
+
+
+def test_more_lapses_than_a_call_ends_refuse_nobody_falsely(world: World, hand: Hand) -> None:
+    in_force = limits(turns=2_100, relationships=2_100)
+    reserve_many(world, in_force, 2_100)
+    assert verdict(reserve(world, in_force, "turn_x")) is Verdict.TURNS_EXHAUSTED
+    hand.us += HOLD_US
+    tight = limits(turns=1, relationships=1)
+
+    first = world.gate.admit(principal(tight))
+    bookkeeping = world.gate.inspect(principal(tight))[1]
+    granted = reserve(world, tight, LAST_DUE, "rel_new")
+
+    # Two calls end 1,000 each; the hundred that are left count already as if they had ended.
+    assert counts(first) == (0, 0)
+    assert bookkeeping.reservations == 0
+    assert (verdict(granted), counts(granted)) == (Verdict.CHARGED, (0, 1))
+    assert verdict(reserve(world, tight, "turn_y")) is Verdict.TURNS_EXHAUSTED
+    assert world.references() == {"rel_new": 1}
+
+
+def test_an_overdue_reservation_is_none(world: World, hand: Hand) -> None:
+    reserve_many(world, limits(), 1_001)
+    hand.us += HOLD_US
+
+    again = reserve(world, limits(), LAST_DUE, "rel_other")
+    completed = world.gate.complete(principal(), turn(LAST_DUE, 1, "rel_other"), hand.us)
+
+    assert (verdict(again), verdict(completed)) == (Verdict.CHARGED, Verdict.CHARGED)
+    assert counts(completed) == (1, 0)
+    assert world.references() == {"rel_other": 1}
+
+
+def test_the_cap_counts_no_overdue_reservation(world: World, hand: Hand) -> None:
+    in_force = limits(rate=1, burst=10)
+    reserve_many(world, limits(), 1_500)
+    crowded = reserve(world, in_force, "turn_x")
+    hand.us += HOLD_US
+
+    assert verdict(crowded) is Verdict.CROWDED
+    assert crowded.hold is not None
+    assert crowded.hold.wait_us == HOLD_US
+    assert verdict(reserve(world, limits(burst=1), "turn_x")) is Verdict.CHARGED
+
+
+def test_the_very_call_that_ends_too_few_is_refused_nothing(world: World, hand: Hand) -> None:
+    reserve_many(world, limits(), 2_100)
+    hand.us += HOLD_US
+
+    granted = reserve(world, limits(turns=1, relationships=1), "turn_x", "rel_new")
+
+    assert (verdict(granted), counts(granted)) == (Verdict.CHARGED, (0, 1))
+    assert world.references() == {"rel_new": 1}
+
+
+def test_unbilled_completion_without_reservation_beats_a_cancellation(world: World) -> None:
+    who = principal()
+    completed = world.gate.complete(who, turn("turn_a", 0), world.hand.us)
+    assert verdict(completed) is Verdict.CHARGED
+    assert verdict(world.gate.cancel(who, "turn_a", world.hand.us)) is Verdict.RECORDED
+
+
+@pytest.mark.parametrize("end", ["complete", "record", "cancel"])
+def test_relationship_moves_with_the_turn(world: World, end: str) -> None:
+    who = principal(limits(turns=1, relationships=1))
+    reserved = world.gate.reserve(who, A, HOLD_US)
+    ends: dict[str, Callable[[], Decision]] = {
+        "complete": lambda: world.gate.complete(who, A, world.hand.us),
+        "record": lambda: world.gate.admit(who, [A]),
+        "cancel": lambda: world.gate.cancel(who, "turn_a", world.hand.us),
+    }
+    decision = ends[end]()
+    assert reserved.items[0].relationship_counted
+    assert counts(decision) == (0 if end == "cancel" else 1, 0)
+    assert decision.items[0].relationship_counted is (end != "cancel")
+    assert world.references() == ({} if end == "cancel" else {"rel_a": 1})
+
+
+def test_refund_of_a_completion_leaves_nothing(world: World) -> None:
+    who = principal()
+    world.gate.reserve(who, A, HOLD_US)
+    decision = world.gate.complete(who, A, world.hand.us)
+    world.gate.refund(who, decision, [0])
+    assert (world.gate.quota(who).turns_used, world.references()) == (0, {})
+    assert verdict(world.gate.reserve(who, A, HOLD_US)) is Verdict.CHARGED
+
+
+def test_reservation_lies_in_the_period_that_was_charged(world: World, hand: Hand) -> None:
+    """Also when instants were given out beyond its end, and the clock stepped back since."""
+    hand.us = PERIOD.end_us - 1
+    world.gate.reserve(principal(), A, HOLD_US)
+    hand.us = PERIOD.end_us + HOUR_US
+    world.gate.complete(principal(), A, PERIOD.end_us - 1)
+    hand.us = PERIOD.end_us - SECOND_US
+
+    decision = reserve(world, limits(), "turn_b")
+
+    assert decision.period == PERIOD
+    assert PERIOD.start_us <= decision.items[0].recorded_at_us < PERIOD.end_us
+    again = reserve(world, limits(), "turn_b")
+    assert again.items[0].recorded_at_us == decision.items[0].recorded_at_us
+
+
+@pytest.mark.parametrize("back_us", [0, HOUR_US])
+def test_late_completion_and_the_present_period_share_one_order(
+    world: World, hand: Hand, back_us: int
+) -> None:
+    hand.us = PERIOD.end_us - 1
+    world.gate.reserve(principal(), A, 3 * HOUR_US)
+    hand.us = PERIOD.end_us + 2 * HOUR_US
+    before = world.gate.admit(principal(), [turn("turn_b")])
+    late = world.gate.complete(principal(), A, PERIOD.end_us - 1)
+    hand.us -= back_us
+    after = world.gate.admit(principal())
+
+    assert late.quota_period == PERIOD.label
+    assert before.items[0].recorded_at_us < late.items[0].recorded_at_us < after.now_us
+
+
+@pytest.mark.parametrize("claimed_us", [PERIOD.start_us - 1, PERIOD.end_us - 1])
+def test_who_only_claims_to_have_reserved_in_another_period_is_charged_now(
+    world: World, hand: Hand, claimed_us: int
+) -> None:
+    hand.us = PERIOD.end_us - 1
+    world.gate.reserve(principal(), A, HOLD_US)
+    hand.us = PERIOD.end_us + HOLD_US  # the hold is over
+    decision = world.gate.complete(principal(), A, claimed_us)
+    assert decision.quota_period != PERIOD.label
+    assert decision.quota is not None
+    assert decision.quota.turns_used == 1
+
+
+def test_cancelled_now_is_cancelled_whatever_period_is_claimed(world: World, hand: Hand) -> None:
+    hand.us = PERIOD.end_us + HOUR_US
+    world.gate.reserve(principal(), A, HOLD_US)
+    world.gate.cancel(principal(), A.turn_key, hand.us)
+    decision = world.gate.complete(principal(), A, PERIOD.end_us - 1)
+    assert decision.items[0].verdict is Verdict.CANCELLED
+
+
+def test_cancelling_again_renews_the_memory(world: World, hand: Hand) -> None:
+    for _ in range(3):
+        world.gate.cancel(principal(), A.turn_key, hand.us)
+        hand.us += 200_000_000
+    decision = world.gate.complete(principal(), A, hand.us)
+    assert decision.items[0].verdict is Verdict.CANCELLED
+
+
+def test_a_place_that_is_only_given_back_can_be_taken_again(world: World, hand: Hand) -> None:
+    world.gate.reserve(principal(), A, HOLD_US)
+    world.gate.cancel(principal(), A.turn_key, hand.us, is_remembered=False)
+    assert world.references() == {}
+    assert world.gate.reserve(principal(), A, HOLD_US).items[0].verdict is Verdict.CHARGED
+
+
+def test_reconciling_takes_no_reservation_for_drift(world: World) -> None:
+    who = principal()
+    world.gate.reserve(who, A, HOLD_US)
+    world.record(who, turn("turn_b", 1, "rel_b"))
+    (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
+    assert (result.turns_drift, result.relationships_drift) == (0, 0)
+    assert world.references() == {"rel_a": 1, "rel_b": 1}
+
+
+@pytest.mark.parametrize("end", ["complete", "cancel", "lapse", "lapse and reserve"])
+def test_reservation_that_ends_between_mark_and_compare(world: World, end: str) -> None:
+    who = principal()
+    world.gate.reserve(who, A, HOLD_US)
+
+    def wait(_: float) -> None:
+        if end == "complete":
+            world.store(who, world.gate.complete(who, A, world.hand.us), [A])
+        elif end == "cancel":
+            world.gate.cancel(who, "turn_a", world.hand.us)
+        else:
+            world.hand.us += HOLD_US
+        if end == "lapse and reserve":
+            world.gate.reserve(who, turn("turn_c", 1, "rel_a"), HOLD_US)
+
+    world.reconciler.reconcile([KEYS], wait)
+    kept = {"rel_a": 1} if end in {"complete", "lapse and reserve"} else {}
+    world.gate.quota(who)
+    assert world.references() == kept
+    world.reconcile()
+    assert world.references() == kept
+
+
+def test_reservation_made_between_mark_and_compare_stays(world: World) -> None:
+    who = principal()
+    # A row whose charge was lost: to be mended, but for the reservation that came meanwhile.
+    world.gate.quota(who)
+    (result,) = world.reconciler.reconcile(
+        [KEYS], wait=lambda _: world.gate.reserve(who, A, HOLD_US) and None
+    )
+    assert result.relationships_drift == 0
+    assert world.references() == {"rel_a": 1}
+
+
+def test_drift_beside_a_reservation_is_mended_once_it_has_ended(world: World, hand: Hand) -> None:
+    who = principal()
+    world.gate.reserve(who, A, HOLD_US)
+    world.gate.admit(who, [turn("turn_lost", 1, "rel_a")])
+    world.reconcile()
+    assert world.references() == {"rel_a": 2}
+    hand.us += HOLD_US
+    world.reconcile()
+    assert world.references() == {}

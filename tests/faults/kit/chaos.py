@@ -1,0 +1,166 @@
+"""Everything that may go wrong with a service and its stores, at random, one thing at a time."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from urllib.parse import urlsplit
+
+from flask import Flask
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.backends.bundled import running_mongod, running_redis
+from tests.callers import app_on
+from tests.faults.ill_stores import IMPATIENT
+from tests.faults.kit.processes import MortalServer, frozen, mortal
+from tests.faults.kit.proxy import Fault, Proxy, proxy_to
+from tests.faults.kit.workers import kill_worker, worker_ids
+from tests.servers import RunningService, environ_for, running_service, wait_until
+
+WORKERS_COUNT = 3
+# Fault, and its amount if it has one: milliseconds or bytes.
+BROKEN = (
+    *((Fault.REFUSE, 0), (Fault.HANG, 0), (Fault.DELAY, 30), (Fault.DELAY, 400)),
+    *((Fault.CUT, 0), (Fault.CUT, 5), (Fault.HALF, 0), (Fault.RESET, 0), (Fault.RESET, 5)),
+)
+# So long a fault lasts, and so long nothing happens after it.
+SHORTEST_S, LONGEST_S = 0.2, 0.9
+
+
+@dataclass
+class House:
+    """A service of which every store is behind a proxy, and an application of ours that is not."""
+
+    service: RunningService
+    app: Flask
+    mongod: MortalServer
+    redis: MortalServer
+    mongodb_proxy: Proxy
+    redis_proxy: Proxy
+    redis_url: str
+    chance: random.Random
+    happened: Counter[str] = field(default_factory=Counter)
+
+    def suffer(self, goes_on: Callable[[], bool], pause: Event) -> None:
+        """Every kind of fault once, in any order, and again while `goes_on` says so.
+
+        All is well again after it.
+        """
+        faults = [
+            self.freeze_redis,
+            self.kill_redis,
+            self.empty_redis,
+            self.forget_scripts,
+            self.fill_redis,
+            self.break_redis_replies,
+            self.freeze_mongod,
+            self.kill_mongod,
+            self.break_mongodb_replies,
+            self.kill_worker,
+        ]
+        upcoming = self.chance.sample(faults, len(faults))
+        while upcoming or goes_on():
+            fault = upcoming.pop() if upcoming else self.chance.choice(faults)
+            self.happened[fault.__name__] += 1
+            fault(lambda: pause.wait(self.chance.uniform(SHORTEST_S, LONGEST_S)))
+            pause.wait(self.chance.uniform(SHORTEST_S, LONGEST_S))
+
+    def freeze_redis(self, endure: Callable[[], object]) -> None:
+        with frozen(self.redis.process.pid):
+            endure()
+
+    def kill_redis(self, endure: Callable[[], object]) -> None:
+        """It comes back empty."""
+        self.redis.kill()
+        endure()
+        self.redis.restart()
+        wait_until(lambda: self.tell_redis("PING"), 30)
+
+    def empty_redis(self, endure: Callable[[], object]) -> None:
+        self.tell_redis("FLUSHALL")
+
+    def forget_scripts(self, endure: Callable[[], object]) -> None:
+        self.tell_redis("SCRIPT FLUSH")
+
+    def fill_redis(self, endure: Callable[[], object]) -> None:
+        """It is out of memory and refuses to write."""
+        self.tell_redis("CONFIG SET", "maxmemory", "1")
+        endure()
+        self.tell_redis("CONFIG SET", "maxmemory", "0")
+
+    def break_redis_replies(self, endure: Callable[[], object]) -> None:
+        self._break(self.redis_proxy, endure)
+
+    def freeze_mongod(self, endure: Callable[[], object]) -> None:
+        with frozen(self.mongod.process.pid):
+            endure()
+
+    def kill_mongod(self, endure: Callable[[], object]) -> None:
+        self.mongod.kill()
+        endure()
+        self.mongod.restart()
+
+    def break_mongodb_replies(self, endure: Callable[[], object]) -> None:
+        self._break(self.mongodb_proxy, endure)
+
+    def kill_worker(self, endure: Callable[[], object]) -> None:
+        kill_worker(self.chance.choice(sorted(worker_ids(self.service))))
+        wait_until(lambda: len(worker_ids(self.service)) == WORKERS_COUNT, 30)
+
+    def tell_redis(self, *words: str) -> bool:
+        """Tell it past the proxy; whether it has answered."""
+        with Redis.from_url(self.redis_url, socket_timeout=10) as client:
+            try:
+                client.execute_command(*words)
+            except RedisError:
+                return False
+        return True
+
+    def _break(self, proxy: Proxy, endure: Callable[[], object]) -> None:
+        fault, amount = self.chance.choice(BROKEN)
+        proxy.set(fault, amount, every=self.chance.choice((1, 2, 5, 20)))
+        endure()
+        proxy.set(Fault.NONE)
+
+
+@contextmanager
+def running_house(folder: Path, seed: int) -> Iterator[House]:
+    """Everything runs and is well; it ends with the block."""
+    with ExitStack() as stack:
+        mongod = stack.enter_context(running_mongod(folder / "mongod"))
+        redis = stack.enter_context(running_redis(folder / "redis", is_ephemeral=True))
+        proxies = [stack.enter_context(_before(server.url)) for server in (mongod, redis)]
+        uris = [
+            server.url.replace(f":{urlsplit(server.url).port}", f":{proxy.port}")
+            for server, proxy in zip((mongod, redis), proxies, strict=True)
+        ]
+        app = stack.enter_context(app_on(mongod.url, redis.url))
+        service = stack.enter_context(
+            running_service(
+                environ_for(uris[0], uris[1], **IMPATIENT),
+                folder / "gunicorn.log",
+                workers_count=WORKERS_COUNT,
+            )
+        )
+        yield House(
+            service,
+            app,
+            stack.enter_context(mortal(mongod)),
+            stack.enter_context(mortal(redis)),
+            *proxies,
+            redis_url=redis.url,
+            chance=random.Random(seed),  # noqa: S311 (no secret)
+        )
+
+
+@contextmanager
+def _before(url: str) -> Iterator[Proxy]:
+    address = urlsplit(url)
+    assert address.hostname is not None
+    assert address.port is not None
+    with proxy_to(address.hostname, address.port) as proxy:
+        yield proxy

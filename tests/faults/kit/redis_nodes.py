@@ -1,0 +1,257 @@
+"""Redis as it is run in production: a cluster with replicas, and a primary that sentinels watch."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from app.backends.bundled import find_redis_server
+from app.backends.children import free_port
+from tests.faults.kit.processes import MortalServer
+from tests.servers import wait_until
+
+SLOTS_COUNT = 16_384
+PRIMARIES_COUNT = 3
+# After which the others take a node for dead.
+NODE_TIMEOUT_MS = 1_000
+READY_WITHIN_S = 30
+START_TRIES = 5
+SERVICE = "turnledger"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisNode:
+    """One server, whatever it belongs to."""
+
+    server: MortalServer
+    port: int
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @contextmanager
+    def client(self) -> Iterator[Redis]:
+        """Speaks to it alone, and asks once."""
+        once = Retry(NoBackoff(), 0)
+        with Redis(
+            port=self.port, socket_timeout=1, retry=once, protocol=2, decode_responses=True
+        ) as client:
+            yield client
+
+    def ask(self, *words: str | int) -> Any:
+        """Its answer to a command. RedisError if it does not answer within a second."""
+        with self.client() as client:
+            return client.execute_command(*words)
+
+    def answers(self, *words: str | int) -> Any:
+        """The same, None if it does not answer."""
+        try:
+            return self.ask(*words)
+        except RedisError:
+            return None
+
+    def is_primary(self) -> bool:
+        """Whether it says so itself; a dead one says nothing."""
+        return (self.answers("ROLE") or [""])[0] == "master"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Nodes of a cluster, the primaries that it began with first."""
+
+    nodes: Sequence[RedisNode]
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(node.host for node in self.nodes)
+
+    def primary_of(self, key: str) -> RedisNode:
+        """The node that answers for a key."""
+        slot = key_slot(key.encode())
+        return next(node for node in self._primaries() if _holds(node, slot))
+
+    def kill_primary_of(self, key: str) -> RedisNode:
+        """Kill -9 the node that answers for a key; a replica takes over when the rest notices."""
+        victim = self.primary_of(key)
+        victim.server.kill()
+        return victim
+
+    def is_whole(self) -> bool:
+        """Whether every node that runs can reach a primary for every slot."""
+        running = [node for node in self.nodes if node.server.process.poll() is None]
+        return len(self._primaries()) == PRIMARIES_COUNT and all(
+            _cluster_info(node).get("cluster_state") == "ok"
+            and _known_count(node) == len(self.nodes)
+            for node in running
+        )
+
+    def is_replicated(self) -> bool:
+        """Whether every replica holds what its primary holds."""
+        roles = [node.answers("ROLE") or [""] for node in self.nodes]
+        links = [role[3] for role in roles if role[0] == "slave"]
+        return "" not in {role[0] for role in roles} and set(links) <= {"connected"}
+
+    def _primaries(self) -> list[RedisNode]:
+        return [node for node in self.nodes if node.is_primary() and _owned(node)]
+
+
+@contextmanager
+def running_cluster(folder: Path, *, replicas_count: int = 3) -> Iterator[Cluster]:
+    """Three primaries and `replicas_count` replicas, one for each of the first primaries."""
+    with ExitStack() as stack:
+        nodes = [
+            stack.enter_context(_node(folder / f"node_{number}", is_clustered=True))
+            for number in range(PRIMARIES_COUNT + replicas_count)
+        ]
+        cluster = Cluster(nodes)
+        _introduce(nodes)
+        wait_until(lambda: all(_known_count(node) == len(nodes) for node in nodes), READY_WITHIN_S)
+        for primary, replica in zip(nodes, nodes[PRIMARIES_COUNT:], strict=False):
+            replica.ask("CLUSTER", "REPLICATE", str(primary.ask("CLUSTER", "MYID")))
+        wait_until(lambda: cluster.is_whole() and cluster.is_replicated(), READY_WITHIN_S)
+        yield cluster
+
+
+def _introduce(nodes: Sequence[RedisNode]) -> None:
+    """Give each primary its slots, and let the first node meet the others."""
+    for number, node in enumerate(nodes):
+        node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        if number < PRIMARIES_COUNT:
+            first, after = (SLOTS_COUNT * n // PRIMARIES_COUNT for n in (number, number + 1))
+            node.ask("CLUSTER", "ADDSLOTSRANGE", first, after - 1)
+        if number:
+            bus_port = node.ask("CONFIG", "GET", "cluster-port")[1]
+            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, bus_port)
+
+
+def _cluster_info(node: RedisNode) -> dict[str, str]:
+    """What it says of the cluster; empty if it does not answer."""
+    lines = str(node.answers("CLUSTER", "INFO") or "").splitlines()
+    return dict(line.split(":", 1) for line in lines)
+
+
+def _known_count(node: RedisNode) -> int:
+    return int(_cluster_info(node).get("cluster_known_nodes", 0))
+
+
+def _owned(node: RedisNode) -> list[tuple[int, int]]:
+    """First and last slot of each range that it holds."""
+    spans = node.answers("CLUSTER", "SLOTS") or []
+    return [(first, last) for first, last, primary, *_ in spans if primary[1] == node.port]
+
+
+def _holds(node: RedisNode, slot: int) -> bool:
+    return any(first <= slot <= last for first, last in _owned(node))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A primary, its replica, and the sentinels that make the replica primary in need."""
+
+    data: Sequence[RedisNode]
+    sentinels: Sequence[RedisNode]
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(sentinel.host for sentinel in self.sentinels)
+        return f"redis+sentinel://{hosts}/{SERVICE}/0"
+
+    def primary_port(self) -> int:
+        """Where the sentinels say that the primary is; 0 while they do not agree."""
+        told = {str(one.answers(*_WHO)) for one in self.sentinels}
+        answer = self.sentinels[0].answers(*_WHO)
+        return int(answer[1]) if answer and len(told) == 1 else 0
+
+    def kill_primary(self) -> RedisNode:
+        """Kill -9 the primary; the sentinels notice and promote the replica."""
+        victim = next(node for node in self.data if node.port == self.primary_port())
+        victim.server.kill()
+        return victim
+
+    def is_ready(self) -> bool:
+        """Whether every sentinel knows the others and a replica that can take over."""
+        replica = self.data[1].answers("ROLE") or [""] * 4
+        return replica[3] == "connected" and all(
+            (state := _state(one)).get("num-slaves") == str(len(self.data) - 1)
+            and state.get("num-other-sentinels") == str(len(self.sentinels) - 1)
+            for one in self.sentinels
+        )
+
+
+def _state(sentinel: RedisNode) -> dict[str, str]:
+    """What it knows of the primary; empty if it does not answer."""
+    words = sentinel.answers("SENTINEL", "MASTER", SERVICE) or []
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+_WHO = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+
+
+@contextmanager
+def running_sentinels(folder: Path, *, sentinels_count: int = 3) -> Iterator[Watched]:
+    """A primary with a replica, watched by sentinels."""
+    with ExitStack() as stack:
+        primary = stack.enter_context(_node(folder / "primary"))
+        following = ("--replicaof", "127.0.0.1", str(primary.port))
+        replica = stack.enter_context(_node(folder / "replica", *following))
+        lines = [
+            f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} {sentinels_count // 2 + 1}",
+            f"sentinel down-after-milliseconds {SERVICE} {NODE_TIMEOUT_MS}",
+            f"sentinel failover-timeout {SERVICE} 5000",
+        ]
+        sentinels = [
+            stack.enter_context(_node(folder / f"sentinel_{number}", sentinel=lines))
+            for number in range(sentinels_count)
+        ]
+        watched = Watched([primary, replica], sentinels)
+        wait_until(watched.is_ready, READY_WITHIN_S)
+        yield watched
+
+
+@contextmanager
+def _node(
+    folder: Path, *options: str, is_clustered: bool = False, sentinel: Sequence[str] = ()
+) -> Iterator[RedisNode]:
+    """One server with nothing on disk but its log and its own configuration."""
+    folder.mkdir(parents=True)
+    node = next(
+        filter(None, (_try(folder, options, is_clustered, sentinel) for _ in range(START_TRIES)))
+    )
+    try:
+        yield node
+    finally:
+        node.server.kill()
+
+
+def _try(
+    folder: Path, options: Sequence[str], is_clustered: bool, sentinel: Sequence[str]
+) -> RedisNode | None:
+    """A server that answers, None if another program was faster on its ports."""
+    port, log = free_port(), folder / "server.log"
+    command = [find_redis_server()]
+    if sentinel:
+        file = folder / "sentinel.conf"
+        file.write_text("\n".join([f"port {port}", "bind 127.0.0.1", f"dir {folder}", *sentinel]))
+        command += [str(file), "--sentinel"]
+    else:
+        command += ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+        command += ["--appendonly", "no", "--save", "", "--repl-diskless-sync-delay", "0", *options]
+    if is_clustered:
+        command += ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+        command += ["--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
+        command += ["--cluster-replica-validity-factor", "0"]
+    server = MortalServer.start(command, log)
+    node = RedisNode(server, port)
+    wait_until(lambda: server.process.poll() is not None or node.answers("PING"), READY_WITHIN_S)
+    if server.process.poll() is None:
+        return node
+    assert "ddress already in use" in log.read_text(errors="replace"), log.read_text()[-2_000:]
+    return None

@@ -1,0 +1,84 @@
+"""A primary of a Redis Cluster dies in mid-load: no answer fails, and the counters are right."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
+
+from tests.callers import Caller, app_beside, hire, log_lines, reconcile, wire
+from tests.faults.ill_stores import IMPATIENT
+from tests.faults.kit.load import Load, Producers, percentile_ms
+from tests.faults.kit.redis_nodes import PRIMARIES_COUNT, Cluster, running_cluster
+from tests.servers import RunningService, environ_for, running_service, wait_until
+from tests.turns import stateful
+
+PER_SECOND = 17
+HEALED_WITHIN_S = 60
+MOST_TRIES = 100
+
+
+def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
+    """An organization whose keys lie on the first primary, one on the second, and so on."""
+    found: dict[int, Caller] = {}
+    for _ in range(MOST_TRIES):
+        caller = hire(app)
+        primary = cluster.primary_of(f"bucket:{{{caller.organization.id}}}")
+        found.setdefault(cluster.nodes.index(primary), caller)
+        if len(found) == PRIMARIES_COUNT:
+            return [found[number] for number in sorted(found)]
+    raise AssertionError(f"{MOST_TRIES} organizations have no key on some primary")
+
+
+def is_well(service: RunningService) -> bool:
+    """Whether every organization's last request was decided by Redis."""
+    last = {line["organization"]: line["decision"] for line in log_lines(service)}
+    return list(last.values()) == ["admitted"] * PRIMARIES_COUNT
+
+
+def test_a_failover_in_mid_load_fails_nobody_and_the_counters_are_right(
+    tmp_path: Path, fresh_mongodb_uri: str, tell_figures: Callable[..., None]
+) -> None:
+    with (
+        running_cluster(tmp_path) as cluster,
+        running_service(
+            environ_for(
+                fresh_mongodb_uri, cluster.url, **(IMPATIENT | {"MONGODB_TIMEOUT_MS": "8000"})
+            ),
+            tmp_path / "gunicorn.log",
+        ) as service,
+        app_beside(service) as app,
+    ):
+        callers = hire_at_every_primary(app, cluster)
+        with wire(service) as client:
+            producers = [
+                Producers(
+                    lambda told, headers=caller.headers: client.post(
+                        "/v1/interactions", json=told, headers=headers
+                    ),
+                    lambda: stateful("rel_1"),
+                )
+                for caller in callers
+            ]
+            with Load(lambda number: [each(number) for each in producers], PER_SECOND) as load:
+                load.last(2)
+                cluster.kill_primary_of(f"bucket:{{{callers[0].organization.id}}}")
+                wait_until(cluster.is_whole, HEALED_WITHIN_S)
+                load.last(1)
+                wait_until(lambda: is_well(service), HEALED_WITHIN_S)
+        statuses = [each.statuses() for each in producers]
+        assert [set(told) for told in statuses] == [{201}] * PRIMARIES_COUNT
+        assert {line["status"] for line in log_lines(service)} == {201}
+        assert "CROSSSLOT" not in service.log.read_text()
+        degraded = [line["decision"] for line in log_lines(service)].count("degraded")
+        reconcile(app)
+        for caller, each in zip(callers, producers, strict=True):
+            each.assert_all_are_stored_once(caller)
+            assert caller.counters()["turns_used"] == len(each.accepted)
+            assert caller.counters()["relationships_used"] == 1
+    shots = [shot for each in producers for shot in each.shots]
+    tell_figures(
+        statuses=statuses,
+        degraded=degraded,
+        p99_ms=percentile_ms(shots, 99),
+        slowest_ms=percentile_ms(shots, 100),
+    )

@@ -1,0 +1,151 @@
+"""MongoDB is ill: 503 within two seconds, then at once; nothing acknowledged is lost or doubled."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from statistics import median
+
+import httpx
+import pytest
+
+from app.backends import Backend
+from app.backends.breaker import FAILURES_COUNT
+from app.http.provide import provided
+from app.interactions.ids import PREFIX
+from tests.callers import Caller, at_once, hire
+from tests.faults.ill_stores import Site, running_site
+from tests.faults.kit.processes import frozen
+from tests.faults.load import Load, Sent, p99_ms
+from tests.servers import wait_until
+
+# To one worker, and so few that none waits for a thread: who waits for MongoDB holds one.
+PER_SECOND = 4
+# Tell a hang, on whatever machine; a frozen MongoDB is let go after thirty seconds.
+ANSWERED_WITHIN_S = 20
+GIVEN_UP_WITHIN_S = 20
+HEALED_WITHIN_S = 60
+# So many are answered while nobody asks MongoDB.
+SPARED_COUNT = 8
+# The driver looks for a server for half a second at least: who waits for MongoDB takes longer.
+NEVER_MS = 450
+# Bounds of the long form, which runs alone: MONGODB_TIMEOUT_MS and a bit, and the usual answer.
+TOLD_WITHIN_S = 2.0 + 1.0
+AT_ONCE_MS = 50
+BACK_WITHIN_S = 4.0
+OPEN_ROUTES = ("/v1/billing/plans", "/openapi.json", "/docs/errors", "/healthz")
+
+Illness = Callable[[Site], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with running_site(tmp_path, workers_count=1) as running:
+        yield running
+
+
+def frozen_mongodb(site: Site) -> AbstractContextManager[None]:
+    return frozen(site.mongod.process.pid)
+
+
+@contextmanager
+def killed_mongodb(site: Site) -> Iterator[None]:
+    site.mongod.kill()
+    yield
+    site.mongod.restart()
+
+
+@pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
+def test_who_needs_mongodb_is_told_so_and_nothing_is_lost(
+    site: Site, make_ill: Illness, tell_figures: Callable[..., None]
+) -> None:
+    caller = hire(site.app)
+    with Load(site.service.base_url, caller, PER_SECOND) as load:
+        wait_until(lambda: {200, 201} <= statuses(load.since(0.0)), HEALED_WITHIN_S)
+        with make_ill(site):
+            wait_until(lambda: site.given_up_count("mongodb"), GIVEN_UP_WITHIN_S)
+            open_s = time.monotonic()
+            # One at least has not waited for MongoDB.
+            wait_until(lambda: is_spared(load.since(open_s)), HEALED_WITHIN_S)
+            assert statuses(load.since(open_s)) == {503}
+            assert_the_rest_is_open(site)
+        back_s = time.monotonic()
+        wait_until(lambda: {200, 201} <= statuses(load.since(back_s)), HEALED_WITHIN_S)
+    longest_s = max(each.took_s for each in load.sent)
+    tell_figures(longest_answer_s=round(longest_s, 2), requests=len(load.sent))
+    assert statuses(load.sent) == {200, 201, 503}
+    assert longest_s <= ANSWERED_WITHIN_S
+    assert all(each.headers["retry-after"] == "1" for each in load.sent if each.status == 503)
+    assert_nothing_is_lost_or_doubled(site, caller, load)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
+def test_who_needs_mongodb_is_told_in_time_then_at_once(
+    site: Site, make_ill: Illness, tell_figures: Callable[..., None]
+) -> None:
+    caller = hire(site.app)
+    with Load(site.service.base_url, caller, PER_SECOND) as load:
+        calm = load.go_on(2)
+        with make_ill(site):
+            opening = load.go_on(4)
+            opened = load.go_on(2)
+            assert_the_rest_is_open(site)
+        back = load.go_on(BACK_WITHIN_S + 1)
+    waits = [each.took_s for each in load.sent]
+    open_ms = p99_ms(load.between(*opened))
+    tell_figures(longest_answer_s=round(max(waits), 2), p99_once_open_ms=round(open_ms, 1))
+    assert statuses(load.between(calm[0], calm[1] - 0.5)) == {200, 201}
+    assert statuses(load.between(*opened)) == {503}
+    assert max(waits) <= TOLD_WITHIN_S
+    assert any(each.took_s > AT_ONCE_MS / 1_000 for each in load.between(*opening))
+    assert median(each.took_s for each in load.between(*opened)) <= AT_ONCE_MS / 1_000
+    assert open_ms < NEVER_MS
+    assert statuses(load.between(back[0] + BACK_WITHIN_S, back[1])) == {200, 201}
+    assert_nothing_is_lost_or_doubled(site, caller, load)
+
+
+def test_a_malformed_key_is_told_so_while_mongodb_is_ill(site: Site) -> None:
+    caller = hire(site.app)
+    with httpx.Client(base_url=site.service.base_url, timeout=30) as http, frozen_mongodb(site):
+        ask = lambda: http.get("/v1/me", headers=caller.headers)  # noqa: E731
+        assert {answer.status_code for answer in at_once([ask] * FAILURES_COUNT)} == {503}
+        wait_until(lambda: site.given_up_count("mongodb"))
+        mistyped = {"Authorization": "Bearer uniq_live_0123456789"}
+        assert http.get("/v1/me", headers=mistyped).status_code == 401
+        assert http.get("/v1/me").status_code == 401
+
+
+def is_spared(sent: list[Sent]) -> bool:
+    """Whether enough was answered, and one so soon that it cannot have waited for MongoDB."""
+    return len(sent) >= SPARED_COUNT and min(each.took_s for each in sent) < NEVER_MS / 1_000
+
+
+def assert_the_rest_is_open(site: Site) -> None:
+    with httpx.Client(base_url=site.service.base_url, timeout=30) as http:
+        assert {http.get(route).status_code for route in OPEN_ROUTES} == {200}
+        answer = http.get("/readyz")
+        assert (answer.status_code, answer.json()["stores"]["mongodb"]) == (503, "down")
+
+
+def assert_nothing_is_lost_or_doubled(site: Site, caller: Caller, load: Load) -> None:
+    """Every 201 is stored; who was told 503 sends again, and then every turn is there once."""
+    recordings = [each for each in load.sent if each.told is not None]
+    acknowledged = {each.interaction_id for each in recordings if each.status == 201}
+    assert len(acknowledged) == len([each for each in recordings if each.status == 201])
+    assert acknowledged <= stored_ids(site, caller)
+    again = [caller.record(each.told or {}) for each in recordings if each.status == 503]
+    assert {answer.status_code for answer in again} <= {200, 201}
+    assert len(stored_ids(site, caller)) == caller.rows_count() == len(recordings)
+    site.reconcile()
+    assert caller.counters()["turns_used"] == len(recordings)
+
+
+def stored_ids(site: Site, caller: Caller) -> set[str]:
+    with site.app.app_context():
+        rows = provided(Backend).database["interactions"]
+        return {PREFIX + row["_id"] for row in rows.find({"account": caller.account}, {"_id": 1})}
+
+
+def statuses(sent: list[Sent]) -> set[int | None]:
+    return {each.status for each in sent}

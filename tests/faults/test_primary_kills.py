@@ -1,0 +1,62 @@
+"""The primary of a MongoDB replica set dies in mid-load: what was acknowledged stays, once."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.callers import app_on, hire, reconcile
+from tests.faults.kit.load import Load, Producers, percentile_ms
+from tests.faults.kit.mongodb_set import running_replica_set
+from tests.servers import wait_until
+
+PER_SECOND = 50
+# As in production.
+TIMEOUT_MS = 2_000
+HEALED_WITHIN_S = 60
+
+
+def live_through(folder: Path, redis_url: str, kills_count: int) -> dict[str, object]:
+    """Kill the primary so many times while producers record; all must be stored, once."""
+    with (
+        running_replica_set(folder) as replica_set,
+        app_on(replica_set.uri, redis_url, mongodb_timeout_ms=TIMEOUT_MS) as app,
+    ):
+        caller = hire(app)
+        producers = Producers(caller.record)
+        with Load(producers, PER_SECOND) as load:
+            for _ in range(kills_count):
+                load.last(1)
+                victim = replica_set.kill_primary()
+                goal = len(producers.accepted) + PER_SECOND
+                wait_until(lambda goal=goal: len(producers.accepted) > goal, HEALED_WITHIN_S)
+                victim.server.restart()
+                wait_until(replica_set.is_whole, HEALED_WITHIN_S)
+            load.last(1)
+        producers.assert_all_are_stored_once(caller)
+        reconcile(app)
+        assert caller.counters()["turns_used"] == len(producers.accepted)
+    answered = sorted(shot.sent_at + shot.latency_ms / 1_000 for shot in producers.shots)
+    told = [accepted.status for accepted in producers.accepted]
+    return {
+        "kills": kills_count,
+        "statuses": producers.statuses(),
+        "found_at_a_retry": told.count(200),
+        "p99_ms": percentile_ms(producers.shots, 99),
+        "slowest_ms": percentile_ms(producers.shots, 100),
+        "longest_silence_s": round(max(b - a for a, b in pairwise(answered)), 1),
+    }
+
+
+def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_primary_is_killed(
+    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+) -> None:
+    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=1))
+
+
+@pytest.mark.long
+def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_five_primaries_are_killed(
+    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+) -> None:
+    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=5))

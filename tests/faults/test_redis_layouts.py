@@ -1,0 +1,157 @@
+"""Redis as it stands in production: a cluster of three, or a master that a sentinel watches."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from redis.crc import key_slot
+
+from app.admission.reconcile import Reconciler
+from app.backends.children import free_port, stop
+from app.http.provide import provided
+from tests.callers import Caller, app_on, hire
+from tests.faults.ill_stores import OwnRedis
+from tests.faults.kit.processes import frozen
+from tests.faults.kit.redis_nodes import (
+    SLOTS_COUNT,
+    Cluster,
+    RedisNode,
+    Watched,
+    running_cluster,
+    running_sentinels,
+)
+from tests.servers import wait_until
+from tests.turns import body, stateful
+
+AppAt = Callable[[str], Flask]
+# What a loaded machine adds must not look like an ill Redis.
+REDIS_TIMEOUT_MS = 1_000
+HEALED_WITHIN_S = 60
+
+
+@pytest.fixture
+def app_at(fresh_mongodb_uri: str) -> Iterator[AppAt]:
+    """Makes an application on the Redis at an address."""
+    with ExitStack() as stack:
+        yield lambda redis_url: stack.enter_context(
+            app_on(fresh_mongodb_uri, redis_url, redis_timeout_ms=REDIS_TIMEOUT_MS)
+        )
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster of three primaries."""
+    with running_cluster(tmp_path, replicas_count=0) as running:
+        yield running
+
+
+def stop_server(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        stop(process)
+
+
+def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluster: Cluster) -> None:
+    app, nodes = app_at(cluster.url), cluster.nodes
+    callers = [hire(app) for _ in range(12)]
+    for caller in callers:
+        assert_works(caller)
+    names = {name: number for number, node in enumerate(nodes) for name in keys_of(node)}
+    assert set(names.values()) == {0, 1, 2}
+    for caller in callers:
+        own = [name for name in names if caller.organization.id in name]
+        assert len({key_slot(name.encode()) for name in own}) == 1
+        assert len(own) >= 4  # the bucket itself may be gone again
+    for node in nodes:
+        with node.client() as redis:
+            redis.flushall()
+    for caller in callers:
+        assert caller.record(body()).headers["X-Quota-Turns-Used"] == "3"
+    assert_reconciled(app, callers)
+
+
+def test_a_cluster_with_a_frozen_node_degrades_and_heals(app_at: AppAt, cluster: Cluster) -> None:
+    app = app_at(f"redis+cluster://{cluster.nodes[0].host}")
+    callers = [hire(app) for _ in range(6)]
+    assert all(has_quota(caller) for caller in callers)
+    needed = cluster.primary_of(f"bucket:{{{callers[0].organization.id}}}")
+    with frozen(needed.server.process.pid):
+        assert {caller.record(body()).status_code for caller in callers * 3} == {201}
+        assert not has_quota(callers[0])
+    wait_until(lambda: all(has_quota(caller) for caller in callers), HEALED_WITHIN_S)
+    assert_reconciled(app, callers)
+
+
+def test_a_cluster_that_is_not_there_degrades_and_is_found_later(
+    app_at: AppAt, tmp_path: Path
+) -> None:
+    lone = OwnRedis(tmp_path)
+    app = app_at(f"redis+cluster://127.0.0.1:{lone.port}")
+    caller = hire(app)
+    assert not has_quota(caller)
+    assert caller.list_().status_code == 200
+    lone.start("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    try:
+        with lone.client() as redis:
+            redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS_COUNT - 1)
+        wait_until(lambda: has_quota(caller), HEALED_WITHIN_S)
+        assert_reconciled(app, [caller])
+    finally:
+        stop_server(lone.process)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    """A master, its replica, and a sentinel that watches them."""
+    with running_sentinels(tmp_path, sentinels_count=1) as running:
+        yield running
+
+
+def test_the_master_that_a_sentinel_names_is_used_and_its_successor_found(
+    app_at: AppAt, watched: Watched
+) -> None:
+    app = app_at(watched.url)
+    master, replica = watched.data
+    caller = hire(app)
+    assert_works(caller)
+    with master.client() as redis, replica.client() as copy:
+        redis.wait(1, 5_000)
+        assert copy.dbsize() == redis.dbsize() > 0
+    watched.kill_primary()
+    assert {caller.record(body()).status_code for _ in range(10)} == {201}
+    wait_until(lambda: has_quota(caller), HEALED_WITHIN_S)
+    assert_reconciled(app, [caller])
+
+
+def assert_works(caller: Caller) -> None:
+    """All that goes through Redis: charge, refund, counters, clock."""
+    told = stateful()
+    assert caller.record(told).status_code == 201
+    assert caller.record(told).status_code == 200
+    assert caller.record_batch([told, body()]).status_code == 200
+    assert caller.list_().status_code == 200
+    usage = caller("GET", "/v1/usage/active-relationships")
+    assert usage.get_json()["active_relationships"] == 1
+    assert usage.headers["X-Quota-Turns-Used"] == "2"
+
+
+def keys_of(node: RedisNode) -> list[str]:
+    with node.client() as redis:
+        return list(redis.keys("*"))
+
+
+def has_quota(caller: Caller) -> bool:
+    answer = caller.record(body())
+    assert answer.status_code == 201
+    return "X-Quota-Turns-Used" in answer.headers
+
+
+def assert_reconciled(app: Flask, callers: list[Caller]) -> None:
+    with app.app_context():
+        reconciler = provided(Reconciler)
+        done = reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
+    assert len(done) == len(callers)
+    for caller in callers:
+        assert caller.counters()["turns_used"] == caller.rows_count()

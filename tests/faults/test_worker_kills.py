@@ -1,0 +1,115 @@
+"""Workers die by kill -9 with requests in flight: nobody else notices, and nothing is half done."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.callers import hire, reconcile, wire
+from tests.faults.ill_stores import Site, running_site
+from tests.faults.kit.load import (
+    NO_ANSWER,
+    THREADS_COUNT,
+    Load,
+    Producers,
+    over,
+    percentile_ms,
+)
+from tests.faults.kit.processes import frozen
+from tests.faults.kit.workers import kill_worker, worker_ids
+from tests.servers import RunningService, wait_until
+from tests.turns import Body, stateful
+
+WORKERS_COUNT = 3
+PER_SECOND = 50
+# So long the database stands still, so that every worker has requests in flight when one dies.
+IN_FLIGHT_S = 0.3
+# A bound of the long form, which runs alone; the other tells a hang, on whatever machine.
+RESPAWNED_WITHIN_S = 1.0
+REPLACED_WITHIN_S = 20
+# So many it takes at most until one of them had a request in flight.
+MOST_KILLS = 20
+RELATIONSHIPS_COUNT = 5
+
+
+def is_staffed(service: RunningService) -> bool:
+    """Whether as many workers as there should be run."""
+    return len(worker_ids(service)) == WORKERS_COUNT
+
+
+def respawn_s(service: RunningService, victim: int) -> float:
+    """Kill one; how long it takes until another process is there in its place."""
+    others = worker_ids(service) - {victim}
+    killed_at = time.monotonic()
+    kill_worker(victim)
+    wait_until(
+        lambda: victim not in worker_ids(service) and is_staffed(service),
+        REPLACED_WITHIN_S,
+        every_s=0.005,
+    )
+    assert others < worker_ids(service), "others were harmed"
+    return time.monotonic() - killed_at
+
+
+def live_through(site: Site, kills_count: int) -> dict[str, Any]:
+    """Kill so many workers while producers record; all must be stored, once and whole."""
+    chance = random.Random(kills_count)  # noqa: S311 (no secret)
+    service, caller = site.service, hire(site.app)
+    numbers = iter(range(10**6))
+
+    def make() -> Body:
+        return stateful(f"rel_{next(numbers) % RELATIONSHIPS_COUNT}")
+
+    with wire(service, caller) as client:
+        producers = Producers(over(client), make)
+        with Load(producers, PER_SECOND) as load:
+            load.last(1)
+            respawns_s: list[float] = []
+            while len(respawns_s) < kills_count or not producers.broken():
+                assert len(respawns_s) < MOST_KILLS, "no request was in flight when workers died"
+                load.last(chance.uniform(0.3, 0.8))
+                victim = chance.choice(sorted(worker_ids(service)))
+                with frozen(site.mongod.process.pid):
+                    load.last(IN_FLIGHT_S)
+                    respawns_s.append(respawn_s(service, victim))
+            load.last(1)
+    # A sender has one request in flight.
+    assert len(producers.broken()) <= len(respawns_s) * THREADS_COUNT
+    assert producers.statuses().keys() <= {NO_ANSWER, 200, 201}
+    producers.assert_all_are_stored_once(caller)
+    reconcile(site.app)
+    counted = caller.counters()
+    assert counted["turns_used"] == len(producers.accepted)
+    assert counted["relationships_used"] == RELATIONSHIPS_COUNT
+    return {
+        "kills": len(respawns_s),
+        "statuses": producers.statuses(),
+        "p99_ms": percentile_ms(producers.shots, 99),
+        "slowest_respawn_ms": round(max(respawns_s) * 1_000),
+    }
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    # A database that stands still for a while is waited for, on a loaded machine too.
+    patient = {"MONGODB_TIMEOUT_MS": "8000"}
+    with running_site(tmp_path, workers_count=WORKERS_COUNT, **patient) as running:
+        yield running
+
+
+def test_a_killed_worker_harms_nobody_and_leaves_nothing_half_done(
+    site: Site, tell_figures: Callable[..., None]
+) -> None:
+    tell_figures(**live_through(site, kills_count=3))
+
+
+@pytest.mark.long
+def test_twenty_killed_workers_harm_nobody_and_leave_nothing_half_done(
+    site: Site, tell_figures: Callable[..., None]
+) -> None:
+    figures = live_through(site, kills_count=20)
+    tell_figures(**figures)
+    assert figures["slowest_respawn_ms"] <= RESPAWNED_WITHIN_S * 1_000

@@ -1,0 +1,1 @@
+"""Breaker, addresses and judgements, without any server."""
