@@ -37,6 +37,7 @@ def run(stage: Stage, turns: int, pairs: int) -> Iterator[Result]:
     stage.load("aggregates", rows(account, end_ms - DAYS_COUNT * DAY_MS, DAYS_COUNT, turns))
     database = stage.furnished("aggregates")
     Archiver(UsageStore(database)).run()
+    stage.rest("aggregates")
     ours = timed(answering(database, account, end_ms, turns), stage)
     for fields, bar in ((SMALL, BAR), (TINY, None)):
         theirs = timed(reading(database, account, fields), stage)
