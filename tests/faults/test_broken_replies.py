@@ -106,7 +106,7 @@ def callers_behind(
         yield [replace(caller, app=app) for caller in plain], plain
 
 
-def ask_through_broken_replies(
+def assert_each_reply_is_the_askers_own(
     mongodb_uri: str, redis_url: str, requests_count: int
 ) -> dict[str, object]:
     """So many requests; every answer must be its asker's, every turn charged once."""
@@ -138,11 +138,11 @@ def ask_through_broken_replies(
 def test_no_reply_is_given_to_the_wrong_request(
     fresh_mongodb_uri: str, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**ask_through_broken_replies(fresh_mongodb_uri, fresh_redis_url, 1_000))
+    tell_figures(**assert_each_reply_is_the_askers_own(fresh_mongodb_uri, fresh_redis_url, 1_000))
 
 
 @pytest.mark.long
 def test_no_reply_of_10000_is_given_to_the_wrong_request(
     fresh_mongodb_uri: str, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**ask_through_broken_replies(fresh_mongodb_uri, fresh_redis_url, 10_000))
+    tell_figures(**assert_each_reply_is_the_askers_own(fresh_mongodb_uri, fresh_redis_url, 10_000))

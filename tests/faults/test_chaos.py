@@ -39,7 +39,7 @@ def is_well(house: House, caller: Caller) -> bool:
     )
 
 
-def live_through(folder: Path, seconds: float, seed: int) -> dict[str, object]:
+def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> dict[str, object]:
     """Let things happen for so long, and each once at least; the books must balance after it."""
     numbers = count()
     with running_house(folder, seed) as house:
@@ -74,7 +74,7 @@ def live_through(folder: Path, seconds: float, seed: int) -> dict[str, object]:
 def test_the_books_balance_after_chaos(tmp_path: Path, tell_figures: Callable[..., None]) -> None:
     chosen = seed()
     tell_figures(seed=chosen)
-    tell_figures(**live_through(tmp_path, 0, chosen))
+    tell_figures(**assert_the_books_balance_after(tmp_path, 0, chosen))
 
 
 @pytest.mark.long
@@ -83,4 +83,4 @@ def test_the_books_balance_after_five_minutes_of_chaos(
 ) -> None:
     chosen = seed()
     tell_figures(seed=chosen)
-    tell_figures(**live_through(tmp_path, 300, chosen))
+    tell_figures(**assert_the_books_balance_after(tmp_path, 300, chosen))

@@ -143,7 +143,9 @@ def is_balanced(books: Books) -> bool:
     return books.told() == books.expected()
 
 
-def live_through(folder: Path, redis_url: str, kills_count: int) -> dict[str, object]:
+def assert_nothing_is_lost_after(
+    folder: Path, redis_url: str, kills_count: int
+) -> dict[str, object]:
     """Kill the database so many times, an archiver after each; the books must always balance."""
     chance = random.Random(kills_count)  # noqa: S311 (no secret)
     deleted, started_at = 0, time.monotonic()
@@ -180,11 +182,11 @@ def live_through(folder: Path, redis_url: str, kills_count: int) -> dict[str, ob
 def test_nothing_is_lost_when_the_database_is_killed_while_turns_arrive(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=3))
+    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=3))
 
 
 @pytest.mark.long
 def test_nothing_is_lost_when_the_database_is_killed_thirty_times(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=30))
+    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=30))

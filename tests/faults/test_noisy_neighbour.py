@@ -61,7 +61,7 @@ def typical_ms(rounds: list[list[Shot]], percent: int) -> float:
     return median(percentile_ms(shots, percent) for shots in rounds)
 
 
-def compare(serve: Serve, rounds_count: int) -> dict[str, object]:
+def assert_the_other_does_not_notice(serve: Serve, rounds_count: int) -> dict[str, object]:
     """p99 of a customer alone, and beside one who asks ten times what he may."""
     service, app = serve(workers_count=2)
     quiet, noisy = hire(app, "pro"), hire(app, "pro")
@@ -88,4 +88,4 @@ def compare(serve: Serve, rounds_count: int) -> dict[str, object]:
 def test_a_customer_does_not_notice_one_who_asks_ten_times_what_he_may(
     serve: Serve, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**compare(serve, rounds_count=10))
+    tell_figures(**assert_the_other_does_not_notice(serve, rounds_count=10))

@@ -17,7 +17,9 @@ TIMEOUT_MS = 2_000
 HEALED_WITHIN_S = 60
 
 
-def live_through(folder: Path, redis_url: str, kills_count: int) -> dict[str, object]:
+def assert_nothing_is_lost_after(
+    folder: Path, redis_url: str, kills_count: int
+) -> dict[str, object]:
     """Kill the primary so many times while producers record; all must be stored, once."""
     with (
         running_replica_set(folder) as replica_set,
@@ -52,11 +54,11 @@ def live_through(folder: Path, redis_url: str, kills_count: int) -> dict[str, ob
 def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_primary_is_killed(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=1))
+    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=1))
 
 
 @pytest.mark.long
 def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_five_primaries_are_killed(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**live_through(tmp_path, fresh_redis_url, kills_count=5))
+    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=5))

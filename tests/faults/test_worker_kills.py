@@ -54,7 +54,7 @@ def respawn_s(service: RunningService, victim: int) -> float:
     return time.monotonic() - killed_at
 
 
-def live_through(site: Site, kills_count: int) -> dict[str, Any]:
+def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
     """Kill so many workers while producers record; all must be stored, once and whole."""
     chance = random.Random(kills_count)  # noqa: S311 (no secret)
     service, caller = site.service, hire(site.app)
@@ -103,13 +103,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_a_killed_worker_harms_nobody_and_leaves_nothing_half_done(
     site: Site, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**live_through(site, kills_count=3))
+    tell_figures(**assert_nobody_is_harmed_by(site, kills_count=3))
 
 
 @pytest.mark.long
 def test_twenty_killed_workers_harm_nobody_and_leave_nothing_half_done(
     site: Site, tell_figures: Callable[..., None]
 ) -> None:
-    figures = live_through(site, kills_count=20)
+    figures = assert_nobody_is_harmed_by(site, kills_count=20)
     tell_figures(**figures)
     assert figures["slowest_respawn_ms"] <= RESPAWNED_WITHIN_S * 1_000

@@ -26,9 +26,7 @@ local function refund()
     end
   end
   save_quota()
-  local result = reply(DONE)
-  table.insert(result, count)
-  return result
+  return reply_with(DONE, count)
 end
 
 -- seed: starts a generation from the ledger's counts; does nothing if there is a quota. What was
@@ -64,9 +62,7 @@ local function mark()
   if not quota then return reply(NEED_SEED) end
   quota.mark_at, quota.mark_used = tick(), quota.turns_used
   save_quota()
-  local result = reply(DONE)
-  table.insert(result, int(quota.mark_at))
-  return result
+  return reply_with(DONE, int(quota.mark_at))
 end
 
 -- release: ends reservations before their time, as a lapse would: the ledger has their turns.
@@ -83,9 +79,7 @@ local function release_turns()
     end
   end
   save_quota()
-  local result = reply(DONE)
-  table.insert(result, count)
-  return result
+  return reply_with(DONE, count)
 end
 
 local function open_marked()
@@ -105,9 +99,7 @@ local function reconcile()
     drift, changed = quota.turns_used - used, true
   end
   save_quota()
-  local result = reply(status)
-  table.insert(result, int(drift))
-  return result
+  return reply_with(status, int(drift))
 end
 
 -- mend: sets references to the ledger's count where they still are as seen (0 = absent).
@@ -125,9 +117,7 @@ local function mend()
     end
   end
   save_quota()
-  local result = reply(status)
-  table.insert(result, quota and int(quota.relationships_used - used) or 0)
-  return result
+  return reply_with(status, quota and int(quota.relationships_used - used) or 0)
 end
 
 local OPERATIONS = {

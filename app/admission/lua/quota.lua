@@ -82,3 +82,10 @@ local function reply(status)
     quota.turns_used, quota.turns_reserved - overdue, quota.relationships_used,
   }
 end
+
+-- The same with one result behind it.
+local function reply_with(status, value)
+  local result = reply(status)
+  table.insert(result, value)
+  return result
+end
