@@ -23,8 +23,10 @@ MAINTENANCE_TIMEOUT_MS = 30_000
 SERVER_SELECTION_TIMEOUT_MS = 500
 MAINTENANCE_SELECTION_TIMEOUT_MS = 5_000
 PROBE_TIMEOUT_S = 1.0
-# Above the threads of a worker, so that no request waits for a connection of another.
-POOL_COUNT = 32
+# Above the threads of a worker. PyMongo's pool has those wait that are too many.
+MONGODB_POOL_COUNT = 32
+# redis-py's pool fails those that are too many, as if Redis were ill: it must never be the bound.
+REDIS_POOL_COUNT = 1_024
 
 
 def connect(settings: Settings) -> Backend:
@@ -58,7 +60,7 @@ def connect(settings: Settings) -> Backend:
 
 def _redis(url: str, timeout_ms: int) -> GuardedRedis | GuardedCluster:
     try:
-        return redis_client(url, timeout_ms, POOL_COUNT)
+        return redis_client(url, timeout_ms, REDIS_POOL_COUNT)
     except ValueError:
         # As above: its text may quote a part of the address.
         raise SettingsError("REDIS_URL is not an address that Redis's driver takes.") from None
@@ -82,7 +84,7 @@ def _mongodb_client(
         timeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
         serverSelectionTimeoutMS=selection_timeout_ms,
-        maxPoolSize=POOL_COUNT,
+        maxPoolSize=MONGODB_POOL_COUNT,
         w="majority",
         readPreference="primary",
         retryWrites=True,

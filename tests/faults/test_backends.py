@@ -17,11 +17,13 @@ from app.backends import OUTAGES, Backend, bundled, connect, live
 from app.backends.bundled import BundledServer, running_mongod, running_redis
 from app.backends.children import FolderInUse, free_port, holding, spawn
 from config.settings import BackendKind, SettingsError
+from tests.callers import at_once
 from tests.faults.kit.processes import END_TIMEOUT_S, frozen
 from tests.faults.local_run import are_gone
 from tests.servers import ROOT, START_TIMEOUT_S, settings_for, wait_until
 
 REDIS_TIMEOUT_MS = 200
+CALLS_COUNT = 100
 MONGODB_TIMEOUT_MS = 500
 # Far above what a loaded machine adds, far below the drivers' own patience.
 SOON_S = 5
@@ -170,6 +172,19 @@ def test_a_server_that_is_gone_is_an_outage_at_once(
         with pytest.raises(OUTAGES):
             ask()
         assert time.monotonic() - started_at < SOON_S
+
+
+def test_more_calls_at_once_than_threads_in_a_worker_are_no_outage(live_backend: Backend) -> None:
+    def wait_for_the_others() -> int:
+        live_backend.redis.rpush("arrived", "me")
+        assert live_backend.redis.blpop(["go"], timeout=4)
+        return 1
+
+    def let_go() -> int:
+        assert wait_until(lambda: live_backend.redis.llen("arrived") == CALLS_COUNT)
+        return int(live_backend.redis.rpush("go", *range(CALLS_COUNT)) > 0)
+
+    assert sum(at_once([*[wait_for_the_others] * CALLS_COUNT, let_go])) == CALLS_COUNT + 1
 
 
 @pytest.mark.parametrize(("setting", "value"), [("maxmemory", "1"), ("min-replicas-to-write", "1")])
