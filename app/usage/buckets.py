@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1)
+_EPOCH_ORDINAL = _EPOCH.toordinal()
 _DAY = timedelta(days=1)
 
 
@@ -45,8 +47,7 @@ class Range:
         return cut, whole if whole.start_ms < whole.end_ms else None
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """The days `start <= day < end`; a range that cuts a bucket does not change its bounds."""
 
     start: date
@@ -62,9 +63,10 @@ class Bucket:
         """The first instant after it, milliseconds since 1970."""
         return start_ms(self.end)
 
-    def days(self) -> Iterator[date]:
-        """Every day of it, oldest first."""
-        return map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal()))
+    def days(self) -> Iterator[str]:
+        """Every day of it as it is named (`2026-11-23`), oldest first."""
+        days = map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal()))
+        return map(date.isoformat, days)
 
     def is_complete(self, asked: Range, now_ms: int) -> bool:
         """Whether all of it was asked for and is in the past: nothing is cut, nothing to come."""
@@ -73,11 +75,11 @@ class Bucket:
 
 def buckets_of(asked: Range, grouping: Grouping) -> list[Bucket]:
     """Every bucket that `asked` touches, oldest first, without gaps."""
-    starts = _STARTS[grouping]
-    start = starts(asked.first_day)
+    starts, longest = _STARTS[grouping], _LONGEST[grouping]
+    start, last = starts(asked.first_day), asked.last_day
     found: list[Bucket] = []
-    while start <= asked.last_day:
-        end = starts(start + _LONGEST[grouping])
+    while start <= last:
+        end = starts(start + longest)
         found.append(Bucket(start, end))
         start = end
     return found
@@ -90,7 +92,7 @@ def day_of(at_ms: int) -> date:
 
 def start_ms(day: date) -> int:
     """The first instant of a UTC day, milliseconds since 1970."""
-    return (day.toordinal() - _EPOCH.toordinal()) * DAY_MS
+    return (day.toordinal() - _EPOCH_ORDINAL) * DAY_MS
 
 
 def _monday(day: date) -> date:

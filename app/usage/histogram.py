@@ -8,6 +8,7 @@ search, and 180 days are read at the cost of reading their bytes.
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from operator import sub
 from struct import pack
 
 Counts = Mapping[int, int]
@@ -22,41 +23,41 @@ MAX_RELATIVE_ERROR = 1 / (2 * SUB_BUCKETS)
 class PackedHistogram(Counts):
     """Turns by `bucket_of` their latency; read from `data` where it lies."""
 
-    __slots__ = ("_buckets", "_reached", "data")
+    __slots__ = ("_words", "data")
 
     def __init__(self, data: bytes = b"") -> None:
-        words = memoryview(data).cast("Q")
-        middle = len(words) // 2
         self.data = data
-        self._buckets, self._reached = words[:middle], words[middle:]
-
-    @property
-    def total(self) -> int:
-        """Turns in all buckets."""
-        return self._reached[-1] if self else 0
+        self._words = memoryview(data).cast("Q")
 
     def percentiles_ms(self, *percents: int) -> list[int | None]:
         """The latencies that so many percent of the turns do not exceed; None without turns.
 
         Exact below 64 ms, above it within `MAX_RELATIVE_ERROR`.
         """
-        total = self.total
-        if not total:
+        words, middle = self._words, len(self)
+        if not middle:
             return [None] * len(percents)
-        ranks = (-(-total * percent // 100) for percent in percents)
-        return [middle_of(self._buckets[bisect_left(self._reached, rank)]) for rank in ranks]
+        ranks = [-(-words[-1] * percent // 100) for percent in percents]
+        return [middle_of(words[bisect_left(words, rank, middle) - middle]) for rank in ranks]
+
+    def unpacked(self) -> dict[int, int]:
+        """The same with every bucket at hand, for who wants all of them."""
+        words, middle = self._words.tolist(), len(self)
+        turns = map(sub, words[middle:], (0, *words[middle:-1]))
+        return dict(zip(words[:middle], turns, strict=True))
 
     def __getitem__(self, bucket: int) -> int:
-        place = bisect_left(self._buckets, bucket)
-        if place == len(self) or self._buckets[place] != bucket:
+        words, middle = self._words, len(self)
+        place = bisect_left(words, bucket, 0, middle)
+        if place == middle or words[place] != bucket:
             raise KeyError(bucket)
-        return self._reached[place] - (self._reached[place - 1] if place else 0)
+        return words[middle + place] - (words[middle + place - 1] if place else 0)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._buckets)
+        return iter(self._words[: len(self)])
 
     def __len__(self) -> int:
-        return len(self._buckets)
+        return len(self._words) // 2
 
 
 def packed(counts: Counts) -> PackedHistogram:
@@ -66,6 +67,11 @@ def packed(counts: Counts) -> PackedHistogram:
     buckets = sorted(counts)
     reached = accumulate(counts[bucket] for bucket in buckets)
     return PackedHistogram(pack(f"<{2 * len(buckets)}Q", *buckets, *reached))
+
+
+def unpacked(counts: Counts) -> Counts:
+    """The same histogram, quick to go through."""
+    return counts.unpacked() if isinstance(counts, PackedHistogram) else counts
 
 
 def bucket_of(latency_ms: int) -> int:

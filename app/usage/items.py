@@ -12,6 +12,7 @@ from app.usage.service import Slice
 Item = dict[str, Any]
 _PERCENTS = (50, 95, 99)
 _NAMES = tuple(f"p{percent}" for percent in _PERCENTS)
+_NO_TURNS = dict.fromkeys(STATUSES, 0)
 
 
 def usage_item(slice_: Slice) -> Item:
@@ -23,7 +24,7 @@ def usage_item(slice_: Slice) -> Item:
         "total_turns": rollup.total_turns,
         "turns_consumed": rollup.turns_consumed,
         "complete": slice_.is_complete,
-        "by_status": {status: rollup.by_status.get(status, 0) for status in STATUSES},
+        "by_status": {**_NO_TURNS, **rollup.by_status},
     }
 
 

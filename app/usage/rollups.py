@@ -7,28 +7,27 @@ relationship or a turn.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.usage import histogram
-from app.usage.histogram import PackedHistogram, packed
+from app.usage.histogram import PackedHistogram, packed, unpacked
 
 Counts = Mapping[str, int]
 Document = dict[str, Any]
+_NONE: Counts = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Rollup:
+class Rollup(NamedTuple):
     """Counts and sums over some turns; `Rollup()` is that of none.
 
     `latency_histogram` counts turns by `histogram.bucket_of` their latency, the other maps by name.
     """
 
-    by_status: Counts = field(default_factory=dict)
-    personalities: Counts = field(default_factory=dict)
-    emotions: Counts = field(default_factory=dict)
-    models: Counts = field(default_factory=dict)
-    latency_histogram: histogram.Counts = field(default_factory=dict)
+    by_status: Counts = _NONE
+    personalities: Counts = _NONE
+    emotions: Counts = _NONE
+    models: Counts = _NONE
+    latency_histogram: histogram.Counts = PackedHistogram()
     latency_sum_ms: int = 0
     turns_consumed: int = 0
     input_tokens: int = 0
@@ -62,6 +61,7 @@ class Rollup:
 # every answer reads it). The turns of further names are counted together.
 MAX_NAMES = {"personalities": 5_000, "emotions": 500, "models": 500}
 OTHERS = "~others"  # no pattern of a name allows it
+# In the order of the fields.
 NAMES = ("by_status", "personalities", "emotions", "models")
 MAPS = (*NAMES, "latency_histogram")
 SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
@@ -70,13 +70,14 @@ SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
 def merged(rollups: Iterable[Rollup]) -> Rollup:
     """The roll-up of all turns that are in any of `rollups`, which share none."""
     parts = list(rollups)
-    if len(parts) == 1:
-        return parts[0]
+    if len(parts) < 2:  # nearly always: a day's bucket
+        return parts[0] if parts else Rollup()
     maps: dict[str, Counter[Any]] = {name: Counter() for name in MAPS}
     sums = Counter[str]()
     for rollup in parts:
-        for name in MAPS:
+        for name in NAMES:
             maps[name].update(getattr(rollup, name))
+        maps["latency_histogram"].update(unpacked(rollup.latency_histogram))
         for name in SUMS:
             sums[name] += getattr(rollup, name)
     return rollup_from(maps, sums)
@@ -95,7 +96,7 @@ def bounded(rollup: Rollup, known: Rollup) -> Rollup:
         kind: _bounded(getattr(rollup, kind), getattr(known, kind), most)
         for kind, most in MAX_NAMES.items()
     }
-    return replace(rollup, **kept)
+    return rollup._replace(**kept)
 
 
 def _bounded(added: Counts, known: Counts, most: int) -> Counts:
@@ -123,10 +124,10 @@ def to_document(rollup: Rollup) -> Document:
 
 def from_document(document: Document) -> Rollup:
     """The roll-up that a document holds; fields that are not there count as nothing."""
-    values: dict[str, Any] = {name: document.get(name, 0) for name in SUMS}
-    values |= {kind: _restored(document[kind]) for kind in NAMES if document.get(kind)}
-    values["latency_histogram"] = PackedHistogram(document.get("latency_histogram", b""))
-    return Rollup(**values)
+    told = document.get
+    names = [_restored(told(kind, _NONE)) for kind in NAMES]
+    latencies = PackedHistogram(told("latency_histogram", b""))
+    return Rollup._make((*names, latencies, *[told(name, 0) for name in SUMS]))
 
 
 def _escaped(name: str) -> str:

@@ -1,7 +1,7 @@
 """Aggregates and usage: the archive's days and the turns that are not in it yet, told by bucket."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.admission.decision import QuotaState
 from app.http.problems import Problem
@@ -26,8 +26,7 @@ _OF_AGGREGATES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """The turns of one bucket, or of all that was asked for (`bucket` is None)."""
 
     bucket: Bucket | None
@@ -133,5 +132,4 @@ def _slices(
 
 
 def _sum(days: Mapping[str, Rollup], bucket: Bucket) -> Rollup:
-    names = (day.isoformat() for day in bucket.days())
-    return merged(days[name] for name in names if name in days)
+    return merged([days[day] for day in bucket.days() if day in days])

@@ -50,7 +50,7 @@ def test_the_days_of_all_buckets_are_the_days_between_their_ends(
     asked: Range, grouping: Grouping
 ) -> None:
     found = buckets_of(asked, grouping)
-    each = [day for bucket in found for day in bucket.days()]
+    each = [date.fromisoformat(day) for bucket in found for day in bucket.days()]
 
     assert each == [found[0].start + timedelta(days=n) for n in range(len(each))]
     assert each[-1] + timedelta(days=1) == found[-1].end
