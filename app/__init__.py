@@ -1,5 +1,8 @@
 """Turnledger: a self-hosted ledger for AI turns."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -17,13 +20,21 @@ from config.settings import Settings
 _ROOMS = (accounts, usage, turns, interactions, health, metrics, error_page)
 
 
+class _Application(Flask):
+    """Flask, without asking of every view and hook in every request whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """None is: what is given is what runs."""
+        return func
+
+
 def create_app(settings: Settings | None = None, backend: Backend | None = None) -> Flask:
     """The application; settings come from the environment unless they are given.
 
     Raises `SettingsError` naming every bad variable. No store is spoken to yet.
     """
     settings = settings or Settings.from_environ()
-    app = Flask(__name__, static_folder=None)
+    app = _Application(__name__, static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     logging.configure(settings.log_level)

@@ -114,7 +114,11 @@ class IpLimits:
         )
 
     def init_app(self, app: Flask) -> None:
-        """Set flask-limiter up on `app`."""
+        """Set flask-limiter up on `app`, without its hooks: no route has limits that it looks up.
+
+        Whom it finds registered it takes to have its hooks; if it did not, they would only cost.
+        """
+        app.extensions.setdefault("limiter", set()).add(self._limiter)
         self._limiter.init_app(app)
 
     def charge(self, address: str) -> Decision:

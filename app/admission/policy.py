@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from app.tenancy.model import Limits, OveragePolicy
 from app.tenancy.periods import Period
@@ -34,10 +35,11 @@ class BucketPolicy:
         """Microseconds in which `rate.numerator` tokens come."""
         return self.rate.denominator * SECOND_US
 
-    @classmethod
-    def of(cls, limits: Limits) -> "BucketPolicy":
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of(limits: Limits) -> "BucketPolicy":
         """An organization's bucket."""
-        return cls(Fraction(limits.requests_per_second), limits.burst)
+        return BucketPolicy(Fraction(limits.requests_per_second), limits.burst)
 
     def arguments(self, tokens: int) -> list[int]:
         """ARGV 3 to 6 of `admit`; ValueError if `tokens` could never be there."""

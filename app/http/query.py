@@ -20,7 +20,8 @@ _NO_QUERY = _NoQuery()
 
 def refuse_query() -> None:
     """Raise a validation problem that names every parameter, if there are any."""
-    load_query(_NO_QUERY)
+    if request.query_string:
+        load_query(_NO_QUERY)
 
 
 def load_query(schema: Schema) -> dict[str, Any]:

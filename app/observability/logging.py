@@ -2,7 +2,10 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import orjson
 import structlog
 from flask import Flask, Response, g, request
 
@@ -17,10 +20,9 @@ def configure(level: str) -> None:
     """Send structured lines of at least `level` to standard output as JSON."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
@@ -28,6 +30,10 @@ def configure(level: str) -> None:
         logger_factory=_StandardOutput,
         cache_logger_on_first_use=False,
     )
+
+
+def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
+    return orjson.dumps(line, default).decode()
 
 
 class _StandardOutput(structlog.PrintLogger):

@@ -15,13 +15,15 @@ class Scope(StrEnum):
 
     def includes(self, other: "Scope") -> bool:
         """Whether a key with this scope may do what `other` allows."""
-        ranked = list(Scope)
-        return ranked.index(self) >= ranked.index(other)
+        return _RANKED_SCOPES.index(self) >= _RANKED_SCOPES.index(other)
 
     @property
     def included(self) -> list["Scope"]:
         """Every scope that this one includes, itself last."""
-        return [scope for scope in Scope if self.includes(scope)]
+        return [*_RANKED_SCOPES[: _RANKED_SCOPES.index(self) + 1]]
+
+
+_RANKED_SCOPES = tuple(Scope)
 
 
 class Environment(StrEnum):

@@ -3,6 +3,7 @@
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -37,11 +38,15 @@ def period_at(signed_up_on: date, instant_us: int) -> Period:
     Every start is computed from the sign-up day itself, so a short month never moves the later
     ones: 31 January, 28 February, 31 March. Periods tile time, before the sign-up day too.
     """
-    today = (_EPOCH + timedelta(microseconds=instant_us)).date()
-    month = today.year * 12 + today.month - 1
-    if today.day < _day_in(month, signed_up_on.day):
+    return _period_of((_EPOCH + timedelta(microseconds=instant_us)).date(), signed_up_on.day)
+
+
+@lru_cache(maxsize=256)  # today and a few days more, for every anchor
+def _period_of(day: date, anchor: int) -> Period:
+    month = day.year * 12 + day.month - 1
+    if day.day < _day_in(month, anchor):
         month -= 1
-    return Period(_start(month, signed_up_on.day), _start(month + 1, signed_up_on.day))
+    return Period(_start(month, anchor), _start(month + 1, anchor))
 
 
 def _day_in(month: int, anchor: int) -> int:
