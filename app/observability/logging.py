@@ -1,7 +1,6 @@
 """One JSON line a request on standard output; never a key, never a body, never a query."""
 
 import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ from flask import Flask, Response, g, request
 
 from app.http.request_id import client_request_id, elapsed_ms, request_id
 
-_log = structlog.get_logger("turnledger.request")
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
 UNMATCHED = "unmatched"
 
@@ -27,7 +25,8 @@ def configure(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=_StandardOutput,
+        # It looks up `sys.stdout` at each line, so that whoever captures it sees the lines.
+        logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=False,
     )
 
@@ -36,16 +35,16 @@ def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
     return orjson.dumps(line, default).decode()
 
 
-class _StandardOutput(structlog.PrintLogger):
-    """Looks up `sys.stdout` at each line, so that whoever captures it sees the lines."""
-
-    def __init__(self, *_: object) -> None:
-        super().__init__(sys.stdout)
-
-
 def init_app(app: Flask) -> None:
     """Log each request once, when its response is complete."""
-    app.after_request(_line)
+    # Made once: to make a logger takes longer than to write a line.
+    log = structlog.get_logger().bind()
+
+    def write(response: Response) -> Response:
+        _write_line(log, response)
+        return response
+
+    app.after_request(write)
 
 
 def route_template() -> str:
@@ -53,8 +52,8 @@ def route_template() -> str:
     return request.url_rule.rule if request.url_rule else UNMATCHED
 
 
-def _line(response: Response) -> Response:
-    write = _log.debug if request.endpoint in QUIET_ENDPOINTS else _log.info
+def _write_line(log: structlog.typing.FilteringBoundLogger, response: Response) -> None:
+    write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
     principal = g.get("principal")
     decision = g.get("decision")
     write(
@@ -68,4 +67,3 @@ def _line(response: Response) -> Response:
         organization=principal.organization_id if principal else None,
         decision=decision.outcome.value if decision else None,
     )
-    return response
