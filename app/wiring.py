@@ -144,8 +144,13 @@ def _probes(backend: Backend, watched: Upkeep) -> Probes:
         with bounded(PING_TIMEOUT_S):
             backend.database.command("ping")
 
-    pings: dict[str, Callable[[], object]] = {"mongodb": ping_mongodb, "redis": backend.redis.ping}
-    return Probes(pings, watched.has_schema, lambda: asdict(watched.health()), OUTAGES, is_draining)
+    probes: dict[str, Callable[[], object]] = {
+        "mongodb": ping_mongodb,
+        "redis": backend.require_redis,
+    }
+    return Probes(
+        probes, watched.has_schema, lambda: asdict(watched.health()), OUTAGES, is_draining
+    )
 
 
 def _readings(backend: Backend, watched: Upkeep) -> dict[str, int]:

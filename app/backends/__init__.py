@@ -58,6 +58,8 @@ class Backend:
     """The stores of one process; the maintenance twins wait longer, for work that scans.
 
     `mongodb_breaker` is asked and told by those who serve requests; Redis's is inside `redis`.
+    `require_redis` raises an outage unless Redis takes writes, or is left in peace; what it meets
+    is no failure to the breaker.
     """
 
     database: Database[dict[str, Any]]
@@ -65,6 +67,7 @@ class Backend:
     redis: Redis
     maintenance_redis: Redis
     mongodb_breaker: Breaker
+    require_redis: Callable[[], object]
     close: Callable[[], None]
 
 

@@ -53,6 +53,7 @@ def connect(settings: Settings) -> Backend:
         maintenance_database=_database(maintenance_mongodb),
         redis=cast("Redis", redis),
         maintenance_redis=cast("Redis", maintenance_redis),
+        require_redis=redis.require_well,
         mongodb_breaker=Breaker("mongodb", lambda: _probe(database), MongodbResting),
         close=close,
     )

@@ -38,5 +38,6 @@ def connect() -> Backend:
         redis=redis,
         maintenance_redis=redis,
         mongodb_breaker=Breaker("mongodb", lambda: None, MongodbResting),
+        require_redis=redis.ping,
         close=redis.close,
     )

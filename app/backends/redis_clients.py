@@ -88,6 +88,12 @@ def _guarded(
         raise RedisUnavailable(type(error).__name__) from error
 
 
+def _require_well(breaker: Breaker | None, probe: Callable[[], None]) -> None:
+    if breaker is not None:
+        breaker.require_closed()
+    _guarded(None, probe, (), {})
+
+
 class GuardedRedis(Redis):
     """One server, or the master that sentinels name."""
 
@@ -96,6 +102,10 @@ class GuardedRedis(Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send one command, once; see the module for what may be raised."""
         return _guarded(self.breaker, super().execute_command, args, options)
+
+    def require_well(self) -> None:
+        """Raise an outage unless the server takes writes; the breaker is asked and told nothing."""
+        _require_well(self.breaker, self.probe)
 
     def probe(self) -> None:
         """Whether the server takes writes again; past the breaker. Raises if not."""
@@ -133,6 +143,10 @@ class GuardedCluster(RedisClusterCommands):
         """Whether every primary answers and one takes writes; past the breaker. Raises if not."""
         self._send("PING", target_nodes=RedisCluster.PRIMARIES)
         self._send("SET", PROBE_KEY, 1, "PX", PROBE_KEY_MS)
+
+    def require_well(self) -> None:
+        """Raise an outage unless `probe` succeeds; the breaker is asked and told nothing."""
+        _require_well(self.breaker, self.probe)
 
     def get_encoder(self) -> Any:
         """How commands become bytes."""

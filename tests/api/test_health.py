@@ -1,5 +1,6 @@
 """What platforms ask: alive, and ready for work."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -8,9 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pymongo.errors import NetworkTimeout
 from pymongo.uri_parser import parse_uri
+from redis import Redis
 
 from app.backends import Backend
-from app.backends.breaker import FAILURES_COUNT
+from app.backends.breaker import FAILURES_COUNT, Breaker
+from app.backends.redis_clients import GuardedRedis, RedisResting
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.observability.health import Probes
@@ -121,3 +124,53 @@ def test_what_cannot_be_told_in_time_is_no_outage(
     assert {answer.status_code for answer in answers} == {200}
     assert answers[-1].get_json()["archive"] is None
     assert hire(app).list_().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("maxmemory", "1"), ("min-replicas-to-write", "1"), ("replicaof", "127.0.0.1 1")],
+)
+def test_a_redis_that_refuses_writes_is_down_and_to_look_opens_no_breaker(
+    live_app: Flask, live_redis: Redis, setting: str, value: str
+) -> None:
+    client, watches = live_app.test_client(), watch_breaker(live_app)
+    is_replica = setting == "replicaof"
+    live_redis.replicaof(*value.split()) if is_replica else live_redis.config_set(setting, value)
+    try:
+        assert live_redis.ping()
+        answers = [client.get("/readyz") for _ in range(2 * FAILURES_COUNT)]
+    finally:
+        live_redis.replicaof("no", "one") if is_replica else live_redis.config_set(setting, "0")
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.get_json()["status"] for answer in answers} == {"degraded"}
+    assert {answer.get_json()["stores"]["redis"] for answer in answers} == {"down"}
+    assert watches == []
+    assert client.get("/readyz").get_json()["status"] == "ready"
+
+
+def test_a_redis_that_is_left_in_peace_is_down_and_not_asked(
+    live_app: Flask, live_redis: Redis
+) -> None:
+    watch_breaker(live_app)
+    guarded_redis(live_app).breaker.is_open = True  # type: ignore[union-attr]
+    live_redis.config_resetstat()
+
+    answer = live_app.test_client().get("/readyz")
+
+    assert answer.get_json()["status"] == "degraded"
+    assert "cmdstat_set" not in live_redis.info("commandstats")
+
+
+def guarded_redis(app: Flask) -> GuardedRedis:
+    with app.app_context():
+        redis = provided(Backend).redis
+    assert isinstance(redis, GuardedRedis)
+    return redis
+
+
+def watch_breaker(app: Flask) -> list[Callable[[], None]]:
+    """Gives Redis a breaker whose watches are only noted: one for each time it grew suspicious."""
+    redis, watches = guarded_redis(app), list[Callable[[], None]]()
+    redis.breaker = Breaker("redis", redis.probe, RedisResting, start=watches.append)
+    return watches
