@@ -1,40 +1,28 @@
 """The gate of metered routes: bucket and quota of an organization, in one call to Redis."""
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.admission.clock import LedgerClock
-from app.admission.decision import (
-    Decision,
-    Hold,
-    ItemCharge,
-    Outcome,
-    QuotaState,
-    TurnCharge,
-    Verdict,
-)
+from app.admission.decision import Decision, Hold, ItemCharge, QuotaState, TurnCharge, Verdict
 from app.admission.fallback import LocalBuckets
-from app.admission.keys import AccountKeys
-from app.admission.policy import BucketPolicy, QuotaPolicy, most_reservations
+from app.admission.policy import BucketPolicy, most_reservations
 from app.admission.replies import (
     Bookkeeping,
     Reply,
-    Status,
     parse_bookkeeping,
     parse_decision,
-    parse_items,
-    parse_lapse,
+    parse_hold,
+    parse_quota,
 )
 from app.admission.script import AdmissionScript
 from app.admission.seeding import WAIT_S, Seeder, SeedingLate
+from app.admission.settling import Call, Settling, account_keys
 from app.backends import REDIS_OUTAGES
 from app.http.problems import Problem
-from app.tenancy.model import Limits, Principal
-from app.tenancy.periods import Period, period_at
+from app.tenancy.model import Principal
+from app.tenancy.periods import period_at
 
-# The edge of a period and three wipes in a row; whoever meets more is told to come again.
-_ATTEMPTS = 5
 # A command of an operator is not a request.
 _PATIENCE_S = 60.0
 _UNSETTLED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, SeedingLate)
@@ -60,6 +48,7 @@ class Gate:
         self._script = script
         self._seeder = seeder
         self._clock = clock
+        self._settling = Settling(seeder, clock)
         self._local = local
         self._needs_charge = needs_charge
 
@@ -73,14 +62,14 @@ class Gate:
         missing from the decision if it is not loaded. Without Redis see `admit_locally`.
         """
         bucket = BucketPolicy.of(principal.limits)
-        try:
-            reply, period = self._settle(
-                principal,
-                lambda keys, quota: self._script.admit(keys, bucket, quota, turns, tokens=tokens),
-            )
-        except _UNSETTLED:
-            return self.admit_locally(principal, turns, tokens=tokens)
-        return _decide(reply, bucket, principal.limits, period, turns)
+        decision, _ = self._decide(
+            principal,
+            bucket,
+            turns,
+            lambda keys, quota: self._script.admit(keys, bucket, quota, turns, tokens=tokens),
+            tokens=tokens,
+        )
+        return decision
 
     def admit_locally(
         self,
@@ -98,7 +87,7 @@ class Gate:
         if turns and self._needs_charge:
             raise Problem.unavailable()
         bucket = BucketPolicy.of(principal.limits)
-        decision = self._local.take(_bucket_key(principal), bucket, tokens)
+        decision = self._local.take(account_keys(principal, "").bucket, bucket, tokens)
         items = tuple(
             ItemCharge(
                 Verdict.CHARGED,
@@ -120,21 +109,17 @@ class Gate:
         again is another reservation.
         """
         bucket, most_open = BucketPolicy.of(principal.limits), most_reservations(principal.limits)
-        try:
-            reply, period = self._settle(
-                principal,
-                lambda keys, quota: self._script.reserve(
-                    keys, bucket, quota, turn, hold_us=hold_us, most_open=most_open
-                ),
-            )
-        except _UNSETTLED:
-            decision = self.admit_locally(principal, [turn])
+        decision, reply = self._decide(
+            principal,
+            bucket,
+            [turn],
+            lambda keys, quota: self._script.reserve(
+                keys, bucket, quota, turn, hold_us=hold_us, most_open=most_open
+            ),
+        )
+        if reply is None:
             return replace(decision, hold=Hold(decision.now_us + hold_us, hold_us, most_open))
-        decision = _decide(reply, bucket, principal.limits, period, [turn])
-        lapses_at_us = parse_lapse(reply)
-        if not lapses_at_us:
-            return decision
-        return replace(decision, hold=Hold(lapses_at_us, lapses_at_us - reply.time_us, most_open))
+        return replace(decision, hold=parse_hold(reply, most_open))
 
     def complete(self, principal: Principal, turn: TurnCharge, reserved_at_us: int) -> Decision:
         """Charge a turn to the period that holds `reserved_at_us`, never refused for quota.
@@ -144,17 +129,16 @@ class Gate:
         Without Redis see `admit_locally`.
         """
         bucket = BucketPolicy.of(principal.limits)
-        try:
-            reply, period = self._settle(
-                principal,
-                lambda keys, quota: self._script.complete(
-                    keys, bucket, quota, turn, present=self._present_keys(principal)
-                ),
-                reserved_at_us,
-            )
-        except _UNSETTLED:
-            return self.admit_locally(principal, [turn], settled_at_us=reserved_at_us)
-        return _decide(reply, bucket, principal.limits, period, [turn])
+        decision, _ = self._decide(
+            principal,
+            bucket,
+            [turn],
+            lambda keys, quota: self._script.complete(
+                keys, bucket, quota, turn, present=self._settling.present_keys(principal)
+            ),
+            settled_at_us=reserved_at_us,
+        )
+        return decision
 
     def cancel(
         self,
@@ -172,21 +156,18 @@ class Gate:
         place back, and in time it does by itself.
         """
         bucket = BucketPolicy.of(principal.limits)
-        try:
-            reply, period = self._settle(
-                principal,
-                lambda keys, quota: self._script.cancel(
-                    keys, bucket, quota, turn_key, tokens=tokens, is_remembered=is_remembered
-                ),
-                reserved_at_us,
-            )
-        except _UNSETTLED:
-            return self.admit_locally(principal, tokens=tokens)
-        return _decide(reply, bucket, principal.limits, period, [TurnCharge(turn_key, 0, None)])
-
-    def _present_keys(self, principal: Principal) -> AccountKeys:
-        period = period_at(principal.signed_up_on, self._clock.now_us())
-        return _keys(principal, period.label)
+        decision, _ = self._decide(
+            principal,
+            bucket,
+            [TurnCharge(turn_key, 0, None)],
+            lambda keys, quota: self._script.cancel(
+                keys, bucket, quota, turn_key, tokens=tokens, is_remembered=is_remembered
+            ),
+            tokens=tokens,
+            settled_at_us=reserved_at_us,
+            do_turns_pass=False,
+        )
+        return decision
 
     def refund(
         self, principal: Principal, decision: Decision, indexes: Iterable[int]
@@ -204,12 +185,12 @@ class Gate:
         if decision.is_local or decision.period is None:
             return None
         items = [decision.items[index] for index in indexes]
-        keys = _keys(principal, decision.quota_period)
+        keys = account_keys(principal, decision.quota_period)
         try:
             reply = self._script.refund(keys, decision.generation, items)
         except REDIS_OUTAGES:
             return None
-        return _quota_state(reply, principal.limits, decision.period)
+        return parse_quota(reply, principal.limits, decision.period)
 
     def quota(self, principal: Principal) -> QuotaState:
         """The account's counters in its present period, uncharged; seeded first if missing."""
@@ -217,96 +198,50 @@ class Gate:
 
     def now_us(self, principal: Principal) -> int:
         """The account's instant: later than every `recorded_at` given out; seeds if it must."""
-        reply, _ = self._settle(
+        reply, _ = self._settling.settle(
             principal, lambda keys, quota: self._script.read(keys, quota.period)
         )
         return reply.now_us
 
     def now_us_by_ledger(self, principal: Principal) -> int:
         """The present, later than every `recorded_at` in the ledger; asks MongoDB, not Redis."""
-        now_us = self._clock.now_us()
-        keys = _keys(principal, period_at(principal.signed_up_on, now_us).label)
-        return max(now_us, self._seeder.newest_recorded_at_us(keys) + 1)
+        keys = self._settling.present_keys(principal)
+        return max(self._clock.now_us(), self._seeder.newest_recorded_at_us(keys) + 1)
 
     def inspect(self, principal: Principal) -> tuple[QuotaState, Bookkeeping]:
         """The counters with what an operator wants to know beside; waits until they are seeded."""
         return self._read(principal, _PATIENCE_S)
 
     def _read(self, principal: Principal, wait_s: float) -> tuple[QuotaState, Bookkeeping]:
-        reply, period = self._settle(
+        reply, period = self._settling.settle(
             principal, lambda keys, quota: self._script.read(keys, quota.period), wait_s=wait_s
         )
-        state = _quota_state(reply, principal.limits, period)
+        state = parse_quota(reply, principal.limits, period)
         if state is None:
             raise AssertionError("a settled read has counters")
         return state, parse_bookkeeping(reply)
 
-    def _settle(
+    def _decide(
         self,
         principal: Principal,
-        call: Callable[[AccountKeys, QuotaPolicy], Reply],
+        bucket: BucketPolicy,
+        turns: Sequence[TurnCharge],
+        call: Call,
+        *,
+        tokens: int = 1,
         settled_at_us: int | None = None,
-        wait_s: float = WAIT_S,
-    ) -> tuple[Reply, Period]:
-        """Repeat `call` until it met the right period and, if it needs one, a seeded quota.
+        do_turns_pass: bool = True,
+    ) -> tuple[Decision, Reply | None]:
+        """What `call` decides, with its reply; without Redis what is decided here, without one.
 
-        The right period is the one that holds `settled_at_us`, if it is given and has something to
-        settle, else the present one. Raises `SeedingLate` if that is not so after `wait_s`.
+        `do_turns_pass` says whether `turns` are let through then.
         """
-        instant_us = self._clock.now_us()
-        give_up_at_s = time.monotonic() + wait_s
-        for _ in range(_ATTEMPTS):
-            told_us = instant_us if settled_at_us is None else settled_at_us
-            period = period_at(principal.signed_up_on, told_us)
-            quota = QuotaPolicy.of(principal.limits, period)
-            keys = _keys(principal, period.label)
-            reply = call(keys, quota)
-            self._clock.learn(reply.time_us)
-            if reply.status is Status.NEED_SEED:
-                self._seeder.seed(keys, quota, max(0.0, give_up_at_s - time.monotonic()))
-            elif reply.status is not Status.PERIOD_MISMATCH:
-                return reply, period
-            else:
-                settled_at_us = None
-            instant_us = reply.time_us
-        raise SeedingLate.unavailable()
-
-
-def _bucket_key(principal: Principal) -> str:
-    return _keys(principal, "").bucket
-
-
-def _keys(principal: Principal, quota_period: str) -> AccountKeys:
-    return AccountKeys(principal.organization_id, principal.environment.value, quota_period)
-
-
-def _decide(
-    reply: Reply, bucket: BucketPolicy, limits: Limits, period: Period, turns: Sequence[TurnCharge]
-) -> Decision:
-    decision = replace(
-        parse_decision(reply, bucket),
-        quota=_quota_state(reply, limits, period),
-        items=parse_items(reply, turns),
-        generation=reply.counters.generation if reply.counters else 0,
-        period=period,
-    )
-    if len(turns) == 1 and any(item.verdict.is_exhausted for item in decision.items):
-        return replace(decision, outcome=Outcome.QUOTA_EXHAUSTED)
-    if any(item.verdict is Verdict.CROWDED for item in decision.items):
-        return replace(decision, outcome=Outcome.RATE_LIMITED)
-    return decision
-
-
-def _quota_state(reply: Reply, limits: Limits, period: Period) -> QuotaState | None:
-    counters = reply.counters
-    if counters is None:
-        return None
-    return QuotaState(
-        turns_used=counters.turns_used,
-        turns_reserved=counters.turns_reserved,
-        turns_limit=limits.turns,
-        relationships_used=counters.relationships_used,
-        relationships_limit=limits.active_relationships,
-        period_start_us=period.start_us,
-        period_end_us=period.end_us,
-    )
+        try:
+            reply, period = self._settling.settle(principal, call, settled_at_us)
+        except _UNSETTLED:
+            passing = turns if do_turns_pass else ()
+            decision = self.admit_locally(
+                principal, passing, tokens=tokens, settled_at_us=settled_at_us
+            )
+            return decision, None
+        return parse_decision(reply, bucket, principal.limits, period, turns), reply

@@ -21,7 +21,7 @@ from app.admission.decision import Decision
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import address_bucket
 from app.admission.policy import BucketPolicy
-from app.admission.replies import parse_decision
+from app.admission.replies import parse_bucket
 from app.admission.script import AdmissionScript
 from app.backends import REDIS_OUTAGES
 
@@ -54,7 +54,7 @@ class TokenBucketStorage(RedisStorage):
         """Take `tokens` if they are all there; 0 only looks."""
         bucket = bucket_policy(item)
         try:
-            return parse_decision(self._script.admit_address(key, bucket, tokens), bucket)
+            return parse_bucket(self._script.admit_address(key, bucket, tokens), bucket)
         except REDIS_OUTAGES:
             return self._local.take(key, bucket, tokens)
 

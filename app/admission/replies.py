@@ -7,12 +7,16 @@ from enum import IntEnum
 from app.admission.decision import (
     BucketState,
     Decision,
+    Hold,
     ItemCharge,
     Outcome,
+    QuotaState,
     TurnCharge,
     Verdict,
 )
 from app.admission.policy import BucketPolicy
+from app.tenancy.model import Limits
+from app.tenancy.periods import Period
 
 _HEAD_COUNT = 7
 _BUCKET_COUNT = 3
@@ -63,19 +67,60 @@ class Reply:
         return cls(Status(status), time_us, now_us, counters, tuple(rest[_HEAD_COUNT - 4 :]))
 
 
-def parse_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
-    """The decision over the bucket alone, from a reply to a request."""
-    remaining, retry_after_us, full_in_us = reply.results[:_BUCKET_COUNT]
-    is_rate_limited = reply.status is Status.RATE_LIMITED
+def parse_bucket(reply: Reply, bucket: BucketPolicy) -> Decision:
+    """The decision over a bucket without quota, from a reply to a request."""
+    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.now_us)
+
+
+def parse_decision(
+    reply: Reply, bucket: BucketPolicy, limits: Limits, period: Period, turns: Sequence[TurnCharge]
+) -> Decision:
+    """The decision over an account's bucket and `turns`, from a reply to a request."""
+    items = parse_items(reply, turns)
     return Decision(
-        outcome=Outcome.RATE_LIMITED if is_rate_limited else Outcome.ADMITTED,
-        bucket=BucketState(bucket.rate, remaining, reply.time_us + full_in_us, retry_after_us),
+        outcome=_outcome(reply, items),
+        bucket=_bucket_state(reply, bucket),
         now_us=reply.now_us,
+        quota=parse_quota(reply, limits, period),
+        items=items,
+        generation=reply.counters.generation if reply.counters else 0,
+        period=period,
     )
+
+
+def parse_quota(reply: Reply, limits: Limits, period: Period) -> QuotaState | None:
+    """The counters in a reply to anything; None if no quota is loaded."""
+    counters = reply.counters
+    if counters is None:
+        return None
+    return QuotaState(
+        turns_used=counters.turns_used,
+        turns_reserved=counters.turns_reserved,
+        turns_limit=limits.turns,
+        relationships_used=counters.relationships_used,
+        relationships_limit=limits.active_relationships,
+        period_start_us=period.start_us,
+        period_end_us=period.end_us,
+    )
+
+
+def _bucket_state(reply: Reply, bucket: BucketPolicy) -> BucketState:
+    remaining, retry_after_us, full_in_us = reply.results[:_BUCKET_COUNT]
+    return BucketState(bucket.rate, remaining, reply.time_us + full_in_us, retry_after_us)
+
+
+def _outcome(reply: Reply, items: Sequence[ItemCharge]) -> Outcome:
+    if len(items) == 1 and items[0].verdict.is_exhausted:
+        return Outcome.QUOTA_EXHAUSTED
+    if reply.status is Status.RATE_LIMITED or any(i.verdict is Verdict.CROWDED for i in items):
+        return Outcome.RATE_LIMITED
+    return Outcome.ADMITTED
 
 
 def parse_items(reply: Reply, turns: Sequence[TurnCharge]) -> tuple[ItemCharge, ...]:
     """The turns' part of a reply to a request, in the order asked; empty behind an empty bucket."""
+    if not turns:
+        return ()
     values = reply.results[_BUCKET_COUNT:][: _ITEM_COUNT * len(turns)]
     triples = zip(*[iter(values)] * _ITEM_COUNT, strict=True)
     return tuple(
@@ -84,10 +129,12 @@ def parse_items(reply: Reply, turns: Sequence[TurnCharge]) -> tuple[ItemCharge, 
     )
 
 
-def parse_lapse(reply: Reply) -> int | None:
-    """The instant beside the turn in a reply to `reserve`; None behind an empty bucket."""
+def parse_hold(reply: Reply, most_open: int) -> Hold | None:
+    """What a reply to `reserve` tells beside the turn; None if it has refused it otherwise."""
     values = reply.results[_BUCKET_COUNT + _ITEM_COUNT :]
-    return values[0] if values else None
+    if not values or not values[0]:
+        return None
+    return Hold(values[0], values[0] - reply.time_us, most_open)
 
 
 def relationship_of(entry: str | bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from app.admission.clock import LedgerClock
+from app.backends import Backend
 from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
 from app.cli.output import OperatorGroup, print_record, progress_bar
 from app.http.instants import utc_now
@@ -129,7 +130,10 @@ def _issue_all(organizations: Mapping[str, Organization], working: Mapping[Slot,
 def _working_keys(demo: Demo | None) -> Mapping[Slot, str]:
     """Those of the demo's keys that these stores accept, by what they open."""
     authenticator = Authenticator(
-        provided(TenancyStore), provided(Organizations).plans, provided(Settings).key_peppers
+        provided(TenancyStore),
+        provided(Organizations).plans,
+        provided(Settings).key_peppers,
+        require_store=provided(Backend).mongodb_breaker.require_closed,
     )
     working = {}
     for token in _tokens(demo) if demo else ():

@@ -69,7 +69,7 @@ class Probes:
     has_schema: Callable[[], bool]
     archive: Callable[[], Mapping[str, int | None]]
     failures: tuple[type[Exception], ...]
-    is_draining: Callable[[], bool] = lambda: False
+    is_draining: Callable[[], bool]
 
     def check(self) -> dict[str, str]:
         """`up` or `down` for each store, each asked once."""

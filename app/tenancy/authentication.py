@@ -70,10 +70,10 @@ class Authenticator:
         plans: Mapping[str, Plan],
         peppers: Sequence[str],
         *,
+        require_store: Callable[[], None],
         cache_seconds: float = 2.0,
         now: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
-        require_store: Callable[[], None] = lambda: None,
     ) -> None:
         self._require_store = require_store
         self._store = store

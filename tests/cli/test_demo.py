@@ -39,7 +39,12 @@ def test_the_demo_has_an_organization_and_keys_for_each_plan(
     seeded: dict[str, Any], memory_backend: Backend
 ) -> None:
     plans = load_plans(settings_for().plans_file)
-    authenticator = Authenticator(TenancyStore(memory_backend.database), plans, (PEPPER,))
+    authenticator = Authenticator(
+        TenancyStore(memory_backend.database),
+        plans,
+        (PEPPER,),
+        require_store=memory_backend.mongodb_breaker.require_closed,
+    )
     assert set(seeded["keys"]) == set(plans)
     for plan, keys in seeded["keys"].items():
         for scope, key in keys.items():

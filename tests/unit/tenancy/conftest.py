@@ -73,6 +73,11 @@ def house(memory_backend: Backend, clock: Clock) -> House:
         organizations=Organizations(store, plans, clock.now),
         keys=ApiKeys(store, [PEPPER], clock.now),
         authenticator=Authenticator(
-            store, plans, [PEPPER], now=clock.now, monotonic=clock.monotonic
+            store,
+            plans,
+            [PEPPER],
+            require_store=memory_backend.mongodb_breaker.require_closed,
+            now=clock.now,
+            monotonic=clock.monotonic,
         ),
     )

@@ -180,8 +180,10 @@ def test_peppers_rotate_without_touching_a_key(house: House) -> None:
     new_key, new_token = ApiKeys(house.store, peppers).issue(
         tenant.id, Environment.LIVE, Scope.READ
     )
-    overlapping = Authenticator(house.store, house.plans, peppers)
-    rotated = Authenticator(house.store, house.plans, peppers[:1])
+    overlapping, rotated = (
+        Authenticator(house.store, house.plans, valid, require_store=lambda: None)
+        for valid in (peppers, peppers[:1])
+    )
 
     assert overlapping.authenticate(f"Bearer {old_token}").key_id == old_key.id
     assert overlapping.authenticate(f"Bearer {new_token}").key_id == new_key.id
