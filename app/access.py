@@ -174,9 +174,13 @@ class Access:
         return require_admission(g.decision)
 
     def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge the quota for `turns` of a request that has paid the bucket already."""
-        more = self._gate.admit(current_principal(), turns, tokens=0)
-        g.decision = replace(current_decision(), quota=more.quota)
+        """Charge the quota for `turns` of a request that has paid the bucket already.
+
+        Once Redis did not answer it is not asked again: a request waits for it at most once.
+        """
+        admit = self._gate.admit_locally if current_decision().is_local else self._gate.admit
+        more = admit(current_principal(), turns, tokens=0)
+        g.decision = replace(current_decision(), quota=more.quota, is_local=more.is_local)
         return more
 
     def reserve(self, charge: TurnCharge, hold_us: int) -> Decision:

@@ -9,8 +9,8 @@ T = TypeVar("T")
 CHUNK_COUNT = 1_000
 
 
-def chunked(items: Iterable[T]) -> Iterator[list[T]]:
-    """`items` in order, in lists of at most 1,000; nothing for nothing."""
+def chunked(items: Iterable[T], most_count: int = CHUNK_COUNT) -> Iterator[list[T]]:
+    """`items` in order, in lists of at most `most_count`; nothing for nothing."""
     iterator = iter(items)
-    while chunk := list(islice(iterator, CHUNK_COUNT)):
+    while chunk := list(islice(iterator, most_count)):
         yield chunk

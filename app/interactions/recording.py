@@ -3,12 +3,15 @@
 The ledger is the truth and Redis a fast copy, so the order is fixed: first the charge, in one
 atomic call, then the row, which carries the charge's instant and period. Only a write that has
 definitely failed is refunded; one whose outcome is unknown stays charged until it is reconciled.
+Many turns go through this in pieces, one after the other: a script that charged all of them at once
+would hold Redis up for every other account.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.admission.chunks import chunked
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
@@ -21,6 +24,8 @@ from app.interactions.store import Insertion, InteractionStore
 
 OLDEST_MS = 48 * 3_600_000
 MAX_AHEAD_MS = 5 * 60_000
+# About a millisecond of Redis's time.
+CHARGED_AT_ONCE_COUNT = 100
 _SCHEMA = TurnSchema()
 _ACCEPTED = frozenset({Verdict.CHARGED, Verdict.REMEMBERED})
 
@@ -98,9 +103,15 @@ class Recorder:
         """Store each turn on its own; what became of each, in order.
 
         A turn that is reserved settles its reservation: it is not refused for the one turn and the
-        relationship that are held, only for what it costs beyond them.
+        relationship that are held, only for what it costs beyond them. The request is admitted with
+        the first `CHARGED_AT_ONCE_COUNT` turns, whatever becomes of those behind them.
         """
-        return self._store_charged(account, turns, desk.admit(_charges(turns)), desk)
+        first, *others = chunked(turns, CHARGED_AT_ONCE_COUNT) if turns else [[]]
+        outcomes = self._store_charged(account, first, desk.admit(_charges(first)), desk)
+        for piece in others:
+            decision = desk.admit_more(_charges(piece))
+            outcomes += self._store_charged(account, piece, decision, desk)
+        return outcomes
 
     def record_charged(self, account: str, turn: Turn, decision: Decision, desk: Desk) -> Recorded:
         """Store a turn that `decision` has charged or refused already; otherwise as `record`."""

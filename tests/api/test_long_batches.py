@@ -1,0 +1,81 @@
+"""Long batches are charged in pieces, so that no single call holds Redis up for others."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from redis import ConnectionError as RedisConnectionError
+from redis import Redis
+
+from app.admission.gate import Gate
+from app.admission.replies import Reply
+from app.backends import Backend
+from app.http.provide import provided
+from app.interactions.recording import CHARGED_AT_ONCE_COUNT
+from tests.api.conftest import Hire
+from tests.callers import Clock, hire
+from tests.turns import at, body, stateful
+
+PIECES_COUNT = 3
+COUNT = PIECES_COUNT * CHARGED_AT_ONCE_COUNT - 50
+
+
+@pytest.mark.parametrize(
+    ("count", "calls_count"),
+    [(1, 1), (CHARGED_AT_ONCE_COUNT, 1), (CHARGED_AT_ONCE_COUNT + 1, 2), (COUNT, PIECES_COUNT)],
+)
+def test_a_batch_pays_one_token_and_one_call_for_each_piece(
+    live_app: Flask, live_redis: Redis, count: int, calls_count: int
+) -> None:
+    caller, clock = hire(live_app, requests_per_second=1, burst=10), Clock(live_app)
+    caller.record(at(clock.now_ms))
+    live_redis.config_resetstat()
+
+    answer = caller.record_batch([stateful(f"rel_{number % 7}") for number in range(count)])
+
+    assert live_redis.info("commandstats")["cmdstat_evalsha"]["calls"] == calls_count
+    assert answer.headers["X-RateLimit-Remaining"] == "8"
+    assert caller.list_().headers["X-RateLimit-Remaining"] == "7"
+    assert answer.headers["X-Quota-Turns-Used"] == str(1 + count)
+    assert answer.headers["X-Quota-Active-Relationships-Used"] == str(min(7, count))
+
+
+def test_a_quota_that_ends_in_the_last_piece_is_told_as_in_one_call(tenant: Hire) -> None:
+    limit = COUNT - 30
+    caller, told = tenant(turns=limit), [body() for _ in range(COUNT)]
+    told[-1] = told[0]
+
+    results = caller.record_batch(told).get_json()["results"]
+
+    fates = [result["status"] for result in results]
+    assert fates == ["created"] * limit + ["rejected"] * 29 + ["duplicate"]
+    for result in results[limit:-1]:
+        assert result["error"]["code"] == "quota_exhausted"
+        details = result["error"]["details"]
+        assert (details["used"], details["limit"]) == (limit, limit)
+    assert (caller.counters()["turns_used"], caller.rows_count()) == (limit, limit)
+
+
+def test_all_pieces_after_one_that_redis_did_not_hear_of_pass_uncharged(
+    app: Flask, tenant: Hire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = tenant()
+    caller.record(body())
+    with app.app_context():
+        gate, backend = provided(Gate), provided(Backend)
+    admit, pieces = gate._script.admit, iter(range(PIECES_COUNT))
+
+    def fail_the_second(*arguments: Any, **options: Any) -> Reply:
+        if next(pieces) == 1:
+            raise RedisConnectionError
+        return admit(*arguments, **options)
+
+    monkeypatch.setattr(gate._script, "admit", fail_the_second)
+    answer = caller.record_batch([body() for _ in range(COUNT)])
+
+    assert {result["status"] for result in answer.get_json()["results"]} == {"created"}
+    assert caller.counters()["turns_used"] == 1 + CHARGED_AT_ONCE_COUNT
+    rows = backend.database["interactions"]
+    assert rows.count_documents({"degraded": True}) == COUNT - CHARGED_AT_ONCE_COUNT
+    assert "X-Quota-Turns-Used" not in answer.headers
+    assert "X-RateLimit-Remaining" in answer.headers
