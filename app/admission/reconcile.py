@@ -74,7 +74,8 @@ class Reconciler:
                 self._script.release(keys, stored)
 
     def _mark(self, keys: AccountKeys) -> _Mark | None:
-        mark_at_us = self._script.mark(keys)
+        newest_us = self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
+        mark_at_us = self._script.mark(keys, newest_us)
         if mark_at_us is None:
             return None
         scan = self._script.client.hscan_iter(keys.relationships, count=SCAN_COUNT)

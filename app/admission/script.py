@@ -135,9 +135,12 @@ class AdmissionScript:
         """End the reservations of stored turns, as a lapse would; how many there were."""
         return self._run("release", keys.for_script(), list(turn_keys)).results[0]
 
-    def mark(self, keys: AccountKeys) -> int | None:
-        """Part past charges from those to come: the instant, or None if no quota is loaded."""
-        reply = self._run("mark", keys.for_script(), [])
+    def mark(self, keys: AccountKeys, newest_recorded_at_us: int) -> int | None:
+        """Part past charges from those to come: the instant, or None if no quota is loaded.
+
+        It is later than the ledger's newest one, and so is every instant given out from now on.
+        """
+        reply = self._run("mark", keys.for_script(), [newest_recorded_at_us])
         return reply.results[0] if reply.counters else None
 
     def reconcile(self, keys: AccountKeys, mark_at_us: int, ledger_turns: int) -> Reply:

@@ -56,10 +56,13 @@ local function seed()
   return reply(DONE)
 end
 
--- mark: parts the charges so far from those to come. Result 8 mark_at
+-- mark: parts the charges so far from those to come. It lies beyond all that the ledger holds, for a
+-- turn that was recorded without this server may carry an instant of the future.
+-- ARGV 3 newest recorded_at. Result 8 mark_at
 local function mark()
   open_quota()
   if not quota then return reply(NEED_SEED) end
+  quota.clock_at = math.max(quota.clock_at, tonumber(ARGV[3]))
   quota.mark_at, quota.mark_used = tick(), quota.turns_used
   save_quota()
   return reply_with(DONE, int(quota.mark_at))

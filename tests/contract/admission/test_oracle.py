@@ -181,10 +181,11 @@ class Life(RuleBasedStateMachine):
         )
         assert reply == self.oracle.seed(turns, newest, references)
 
-    @rule()
-    def mark(self) -> None:
-        mark_at = self.script.mark(KEYS)
-        assert mark_at == self.oracle.mark()
+    @rule(ahead=st.sampled_from([-HOUR_US, 0, 5, HOUR_US]))
+    def mark(self, ahead: int) -> None:
+        newest = self.hand.us + ahead
+        mark_at = self.script.mark(KEYS, newest)
+        assert mark_at == self.oracle.mark(newest)
         self.marks.append(mark_at or 0)
 
     @rule(data=st.data(), turns=st.integers(0, 9))

@@ -201,7 +201,7 @@ def test_pass_that_was_overtaken_changes_nothing(world: World, what: str) -> Non
 
     def wait(_: float) -> None:
         if what == "marked anew":
-            world.script.mark(KEYS)
+            world.script.mark(KEYS, 0)
         else:
             world.client.flushdb()
         if what == "wiped and seeded":
@@ -214,7 +214,7 @@ def test_pass_that_was_overtaken_changes_nothing(world: World, what: str) -> Non
 
 def test_two_passes_over_one_mark_correct_once(world: World) -> None:
     world.gate.admit(WHO, [A])
-    mark_at_us = world.script.mark(KEYS)
+    mark_at_us = world.script.mark(KEYS, 0)
     assert mark_at_us is not None
     changes = [world.script.reconcile(KEYS, mark_at_us, 0).results[0] for _ in range(2)]
     assert (changes, world.gate.quota(WHO).turns_used) == ([-2, 0], 0)

@@ -133,10 +133,11 @@ class Oracle:
             self.fields = Fields(turns, 0, len(references), 0, now, now, turns, now, now)
         return self._reply(Status.DONE)
 
-    def mark(self) -> int | None:
+    def mark(self, newest: int) -> int | None:
         self._lapse()
         if not self.is_loaded:
             return None
+        self.loaded.clock_at = max(self.loaded.clock_at, newest)
         self.loaded.mark_at, self.loaded.mark_used = self._tick(), self.loaded.used
         return self.loaded.mark_at
 
