@@ -69,17 +69,16 @@ local function take_over(item, reservation)
 end
 
 -- Counts `item`, which settles `reservation` (or nil); its instant, which no other charge of the
--- account has, and 1 if it took a place. A charge of nothing needs no memory, since to make it
--- twice is harmless, unless it has beaten a cancellation.
-local function charge(item, reservation, is_completion)
+-- account has, and 1 if it took a place. A charge of nothing is remembered as well: the turn can be
+-- neither reserved nor cancelled while its row is on the way.
+local function charge(item, reservation)
   local recorded_at, counted = tick(), nil
   if reservation then
     release({item.turn}, {reservation})
     counted = take_over(item, reservation)
-  elseif item.turns == 0 and not is_completion then
-    return recorded_at, 0
+  else
+    counted = hold(item.relationship)
   end
-  counted = counted or hold(item.relationship)
   quota.turns_used = quota.turns_used + item.turns
   remember('charged', item, recorded_at, counted, time + REMEMBERED_FOR)
   return recorded_at, counted

@@ -248,3 +248,23 @@ def test_drift_beside_a_reservation_is_mended_once_it_has_ended(world: World, ha
     hand.us += HOLD_US
     world.reconcile()
     assert world.references() == {}
+
+
+def test_a_turn_that_costs_nothing_is_neither_reserved_nor_cancelled_while_it_is_stored(
+    world: World,
+) -> None:
+    who, failed = principal(limits(turns=0)), turn("turn_failed", 0)
+    recording = world.gate.admit(who, [failed])
+
+    reserving = world.gate.reserve(principal(), turn("turn_failed"), HOLD_US)
+    cancelling = world.gate.cancel(who, "turn_failed", world.hand.us)
+    again = world.gate.admit(who, [failed])
+
+    assert [decision.items[0].verdict for decision in (recording, reserving, cancelling, again)] == [
+        Verdict.CHARGED,
+        Verdict.RECORDED,
+        Verdict.RECORDED,
+        Verdict.REMEMBERED,
+    ]
+    assert again.items[0].recorded_at_us == recording.items[0].recorded_at_us
+    assert (world.gate.quota(who).turns_used, world.gate.quota(who).turns_reserved) == (0, 0)
