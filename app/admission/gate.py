@@ -62,14 +62,13 @@ class Gate:
         missing from the decision if it is not loaded. Without Redis see `admit_locally`.
         """
         bucket = BucketPolicy.of(principal.limits)
-        decision, _ = self._decide(
+        return self._decide(
             principal,
             bucket,
             turns,
             lambda keys, quota: self._script.admit(keys, bucket, quota, turns, tokens=tokens),
             tokens=tokens,
-        )
-        return decision
+        )[0]
 
     def admit_locally(
         self,
@@ -104,9 +103,9 @@ class Gate:
     def reserve(self, principal: Principal, turn: TurnCharge, hold_us: int) -> Decision:
         """Hold one turn, and its relationship if it is new, for `hold_us`.
 
-        The same turn again is the same reservation. Its `recorded_at_us` lies in the period that
-        was charged, and so does its millisecond. Without Redis nothing is held, and the same turn
-        again is another reservation.
+        The same turn again is the same reservation, also after the period has rolled over. Its
+        `recorded_at_us` lies in the period that was charged, and so does its millisecond. Without
+        Redis nothing is held, and the same turn again is another reservation.
         """
         bucket, most_open = BucketPolicy.of(principal.limits), most_reservations(principal.limits)
         decision, reply = self._decide(
@@ -114,7 +113,13 @@ class Gate:
             bucket,
             [turn],
             lambda keys, quota: self._script.reserve(
-                keys, bucket, quota, turn, hold_us=hold_us, most_open=most_open
+                keys,
+                bucket,
+                quota,
+                turn,
+                hold_us=hold_us,
+                most_open=most_open,
+                former=self._settling.find_former_keys(principal, quota.period),
             ),
         )
         if reply is None:
@@ -129,7 +134,7 @@ class Gate:
         Without Redis see `admit_locally`.
         """
         bucket = BucketPolicy.of(principal.limits)
-        decision, _ = self._decide(
+        return self._decide(
             principal,
             bucket,
             [turn],
@@ -137,8 +142,7 @@ class Gate:
                 keys, bucket, quota, turn, present=self._settling.present_keys(principal)
             ),
             settled_at_us=reserved_at_us,
-        )
-        return decision
+        )[0]
 
     def cancel(
         self,
@@ -156,7 +160,7 @@ class Gate:
         place back, and in time it does by itself.
         """
         bucket = BucketPolicy.of(principal.limits)
-        decision, _ = self._decide(
+        return self._decide(
             principal,
             bucket,
             [TurnCharge(turn_key, 0, None)],
@@ -166,8 +170,7 @@ class Gate:
             tokens=tokens,
             settled_at_us=reserved_at_us,
             do_turns_pass=False,
-        )
-        return decision
+        )[0]
 
     def refund(
         self, principal: Principal, decision: Decision, indexes: Iterable[int]

@@ -57,11 +57,16 @@ class AdmissionScript:
         *,
         hold_us: int,
         most_open: int,
+        former: AccountKeys | None = None,
     ) -> Reply:
-        """Take a token and hold one turn, whatever `turn` costs; NEED_SEED and so on as `admit`."""
+        """Take a token and hold one turn, whatever `turn` costs; NEED_SEED and so on as `admit`.
+
+        A turn that is held in the period of the keys `former` is that reservation.
+        """
+        before = [former.turns, former.holds] if former else []
         limits = [*bucket.arguments(1), *quota.arguments()]
         asked: list[Argument] = [turn.turn_key, turn.relationship_id or "", hold_us, most_open]
-        return self._run("reserve", keys.for_script(), [*limits, *asked])
+        return self._run("reserve", [*keys.for_script(), *before], [*limits, *asked])
 
     def complete(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from app.admission.clock import LedgerClock
 from app.admission.keys import AccountKeys
-from app.admission.policy import QuotaPolicy
+from app.admission.policy import LONGEST_HOLD_S, SECOND_US, QuotaPolicy
 from app.admission.replies import Reply, Status
 from app.admission.seeding import WAIT_S, Seeder, SeedingLate
 from app.tenancy.model import Principal
@@ -59,6 +59,12 @@ class Settling:
         """The account's keys in its present period, as far as the clock knows."""
         period = period_at(principal.signed_up_on, self._clock.now_us())
         return account_keys(principal, period.label)
+
+    def find_former_keys(self, principal: Principal, period: Period) -> AccountKeys | None:
+        """The account's keys in the period before `period`, if a hold may reach out of it."""
+        if self._clock.now_us() >= period.start_us + LONGEST_HOLD_S * SECOND_US:
+            return None
+        return account_keys(principal, period_at(principal.signed_up_on, period.start_us - 1).label)
 
 
 def account_keys(principal: Principal, quota_period: str) -> AccountKeys:

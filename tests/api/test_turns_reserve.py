@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from app.http.instants import format_ms, parse_ms
 from app.interactions.ids import find_ulid, instant_ms
 from app.interactions.store import InteractionStore
+from app.tenancy.periods import period_at
 from tests.api.conftest import Hire
 from tests.callers import LIST, TURNS, Caller, Clock, at_once, error_of, reserve
 from tests.turns import asked, at, stateful
@@ -246,3 +247,20 @@ def test_a_database_that_fails_takes_no_place_with_it(
 
 def fail(*_: object) -> NoReturn:
     raise NetworkTimeout("frozen")
+
+
+def test_the_same_turn_has_one_id_also_at_the_edge_of_a_period(tenant: Hire, clock: Clock) -> None:
+    caller = tenant("free")
+    end_us = period_at(caller.organization.signed_up_on, clock.now_us).end_us
+    clock.move(us=end_us - clock.now_us - 1)
+    before = reserve(caller, asked("turn_a")).get_json()
+    clock.move(s=1)
+
+    after = reserve(caller, asked("turn_a"))
+
+    told = after.get_json()
+    assert after.status_code == 200
+    assert told["interaction_id"] == before["interaction_id"]
+    assert told["expires_at"] == before["expires_at"]
+    assert quota_of(after)[:2] == (0, 0)
+    assert caller("DELETE", f"{TURNS}/{told['interaction_id']}").status_code == 204

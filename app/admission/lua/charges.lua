@@ -50,7 +50,7 @@ end
 
 -- What would become of `item` if it were reserved now, and its entry.
 local function judge_reservation(item, overage_allowed, most_reservations)
-  local entry = recall(item.turn)
+  local entry = recall(item.turn) or held_before(item.turn)
   if not entry then
     local refused = refusal(item, nil, overage_allowed)
     if refused then return refused end

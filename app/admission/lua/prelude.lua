@@ -10,6 +10,8 @@
 --                                             a turn of quota:turns is either here or in 5
 --       7  staging (seed)         hash        becomes quota:relationships
 --          present (complete)     hash        the quota of the account's present period
+--          former (reserve)       hash        quota:turns of the account's former period
+--       8  former holds (reserve) sorted set  quota:holds of the same
 --       A bucket without quota (an address) passes KEYS[1] alone.
 -- ARGV  1  operation
 --       2  instant, for tests only; '' = the server's clock

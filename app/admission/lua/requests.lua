@@ -88,7 +88,8 @@ local function admit()
   end)
 end
 
--- reserve: holds one turn and, if new, its relationship.
+-- reserve: holds one turn and, if new, its relationship. A turn that is held in KEYS[7] and KEYS[8]
+-- is not held again.
 -- ARGV 12 turn  13 relationship  14 time to hold  15 how many reservations may be open
 -- Result 11 verdict  12 instant of the reservation  13 counted  14 when it lapses; when the next
 --      one does, if too many are open
@@ -107,7 +108,8 @@ local function reserve()
       lapses_at = time + tonumber(ARGV[14])
       reserved_at, counted = reserve_place(item, lapses_at)
     elseif verdict == REMEMBERED then
-      reserved_at, counted, lapses_at = entry.recorded_at, entry.counted, hold_ends_at(item.turn)
+      reserved_at, counted = entry.recorded_at, entry.counted
+      lapses_at = entry.ends_at or hold_ends_at(item.turn)
     elseif verdict == CROWDED then
       local later = call('ZRANGEBYSCORE', KEYS[6], '(' .. int(time), '+inf', 'LIMIT', 0, 1)
       lapses_at = later[1] and hold_ends_at(later[1]) or time

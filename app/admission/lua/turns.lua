@@ -90,6 +90,16 @@ local function hold_ends_at(turn)
   return tonumber(call('ZSCORE', KEYS[6], turn))
 end
 
+-- The reservation of a turn in the account's former period, if that is asked for and still holds.
+local function held_before(turn)
+  local ends_at = KEYS[8] and call('ZSCORE', KEYS[8], turn)
+  local text = ends_at and tonumber(ends_at) > time and call('HGET', KEYS[7], turn)
+  if not text then return nil end
+  local entry = parse_entry(text)
+  entry.ends_at = tonumber(ends_at)
+  return entry
+end
+
 -- The entry of a turn, unless it means nothing any more.
 -- A reservation may be overdue. Of charges, reconciliation has replaced those before `settled_at` by
 -- what the ledger holds: such a turn is stored and will be found, or it never was and is charged anew.

@@ -6,11 +6,13 @@ import pytest
 
 from app.admission.decision import Decision, Verdict
 from app.tenancy.model import Limits
+from app.tenancy.periods import Period, period_at
 from tests.unit.admission.world import (
     HOUR_US,
     KEYS,
     PERIOD,
     SECOND_US,
+    SIGNED_UP_ON,
     Hand,
     World,
     limits,
@@ -260,7 +262,7 @@ def test_a_turn_that_costs_nothing_is_neither_reserved_nor_cancelled_while_it_is
     cancelling = world.gate.cancel(who, "turn_failed", world.hand.us)
     again = world.gate.admit(who, [failed])
 
-    assert [decision.items[0].verdict for decision in (recording, reserving, cancelling, again)] == [
+    assert [verdict(decision) for decision in (recording, reserving, cancelling, again)] == [
         Verdict.CHARGED,
         Verdict.RECORDED,
         Verdict.RECORDED,
@@ -268,3 +270,49 @@ def test_a_turn_that_costs_nothing_is_neither_reserved_nor_cancelled_while_it_is
     ]
     assert again.items[0].recorded_at_us == recording.items[0].recorded_at_us
     assert (world.gate.quota(who).turns_used, world.gate.quota(who).turns_reserved) == (0, 0)
+
+
+def test_a_turn_reserved_before_the_edge_is_the_same_reservation_after_it(
+    world: World, hand: Hand
+) -> None:
+    hand.us = PERIOD.end_us - SECOND_US
+    before = reserve(world, limits(), A.turn_key, A.relationship_id)
+    assert before.hold is not None
+    hand.us = PERIOD.end_us + SECOND_US
+
+    after = reserve(world, limits(turns=0), A.turn_key, A.relationship_id)
+    other = reserve(world, limits(), A.turn_key, "rel_b")
+
+    assert (verdict(before), verdict(after)) == (Verdict.CHARGED, Verdict.REMEMBERED)
+    assert after.items[0].recorded_at_us == before.items[0].recorded_at_us
+    assert after.hold is not None
+    assert after.hold.lapses_at_us == before.hold.lapses_at_us
+    assert (after.period, counts(after)) == (next_period(), (0, 0))
+    assert verdict(other) is Verdict.CONFLICT
+    settled = world.gate.complete(principal(), A, after.items[0].recorded_at_us)
+    assert settled.quota_period == PERIOD.label
+
+
+@pytest.mark.parametrize("end", ["lapse", "cancel", "complete"])
+def test_a_reservation_that_ended_before_or_after_the_edge_holds_nobody_up(
+    world: World, hand: Hand, end: str
+) -> None:
+    hand.us = PERIOD.end_us - 1
+    before = reserve(world, limits(), A.turn_key)
+    reserved_at_us = before.items[0].recorded_at_us
+    hand.us = PERIOD.end_us + 1
+    if end == "lapse":
+        hand.us = PERIOD.end_us - 1 + HOLD_US
+    elif end == "cancel":
+        world.gate.cancel(principal(), A.turn_key, reserved_at_us)
+    else:
+        world.gate.complete(principal(), turn(A.turn_key), reserved_at_us)
+
+    after = reserve(world, limits(), A.turn_key)
+
+    assert (verdict(after), counts(after)) == (Verdict.CHARGED, (0, 1))
+    assert after.items[0].recorded_at_us == hand.us
+
+
+def next_period() -> Period:
+    return period_at(SIGNED_UP_ON, PERIOD.end_us)
