@@ -134,6 +134,12 @@ def pre_request(worker: Any, request: Any) -> None:
         request.force_close()
 
 
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take away what a worker that has ended told of its present state."""
+    for gauges in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob(f"gauge_live*_{worker.pid}.db"):
+        gauges.unlink(missing_ok=True)
+
+
 def on_exit(_server: Any) -> None:
     """Leave nothing behind in memory."""
     if _is_folder_ours:

@@ -15,6 +15,8 @@ from threading import Lock, Thread
 
 import structlog
 
+from app.observability.metrics import GIVEN_UP
+
 FAILURES_COUNT = 5
 WITHIN_S = 10.0
 PROBE_EVERY_S = 1.0
@@ -80,10 +82,12 @@ class Breaker:
     def _watch(self) -> None:
         if not self._is_well():
             self.is_open = True
+            GIVEN_UP.labels(self._store).set(1)
             _log.warning("store_given_up", store=self._store, pid=os.getpid())
             while self.is_open:
                 self._pause(PROBE_EVERY_S)
                 self.is_open = not self._is_well()
+            GIVEN_UP.labels(self._store).set(0)
             _log.info("store_is_back", store=self._store, pid=os.getpid())
         self._is_watched = False
 

@@ -15,6 +15,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -37,6 +38,13 @@ DECISIONS = Counter(
     "turnledger_decisions",
     "Admission decisions, by whose bucket was asked: an organization's or an address's.",
     ["bucket", "outcome"],
+)
+# Of workers that live; `config/gunicorn.py` takes away what the others have told.
+GIVEN_UP = Gauge(
+    "turnledger_store_given_up",
+    "Whether a worker's breaker leaves a store in peace; absent until one of its own has opened.",
+    ["store"],
+    multiprocess_mode="liveall",
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

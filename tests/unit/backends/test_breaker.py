@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 
 import pytest
+from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
@@ -38,8 +39,9 @@ class Patient:
             raise RedisConnectionError("still ill")
 
     def pause(self, seconds: float) -> None:
-        """While it pauses, calls must fail at once."""
+        """While it pauses, calls must fail at once, and whoever looks is told."""
         self.pauses_s.append(seconds)
+        assert told_as_given_up() == 1
         with pytest.raises(RedisConnectionError, match="left in peace"):
             self.breaker.require_closed()
 
@@ -47,6 +49,11 @@ class Patient:
         for _ in range(times):
             self.breaker.note_failure()
             self.now_s += every_s
+
+
+def told_as_given_up() -> float | None:
+    """What the metrics say of the store."""
+    return REGISTRY.get_sample_value("turnledger_store_given_up", {"store": "redis"})
 
 
 @pytest.fixture
@@ -92,6 +99,7 @@ def test_it_opens_and_probes_once_a_second_until_one_succeeds(patient: Patient) 
     patient.watches[0]()
     assert patient.probes == []
     assert patient.pauses_s == [1.0, 1.0, 1.0]
+    assert told_as_given_up() == 0
     patient.breaker.require_closed()
 
 

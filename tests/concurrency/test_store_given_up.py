@@ -1,0 +1,41 @@
+"""The gauge of open breakers, with real workers: each tells its own, and a dead one nothing."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+from redis.connection import parse_url
+
+from tests.faults.kit.processes import END_TIMEOUT_S
+from tests.faults.kit.proxy import Fault, proxy_to
+from tests.faults.kit.workers import kill_worker
+from tests.servers import OPERATOR_TOKEN, RunningService, wait_until
+
+OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+LINE = re.compile(r'turnledger_store_given_up\{pid="(\d+)",store="redis"\} ([01])\.0')
+
+
+def given_up(service: RunningService) -> dict[int, int]:
+    """By process id, whether that worker leaves Redis in peace; asks Redis on the way."""
+    assert httpx.get(f"{service.base_url}/v1/billing/plans").status_code == 200
+    text = httpx.get(f"{service.base_url}/metrics", headers=OPERATOR).text
+    return {int(worker_id): int(value) for worker_id, value in LINE.findall(text)}
+
+
+def test_an_open_breaker_shows_until_it_closes_or_its_worker_dies(
+    start_service: Callable[..., RunningService], fresh_redis_url: str
+) -> None:
+    address = parse_url(fresh_redis_url)
+    with proxy_to(address["host"], address["port"]) as proxy:
+        service = start_service(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0")
+        assert given_up(service) == {}
+
+        proxy.set(Fault.REFUSE)
+        assert wait_until(lambda: list(given_up(service).values()) == [1, 1], END_TIMEOUT_S)
+        killed, other = given_up(service)
+        kill_worker(killed)
+        assert wait_until(lambda: killed not in given_up(service), END_TIMEOUT_S)
+
+        proxy.set(Fault.NONE)
+        assert wait_until(lambda: given_up(service).get(other) == 0, END_TIMEOUT_S)
+        assert wait_until(lambda: not any(given_up(service).values()), END_TIMEOUT_S)
