@@ -63,8 +63,8 @@ def test_a_spent_budget_is_never_without_bound() -> None:
     assert 0 < allowed.seconds[1] < 0.01
 
 
-@pytest.mark.parametrize(("timeout_ms", "seconds"), [(2_000, 1.5), (700, 0.35), (5_000, 4.5)])
-def test_the_driver_may_be_late_by_one_step(timeout_ms: int, seconds: float) -> None:
+@pytest.mark.parametrize(("timeout_ms", "seconds"), [(2_000, 1.4), (700, 0.35), (5_000, 4.4)])
+def test_the_driver_may_be_late_by_a_step_and_a_little(timeout_ms: int, seconds: float) -> None:
     assert budget_s(timeout_ms) == seconds
 
 
