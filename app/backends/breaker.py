@@ -14,14 +14,20 @@ from collections.abc import Callable
 from threading import Lock, Thread
 
 import structlog
-
-from app.observability.metrics import GIVEN_UP
+from prometheus_client import Gauge
 
 FAILURES_COUNT = 5
 WITHIN_S = 10.0
 PROBE_EVERY_S = 1.0
 
 _log = structlog.get_logger("turnledger.stores")
+# Of workers that live; `config/gunicorn.py` takes away what the others have told.
+GIVEN_UP = Gauge(
+    "turnledger_store_given_up",
+    "Whether a worker's breaker leaves a store in peace; absent until one of its own has opened.",
+    ["store"],
+    multiprocess_mode="liveall",
+)
 
 
 def in_background(work: Callable[[], None]) -> None:
