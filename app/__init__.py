@@ -11,7 +11,7 @@ from app.accounts import routes as accounts
 from app.backends import Backend, bounded, budget_s
 from app.http import deadlines, error_page, errors, openapi, provide, request_id
 from app.interactions import routes as interactions
-from app.observability import health, logging, metrics
+from app.observability import answers, health, logging, metrics
 from app.turns import routes as turns
 from app.usage import routes as usage
 from config.settings import Settings
@@ -45,8 +45,7 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     store_budget_s = budget_s(settings.mongodb_timeout_ms)
     deadlines.init_app(app, bounded, store_budget_s, settings.request_deadline_s)
     # What runs after a request runs in the reverse order: the log line is the last to see it.
-    logging.init_app(app)
-    metrics.init_app(app)
+    answers.init_app(app, [metrics.count, logging.lines()])
     openapi.init_app(app, [room.blueprint for room in _ROOMS])
     services.access.init_app(app)
     cli.register(app)

@@ -17,6 +17,7 @@ from app.admission.gate import Gate
 from app.admission.headers import quota_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.refusals import require_admission
+from app.http.current import current_notes, current_request
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.query import refuse_query
@@ -116,9 +117,10 @@ class Access:
             raise RuntimeError(f"routes without an access policy: {', '.join(sorted(without))}")
 
     def _enter(self) -> None:
-        if request.endpoint is None:  # no such route: the router's answer stands
+        endpoint = current_request().endpoint
+        if endpoint is None:  # no such route: the router's answer stands
             return
-        policy = POLICIES[request.endpoint]
+        policy = POLICIES[endpoint]
         if policy.door is Door.PUBLIC:
             self._charge_address()
         elif policy.door is Door.OPERATOR:
@@ -251,13 +253,14 @@ class Access:
             return decision.now_us
 
     def _show(self, response: Response) -> Response:
-        decision: Decision | None = g.get("decision")
+        notes = current_notes()
+        decision: Decision | None = notes.get("decision")
         if decision is not None:
-            response.headers.update(rate_headers(decision))
-            if "principal" in g and _shows_quota(response, decision):
+            response.headers.extend(rate_headers(decision))
+            if "principal" in notes and _shows_quota(response, decision):
                 quota = decision.quota or self._find_quota(decision)
-                response.headers.update(quota_headers(quota) if quota else {})
-        if "principal" in g:
+                response.headers.extend(quota_headers(quota) if quota else {})
+        if "principal" in notes:
             response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -58,8 +58,9 @@ class AccountKeys:
 
     def for_script(self) -> list[str]:
         """KEYS 1 to 6 of the script."""
-        lapses = f"{self.quota}:lapses"
-        return [self.bucket, self.quota, self.relationships, self.turns, lapses, self.holds]
+        quota = self.quota
+        companions = ("relationships", "turns", "lapses", "holds")
+        return [self.bucket, quota, *[f"{quota}:{name}" for name in companions]]
 
 
 def parse_quota_key(name: str) -> AccountKeys | None:

@@ -2,9 +2,12 @@
 
 import re
 import time
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response
 from ulid import ULID
+
+from app.http.current import current_notes
 
 HEADER = "X-Request-Id"
 _CLEAN = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
@@ -18,27 +21,34 @@ def init_app(app: Flask) -> None:
 
 def request_id() -> str:
     """The id of the request in hand, a ULID that the service made."""
-    if "request_id" not in g:
-        _begin()
-    found: str = g.request_id
+    found: str = _begun().request_id
     return found
 
 
 def elapsed_ms() -> float:
     """Milliseconds since this request began."""
-    request_id()
-    return (time.perf_counter() - float(g.began)) * 1000
+    began_s: float = _begun().began_s
+    return (time.perf_counter() - began_s) * 1_000
 
 
-def client_request_id() -> str | None:
+def clean_request_id(asked: Request) -> str | None:
     """The caller's own `X-Request-Id` for the log, if it is short and clean; never echoed."""
-    given = request.headers.get(HEADER, "")
-    return given if _CLEAN.fullmatch(given) else None
+    given = asked.headers.get(HEADER)
+    return given if given and _CLEAN.fullmatch(given) else None
+
+
+def _begun() -> Any:
+    """The request's notes, which tell its id; errors before the first hook have begun nothing."""
+    notes = current_notes()
+    if "request_id" not in notes:
+        _begin()
+    return notes
 
 
 def _begin() -> None:
-    g.began = time.perf_counter()
-    g.request_id = str(ULID())
+    notes = current_notes()
+    notes.began_s = time.perf_counter()
+    notes.request_id = str(ULID())
 
 
 def _mark(response: Response) -> Response:

@@ -6,12 +6,10 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
 
-from app.http.request_id import client_request_id, elapsed_ms, request_id
+from app.observability.answers import Answer, Watcher
 
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
-UNMATCHED = "unmatched"
 
 
 def configure(level: str) -> None:
@@ -35,35 +33,23 @@ def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
     return orjson.dumps(line, default).decode()
 
 
-def init_app(app: Flask) -> None:
-    """Log each request once, when its response is complete."""
+def lines() -> Watcher:
+    """Writes a line for each answer; `configure` comes first."""
     # Made once: to make a logger takes longer than to write a line.
     log = structlog.get_logger().bind()
 
-    def write(response: Response) -> Response:
-        _write_line(log, response)
-        return response
+    def write(answer: Answer) -> None:
+        tell = log.debug if answer.endpoint in QUIET_ENDPOINTS else log.info
+        tell(
+            "request",
+            requestId=answer.request_id,
+            clientRequestId=answer.client_request_id,
+            method=answer.method,
+            route=answer.route,
+            status=answer.status,
+            durationMs=round(answer.duration_ms, 3),
+            organization=answer.organization,
+            decision=answer.decision,
+        )
 
-    app.after_request(write)
-
-
-def route_template() -> str:
-    """The matched rule, such as `/v1/interactions/<interaction_id>`: no ids, few values."""
-    return request.url_rule.rule if request.url_rule else UNMATCHED
-
-
-def _write_line(log: structlog.typing.FilteringBoundLogger, response: Response) -> None:
-    write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
-    principal = g.get("principal")
-    decision = g.get("decision")
-    write(
-        "request",
-        requestId=request_id(),
-        clientRequestId=client_request_id(),
-        method=request.method,
-        route=route_template(),
-        status=response.status_code,
-        durationMs=round(elapsed_ms(), 3),
-        organization=principal.organization_id if principal else None,
-        decision=decision.outcome.value if decision else None,
-    )
+    return write

@@ -8,14 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
+from flask import Response
 from flask_smorest import Blueprint
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
 )
@@ -24,8 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.http.provide import provided
-from app.http.request_id import elapsed_ms
-from app.observability.logging import route_template
+from app.observability.answers import Answer
 
 REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
@@ -38,13 +36,6 @@ DECISIONS = Counter(
     "turnledger_decisions",
     "Admission decisions, by whose bucket was asked: an organization's or an address's.",
     ["bucket", "outcome"],
-)
-# Of workers that live; `config/gunicorn.py` takes away what the others have told.
-GIVEN_UP = Gauge(
-    "turnledger_store_given_up",
-    "Whether a worker's breaker leaves a store in peace; absent until one of its own has opened.",
-    ["store"],
-    multiprocess_mode="liveall",
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -104,11 +95,6 @@ class _Snapshot(Collector):
                 yield GaugeMetricFamily(full_name, _READ[name], value=value)
 
 
-def init_app(app: Flask) -> None:
-    """Count each request when its response is complete."""
-    app.after_request(_count)
-
-
 @blueprint.get("/metrics")
 @blueprint.response(200, description="Prometheus exposition, as text.")
 @blueprint.doc(security=[{"operatorToken": []}])
@@ -122,13 +108,12 @@ def scrape() -> Response:
     return Response(exposition, content_type=CONTENT_TYPE_LATEST)
 
 
-def _count(response: Response) -> Response:
+def count(answer: Answer) -> None:
+    """Count an answer."""
     # A made-up method would be a label of the client's choosing.
-    method = request.method if request.method in _METHODS else "other"
-    route = route_template()
-    REQUESTS.labels(method, route, response.status_code).inc()
-    DURATION.labels(route).observe(elapsed_ms() / 1000)
-    if decision := g.get("decision"):
-        bucket = "organization" if "principal" in g else "address"
-        DECISIONS.labels(bucket, decision.outcome.value).inc()
-    return response
+    method = answer.method if answer.method in _METHODS else "other"
+    REQUESTS.labels(method, answer.route, answer.status).inc()
+    DURATION.labels(answer.route).observe(answer.duration_ms / 1_000)
+    if answer.decision is not None:
+        bucket = "organization" if answer.organization else "address"
+        DECISIONS.labels(bucket, answer.decision).inc()

@@ -3,30 +3,30 @@
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Period:
     """A half-open span [start, end) between two UTC midnights."""
 
     start: datetime
     end: datetime
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The first day, `2026-11-05`: names the period in keys and in ledger rows."""
         return self.start.date().isoformat()
 
-    @property
+    @cached_property
     def start_us(self) -> int:
         """Microseconds since 1970 at which the period begins."""
         return (self.start - _EPOCH) // _MICROSECOND
 
-    @property
+    @cached_property
     def end_us(self) -> int:
         """Microseconds since 1970 at which the next period begins."""
         return (self.end - _EPOCH) // _MICROSECOND

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.observability.logging import UNMATCHED
+from app.observability.answers import UNMATCHED
 from tests.callers import error_of, hire
 
 INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
