@@ -1,12 +1,17 @@
 """What the local run takes from its caller's environment, and what it refuses."""
 
 import subprocess
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
-from scripts.lib.local.environment import caller_environ
-from scripts.lib.local.files import EXPORTED, MARKER
+from app.backends.breaker import FAILURES_COUNT
+from config.settings import Settings
+from scripts.lib.local.environment import caller_environ, service_environ
+from scripts.lib.local.files import EXPORTED, MARKER, DataFolder
 from scripts.lib.local.messages import Failure
+from scripts.lib.local.stores import Stores
 from tests.servers import ROOT
 
 
@@ -54,6 +59,19 @@ def test_without_the_marker_one_s_own_servers_are_taken(capsys: pytest.CaptureFi
     own = {"MONGODB_URI": "mongodb://mine/db"}
     assert caller_environ(own) == own
     assert capsys.readouterr().out == ""
+
+
+def test_a_hanging_redis_holds_a_local_worker_up_for_two_seconds_at_most(tmp_path: Path) -> None:
+    stores, folder = Stores("bundled", {}), DataFolder(tmp_path)
+
+    environ, chosen = (
+        service_environ(stores, folder, own) for own in ({}, {"REDIS_TIMEOUT_MS": "50"})
+    )
+
+    timeout_ms = int(environ["REDIS_TIMEOUT_MS"])
+    (default_ms,) = (each.default for each in fields(Settings) if each.name == "redis_timeout_ms")
+    assert default_ms < timeout_ms <= 2_000 / FAILURES_COUNT
+    assert chosen["REDIS_TIMEOUT_MS"] == "50"
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
