@@ -24,7 +24,7 @@ def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[
 def record_batch(
     recorder: Recorder, account: str, elements: Sequence[Element], desk: Desk
 ) -> list[dict[str, Any]]:
-    """Record the good elements with one charge; a result for every element, in order."""
+    """Record the good elements, as one request; a result for every element, in order."""
     turns = [element for element in elements if isinstance(element, Turn)]
     recorded = iter(recorder.record_many(account, turns, desk))
     return [
