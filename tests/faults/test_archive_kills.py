@@ -8,7 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.contract.usage.ledger import Books
-from tests.faults.archivers import Archivers, database_of, require_balance
+from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
 from tests.turns import DAY_MS, at, now_ms
 
 # Days whose turns expire the moment they are stamped, and the present one.

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from app.backends import Backend
 from app.http.provide import provided
 from tests.callers import Caller, app_on, at_once, hire, reconcile
+from tests.faults.kit.load import has_quota
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
 from tests.turns import stateful
 
@@ -77,12 +78,8 @@ class Senders:
         assert answer.headers["X-RateLimit-Limit"] == str(limits.requests_per_second)
         assert answer.headers.get("X-Quota-Turns-Limit") in (None, str(limits.turns))
         with self._lock:
-            self.without_redis_count += answer.status_code == 201 and not _has_quota(answer)
+            self.without_redis_count += answer.status_code == 201 and not has_quota(answer)
         return answer
-
-
-def _has_quota(answer: TestResponse) -> bool:
-    return "X-Quota-Turns-Used" in answer.headers
 
 
 @contextmanager

@@ -1,28 +1,32 @@
 """Chaos: whatever happens in whatever order, ledger = accepted answers = counters.
 
-The seed is told with the figures; `CHAOS_SEED` repeats a run.
+Turns are recorded in one go, reserved and completed, cancelled, or left to lapse. The seed is told
+with the figures; `CHAOS_SEED` repeats a run.
 """
 
 import os
 import time
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from threading import Event
 
 import pytest
 
-from tests.callers import Caller, hire, log_lines, reconcile, wire
+from tests.callers import Caller, Clock, hire, log_lines, reconcile, wire
 from tests.faults.kit.chaos import House, running_house
-from tests.faults.kit.load import NO_ANSWER, Load, Producers, over, percentile_ms
+from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
+from tests.faults.kit.producers import MIXED, SHORTEST_HOLD_S, Fate, Producers
 from tests.servers import wait_until
-from tests.turns import stateful
+from tests.turns import Body, stateful
 
 PER_SECOND = 40
 RELATIONSHIPS_COUNT = 7
 FAULTS_COUNT = 10
 HEALED_WITHIN_S = 60
+LONG_HOLD_S = 3_600
+# What is reserved after the chaos: as many are completed, cancelled and left.
+LIVING_COUNT = 4
 
 
 def seed() -> int:
@@ -30,42 +34,83 @@ def seed() -> int:
     return int(os.environ.get("CHAOS_SEED") or SystemRandom().randrange(10**6))
 
 
+def turn(number: int) -> Body:
+    """A turn; one that is cancelled or left has a relationship of its own, which must not stay."""
+    is_kept = MIXED[number % len(MIXED)] in (Fate.RECORDED, Fate.COMPLETED)
+    name = f"rel_{number % RELATIONSHIPS_COUNT}" if is_kept else f"brief_{number}"
+    return stateful(name)
+
+
 def is_well(house: House, caller: Caller) -> bool:
     """Whether a service that has had its rest shows the quota again."""
     with wire(house.service, caller) as client:
         answers = [client.get("/v1/usage/turns") for _ in range(10)]
-    return all(
-        answer.status_code == 200 and "X-Quota-Turns-Used" in answer.headers for answer in answers
-    )
+    return all(answer.status_code == 200 and has_quota(answer) for answer in answers)
+
+
+def endure(house: House, producers: Producers, caller: Caller, seconds: float) -> None:
+    """Let things happen for so long, and each once at least, while producers are at work."""
+    with Load(producers, PER_SECOND) as load:
+        load.last(1)
+        end = time.monotonic() + seconds
+        house.suffer(lambda: time.monotonic() < end, Event())
+        wait_until(lambda: is_well(house, caller), HEALED_WITHIN_S)
+        load.last(1)
+    producers.settle_running()
+    assert len(house.happened) == FAULTS_COUNT
+    assert producers.statuses().keys() <= {NO_ANSWER, 200, 201, 204, 503}
+    assert {line["status"] for line in log_lines(house.service)} <= {200, 201, 204, 503}
+    outcome = producers.outcome()
+    assert min(outcome[kind] for kind in ("recorded", "completed", "cancelled", "left")) > 0
+
+
+def let_lapse(caller: Caller, clock: Clock, hold_s: int) -> None:
+    """All that is held for so long lapses; nothing has to run for it but any call."""
+    clock.move(s=hold_s + 1)
+    assert caller("GET", "/v1/usage/turns").status_code == 200
+    counted = caller.counters()
+    assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
+
+
+def assert_counters_tell(producers: Producers, caller: Caller, living_count: int = 0) -> None:
+    """Exactly what is accepted is used, and exactly what lives is reserved."""
+    relationships = {accepted.told["relationship_id"] for accepted in producers.accepted}
+    counted = caller.counters()
+    assert counted["turns_used"] == len(producers.accepted)
+    assert counted["relationships_used"] == len(relationships) + living_count
+    assert counted["turns_reserved"] == counted["reservations"] == living_count
 
 
 def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> dict[str, object]:
-    """Let things happen for so long, and each once at least; the books must balance after it."""
-    numbers = count()
+    """Chaos for so long, late completions, one pass; then reserve again, as if nothing had been."""
     with running_house(folder, seed) as house:
         caller = hire(house.app)
         with wire(house.service, caller) as client:
-            producers = Producers(
-                over(client), lambda: stateful(f"rel_{next(numbers) % RELATIONSHIPS_COUNT}")
-            )
-            with Load(producers, PER_SECOND) as load:
-                load.last(1)
-                end = time.monotonic() + seconds
-                house.suffer(lambda: time.monotonic() < end, Event())
-                wait_until(lambda: is_well(house, caller), HEALED_WITHIN_S)
-                load.last(1)
-        assert len(house.happened) == FAULTS_COUNT
-        assert producers.statuses().keys() <= {NO_ANSWER, 200, 201, 503}
-        assert {line["status"] for line in log_lines(house.service)} <= {200, 201, 503}
-        producers.assert_all_are_stored_once(caller)
+            producers = Producers(client.request, turn, MIXED)
+            endure(house, producers, caller, seconds)
+            clock = Clock(house.app)
+            let_lapse(caller, clock, SHORTEST_HOLD_S)
+            late_count = len(producers.left) // 2
+            producers.complete_left(late_count)
         reconcile(house.app)
-        counted = caller.counters()
-        assert counted["turns_used"] == len(producers.accepted) == caller.rows_count()
-        assert counted["relationships_used"] == RELATIONSHIPS_COUNT
+        assert_counters_tell(producers, caller)
+        producers.send, producers.hold_s = caller, LONG_HOLD_S
+        producers.make = lambda number: stateful(f"after_{number}")
+        producers.fates = (Fate.COMPLETED, Fate.CANCELLED, Fate.LEFT)
+        for number in range(LIVING_COUNT * len(producers.fates)):
+            producers(number)
+        producers.settle_running()
+        assert_counters_tell(producers, caller, LIVING_COUNT)
+        reconcile(house.app)
+        assert_counters_tell(producers, caller, LIVING_COUNT)
+        let_lapse(caller, clock, LONG_HOLD_S)
+        assert_counters_tell(producers, caller)
+        producers.assert_all_are_stored_once(caller)
     return {
         "happened": dict(house.happened),
         "statuses": producers.statuses(),
-        "accepted": len(producers.accepted),
+        **producers.outcome(),
+        "completed_late": late_count,
         "p99_ms": percentile_ms(producers.shots, 99),
         "slowest_ms": percentile_ms(producers.shots, 100),
     }

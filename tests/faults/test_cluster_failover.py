@@ -1,14 +1,16 @@
 """A primary of a Redis Cluster dies in mid-load: no answer fails, and the counters are right."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from flask import Flask
 
 from tests.callers import Caller, app_beside, hire, log_lines, reconcile, wire
-from tests.faults.ill_stores import IMPATIENT
-from tests.faults.kit.load import Load, Producers, percentile_ms
+from tests.faults.kit.load import Load, percentile_ms
+from tests.faults.kit.producers import Producers
 from tests.faults.kit.redis_nodes import PRIMARIES_COUNT, Cluster, running_cluster
+from tests.faults.kit.site import IMPATIENT
 from tests.servers import RunningService, environ_for, running_service, wait_until
 from tests.turns import stateful
 
@@ -52,10 +54,7 @@ def test_a_failover_in_mid_load_fails_nobody_and_the_counters_are_right(
         with wire(service) as client:
             producers = [
                 Producers(
-                    lambda told, headers=caller.headers: client.post(
-                        "/v1/interactions", json=told, headers=headers
-                    ),
-                    lambda: stateful("rel_1"),
+                    partial(client.request, headers=caller.headers), lambda _: stateful("rel_1")
                 )
                 for caller in callers
             ]

@@ -18,7 +18,7 @@ from app.backends import OUTAGES
 from app.backends.bundled import running_mongod
 from tests.callers import Caller, app_on, hire
 from tests.contract.usage.ledger import Books
-from tests.faults.archivers import Archivers, database_of, require_balance
+from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
 from tests.faults.kit.processes import MortalServer, mortal
 from tests.servers import wait_until
 from tests.turns import DAY_MS, Body, at, now_ms, row

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.callers import LIST, Caller, hire
-from tests.faults.ill_stores import Site, running_site
 from tests.faults.kit.processes import frozen
+from tests.faults.kit.site import Site, running_site
 from tests.servers import RunningService, running_service, wait_until
 from tests.turns import body
 

@@ -13,10 +13,11 @@ from app.backends import Backend
 from app.backends.breaker import FAILURES_COUNT
 from app.http.provide import provided
 from app.interactions.ids import PREFIX
-from tests.callers import Caller, at_once, hire
-from tests.faults.ill_stores import Site, running_site
+from tests.callers import Caller, at_once, hire, reconcile
+from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
-from tests.faults.load import Load, Sent, p99_ms
+from tests.faults.kit.site import Site, running_site
+from tests.faults.kit.traffic import Sent, Traffic
 from tests.servers import wait_until
 
 # To one worker, and so few that none waits for a thread: who waits for MongoDB holds one.
@@ -60,18 +61,18 @@ def test_who_needs_mongodb_is_told_so_and_nothing_is_lost(
     site: Site, make_ill: Illness, tell_figures: Callable[..., None]
 ) -> None:
     caller = hire(site.app)
-    with Load(site.service.base_url, caller, PER_SECOND) as load:
-        wait_until(lambda: {200, 201} <= statuses(load.since(0.0)), HEALED_WITHIN_S)
+    with Traffic(site.service.base_url, caller, PER_SECOND) as load:
+        wait_until(lambda: {200, 201} <= statuses(load.sent), HEALED_WITHIN_S)
         with make_ill(site):
             wait_until(lambda: site.given_up_count("mongodb"), GIVEN_UP_WITHIN_S)
             open_s = time.monotonic()
             # One at least has not waited for MongoDB.
-            wait_until(lambda: is_spared(load.since(open_s)), HEALED_WITHIN_S)
-            assert statuses(load.since(open_s)) == {503}
+            wait_until(lambda: is_spared(load.between(open_s)), HEALED_WITHIN_S)
+            assert statuses(load.between(open_s)) == {503}
             assert_the_rest_is_open(site)
         back_s = time.monotonic()
-        wait_until(lambda: {200, 201} <= statuses(load.since(back_s)), HEALED_WITHIN_S)
-    longest_s = max(each.took_s for each in load.sent)
+        wait_until(lambda: {200, 201} <= statuses(load.between(back_s)), HEALED_WITHIN_S)
+    longest_s = max(each.latency_ms for each in load.sent) / 1_000
     tell_figures(longest_answer_s=round(longest_s, 2), requests=len(load.sent))
     assert statuses(load.sent) == {200, 201, 503}
     assert longest_s <= ANSWERED_WITHIN_S
@@ -85,21 +86,21 @@ def test_who_needs_mongodb_is_told_in_time_then_at_once(
     site: Site, make_ill: Illness, tell_figures: Callable[..., None]
 ) -> None:
     caller = hire(site.app)
-    with Load(site.service.base_url, caller, PER_SECOND) as load:
-        calm = load.go_on(2)
+    with Traffic(site.service.base_url, caller, PER_SECOND) as load:
+        calm = load.last(2)
         with make_ill(site):
-            opening = load.go_on(4)
-            opened = load.go_on(2)
+            opening = load.last(4)
+            opened = load.last(2)
             assert_the_rest_is_open(site)
-        back = load.go_on(BACK_WITHIN_S + 1)
-    waits = [each.took_s for each in load.sent]
-    open_ms = p99_ms(load.between(*opened))
-    tell_figures(longest_answer_s=round(max(waits), 2), p99_once_open_ms=round(open_ms, 1))
+        back = load.last(BACK_WITHIN_S + 1)
+    waits = [each.latency_ms / 1_000 for each in load.sent]
+    open_ms = percentile_ms(load.between(*opened), 99)
+    tell_figures(longest_answer_s=round(max(waits), 2), p99_once_open_ms=open_ms)
     assert statuses(load.between(calm[0], calm[1] - 0.5)) == {200, 201}
     assert statuses(load.between(*opened)) == {503}
     assert max(waits) <= TOLD_WITHIN_S
-    assert any(each.took_s > AT_ONCE_MS / 1_000 for each in load.between(*opening))
-    assert median(each.took_s for each in load.between(*opened)) <= AT_ONCE_MS / 1_000
+    assert any(each.latency_ms > AT_ONCE_MS for each in load.between(*opening))
+    assert median(each.latency_ms for each in load.between(*opened)) <= AT_ONCE_MS
     assert open_ms < NEVER_MS
     assert statuses(load.between(back[0] + BACK_WITHIN_S, back[1])) == {200, 201}
     assert_nothing_is_lost_or_doubled(site, caller, load)
@@ -118,7 +119,7 @@ def test_a_malformed_key_is_told_so_while_mongodb_is_ill(site: Site) -> None:
 
 def is_spared(sent: list[Sent]) -> bool:
     """Whether enough was answered, and one so soon that it cannot have waited for MongoDB."""
-    return len(sent) >= SPARED_COUNT and min(each.took_s for each in sent) < NEVER_MS / 1_000
+    return len(sent) >= SPARED_COUNT and min(each.latency_ms for each in sent) < NEVER_MS
 
 
 def assert_the_rest_is_open(site: Site) -> None:
@@ -128,7 +129,7 @@ def assert_the_rest_is_open(site: Site) -> None:
         assert (answer.status_code, answer.json()["stores"]["mongodb"]) == (503, "down")
 
 
-def assert_nothing_is_lost_or_doubled(site: Site, caller: Caller, load: Load) -> None:
+def assert_nothing_is_lost_or_doubled(site: Site, caller: Caller, load: Traffic) -> None:
     """Every 201 is stored; who was told 503 sends again, and then every turn is there once."""
     recordings = [each for each in load.sent if each.told is not None]
     acknowledged = {each.interaction_id for each in recordings if each.status == 201}
@@ -137,7 +138,7 @@ def assert_nothing_is_lost_or_doubled(site: Site, caller: Caller, load: Load) ->
     again = [caller.record(each.told or {}) for each in recordings if each.status == 503]
     assert {answer.status_code for answer in again} <= {200, 201}
     assert len(stored_ids(site, caller)) == caller.rows_count() == len(recordings)
-    site.reconcile()
+    reconcile(site.app)
     assert caller.counters()["turns_used"] == len(recordings)
 
 
@@ -147,5 +148,5 @@ def stored_ids(site: Site, caller: Caller) -> set[str]:
         return {PREFIX + row["_id"] for row in rows.find({"account": caller.account}, {"_id": 1})}
 
 
-def statuses(sent: list[Sent]) -> set[int | None]:
+def statuses(sent: list[Sent]) -> set[int]:
     return {each.status for each in sent}

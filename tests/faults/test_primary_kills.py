@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.callers import app_on, hire, reconcile
-from tests.faults.kit.load import Load, Producers, percentile_ms
+from tests.faults.kit.load import Load, percentile_ms
 from tests.faults.kit.mongodb_set import running_replica_set
+from tests.faults.kit.producers import Producers
 from tests.servers import wait_until
 
 PER_SECOND = 50
@@ -26,7 +27,7 @@ def assert_nothing_is_lost_after(
         app_on(replica_set.uri, redis_url, mongodb_timeout_ms=TIMEOUT_MS) as app,
     ):
         caller = hire(app)
-        producers = Producers(caller.record)
+        producers = Producers(caller)
         with Load(producers, PER_SECOND) as load:
             for _ in range(kills_count):
                 load.last(1)
@@ -39,8 +40,8 @@ def assert_nothing_is_lost_after(
         producers.assert_all_are_stored_once(caller)
         reconcile(app)
         assert caller.counters()["turns_used"] == len(producers.accepted)
-    answered = sorted(shot.sent_at + shot.latency_ms / 1_000 for shot in producers.shots)
-    told = [accepted.status for accepted in producers.accepted]
+    answered = sorted(shot.answered_at_s for shot in producers.shots)
+    told = [accepted.shot.status for accepted in producers.accepted]
     return {
         "kills": kills_count,
         "statuses": producers.statuses(),

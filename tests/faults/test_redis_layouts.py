@@ -1,6 +1,5 @@
 """Redis as it stands in production: a cluster of three, or a master that a sentinel watches."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,18 +8,16 @@ import pytest
 from flask import Flask
 from redis.crc import key_slot
 
-from app.admission.reconcile import Reconciler
-from app.backends.children import free_port, stop
-from app.http.provide import provided
-from tests.callers import Caller, app_on, hire
-from tests.faults.ill_stores import OwnRedis
+from tests.callers import Caller, app_on, hire, reconcile
+from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
+from tests.faults.kit.redis_node import RedisNode
 from tests.faults.kit.redis_nodes import (
     SLOTS_COUNT,
     Cluster,
-    RedisNode,
     Watched,
     running_cluster,
+    running_node,
     running_sentinels,
 )
 from tests.servers import wait_until
@@ -48,11 +45,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield running
 
 
-def stop_server(process: subprocess.Popen[bytes] | None) -> None:
-    if process is not None:
-        stop(process)
-
-
 def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluster: Cluster) -> None:
     app, nodes = app_at(cluster.url), cluster.nodes
     callers = [hire(app) for _ in range(12)]
@@ -75,31 +67,28 @@ def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluste
 def test_a_cluster_with_a_frozen_node_degrades_and_heals(app_at: AppAt, cluster: Cluster) -> None:
     app = app_at(f"redis+cluster://{cluster.nodes[0].host}")
     callers = [hire(app) for _ in range(6)]
-    assert all(has_quota(caller) for caller in callers)
+    assert all(is_charged(caller) for caller in callers)
     needed = cluster.primary_of(f"bucket:{{{callers[0].organization.id}}}")
     with frozen(needed.server.process.pid):
         assert {caller.record(body()).status_code for caller in callers * 3} == {201}
-        assert not has_quota(callers[0])
-    wait_until(lambda: all(has_quota(caller) for caller in callers), HEALED_WITHIN_S)
+        assert not is_charged(callers[0])
+    wait_until(lambda: all(is_charged(caller) for caller in callers), HEALED_WITHIN_S)
     assert_reconciled(app, callers)
 
 
 def test_a_cluster_that_is_not_there_degrades_and_is_found_later(
     app_at: AppAt, tmp_path: Path
 ) -> None:
-    lone = OwnRedis(tmp_path)
-    app = app_at(f"redis+cluster://127.0.0.1:{lone.port}")
-    caller = hire(app)
-    assert not has_quota(caller)
-    assert caller.list_().status_code == 200
-    lone.start("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-    try:
-        with lone.client() as redis:
-            redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS_COUNT - 1)
-        wait_until(lambda: has_quota(caller), HEALED_WITHIN_S)
+    with running_node(tmp_path / "lone", is_clustered=True) as lone:
+        lone.server.kill()
+        app = app_at(f"redis+cluster://{lone.host}")
+        caller = hire(app)
+        assert not is_charged(caller)
+        assert caller.list_().status_code == 200
+        lone.restart()
+        lone.ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS_COUNT - 1)
+        wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
         assert_reconciled(app, [caller])
-    finally:
-        stop_server(lone.process)
 
 
 @pytest.fixture
@@ -121,7 +110,7 @@ def test_the_master_that_a_sentinel_names_is_used_and_its_successor_found(
         assert copy.dbsize() == redis.dbsize() > 0
     watched.kill_primary()
     assert {caller.record(body()).status_code for _ in range(10)} == {201}
-    wait_until(lambda: has_quota(caller), HEALED_WITHIN_S)
+    wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
     assert_reconciled(app, [caller])
 
 
@@ -142,16 +131,14 @@ def keys_of(node: RedisNode) -> list[str]:
         return list(redis.keys("*"))
 
 
-def has_quota(caller: Caller) -> bool:
+def is_charged(caller: Caller) -> bool:
+    """Whether a turn that is recorded now is charged."""
     answer = caller.record(body())
     assert answer.status_code == 201
-    return "X-Quota-Turns-Used" in answer.headers
+    return has_quota(answer)
 
 
 def assert_reconciled(app: Flask, callers: list[Caller]) -> None:
-    with app.app_context():
-        reconciler = provided(Reconciler)
-        done = reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
-    assert len(done) == len(callers)
+    assert len(reconcile(app)) == len(callers)
     for caller in callers:
         assert caller.counters()["turns_used"] == caller.rows_count()

@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from tests.callers import hire, reconcile, wire
-from tests.faults.ill_stores import Site, running_site
-from tests.faults.kit.load import (
-    NO_ANSWER,
-    THREADS_COUNT,
-    Load,
-    Producers,
-    over,
-    percentile_ms,
-)
+from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
+from tests.faults.kit.producers import Producers
+from tests.faults.kit.site import Site, running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, wait_until
 from tests.turns import Body, stateful
@@ -58,13 +52,12 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
     """Kill so many workers while producers record; all must be stored, once and whole."""
     chance = random.Random(kills_count)  # noqa: S311 (no secret)
     service, caller = site.service, hire(site.app)
-    numbers = iter(range(10**6))
 
-    def make() -> Body:
-        return stateful(f"rel_{next(numbers) % RELATIONSHIPS_COUNT}")
+    def make(number: int) -> Body:
+        return stateful(f"rel_{number % RELATIONSHIPS_COUNT}")
 
     with wire(service, caller) as client:
-        producers = Producers(over(client), make)
+        producers = Producers(client.request, make)
         with Load(producers, PER_SECOND) as load:
             load.last(1)
             respawns_s: list[float] = []

@@ -10,14 +10,13 @@ from threading import Event
 from urllib.parse import urlsplit
 
 from flask import Flask
-from redis import Redis
-from redis.exceptions import RedisError
 
-from app.backends.bundled import running_mongod, running_redis
+from app.backends.bundled import running_mongod
 from tests.callers import app_on
-from tests.faults.ill_stores import IMPATIENT
 from tests.faults.kit.processes import MortalServer, frozen, mortal
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
+from tests.faults.kit.redis_node import RedisNode, running_redis_node
+from tests.faults.kit.site import IMPATIENT
 from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, environ_for, running_service, wait_until
 
@@ -38,10 +37,9 @@ class House:
     service: RunningService
     app: Flask
     mongod: MortalServer
-    redis: MortalServer
+    redis: RedisNode
     mongodb_proxy: Proxy
     redis_proxy: Proxy
-    redis_url: str
     chance: random.Random
     happened: Counter[str] = field(default_factory=Counter)
 
@@ -70,27 +68,26 @@ class House:
             pause.wait(self.chance.uniform(SHORTEST_S, LONGEST_S))
 
     def freeze_redis(self, endure: Callable[[], object]) -> None:
-        with frozen(self.redis.process.pid):
+        with frozen(self.redis.process_id):
             endure()
 
     def kill_redis(self, endure: Callable[[], object]) -> None:
         """It comes back empty."""
-        self.redis.kill()
+        self.redis.server.kill()
         endure()
         self.redis.restart()
-        wait_until(lambda: self.tell_redis("PING"), 30)
 
     def empty_redis(self, endure: Callable[[], object]) -> None:
-        self.tell_redis("FLUSHALL")
+        self.redis.ask("FLUSHALL")
 
     def forget_scripts(self, endure: Callable[[], object]) -> None:
-        self.tell_redis("SCRIPT FLUSH")
+        self.redis.ask("SCRIPT FLUSH")
 
     def fill_redis(self, endure: Callable[[], object]) -> None:
         """It is out of memory and refuses to write."""
-        self.tell_redis("CONFIG SET", "maxmemory", "1")
+        self.redis.ask("CONFIG SET", "maxmemory", "1")
         endure()
-        self.tell_redis("CONFIG SET", "maxmemory", "0")
+        self.redis.ask("CONFIG SET", "maxmemory", "0")
 
     def break_redis_replies(self, endure: Callable[[], object]) -> None:
         self._break(self.redis_proxy, endure)
@@ -111,15 +108,6 @@ class House:
         kill_worker(self.chance.choice(sorted(worker_ids(self.service))))
         wait_until(lambda: len(worker_ids(self.service)) == WORKERS_COUNT, 30)
 
-    def tell_redis(self, *words: str) -> bool:
-        """Tell it past the proxy; whether it has answered."""
-        with Redis.from_url(self.redis_url, socket_timeout=10) as client:
-            try:
-                client.execute_command(*words)
-            except RedisError:
-                return False
-        return True
-
     def _break(self, proxy: Proxy, endure: Callable[[], object]) -> None:
         fault, amount = self.chance.choice(BROKEN)
         proxy.set(fault, amount, every=self.chance.choice((1, 2, 5, 20)))
@@ -132,7 +120,7 @@ def running_house(folder: Path, seed: int) -> Iterator[House]:
     """Everything runs and is well; it ends with the block."""
     with ExitStack() as stack:
         mongod = stack.enter_context(running_mongod(folder / "mongod"))
-        redis = stack.enter_context(running_redis(folder / "redis", is_ephemeral=True))
+        redis = stack.enter_context(running_redis_node(folder / "redis"))
         proxies = [stack.enter_context(_before(server.url)) for server in (mongod, redis)]
         uris = [
             server.url.replace(f":{urlsplit(server.url).port}", f":{proxy.port}")
@@ -150,9 +138,8 @@ def running_house(folder: Path, seed: int) -> Iterator[House]:
             service,
             app,
             stack.enter_context(mortal(mongod)),
-            stack.enter_context(mortal(redis)),
+            redis,
             *proxies,
-            redis_url=redis.url,
             chance=random.Random(seed),  # noqa: S311 (no secret)
         )
 

@@ -4,63 +4,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from app.backends.bundled import find_redis_server
 from app.backends.children import free_port
 from tests.faults.kit.processes import MortalServer
+from tests.faults.kit.redis_node import READY_WITHIN_S, RedisNode
 from tests.servers import wait_until
 
 SLOTS_COUNT = 16_384
 PRIMARIES_COUNT = 3
 # After which the others take a node for dead.
 NODE_TIMEOUT_MS = 1_000
-READY_WITHIN_S = 30
 START_TRIES = 5
 SERVICE = "turnledger"
-
-
-@dataclass(frozen=True, slots=True)
-class RedisNode:
-    """One server, whatever it belongs to."""
-
-    server: MortalServer
-    port: int
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    @contextmanager
-    def client(self) -> Iterator[Redis]:
-        """Speaks to it alone, and asks once."""
-        once = Retry(NoBackoff(), 0)
-        with Redis(
-            port=self.port, socket_timeout=1, retry=once, protocol=2, decode_responses=True
-        ) as client:
-            yield client
-
-    def ask(self, *words: str | int) -> Any:
-        """Its answer to a command. RedisError if it does not answer within a second."""
-        with self.client() as client:
-            return client.execute_command(*words)
-
-    def answers(self, *words: str | int) -> Any:
-        """The same, None if it does not answer."""
-        try:
-            return self.ask(*words)
-        except RedisError:
-            return None
-
-    def is_primary(self) -> bool:
-        """Whether it says so itself; a dead one says nothing."""
-        return (self.answers("ROLE") or [""])[0] == "master"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +66,7 @@ def running_cluster(folder: Path, *, replicas_count: int = 3) -> Iterator[Cluste
     """Three primaries and `replicas_count` replicas, one for each of the first primaries."""
     with ExitStack() as stack:
         nodes = [
-            stack.enter_context(_node(folder / f"node_{number}", is_clustered=True))
+            stack.enter_context(running_node(folder / f"node_{number}", is_clustered=True))
             for number in range(PRIMARIES_COUNT + replicas_count)
         ]
         cluster = Cluster(nodes)
@@ -199,16 +157,16 @@ _WHO = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
 def running_sentinels(folder: Path, *, sentinels_count: int = 3) -> Iterator[Watched]:
     """A primary with a replica, watched by sentinels."""
     with ExitStack() as stack:
-        primary = stack.enter_context(_node(folder / "primary"))
+        primary = stack.enter_context(running_node(folder / "primary"))
         following = ("--replicaof", "127.0.0.1", str(primary.port))
-        replica = stack.enter_context(_node(folder / "replica", *following))
+        replica = stack.enter_context(running_node(folder / "replica", *following))
         lines = [
             f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} {sentinels_count // 2 + 1}",
             f"sentinel down-after-milliseconds {SERVICE} {NODE_TIMEOUT_MS}",
             f"sentinel failover-timeout {SERVICE} 5000",
         ]
         sentinels = [
-            stack.enter_context(_node(folder / f"sentinel_{number}", sentinel=lines))
+            stack.enter_context(running_node(folder / f"sentinel_{number}", sentinel=lines))
             for number in range(sentinels_count)
         ]
         watched = Watched([primary, replica], sentinels)
@@ -217,7 +175,7 @@ def running_sentinels(folder: Path, *, sentinels_count: int = 3) -> Iterator[Wat
 
 
 @contextmanager
-def _node(
+def running_node(
     folder: Path, *options: str, is_clustered: bool = False, sentinel: Sequence[str] = ()
 ) -> Iterator[RedisNode]:
     """One server with nothing on disk but its log and its own configuration."""

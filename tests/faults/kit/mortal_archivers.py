@@ -15,7 +15,7 @@ from app.interactions.store import InteractionStore
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore
 from tests.contract.usage.ledger import Books
-from tests.faults.archiver import connect
+from tests.faults.kit.archiver_program import connect
 from tests.servers import ROOT, wait_until
 
 
@@ -56,7 +56,7 @@ class Archivers:
         assert set(ended) <= {None, -SIGKILL}, "an archiver gave up"
 
     def _start(self) -> Popen[bytes]:
-        command = [sys.executable, "-m", "tests.faults.archiver", self._uri]
+        command = [sys.executable, "-m", "tests.faults.kit.archiver_program", self._uri]
         return spawn(command, output=DEVNULL, folder=ROOT)
 
     def _fences(self) -> int:

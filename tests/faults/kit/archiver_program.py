@@ -1,4 +1,4 @@
-"""An archiver that never rests, to be killed: `python -m tests.faults.archiver URI`."""
+"""An archiver that never rests, to be killed: `python -m tests.faults.kit.archiver_program URI`."""
 
 import sys
 

@@ -1,0 +1,221 @@
+"""Producers that know no surrender: they tell a turn again until they know its fate."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from threading import Event, Lock
+from typing import Any
+
+from app.http.instants import format_ms
+from app.interactions.ids import find_ulid, instant_ms
+from tests.callers import LIST, TURNS, Caller
+from tests.faults.kit.load import NO_ANSWER, Send, Shot, shoot
+from tests.turns import Body, body
+
+RETRY_AFTER_S = 0.05
+# After which a producer gives up, and with it the test.
+KNOWN_WITHIN_S = 60
+# As short as a reservation may be.
+SHORTEST_HOLD_S = 10
+# So many turns are run while others are asked for: reservations live through what happens.
+RUNNING_COUNT = 12
+_ASKED = ("turn_id", "mode", "personality_id", "user_id", "relationship_id")
+
+
+class Fate(Enum):
+    """What a producer does with a turn."""
+
+    RECORDED = auto()  # afterwards, in one go
+    COMPLETED = auto()  # reserved, run and completed
+    CANCELLED = auto()  # reserved and given back
+    LEFT = auto()  # reserved, and nothing more
+
+
+# Every third turn is reserved and completed, some are cancelled, a few are left to lapse.
+MIXED = (
+    *(Fate.COMPLETED, Fate.RECORDED, Fate.RECORDED),
+    *(Fate.COMPLETED, Fate.RECORDED, Fate.CANCELLED),
+    *(Fate.COMPLETED, Fate.RECORDED, Fate.CANCELLED),
+    *(Fate.COMPLETED, Fate.RECORDED, Fate.LEFT),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A reservation as it was answered, and the turn that it is for."""
+
+    told: Body
+    fate: Fate
+    shot: Shot
+    interaction_id: str
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A turn that was told until it was stored: the answer, its item, its reservation if any."""
+
+    told: Body
+    shot: Shot
+    item: dict[str, Any]
+    granted: Granted | None = None
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether it was let through, now or when it was asked for, without asking for quota."""
+        return self.shot.is_degraded or (self.granted is not None and not self.granted.is_held)
+
+    @property
+    def began_at_s(self) -> float:
+        """When it was first heard of (monotonic)."""
+        return (self.granted.shot if self.granted else self.shot).due_at_s
+
+
+class Producers:
+    """Tell turns, the fates in turn, each again and again until its fate is known.
+
+    `make` gets the number of the turn. A reserved turn is settled some turns later; what is still
+    `running` at the end by `settle_running`.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        make: Callable[[int], Body] = lambda _: body(),
+        fates: Sequence[Fate] = (Fate.RECORDED,),
+        *,
+        hold_s: int = SHORTEST_HOLD_S,
+    ) -> None:
+        self.shots: list[Shot] = []
+        self.accepted: list[Accepted] = []
+        self.refused: list[Shot] = []
+        self.running: deque[Granted] = deque()
+        self.cancelled: list[Granted] = []
+        self.left: deque[Granted] = deque()
+        self.send, self.make, self.fates, self.hold_s = send, make, fates, hold_s
+        self._lock, self._pause = Lock(), Event()
+
+    def __call__(self, number: int) -> None:
+        """Tell one turn, or ask for it and settle one that was asked for before."""
+        fate, told = self.fates[number % len(self.fates)], self.make(number)
+        if fate is Fate.RECORDED:
+            self._record(told)
+        elif granted := self._reserve(told, fate):
+            (self.left if fate is Fate.LEFT else self.running).append(granted)
+        if granted := self._find_run():
+            self._settle(granted)
+
+    def settle_running(self) -> None:
+        """Complete or cancel what is still run."""
+        while self.running:
+            self._settle(self.running.popleft())
+
+    def complete_left(self, count: int) -> None:
+        """Complete the eldest of those that were left, after all."""
+        for _ in range(count):
+            self._complete(self.left.popleft())
+
+    def statuses(self) -> dict[int, int]:
+        """How often each status came, 0 for no answer."""
+        return dict(sorted(Counter(shot.status for shot in self.shots).items()))
+
+    def outcome(self) -> dict[str, int]:
+        """How many turns had which fate."""
+        recorded_count = [each.granted for each in self.accepted].count(None)
+        return {
+            "recorded": recorded_count,
+            "completed": len(self.accepted) - recorded_count,
+            "cancelled": len(self.cancelled),
+            "left": len(self.left),
+            "refused": len(self.refused),
+        }
+
+    def broken(self) -> list[Shot]:
+        """Those that no answer came to."""
+        return [shot for shot in list(self.shots) if shot.status == NO_ANSWER]
+
+    def assert_all_are_stored_once(self, caller: Caller) -> None:
+        """Every accepted turn is in the ledger as it was told, and there is nothing else."""
+        assert not self.running
+        stored = {item["interaction_id"]: item for item in caller.walk()}
+        told = {accepted.item["interaction_id"]: accepted for accepted in self.accepted}
+        assert stored.keys() == told.keys()
+        assert caller.rows_count() == len(self.accepted) == len(told)
+        for name, accepted in told.items():
+            assert stored[name] == accepted.item
+            assert stored[name]["created_at"] == _created_at(accepted)
+            sent = accepted.told
+            assert all(
+                stored[name][field] == sent[field] for field in sent if field in stored[name]
+            )
+
+    def _record(self, told: Body) -> None:
+        shot, item = self._known("POST", LIST, told, {200, 201, 429})
+        if shot.status == 429:
+            self._refuse(shot, item)
+        else:
+            self.accepted.append(Accepted(told, shot, item))
+
+    def _reserve(self, told: Body, fate: Fate) -> Granted | None:
+        """A place for the turn, None if the quota has none."""
+        asked = {name: told[name] for name in _ASKED if name in told}
+        wanted = asked | {"hold_seconds": self.hold_s}
+        shot, item = self._known("POST", TURNS, wanted, {200, 201, 429})
+        if shot.status == 429:
+            self._refuse(shot, item)
+            return None
+        assert item["expires_at"] == format_ms(_instant_ms(item) + 1_000 * self.hold_s)
+        trace = {name: value for name, value in told.items() if name != "occurred_at"}
+        return Granted(trace, fate, shot, item["interaction_id"], item["quota"] is not None)
+
+    def _refuse(self, shot: Shot, item: Any) -> None:
+        assert item["error"]["code"] == "quota_exhausted", item
+        self.refused.append(shot)
+
+    def _find_run(self) -> Granted | None:
+        """The eldest of those that are run, if enough others are."""
+        with self._lock:
+            return self.running.popleft() if len(self.running) > RUNNING_COUNT else None
+
+    def _settle(self, granted: Granted) -> None:
+        if granted.fate is Fate.COMPLETED:
+            self._complete(granted)
+        else:
+            self._known("DELETE", f"{TURNS}/{granted.interaction_id}", None, {204})
+            self.cancelled.append(granted)
+
+    def _complete(self, granted: Granted) -> None:
+        path = f"{TURNS}/{granted.interaction_id}"
+        shot, item = self._known("PUT", path, granted.told, {200, 201})
+        assert item["interaction_id"] == granted.interaction_id
+        self.accepted.append(Accepted(granted.told, shot, item, granted))
+
+    def _known(
+        self, method: str, path: str, told: Body | None, answers: set[int]
+    ) -> tuple[Shot, Any]:
+        """Ask again and again until one of these answers comes; AssertionError at another one."""
+        deadline, statuses = time.monotonic() + KNOWN_WITHIN_S, []
+        while True:
+            shot, item = shoot(lambda: self.send(method, path, json=told))
+            self.shots.append(shot)
+            statuses.append(shot.status)
+            if shot.status in answers:
+                return shot, item
+            assert shot.status in (NO_ANSWER, 503), (method, shot, item)
+            assert time.monotonic() < deadline, f"not known in {KNOWN_WITHIN_S} s: {statuses}"
+            self._pause.wait(RETRY_AFTER_S)
+
+
+def _created_at(accepted: Accepted) -> str:
+    """The instant that the turn must have: its producer's, or that of its reservation."""
+    if accepted.granted is None:
+        return str(accepted.told["occurred_at"])
+    return format_ms(_instant_ms(accepted.item))
+
+
+def _instant_ms(item: dict[str, Any]) -> int:
+    ulid = find_ulid(item["interaction_id"])
+    assert ulid is not None
+    return instant_ms(ulid)

@@ -1,0 +1,68 @@
+"""What a customer sends who records and reads, and what came of each request."""
+
+import math
+from dataclasses import dataclass
+
+import httpx
+
+from tests.callers import LIST, Caller
+from tests.faults.kit.load import Load, Shot, shoot
+from tests.turns import Body, body
+
+THREADS_COUNT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Shot):
+    """A request of the traffic, and what was told with it."""
+
+    method: str = ""
+    told: Body | None = None
+    interaction_id: str = ""
+
+
+class Traffic(Load):
+    """Alternately lists turns and records one, `per_second` requests in all.
+
+    Each is timed since it was due, so that who comes late because others wait counts as slow.
+    """
+
+    def __init__(self, base_url: str, caller: Caller, per_second: float) -> None:
+        super().__init__(self._ask, per_second, threads_count=THREADS_COUNT)
+        self.sent: list[Sent] = []
+        limits = httpx.Limits(max_connections=THREADS_COUNT)
+        self._client = httpx.Client(
+            base_url=base_url, headers=caller.headers, limits=limits, timeout=30
+        )
+
+    def __enter__(self) -> "Traffic":
+        super().__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        try:
+            super().__exit__(*failure)
+        finally:
+            self._client.close()
+
+    def between(self, from_s: float, to_s: float = math.inf) -> list[Sent]:
+        """What was due within that time and has been answered."""
+        return [each for each in list(self.sent) if from_s <= each.due_at_s < to_s]
+
+    def has_charged(self, from_s: float = 0.0) -> bool:
+        """Whether a turn that was due since then has been charged."""
+        return any(each.status == 201 and not each.is_degraded for each in self.between(from_s))
+
+    def _ask(self, number: int) -> None:
+        method = ("GET", "POST")[number % 2]
+        told = body() if method == "POST" else None
+        shot, item = shoot(
+            lambda: self._client.request(method, LIST, json=told), self.due_at_s(number)
+        )
+        name = item.get("interaction_id", "") if item else ""
+        self.sent.append(
+            Sent(
+                *(shot.due_at_s, shot.status, shot.latency_ms, shot.error, shot.headers),
+                *(method, told, name),
+            )
+        )

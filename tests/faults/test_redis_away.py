@@ -1,0 +1,181 @@
+"""Redis is frozen or killed under load: no answer fails, few are late, and the counters are right.
+
+A killed one comes back empty. What that does to the quota is in `test_redis_empty.py`.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.callers import Caller, hire, reconcile
+from tests.faults.kit.load import percentile_ms
+from tests.faults.kit.processes import frozen
+from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.traffic import Sent, Traffic
+from tests.servers import OPERATOR_TOKEN, wait_until
+
+PER_SECOND = 50
+CALM_S = 3.0
+OPEN_S = 2.0
+LONG_ILLNESS_S = 10.0
+# Bounds of the long form, which runs alone.
+BACK_WITHIN_S = 3.0
+ADDED_BEFORE_OPEN_MS = 120
+ADDED_AFTER_OPEN_MS = 5
+# Every worker has seen five failures by then.
+OPEN_WITHIN_S = 1.0
+# Tells a hang, on whatever machine.
+HEALED_WITHIN_S = 60
+GIVEN_UP_WITHIN_S = 20
+# One a second, and the test's own connections.
+MOST_PROBES = 20
+# What an empty Redis is sent beside the requests: scripts that it does not know, and the seeding.
+MOST_SCRIPTS_TO_SEED = 20
+GOOD = {("GET", 200), ("POST", 201)}
+
+Illness = Callable[[Site], AbstractContextManager[None]]
+
+
+def frozen_redis(site: Site) -> AbstractContextManager[None]:
+    return frozen(site.redis.process_id)
+
+
+@contextmanager
+def killed_redis(site: Site) -> Iterator[None]:
+    """It comes back empty."""
+    site.redis.server.kill()
+    yield
+    site.redis.restart()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with running_site(tmp_path, **PATIENT) as running:
+        yield running
+
+
+@pytest.fixture
+def small_site(tmp_path: Path) -> Iterator[Site]:
+    """One worker, so that one breaker is all there is."""
+    with running_site(tmp_path, workers_count=1, **PATIENT) as running:
+        yield running
+
+
+def test_a_frozen_redis_is_given_up_and_costs_nobody_an_answer(
+    small_site: Site, tell_figures: Callable[..., None]
+) -> None:
+    site, caller = small_site, hire(small_site.app)
+    with Traffic(site.service.base_url, caller, PER_SECOND) as load:
+        wait_until(load.has_charged, HEALED_WITHIN_S)
+        load.last(1)  # seeding
+        counted_from_s = time.monotonic()
+        scripts_before, connections_before = site.scripts_count(), site.connections_count()
+        with frozen_redis(site):
+            wait_until(lambda: site.given_up_count("redis"), GIVEN_UP_WITHIN_S)
+            open_s = load.last(OPEN_S)
+        wait_until(lambda: load.has_charged(open_s[1]), HEALED_WITHIN_S)
+    spared = [each for each in load.between(*open_s) if each.answered_at_s < open_s[1]]
+    asking = [each for each in load.sent if each.answered_at_s >= counted_from_s]
+    scripts = site.scripts_count() - scripts_before
+    connections = site.connections_count() - connections_before
+    tell_figures(
+        requests=len(asking), while_open=len(spared), scripts=scripts, connections=connections
+    )
+    assert answers(load.sent) == GOOD
+    assert answers(spared) == GOOD
+    assert all(each.is_degraded for each in spared if each.method == "POST")
+    # Redis has run each script that it was sent, those that came while it was frozen too.
+    assert scripts <= len(asking) - len(spared)
+    # Who asks a frozen Redis connects anew; while it is left in peace only probes do.
+    assert connections <= 2 * (len(asking) - len(spared)) + MOST_PROBES
+    assert degraded_count(site) >= len([each for each in load.sent if each.is_degraded])
+    assert_counters_are_right(site, caller, load)
+
+
+def test_a_killed_redis_costs_nobody_an_answer_and_is_filled_again(
+    site: Site, tell_figures: Callable[..., None]
+) -> None:
+    caller = hire(site.app)
+    with Traffic(site.service.base_url, caller, PER_SECOND) as load:
+        wait_until(load.has_charged, HEALED_WITHIN_S)
+        gone_s = time.monotonic()
+        with killed_redis(site):
+            wait_until(
+                lambda: any(each.is_degraded for each in load.between(gone_s)), HEALED_WITHIN_S
+            )
+            load.last(1)
+        back_s = time.monotonic()
+        wait_until(lambda: load.has_charged(back_s), HEALED_WITHIN_S)
+        load.last(1)
+    since_back = [each for each in load.sent if each.answered_at_s >= back_s]
+    degraded, scripts = [each for each in load.sent if each.is_degraded], site.scripts_count()
+    tell_figures(
+        requests=len(load.sent), degraded=len(degraded), back=len(since_back), scripts=scripts
+    )
+    assert answers(load.sent) == GOOD
+    assert scripts <= len(since_back) + MOST_SCRIPTS_TO_SEED
+    assert_counters_are_right(site, caller, load)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("make_ill", [frozen_redis, killed_redis])
+def test_an_ill_redis_costs_a_few_requests_one_time_out(
+    site: Site, make_ill: Illness, tell_figures: Callable[..., None]
+) -> None:
+    caller = hire(site.app)
+    with Traffic(site.service.base_url, caller, PER_SECOND) as load:
+        load.last(1)  # connections, caches, seeding
+        calm = load.last(CALM_S)
+        with make_ill(site):
+            ill = load.last(LONG_ILLNESS_S)
+        back = load.last(BACK_WITHIN_S + 1)
+    before = load.between(*calm)
+    opening = load.between(ill[0], ill[0] + OPEN_WITHIN_S)
+    opened = load.between(ill[0] + OPEN_WITHIN_S, ill[1])
+    well = load.between(back[0] + BACK_WITHIN_S, back[1])
+    told = {"calm": before, "opening": opening, "open": opened, "back": well}
+    scripts = site.scripts_count()
+    tell_figures(
+        scripts=scripts,
+        **{f"p99_{name}_ms": percentile_ms(sent, 99) for name, sent in told.items()},
+    )
+    assert answers(load.sent) == GOOD
+    assert all(each.is_degraded for each in opened if each.method == "POST")
+    assert not any(each.is_degraded for each in well)
+    usual_ms = max(percentile_ms(before, 99), percentile_ms(well, 99))
+    assert percentile_ms(opening, 99) <= usual_ms + ADDED_BEFORE_OPEN_MS
+    assert percentile_ms(opened, 99) <= usual_ms + ADDED_AFTER_OPEN_MS
+    assert scripts <= len(load.sent) - len(opened) + MOST_SCRIPTS_TO_SEED
+    assert_counters_are_right(site, caller, load)
+
+
+def test_scripts_and_counters_lost_in_mid_load_are_loaded_anew(site: Site) -> None:
+    caller = hire(site.app)
+    with Traffic(site.service.base_url, caller, PER_SECOND) as load, site.redis.client() as redis:
+        for wipe in (redis.script_flush, redis.flushall) * 3:
+            load.last(0.3)
+            wipe()
+        load.last(0.5)
+    assert answers(load.sent) == GOOD
+    assert_counters_are_right(site, caller, load)
+
+
+def answers(sent: list[Sent]) -> set[tuple[str, int]]:
+    return {(each.method, each.status) for each in sent}
+
+
+def assert_counters_are_right(site: Site, caller: Caller, load: Traffic) -> None:
+    reconcile(site.app)
+    acknowledged = len([each for each in load.sent if each.status == 201])
+    assert caller.counters()["turns_used"] == caller.rows_count() == acknowledged
+
+
+def degraded_count(site: Site) -> float:
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    text = httpx.get(f"{site.service.base_url}/metrics", headers=headers).text
+    told = [line.split()[-1] for line in text.splitlines() if 'outcome="degraded"' in line]
+    return sum(map(float, told))
