@@ -1,48 +1,34 @@
 """Archivers die by kill -9 while turns arrive and expired ones are deleted: the books balance."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
 from tests.contract.usage.ledger import Books
+from tests.faults.kit.load import Load
 from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
 from tests.turns import DAY_MS, at, now_ms
 
 # Days whose turns expire the moment they are stamped, and the present one.
 AGES_DAYS = (0, 182, 183, 190)
 ROWS_PER_INSERT = 10
+INSERTS_PER_SECOND = 80
 
 
-@contextmanager
-def arriving(books: Books) -> Iterator[None]:
+def arriving(books: Books) -> Load:
     """Turns keep arriving, today's and imported ones, as long as the block runs."""
-    end = Event()
-    faults: list[BaseException] = []
+    chance = random.Random(1)  # noqa: S311 (no secret)
 
-    def tell() -> None:
-        chance = random.Random(1)  # noqa: S311 (no secret)
-        try:
-            while not end.wait(0.01):
-                base = now_ms()
-                books.tell(
-                    at(base - chance.choice(AGES_DAYS) * DAY_MS, latency_ms=chance.randrange(9_999))
-                    for _ in range(ROWS_PER_INSERT)
-                )
-        except BaseException as fault:
-            faults.append(fault)
-            raise
+    def tell(_: int) -> None:
+        base = now_ms()
+        books.tell(
+            at(base - chance.choice(AGES_DAYS) * DAY_MS, latency_ms=chance.randrange(9_999))
+            for _ in range(ROWS_PER_INSERT)
+        )
 
-    teller = Thread(target=tell)
-    teller.start()
-    try:
-        yield
-    finally:
-        end.set()
-        teller.join()
-    assert faults == []
+    return Load(tell, INSERTS_PER_SECOND, threads_count=1)
 
 
 def let_die(uri: str, kills_count: int, tell_figures: Callable[..., None]) -> Books:

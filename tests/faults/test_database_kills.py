@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any
 
 import pytest
@@ -18,56 +18,44 @@ from app.backends import OUTAGES
 from app.backends.bundled import running_mongod
 from tests.callers import Caller, app_on, hire
 from tests.contract.usage.ledger import Books
+from tests.faults.kit.load import Load
 from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
 from tests.faults.kit.processes import MortalServer, mortal
+from tests.faults.kit.producers import KNOWN_WITHIN_S, RETRY_AFTER_S
 from tests.servers import wait_until
 from tests.turns import DAY_MS, Body, at, now_ms, row
 
 # Days whose turns expire the moment they are stamped.
 OLD_DAYS = (182, 183, 190)
 IMPORTED_AT_ONCE = 10
-RETRY_AFTER_S = 0.05
+# Of each producer, if the stores keep pace.
+BATCHES_PER_SECOND = 100
 HEALED_WITHIN_S = 60
 PATIENCE_MS = 500
 Row = dict[str, Any]
 
 
-class Producer:
+class BatchProducer(Load):
     """Tells one batch of turns after another, each again and again until its fate is known."""
 
     def __init__(
         self, make: Callable[[], list[Body]], tell: Callable[[list[Body]], bool], account: str
     ) -> None:
+        super().__init__(self._work, BATCHES_PER_SECOND, threads_count=1)
         self.accepted: list[Row] = []
         self.tries_in_vain_count = 0
         self.is_settled = Lock()
-        self.faults: list[BaseException] = []
         self._make, self._tell, self._account = make, tell, account
-        self._end = Event()
-        self._thread = Thread(target=self._work)
+        self._pause = Event()
 
-    def __enter__(self) -> "Producer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            while not self._end.wait(0.005):
-                with self.is_settled:
-                    self._settle(self._make())
-        except BaseException as fault:
-            self.faults.append(fault)
-            raise
-
-    def _settle(self, bodies: list[Body]) -> None:
-        while not self._tell(bodies):
-            self.tries_in_vain_count += 1
-            assert not self._end.wait(RETRY_AFTER_S), "the test ended before the turn was told"
-        self.accepted += [row(self._account, body) for body in bodies]
+    def _work(self, _: int) -> None:
+        with self.is_settled:
+            bodies, deadline = self._make(), time.monotonic() + KNOWN_WITHIN_S
+            while not self._tell(bodies):
+                self.tries_in_vain_count += 1
+                assert time.monotonic() < deadline, "the turns were not stored in time"
+                self._pause.wait(RETRY_AFTER_S)
+            self.accepted += [row(self._account, body) for body in bodies]
 
 
 def recorded(caller: Caller, bodies: list[Body]) -> bool:
@@ -86,7 +74,7 @@ def imported(caller: Caller, bodies: list[Body]) -> bool:
     return True
 
 
-def producers_of(caller: Caller) -> tuple[Producer, Producer]:
+def producers_of(caller: Caller) -> tuple[BatchProducer, BatchProducer]:
     """One who records present turns, and one who imports turns that expire at once."""
     chance = random.Random(1)  # noqa: S311 (no secret)
 
@@ -95,19 +83,19 @@ def producers_of(caller: Caller) -> tuple[Producer, Producer]:
         return [at(day_ms, latency_ms=chance.randrange(9_999)) for _ in range(IMPORTED_AT_ONCE)]
 
     return (
-        Producer(lambda: [at(now_ms())], lambda told: recorded(caller, told), caller.account),
-        Producer(old, lambda told: imported(caller, told), caller.account),
+        BatchProducer(lambda: [at(now_ms())], lambda told: recorded(caller, told), caller.account),
+        BatchProducer(old, lambda told: imported(caller, told), caller.account),
     )
 
 
 @contextmanager
-def paused(producers: Sequence[Producer], books: Books) -> Iterator[None]:
+def paused(producers: Sequence[BatchProducer], books: Books) -> Iterator[None]:
     """Nobody tells anything within the block, and the fate of all that was told is known."""
     with ExitStack() as stack:
         for producer in producers:
             assert producer.is_settled.acquire(timeout=HEALED_WITHIN_S)
             stack.callback(producer.is_settled.release)
-            assert producer.faults == []
+            producer.require_no_fault()
         books.rows = [row for producer in producers for row in producer.accepted]
         yield
 
@@ -118,7 +106,7 @@ def deleted_count(database: Database[Row]) -> int:
     return count
 
 
-def kill(server: MortalServer, impatient: Producer) -> None:
+def kill(server: MortalServer, impatient: BatchProducer) -> None:
     """Kill the database, and start it again when `impatient` has been told that it is gone.
 
     The monitor that deletes waits for `let_expire`.

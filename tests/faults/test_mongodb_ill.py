@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from statistics import median
 
 import httpx
 import pytest
@@ -30,8 +29,8 @@ HEALED_WITHIN_S = 60
 SPARED_COUNT = 8
 # The driver looks for a server for half a second at least: who waits for MongoDB takes longer.
 NEVER_MS = 450
-# Bounds of the long form, which runs alone: MONGODB_TIMEOUT_MS and a bit, and the usual answer.
-TOLD_WITHIN_S = 2.0 + 1.0
+# Bounds of the long form, which runs alone.
+TOLD_WITHIN_S = 2.0
 AT_ONCE_MS = 50
 BACK_WITHIN_S = 4.0
 OPEN_ROUTES = ("/v1/billing/plans", "/openapi.json", "/docs/errors", "/healthz")
@@ -100,8 +99,7 @@ def test_who_needs_mongodb_is_told_in_time_then_at_once(
     assert statuses(load.between(*opened)) == {503}
     assert max(waits) <= TOLD_WITHIN_S
     assert any(each.latency_ms > AT_ONCE_MS for each in load.between(*opening))
-    assert median(each.latency_ms for each in load.between(*opened)) <= AT_ONCE_MS
-    assert open_ms < NEVER_MS
+    assert open_ms <= AT_ONCE_MS
     assert statuses(load.between(back[0] + BACK_WITHIN_S, back[1])) == {200, 201}
     assert_nothing_is_lost_or_doubled(site, caller, load)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,11 @@ PER_SECOND = 50
 # As in production.
 TIMEOUT_MS = 2_000
 HEALED_WITHIN_S = 60
+# A bound of the long form, which runs alone.
+TOLD_WITHIN_MS = 2_000
 
 
-def assert_nothing_is_lost_after(
-    folder: Path, redis_url: str, kills_count: int
-) -> dict[str, object]:
+def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int) -> dict[str, Any]:
     """Kill the primary so many times while producers record; all must be stored, once."""
     with (
         running_replica_set(folder) as replica_set,
@@ -42,12 +43,14 @@ def assert_nothing_is_lost_after(
         assert caller.counters()["turns_used"] == len(producers.accepted)
     answered = sorted(shot.answered_at_s for shot in producers.shots)
     told = [accepted.shot.status for accepted in producers.accepted]
+    refused = [shot for shot in producers.shots if shot.status == 503]
     return {
         "kills": kills_count,
         "statuses": producers.statuses(),
         "found_at_a_retry": told.count(200),
         "p99_ms": percentile_ms(producers.shots, 99),
         "slowest_ms": percentile_ms(producers.shots, 100),
+        "slowest_503_ms": percentile_ms(refused, 100),
         "longest_silence_s": round(max(b - a for a, b in pairwise(answered)), 1),
     }
 
@@ -62,4 +65,6 @@ def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_primary_is_ki
 def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_five_primaries_are_killed(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=5))
+    figures = assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=5)
+    tell_figures(**figures)
+    assert figures["slowest_503_ms"] <= TOLD_WITHIN_MS
