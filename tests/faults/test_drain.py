@@ -70,7 +70,7 @@ class Client:
 def test_nobody_who_looks_loses_a_request(
     site: Site, tmp_path: Path, rounds_count: int, tell_figures: Callable[..., None]
 ) -> None:
-    exits_s = []
+    exits_s, recorded_count = [], 0
     for round_ in range(rounds_count):
         caller, is_drained = hire(site.app), Event()
         with started(site, tmp_path / f"{round_}.log") as service:
@@ -93,7 +93,8 @@ def test_nobody_who_looks_loses_a_request(
                 thread.join(30)
         assert_everything_was_answered(site, caller, clients, before)
         exits_s.append(assert_it_ended(service, began_s))
-    tell_figures(exits_s=exits_s)
+        recorded_count += caller.rows_count()
+    tell_figures(exits_s=exits_s, recorded=recorded_count)
 
 
 def test_who_is_connected_and_silent_holds_nobody_up(

@@ -17,8 +17,8 @@ PER_SECOND = 50
 # As in production.
 TIMEOUT_MS = 2_000
 HEALED_WITHIN_S = 60
-# A bound of the long form, which runs alone.
-TOLD_WITHIN_MS = 2_000
+# A bound of the long form, which runs alone: the deadline of 2 s, and what is left to do after it.
+TOLD_WITHIN_MS = 2_100
 
 
 def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.callers import hire, reconcile, wire
 from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.producers import Producers
-from tests.faults.kit.site import Site, running_site
+from tests.faults.kit.site import PATIENT, Site, running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, wait_until
 from tests.turns import Body, stateful
@@ -87,9 +87,8 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    # A database that stands still for a while is waited for, on a loaded machine too.
-    patient = {"MONGODB_TIMEOUT_MS": "8000"}
-    with running_site(tmp_path, workers_count=WORKERS_COUNT, **patient) as running:
+    # A database that stands still for a while is waited for.
+    with running_site(tmp_path, workers_count=WORKERS_COUNT, **PATIENT) as running:
         yield running
 
 
