@@ -91,7 +91,8 @@ def test_the_printed_command_works_as_it_stands_from_anywhere(served: LocalRun) 
 def test_the_worker_archives_and_reconciles_beside_the_service(served: LocalRun) -> None:
     log = served.folder / "worker.log"
     assert [child for child in served.descendants() if "archive watch" in command_of(child)]
-    assert wait_until(lambda: '"event": "archived"' in log.read_text(), timeout_s=30)
+    for event in ("archived", "quota_reconciled"):
+        assert wait_until(lambda event=event: f'"{event}"' in log.read_text(), timeout_s=60)
 
 
 def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
