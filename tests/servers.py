@@ -84,7 +84,11 @@ class RunningService:
 
 @contextmanager
 def running_service(
-    environ: Mapping[str, str], log: Path, *, workers_count: int = 2
+    environ: Mapping[str, str],
+    log: Path,
+    *,
+    workers_count: int = 2,
+    application: str = "wsgi:app",
 ) -> Iterator[RunningService]:
     """Start gunicorn on a port of its own, yield once `/healthz` answers, end it cleanly.
 
@@ -96,7 +100,7 @@ def running_service(
             process = spawn(
                 [
                     *(sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"),
-                    *("--bind", f"fd://{listener.fileno()}", "wsgi:app"),
+                    *("--bind", f"fd://{listener.fileno()}", application),
                 ],
                 output=output,
                 environ={**environ, "WEB_CONCURRENCY": str(workers_count)},

@@ -18,6 +18,7 @@ from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from tests.bench.pairs import Bar, Result, Sample, Side, alternated
 from tests.bench.processes import cpu_s, rss_mb
+from tests.bench.sizes import Sizes
 from tests.bench.stage import Rows, Stage
 from tests.bench.turns import rows
 from tests.turns import DAY_MS, new_account, now_ms
@@ -31,18 +32,18 @@ SMALL = ("by_status", "personalities", "emotions", "latency_sum_ms", "turns_cons
 TINY = ("turns_consumed",)
 
 
-def run(stage: Stage, turns: int, pairs: int) -> Iterator[Result]:
+def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
     """Load and fold the turns, then ask."""
     account, end_ms = new_account(), now_ms() // DAY_MS * DAY_MS
-    stage.load("aggregates", rows(account, end_ms - DAYS_COUNT * DAY_MS, DAYS_COUNT, turns))
+    stage.load("aggregates", rows(account, end_ms - DAYS_COUNT * DAY_MS, DAYS_COUNT, sizes.turns))
     database = stage.furnished("aggregates")
     Archiver(UsageStore(database)).run()
     stage.rest("aggregates")
-    ours = timed(answering(database, account, end_ms, turns), stage)
+    ours = timed(answering(database, account, end_ms, sizes.turns), stage)
     for fields, bar in ((SMALL, BAR), (TINY, None)):
         theirs = timed(reading(database, account, fields), stage)
         peer = f"180 documents of {2 + len(fields)} fields"
-        yield Result("aggregates", peer, "ms", alternated(ours, theirs, pairs), bar)
+        yield Result("aggregates", peer, "ms", alternated(ours, theirs, sizes.pairs), bar)
     stage.client.drop_database("aggregates")
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from tests.bench.pairs import Bar, Result, Sample, Side
 from tests.bench.processes import cpu_s
+from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
 from tests.bench.turns import rows
 from tests.servers import ROOT
@@ -23,12 +24,12 @@ MEMORY = Bar(floor=MOST_GROWTH_MB, goal=MOST_GROWTH_MB / 2, is_cost=True)
 FLATNESS = Bar(floor=1.5, goal=1.1, is_cost=True)
 
 
-def run(stage: Stage, turns: int, pairs: int) -> Iterator[Result]:
+def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
     """Load the turns of yesterday once, then fold copies of them."""
     first_ms = now_ms() // DAY_MS * DAY_MS - DAY_MS
-    stage.load("folding", rows(new_account(), first_ms, 1, turns))
-    ours, theirs = folding(stage, "archiver", turns), folding(stage, "bare", turns)
-    found = [(ours(), theirs()) for _ in range(pairs)]
+    stage.load("folding", rows(new_account(), first_ms, 1, sizes.turns))
+    ours, theirs = folding(stage, "archiver", sizes.turns), folding(stage, "bare", sizes.turns)
+    found = [(ours(), theirs()) for _ in range(sizes.pairs)]
     yield Result("folding", "bare aggregate + 2 update_many", "turns/s", found, BAR)
     grown = [
         (Sample(ours.beside["grown_mb"] + 1), Sample(ours.beside["grown_mb_quarter"] + 1))

@@ -1,6 +1,7 @@
 """What Linux tells of processes: CPU time and resident memory."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -17,3 +18,37 @@ def rss_mb(process_id: int, *, is_peak: bool = False) -> float:
     name = "VmHWM:" if is_peak else "VmRSS:"
     lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1_024
+
+
+def children(process_id: int) -> list[int]:
+    """The processes that this one started and that still run."""
+    return [
+        int(each)
+        for each in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    ]
+
+
+def family_cpu_s(process_id: int) -> float:
+    """CPU seconds of a process and of its children."""
+    return sum(map(cpu_s, [process_id, *children(process_id)]))
+
+
+def largest_child_mb(process_id: int) -> float:
+    """Megabytes of the largest worker of a server, or of the server if it has none."""
+    return max(map(rss_mb, children(process_id) or [process_id]))
+
+
+def cpu_meter(watched: Mapping[str, int]) -> Callable[[float], dict[str, float]]:
+    """Starts to count; asked later, tells the CPU seconds since then for each 1,000 of so many.
+
+    `watched` are heads of families by name.
+    """
+    before_s = {name: family_cpu_s(process) for name, process in watched.items()}
+
+    def told(count: float) -> dict[str, float]:
+        return {
+            f"cpu_s_{name}": (family_cpu_s(process) - before_s[name]) / count * 1_000
+            for name, process in watched.items()
+        }
+
+    return told

@@ -1,4 +1,4 @@
-"""What cases run on: a real mongod of their own, databases on it, and what is noted of the run."""
+"""What cases run on: a real mongod and a real Redis of their own, and what is noted of the run."""
 
 import os
 import platform
@@ -6,17 +6,18 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
+from redis import Redis
 
-from app.backends.bundled import running_mongod
+from app.backends.bundled import running_mongod, running_redis
 from app.interactions.store import InteractionStore
 from app.usage.store import UsageStore
 
@@ -26,11 +27,22 @@ CHUNK_COUNT = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running mongod, and a client without time-outs that reads and writes as the service."""
+    """Running servers, and a client without time-outs that reads and writes as the service.
+
+    `folder` goes with the servers.
+    """
 
     url: str
     mongod_id: int
     client: MongoClient[dict[str, Any]]
+    redis_url: str
+    redis_id: int
+    folder: Path
+
+    @property
+    def stores(self) -> dict[str, int]:
+        """The servers' processes by name."""
+        return {"redis": self.redis_id, "mongod": self.mongod_id}
 
     def database(self, name: str) -> Rows:
         """A database by name, read as the service reads it."""
@@ -74,20 +86,25 @@ class Stage:
 def standing() -> Iterator[Stage]:
     """Start the servers; they end, and their data goes, with the block."""
     with (
-        TemporaryDirectory(prefix="turnledger-bench-") as folder,
-        running_mongod(Path(folder), is_ephemeral=True) as server,
-        MongoClient[dict[str, Any]](server.url, tz_aware=True, w="majority") as client,
+        TemporaryDirectory(prefix="turnledger-bench-") as name,
+        running_mongod(Path(name) / "mongod", is_ephemeral=True) as mongod,
+        running_redis(Path(name) / "redis", is_ephemeral=True) as redis,
+        MongoClient[dict[str, Any]](mongod.url, tz_aware=True, w="majority") as client,
     ):
-        yield Stage(server.url, server.process.pid, client)
+        ids = mongod.process.pid, redis.process.pid
+        yield Stage(mongod.url, ids[0], client, redis.url, ids[1], Path(name))
 
 
 def notes(stage: Stage) -> dict[str, Any]:
     """Versions and load of the machine, for whoever reads the figures later."""
+    with Redis.from_url(stage.redis_url) as redis:
+        server: Any = redis.info("server")
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
-        "pymongo": pymongo.version,
+        **{name: version(name) for name in ("flask", "gunicorn", "pymongo", "redis")},
         "mongod": stage.client.server_info()["version"],
+        "redis_server": server.get("valkey_version") or server["redis_version"],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "load": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
     }

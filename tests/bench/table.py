@@ -16,10 +16,17 @@ def line(result: Result) -> dict[str, Any]:
         **_bar(result.bar, result.ratio),
         "ours : theirs": f"{result.middle(0):,.1f} : {result.middle(1):,.1f} {result.unit}",
         "more": "  ".join(
-            f"{name} {result.middle(0, name):.1f} : {result.middle(1, name):.1f}"
+            f"{name} {result.middle(0, name):.2f} : {result.middle(1, name):.2f}"
             for name in result.pairs[0][0].beside
+            if name in result.pairs[0][1].beside
         ),
     }
+
+
+def brief(result: Result) -> str:
+    """The same in a few words, for who waits for the whole."""
+    verdict = _bar(result.bar, result.ratio)["verdict"]
+    return f"{result.case} beside {result.peer}: {result.ratio:.2f}, {verdict}"
 
 
 def record(result: Result) -> dict[str, Any]:

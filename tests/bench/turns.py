@@ -1,16 +1,20 @@
 """Rows of an account, as recordings would have left them, made fast enough for a million."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from random import Random
 from typing import Any
 
+from ulid import ULID
+
 from app.cli.demo_history import past_turns
 from app.http import offences
+from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Turn
 from app.interactions.schemas import TurnSchema
 from tests.servers import ID_KEY
-from tests.turns import DAY_MS
+from tests.turns import DAY_MS, now_ms
 
 Row = dict[str, Any]
 # So many different contents are told again and again, each time as another turn.
@@ -43,3 +47,11 @@ def _contents() -> list[Row]:
     for content in contents:
         del content["turn_id"], content["occurred_at"]
     return contents
+
+
+def bodies(count: int) -> Iterator[Row]:
+    """As many recordings of turns that nobody has told yet, occurred just now."""
+    run, occurred_at = ULID(), format_ms(now_ms())
+    told = cycle(list(past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)))
+    for number, content in zip(range(count), told, strict=False):
+        yield {**content, "turn_id": f"bench-{run}-{number}", "occurred_at": occurred_at}

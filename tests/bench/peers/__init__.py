@@ -1,0 +1,1 @@
+"""What the service is measured beside: small honest programs that do the same with less."""
