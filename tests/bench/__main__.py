@@ -11,7 +11,7 @@ import click
 import orjson
 
 from app.cli.output import print_record, print_records
-from tests.bench import admission, aggregates, folding
+from tests.bench import admission, aggregates, folding, listing
 from tests.bench.pairs import Result
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage, notes, standing
@@ -21,6 +21,7 @@ from tests.bench.wrk import require_wrk
 Case = Callable[[Stage, Sizes], Iterator[Result]]
 CASES: Mapping[str, Case] = {
     "admission": admission.run,
+    "list": listing.run,
     "aggregates": aggregates.run,
     "folding": folding.run,
 }
@@ -39,7 +40,7 @@ hold. Fewer than {least} pairs are for a look at the bench itself: they judge no
 @click.option("--pairs", type=click.IntRange(1), default=LEAST_PAIRS, show_default=True)
 @click.option("--turns", type=click.IntRange(1_000), default=1_000_000, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=5, show_default=True, help="A sample.")
-@click.option("--connections", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--connections", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write every pair here, too.")
 def main(cases: tuple[str, ...], *, file: Path | None, **numbers: int) -> None:
     """What the command does; `HELP` tells it."""
