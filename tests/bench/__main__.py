@@ -11,7 +11,7 @@ import click
 import orjson
 
 from app.cli.output import print_record, print_records
-from tests.bench import admission, aggregates, folding, listing
+from tests.bench import admission, aggregates, cold, depth, folding, latency, listing, refused, size
 from tests.bench.pairs import Result
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage, notes, standing
@@ -21,7 +21,13 @@ from tests.bench.wrk import require_wrk
 Case = Callable[[Stage, Sizes], Iterator[Result]]
 CASES: Mapping[str, Case] = {
     "admission": admission.run,
+    "refused": refused.run,
     "list": listing.run,
+    "depth": depth.run,
+    "size": size.run,
+    "latency": latency.run,
+    "overload": latency.run_overload,
+    "cold": cold.run,
     "aggregates": aggregates.run,
     "folding": folding.run,
 }
@@ -38,7 +44,7 @@ hold. Fewer than {least} pairs are for a look at the bench itself: they judge no
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("cases", metavar="[CASE ...]", nargs=-1, type=click.Choice(list(CASES)))
 @click.option("--pairs", type=click.IntRange(1), default=LEAST_PAIRS, show_default=True)
-@click.option("--turns", type=click.IntRange(1_000), default=1_000_000, show_default=True)
+@click.option("--turns", type=click.IntRange(5_000), default=1_000_000, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=5, show_default=True, help="A sample.")
 @click.option("--connections", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write every pair here, too.")
