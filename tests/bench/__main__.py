@@ -11,7 +11,18 @@ import click
 import orjson
 
 from app.cli.output import print_record, print_records
-from tests.bench import admission, aggregates, cold, depth, folding, latency, listing, refused, size
+from tests.bench import (
+    admission,
+    aggregates,
+    cold,
+    depth,
+    folding,
+    latency,
+    listing,
+    recording,
+    refused,
+    size,
+)
 from tests.bench.pairs import Result
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage, notes, standing
@@ -25,6 +36,8 @@ CASES: Mapping[str, Case] = {
     "list": listing.run,
     "depth": depth.run,
     "size": size.run,
+    "batch": recording.run_batch,
+    "single": recording.run_single,
     "latency": latency.run,
     "overload": latency.run_overload,
     "cold": cold.run,

@@ -19,7 +19,9 @@ def looping(
     stage: Stage, sizes: Sizes, module: str, *, threads: int = 1, units: int = 1, **asked: Any
 ) -> Side:
     """Units a second of all processes; a round of `module`'s loop is so many units."""
-    told = orjson.dumps({"threads": threads, "seconds": sizes.seconds, **asked}).decode()
+    told = orjson.dumps(
+        {"threads": threads, "seconds": sizes.seconds, "units": units, **asked}
+    ).decode()
 
     def sample() -> Sample:
         with ExitStack() as stack:

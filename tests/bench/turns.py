@@ -1,6 +1,7 @@
 """Rows of an account, as recordings would have left them, made fast enough for a million."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import cycle
 from random import Random
 from typing import Any
@@ -41,6 +42,7 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
         )
 
 
+@cache
 def _contents() -> list[Row]:
     told = past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)
     contents = [offences.load(TurnSchema(), body) for body in told]

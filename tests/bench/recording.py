@@ -1,0 +1,109 @@
+"""Cases `batch` and `single`: recording over HTTP, beside the bare writes that it cannot spare.
+
+Each side has a database of its own, empty at first, with the ledger's indexes and validator.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import orjson
+
+from app.interactions.schemas import MAX_PER_BATCH
+from tests.bench.ledger import Ledger, empty_ledger
+from tests.bench.loops import looping
+from tests.bench.pairs import Bar, Result, Sample, Side, alternated
+from tests.bench.posts import posted
+from tests.bench.processes import cpu_meter
+from tests.bench.sites import beside, running
+from tests.bench.sizes import Sizes
+from tests.bench.stage import Stage
+from tests.bench.turns import bodies
+from tests.bench.wrk import Load, loaded
+from tests.servers import RunningService
+
+PATH = "/v1/interactions"
+BATCH = Bar(floor=0.35, goal=0.5)
+SINGLE = Bar(floor=0.4, goal=0.5)
+# Two batches for each worker: while one waits for the database the other is read.
+BATCH_CONNECTIONS = 4
+# More than can be recorded in a second.
+BATCHES_PER_S, SINGLES_PER_S = 40, 3_000
+# A thread of the service may wait for the database while others work; so may one of the peer.
+THREADS = 8
+
+Bodies = Callable[[], Sequence[bytes]]
+# Loads an address with bodies.
+Post = Callable[[str, Ledger, Sequence[bytes]], Load]
+
+
+def run_batch(stage: Stage, sizes: Sizes) -> Iterator[Result]:
+    """Batches of 500 beside `insert_many` of 500 rows."""
+    ours, theirs = empty_ledger(stage), empty_ledger(stage)
+    url = theirs.environ["MONGODB_URI"]
+
+    def batches() -> list[bytes]:
+        told = list(bodies(BATCHES_PER_S * sizes.seconds * MAX_PER_BATCH))
+        starts = range(0, len(told), MAX_PER_BATCH)
+        return [orjson.dumps({"interactions": told[at : at + MAX_PER_BATCH]}) for at in starts]
+
+    def post(url: str, ledger: Ledger, sent: Sequence[bytes]) -> Load:
+        return posted(
+            url, ledger.headers, sent, seconds=sizes.seconds, connections=BATCH_CONNECTIONS
+        )
+
+    with running(stage, ours) as service:
+        path = f"{PATH}/batch"
+        recording = recorded(stage, service, ours, path, batches, post, units=MAX_PER_BATCH)
+        bare = looping(
+            stage, sizes, "inserts", units=MAX_PER_BATCH, url=url, account=theirs.account
+        )
+        pairs = alternated(recording, bare, sizes.pairs)
+        yield Result("batch", "raw insert_many of 500", "turns/s", pairs, BATCH)
+
+
+def run_single(stage: Stage, sizes: Sizes) -> Iterator[Result]:
+    """One turn a request beside one `EVALSHA` and one `insert_one`."""
+    ours, theirs = empty_ledger(stage), empty_ledger(stage)
+    asked = {
+        "url": theirs.environ["MONGODB_URI"],
+        "redis_url": stage.redis_url,
+        "account": theirs.account,
+        "organization_id": theirs.organization_id,
+    }
+
+    def singles() -> list[bytes]:
+        return [orjson.dumps(body) for body in bodies(SINGLES_PER_S * sizes.seconds)]
+
+    def post(url: str, ledger: Ledger, sent: Sequence[bytes]) -> Load:
+        seconds, connections = sizes.seconds, sizes.connections
+        return loaded(url, ledger.headers, seconds=seconds, connections=connections, bodies=sent)
+
+    with running(stage, ours) as service:
+        recording = recorded(stage, service, ours, PATH, singles, post)
+        bare = looping(stage, sizes, "charges", threads=THREADS, **asked)
+        pairs = alternated(recording, bare, sizes.pairs)
+        yield Result("single", "raw evalsha + insert_one", "turns/s", pairs, SINGLE)
+
+
+def recorded(
+    stage: Stage,
+    site: RunningService,
+    ledger: Ledger,
+    path: str,
+    make: Bodies,
+    post: Post,
+    *,
+    units: int = 1,
+) -> Side:
+    """Turns a second; AssertionError unless the ledger holds them all afterwards."""
+    stored = stage.database(ledger.database)["interactions"]
+
+    def sample() -> Sample:
+        sent, before_count = make(), stored.count_documents({})
+        meter = cpu_meter({"app": site.process_id, **stage.stores})
+        load = post(site.base_url + path, ledger, sent)
+        told = meter(load.count * units)
+        if stored.count_documents({}) - before_count < load.count * units or load.refused_count:
+            raise AssertionError("not every turn that was answered is stored")
+        return Sample(load.per_s * units, beside(load, told, site))
+
+    return sample
