@@ -1,0 +1,43 @@
+"""CPU time and memory are those of a server and of its workers."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from os import getpid
+
+import pytest
+
+from tests.bench.processes import children, cpu_meter, cpu_s, family_cpu_s, largest_child_mb, rss_mb
+from tests.servers import wait_until
+
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "while True: sum(range(10_000))"])
+print(child.pid, flush=True)
+sys.stdin.read()
+child.kill()
+"""
+
+
+@pytest.fixture
+def family() -> Iterator[tuple[int, int]]:
+    """A process that waits, and its child that works."""
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        yield parent.pid, int(parent.stdout.readline())
+
+
+def test_a_family_is_a_process_and_its_children(family: tuple[int, int]) -> None:
+    parent, child = family
+    assert children(parent) == [child]
+    told = cpu_meter({"app": parent})
+    before_s = cpu_s(parent)
+    wait_until(lambda: family_cpu_s(parent) > before_s + 0.1)
+    # A tenth of a second at least for the one request that was answered meanwhile.
+    assert told(1)["cpu_s_app"] >= 100
+    assert told(1_000)["cpu_s_app"] < told(1)["cpu_s_app"]
+
+
+def test_the_largest_worker_counts_or_the_process_itself() -> None:
+    assert largest_child_mb(getpid()) == pytest.approx(rss_mb(getpid()), rel=0.1)

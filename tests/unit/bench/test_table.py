@@ -1,0 +1,18 @@
+"""A table tells beside a figure what both sides know."""
+
+from tests.bench.pairs import Bar, Result, Sample
+from tests.bench.table import brief, line
+
+PAIR = Sample(2, {"p50_ms": 1.234, "rss_mb": 64}), Sample(1, {"p50_ms": 2})
+
+
+def test_only_what_both_sides_know_is_compared() -> None:
+    told = line(Result("case", "peer", "requests/s", [PAIR], None))
+    assert told["more"] == "p50_ms 1.23 : 2.00"
+    assert told["verdict"] == "for information"
+
+
+def test_a_result_in_few_words() -> None:
+    assert brief(Result("case", "peer", "ms", [PAIR], Bar(3, 1))) == (
+        "case beside peer: 2.00, BELOW THE FLOOR"
+    )
