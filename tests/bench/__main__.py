@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.bench import (
 )
 from tests.bench.pairs import Result
 from tests.bench.sizes import Sizes
-from tests.bench.stage import Stage, notes, standing
+from tests.bench.stage import Stage, load_average, notes, standing
 from tests.bench.table import brief, line, record
 from tests.bench.wrk import require_wrk
 
@@ -45,6 +45,7 @@ CASES: Mapping[str, Case] = {
     "folding": folding.run,
 }
 LEAST_PAIRS = 5
+WITHOUT_WRK = {"aggregates", "folding"}
 HELP = """Run each CASE (all by default) and its peers alternately on real servers of its own.
 
 Cases: {cases}.
@@ -63,23 +64,31 @@ hold. Fewer than {least} pairs are for a look at the bench itself: they judge no
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write every pair here, too.")
 def main(cases: tuple[str, ...], *, file: Path | None, **numbers: int) -> None:
     """What the command does; `HELP` tells it."""
-    sizes, results = Sizes(**numbers), []
-    require_wrk()
+    sizes, chosen = Sizes(**numbers), cases or tuple(CASES)
+    results: list[Result] = []
+    if not set(chosen) <= WITHOUT_WRK:
+        require_wrk()
     with standing() as stage:
         noted: dict[str, Any] = {**asdict(sizes), **notes(stage)}
-        for name in cases or tuple(CASES):
-            click.echo(f"· {name}", err=True)
-            for result in CASES[name](stage, sizes):
-                results.append(result)
-                click.echo(f"  {brief(result)}", err=True)
+        try:
+            for name in chosen:
+                click.echo(f"· {name}", err=True)
+                for result in CASES[name](stage, sizes):
+                    results.append(result)
+                    click.echo(f"  {brief(result)}", err=True)
+        finally:  # a case that breaks does not take those before it along
+            _tell(noted | {"load_after": load_average()}, results, file)
+    if sizes.pairs >= LEAST_PAIRS and not all(result.is_held for result in results):
+        sys.exit(1)
+
+
+def _tell(noted: Mapping[str, Any], results: Sequence[Result], file: Path | None) -> None:
     print_record(noted, as_json=False)
     print_records([line(result) for result in results], as_json=False)
     if file:
         told = {"run": noted, "results": [record(result) for result in results]}
         path = Path(os.environ.get("CALLER_DIR", "")) / file
         path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
-    if sizes.pairs >= LEAST_PAIRS and not all(result.is_held for result in results):
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -44,16 +44,6 @@ def running_fastify(stage: Stage, ledger: Ledger) -> Iterator[RunningService]:
         stop(process)
 
 
-def node_version() -> str:
-    """Node's version, `none` where it is missing."""
-    node = shutil.which("node")
-    if node is None:
-        return "none"
-    return subprocess.run(
-        [node, "--version"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
 def _install() -> None:
     locked = (FOLDER / "package-lock.json").stat().st_mtime
     stamp = FOLDER / "node_modules" / ".package-lock.json"

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import shutil
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -105,6 +107,23 @@ def notes(stage: Stage) -> dict[str, Any]:
         **{name: version(name) for name in ("flask", "gunicorn", "pymongo", "redis")},
         "mongod": stage.client.server_info()["version"],
         "redis_server": server.get("valkey_version") or server["redis_version"],
+        "wrk": _told_by("wrk", "--version"),
+        "node": _told_by("node", "--version"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "load": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load": load_average(),
     }
+
+
+def load_average() -> str:
+    """How busy the machine was in the last 1, 5 and 15 minutes; quiet is far below its CPUs."""
+    return ", ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+def _told_by(program: str, *arguments: str) -> str:
+    """The first line that a program prints; `missing` if it is not there."""
+    found = shutil.which(program)
+    if found is None:
+        return "missing"
+    # wrk tells its version with an exit status of 1.
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0].strip()
