@@ -25,31 +25,35 @@ ABOVE_HELLO = Bar(floor=0.35, goal=0.50)
 # One call beside its three.
 CALLS = Bar(floor=0.34, goal=0.34, is_cost=True)
 COUNTED = 200
+PEERS = (
+    (f"flask-limiter {FIXED}", LIMITED, FIXED, ABOVE_LIMITER),
+    (f"flask-limiter {SLIDING}", LIMITED, SLIDING, None),
+    ("bare Flask hello", HELLO, "", ABOVE_HELLO),
+)
 
 
 def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """Start the service and every peer, then ask them in turn."""
+    """Start the service and every peer, count calls while all is quiet, then ask them in turn."""
     ledger = empty_ledger(stage)
     with ExitStack() as stack:
         service = stack.enter_context(running(stage, ledger))
         body = get(service, PATH, ledger.headers).text
-        ours = getting(service, PATH, ledger.headers, stage, sizes)
-        for name, application, strategy, bar in (
-            (f"flask-limiter {FIXED}", LIMITED, FIXED, ABOVE_LIMITER),
-            (f"flask-limiter {SLIDING}", LIMITED, SLIDING, None),
-            ("bare Flask hello", HELLO, "", ABOVE_HELLO),
-        ):
+        started = []
+        for name, application, strategy, bar in PEERS:
             more = {"BENCH_BODY": "x" * len(body), "BENCH_STRATEGY": strategy}
             peer = stack.enter_context(running(stage, ledger, application, **more))
             _require_as_long(get(peer, PATH, ledger.headers).text, body)
-            theirs = getting(peer, PATH, ledger.headers, stage, sizes)
-            yield Result(
-                "admission", name, "requests/s", alternated(ours, theirs, sizes.pairs), bar
-            )
+            started.append((name, strategy, peer, bar))
+        for name, strategy, peer, _ in started:
             if strategy:
                 asked = [(_calls(stage, service, ledger), _calls(stage, peer, ledger))]
                 told = CALLS if strategy == FIXED else None
                 yield Result("admission, Redis calls", name, "calls/request", asked, told)
+        ours = getting(service, PATH, ledger.headers, stage, sizes)
+        for name, _, peer, bar in started:
+            theirs = getting(peer, PATH, ledger.headers, stage, sizes)
+            pairs = alternated(ours, theirs, sizes.pairs)
+            yield Result("admission", name, "requests/s", pairs, bar)
 
 
 def _require_as_long(theirs: str, ours: str) -> None:
