@@ -52,6 +52,8 @@ Cases: {cases}.
 
 Told is the median of the ratios within pairs and their spread. Exit status 1 if a floor does not
 hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
+
+Needs wrk; the case `list` needs Node 20 and npm, and installs the packages of its peer once.
 """.format(cases=", ".join(CASES), least=LEAST_PAIRS)
 
 
