@@ -76,6 +76,9 @@ class UsageSchema(StrictSchema):
     output_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
 
 
+_NO_USAGE = UsageSchema().load({})
+
+
 class PeopleSchema(StrictSchema):
     """Who takes part in a turn."""
 
@@ -102,7 +105,7 @@ class ContentSchema(PeopleSchema):
     inferred_emotional_state = Part(EmotionalStateSchema, load_default=None, allow_none=True)
     memory = Part(MemorySchema, load_default=None, allow_none=True)
     guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
-    usage = Part(UsageSchema, load_default=lambda: UsageSchema().load({}))
+    usage = Part(UsageSchema, load_default=lambda: dict(_NO_USAGE))
     latency_ms = Integer(0, _DAY_MS, required=True)
     time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
     error_code = Token(LABEL, load_default=None, allow_none=True)
