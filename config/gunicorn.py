@@ -135,7 +135,10 @@ def pre_request(worker: Any, request: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Take away what a worker that has ended told of its present state."""
+    """Take away what a worker that has ended told of its present state.
+
+    Not by the library's `mark_process_dead`: see above, the master must not import it.
+    """
     for gauges in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob(f"gauge_live*_{worker.pid}.db"):
         gauges.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, Hold, ItemCharge, QuotaState, TurnCharge, Verdict
 from app.admission.fallback import LocalBuckets
+from app.admission.keys import AccountKeys
 from app.admission.policy import BucketPolicy, most_reservations
 from app.admission.replies import (
     Bookkeeping,
@@ -17,7 +18,7 @@ from app.admission.replies import (
 )
 from app.admission.script import AdmissionScript
 from app.admission.seeding import WAIT_S, Seeder, SeedingLate
-from app.admission.settling import Call, Settling, account_keys
+from app.admission.settling import Call, Settling
 from app.backends import REDIS_OUTAGES
 from app.http.problems import Problem
 from app.tenancy.model import Principal
@@ -76,17 +77,17 @@ class Gate:
         turns: Sequence[TurnCharge] = (),
         *,
         tokens: int = 1,
-        settled_at_us: int | None = None,
+        reserved_at_us: int | None = None,
     ) -> Decision:
         """Decide without Redis; `turns` pass uncharged, and reconciliation counts them.
 
-        They count in the present period, or in the one that holds `settled_at_us`.
+        They count in the present period, or in the one that holds `reserved_at_us`.
         Problem `service_unavailable` if there are turns and the gate `needs_charge`.
         """
         if turns and self._needs_charge:
             raise Problem.unavailable()
         bucket = BucketPolicy.of(principal.limits)
-        decision = self._local.take(account_keys(principal, "").bucket, bucket, tokens)
+        decision = self._local.take(AccountKeys.of(principal, "").bucket, bucket, tokens)
         items = tuple(
             ItemCharge(
                 Verdict.CHARGED,
@@ -97,7 +98,7 @@ class Gate:
             for turn in turns
             if not decision.is_rate_limited
         )
-        told_us = decision.now_us if settled_at_us is None else settled_at_us
+        told_us = decision.now_us if reserved_at_us is None else reserved_at_us
         return replace(decision, items=items, period=period_at(principal.signed_up_on, told_us))
 
     def reserve(self, principal: Principal, turn: TurnCharge, hold_us: int) -> Decision:
@@ -141,7 +142,7 @@ class Gate:
             lambda keys, quota: self._script.complete(
                 keys, bucket, quota, turn, present=self._settling.present_keys(principal)
             ),
-            settled_at_us=reserved_at_us,
+            reserved_at_us=reserved_at_us,
         )[0]
 
     def cancel(
@@ -168,8 +169,8 @@ class Gate:
                 keys, bucket, quota, turn_key, tokens=tokens, is_remembered=is_remembered
             ),
             tokens=tokens,
-            settled_at_us=reserved_at_us,
-            do_turns_pass=False,
+            reserved_at_us=reserved_at_us,
+            is_let_through=False,
         )[0]
 
     def refund(
@@ -188,7 +189,7 @@ class Gate:
         if decision.is_local or decision.period is None:
             return None
         items = [decision.items[index] for index in indexes]
-        keys = account_keys(principal, decision.quota_period)
+        keys = AccountKeys.of(principal, decision.quota_period)
         try:
             reply = self._script.refund(keys, decision.generation, items)
         except REDIS_OUTAGES:
@@ -232,19 +233,19 @@ class Gate:
         call: Call,
         *,
         tokens: int = 1,
-        settled_at_us: int | None = None,
-        do_turns_pass: bool = True,
+        reserved_at_us: int | None = None,
+        is_let_through: bool = True,
     ) -> tuple[Decision, Reply | None]:
         """What `call` decides, with its reply; without Redis what is decided here, without one.
 
-        `do_turns_pass` says whether `turns` are let through then.
+        `is_let_through` says whether `turns` are let through then.
         """
         try:
-            reply, period = self._settling.settle(principal, call, settled_at_us)
+            reply, period = self._settling.settle(principal, call, reserved_at_us)
         except _UNSETTLED:
-            passing = turns if do_turns_pass else ()
+            passing = turns if is_let_through else ()
             decision = self.admit_locally(
-                principal, passing, tokens=tokens, settled_at_us=settled_at_us
+                principal, passing, tokens=tokens, reserved_at_us=reserved_at_us
             )
             return decision, None
         return parse_decision(reply, bucket, principal.limits, period, turns), reply

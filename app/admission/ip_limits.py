@@ -21,7 +21,7 @@ from app.admission.decision import Decision
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import address_bucket
 from app.admission.policy import BucketPolicy
-from app.admission.replies import parse_bucket
+from app.admission.replies import parse_address_decision
 from app.admission.script import AdmissionScript
 from app.backends import REDIS_OUTAGES
 
@@ -54,7 +54,7 @@ class TokenBucketStorage(RedisStorage):
         """Take `tokens` if they are all there; 0 only looks."""
         bucket = bucket_policy(item)
         try:
-            return parse_bucket(self._script.admit_address(key, bucket, tokens), bucket)
+            return parse_address_decision(self._script.admit_address(key, bucket, tokens), bucket)
         except REDIS_OUTAGES:
             return self._local.take(key, bucket, tokens)
 
@@ -114,9 +114,9 @@ class IpLimits:
         )
 
     def init_app(self, app: Flask) -> None:
-        """Set flask-limiter up on `app`, without its hooks: no route has limits that it looks up.
+        """Set flask-limiter up on `app`.
 
-        Whom it finds registered it takes to have its hooks; if it did not, they would only cost.
+        Registered beforehand, it adds no hooks: they would look up limits that no route has.
         """
         app.extensions.setdefault("limiter", set()).add(self._limiter)
         self._limiter.init_app(app)

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
+from app.tenancy.model import Principal
+
 IPV6_PREFIX_BITS = 64
 QUOTA_PATTERN = "quota:{*}:*:*"
 _QUOTA = re.compile(r"quota:\{([^{}:]+)\}:([a-z]+):(\d{4}-\d{2}-\d{2})")
@@ -16,6 +18,11 @@ class AccountKeys:
     organization_id: str
     environment: str
     quota_period: str
+
+    @classmethod
+    def of(cls, principal: Principal, quota_period: str) -> "AccountKeys":
+        """The keys of the account that `principal` acts for."""
+        return cls(principal.organization_id, principal.environment.value, quota_period)
 
     @property
     def account(self) -> str:
@@ -58,6 +65,7 @@ class AccountKeys:
 
     def for_script(self) -> list[str]:
         """KEYS 1 to 6 of the script."""
+        # Not by the properties, each of which would make the quota's name anew.
         quota = self.quota
         companions = ("relationships", "turns", "lapses", "holds")
         return [self.bucket, quota, *[f"{quota}:{name}" for name in companions]]

@@ -12,7 +12,7 @@ UNLIMITED = -1
 # A full burst each second for as long as a reservation holds by default: a cap on memory only.
 RESERVATIONS_PER_BURST = 150
 # A reservation may hold for so long, and so into the next period.
-LONGEST_HOLD_S = 3_600
+MAX_HOLD_S = 3_600
 # Lua's numbers are doubles: below this every integer is exact.
 EXACT_BELOW = 2**53
 

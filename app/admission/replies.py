@@ -67,7 +67,7 @@ class Reply:
         return cls(Status(status), time_us, now_us, counters, tuple(rest[_HEAD_COUNT - 4 :]))
 
 
-def parse_bucket(reply: Reply, bucket: BucketPolicy) -> Decision:
+def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
     """The decision over a bucket without quota, from a reply to a request."""
     return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.now_us)
 
@@ -130,7 +130,10 @@ def parse_items(reply: Reply, turns: Sequence[TurnCharge]) -> tuple[ItemCharge, 
 
 
 def parse_hold(reply: Reply, most_open: int) -> Hold | None:
-    """What a reply to `reserve` tells beside the turn; None if it has refused it otherwise."""
+    """When the hold of a reply to `reserve` ends, or the next one if too many are open.
+
+    None behind any other refusal.
+    """
     values = reply.results[_BUCKET_COUNT + _ITEM_COUNT :]
     if not values or not values[0]:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from app.admission.clock import LedgerClock
 from app.admission.keys import AccountKeys
-from app.admission.policy import LONGEST_HOLD_S, SECOND_US, QuotaPolicy
+from app.admission.policy import MAX_HOLD_S, SECOND_US, QuotaPolicy
 from app.admission.replies import Reply, Status
 from app.admission.seeding import WAIT_S, Seeder, SeedingLate
 from app.tenancy.model import Principal
@@ -28,22 +28,22 @@ class Settling:
         self,
         principal: Principal,
         call: Call,
-        settled_at_us: int | None = None,
+        reserved_at_us: int | None = None,
         wait_s: float = WAIT_S,
     ) -> tuple[Reply, Period]:
         """Repeat `call` until it is answered.
 
-        The right period is the one that holds `settled_at_us`, if it is given and has something to
+        The right period is the one that holds `reserved_at_us`, if it is given and has something to
         settle, else the present one. Raises `SeedingLate` if the quota is not there after `wait_s`,
         and what `call` raises.
         """
         instant_us = self._clock.now_us()
         give_up_at_s = time.monotonic() + wait_s
         for _ in range(_ATTEMPTS):
-            told_us = instant_us if settled_at_us is None else settled_at_us
+            told_us = instant_us if reserved_at_us is None else reserved_at_us
             period = period_at(principal.signed_up_on, told_us)
             quota = QuotaPolicy.of(principal.limits, period)
-            keys = account_keys(principal, period.label)
+            keys = AccountKeys.of(principal, period.label)
             reply = call(keys, quota)
             self._clock.learn(reply.time_us)
             if reply.status is Status.NEED_SEED:
@@ -51,22 +51,19 @@ class Settling:
             elif reply.status is not Status.PERIOD_MISMATCH:
                 return reply, period
             else:
-                settled_at_us = None
+                reserved_at_us = None
             instant_us = reply.time_us
         raise SeedingLate.unavailable()
 
     def present_keys(self, principal: Principal) -> AccountKeys:
         """The account's keys in its present period, as far as the clock knows."""
         period = period_at(principal.signed_up_on, self._clock.now_us())
-        return account_keys(principal, period.label)
+        return AccountKeys.of(principal, period.label)
 
     def find_former_keys(self, principal: Principal, period: Period) -> AccountKeys | None:
         """The account's keys in the period before `period`, if a hold may reach out of it."""
-        if self._clock.now_us() >= period.start_us + LONGEST_HOLD_S * SECOND_US:
+        if self._clock.now_us() >= period.start_us + MAX_HOLD_S * SECOND_US:
             return None
-        return account_keys(principal, period_at(principal.signed_up_on, period.start_us - 1).label)
-
-
-def account_keys(principal: Principal, quota_period: str) -> AccountKeys:
-    """The keys of the account that `principal` acts for."""
-    return AccountKeys(principal.organization_id, principal.environment.value, quota_period)
+        return AccountKeys.of(
+            principal, period_at(principal.signed_up_on, period.start_us - 1).label
+        )

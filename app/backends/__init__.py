@@ -42,8 +42,8 @@ REDIS_OUTAGES: tuple[type[Exception], ...] = (
     redis_errors.ClusterDownError,
     redis_errors.TryAgainError,
 )
-# In such steps the driver looks whether it has found a server, and may so be late to give up. With
-# what it takes to notice and to answer; a primary that was killed showed 20 ms beyond the step.
+# The driver looks every 500 ms whether it has found a server, and may so be late to give up; then
+# it takes a little to notice and to answer: a killed primary showed 20 ms beyond the step.
 _LATE_MS = 600
 # A store that is ill, which is worth a 503 and another try. A bad query, a duplicate key or a
 # failing script is our own fault and is not in here.

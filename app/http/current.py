@@ -18,4 +18,4 @@ def current_request() -> Request:
 
 def current_notes() -> Any:
     """What `g` stands for: notes that hooks and views keep with the request in hand."""
-    return g._get_current_object()  # noqa: SLF001
+    return g._get_current_object()  # noqa: SLF001 - as above

@@ -3,7 +3,7 @@
 The ledger is the truth and Redis a fast copy, so the order is fixed: first the charge, in one
 atomic call, then the row, which carries the charge's instant and period. Only a write that has
 definitely failed is refunded; one whose outcome is unknown stays charged until it is reconciled.
-Many turns go through this in pieces, one after the other: a script that charged all of them at once
+Many turns go through this in chunks, one after the other: a script that charged all of them at once
 would hold Redis up for every other account.
 """
 
@@ -106,11 +106,12 @@ class Recorder:
         relationship that are held, only for what it costs beyond them. The request is admitted with
         the first `CHARGED_AT_ONCE_COUNT` turns, whatever becomes of those behind them.
         """
+        # Without a good turn the request pays all the same.
         first, *others = chunked(turns, CHARGED_AT_ONCE_COUNT) if turns else [[]]
         outcomes = self._store_charged(account, first, desk.admit(_charges(first)), desk)
-        for piece in others:
-            decision = desk.admit_more(_charges(piece))
-            outcomes += self._store_charged(account, piece, decision, desk)
+        for chunk in others:
+            decision = desk.admit_more(_charges(chunk))
+            outcomes += self._store_charged(account, chunk, decision, desk)
         return outcomes
 
     def record_charged(self, account: str, turn: Turn, decision: Decision, desk: Desk) -> Recorded:

@@ -16,7 +16,7 @@ class Answer(NamedTuple):
 
     `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `UNMATCHED`;
     `endpoint` names what answered it. `organization` is whose key was shown, `decision` what
-    admission said, if they were asked.
+    admission said, each None if nobody was asked.
     """
 
     request_id: str

@@ -17,7 +17,7 @@ blueprint = Blueprint("health", __name__, description="For platforms and load ba
 
 
 class StoresSchema(AnswerSchema):
-    """Which stores answer."""
+    """Which stores can do their work."""
 
     mongodb = Choice(("up", "down"))
     redis = Choice(("up", "down"))
@@ -58,7 +58,7 @@ class UnavailableSchema(StrictSchema):
 class Probes:
     """What readiness depends on.
 
-    One probe a store: returns quietly when it answers, raises one of `failures` when not.
+    One probe a store: returns quietly when it can do its work, raises one of `failures` when not.
     `has_schema` tells whether the database has its indexes, without which no list can be read.
     `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
     `is_draining` tells that the process is about to end. What fails here is no request, and no

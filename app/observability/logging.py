@@ -33,7 +33,7 @@ def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
     return orjson.dumps(line, default).decode()
 
 
-def lines() -> Watcher:
+def line_writer() -> Watcher:
     """Writes a line for each answer; `configure` comes first."""
     # Made once: to make a logger takes longer than to write a line.
     log = structlog.get_logger().bind()

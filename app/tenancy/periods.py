@@ -9,7 +9,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots, so that what is worked out once is kept
 class Period:
     """A half-open span [start, end) between two UTC midnights."""
 

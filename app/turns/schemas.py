@@ -1,6 +1,6 @@
 """Wire shapes of reservations."""
 
-from app.admission.policy import LONGEST_HOLD_S
+from app.admission.policy import MAX_HOLD_S
 from app.http.fields import AnswerSchema, Instant, Integer, Part, Token
 from app.interactions.schemas import IDENTIFIER, INTERACTION_ID, ContentSchema, PeopleSchema
 from app.usage.schemas import QuotaSchema
@@ -13,7 +13,7 @@ class ReservationSchema(PeopleSchema):
     """The body of a reservation: a turn that is about to be run."""
 
     turn_id = Token(IDENTIFIER, required=True)
-    hold_seconds = Integer(MIN_HOLD_S, LONGEST_HOLD_S, load_default=DEFAULT_HOLD_S)
+    hold_seconds = Integer(MIN_HOLD_S, MAX_HOLD_S, load_default=DEFAULT_HOLD_S)
 
 
 class CompletionSchema(ContentSchema):

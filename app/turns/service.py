@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.admission.decision import Decision, TurnCharge, Verdict
-from app.admission.policy import LONGEST_HOLD_S
+from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_problem
 from app.http import offences
 from app.http.problems import Problem, offence, require_valid
@@ -29,7 +29,7 @@ from app.turns.schemas import CompletionSchema, ReservationSchema
 _RESERVATION = ReservationSchema()
 _COMPLETION = CompletionSchema()
 # A turn may be completed until two days after the longest hold.
-OLDEST_RESERVATION_MS = OLDEST_MS + LONGEST_HOLD_S * 1_000
+OLDEST_RESERVATION_MS = OLDEST_MS + MAX_HOLD_S * 1_000
 
 
 class TurnDesk(Desk, Protocol):

@@ -14,10 +14,10 @@ from app.usage.histogram import PackedHistogram, packed, unpacked
 
 Counts = Mapping[str, int]
 Document = dict[str, Any]
-_NONE: Counts = {}
+_NONE: Counts = {}  # nobody writes to a roll-up's maps
 
 
-class Rollup(NamedTuple):
+class Rollup(NamedTuple):  # one is made for each day of an answer: in half a dataclass's time
     """Counts and sums over some turns; `Rollup()` is that of none.
 
     `latency_histogram` counts turns by `histogram.bucket_of` their latency, the other maps by name.

@@ -27,6 +27,16 @@ def test_a_route_without_a_policy_keeps_an_application_from_starting(memory_app:
         access.init_app(bare)
 
 
+def test_no_hook_looks_up_limits_that_no_route_has(memory_app: Flask) -> None:
+    hooks = [
+        hook
+        for kind in ("before_request_funcs", "after_request_funcs", "teardown_request_funcs")
+        for hook in getattr(memory_app, kind)[None]
+    ]
+    assert len(hooks) >= 5
+    assert [hook for hook in hooks if "limiter" in f"{hook!r}".lower()] == []
+
+
 def test_the_example_environment_names_every_setting() -> None:
     named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert {field.name.upper() for field in fields(Settings)} <= named

@@ -1,5 +1,6 @@
 """Which library may be used in which file; the order of the rooms is import-linter's business."""
 
+import ast
 from fnmatch import fnmatch
 
 import pytest
@@ -69,3 +70,13 @@ def test_imports_inside_functions_have_a_reason() -> None:
 def test_no_reason_outlives_its_import(path: str) -> None:
     (file,) = (found for found in source_files() if found.path == path)
     assert any(any(imported_modules(function)) for function in file.functions())
+
+
+def test_no_function_is_a_coroutine() -> None:
+    """The application does not ask: `app/__init__.py`."""
+    offenders = [
+        file.path
+        for file in SERVICE_FILES
+        if any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(file.tree))
+    ]
+    assert offenders == []

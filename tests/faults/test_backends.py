@@ -18,12 +18,12 @@ from app.backends.bundled import BundledServer, running_mongod, running_redis
 from app.backends.children import FolderInUse, free_port, holding, spawn
 from config.settings import BackendKind, SettingsError
 from tests.callers import at_once
+from tests.faults.kit.local_run import are_gone
 from tests.faults.kit.processes import END_TIMEOUT_S, frozen
-from tests.faults.local_run import are_gone
 from tests.servers import ROOT, START_TIMEOUT_S, settings_for, wait_until
 
 REDIS_TIMEOUT_MS = 200
-CALLS_COUNT = 100
+CALLS_COUNT = 40
 MONGODB_TIMEOUT_MS = 500
 # Far above what a loaded machine adds, far below the drivers' own patience.
 SOON_S = 5

@@ -13,10 +13,11 @@ from threading import Event
 
 import pytest
 
+from app.turns.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, hire, log_lines, reconcile, wire
 from tests.faults.kit.chaos import House, running_house
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
-from tests.faults.kit.producers import MIXED, SHORTEST_HOLD_S, Fate, Producers
+from tests.faults.kit.producers import MIXED, Fate, Producers
 from tests.servers import wait_until
 from tests.turns import Body, stateful
 
@@ -89,7 +90,7 @@ def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> d
             producers = Producers(client.request, turn, MIXED)
             endure(house, producers, caller, seconds)
             clock = Clock(house.app)
-            let_lapse(caller, clock, SHORTEST_HOLD_S)
+            let_lapse(caller, clock, MIN_HOLD_S)
             late_count = len(producers.left) // 2
             producers.complete_left(late_count)
         reconcile(house.app)

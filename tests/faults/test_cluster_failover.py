@@ -6,29 +6,22 @@ from pathlib import Path
 
 from flask import Flask
 
-from tests.callers import Caller, Clock, app_beside, hire, log_lines, reconcile, wire
+from app.turns.schemas import MIN_HOLD_S
+from tests.callers import Caller, Clock, app_beside, log_lines, reconcile, wire
 from tests.faults.kit.load import Load, percentile_ms
-from tests.faults.kit.producers import SHORTEST_HOLD_S, Fate, Producers
-from tests.faults.kit.redis_nodes import PRIMARIES_COUNT, Cluster, running_cluster
+from tests.faults.kit.producers import Fate, Producers
+from tests.faults.kit.redis_nodes import (
+    PRIMARIES_COUNT,
+    hire_at_every_primary,
+    running_cluster,
+)
 from tests.faults.kit.site import IMPATIENT, PATIENT
 from tests.servers import RunningService, environ_for, running_service, wait_until
 from tests.turns import stateful
 
+# Of each of the three organizations.
 PER_SECOND = 17
 HEALED_WITHIN_S = 60
-MOST_TRIES = 100
-
-
-def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
-    """An organization whose keys lie on the first primary, one on the second, and so on."""
-    found: dict[int, Caller] = {}
-    for _ in range(MOST_TRIES):
-        caller = hire(app)
-        primary = cluster.primary_of(f"bucket:{{{caller.organization.id}}}")
-        found.setdefault(cluster.nodes.index(primary), caller)
-        if len(found) == PRIMARIES_COUNT:
-            return [found[number] for number in sorted(found)]
-    raise AssertionError(f"{MOST_TRIES} organizations have no key on some primary")
 
 
 def is_well(service: RunningService) -> bool:
@@ -41,10 +34,12 @@ def assert_counters_are_right(
     app: Flask, callers: list[Caller], producers: list[Producers]
 ) -> None:
     """Once all that was left has lapsed, one pass finds exactly what was accepted."""
-    Clock(app).move(s=SHORTEST_HOLD_S + 1)
+    Clock(app).move(s=MIN_HOLD_S + 1)
     for caller in callers:
         # The first may still have a connection to the node that died.
-        wait_until(lambda asks=caller: asks("GET", "/v1/usage/turns").status_code == 200)
+        wait_until(
+            lambda asks=caller: asks("GET", "/v1/usage/turns").status_code == 200, HEALED_WITHIN_S
+        )
     reconcile(app)
     for caller, each in zip(callers, producers, strict=True):
         each.assert_all_are_stored_once(caller)

@@ -17,8 +17,6 @@ PER_SECOND = 50
 # As in production.
 TIMEOUT_MS = 2_000
 HEALED_WITHIN_S = 60
-# A bound of the long form, which runs alone: the deadline of 2 s, and what is left to do after it.
-TOLD_WITHIN_MS = 2_000
 
 
 def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int) -> dict[str, Any]:
@@ -50,7 +48,7 @@ def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int)
         "found_at_a_retry": told.count(200),
         "p99_ms": percentile_ms(producers.shots, 99),
         "slowest_ms": percentile_ms(producers.shots, 100),
-        "slowest_503_ms": percentile_ms(refused, 100),
+        "slowest_503_ms": max((shot.latency_ms for shot in refused), default=0.0),
         "longest_silence_s": round(max(b - a for a, b in pairwise(answered)), 1),
     }
 
@@ -67,4 +65,5 @@ def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_five_primaries_ar
 ) -> None:
     figures = assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=5)
     tell_figures(**figures)
-    assert figures["slowest_503_ms"] <= TOLD_WITHIN_MS
+    # A bound of the long form, which runs alone.
+    assert figures["slowest_503_ms"] <= TIMEOUT_MS

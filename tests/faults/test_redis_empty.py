@@ -33,7 +33,7 @@ STORED_BEFORE_COUNT = 300
 LEFT_BEFORE_COUNT = 8
 REFUSED_AFTER_COUNT = 10
 LONG_ROUNDS_COUNT = 5
-MIXED = (
+FATES = (
     *(Fate.COMPLETED, Fate.RECORDED, Fate.LEFT),
     *(Fate.COMPLETED, Fate.RECORDED, Fate.CANCELLED),
 )
@@ -95,7 +95,7 @@ def assert_hardly_exceeded(site: Site) -> dict[str, int]:
     producers = Producers(caller, hold_s=HOLD_S)
     tell(producers, Fate.RECORDED, STORED_BEFORE_COUNT)
     with wire(site.service, caller) as client:
-        producers.send, producers.fates = client.request, MIXED
+        producers.send, producers.fates = client.request, FATES
         with Load(producers, PER_SECOND) as load:
             wait_until(lambda: len(producers.left) >= LEFT_BEFORE_COUNT, HEALED_WITHIN_S)
             site.redis.server.kill()

@@ -16,6 +16,7 @@ from tests.faults.kit.redis_nodes import (
     SLOTS_COUNT,
     Cluster,
     Watched,
+    hire_at_every_primary,
     running_cluster,
     running_node,
     running_sentinels,
@@ -47,7 +48,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluster: Cluster) -> None:
     app, nodes = app_at(cluster.url), cluster.nodes
-    callers = [hire(app) for _ in range(12)]
+    callers = hire_at_every_primary(app, cluster) + hire_at_every_primary(app, cluster)
     for caller in callers:
         assert_works(caller)
     names = {name: number for number, node in enumerate(nodes) for name in keys_of(node)}
@@ -72,7 +73,9 @@ def test_a_cluster_with_a_frozen_node_degrades_and_heals(app_at: AppAt, cluster:
     with frozen(needed.server.process.pid):
         assert {caller.record(body()).status_code for caller in callers * 3} == {201}
         assert not is_charged(callers[0])
+        assert redis_by_readiness(app) == "down"
     wait_until(lambda: all(is_charged(caller) for caller in callers), HEALED_WITHIN_S)
+    wait_until(lambda: redis_by_readiness(app) == "up", HEALED_WITHIN_S)
     assert_reconciled(app, callers)
 
 
@@ -124,6 +127,11 @@ def assert_works(caller: Caller) -> None:
     usage = caller("GET", "/v1/usage/active-relationships")
     assert usage.get_json()["active_relationships"] == 1
     assert usage.headers["X-Quota-Turns-Used"] == "2"
+
+
+def redis_by_readiness(app: Flask) -> str:
+    told = app.test_client().get("/readyz").get_json()
+    return str(told["stores"]["redis"])
 
 
 def keys_of(node: RedisNode) -> list[str]:

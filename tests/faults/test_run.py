@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.local_run import LocalRun, are_gone, command_of, local_run, taken_port
+from tests.faults.kit.local_run import LocalRun, are_gone, command_of, local_run, taken_port
 from tests.servers import ROOT, wait_until
 
 PLANS = {"free", "pro", "scale", "enterprise"}

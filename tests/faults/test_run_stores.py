@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from app.backends.children import holding
-from tests.faults.local_run import LocalRun, local_run
+from tests.faults.kit.local_run import LocalRun, local_run
 
 Stores = dict[str, str]
 

@@ -1,1 +1,1 @@
-"""What the fault tests break things with."""
+"""What the fault tests break, and the load under which they do."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from werkzeug.datastructures import Headers
@@ -60,7 +60,7 @@ class Load:
         self._threads = [Thread(target=self._run) for _ in range(threads_count)]
         self._began = 0.0
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         self._began = time.monotonic()
         for thread in self._threads:
             thread.start()

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.http.instants import format_ms
 from app.interactions.ids import find_ulid, instant_ms
+from app.turns.schemas import MIN_HOLD_S
 from tests.callers import LIST, TURNS, Caller
 from tests.faults.kit.load import NO_ANSWER, Send, Shot, shoot
 from tests.turns import Body, body
@@ -18,7 +19,6 @@ RETRY_AFTER_S = 0.05
 # After which a producer gives up, and with it the test.
 KNOWN_WITHIN_S = 60
 # As short as a reservation may be.
-SHORTEST_HOLD_S = 10
 # So many turns are run while others are asked for: reservations live through what happens.
 RUNNING_COUNT = 12
 _ASKED = ("turn_id", "mode", "personality_id", "user_id", "relationship_id")
@@ -86,7 +86,7 @@ class Producers:
         make: Callable[[int], Body] = lambda _: body(),
         fates: Sequence[Fate] = (Fate.RECORDED,),
         *,
-        hold_s: int = SHORTEST_HOLD_S,
+        hold_s: int = MIN_HOLD_S,
     ) -> None:
         self.shots: list[Shot] = []
         self.accepted: list[Accepted] = []

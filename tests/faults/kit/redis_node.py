@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.backends.bundled import running_redis
-from tests.faults.kit.processes import MortalServer, mortal
+from tests.faults.kit.processes import END_TIMEOUT_S, MortalServer, mortal
 from tests.servers import wait_until
 
 READY_WITHIN_S = 30
@@ -38,32 +38,32 @@ class RedisNode:
     def process_id(self) -> int:
         return self.server.process.pid
 
-    def restart(self, *options: str) -> None:
-        """Kill it if it runs and start it again, with more options if any; empty, and it answers.
-
-        What it was told to save it finds.
-        """
-        self.server.restart(*options)
+    def restart(self) -> None:
+        """Kill it if it runs and start it again: it answers then, with what it was told to save."""
+        self.server.restart()
         wait_until(lambda: self.answers("PING"), READY_WITHIN_S)
 
     @contextmanager
-    def client(self) -> Iterator[Redis]:
+    def client(self, timeout_s: float = END_TIMEOUT_S) -> Iterator[Redis]:
         """Speaks to it alone, and asks once."""
-        once = Retry(NoBackoff(), 0)
         with Redis(
-            port=self.port, socket_timeout=1, retry=once, protocol=2, decode_responses=True
+            port=self.port,
+            socket_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            decode_responses=True,
         ) as client:
             yield client
 
-    def ask(self, *words: str | int) -> Any:
-        """Its answer to a command. RedisError if it does not answer within a second."""
-        with self.client() as client:
+    def ask(self, *words: str | int, timeout_s: float = END_TIMEOUT_S) -> Any:
+        """Its answer to a command. RedisError if there is none in time."""
+        with self.client(timeout_s) as client:
             return client.execute_command(*words)
 
     def answers(self, *words: str | int) -> Any:
-        """The same, None if it does not answer."""
+        """Its answer to a command, None if there is none within a second."""
         try:
-            return self.ask(*words)
+            return self.ask(*words, timeout_s=1)
         except RedisError:
             return None
 

@@ -5,10 +5,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import Flask
 from redis.crc import key_slot
 
 from app.backends.bundled import find_redis_server
 from app.backends.children import free_port
+from tests.callers import Caller, hire
 from tests.faults.kit.processes import MortalServer
 from tests.faults.kit.redis_node import READY_WITHIN_S, RedisNode
 from tests.servers import wait_until
@@ -18,6 +20,7 @@ PRIMARIES_COUNT = 3
 # After which the others take a node for dead.
 NODE_TIMEOUT_MS = 1_000
 START_TRIES = 5
+MOST_TRIES = 100
 SERVICE = "turnledger"
 
 
@@ -59,6 +62,18 @@ class Cluster:
 
     def _primaries(self) -> list[RedisNode]:
         return [node for node in self.nodes if node.is_primary() and _owned(node)]
+
+
+def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
+    """An organization whose keys lie on the first primary, one on the second, and so on."""
+    found: dict[int, Caller] = {}
+    for _ in range(MOST_TRIES):
+        caller = hire(app)
+        primary = cluster.primary_of(f"bucket:{{{caller.organization.id}}}")
+        found.setdefault(cluster.nodes.index(primary), caller)
+        if len(found) == PRIMARIES_COUNT:
+            return [found[number] for number in sorted(found)]
+    raise AssertionError(f"{MOST_TRIES} organizations have no key on some primary")
 
 
 @contextmanager

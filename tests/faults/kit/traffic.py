@@ -35,10 +35,6 @@ class Traffic(Load):
             base_url=base_url, headers=caller.headers, limits=limits, timeout=30
         )
 
-    def __enter__(self) -> "Traffic":
-        super().__enter__()
-        return self
-
     def __exit__(self, *failure: object) -> None:
         try:
             super().__exit__(*failure)
@@ -62,7 +58,13 @@ class Traffic(Load):
         name = item.get("interaction_id", "") if item else ""
         self.sent.append(
             Sent(
-                *(shot.due_at_s, shot.status, shot.latency_ms, shot.error, shot.headers),
-                *(method, told, name),
+                shot.due_at_s,
+                shot.status,
+                shot.latency_ms,
+                shot.error,
+                shot.headers,
+                method=method,
+                told=told,
+                interaction_id=name,
             )
         )
