@@ -106,7 +106,8 @@ class Decision:
     `items` are in the order asked, and empty if the bucket refused (but for the one refused turn
     just told). A reservation has one item too, whose `recorded_at_us` is its instant, and its
     `hold`; too many of them are RATE_LIMITED although the bucket admits. `now_us` is the account's
-    instant: later than every `recorded_at_us` given out.
+    instant: later than every `recorded_at_us` given out, and so perhaps ahead of `time_us`, the
+    present on Redis's clock.
     `quota` is missing if no turn was asked for and none is loaded. A decision over an address has
     neither quota, items nor period.
 
@@ -116,6 +117,7 @@ class Decision:
     outcome: Outcome
     bucket: BucketState
     now_us: int
+    time_us: int
     quota: QuotaState | None = None
     items: tuple[ItemCharge, ...] = ()
     generation: int = 0

@@ -67,7 +67,7 @@ def quota_problem(decision: Decision, verdict: Verdict) -> Problem:
     used = quota.turns_used + quota.turns_reserved if is_turns else quota.relationships_used
     limit = quota.turns_limit if is_turns else quota.relationships_limit
     resets_at = format_us(quota.period_end_us)
-    wait_us = max(decision.bucket.retry_after_us, quota.period_end_us - decision.now_us)
+    wait_us = max(decision.bucket.retry_after_us, quota.period_end_us - decision.time_us)
     return Problem(
         "quota_exhausted",
         f"The quota of {limit} {component.replace('_', ' ')} is spent until {resets_at}. "

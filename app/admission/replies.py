@@ -69,7 +69,7 @@ class Reply:
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
     """The decision over a bucket without quota, from a reply to a request."""
-    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.now_us)
+    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.now_us, reply.time_us)
 
 
 def parse_decision(
@@ -81,6 +81,7 @@ def parse_decision(
         outcome=_outcome(reply, items),
         bucket=_bucket_state(reply, bucket),
         now_us=reply.now_us,
+        time_us=reply.time_us,
         quota=parse_quota(reply, limits, period),
         items=items,
         generation=reply.counters.generation if reply.counters else 0,

@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread
 
 import structlog
@@ -86,16 +87,21 @@ class Breaker:
         return is_full and now_s - self._failed_at_s[0] <= WITHIN_S
 
     def _watch(self) -> None:
-        if not self._is_well():
-            self.is_open = True
-            GIVEN_UP.labels(self._store).set(1)
-            _log.warning("store_given_up", store=self._store, pid=os.getpid())
-            while self.is_open:
-                self._pause(PROBE_EVERY_S)
-                self.is_open = not self._is_well()
-            GIVEN_UP.labels(self._store).set(0)
-            _log.info("store_is_back", store=self._store, pid=os.getpid())
-        self._is_watched = False
+        try:
+            if not self._is_well():
+                self.is_open = True
+                self._tell(_log.warning, "store_given_up")
+                while self.is_open:
+                    self._pause(PROBE_EVERY_S)
+                    self.is_open = not self._is_well()
+                self._tell(_log.info, "store_is_back")
+        finally:  # whatever ends the thread: without it nobody would ever close the breaker
+            self.is_open = self._is_watched = False
+
+    def _tell(self, log: Callable[..., object], event: str) -> None:
+        with suppress(Exception):  # a full disk, or no file to be had: watching goes on
+            log(event, store=self._store, pid=os.getpid())
+            GIVEN_UP.labels(self._store).set(self.is_open)
 
     def _is_well(self) -> bool:
         try:

@@ -3,12 +3,14 @@
 The ledger is the truth and Redis a fast copy, so the order is fixed: first the charge, in one
 atomic call, then the row, which carries the charge's instant and period. Only a write that has
 definitely failed is refunded; one whose outcome is unknown stays charged until it is reconciled.
-Many turns go through this in chunks, one after the other: a script that charged all of them at once
-would hold Redis up for every other account.
+Many turns are charged in chunks, one after the other: a script that charged all of them at once
+would hold Redis up for every other account. They are stored together.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol
 
 from app.admission.chunks import chunked
@@ -108,40 +110,40 @@ class Recorder:
         """
         # Without a good turn the request pays all the same.
         first, *others = chunked(turns, CHARGED_AT_ONCE_COUNT) if turns else [[]]
-        outcomes = self._store_charged(account, first, desk.admit(_charges(first)), desk)
-        for chunk in others:
-            decision = desk.admit_more(_charges(chunk))
-            outcomes += self._store_charged(account, chunk, decision, desk)
-        return outcomes
+        charged = [_Charged(first, desk.admit(_charges(first)))]
+        return self._store_charged(account, charged + _charge_more(others, desk), desk)
 
     def record_charged(self, account: str, turn: Turn, decision: Decision, desk: Desk) -> Recorded:
         """Store a turn that `decision` has charged or refused already; otherwise as `record`."""
-        (outcome,) = self._store_charged(account, [turn], decision, desk)
+        (outcome,) = self._store_charged(account, [_Charged([turn], decision)], desk)
         if isinstance(outcome, Problem):
             raise outcome
         return outcome
 
     def _store_charged(
-        self, account: str, turns: Sequence[Turn], decision: Decision, desk: Desk
+        self, account: str, charged: Sequence["_Charged"], desk: Desk
     ) -> list[RecordingOutcome]:
-        attempt = self._attempt(account, turns, decision)
-        if attempt.decision.is_rate_limited and isinstance(attempt.outcomes[0], Problem):
-            raise attempt.outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
-        if attempt.refundable:
-            desk.refund(attempt.decision, attempt.refundable)
-        refused = attempt.refused if attempt.refundable else []
-        if refused:
+        pieces = self._attempt(account, charged)
+        outcomes = [piece.outcome() for piece in pieces]
+        if charged[0].decision.is_rate_limited and isinstance(outcomes[0], Problem):
+            raise outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
+        refused = [index for index, outcome in enumerate(outcomes) if _is_exhausted(outcome)]
+        if _refund(pieces, desk) and refused:
             # Turns that were stored long ago held places until a moment ago.
-            more = [turns[index] for index in refused]
-            again = self._attempt(account, more, desk.admit_more(_charges(more)))
-            if again.refundable:
-                desk.refund(again.decision, again.refundable)
-            for index, outcome in zip(refused, again.outcomes, strict=True):
-                attempt.outcomes[index] = outcome
-        return attempt.outcomes
+            more = chunked([pieces[index].turn for index in refused], CHARGED_AT_ONCE_COUNT)
+            again = self._attempt(account, _charge_more(more, desk))
+            _refund(again, desk)
+            for index, piece in zip(refused, again, strict=True):
+                outcomes[index] = piece.outcome()
+        return outcomes
 
-    def _attempt(self, account: str, turns: Sequence[Turn], decision: Decision) -> "_Attempt":
-        """Insert what was admitted, and look up what is stored of the rest."""
+    def _attempt(self, account: str, charged: Sequence["_Charged"]) -> list["_Piece"]:
+        """Insert what was admitted, and look up what is stored of the rest: two calls at most."""
+        asked = [
+            (turn, charge, each.decision)
+            for each in charged
+            for turn, charge in zip(each.turns, each.decision.items, strict=True)
+        ]
         documents = {
             index: turn.document(
                 account,
@@ -151,7 +153,7 @@ class Recorder:
                 charged=turn.cost,
                 is_degraded=decision.is_local,
             )
-            for index, (turn, charge) in enumerate(zip(turns, decision.items, strict=True))
+            for index, (turn, charge, decision) in enumerate(asked)
             if charge.verdict in _ACCEPTED
         }
         insertions = dict(
@@ -159,37 +161,22 @@ class Recorder:
         )
         missing = [
             turn.turn_key
-            for index, turn in enumerate(turns)
+            for index, (turn, _, _) in enumerate(asked)
             if insertions.get(index) is not Insertion.STORED
         ]
         stored = self._store.find_turns(account, missing) if missing else {}
-        pieces = [
-            _Piece(turn, charge, documents.get(i), insertions.get(i), stored.get(turn.turn_key))
-            for i, (turn, charge) in enumerate(zip(turns, decision.items, strict=True))
+        return [
+            _Piece(*each, documents.get(i), insertions.get(i), stored.get(each[0].turn_key))
+            for i, each in enumerate(asked)
         ]
-        return _Attempt(
-            decision,
-            [piece.outcome(decision) for piece in pieces],
-            [index for index, piece in enumerate(pieces) if piece.is_charged_in_vain],
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What became of some turns under one decision, and whose charges must be taken back."""
+class _Charged:
+    """Some turns, and the decision that has charged or refused each of them."""
 
+    turns: Sequence[Turn]
     decision: Decision
-    outcomes: list[RecordingOutcome]
-    refundable: list[int]
-
-    @property
-    def refused(self) -> list[int]:
-        """The turns for which the quota had no room."""
-        return [
-            index
-            for index, outcome in enumerate(self.outcomes)
-            if isinstance(outcome, Problem) and outcome.code == "quota_exhausted"
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +185,7 @@ class _Piece:
 
     turn: Turn
     charge: ItemCharge
+    decision: Decision
     document: Document | None
     insertion: Insertion | None
     stored: Document | None
@@ -219,23 +207,25 @@ class _Piece:
             and self.stored["recorded_at"] != self.charge.recorded_at_us
         )
 
-    def outcome(self, decision: Decision) -> RecordingOutcome:
+    def outcome(self) -> RecordingOutcome:
         """What the producer is told."""
         if self.document is not None and self.insertion is Insertion.STORED:
             return Recorded(self.document, is_new=True)
-        if self.stored is not None and decision.is_rate_limited:
-            return rate_problem(decision)  # the quota has no say in a turn that is stored already
+        if self.stored is not None and self.decision.is_rate_limited:
+            return rate_problem(
+                self.decision
+            )  # the quota has no say in a turn that is stored already
         if self.stored is not None:
             is_same = self.turn.is_same_as(self.stored)
             return Recorded(self.stored, is_new=False) if is_same else conflict()
         if self.insertion is Insertion.REFUSED:
             return Problem("internal_error", "The turn could not be stored; it was not charged.")
-        return self._refusal(decision)
+        return self._refusal()
 
-    def _refusal(self, decision: Decision) -> Problem:
+    def _refusal(self) -> Problem:
         """Why a turn that is not stored has not been."""
         if self.charge.verdict.is_exhausted:
-            return quota_problem(decision, self.charge.verdict)
+            return quota_problem(self.decision, self.charge.verdict)
         if self.charge.verdict is Verdict.CANCELLED:
             return cancelled()
         # Another request has charged or stored the turn and its row cannot be read yet.
@@ -244,6 +234,22 @@ class _Piece:
             "The same turn is being recorded just now. Retry after 1 second.",
             retry_after_s=1,
         )
+
+
+def _charge_more(chunks: Iterable[Sequence[Turn]], desk: Desk) -> list[_Charged]:
+    return [_Charged(chunk, desk.admit_more(_charges(chunk))) for chunk in chunks]
+
+
+def _refund(pieces: Sequence[_Piece], desk: Desk) -> bool:
+    """Take back what was charged in vain, decision by decision; whether there was anything."""
+    in_vain = [piece for piece in pieces if piece.is_charged_in_vain]
+    for decision, found in groupby(in_vain, key=attrgetter("decision")):
+        desk.refund(decision, [decision.items.index(piece.charge) for piece in found])
+    return bool(in_vain)
+
+
+def _is_exhausted(outcome: RecordingOutcome) -> bool:
+    return isinstance(outcome, Problem) and outcome.code == "quota_exhausted"
 
 
 def _charges(turns: Sequence[Turn]) -> list[TurnCharge]:

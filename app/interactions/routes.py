@@ -39,9 +39,15 @@ def list_() -> Response:
     """Newest first, the trailing 180 days, filters combined with AND."""
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
-    now_us = current_decision().now_us if cursor else provided(Access).walk_instant_us()
+    decision = current_decision()
+    walk_us = decision.now_us if cursor else provided(Access).walk_instant_us()
     page = provided(InteractionService).list_(
-        current_principal().account, Filters(**query), limit, cursor, now_us
+        current_principal().account,
+        Filters(**query),
+        limit,
+        cursor,
+        walk_us=walk_us,
+        time_us=decision.time_us,
     )
     return json_response({"data": page.items, "next_cursor": page.next_cursor})
 
@@ -51,8 +57,8 @@ def list_() -> Response:
 def get(interaction_id: str) -> Response:
     """One trace; unknown, foreign and expired ones are the same 404."""
     account = current_principal().account
-    now_us = current_decision().now_us
-    return json_response(provided(InteractionService).get_(account, interaction_id, now_us))
+    time_us = current_decision().time_us
+    return json_response(provided(InteractionService).get_(account, interaction_id, time_us))
 
 
 @blueprint.post("")

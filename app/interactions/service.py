@@ -29,23 +29,32 @@ class InteractionService:
         self._store = store
         self._cursors = cursors
 
-    def get_(self, account: str, interaction_id: str, now_us: int) -> Item:
+    def get_(self, account: str, interaction_id: str, time_us: int) -> Item:
         """The trace with this id.
 
         A `not_found` problem if it is unknown, another account's, or older than 180 days: all
         alike.
         """
         ulid = find_ulid(interaction_id)
-        if ulid is not None and ulid >= _first_shown(now_us, None):
+        if ulid is not None and ulid >= _first_shown(time_us, None):
             row = self._store.find(account, ulid)
             if row is not None:
                 return item_of(row)
         raise Problem("not_found", "There is no such interaction.")
 
     def list_(
-        self, account: str, filters: Filters, limit: int, cursor_text: str | None, now_us: int
+        self,
+        account: str,
+        filters: Filters,
+        limit: int,
+        cursor_text: str | None,
+        *,
+        walk_us: int,
+        time_us: int,
     ) -> Page:
-        """At most `limit` traces of the trailing 180 days, newest first.
+        """At most `limit` traces of the 180 days before `time_us`, newest first.
+
+        Without a cursor a walk starts at `walk_us`, the account's instant.
 
         A walk along the cursors sees every turn acknowledged before it started exactly once, and
         none recorded after it. A page may be short while turns arrive; only a page without a
@@ -53,9 +62,9 @@ class InteractionService:
         """
         cursor = None
         if cursor_text is not None:
-            cursor = self._cursors.read(cursor_text, account, filters, now_us)
-        walk_started_us = cursor.walk_started_us if cursor else now_us
-        first, before = _first_shown(now_us, filters.from_ms), _before(filters.to_ms, cursor)
+            cursor = self._cursors.read(cursor_text, account, filters, time_us)
+        walk_started_us = cursor.walk_started_us if cursor else walk_us
+        first, before = _first_shown(time_us, filters.from_ms), _before(filters.to_ms, cursor)
         span = _Span(account, filters, first, before)
         rows, resume = self._scan(span, limit + 1, walk_started_us)
         if len(rows) > limit:
@@ -64,7 +73,7 @@ class InteractionService:
         following = None
         if resume is not None:
             cursor = Cursor(resume, walk_started_us)
-            following = self._cursors.write(cursor, account, filters, now_us)
+            following = self._cursors.write(cursor, account, filters, time_us)
         return Page([item_of(row) for row in rows], following)
 
     def _scan(
@@ -91,9 +100,9 @@ class InteractionService:
         return rows, before
 
 
-def _first_shown(now_us: int, from_ms: int | None) -> str:
+def _first_shown(time_us: int, from_ms: int | None) -> str:
     """The smallest id that may be shown: the clamp holds whatever is still stored."""
-    oldest_ms = now_us // 1000 - RETENTION_MS
+    oldest_ms = time_us // 1000 - RETENTION_MS
     return first_ulid(oldest_ms if from_ms is None else max(from_ms, oldest_ms))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -23,14 +24,30 @@ def configure(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        # It looks up `sys.stdout` at each line, so that whoever captures it sees the lines.
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=_StandardOutput,
         cache_logger_on_first_use=False,
     )
 
 
 def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
     return orjson.dumps(line, default).decode()
+
+
+class _StandardOutput(structlog.PrintLogger):
+    """Prints lines to what is `sys.stdout` then; what cannot be written, on a full disk, is lost.
+
+    A request that has done its work must be answered all the same.
+    """
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+
+    def msg(self, message: str) -> None:
+        """Print a line in one piece."""
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = msg
 
 
 def line_writer() -> Watcher:

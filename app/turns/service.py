@@ -95,13 +95,8 @@ class TurnService:
         decision = desk.reserve(TurnCharge(key, 1, asked.relationship_id), asked.hold_us)
         (item,) = decision.items
         is_held = decision.hold is not None and not decision.is_local
-        try:
-            is_stored = not decision.is_rate_limited and self._is_stored(account, key)
-        except Exception:
-            # Who is told that it failed may never come back for the place.
-            if is_held and item.verdict is Verdict.CHARGED:
-                desk.withdraw(key, item.recorded_at_us)
-            raise
+        # If this fails the place stays held: the same turn may be asked for again at this moment.
+        is_stored = not decision.is_rate_limited and self._is_stored(account, key)
         if is_stored and is_held:
             desk.withdraw(key, item.recorded_at_us)
         _require_place(decision, is_stored=is_stored)

@@ -70,4 +70,4 @@ def active_relationships() -> Response:
 
 
 def _now_ms() -> int:
-    return current_decision().now_us // 1_000
+    return current_decision().time_us // 1_000

@@ -1,6 +1,8 @@
 """The log line of a request: all that is needed to find it, no word of the client's choosing."""
 
 import json
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from flask import Flask
 
 from app.observability.answers import UNMATCHED
 from tests.callers import error_of, hire
+from tests.turns import body
 
 INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -98,3 +101,17 @@ def test_a_clients_own_id_is_logged_if_it_is_clean_and_never_echoed(
         value for value in answer.headers.values() if "mine" in value or "min\u00e9" in value
     ]
     assert not given or given not in answer.text
+
+
+def test_a_log_that_cannot_be_written_costs_nobody_an_answer(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = hire(memory_app)
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", full)
+        assert caller.record(body()).status_code == 201
+        assert memory_app.test_client().get("/nothing").status_code == 404
+        with suppress(OSError):
+            full.flush()
+            full.close()
+    assert caller.rows_count() == 1

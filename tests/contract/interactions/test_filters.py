@@ -73,7 +73,7 @@ def instant_of(found: dict[str, Any]) -> int:
 def walk(service: InteractionService, account: str, filters: Filters, limit: int) -> Iterator[Item]:
     cursor = None
     for _ in range(MOST_PAGES):
-        page = service.list_(account, filters, limit, cursor, NOW_US)
+        page = service.list_(account, filters, limit, cursor, walk_us=NOW_US, time_us=NOW_US)
         assert len(page.items) <= limit
         yield from page.items
         cursor = page.next_cursor
@@ -122,11 +122,13 @@ def test_a_walk_shows_all_that_was_recorded_before_it_and_nothing_else(
     service = InteractionService(store, Cursors((CURSOR_SECRET,)))
     now_us = STARTED_US  # in 2001: the clamp is far off
 
-    page = service.list_(account, Filters(), limit, None, now_us)
+    page = service.list_(account, Filters(), limit, None, walk_us=now_us, time_us=now_us)
     shown = list(page.items)
     pages_count = 1
     while page.next_cursor and pages_count < MOST_PAGES:
-        page = service.list_(account, Filters(), limit, page.next_cursor, now_us)
+        page = service.list_(
+            account, Filters(), limit, page.next_cursor, walk_us=now_us, time_us=now_us
+        )
         shown += page.items
         pages_count += 1
 

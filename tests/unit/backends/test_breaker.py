@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
-from app.backends.breaker import FAILURES_COUNT, WITHIN_S, Breaker
+from app.backends.breaker import FAILURES_COUNT, GIVEN_UP, WITHIN_S, Breaker
 from app.backends.redis_clients import RedisResting
 
 
@@ -109,6 +109,22 @@ def test_failures_from_before_it_closed_do_not_open_it_again(patient: Patient) -
     patient.fail(FAILURES_COUNT - 1)
     assert len(patient.watches) == 1
     patient.fail()
+    assert len(patient.watches) == 2
+
+
+def test_what_cannot_be_told_keeps_nobody_from_watching(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no file to be had")
+
+    monkeypatch.setattr(GIVEN_UP, "labels", fail)
+    patient.probes = [False, False, True]
+    patient.fail(FAILURES_COUNT)
+    patient.watches[0]()
+    assert patient.probes == []
+    patient.breaker.require_closed()
+    patient.fail(FAILURES_COUNT)
     assert len(patient.watches) == 2
 
 

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from os import getpid
 
 import pytest
 
@@ -39,5 +38,10 @@ def test_a_family_is_a_process_and_its_children(family: tuple[int, int]) -> None
     assert told(1_000)["cpu_s_app"] < told(1)["cpu_s_app"]
 
 
-def test_the_largest_worker_counts_or_the_process_itself() -> None:
-    assert largest_child_mb(getpid()) == pytest.approx(rss_mb(getpid()), rel=0.1)
+def test_without_workers_the_process_itself_counts() -> None:
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as lone:
+        assert lone.stdout is not None
+        lone.stdout.readline()
+        assert largest_child_mb(lone.pid) == pytest.approx(rss_mb(lone.pid), rel=0.1)
+        lone.communicate(b"\n")
