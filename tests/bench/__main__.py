@@ -23,6 +23,7 @@ from tests.bench import (
     refused,
     size,
 )
+from tests.bench.growth import command as growth
 from tests.bench.pairs import Result
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage, load_average, notes, standing
@@ -54,6 +55,7 @@ Told is the median of the ratios within pairs and their spread. Exit status 1 if
 hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
 
 Needs wrk; the case `list` needs Node 20 and npm, and installs the packages of its peer once.
+How cost grows is measured apart: `scripts/bench growth --help`.
 """.format(cases=", ".join(CASES), least=LEAST_PAIRS)
 
 
@@ -94,4 +96,6 @@ def _tell(noted: Mapping[str, Any], results: Sequence[Result], file: Path | None
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["growth"]:
+        growth.main(sys.argv[2:], prog_name="scripts/bench growth")
     main(prog_name="scripts/bench")

@@ -1,0 +1,85 @@
+"""The simulation runs, small as it is here, and the figures of growth mean what they say."""
+
+from pathlib import Path
+
+import pytest
+from pymongo.database import Database
+from redis import Redis
+
+from app.interactions.store import InteractionStore
+from app.usage.store import UsageStore
+from scripts.lib.replay.trace import HEADER
+from tests.bench.growth.archivers import PartStore
+from tests.bench.growth.arrivals import simulate
+from tests.bench.growth.capacity import BUSY_SHARE, per_core_and_s, rows_of
+from tests.bench.growth.commandstats import script_calls
+from tests.bench.growth.producer import Setting
+from tests.bench.stage import standing
+from tests.turns import body, new_account, now_ms, row
+
+ARRIVALS_COUNT = 120
+ORGANIZATIONS_COUNT = 12
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    path = tmp_path / "small.csv"
+    lines = [f"2023-11-16 18:15:{n / 10:09.6f},374,44" for n in range(ARRIVALS_COUNT)]
+    path.write_text("\n".join([HEADER, *lines]))
+    return path
+
+
+def test_every_arrival_is_accepted_or_refused_and_the_books_balance(trace: Path) -> None:
+    with standing() as stage:
+        setting = Setting(
+            *(stage.url, stage.redis_url, trace, now_ms() - 60_000),
+            speed=10,
+            organizations=ORGANIZATIONS_COUNT,
+            # A free organization may record five turns.
+            quota_share=0.005,
+            seed=1,
+            workers=2,
+        )
+        told = simulate(stage, setting)
+
+    assert told["arrived"] == ARRIVALS_COUNT
+    assert told["accepted"] + told["rate_limited"] + told["quota_refused"] == ARRIVALS_COUNT
+    assert told["others"] == {}
+    assert told["accepted"] > 0
+    assert told["quota_refused"] > 0
+    assert told["accounts whose counters = ledger"] == ORGANIZATIONS_COUNT
+    assert told["archive, days of accounts"] >= told["accounts with turns"] > 0
+    assert told["reconcile, accounts"] == ORGANIZATIONS_COUNT
+    # 120 arrivals, a tenth of a second apart, ten times as fast.
+    assert told["duration_s"] >= 1.1
+
+
+def test_script_calls_are_those_since_the_statistics_were_reset(live_redis: Redis) -> None:
+    live_redis.config_resetstat()
+    assert script_calls([live_redis]) == (0, 0)
+    script = live_redis.register_script("return redis.call('TIME')")
+    for _ in range(5):
+        script()
+    calls_count, script_us = script_calls([live_redis, live_redis])
+    assert calls_count in {10, 12}  # a server that does not know the script is asked once more
+    assert script_us > 0
+
+
+def test_parts_hold_every_open_day_once(live_database: Database[dict[str, object]]) -> None:
+    InteractionStore(live_database).ensure_schema()
+    rows = [row(new_account(), body()) for _ in range(40)]
+    live_database["interactions"].insert_many(rows)
+
+    parts = [set(PartStore(live_database, part, 2).open_days()) for part in (0, 1)]
+
+    assert all(parts)
+    assert parts[0].isdisjoint(parts[1])
+    assert parts[0] | parts[1] == set(UsageStore(live_database).open_days())
+
+
+def test_a_core_is_planned_to_be_busy_for_a_share_of_its_time() -> None:
+    assert per_core_and_s(2.0) == pytest.approx(500 * BUSY_SHARE)
+    assert per_core_and_s(0) == float("inf")
+    (line,) = rows_of({"GET": {"cpu_s_app": 1.0, "cpu_s_redis": 0.1, "cpu_s_mongod": 0.5}})
+    assert line["requests/s a core of app"] == f"{1_000 * BUSY_SHARE:,.0f}"
+    assert line["CPU s per 1,000, mongod"] == "0.50"
