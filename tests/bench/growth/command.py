@@ -11,6 +11,7 @@ import click
 from scripts.lib.replay.trace import TraceError, read_trace
 from tests.bench.growth import accounts as crowds
 from tests.bench.growth import archivers as folding
+from tests.bench.growth import keys as callers
 from tests.bench.growth import nodes as layouts
 from tests.bench.growth import stored
 from tests.bench.growth import workers as serving
@@ -136,6 +137,17 @@ def archivers(*, accounts: int, pairs: int, file: Path | None) -> None:
     with standing() as stage:
         report = Report.of(stage, accounts=accounts, pairs=pairs)
         report.take("archivers", folding.run(stage, pairs, accounts))
+    report.print(file)
+
+
+@main.command()
+@pairs_option
+@json_option
+def keys(*, pairs: int, file: Path | None) -> None:
+    """A key that a worker must look up, beside one that it remembers."""
+    with standing() as stage:
+        report = Report.of(stage, pairs=pairs)
+        report.take("keys", callers.run(stage, pairs))
     report.print(file)
 
 

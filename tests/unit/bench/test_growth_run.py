@@ -1,20 +1,24 @@
 """The simulation runs, small as it is here, and the figures of growth mean what they say."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pymongo.database import Database
 from redis import Redis
 
-from app.interactions.store import InteractionStore
+from app.interactions.store import INDEXES, InteractionStore
 from app.usage.store import UsageStore
 from scripts.lib.replay.trace import HEADER
+from tests.bench.growth import keys, stored
+from tests.bench.growth.accounts import Crowd
 from tests.bench.growth.archivers import PartStore
 from tests.bench.growth.arrivals import simulate
 from tests.bench.growth.capacity import BUSY_SHARE, per_core_and_s, rows_of
 from tests.bench.growth.commandstats import script_calls
 from tests.bench.growth.producer import Setting
-from tests.bench.stage import standing
+from tests.bench.stage import Stage, standing
 from tests.turns import body, new_account, now_ms, row
 
 ARRIVALS_COUNT = 120
@@ -29,18 +33,25 @@ def trace(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_arrival_is_accepted_or_refused_and_the_books_balance(trace: Path) -> None:
-    with standing() as stage:
-        setting = Setting(
-            *(stage.url, stage.redis_url, trace, now_ms() - 60_000),
-            speed=10,
-            organizations=ORGANIZATIONS_COUNT,
-            # A free organization may record five turns.
-            quota_share=0.005,
-            seed=1,
-            workers=2,
-        )
-        told = simulate(stage, setting)
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with standing() as running:
+        yield running
+
+
+def test_every_arrival_is_accepted_or_refused_and_the_books_balance(
+    stage: Stage, trace: Path
+) -> None:
+    setting = Setting(
+        *(stage.url, stage.redis_url, trace, now_ms() - 60_000),
+        speed=10,
+        organizations=ORGANIZATIONS_COUNT,
+        # A free organization may record five turns.
+        quota_share=0.005,
+        seed=1,
+        workers=2,
+    )
+    told = simulate(stage, setting)
 
     assert told["arrived"] == ARRIVALS_COUNT
     assert told["accepted"] + told["rate_limited"] + told["quota_refused"] == ARRIVALS_COUNT
@@ -52,6 +63,37 @@ def test_every_arrival_is_accepted_or_refused_and_the_books_balance(trace: Path)
     assert told["reconcile, accounts"] == ORGANIZATIONS_COUNT
     # 120 arrivals, a tenth of a second apart, ten times as fast.
     assert told["duration_s"] >= 1.1
+
+
+def test_bytes_are_those_of_rows_and_of_every_index(stage: Stage) -> None:
+    (small, _), (large, by_index) = stored.run(stage, (300, 3_000))
+    assert (small["turns"], large["turns"]) == (300, 3_000)
+    assert set(by_index) - {"turns"} == {"_id_", *INDEXES}
+    # Rounded one by one.
+    total = sum(by_index.values()) - by_index["turns"]
+    assert total == pytest.approx(large["index bytes, on disk"], abs=len(by_index))
+    # What is archived is no longer open.
+    assert by_index["open"] < 10 < by_index["retention"]
+    assert 400 < large["row bytes, BSON"] < 2_000
+
+
+def test_a_turn_adds_to_its_account_and_a_relationship_to_the_idle_one(live_redis: Redis) -> None:
+    small, giant = Crowd(live_redis, 3), Crowd(live_redis, 1, relationships_count=200)
+    told = small.bytes_each()
+    assert told["bytes, idle"] > 100
+    assert told["its first turn adds"] > told["a further turn adds, for 5 minutes"] > 10
+    assert giant.idle_bytes(1) > told["bytes, idle"] + 200 * 10
+
+    sample = small.admitting(os.getpid(), calls_count=7)()
+
+    assert script_calls([live_redis])[0] == 7
+    assert 0 < sample.figure < sample.beside["call_us"]
+
+
+def test_a_key_that_is_not_remembered_is_looked_up(stage: Stage) -> None:
+    (result,) = keys.run(stage, 1)
+    assert result.ratio > 2
+    assert result.middle(0, "cpu_s_mongod") > 0
 
 
 def test_script_calls_are_those_since_the_statistics_were_reset(live_redis: Redis) -> None:
