@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import Redis
 
+from app.usage.store import COLLECTION as ROLLUPS
 from app.wiring import Services, build
 from scripts.lib.replay.summary import ACCEPTED, QUOTA_REFUSED, RATE_LIMITED, Tally, spread_ms
 from tests.bench.growth.books import read_books
@@ -119,10 +120,16 @@ def _kept_up(services: Services) -> Figures:
         "archive pass, s": round(folded_s, 1),
         "archive, days of accounts": fold.days,
         "archive, ms a day of an account": round(folded_s / max(fold.days, 1) * 1_000, 2),
+        "archive, bytes a day of an account": _rollup_bytes(services),
         "reconcile pass, s": round(listed_s + compared_s, 1),
         "reconcile, accounts": len(compared),
         "reconcile, ms an account": round(compared_s / max(len(compared), 1) * 1_000, 2),
     }
+
+
+def _rollup_bytes(services: Services) -> int:
+    stats: Figures = services.backend.database.command("collStats", ROLLUPS)
+    return int(stats["avgObjSize"])
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

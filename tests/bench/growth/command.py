@@ -89,13 +89,20 @@ def accounts(sizes: tuple[int, ...], *, relationships: int, pairs: int, file: Pa
 
 @main.command()
 @click.argument("sizes", nargs=-1, type=click.IntRange(1))
+@click.option(
+    "--cache-mb",
+    type=click.IntRange(64),
+    default=256,
+    show_default=True,
+    help="Of mongod: what the indexes fit in, or do not.",
+)
 @json_option
-def turns(sizes: tuple[int, ...], *, file: Path | None) -> None:
+def turns(sizes: tuple[int, ...], *, cache_mb: int, file: Path | None) -> None:
     """MongoDB as the ledger grows to so many turns (SIZES, by default 10000 100000 1000000)."""
     sizes = sizes or (10_000, 100_000, 1_000_000)
     with standing() as stage:
-        report = Report.of(stage, sizes=sizes)
-        measured = list(stored.run(stage, sizes))
+        report = Report.of(stage, sizes=sizes, cache_mb=cache_mb)
+        measured = list(stored.run(stage, sizes, cache_mb))
         report.show("bytes and time a turn", [overall for overall, _ in measured])
         report.show("bytes a turn in each index", [by_index for _, by_index in measured])
     report.print(file)

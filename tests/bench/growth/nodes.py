@@ -3,6 +3,7 @@
 The very clients of the service on each, taking turns. All nodes share this machine and its disk.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ from config.settings import BackendKind
 from tests.bench.growth.commandstats import script_calls
 from tests.bench.growth.organizations import population
 from tests.bench.pairs import Pair, Result, Sample, Side, alternated
-from tests.bench.processes import cpu_s
+from tests.bench.processes import cpu_meter, cpu_s
 from tests.bench.stage import Stage
 from tests.bench.turns import rows
 from tests.faults.kit.mongodb_set import running_replica_set
@@ -87,7 +88,7 @@ def _wide(node: RedisNode) -> Iterator[Redis]:
 
 @contextmanager
 def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side]:
-    """Microseconds of the script by the servers' own account; beside it those of the whole call."""
+    """Microseconds of the script by the servers' own account; beside it the call's, and its CPU."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=stage.url_of("nodes"), redis_url=redis_url
     )
@@ -100,7 +101,7 @@ def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side
     def sample() -> Sample:
         for node in nodes:
             node.config_resetstat()
-        start = perf_counter()
+        meter, start = cpu_meter({"app": os.getpid()}), perf_counter()
         for number in range(CALLS_COUNT):
             turn = TurnCharge(f"{next(_turns):016d}", 1, f"rel_{number % 50}")
             decision = services.gate.admit(principals[number % len(principals)], [turn])
@@ -108,7 +109,7 @@ def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side
         call_us = (perf_counter() - start) / CALLS_COUNT * 1_000_000
         calls_count, script_us = script_calls(nodes)
         assert calls_count >= CALLS_COUNT, f"{calls_count} calls on these nodes"
-        return Sample(script_us, {"call_us": call_us})
+        return Sample(script_us, {"call_us": call_us, **meter(CALLS_COUNT)})
 
     try:
         yield sample
@@ -119,6 +120,8 @@ def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side
 def _both(case: str, peer: str, pairs: Sequence[Pair]) -> Iterator[Result]:
     yield Result(f"{case}, script", peer, "µs a script", pairs, None)
     yield Result(f"{case}, call", peer, "µs a call", _of(pairs, "call_us"), None)
+    unit = "CPU s of the caller for 1,000"
+    yield Result(f"{case}, CPU", peer, unit, _of(pairs, "cpu_s_app"), None)
 
 
 def _of(pairs: Sequence[Pair], name: str) -> list[Pair]:

@@ -23,8 +23,13 @@ _NAME = "stored"
 Figures = dict[str, Any]
 
 
-def run(stage: Stage, sizes: Sequence[int]) -> Iterator[tuple[Figures, Figures]]:
+def run(
+    stage: Stage, sizes: Sequence[int], cache_mb: int = 256
+) -> Iterator[tuple[Figures, Figures]]:
     """At each size: what inserting has cost since the size before and what all takes, by index."""
+    stage.client.admin.command(
+        "setParameter", 1, wiredTigerEngineRuntimeConfig=f"cache_size={cache_mb}M"
+    )
     database, arriving = stage.furnished(_NAME), _archived(max(sizes))
     for before, size in pairwise([0, *sorted(sizes)]):
         spent = _inserted(stage, database, arriving, size - before)
