@@ -1,0 +1,31 @@
+"""What people type: the parts are found, and a bad trace is told before any server starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.bench.growth import command
+from tests.servers import ROOT
+
+
+def test_the_bench_passes_growth_on_to_its_own_commands() -> None:
+    words = [sys.executable, "-m", "tests.bench", "growth", "--help"]
+    told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(command.main.commands) == {
+        *("accounts", "archivers", "arrivals", "keys", "nodes", "turns", "workers")
+    }
+    assert all(f"  {name} " in told for name in command.main.commands)
+
+
+def test_a_trace_that_is_missing_is_one_line_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLER_DIR", str(tmp_path))
+    told = CliRunner().invoke(command.main, ["arrivals", "none.csv"])
+    assert told.exit_code == 1
+    assert told.output.splitlines() == [
+        f"Error: {tmp_path}/none.csv: No such file or directory. Give the path of a trace."
+    ]
