@@ -39,7 +39,6 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 @group.command("watch")
 def watch() -> None:
     """The worker: archive and reconcile quotas each minute, until SIGTERM."""
-    require_schema()
     Watch().run(_log_pass)
 
 
@@ -59,6 +58,8 @@ def status(*, as_json: bool) -> None:
 
 
 def _log_pass(wait: Callable[[float], None]) -> None:
+    # Here and not before: a database that is late costs a pass, not the worker.
+    require_schema()
     upkeep = provided(Upkeep)
     # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
     provided(LedgerClock).ask()
