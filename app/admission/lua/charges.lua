@@ -69,16 +69,17 @@ local function take_over(item, reservation)
 end
 
 -- Counts `item`, which settles `reservation` (or nil); its instant, which no other charge of the
--- account has, and 1 if it took a place. A charge of nothing is remembered as well: the turn can be
--- neither reserved nor cancelled while its row is on the way.
-local function charge(item, reservation)
+-- account has, and 1 if it took a place. A charge of nothing needs no memory, since to make it
+-- twice is harmless, unless it has beaten a cancellation.
+local function charge(item, reservation, is_completion)
   local recorded_at, counted = tick(), nil
   if reservation then
     release({item.turn}, {reservation})
     counted = take_over(item, reservation)
-  else
-    counted = hold(item.relationship)
+  elseif item.turns == 0 and not is_completion then
+    return recorded_at, 0
   end
+  counted = counted or hold(item.relationship)
   quota.turns_used = quota.turns_used + item.turns
   remember('charged', item, recorded_at, counted, time + REMEMBERED_FOR)
   return recorded_at, counted

@@ -51,10 +51,10 @@ local function items_from(first)
 end
 
 -- Does what the verdict allows; verdict, recorded_at, counted.
-local function carry_out(item, verdict, entry)
+local function carry_out(item, verdict, entry, is_completion)
   local recorded_at, counted = 0, 0
   if verdict == CHARGED then
-    recorded_at, counted = charge(item, entry)
+    recorded_at, counted = charge(item, entry, is_completion)
   elseif verdict == REMEMBERED then
     recorded_at, counted = entry.recorded_at, entry.counted
   end
@@ -139,7 +139,7 @@ local function complete()
     local item = items_from(12)[1]
     local verdict, entry = judge(item, true)
     if verdict == CHARGED and KEYS[7] then share_clock(KEYS[7]) end
-    return carry_out(item, verdict, entry)
+    return carry_out(item, verdict, entry, true)
   end, nothing)
 end
 

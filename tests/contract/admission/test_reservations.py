@@ -252,26 +252,6 @@ def test_drift_beside_a_reservation_is_mended_once_it_has_ended(world: World, ha
     assert world.references() == {}
 
 
-def test_a_turn_that_costs_nothing_is_neither_reserved_nor_cancelled_while_it_is_stored(
-    world: World,
-) -> None:
-    who, failed = principal(limits(turns=0)), turn("turn_failed", 0)
-    recording = world.gate.admit(who, [failed])
-
-    reserving = world.gate.reserve(principal(), turn("turn_failed"), HOLD_US)
-    cancelling = world.gate.cancel(who, "turn_failed", world.hand.us)
-    again = world.gate.admit(who, [failed])
-
-    assert [verdict(decision) for decision in (recording, reserving, cancelling, again)] == [
-        Verdict.CHARGED,
-        Verdict.RECORDED,
-        Verdict.RECORDED,
-        Verdict.REMEMBERED,
-    ]
-    assert again.items[0].recorded_at_us == recording.items[0].recorded_at_us
-    assert (world.gate.quota(who).turns_used, world.gate.quota(who).turns_reserved) == (0, 0)
-
-
 def test_a_turn_reserved_before_the_edge_is_the_same_reservation_after_it(
     world: World, hand: Hand
 ) -> None:

@@ -270,9 +270,11 @@ class Oracle:
             values += [verdict, *(self._charge(item) if charged else self._standing(verdict, item))]
         return values
 
-    def _charge(self, item: TurnCharge) -> tuple[int, int]:
+    def _charge(self, item: TurnCharge, *, is_completion: bool = False) -> tuple[int, int]:
         at, name = self._tick(), item.relationship_id or ""
         own = self._release(item.turn_key) if item.turn_key in self.holds else None
+        if item.turns == 0 and not own and not is_completion:
+            return at, 0
         if own and own.relationship == name:
             counted = own.counted
         else:
@@ -286,7 +288,7 @@ class Oracle:
     def _complete(self, item: TurnCharge) -> Sequence[int]:
         verdict = self._judge(item, None)
         if verdict == CHARGED:
-            return verdict, *self._charge(item)
+            return verdict, *self._charge(item, is_completion=True)
         return verdict, *self._standing(verdict, item)
 
     def _standing(self, verdict: int, item: TurnCharge) -> tuple[int, int]:
