@@ -120,12 +120,18 @@ def test_what_cannot_be_told_keeps_nobody_from_watching(
 
     monkeypatch.setattr(GIVEN_UP, "labels", fail)
     patient.probes = [False, False, True]
-    patient.fail(FAILURES_COUNT)
-    patient.watches[0]()
-    assert patient.probes == []
-    patient.breaker.require_closed()
-    patient.fail(FAILURES_COUNT)
-    assert len(patient.watches) == 2
+    watches, pauses_s = patient.watches, []
+    breaker = Breaker(
+        "redis", patient.probe, RedisResting, pause=pauses_s.append, start=watches.append
+    )
+    for _ in range(FAILURES_COUNT):
+        breaker.note_failure()
+    watches[0]()
+    assert (patient.probes, pauses_s) == ([], [1.0, 1.0])
+    breaker.require_closed()
+    for _ in range(FAILURES_COUNT):
+        breaker.note_failure()
+    assert len(watches) == 2
 
 
 def test_without_a_thread_to_probe_it_stays_closed_and_tries_again(patient: Patient) -> None:
