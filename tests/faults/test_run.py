@@ -106,8 +106,9 @@ def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_everything_in_order(folder: Path, number: signal.Signals) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:
+        # mongod, valkey-server, the worker, gunicorn and its two workers, one of them perhaps late
+        wait_until(lambda: len(run.descendants()) >= 6)
         children = run.descendants()
-        assert len(children) >= 6  # mongod, valkey-server, the worker, gunicorn and its two workers
         run.process.send_signal(number)
         assert run.wait_for_end() == 0
         assert are_gone(children)
