@@ -212,9 +212,8 @@ class _Piece:
         if self.document is not None and self.insertion is Insertion.STORED:
             return Recorded(self.document, is_new=True)
         if self.stored is not None and self.decision.is_rate_limited:
-            return rate_problem(
-                self.decision
-            )  # the quota has no say in a turn that is stored already
+            # The quota has no say in a turn that is stored already.
+            return rate_problem(self.decision)
         if self.stored is not None:
             is_same = self.turn.is_same_as(self.stored)
             return Recorded(self.stored, is_new=False) if is_same else conflict()
