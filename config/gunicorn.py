@@ -78,13 +78,17 @@ _COUNTERS = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db")
 
 
 def on_starting(_server: Any) -> None:
-    """Refuse a bad environment once, not in every worker; start with no earlier run's counters."""
+    """Refuse a bad environment once, not in every worker."""
     try:
         Settings.from_environ()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
     # Workers are forked, and inherit it.
     logging.getLogger("gunicorn.error").addFilter(_leave_out_requests)
+
+
+def _empty_counters() -> None:
+    """Start with no earlier run's counters, in a folder that workers inherit by the environment."""
     if _is_folder_ours:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="turnledger-", dir=_MEMORY)
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
@@ -96,6 +100,8 @@ def on_starting(_server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Have `/readyz` of all workers tell of the end before the master tells the workers."""
+    # Not before the port is ours: a start that fails there would leave the folder behind.
+    _empty_counters()
 
     def end(number: int, frame: Any) -> None:
         begin_draining()
