@@ -19,9 +19,6 @@ from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
 MAINTENANCE_TIMEOUT_MS = 30_000
-# Below about 500 ms PyMongo does not give up any sooner.
-SERVER_SELECTION_TIMEOUT_MS = 500
-MAINTENANCE_SELECTION_TIMEOUT_MS = 5_000
 PROBE_TIMEOUT_S = 1.0
 # Above the threads of a worker. PyMongo's pool has those wait that are too many.
 MONGODB_POOL_COUNT = 32
@@ -36,8 +33,8 @@ def connect(settings: Settings) -> Backend:
     `app.backends.OUTAGES` and within the time-outs of the settings.
     """
     uri, url = settings.mongodb_uri, settings.redis_url
-    mongodb = _mongodb(uri, settings.mongodb_timeout_ms, SERVER_SELECTION_TIMEOUT_MS)
-    maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS, MAINTENANCE_SELECTION_TIMEOUT_MS)
+    mongodb = _mongodb(uri, settings.mongodb_timeout_ms)
+    maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS)
     redis = _redis(url, settings.redis_timeout_ms)
     redis.breaker = Breaker("redis", redis.probe, RedisResting)
     maintenance_redis = _redis(url, MAINTENANCE_TIMEOUT_MS)
@@ -67,24 +64,22 @@ def _redis(url: str, timeout_ms: int) -> GuardedRedis | GuardedCluster:
         raise SettingsError("REDIS_URL is not an address that Redis's driver takes.") from None
 
 
-def _mongodb(uri: str, timeout_ms: int, selection_timeout_ms: int) -> MongoClient[dict[str, Any]]:
+def _mongodb(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
     try:
-        return _mongodb_client(uri, timeout_ms, selection_timeout_ms)
+        return _mongodb_client(uri, timeout_ms)
     except (ConfigurationError, ValueError):
         # Its text quotes the address, and with it perhaps a password.
         raise SettingsError("MONGODB_URI is not an address that MongoDB's driver takes.") from None
 
 
-def _mongodb_client(
-    uri: str, timeout_ms: int, selection_timeout_ms: int
-) -> MongoClient[dict[str, Any]]:
+def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
     return MongoClient(
         uri,
         appname="turnledger",
         connect=False,
+        # Looking for a server is a part of it.
         timeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
-        serverSelectionTimeoutMS=selection_timeout_ms,
         maxPoolSize=MONGODB_POOL_COUNT,
         w="majority",
         readPreference="primary",
