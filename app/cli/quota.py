@@ -29,8 +29,9 @@ from app.tenancy.service import Organizations
 from app.usage.upkeep import Upkeep
 
 BAR_STEPS_PER_S = 10
-NOTHING_TO_RECONCILE = (
-    "Nothing to reconcile: no account has counters in Redis, or another pass is at work on them."
+NO_COUNTERS = "Nothing to reconcile: no account has counters in Redis."
+OTHERS_AT_WORK = (
+    "Left to others: another pass is at work on every account, or its next call seeds it anew."
 )
 _log = structlog.get_logger("turnledger.worker")
 
@@ -64,11 +65,11 @@ def reconcile(*, is_watch: bool, as_json: bool) -> None:
         Watch().run(log_reconciliation)
         return
     reconciler = provided(Reconciler)
-    done = reconciler.reconcile(reconciler.list_accounts(), _wait_with_bar)
+    accounts = reconciler.list_accounts()
+    done = reconciler.reconcile(accounts, _wait_with_bar)
     _note_drift(done)
-    print_records(
-        [_reconciled(result) for result in done], as_json=as_json, empty=NOTHING_TO_RECONCILE
-    )
+    empty = OTHERS_AT_WORK if accounts else NO_COUNTERS
+    print_records([_reconciled(result) for result in done], as_json=as_json, empty=empty)
 
 
 def log_reconciliation(wait: Callable[[float], None]) -> None:

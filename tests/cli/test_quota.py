@@ -88,6 +88,19 @@ def test_reconcile_of_nothing_says_so(answer: Answer, run: Callable[..., Result]
     assert result.stdout.startswith("Nothing to reconcile")
 
 
+def test_reconcile_says_so_if_it_leaves_every_account_alone(
+    memory_app: Flask, run: Callable[..., Result], organization_id: str
+) -> None:
+    charge(memory_app, organization_id)
+    with memory_app.app_context():
+        redis = provided(Reconciler)._script.client
+        (relationships,) = redis.keys("*:relationships")
+        redis.delete(relationships)
+    result = run("quota", "reconcile")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Left to others")
+
+
 def test_reconcile_cannot_both_watch_and_answer_in_json(run: Callable[..., Result]) -> None:
     result = run("quota", "reconcile", "--watch", "--json")
     assert (result.exit_code, result.stdout) == (2, "")
