@@ -1,6 +1,7 @@
 """What became of each request: looked up once, told to whoever watches."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from flask import Flask, Request, Response
@@ -34,12 +35,16 @@ Watcher = Callable[[Answer], None]
 
 
 def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
-    """Tell `watchers` of each request once, when its response is complete."""
+    """Tell `watchers` of each request once, when its response is complete.
+
+    What a watcher cannot write (OSError) is lost.
+    """
 
     def tell(response: Response) -> Response:
         answer = _answer(current_request(), current_notes(), response.status_code)
         for watch in watchers:
-            watch(answer)
+            with suppress(OSError):  # a full disk: who was served is answered all the same
+                watch(answer)
         return response
 
     app.after_request(tell)

@@ -1,5 +1,6 @@
 """The log line of a request: all that is needed to find it, no word of the client's choosing."""
 
+import errno
 import json
 from io import StringIO
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.observability.answers import UNMATCHED
+from app.http import request_id
+from app.observability import answers
+from app.observability.answers import UNMATCHED, Answer
 from tests.callers import error_of, hire
 from tests.turns import body
 
@@ -115,3 +118,17 @@ def test_a_log_that_cannot_be_written_costs_nobody_an_answer(
         assert caller.record(body()).status_code == 201
         assert memory_app.test_client().get("/nothing").status_code == 404
     assert caller.rows_count() == 1
+
+
+def test_who_was_served_is_answered_although_a_watcher_cannot_write() -> None:
+    app = Flask(__name__)
+    told: list[Answer] = []
+
+    def full_disk(_answer: Answer) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    request_id.init_app(app)
+    answers.init_app(app, [full_disk, told.append])
+    app.add_url_rule("/", view_func=lambda: "done")
+    assert app.test_client().get("/").text == "done"
+    assert [answer.status for answer in told] == [200]
