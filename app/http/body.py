@@ -4,16 +4,16 @@ from typing import Any
 
 import orjson
 from flask import request
-from marshmallow import Schema
 
 from app.http import offences
 from app.http.deadlines import waiting_for_client
+from app.http.fields import StrictSchema
 from app.http.problems import Problem, offence
 
 DEFAULT_MAX_BYTES = 256 * 1024
 
 
-def load_body(schema: Schema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
+def load_body(schema: StrictSchema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
     """The request's body as `schema` reads it; see `read_object` for what may go wrong."""
     return offences.load(schema, read_object(max_bytes))
 

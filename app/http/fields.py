@@ -6,30 +6,27 @@ These take a value for what it is, and say why not with a `Reason`.
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, cast
 
-from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    missing,
+    post_load,
+    pre_load,
+    validates_schema,
+)
 
 from app.http.instants import parse_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why one value was refused: a stable code, words that follow the field's name, a remedy."""
-
-    code: str
-    message: str
-    allowed: Any = None
-
-
-def refuse(code: str, message: str, allowed: Any = None) -> ValidationError:
-    """The marshmallow error that carries a `Reason`."""
-    return ValidationError([Reason(code, message, allowed)])
-
+from app.http.rules import Bounds, Count, OneOf, Reason, Shape, refuse
 
 MAX_FIELDS = 64
+
+Accept = Callable[[Any], Any]
 
 _COMMON: dict[str, Any] = {
     "required": [Reason("required", "is required")],
@@ -51,12 +48,61 @@ class StrictSchema(Schema):
         "type": Reason("invalid_type", "must be an object"),
     }
 
+    def accept(self, data: Any) -> dict[str, Any]:
+        """What `load` makes of good `data`; a ValidationError that explains nothing otherwise.
+
+        The same fields judge, in a fraction of the time: marshmallow's own loop is made for telling
+        every offence at once.
+        """
+        if type(data) is not dict or not data.keys() <= self._keys:
+            raise _declined()
+        accepted = {}
+        for name, key, field, accept in self._accepting:
+            if key in data:
+                accepted[name] = accept(data[key])
+            elif field.required:
+                raise _declined()
+            elif field.load_default is not missing:
+                default = field.load_default
+                accepted[name] = default() if callable(default) else default
+        self.check_whole(accepted, data)
+        return self.finish(accepted)
+
+    def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+        """Raise a ValidationError for what only several fields together show to be wrong.
+
+        `loaded` are the good fields of `told`.
+        """
+
+    def finish(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        """Good data, with what follows from it."""
+        return loaded
+
+    @cached_property
+    def _accepting(self) -> list[tuple[str, str, fields.Field[Any], "Accept"]]:
+        return [
+            (name, field.data_key or name, field, _acceptor(field))
+            for name, field in self.load_fields.items()
+        ]
+
+    @cached_property
+    def _keys(self) -> set[str]:
+        return {key for _, key, _, _ in self._accepting}
+
     @pre_load
     def _bound_size(self, data: Any, **_: Any) -> Any:
         """Refuse an object that could only be an attack before each of its fields is looked at."""
         if isinstance(data, Mapping) and len(data) > MAX_FIELDS:
             raise refuse("too_many", f"may have at most {MAX_FIELDS} fields", {"max": MAX_FIELDS})
         return data
+
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _check_whole(self, data: dict[str, Any], original: Mapping[str, Any], **_: Any) -> None:
+        self.check_whole(data, original)
+
+    @post_load
+    def _finish(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return self.finish(data)
 
 
 class AnswerSchema(StrictSchema):
@@ -67,59 +113,7 @@ class AnswerSchema(StrictSchema):
         field_obj.required = True
 
 
-class Bounds(validate.Range):
-    """A number within inclusive bounds."""
-
-    def __call__(self, value: Any) -> Any:
-        """Return `value`, or refuse it naming both bounds."""
-        if not self.min <= value <= self.max:
-            raise refuse(
-                "out_of_range",
-                f"must be between {self.min} and {self.max}",
-                {"min": self.min, "max": self.max},
-            )
-        return value
-
-
-class OneOf(validate.OneOf):
-    """One of a fixed set of words."""
-
-    def __call__(self, value: Any) -> Any:
-        """Return `value`, or refuse it naming the set."""
-        if value not in self.choices:
-            raise refuse(
-                "not_allowed", f"must be one of {', '.join(self.choices)}", list(self.choices)
-            )
-        return value
-
-
-class Shape(validate.Regexp):
-    """A string that matches an anchored pattern, which also caps its length."""
-
-    def __call__(self, value: Any) -> Any:
-        """Return `value`, or refuse it naming the pattern."""
-        if self.regex.fullmatch(value) is None:
-            pattern = str(self.regex.pattern)
-            raise refuse("pattern", f"must match {pattern}", {"pattern": pattern})
-        return value
-
-
-class Count(validate.Length):
-    """A list with a bounded number of elements."""
-
-    def __call__(self, value: Any) -> Any:
-        """Return `value`, or refuse it naming the bounds."""
-        least, most = self.min or 0, self.max or 0
-        if not least <= len(value) <= most:
-            raise refuse(
-                "wrong_count",
-                f"must hold {least} to {most} elements",
-                {"min_items": least, "max_items": most},
-            )
-        return value
-
-
-class _Strict:
+class _Strict(fields.Field[Any]):
     """A field that takes a value for what it is."""
 
     default_error_messages = _COMMON
@@ -127,6 +121,15 @@ class _Strict:
     @abstractmethod
     def _take(self, value: Any) -> Any:
         """The loaded value, or the refusal of it."""
+
+    def accept(self, value: Any) -> Any:
+        """As `deserialize`, of a value that is there."""
+        if value is None and self.allow_none:
+            return None
+        taken = self._take(value)
+        for check in self.validators:
+            check(taken)
+        return taken
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         return self._take(value)
@@ -199,6 +202,13 @@ class ListOf(fields.List[Any]):
         self._count = Count(minimum, maximum)
         super().__init__(inner, validate=self._count, **options)
 
+    def accept(self, value: Any) -> list[Any]:
+        """As `deserialize`, of a value that is there."""
+        if type(value) is not list:
+            raise _declined()
+        accept = _acceptor(self.inner)
+        return [accept(element) for element in self._count(value)]
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> list[Any]:
@@ -212,6 +222,12 @@ class Part(fields.Nested):
     """A closed object inside another."""
 
     default_error_messages = _COMMON
+
+    def accept(self, value: Any) -> dict[str, Any] | None:
+        """As `deserialize`, of a value that is there."""
+        if value is None and self.allow_none:
+            return None
+        return cast("StrictSchema", self.schema).accept(value)
 
 
 class Instant(_Strict, fields.String):
@@ -258,15 +274,9 @@ def _string(value: Any) -> str:
     return value
 
 
-def reasons_by_path(messages: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Reason]]:
-    """Flatten marshmallow's nested messages into (`usage.input_tokens`, reason) pairs."""
-    if isinstance(messages, Mapping):
-        for key, inner in messages.items():
-            yield from reasons_by_path(inner, path if key == "_schema" else (*path, str(key)))
-    else:
-        for message in messages:
-            yield ".".join(path), _as_reason(message)
+def _acceptor(field: fields.Field[Any]) -> Accept:
+    return cast("Accept", getattr(field, "accept", field.deserialize))
 
 
-def _as_reason(message: Any) -> Reason:
-    return message if isinstance(message, Reason) else Reason("invalid", "is not valid")
+def _declined() -> ValidationError:
+    return ValidationError("is not good")

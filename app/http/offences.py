@@ -1,24 +1,28 @@
 """From a schema's complaints to the validation problem that a client reads."""
 
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 
-from app.http.fields import Reason, reasons_by_path
+from app.http.fields import StrictSchema
 from app.http.problems import Offence, Problem, offence
+from app.http.rules import Reason, reasons_by_path
 
 MAX_OFFENCES = 50
 _MAX_NAME = 64
 
 
 def load(
-    schema: Schema, data: Any, *, whole: str = "body", max_offences: int = MAX_OFFENCES
+    schema: StrictSchema, data: Any, *, whole: str = "body", max_offences: int = MAX_OFFENCES
 ) -> Any:
     """`schema.load(data)`, or a validation problem that lists its offences.
 
     `whole` names the thing itself where no field of it is to blame.
     """
+    with suppress(ValidationError):
+        return schema.accept(data)
     try:
         return schema.load(data)
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import request
-from marshmallow import Schema
 
 from app.http import offences
 from app.http.fields import StrictSchema
@@ -24,7 +23,7 @@ def refuse_query() -> None:
         load_query(_NO_QUERY)
 
 
-def load_query(schema: Schema) -> dict[str, Any]:
+def load_query(schema: StrictSchema) -> dict[str, Any]:
     """The request's parameters as `schema` reads them.
 
     Unknown, repeated or empty parameters are a validation problem that names them.

@@ -5,9 +5,10 @@ bounded, every object is closed: that is how no text can enter. `validator.py` d
 database's own check from the same schema.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load, validates_schema
+from marshmallow import ValidationError, fields
 
 from app.http.fields import (
     Boolean,
@@ -18,10 +19,10 @@ from app.http.fields import (
     Number,
     Numeral,
     Part,
-    Reason,
     StrictSchema,
     Token,
 )
+from app.http.rules import Reason
 from app.interactions.ids import PREFIX, ULID_PATTERN
 from app.interactions.model import MODES, STATUSES, default_cost
 
@@ -87,13 +88,12 @@ class PeopleSchema(StrictSchema):
     relationship_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     personality_id = Token(NAME, required=True)
 
-    @validates_schema(skip_on_field_errors=False, pass_original=True)
-    def _require_people(self, data: dict[str, Any], original: dict[str, Any], **_: Any) -> None:
+    def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
         """A stateful turn belongs to a user and a relationship."""
-        if data.get("mode") != "stateful":
+        if loaded.get("mode") != "stateful":
             return
         reason = Reason("required", "is required for a stateful turn")
-        missing = [name for name in ("user_id", "relationship_id") if original.get(name) is None]
+        missing = [name for name in ("user_id", "relationship_id") if told.get(name) is None]
         if missing:
             raise ValidationError({name: [reason] for name in missing})
 
@@ -110,10 +110,10 @@ class ContentSchema(PeopleSchema):
     time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
     error_code = Token(LABEL, load_default=None, allow_none=True)
 
-    @post_load
-    def _price(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        data["usage"] = {"turns_consumed": default_cost(data["status"])} | data["usage"]
-        return data
+    def finish(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        """What the turn costs follows from how it ended, unless it is told."""
+        cost = {"turns_consumed": default_cost(loaded["status"])}
+        return loaded | {"usage": cost | loaded["usage"]}
 
 
 class TurnSchema(ContentSchema):
@@ -143,9 +143,9 @@ class RangeQuerySchema(StrictSchema):
     from_ms = Instant(data_key="from", allow_date=True)
     to_ms = Instant(data_key="to", allow_date=True)
 
-    @validates_schema(skip_on_field_errors=False)
-    def _require_order(self, data: dict[str, Any], **_: Any) -> None:
-        if "from_ms" in data and "to_ms" in data and data["from_ms"] >= data["to_ms"]:
+    def check_whole(self, loaded: Mapping[str, Any], _told: Mapping[str, Any]) -> None:
+        """A range begins before it ends."""
+        if "from_ms" in loaded and "to_ms" in loaded and loaded["from_ms"] >= loaded["to_ms"]:
             reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
             raise ValidationError({"from": [reason]})
 

@@ -1,0 +1,87 @@
+"""What a value must satisfy, and why it does not, in a form that a program can read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import ValidationError, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one value was refused: a stable code, words that follow the field's name, a remedy."""
+
+    code: str
+    message: str
+    allowed: Any = None
+
+
+def refuse(code: str, message: str, allowed: Any = None) -> ValidationError:
+    """The marshmallow error that carries a `Reason`."""
+    return ValidationError([Reason(code, message, allowed)])
+
+
+class Bounds(validate.Range):
+    """A number within inclusive bounds."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming both bounds."""
+        if not self.min <= value <= self.max:
+            raise refuse(
+                "out_of_range",
+                f"must be between {self.min} and {self.max}",
+                {"min": self.min, "max": self.max},
+            )
+        return value
+
+
+class OneOf(validate.OneOf):
+    """One of a fixed set of words."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming the set."""
+        if value not in self.choices:
+            raise refuse(
+                "not_allowed", f"must be one of {', '.join(self.choices)}", list(self.choices)
+            )
+        return value
+
+
+class Shape(validate.Regexp):
+    """A string that matches an anchored pattern, which also caps its length."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming the pattern."""
+        if self.regex.fullmatch(value) is None:
+            pattern = str(self.regex.pattern)
+            raise refuse("pattern", f"must match {pattern}", {"pattern": pattern})
+        return value
+
+
+class Count(validate.Length):
+    """A list with a bounded number of elements."""
+
+    def __call__(self, value: Any) -> Any:
+        """Return `value`, or refuse it naming the bounds."""
+        least, most = self.min or 0, self.max or 0
+        if not least <= len(value) <= most:
+            raise refuse(
+                "wrong_count",
+                f"must hold {least} to {most} elements",
+                {"min_items": least, "max_items": most},
+            )
+        return value
+
+
+def reasons_by_path(messages: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Reason]]:
+    """Flatten marshmallow's nested messages into (`usage.input_tokens`, reason) pairs."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            yield from reasons_by_path(inner, path if key == "_schema" else (*path, str(key)))
+    else:
+        for message in messages:
+            yield ".".join(path), _as_reason(message)
+
+
+def _as_reason(message: Any) -> Reason:
+    return message if isinstance(message, Reason) else Reason("invalid", "is not valid")
