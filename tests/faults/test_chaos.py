@@ -25,6 +25,7 @@ PER_SECOND = 40
 RELATIONSHIPS_COUNT = 7
 FAULTS_COUNT = 10
 HEALED_WITHIN_S = 60
+EXPECTED = {200, 201, 204, 429, 503}
 LONG_HOLD_S = 3_600
 # What is reserved after the chaos: as many are completed, cancelled and left.
 LIVING_COUNT = 4
@@ -59,8 +60,10 @@ def endure(house: House, producers: Producers, caller: Caller, seconds: float) -
         load.last(1)
     producers.settle_running()
     assert len(house.happened) == FAULTS_COUNT
-    assert producers.statuses().keys() <= {NO_ANSWER, 200, 201, 204, 503}
-    assert {line["status"] for line in log_lines(house.service)} <= {200, 201, 204, 503}
+    # A producer tolerates 429 of workers without Redis alone: their share of the rate is small, and
+    # kept connections may all end in one of them.
+    assert producers.statuses().keys() <= EXPECTED | {NO_ANSWER}
+    assert {line["status"] for line in log_lines(house.service)} <= EXPECTED
     outcome = producers.outcome()
     assert min(outcome[kind] for kind in ("recorded", "completed", "cancelled", "left")) > 0
 
