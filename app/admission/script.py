@@ -1,10 +1,13 @@
 """Calls the admission script: one round trip each, reloaded when a server has forgotten it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha1
 from importlib.resources import files
 from itertools import chain
+from typing import Any
 
 from redis import Redis
+from redis.exceptions import NoScriptError
 
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.keys import AccountKeys
@@ -15,6 +18,7 @@ from app.tenancy.periods import Period
 _PARTS = ("prelude", "bucket", "quota", "turns", "charges", "requests", "operations")
 _LUA = files("app.admission") / "lua"
 SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
+_SHA = sha1(SOURCE.encode()).hexdigest()  # noqa: S324 - so the server names a script
 
 Argument = int | str
 
@@ -28,7 +32,6 @@ class AdmissionScript:
 
     def __init__(self, client: Redis, test_now_us: Callable[[], int] | None = None) -> None:
         self.client = client
-        self._script = client.register_script(SOURCE)
         self._test_now_us = test_now_us
 
     def admit(
@@ -44,9 +47,9 @@ class AdmissionScript:
 
         NEED_SEED (only if there are turns) and PERIOD_MISMATCH have charged nothing.
         """
-        limits = [*bucket.arguments(tokens), *quota.arguments()]
+        limits = [*bucket.arguments(tokens), *quota.arguments]
         items = _flat(_item(turn) for turn in turns)
-        return self._run("admit", keys.for_script(), [*limits, *items])
+        return self._run("admit", keys.for_script, [*limits, *items])
 
     def reserve(
         self,
@@ -64,9 +67,9 @@ class AdmissionScript:
         A turn that is held in the period of the keys `former` is that reservation.
         """
         before = [former.turns, former.holds] if former else []
-        limits = [*bucket.arguments(1), *quota.arguments()]
+        limits = [*bucket.arguments(1), *quota.arguments]
         asked: list[Argument] = [turn.turn_key, turn.relationship_id or "", hold_us, most_open]
-        return self._run("reserve", [*keys.for_script(), *before], [*limits, *asked])
+        return self._run("reserve", [*keys.for_script, *before], [*limits, *asked])
 
     def complete(
         self,
@@ -82,9 +85,9 @@ class AdmissionScript:
         `present` are the account's keys in its present period. NEED_SEED has charged nothing, nor
         has PERIOD_MISMATCH: the period has ended and knows nothing of the turn.
         """
-        limits = [*bucket.arguments(1), *quota.arguments()]
+        limits = [*bucket.arguments(1), *quota.arguments]
         other = [present.quota] if present.quota != keys.quota else []
-        return self._run("complete", [*keys.for_script(), *other], [*limits, *_item(turn)])
+        return self._run("complete", [*keys.for_script, *other], [*limits, *_item(turn)])
 
     def cancel(
         self,
@@ -100,8 +103,8 @@ class AdmissionScript:
 
         NEED_SEED has done nothing, nor has PERIOD_MISMATCH, as `complete`.
         """
-        limits = [*bucket.arguments(tokens), *quota.arguments()]
-        return self._run("cancel", keys.for_script(), [*limits, turn_key, int(is_remembered)])
+        limits = [*bucket.arguments(tokens), *quota.arguments]
+        return self._run("cancel", keys.for_script, [*limits, turn_key, int(is_remembered)])
 
     def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:
         """Take `tokens` from a bucket without quota; 0 only looks."""
@@ -109,16 +112,16 @@ class AdmissionScript:
 
     def read(self, keys: AccountKeys, period: Period) -> Reply:
         """The account's counters, uncharged; NEED_SEED or PERIOD_MISMATCH as `admit`."""
-        return self._run("read", keys.for_script(), [period.start_us, period.end_us])
+        return self._run("read", keys.for_script, [period.start_us, period.end_us])
 
     def is_loaded(self, keys: AccountKeys) -> bool:
         """Whether the account's counters are there, in whatever period."""
-        return self._run("read", keys.for_script(), [0, EXACT_BELOW]).status is Status.DONE
+        return self._run("read", keys.for_script, [0, EXACT_BELOW]).status is Status.DONE
 
     def refund(self, keys: AccountKeys, generation: int, items: Iterable[ItemCharge]) -> Reply:
         """Take charges back and tell how many; gone, refunded or older ones are left alone."""
         named = _flat((item.turn_key, item.recorded_at_us) for item in items)
-        return self._run("refund", keys.for_script(), [generation, *named])
+        return self._run("refund", keys.for_script, [generation, *named])
 
     def seed(
         self,
@@ -131,36 +134,42 @@ class AdmissionScript:
         staging_key: str,
     ) -> Reply:
         """Start from the ledger's counts unless somebody has; NEED_SEED if staging is cut short."""
-        start_us, end_us, turns_limit, relationships_limit, _ = quota.arguments()
+        start_us, end_us, turns_limit, relationships_limit, _ = quota.arguments
         arguments = [start_us, end_us, turns_limit, relationships_limit]
         counted = [turns, newest_recorded_at_us, relationships_count]
-        return self._run("seed", [*keys.for_script(), staging_key], [*arguments, *counted])
+        return self._run("seed", [*keys.for_script, staging_key], [*arguments, *counted])
 
     def release(self, keys: AccountKeys, turn_keys: Iterable[str]) -> int:
         """End the reservations of stored turns, as a lapse would; how many there were."""
-        return self._run("release", keys.for_script(), list(turn_keys)).results[0]
+        return self._run("release", keys.for_script, list(turn_keys)).results[0]
 
     def mark(self, keys: AccountKeys, newest_recorded_at_us: int) -> int | None:
         """Part past charges from those to come: the instant, or None if no quota is loaded.
 
         It is later than the ledger's newest one, and so is every instant given out from now on.
         """
-        reply = self._run("mark", keys.for_script(), [newest_recorded_at_us])
+        reply = self._run("mark", keys.for_script, [newest_recorded_at_us])
         return reply.results[0] if reply.counters else None
 
     def reconcile(self, keys: AccountKeys, mark_at_us: int, ledger_turns: int) -> Reply:
         """Add what the ledger holds more than was charged before the mark; STALE if it moved on."""
-        return self._run("reconcile", keys.for_script(), [mark_at_us, ledger_turns])
+        return self._run("reconcile", keys.for_script, [mark_at_us, ledger_turns])
 
     def mend(
         self, keys: AccountKeys, mark_at_us: int, corrections: Iterable[tuple[str, int, int]]
     ) -> Reply:
         """Set references (relationship, seen, right) where they are as seen; STALE as above."""
-        return self._run("mend", keys.for_script(), [mark_at_us, *_flat(corrections)])
+        return self._run("mend", keys.for_script, [mark_at_us, *_flat(corrections)])
 
-    def _run(self, operation: str, keys: list[str], arguments: Sequence[Argument]) -> Reply:
+    def _run(self, operation: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         test_now = "" if self._test_now_us is None else self._test_now_us()
-        return Reply.parse(self._script(keys=keys, args=[operation, test_now, *arguments]))
+        words: Any = (*keys, operation, test_now, *arguments)
+        try:
+            raw = self.client.evalsha(_SHA, len(keys), *words)
+        except NoScriptError:  # the server was restarted, or told to forget
+            self.client.script_load(SOURCE)
+            raw = self.client.evalsha(_SHA, len(keys), *words)
+        return Reply.parse(raw)
 
 
 def _item(turn: TurnCharge) -> tuple[str, int, str]:

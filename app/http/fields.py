@@ -36,7 +36,11 @@ _COMMON: dict[str, Any] = {
 
 
 class StrictSchema(Schema):
-    """A closed object: a field that is not declared is refused by name."""
+    """A closed object: a field that is not declared is refused by name.
+
+    What else is to be checked or added goes into `check_whole` and `finish`: hooks of marshmallow's
+    own would not run on good data.
+    """
 
     class Meta:
         """Unknown fields are an offence, which is how no text can enter."""
@@ -79,7 +83,7 @@ class StrictSchema(Schema):
         return loaded
 
     @cached_property
-    def _accepting(self) -> list[tuple[str, str, fields.Field[Any], "Accept"]]:
+    def _accepting(self) -> list[tuple[str, str, fields.Field[Any], Accept]]:
         return [
             (name, field.data_key or name, field, _acceptor(field))
             for name, field in self.load_fields.items()
@@ -227,7 +231,10 @@ class Part(fields.Nested):
         """As `deserialize`, of a value that is there."""
         if value is None and self.allow_none:
             return None
-        return cast("StrictSchema", self.schema).accept(value)
+        accepted = cast("StrictSchema", self.schema).accept(value)
+        for check in self.validators:
+            check(accepted)
+        return accepted
 
 
 class Instant(_Strict, fields.String):

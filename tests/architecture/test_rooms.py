@@ -25,6 +25,7 @@ ROOMS = {
     "pymongo": ("app/*/store.py", "app/backends/*"),
     "bson": ("app/*/store.py",),
     "redis": ("app/admission/*", "app/backends/*"),
+    "hiredis": ("app/backends/*",),
     "fakeredis": ("app/backends/memory.py",),
     "mongomock": ("app/backends/memory.py",),
     "rich": ("app/cli/*",),
@@ -70,6 +71,17 @@ def test_imports_inside_functions_have_a_reason() -> None:
 def test_no_reason_outlives_its_import(path: str) -> None:
     (file,) = (found for found in source_files() if found.path == path)
     assert any(any(imported_modules(function)) for function in file.functions())
+
+
+def test_no_schema_has_hooks_that_accepting_passes_by() -> None:
+    """Good data never meets them: `app/http/fields.py`."""
+    hooks = {"pre_load", "post_load", "validates", "validates_schema"}
+    users = {
+        file.path
+        for file in SERVICE_FILES
+        if hooks & {node.id for node in ast.walk(file.tree) if isinstance(node, ast.Name)}
+    }
+    assert users == {"app/http/fields.py"}
 
 
 def test_no_function_is_a_coroutine() -> None:

@@ -4,6 +4,8 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from threading import Event, Lock, Thread
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from redis import exceptions as errors
@@ -17,6 +19,7 @@ from app.backends.redis_clients import (
     GuardedCluster,
     GuardedRedis,
     RedisResting,
+    _has_rest,
     is_illness,
     redis_client,
 )
@@ -29,6 +32,10 @@ URLS = (
     f"redis+cluster://{NOBODY},127.0.0.1:2",
     f"redis+sentinel://{NOBODY}/service/0",
 )
+
+Ask = Callable[[Any], object]
+# What goes by the driver's own way, and what goes past it.
+ASKS: tuple[Ask, ...] = (lambda client: client.ping(), lambda client: client.evalsha("digest", 0))
 
 
 @pytest.mark.parametrize(
@@ -74,30 +81,32 @@ def test_a_fault_of_ours(error: Exception) -> None:
     assert not is_illness(error)
 
 
+@pytest.mark.parametrize("ask", ASKS, ids=["command", "script"])
 @pytest.mark.parametrize("url", URLS)
-def test_whatever_the_layout_an_absent_server_is_one_family_of_errors(url: str) -> None:
+def test_whatever_the_layout_an_absent_server_is_one_family_of_errors(url: str, ask: Ask) -> None:
     client = redis_client(url, 50, 32)
     with pytest.raises(REDIS_OUTAGES):
-        client.ping()
+        ask(client)
     client.close()
 
 
+@pytest.mark.parametrize("ask", ASKS, ids=["command", "script"])
 @pytest.mark.parametrize("url", URLS)
-def test_failures_open_the_breaker_and_then_nothing_is_sent(url: str) -> None:
+def test_failures_open_the_breaker_and_then_nothing_is_sent(url: str, ask: Ask) -> None:
     client: GuardedRedis | GuardedCluster = redis_client(url, 50, 32)
     watches: list[Callable[[], None]] = []
     is_seen = Event()
 
     def pause(_: float) -> None:
         with pytest.raises(RedisResting):
-            client.ping()
+            ask(client)
         is_seen.set()
         raise InterruptedError  # enough has been seen
 
     client.breaker = Breaker("redis", client.probe, RedisResting, pause=pause, start=watches.append)
     for _ in range(FAILURES_COUNT):
         with pytest.raises(RedisError) as caught:
-            client.ping()
+            ask(client)
         assert not isinstance(caught.value, RedisResting)
     with pytest.raises(InterruptedError):
         watches[0]()
@@ -114,6 +123,7 @@ class Silent:
     def __init__(self) -> None:
         self.received: list[bytes] = []
         self.connections: list[socket.socket] = []
+        self._left: set[int] = set()
         self._lock = Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
@@ -127,6 +137,14 @@ class Silent:
     def answer(self, number: int, reply: bytes) -> None:
         with suppress(OSError):
             self.connections[number].sendall(reply)
+
+    def scripts_count(self, number: int) -> int:
+        """How many scripts this connection has heard of; 0 if it is not there yet."""
+        return self.received[number].count(b"EVALSHA") if number < len(self.received) else 0
+
+    def is_left(self, number: int) -> bool:
+        """Whether the other side has hung up."""
+        return number in self._left
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -144,6 +162,7 @@ class Silent:
                 self.received[number] += more
                 # With these the driver greets.
                 self.connections[number].sendall(b"+OK\r\n" * more.count(b"SETINFO"))
+        self._left.add(number)
 
 
 @pytest.fixture
@@ -162,7 +181,94 @@ def test_a_script_is_sent_once_and_its_connection_never_used_again(silent: Silen
         # A reply that comes late finds nobody, so the next script cannot take it for its own.
         silent.answer(number, b"*1\r\n:4711\r\n")
     Event().wait(0.3)
-    assert [received.count(b"EVALSHA") for received in silent.received] == [1, 1, 1]
+    assert [silent.scripts_count(number) for number in range(3)] == [1, 1, 1]
+    client.close()
+
+
+def script_client(silent: Silent) -> GuardedRedis:
+    return cast("GuardedRedis", redis_client(silent.url, 5_000, 32))
+
+
+def run_script(client: GuardedRedis, silent: Silent, number: int) -> None:
+    """Run one, of which this connection hears as the next thing, and which it answers."""
+    before_count = silent.scripts_count(number)
+
+    def answer() -> None:
+        wait_until(lambda: silent.scripts_count(number) > before_count)
+        silent.answer(number, b":%d\r\n" % number)
+
+    answering = Thread(target=answer)
+    answering.start()
+    assert client.evalsha("digest", 1, "key", "argument") == number
+    answering.join()
+
+
+def test_a_connection_runs_one_script_after_the_other(silent: Silent) -> None:
+    client = script_client(silent)
+    for _ in range(3):
+        run_script(client, silent, 0)
+    assert len(silent.received) == 1
+    client.close()
+    wait_until(lambda: silent.is_left(0))
+
+
+@pytest.mark.parametrize("unasked", [b":4711\r\n", None])
+def test_who_speaks_unasked_or_hangs_up_is_asked_no_more(
+    silent: Silent, unasked: bytes | None
+) -> None:
+    client = script_client(silent)
+    run_script(client, silent, 0)
+    if unasked:
+        silent.answer(0, unasked)
+    else:
+        silent.connections[0].shutdown(socket.SHUT_WR)
+    wait_until(lambda: _has_rest(client._idle[0]))
+    run_script(client, silent, 1)
+    assert silent.scripts_count(0) == 1
+    client.close()
+
+
+def test_an_interrupted_script_leaves_no_reply_to_the_next(
+    silent: Silent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = script_client(silent)
+    run_script(client, silent, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(client._idle[0], "read_response", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            client.evalsha("digest", 0)
+    run_script(client, silent, 1)
+    client.close()
+
+
+def test_a_connection_to_a_former_master_is_not_used_again(silent: Silent) -> None:
+    client = script_client(silent)
+    run_script(client, silent, 0)
+    owns = client.connection_pool.owns_connection
+    client.connection_pool.owns_connection = lambda _: False  # as sentinels' pool answers then
+    run_script(client, silent, 1)
+    client.connection_pool.owns_connection = owns
+    run_script(client, silent, 1)
+    client.close()
+
+
+def test_an_address_does_not_narrow_the_pool() -> None:
+    client = redis_client(f"redis://{NOBODY}/0?max_connections=2", 50, 32)
+    assert cast("GuardedRedis", client).connection_pool.max_connections == 32
+
+
+def test_scripts_at_once_have_a_connection_each(silent: Silent) -> None:
+    client = script_client(silent)
+    told: list[int] = []
+    asking = [Thread(target=lambda: told.append(client.evalsha("digest", 0))) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    wait_until(lambda: [silent.scripts_count(number) for number in range(3)] == [1, 1, 1])
+    for number in range(3):
+        silent.answer(number, b":%d\r\n" % number)
+    for thread in asking:
+        thread.join()
+    assert sorted(told) == [0, 1, 2]
     client.close()
 
 
