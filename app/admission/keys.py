@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from app.tenancy.model import Principal
@@ -11,7 +12,7 @@ QUOTA_PATTERN = "quota:{*}:*:*"
 _QUOTA = re.compile(r"quota:\{([^{}:]+)\}:([a-z]+):(\d{4}-\d{2}-\d{2})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that what every call needs is made once
 class AccountKeys:
     """The keys of one account in one billing period; the bucket is the organization's."""
 
@@ -19,10 +20,10 @@ class AccountKeys:
     environment: str
     quota_period: str
 
-    @classmethod
-    def of(cls, principal: Principal, quota_period: str) -> "AccountKeys":
+    @staticmethod
+    def of(principal: Principal, quota_period: str) -> "AccountKeys":
         """The keys of the account that `principal` acts for."""
-        return cls(principal.organization_id, principal.environment.value, quota_period)
+        return _keys_of(principal.organization_id, principal.environment.value, quota_period)
 
     @property
     def account(self) -> str:
@@ -63,12 +64,16 @@ class AccountKeys:
         """When each reservation lapses."""
         return f"{self.quota}:holds"
 
-    def for_script(self) -> list[str]:
+    @cached_property
+    def for_script(self) -> tuple[str, ...]:
         """KEYS 1 to 6 of the script."""
-        # Not by the properties, each of which would make the quota's name anew.
-        quota = self.quota
         companions = ("relationships", "turns", "lapses", "holds")
-        return [self.bucket, quota, *[f"{quota}:{name}" for name in companions]]
+        return self.bucket, self.quota, *[f"{self.quota}:{name}" for name in companions]
+
+
+@lru_cache(maxsize=4_096)
+def _keys_of(organization_id: str, environment: str, quota_period: str) -> AccountKeys:
+    return AccountKeys(organization_id, environment, quota_period)
 
 
 def parse_quota_key(name: str) -> AccountKeys | None:

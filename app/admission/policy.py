@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from app.tenancy.model import Limits, OveragePolicy
 from app.tenancy.periods import Period
@@ -17,7 +17,7 @@ MAX_HOLD_S = 3_600
 EXACT_BELOW = 2**53
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that what every call needs is made once
 class BucketPolicy:
     """A token bucket: `rate` tokens per second, at most `burst` at once.
 
@@ -32,7 +32,7 @@ class BucketPolicy:
         if self.rate <= 0 or self.burst < 1 or self.burst * self.period_us >= EXACT_BELOW:
             raise ValueError(f"no exact token bucket of {self.rate} per second, burst {self.burst}")
 
-    @property
+    @cached_property
     def period_us(self) -> int:
         """Microseconds in which `rate.numerator` tokens come."""
         return self.rate.denominator * SECOND_US
@@ -55,7 +55,7 @@ def most_reservations(limits: Limits) -> int:
     return limits.burst * RESERVATIONS_PER_BURST
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # as above
 class QuotaPolicy:
     """The ceilings of an account in one billing period; -1 is unlimited."""
 
@@ -64,23 +64,24 @@ class QuotaPolicy:
     relationships_limit: int
     overage_allowed: bool
 
-    @classmethod
-    def of(cls, limits: Limits, period: Period) -> "QuotaPolicy":
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of(limits: Limits, period: Period) -> "QuotaPolicy":
         """An account's quota under `limits`."""
-        return cls(
+        return QuotaPolicy(
             period,
             UNLIMITED if limits.turns is None else limits.turns,
             UNLIMITED if limits.active_relationships is None else limits.active_relationships,
             limits.overage_policy is OveragePolicy.ALLOW,
         )
 
-    def arguments(self) -> list[int]:
+    @cached_property
+    def arguments(self) -> tuple[int, ...]:
         """ARGV 7 to 11 of `admit`."""
-        period = self.period
-        return [
-            period.start_us,
-            period.end_us,
+        return (
+            self.period.start_us,
+            self.period.end_us,
             self.turns_limit,
             self.relationships_limit,
             int(self.overage_allowed),
-        ]
+        )

@@ -92,7 +92,7 @@ class Crowd:
     def _bytes_of(self, accounts: Sequence[AccountKeys]) -> int:
         pipeline = self._client.pipeline(transaction=False)
         for keys in accounts:
-            for name in keys.for_script():
+            for name in keys.for_script:
                 pipeline.memory_usage(name, samples=0)
         return sum(size or 0 for size in pipeline.execute())
 

@@ -40,7 +40,7 @@ def make(asked: Asked) -> Round:
     return record
 
 
-def _seeded(redis: Redis, organization_id: str) -> tuple[list[str], list[int]]:
+def _seeded(redis: Redis, organization_id: str) -> tuple[tuple[str, ...], list[int]]:
     """The keys and the limits of an organization that signed up today, its quota loaded."""
     wide = Limits(MAX_BURST, MAX_BURST, None, None)
     period = period_at(utc_now().date(), now_ms() * 1_000)
@@ -54,7 +54,7 @@ def _seeded(redis: Redis, organization_id: str) -> tuple[list[str], list[int]]:
         relationships_count=0,
         staging_key=keys.staging("bench"),
     )
-    return keys.for_script(), [*bucket.arguments(1), *quota.arguments()]
+    return keys.for_script, [*bucket.arguments(1), *quota.arguments]
 
 
 if __name__ == "__main__":

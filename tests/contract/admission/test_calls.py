@@ -56,7 +56,7 @@ def test_every_key_expires_and_shares_the_slot_of_its_organization(world: World)
     world.gate.reserve(principal(), turn("turn_r"), 60_000_000)
     world.reconcile()
     names = list(world.client.scan_iter())
-    assert set(names) == set(KEYS.for_script())
+    assert set(names) == set(KEYS.for_script)
     assert len({key_slot(name.encode()) for name in [*names, KEYS.seeding, KEYS.staging("x")]}) == 1
     kept_ms = (PERIOD.end_us - NOON_US) // 1000 + 3 * 86_400_000
     for name in names:
@@ -92,7 +92,7 @@ def test_one_read_tells_an_operator_all(world: World) -> None:
         "settled_at": str(decision.generation),
         "clock_at": str(item.recorded_at_us),
     }
-    assert world.client.hgetall(KEYS.for_script()[3]) == {
+    assert world.client.hgetall(KEYS.for_script[3]) == {
         "turn_a": f"charged 2 {item.recorded_at_us} 1 rel_a"
     }
 

@@ -23,7 +23,7 @@ from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US
 
 STAGING = KEYS.staging("test")
 OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses", "holds")
-NAMES = dict(zip(OF_THE_ORACLE, KEYS.for_script(), strict=True))
+NAMES = dict(zip(OF_THE_ORACLE, KEYS.for_script, strict=True))
 
 relationships = st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
 costs = st.integers(0, 3)

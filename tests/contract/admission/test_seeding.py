@@ -37,7 +37,7 @@ def keys_left(world: World) -> set[str]:
     return {name.removeprefix(KEYS.quota) for name in world.client.scan_iter("quota:*")}
 
 
-@pytest.mark.parametrize("lost", [*KEYS.for_script()[1:], None])
+@pytest.mark.parametrize("lost", [*KEYS.for_script[1:], None])
 def test_whatever_is_lost_is_counted_anew(world: World, lost: str | None) -> None:
     before = world.record(principal(), A, B)
     world.gate.reserve(principal(), turn("turn_r", 1, "rel_r"), 60_000_000)

@@ -12,13 +12,13 @@ def test_names_are_those_of_the_specification() -> None:
     quota = "quota:{org_01J}:live:2026-11-05"
     names = ("relationships", "turns", "lapses", "holds")
     companions = [f"{quota}:{name}" for name in names]
-    assert KEYS.for_script() == ["bucket:{org_01J}", quota, *companions]
+    assert KEYS.for_script == ("bucket:{org_01J}", quota, *companions)
     assert KEYS.account == "org_01J:live"
 
 
 def test_all_keys_of_an_organization_share_a_slot() -> None:
     test = AccountKeys("org_01J", "test", "2026-12-05")
-    names = [*KEYS.for_script(), KEYS.seeding, KEYS.staging("token"), *test.for_script()]
+    names = [*KEYS.for_script, KEYS.seeding, KEYS.staging("token"), *test.for_script]
     assert {key_slot(name.encode()) for name in names} == {key_slot(b"org_01J")}
 
 
@@ -29,7 +29,7 @@ def test_quota_key_is_read_back() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(name for name in KEYS.for_script() if name != KEYS.quota),
+        *(name for name in KEYS.for_script if name != KEYS.quota),
         KEYS.seeding,
         KEYS.staging("token"),
         "quota:{}:live:2026-11-05",

@@ -41,6 +41,6 @@ def test_price_that_could_never_be_paid_is_refused(tokens: int) -> None:
 
 def test_quota_arguments() -> None:
     bounded = QuotaPolicy.of(limits(turns=0, relationships=25), PERIOD)
-    assert bounded.arguments() == [PERIOD.start_us, PERIOD.end_us, 0, 25, 0]
+    assert bounded.arguments == (PERIOD.start_us, PERIOD.end_us, 0, 25, 0)
     unbounded = QuotaPolicy.of(limits(overage=OveragePolicy.ALLOW), PERIOD)
-    assert unbounded.arguments() == [PERIOD.start_us, PERIOD.end_us, -1, -1, 1]
+    assert unbounded.arguments == (PERIOD.start_us, PERIOD.end_us, -1, -1, 1)
