@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     store_budget_s = budget_s(settings.mongodb_timeout_ms)
     deadlines.init_app(app, bounded, store_budget_s, settings.request_deadline_s)
     # What runs after a request runs in the reverse order: the log line is the last to see it.
-    answers.init_app(app, [metrics.count, logging.line_writer()])
+    answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
     openapi.init_app(app, [room.blueprint for room in _ROOMS])
     services.access.init_app(app)
     cli.register(app)

@@ -37,13 +37,15 @@ Watcher = Callable[[Answer], None]
 def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
     """Tell `watchers` of each request once, when its response is complete.
 
-    What a watcher cannot write (OSError) is lost.
+    What a watcher cannot write is lost.
     """
 
     def tell(response: Response) -> Response:
         answer = _answer(current_request(), current_notes(), response.status_code)
         for watch in watchers:
-            with suppress(OSError):  # a full disk: who was served is answered all the same
+            # A full disk, and a file of metrics that could not grow: who was served is answered all
+            # the same.
+            with suppress(OSError, IndexError):
                 watch(answer)
         return response
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
+from app.http.instants import utc_now
 from app.observability.answers import Answer, Watcher
 
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
@@ -21,9 +22,7 @@ def configure(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=_as_json),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
         logger_factory=_StandardOutput,
         cache_logger_on_first_use=False,
     )
@@ -50,23 +49,35 @@ class _StandardOutput(structlog.PrintLogger):
     debug = info = warning = error = msg
 
 
-def line_writer() -> Watcher:
-    """Writes a line for each answer; `configure` comes first."""
-    # Made once: to make a logger takes longer than to write a line.
-    log = structlog.get_logger().bind()
+def line_writer(level: str) -> Watcher:
+    """Writes a line for each answer, as a logger of at least `level` would.
+
+    Not by one, which takes three times as long: this is on every request's way.
+    """
+    told = {name for name in ("debug", "info") if _number(name) >= _number(level)}
+    output = _StandardOutput()
 
     def write(answer: Answer) -> None:
-        tell = log.debug if answer.endpoint in QUIET_ENDPOINTS else log.info
-        tell(
-            "request",
-            requestId=answer.request_id,
-            clientRequestId=answer.client_request_id,
-            method=answer.method,
-            route=answer.route,
-            status=answer.status,
-            durationMs=round(answer.duration_ms, 3),
-            organization=answer.organization,
-            decision=answer.decision,
-        )
+        own_level = "debug" if answer.endpoint in QUIET_ENDPOINTS else "info"
+        if own_level not in told:
+            return
+        line = {
+            "requestId": answer.request_id,
+            "clientRequestId": answer.client_request_id,
+            "method": answer.method,
+            "route": answer.route,
+            "status": answer.status,
+            "durationMs": round(answer.duration_ms, 3),
+            "organization": answer.organization,
+            "decision": answer.decision,
+            "event": "request",
+            "level": own_level,
+            "timestamp": utc_now(),
+        }
+        output.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
 
     return write
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]

@@ -120,12 +120,20 @@ def test_a_log_that_cannot_be_written_costs_nobody_an_answer(
     assert caller.rows_count() == 1
 
 
-def test_who_was_served_is_answered_although_a_watcher_cannot_write() -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.ENOSPC, "no space left"),
+        # Of prometheus_client, for each new label once its file could not grow.
+        IndexError("mmap slice assignment is wrong size"),
+    ],
+)
+def test_who_was_served_is_answered_although_a_watcher_cannot_write(failure: Exception) -> None:
     app = Flask(__name__)
     told: list[Answer] = []
 
     def full_disk(_answer: Answer) -> None:
-        raise OSError(errno.ENOSPC, "no space left")
+        raise failure
 
     request_id.init_app(app)
     answers.init_app(app, [full_disk, told.append])
