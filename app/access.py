@@ -18,6 +18,7 @@ from app.admission.headers import quota_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.refusals import require_admission
 from app.http.current import current_notes, current_request
+from app.http.errors import render
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.query import refuse_query
@@ -116,7 +117,15 @@ class Access:
         if without:
             raise RuntimeError(f"routes without an access policy: {', '.join(sorted(without))}")
 
-    def _enter(self) -> None:
+    def _enter(self) -> Response | None:
+        try:
+            self._require_entry()
+        except Problem as problem:
+            # Flask's own way to the same answer is long, and floods are refused here.
+            return render(problem)
+        return None
+
+    def _require_entry(self) -> None:
         endpoint = current_request().endpoint
         if endpoint is None:  # no such route: the router's answer stands
             return
@@ -144,12 +153,14 @@ class Access:
 
     def _authenticate(self) -> Principal:
         try:
-            principal = self._authenticator.authenticate(request.headers.get("Authorization"))
+            principal = self._authenticator.authenticate(
+                current_request().headers.get("Authorization")
+            )
         except Problem:
             # Who fails pays with the address's bucket, so that guessing is slow.
             self._charge_address()
             raise
-        g.principal = principal
+        current_notes().principal = principal
         return principal
 
     def _require_operator(self) -> None:
@@ -172,8 +183,8 @@ class Access:
         Raises the 429 if the bucket refuses. A refusal by quota is in the decision's items, for
         the recording service to weigh: the turn may be stored already.
         """
-        g.decision = self._gate.admit(current_principal(), turns)
-        return require_admission(g.decision)
+        decision = current_notes().decision = self._gate.admit(current_principal(), turns)
+        return require_admission(decision)
 
     def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
         """Charge the quota for `turns` of a request that has paid the bucket already.
@@ -275,13 +286,13 @@ class Access:
 
 def current_principal() -> Principal:
     """Whose key this request carries; only behind a door that asks for one."""
-    principal: Principal = g.principal
+    principal: Principal = current_notes().principal
     return principal
 
 
 def current_decision() -> Decision:
     """What admission said of this request."""
-    decision: Decision = g.decision
+    decision: Decision = current_notes().decision
     return decision
 
 
@@ -325,7 +336,7 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
 
 
 def _shows_quota(response: Response, decision: Decision) -> bool:
-    policy, status = POLICIES[request.endpoint or ""], response.status_code
+    policy, status = POLICIES[current_request().endpoint or ""], response.status_code
     # A recording that is malformed charged nothing; who asks for usage reads it in any case.
     is_answered = status < 300 or (status == 400 and policy.door is Door.METERED)
     is_told = policy.shows_quota and is_answered

@@ -12,6 +12,7 @@ from threading import Lock, Thread
 
 from flask import Flask, g, request
 
+from app.http.current import current_notes
 from app.http.problems import Problem
 from app.http.request_id import elapsed_ms
 
@@ -87,13 +88,15 @@ def init_app(app: Flask, bounded: Bounded, store_budget_s: float, deadline_s: fl
     slow_bodies = SlowBodies()
 
     def begin() -> None:
-        g.deadline_s, g.slow_bodies = deadline_s, slow_bodies
-        g.store_time = StoreTime(bounded, store_budget_s)
-        g.store_time.start()
+        notes = current_notes()
+        notes.deadline_s, notes.slow_bodies = deadline_s, slow_bodies
+        notes.store_time = StoreTime(bounded, store_budget_s)
+        notes.store_time.start()
 
     def end(_error: BaseException | None) -> None:
-        if "store_time" in g:
-            g.store_time.stop()
+        notes = current_notes()
+        if "store_time" in notes:
+            notes.store_time.stop()
 
     app.before_request(begin)
     app.teardown_request(end)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 
 import structlog
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException
 
+from app.http.current import current_request
 from app.http.places import places_of
 from app.http.problems import Problem
 from app.http.request_id import request_id
@@ -64,8 +65,9 @@ def _documentation_url() -> str:
     if configured:
         return str(configured)
     # The header is the client's: an odd one is not echoed, and must not upset what renders errors.
-    host = request.environ.get("HTTP_HOST", "")
-    return f"{request.scheme}://{host}/docs/errors" if _HOST.fullmatch(host) else "/docs/errors"
+    asked = current_request()
+    host = asked.environ.get("HTTP_HOST", "")
+    return f"{asked.scheme}://{host}/docs/errors" if _HOST.fullmatch(host) else "/docs/errors"
 
 
 def _http(error: HTTPException) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 from flask import request
 
 from app.http import offences
+from app.http.current import current_request
 from app.http.fields import StrictSchema
 from app.http.offences import MAX_OFFENCES, short_name
 from app.http.problems import Problem, offence
@@ -19,7 +20,7 @@ _NO_QUERY = _NoQuery()
 
 def refuse_query() -> None:
     """Raise a validation problem that names every parameter, if there are any."""
-    if request.query_string:
+    if current_request().query_string:
         load_query(_NO_QUERY)
 
 
