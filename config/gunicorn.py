@@ -9,8 +9,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,7 @@ graceful_timeout = 24
 DRAIN_S = _number("DRAIN_S", 2, 0, 10)
 # As gunicorn does with connections that have been used before.
 _LINGER_S = 2.0
+_LINGER_BYTES = 65_536
 # Longer than the idle time of the usual proxies, so that they close first.
 keepalive = _number("WEB_KEEPALIVE_S", 75, 0, 3_600)
 
@@ -99,7 +102,7 @@ def _empty_counters() -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Have `/readyz` of all workers tell of the end before the master tells the workers."""
+    """Empty the counters; have `/readyz` of all workers tell of the end before the master does."""
     # Not before the port is ours: a start that fails there would leave the folder behind.
     _empty_counters()
 
@@ -138,6 +141,35 @@ def pre_request(worker: Any, request: Any) -> None:
     """Answer with `Connection: close` while draining: the next request should go elsewhere."""
     if worker.is_ending or is_draining():
         request.force_close()
+
+
+def post_request(_worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:
+    """Let nobody wait for a client that is to hang up and does not.
+
+    gunicorn waits for it for two seconds, in the thread that takes everybody's requests. It does so
+    since a client that still sends might lose its answer; so who still sends is heard out here, in
+    the thread of its own request.
+    """
+    if response is None or not response.should_close():
+        return
+    connection = environ["gunicorn.socket"]
+    with suppress(OSError):
+        if getattr(request.body.reader, "length", None) != 0:
+            _hear_out(connection)
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)
+
+
+def _hear_out(connection: socket.socket) -> None:
+    """Read what is still sent, for so long and so much as gunicorn would."""
+    connection.shutdown(socket.SHUT_WR)
+    end_s, left_bytes = time.monotonic() + _LINGER_S, _LINGER_BYTES
+    while left_bytes > 0 and (left_s := end_s - time.monotonic()) > 0:
+        connection.settimeout(left_s)
+        part = connection.recv(left_bytes)
+        if not part:
+            return
+        left_bytes -= len(part)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -3,7 +3,9 @@
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ from tests.servers import OPERATOR_TOKEN, ROOT, RunningService, environ_for
 CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
 CHECK_TIMEOUT_S = 60
 REQUESTS_COUNT = 40
+LINGERING_COUNT = 4
+POST = "POST /v1/turns HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 SECRET = "uniq_live_0123456789abcdefghijklmnop"
 
 
@@ -114,6 +118,59 @@ def test_nobody_sets_the_variables_of_the_server_by_a_header(
         f"GET /v1/billing/plans HTTP/1.1\r\nHost: a\r\n{name}: /x\r\nConnection: close\r\n\r\n"
     )
     assert send(service, request_text).startswith("HTTP/1.1 200 ")
+
+
+def test_no_folder_is_made_before_the_port_is_ours() -> None:
+    environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
+    code = (
+        "import os; from config import gunicorn; gunicorn.on_starting(None);"
+        "print(os.environ.get('PROMETHEUS_MULTIPROC_DIR'))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=CHECK_TIMEOUT_S,
+    )
+    assert told.stdout == "None\n"
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        f"{POST}Content-Length: 9\r\n\r\n{{",
+        f"{POST}Transfer-Encoding: chunked\r\n\r\n9\r\n{{",
+    ],
+)
+def test_nobody_waits_for_who_says_that_he_hangs_up_and_does_not(
+    start_service: Callable[..., RunningService], request_text: str
+) -> None:
+    service = start_service(workers_count=1)
+    address = urlsplit(service.base_url)
+    with ExitStack() as stack:
+        for _ in range(LINGERING_COUNT):
+            connection = stack.enter_context(
+                socket.create_connection((address.hostname, address.port), timeout=10)
+            )
+            connection.sendall(request_text.encode())
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 ")
+        began_s = time.monotonic()
+        assert httpx.get(f"{service.base_url}/healthz").status_code == 200
+        # gunicorn waits two seconds for each of them, one after the other.
+        assert time.monotonic() - began_s < 1
+
+
+def test_who_is_refused_while_it_sends_reads_the_answer(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(workers_count=1)
+    unread = "x" * 60_000
+    request_text = f"{POST}Content-Length: {len(unread)}\r\n\r\n{unread}"
+    assert send(service, request_text).startswith("HTTP/1.1 401 ")
 
 
 def test_a_start_deletes_counters_of_an_earlier_run_and_nothing_else(
