@@ -60,8 +60,7 @@ def endure(house: House, producers: Producers, caller: Caller, seconds: float) -
         load.last(1)
     producers.settle_running()
     assert len(house.happened) == FAULTS_COUNT
-    # A producer tolerates 429 of workers without Redis alone: their share of the rate is small, and
-    # kept connections may all end in one of them.
+    # A 429 is of a worker without Redis, whose share is small; producers fail at any other.
     assert producers.statuses().keys() <= EXPECTED | {NO_ANSWER}
     assert {line["status"] for line in log_lines(house.service)} <= EXPECTED
     outcome = producers.outcome()

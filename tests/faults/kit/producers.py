@@ -200,15 +200,15 @@ class Producers:
             shot, item = shoot(lambda: self.send(method, path, json=told))
             self.shots.append(shot)
             statuses.append(shot.status)
-            if shot.status in answers and not is_asked_to_wait(shot, item):
+            is_known_later = shot.status in (NO_ANSWER, 503) or _is_asked_to_wait(shot, item)
+            if not is_known_later:
+                assert shot.status in answers, (method, shot, item)
                 return shot, item
-            is_known_later = shot.status in (NO_ANSWER, 503) or is_asked_to_wait(shot, item)
-            assert is_known_later, (method, shot, item)
             assert time.monotonic() < deadline, f"not known in {KNOWN_WITHIN_S} s: {statuses}"
             self._pause.wait(RETRY_AFTER_S)
 
 
-def is_asked_to_wait(shot: Shot, item: Any) -> bool:
+def _is_asked_to_wait(shot: Shot, item: Any) -> bool:
     """Whether a worker without Redis, whose share of the rate is small, has had enough for now.
 
     Redis itself has a whole rate to give, and no producer exceeds that.
