@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from tests.callers import Caller, app_on, hire, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
-from tests.faults.kit.redis_node import RedisNode
+from tests.faults.kit.redis_node import RedisNode, running_redis_node
 from tests.faults.kit.redis_nodes import (
     SLOTS_COUNT,
     Cluster,
@@ -21,6 +21,7 @@ from tests.faults.kit.redis_nodes import (
     running_node,
     running_sentinels,
 )
+from tests.faults.kit.tls import Authority, tls_before
 from tests.servers import wait_until
 from tests.turns import body, stateful
 
@@ -115,6 +116,18 @@ def test_the_master_that_a_sentinel_names_is_used_and_its_successor_found(
     assert {caller.record(body()).status_code for _ in range(10)} == {201}
     wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
     assert_reconciled(app, [caller])
+
+
+def test_redis_behind_tls_works_if_its_certificate_is_trusted(
+    app_at: AppAt, tmp_path: Path
+) -> None:
+    trusted, stranger = Authority(tmp_path), Authority(tmp_path)
+    with running_redis_node(tmp_path / "r") as node, tls_before(node.port, trusted.context) as port:
+        url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs="
+        assert_works(hire(app_at(f"{url}{trusted.path}")))
+        app = app_at(f"{url}{stranger.path}")
+        assert not is_charged(hire(app))
+        assert redis_by_readiness(app) == "down"
 
 
 def assert_works(caller: Caller) -> None:
