@@ -222,9 +222,7 @@ def at_once(work: Sequence[Callable[[], T]]) -> list[T]:
 
 def log_lines(service: RunningService) -> list[dict[str, Any]]:
     """The request lines that a running service has written so far."""
-    lines = [
-        json.loads(line)
-        for line in service.log.read_text(errors="replace").splitlines()
-        if line.startswith("{")
-    ]
+    # The last one may be half written.
+    whole, _, _ = service.log.read_text(errors="replace").rpartition("\n")
+    lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == "request"]

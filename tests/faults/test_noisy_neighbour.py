@@ -27,7 +27,7 @@ MOST_TIMES_THE_BASELINE = 2
 @contextmanager
 def noise(service: RunningService, caller: Caller) -> Iterator[None]:
     """`caller` asks ten times what he may as long as the block runs."""
-    words = [service.base_url, f"{LIST}?limit=1", caller.token, str(NOISY_PER_SECOND)]
+    words = [f"{service.base_url}{LIST}?limit=1", caller.token, str(NOISY_PER_SECOND)]
     process = spawn(
         [sys.executable, "-m", "tests.faults.kit.noise", *words], output=DEVNULL, folder=ROOT
     )

@@ -1,24 +1,28 @@
 """A customer without measure, as a process of its own: `python -m tests.faults.kit.noise`.
 
-Takes the service's address, a path, a key and the requests a second; ends when it is killed.
+Takes the address of a page, a key and the requests a second; ends when it is killed. It reads of an
+answer only what it must: the machine that it burdens should be the service's alone.
 """
 
 import sys
-from threading import Event
 
-import httpx
+from tests.bench.openloop import offered
 
-from tests.faults.kit.load import Load
+CONNECTIONS_COUNT = 16
+# Far longer than any test.
+SECONDS = 600
 
 
-def main(base_url: str, path: str, token: str, per_second: str) -> None:
+def main(url: str, token: str, per_second: str) -> None:
     """Ask again and again, whatever is answered."""
     headers = {"Authorization": f"Bearer {token}"}
-    with (
-        httpx.Client(base_url=base_url, headers=headers, timeout=60) as client,
-        Load(lambda _: client.get(path), float(per_second)),
-    ):
-        Event().wait()
+    offered(
+        url,
+        headers,
+        rate_per_s=float(per_second),
+        seconds=SECONDS,
+        connections=CONNECTIONS_COUNT,
+    )
 
 
 if __name__ == "__main__":
