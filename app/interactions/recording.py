@@ -259,8 +259,8 @@ def conflict() -> Problem:
     """What is said of a turn id that was used for another turn."""
     return Problem(
         "conflict",
-        "This turn_id was already used for a turn with other content. "
-        "Send the same content, or a new turn_id.",
+        "This turn_id is recorded already, with other content or at another instant. "
+        "Only if it is another turn, send it under a new turn_id.",
     )
 
 
