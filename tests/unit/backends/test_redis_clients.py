@@ -249,6 +249,7 @@ def test_a_connection_to_a_former_master_is_not_used_again(silent: Silent) -> No
     run_script(client, silent, 1)
     client.connection_pool.owns_connection = owns
     run_script(client, silent, 1)
+    assert [silent.scripts_count(number) for number in range(2)] == [1, 2]
     client.close()
 
 
