@@ -86,7 +86,7 @@ def test_the_same_turn_with_other_content_is_rejected(
     turn = old(1)
     result = import_(ndjson(tmp_path, turn, turn, turn | {"latency_ms": 1}), "--json")
     assert counts(result) == {"new": 1, "known": 1, "rejected": 1}
-    assert "line 3: This turn_id was already used" in result.stderr
+    assert "line 3: This turn_id is recorded already" in result.stderr
 
 
 def test_csv_is_read_by_the_types_of_the_fields(
