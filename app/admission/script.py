@@ -15,7 +15,10 @@ from app.admission.policy import EXACT_BELOW, BucketPolicy, QuotaPolicy
 from app.admission.replies import Reply, Status
 from app.tenancy.periods import Period
 
-_PARTS = ("prelude", "bucket", "quota", "turns", "charges", "requests", "operations")
+_PARTS = (
+    *("prelude", "bucket", "quota", "lapses", "decide"),
+    *("turns", "charges", "requests", "operations"),
+)
 _LUA = files("app.admission") / "lua"
 SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
 _SHA = sha1(SOURCE.encode()).hexdigest()  # noqa: S324 - so the server names a script

@@ -8,9 +8,9 @@ local function read()
   if not quota then return reply(NEED_SEED) end
   save_quota()
   local result = reply(DONE)
-  table.insert(result, int(quota.reservations - overdue))
+  table.insert(result, quota.reservations - overdue)
   for _, field in ipairs({'remembered', 'mark_at', 'mark_used'}) do
-    table.insert(result, int(quota[field]))
+    table.insert(result, quota[field])
   end
   return result
 end
@@ -42,6 +42,7 @@ local function seed()
   local active = call('HLEN', KEYS[7])
   if active ~= tonumber(ARGV[9]) then return reply(NEED_SEED) end
   call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+  stored = {}
   if active > 0 then call('RENAME', KEYS[7], KEYS[3]) end
   local turns, now = tonumber(ARGV[7]), math.max(time, tonumber(ARGV[8]) + 1)
   quota = {
@@ -65,7 +66,7 @@ local function mark()
   quota.clock_at = math.max(quota.clock_at, tonumber(ARGV[3]))
   quota.mark_at, quota.mark_used = tick(), quota.turns_used
   save_quota()
-  return reply_with(DONE, int(quota.mark_at))
+  return reply_with(DONE, quota.mark_at)
 end
 
 -- release: ends reservations before their time, as a lapse would: the ledger has their turns.
@@ -102,7 +103,7 @@ local function reconcile()
     drift, changed = quota.turns_used - used, true
   end
   save_quota()
-  return reply_with(status, int(drift))
+  return reply_with(status, drift)
 end
 
 -- mend: sets references to the ledger's count where they still are as seen (0 = absent).
@@ -120,11 +121,10 @@ local function mend()
     end
   end
   save_quota()
-  return reply_with(status, quota and int(quota.relationships_used - used) or 0)
+  return reply_with(status, quota and quota.relationships_used - used or 0)
 end
 
 local OPERATIONS = {
-  admit = admit, reserve = reserve, complete = complete, cancel = cancel,
   read = read, refund = refund, seed = seed, mark = mark, reconcile = reconcile, mend = mend,
   release = release_turns,
 }

@@ -1,5 +1,6 @@
 -- Admission: token bucket and quota, decided together and all or nothing.
--- Parts, run as one script: prelude, bucket, quota, turns, charges, requests, operations.
+-- Parts, run as one script: prelude, bucket, quota, lapses, decide, turns, charges, requests,
+-- operations.
 --
 -- KEYS  1  bucket                 hash        level, at
 --       2  quota                  hash        the FIELDS of quota.lua, for one account and period
@@ -32,7 +33,8 @@ local DAY = 86400 * SECOND
 
 local call = redis.call
 
--- Digits of a whole number: Lua's own conversion would cut large ones to 14 digits.
+-- Digits of a whole number, for arguments of commands and for texts: Lua's own conversion would cut
+-- large ones to 14 digits. Replies need none: the server makes whole ones of numbers.
 local function int(number)
   return string.format('%.0f', number)
 end

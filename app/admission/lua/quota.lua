@@ -14,14 +14,16 @@ local FIELDS = {
 local KEPT_AFTER_PERIOD = 3 * DAY
 
 local quota                   -- the fields as numbers; nil = missing, or a companion key was lost
+local stored = {}             -- the same as they were found
 local changed = false
 local overdue = 0             -- reservations that have lapsed and are still counted in the fields
 
 local function read_fields()
-  local stored, fields = call('HMGET', KEYS[2], unpack(FIELDS)), {}
+  local values, fields = call('HMGET', KEYS[2], unpack(FIELDS)), {}
   for i, field in ipairs(FIELDS) do
-    fields[field] = stored[i] and tonumber(stored[i])
-    if not fields[field] then return nil end
+    local number = values[i] and tonumber(values[i])
+    if not number then return nil end
+    fields[field], stored[field] = number, number
   end
   return fields
 end
@@ -41,12 +43,14 @@ end
 -- All keys of an account expire together: one that went first would look like a loss.
 local function save_quota()
   if not changed then return end
-  local pairs_of_hash = {}
+  local changes = {}
   for _, field in ipairs(FIELDS) do
-    table.insert(pairs_of_hash, field)
-    table.insert(pairs_of_hash, int(quota[field]))
+    if quota[field] ~= stored[field] then
+      table.insert(changes, field)
+      table.insert(changes, int(quota[field]))
+    end
   end
-  call('HSET', KEYS[2], unpack(pairs_of_hash))
+  if changes[1] then call('HSET', KEYS[2], unpack(changes)) end
   local kept = math.max(SECOND, quota.period_end + KEPT_AFTER_PERIOD - time)
   for i = 2, 6 do
     call('PEXPIRE', KEYS[i], int(ceil_div(kept, MILLISECOND)))
@@ -76,9 +80,9 @@ end
 
 -- The first seven values of every reply.
 local function reply(status)
-  if not quota then return {status, int(time), int(time), -1, 0, 0, 0} end
+  if not quota then return {status, time, time, -1, 0, 0, 0} end
   return {
-    status, int(time), int(instant()), int(quota.generation),
+    status, time, instant(), quota.generation,
     quota.turns_used, quota.turns_reserved - overdue, quota.relationships_used,
   }
 end

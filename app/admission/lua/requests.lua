@@ -2,40 +2,6 @@
 -- `admit`, results 8 to 10 too; then come the verdicts, none behind an empty bucket, where nothing
 -- is done (but see refused_anyway).
 
-local function open_quota()
-  load_quota()
-  if quota then lapse() end
-end
-
-local function outside(start, finish)
-  return time < start or time >= finish
-end
-
-local function open_in_force()
-  open_quota()
-  if quota then
-    quota.turns_limit, quota.relationships_limit = tonumber(ARGV[9]), tonumber(ARGV[10])
-  end
-end
-
--- Pays the bucket and does what was asked (`work`), or looks what the quota would have said.
-local function decide(work, look)
-  local bucket = read_bucket(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
-  local price = tonumber(ARGV[6]) * bucket.period
-  local wait = wait_for(bucket, price)
-  local values = (wait == 0 and work or look)()
-  pay(bucket, wait == 0 and price or 0)
-  save_quota()
-  local result = reply(wait == 0 and DONE or RATE_LIMITED)
-  table.insert(result, floor_div(bucket.level, bucket.period))
-  table.insert(result, int(wait))
-  table.insert(result, int(wait_for(bucket, bucket.capacity)))
-  for _, value in ipairs(values) do table.insert(result, value) end
-  return result
-end
-
-local function nothing() return {} end
-
 -- A lone turn that the quota refuses as well is told, since waiting for the bucket would be useless.
 local function refused_anyway(verdict)
   local is_refused = verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED
@@ -58,7 +24,7 @@ local function carry_out(item, verdict, entry, is_completion)
   elseif verdict == REMEMBERED then
     recorded_at, counted = entry.recorded_at, entry.counted
   end
-  return {verdict, int(recorded_at), counted}
+  return {verdict, recorded_at, counted}
 end
 
 -- admit: charges bucket and quota, or tells why not.
@@ -68,11 +34,9 @@ end
 -- Result 8 whole tokens left  9 wait until the tokens are there  10 time to full
 --      11… verdict, recorded_at, counted, …
 local function admit()
-  if KEYS[2] then
-    if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
-    open_in_force()
-    if not quota and #ARGV > 11 then return reply(NEED_SEED) end
-  end
+  if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  open_in_force()
+  if not quota then return reply(NEED_SEED) end
   local items, overage_allowed = items_from(12), ARGV[11] == '1'
   local function charge_each()
     local values = {}
@@ -114,7 +78,7 @@ local function reserve()
       local later = call('ZRANGEBYSCORE', KEYS[6], '(' .. int(time), '+inf', 'LIMIT', 0, 1)
       lapses_at = later[1] and hold_ends_at(later[1]) or time
     end
-    return {verdict, int(reserved_at), counted, int(lapses_at)}
+    return {verdict, reserved_at, counted, lapses_at}
   end, function() return refused_anyway((judged())) end)
 end
 
@@ -150,3 +114,6 @@ local function cancel()
   if refusal then return refusal end
   return decide(function() return {cancel_turn(ARGV[12], ARGV[13] ~= '0'), 0, 0} end, nothing)
 end
+
+local REQUESTS = {admit = admit, reserve = reserve, complete = complete, cancel = cancel}
+if REQUESTS[ARGV[1]] then return REQUESTS[ARGV[1]]() end
