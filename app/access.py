@@ -42,14 +42,16 @@ class Door(Enum):
 class Policy:
     """A door, the scope that a key needs to pass it, whether query parameters may.
 
-    `shows_quota` says that the quota is part of what the route tells: its headers are on success,
-    and on a 400 of a route that only reads.
+    `reads_quota` says that the route needs the account's counters, or its instant, though it
+    charges nothing. `shows_quota` says that the quota is part of what the route tells: its headers
+    are on success, and on a 400 of a route that only reads.
     `needs_redis` closes the route while Redis is ill.
     """
 
     door: Door
     scope: Scope | None = None
     takes_query: bool = False
+    reads_quota: bool = False
     shows_quota: bool = False
     needs_redis: bool = False
 
@@ -64,7 +66,7 @@ MANAGING = Policy(Door.METERED, Scope.ADMIN)
 # exactly. Operators have `flask key` meanwhile.
 CHANGING_KEYS = replace(MANAGING, needs_redis=True)
 RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE, shows_quota=True)
-USAGE = Policy(Door.METERED, Scope.READ, shows_quota=True)
+USAGE = Policy(Door.METERED, Scope.READ, reads_quota=True, shows_quota=True)
 
 POLICIES: Mapping[str, Policy] = {
     "health.alive": PROBE,
@@ -81,7 +83,7 @@ POLICIES: Mapping[str, Policy] = {
     "usage.aggregates": LISTING,
     "usage.turns": replace(USAGE, takes_query=True),
     "usage.active_relationships": USAGE,
-    "interactions.list_": LISTING,
+    "interactions.list_": replace(LISTING, reads_quota=True),
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_many": RECORDING,
@@ -145,11 +147,16 @@ class Access:
         principal = self._authenticate()
         problem = _objection(principal, scope)
         if policy.door is Door.METERED or problem is not None:
-            decision = self.admit()
+            is_told = policy.reads_quota or problem is not None
+            decision = self.admit() if is_told else self._pay()
             if problem is None and policy.needs_redis and decision.is_local:
                 problem = Problem.unavailable()
         if problem is not None:
             raise problem
+
+    def _pay(self) -> Decision:
+        decision = current_notes().decision = self._gate.enter(current_principal())
+        return require_admission(decision)
 
     def _authenticate(self) -> Principal:
         try:
@@ -193,7 +200,7 @@ class Access:
         """
         admit = self._gate.admit_locally if current_decision().is_local else self._gate.admit
         more = admit(current_principal(), turns, tokens=0)
-        g.decision = replace(current_decision(), quota=more.quota, is_local=more.is_local)
+        g.decision = current_decision()._replace(quota=more.quota, is_local=more.is_local)
         return more
 
     def reserve(self, charge: TurnCharge, hold_us: int) -> Decision:
@@ -228,12 +235,12 @@ class Access:
         less = self._gate.cancel(
             current_principal(), turn_key, reserved_at_us, tokens=0, is_remembered=False
         )
-        g.decision = replace(current_decision(), quota=less.quota)
+        g.decision = current_decision()._replace(quota=less.quota)
 
     def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
         """Take back charges of `decision`, and show the counters as they are after it."""
         quota = self._gate.refund(current_principal(), decision, indexes)
-        g.decision = replace(current_decision(), quota=quota)
+        g.decision = current_decision()._replace(quota=quota)
 
     def quota(self) -> QuotaState:
         """The account's counters in its present period; the headers show the same.
@@ -244,7 +251,7 @@ class Access:
         if current_decision().is_local:
             raise Problem.unavailable()
         state = current_decision().quota or self._gate.quota(current_principal())
-        g.decision = replace(current_decision(), quota=state)
+        g.decision = current_decision()._replace(quota=state)
         return state
 
     def walk_instant_us(self) -> int:

@@ -43,7 +43,7 @@ _MEMORY = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 
 bind = f"{os.environ.get('HOST', '0.0.0.0')}:{_number('PORT', 8000, 0, 65_535)}"  # noqa: S104 - a platform routes to it
 workers = _number("WEB_CONCURRENCY", 2, 1, 256)
-worker_class = "gthread"
+worker_class = "config.worker.SharingWorker"
 # Each thread may hold a connection, and the pool for MongoDB has 32: app/backends/live.py.
 threads = _number("WEB_THREADS", 8, 1, 32)
 worker_tmp_dir = _MEMORY

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from app.tenancy.periods import Period
 
@@ -69,8 +70,7 @@ class Outcome(StrEnum):
     DEGRADED = "degraded"  # admitted without Redis, by this process's share of the rate alone
 
 
-@dataclass(frozen=True, slots=True)
-class BucketState:
+class BucketState(NamedTuple):
     """The bucket after the decision: refill rate per second, whole tokens left, when it is full.
 
     `retry_after_us` is its own wait, 0 if it admitted.
@@ -82,8 +82,7 @@ class BucketState:
     retry_after_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaState:
+class QuotaState(NamedTuple):
     """An account's counters and ceilings in its billing period; `None` is unlimited."""
 
     turns_used: int
@@ -95,8 +94,7 @@ class QuotaState:
     period_end_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One atomic decision, with all that headers, errors and the recording service need.
 
     `outcome` goes by the bucket; a request with exactly one turn is also QUOTA_EXHAUSTED when the

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from app.admission.decision import (
     BucketState,
@@ -35,8 +36,7 @@ class Status(IntEnum):
     STALE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """An account's counters of one generation, the instant at which they were seeded."""
 
     generation: int
@@ -45,8 +45,7 @@ class Counters:
     relationships_used: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What every operation tells; `results` are its own numbers.
 
     `time_us` is the server's clock, `now_us` the account's, which never runs behind an instant

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +14,20 @@ import httpx
 import pytest
 from flask import Flask
 
-from tests.servers import OPERATOR_TOKEN, ROOT, RunningService, environ_for
+from tests.servers import (
+    OPERATOR_TOKEN,
+    ROOT,
+    RunningService,
+    environ_for,
+    running_service,
+    wait_until,
+)
 
 CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
 CHECK_TIMEOUT_S = 60
 REQUESTS_COUNT = 40
 LINGERING_COUNT = 4
+THREADS_COUNT = 8
 POST = "POST /v1/turns HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 SECRET = "uniq_live_0123456789abcdefghijklmnop"
 
@@ -150,18 +159,37 @@ def test_nobody_waits_for_who_says_that_he_hangs_up_and_does_not(
     start_service: Callable[..., RunningService], request_text: str
 ) -> None:
     service = start_service(workers_count=1)
-    address = urlsplit(service.base_url)
     with ExitStack() as stack:
         for _ in range(LINGERING_COUNT):
-            connection = stack.enter_context(
-                socket.create_connection((address.hostname, address.port), timeout=10)
-            )
+            connection = stack.enter_context(connected(service))
             connection.sendall(request_text.encode())
             assert connection.recv(65_536).startswith(b"HTTP/1.1 ")
         began_s = time.monotonic()
         assert httpx.get(f"{service.base_url}/healthz").status_code == 200
         # gunicorn waits two seconds for each of them, one after the other.
         assert time.monotonic() - began_s < 1
+
+
+def test_connections_that_a_client_opens_at_once_are_shared_by_the_workers(tmp_path: Path) -> None:
+    environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
+    log = tmp_path / "gunicorn.log"
+    request_text = f"{POST}Content-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+    with (
+        running_service(environ, log, application="tests.faults.kit.who:app") as service,
+        ExitStack() as stack,
+    ):
+        started: set[str] = set()
+        wait_until(lambda: started.add(httpx.get(service.base_url).text) or len(started) == 2)
+        connections = [stack.enter_context(connected(service)) for _ in range(2 * THREADS_COUNT)]
+        for connection in connections:
+            connection.sendall(request_text.encode())
+        for connection in connections:  # each has a thread now, which waits for the body
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        for connection in connections:
+            connection.sendall(b"x")
+        workers = Counter(answer(connection).split()[-1] for connection in connections)
+
+    assert list(workers.values()) == [THREADS_COUNT, THREADS_COUNT]
 
 
 def test_who_is_refused_while_it_sends_reads_the_answer(
@@ -191,7 +219,17 @@ def test_a_start_deletes_counters_of_an_earlier_run_and_nothing_else(
 
 def send(service: RunningService, request_text: str) -> str:
     """The answer to bytes that no HTTP library would send."""
-    address = urlsplit(service.base_url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with connected(service) as connection:
         connection.sendall(request_text.encode())
-        return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+        return answer(connection)
+
+
+def answer(connection: socket.socket) -> str:
+    """What comes until the service hangs up."""
+    return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+
+
+def connected(service: RunningService) -> socket.socket:
+    """A connection, to say what no HTTP library would."""
+    address = urlsplit(service.base_url)
+    return socket.create_connection((address.hostname, address.port), timeout=10)

@@ -35,13 +35,18 @@ end
 
 local function nothing() return {} end
 
--- admit without turns: as in requests.lua, but a missing quota is no obstacle.
-local function admit_nothing()
-  if KEYS[2] then
-    if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
-    open_in_force()
-  end
-  return decide(nothing, nothing)
+-- Opens the quota, if there is one, only to tell its counters.
+local function look_only()
+  if KEYS[2] then open_in_force() end
+  return {}
 end
 
-if ARGV[1] == 'admit' and not ARGV[12] then return admit_nothing() end
+-- admit without turns: as in requests.lua, but a missing quota is no obstacle.
+-- enter: the same, but the quota is told only behind an empty bucket.
+local function admit_nothing(work)
+  if KEYS[2] and outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  return decide(work, look_only)
+end
+
+if ARGV[1] == 'enter' then return admit_nothing(nothing) end
+if ARGV[1] == 'admit' and not ARGV[12] then return admit_nothing(look_only) end
