@@ -1,6 +1,5 @@
 """Limit headers, character by character."""
 
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -50,7 +49,7 @@ def test_quota_headers() -> None:
 
 
 def test_unlimited_ceilings_are_left_out() -> None:
-    unlimited = replace(QUOTA, turns_limit=None, relationships_limit=None)
+    unlimited = QUOTA._replace(turns_limit=None, relationships_limit=None)
     assert not [name for name in quota_headers(unlimited) if name.endswith("-Limit")]
 
 
