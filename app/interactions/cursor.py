@@ -27,12 +27,22 @@ class Cursor:
     walk_started_us: int
 
 
+class _Serializer(URLSafeSerializer):
+    """Does not try to compress what it writes, but reads what was compressed.
+
+    A state hardly gets shorter, and zlib asks for a quarter of a megabyte to find out.
+    """
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(self.serializer.dumps(obj))
+
+
 class Cursors:
     """Writes cursors with the newest secret and reads those of every secret still accepted."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         keys: Any = list(reversed(secrets))  # the library signs with the last of them
-        self._serializer = URLSafeSerializer(
+        self._serializer = _Serializer(
             keys,
             salt="turnledger.interactions.cursor",
             signer_kwargs={"digest_method": hashlib.sha256},

@@ -137,6 +137,17 @@ def test_a_cursor_lives_24_hours_to_the_microsecond(age_us: int, *, refused: boo
     assert is_refused(TEXT, now_us=NOW_US + age_us) is refused
 
 
+def test_a_compressed_cursor_is_read() -> None:
+    # Which releases before wrote where it was shorter.
+    state = base64.urlsafe_b64decode(TEXT.partition(".")[0] + "==")
+    compressed = base64.urlsafe_b64encode(zlib.compress(state)).rstrip(b"=").decode()
+    serializer = CURSORS._serializer
+
+    text = serializer.make_signer(serializer.salt).sign(f".{compressed}").decode()
+
+    assert CURSORS.read(text, ACCOUNT, FILTERS, NOW_US) == PLACE
+
+
 def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
     rotating, rotated = Cursors((OTHER, SECRET)), Cursors((OTHER,))
     new = rotating.write(PLACE, ACCOUNT, FILTERS, NOW_US)
