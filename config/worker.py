@@ -1,21 +1,24 @@
-"""gunicorn's threaded worker, but for who takes a new connection."""
+"""gunicorn's threaded worker, but for who takes a new connection and when a thread does."""
 
 import socket
 import time
 from concurrent.futures import Future
+from functools import partial
+from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 # Enough for another worker to be woken, and little beside what waits in front of busy threads.
-_LEFT_S = 0.003
+LEFT_S = 0.003
 
 
 class SharingWorker(ThreadWorker):
     """Leaves a new connection to other workers for a moment while all its threads are busy.
 
     A connection stays with the worker that took it. gunicorn's own takes whatever comes, also all
-    that a client opens at once, and then works alone for as long as they are kept.
+    that a client opens at once, and then works alone for as long as they are kept. It also has a
+    thread wait five seconds for each new client that says nothing: here none does.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -26,21 +29,40 @@ class SharingWorker(ThreadWorker):
 
     def accept(self, listener: socket.socket) -> None:
         """Take the next connection, if need be once nobody else wanted it."""
-        self._has_left = not self._has_left and self._requests_count >= self.cfg.threads
+        self._has_left = not self._has_left and self._is_busy
         if self._has_left:
-            self._back_at_s = time.monotonic() + _LEFT_S
+            self._back_at_s = time.monotonic() + LEFT_S
             super().set_accept_enabled(False)
         else:
             super().accept(listener)
+
+    @property
+    def _is_busy(self) -> bool:
+        # Who has said nothing yet will, and most do at once.
+        return bool(self._requests_count + len(self.pending_conns) >= self.cfg.threads)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - it is gunicorn's
         """What the loop asks for, each time round."""
         super().set_accept_enabled(enabled and time.monotonic() >= self._back_at_s)
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Look again soon if a connection was left."""
+        super().wait_for_and_dispatch_events(min(timeout, LEFT_S) if self._has_left else timeout)
+
     def enqueue_req(self, conn: TConn) -> None:
-        """Hand a request to a thread."""
+        """Hand a request to a thread; a new connection has none before it says something."""
+        if not (conn.initialized or conn.data_ready):
+            self._await_first_bytes(conn)
+            return
         self._requests_count += 1
         super().enqueue_req(conn)
+
+    def _await_first_bytes(self, conn: TConn) -> None:
+        # As gunicorn does after those five seconds.
+        conn.sock.setblocking(False)  # noqa: FBT003 - it takes no keyword
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Take the connection back from its thread."""

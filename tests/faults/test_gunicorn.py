@@ -27,7 +27,7 @@ CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-
 CHECK_TIMEOUT_S = 60
 REQUESTS_COUNT = 40
 LINGERING_COUNT = 4
-THREADS_COUNT = 8
+CROWD_COUNT = 64
 POST = "POST /v1/turns HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 SECRET = "uniq_live_0123456789abcdefghijklmnop"
 
@@ -173,23 +173,32 @@ def test_nobody_waits_for_who_says_that_he_hangs_up_and_does_not(
 def test_connections_that_a_client_opens_at_once_are_shared_by_the_workers(tmp_path: Path) -> None:
     environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
     log = tmp_path / "gunicorn.log"
-    request_text = f"{POST}Content-Length: 1\r\nExpect: 100-continue\r\n\r\n"
     with (
         running_service(environ, log, application="tests.faults.kit.who:app") as service,
         ExitStack() as stack,
     ):
         started: set[str] = set()
         wait_until(lambda: started.add(httpx.get(service.base_url).text) or len(started) == 2)
-        connections = [stack.enter_context(connected(service)) for _ in range(2 * THREADS_COUNT)]
+        connections = [stack.enter_context(connected(service)) for _ in range(CROWD_COUNT)]
         for connection in connections:
-            connection.sendall(request_text.encode())
-        for connection in connections:  # each has a thread now, which waits for the body
-            assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
-        for connection in connections:
-            connection.sendall(b"x")
+            connection.sendall(f"{POST}Content-Length: 1\r\n\r\nx".encode())
         workers = Counter(answer(connection).split()[-1] for connection in connections)
 
-    assert list(workers.values()) == [THREADS_COUNT, THREADS_COUNT]
+    # Usually half; but a worker may have to wait for its turn on a busy machine.
+    assert min(workers[one] for one in started) >= CROWD_COUNT // 4
+
+
+def test_who_is_connected_and_silent_holds_no_thread(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(workers_count=1)
+    with ExitStack() as stack:
+        for _ in range(CROWD_COUNT):
+            stack.enter_context(connected(service))
+        began_s = time.monotonic()
+        assert httpx.get(f"{service.base_url}/healthz").status_code == 200
+        # gunicorn's own worker waits for five seconds for each of them, eight at a time.
+        assert time.monotonic() - began_s < 1
 
 
 def test_who_is_refused_while_it_sends_reads_the_answer(

@@ -1,0 +1,102 @@
+"""config/worker.py: when a worker takes a connection, its clock in our hands."""
+
+import logging
+import selectors
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from gunicorn.config import Config
+
+from config import worker as module
+from config.worker import LEFT_S, SharingWorker
+
+THREADS_COUNT = 2
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def worker(listener: socket.socket, clock: Clock) -> Iterator[SharingWorker]:
+    """With as many connections as it has threads, and one more that waits."""
+    config = Config()
+    config.set("threads", THREADS_COUNT)
+    worker = SharingWorker(1, 1, [listener], None, 30, config, logging.getLogger())
+    worker.poller = selectors.DefaultSelector()
+    with ExitStack() as stack:
+        stack.callback(worker.tmp.close)
+        stack.callback(worker.poller.close)
+        for _ in range(THREADS_COUNT + 1):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.set_accept_enabled(True)
+        for _ in range(THREADS_COUNT):
+            worker.accept(listener)
+        yield worker
+        for connection in worker.pending_conns:
+            connection.close()
+
+
+def listens(worker: SharingWorker, listener: socket.socket) -> bool:
+    """Whether it does, once its loop has come round."""
+    worker.set_accept_enabled(True)
+    return listener in [key.fileobj for key in worker.poller.get_map().values()]
+
+
+def test_a_busy_worker_leaves_a_connection_for_a_moment_and_takes_it_then(
+    worker: SharingWorker, listener: socket.socket, clock: Clock
+) -> None:
+    worker.accept(listener)
+    assert worker.nr_conns == THREADS_COUNT
+    assert not listens(worker, listener)
+
+    clock.now_s += LEFT_S
+    assert listens(worker, listener)
+    worker.accept(listener)
+    assert worker.nr_conns == THREADS_COUNT + 1
+
+
+def test_somebody_else_may_have_taken_it(
+    worker: SharingWorker, listener: socket.socket, clock: Clock
+) -> None:
+    worker.accept(listener)
+    clock.now_s += LEFT_S
+    listener.accept()[0].close()
+
+    assert listens(worker, listener)
+    worker.accept(listener)
+    assert worker.nr_conns == THREADS_COUNT
+
+
+def test_a_worker_with_a_free_thread_takes_a_connection_at_once(
+    worker: SharingWorker, listener: socket.socket
+) -> None:
+    connection = worker.pending_conns.pop()
+    worker.poller.unregister(connection.sock)
+    connection.close()
+
+    worker.accept(listener)
+
+    assert worker.nr_conns == THREADS_COUNT + 1
+    assert listens(worker, listener)
