@@ -7,7 +7,7 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
 # Enough for another worker to be woken, and little beside what waits in front of busy threads.
 LEFT_S = 0.003
@@ -58,9 +58,9 @@ class SharingWorker(ThreadWorker):
         super().enqueue_req(conn)
 
     def _await_first_bytes(self, conn: TConn) -> None:
-        # As gunicorn does after those five seconds.
+        # As gunicorn does after those five seconds, and for as long in all.
         conn.sock.setblocking(False)  # noqa: FBT003 - it takes no keyword
-        conn.set_timeout()
+        conn.timeout = time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 

@@ -201,6 +201,18 @@ def test_who_is_connected_and_silent_holds_no_thread(
         assert time.monotonic() - began_s < 1
 
 
+def test_who_takes_a_moment_to_speak_is_heard_although_no_connection_is_kept(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(workers_count=1, WEB_KEEPALIVE_S="0")
+    with connected(service) as early, connected(service) as silent:
+        # Its answer shows that the worker's loop has come round, with the silent one before it.
+        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer(early).startswith("HTTP/1.1 200 ")
+        silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer(silent).startswith("HTTP/1.1 200 ")
+
+
 def test_who_is_refused_while_it_sends_reads_the_answer(
     start_service: Callable[..., RunningService],
 ) -> None:
