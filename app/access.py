@@ -1,13 +1,8 @@
-"""Who may pass: authenticates, admits and checks the scope of every request by one table.
-
-A route that is not in `POLICIES` keeps the application from starting, so forgetting is impossible.
-"""
+"""Who may pass: each request is authenticated, admitted and held to its route's policy."""
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from flask import Flask, Response, g, request
@@ -22,75 +17,11 @@ from app.http.errors import render
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.query import refuse_query
+from app.policies import POLICIES, Door, Policy
 from app.tenancy.authentication import Authenticator
 from app.tenancy.model import Principal, Scope
 
 T = TypeVar("T")
-
-
-class Door(Enum):
-    """How a route is guarded."""
-
-    PROBE = "neither limited nor authenticated"
-    PUBLIC = "no key, one bucket for each address"
-    OPERATOR = "the operator's token"
-    METERED = "a key; the organization's bucket is charged at once"
-    RECORDING = "a key; bucket and quota are charged together, once the turns are parsed"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A door, the scope that a key needs to pass it, whether query parameters may.
-
-    `reads_quota` says that the route needs the account's counters, or its instant, though it
-    charges nothing. `shows_quota` says that the quota is part of what the route tells: its headers
-    are on success, and on a 400 of a route that only reads.
-    `needs_redis` closes the route while Redis is ill.
-    """
-
-    door: Door
-    scope: Scope | None = None
-    takes_query: bool = False
-    reads_quota: bool = False
-    shows_quota: bool = False
-    needs_redis: bool = False
-
-
-PROBE = Policy(Door.PROBE)
-PUBLIC = Policy(Door.PUBLIC)
-OPERATOR = Policy(Door.OPERATOR)
-READING = Policy(Door.METERED, Scope.READ)
-LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
-MANAGING = Policy(Door.METERED, Scope.ADMIN)
-# Keys are made and revoked by Redis's clock, and who may guess or flood here must be limited
-# exactly. Operators have `flask key` meanwhile.
-CHANGING_KEYS = replace(MANAGING, needs_redis=True)
-RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE, shows_quota=True)
-USAGE = Policy(Door.METERED, Scope.READ, reads_quota=True, shows_quota=True)
-
-POLICIES: Mapping[str, Policy] = {
-    "health.alive": PROBE,
-    "health.ready": PROBE,
-    "metrics.scrape": OPERATOR,
-    "api-docs.openapi_json": PUBLIC,
-    "documentation.errors": PUBLIC,
-    "accounts.list_plans": PUBLIC,
-    "accounts.me": READING,
-    "accounts.list_api_keys": MANAGING,
-    "accounts.create_api_key": CHANGING_KEYS,
-    "accounts.get_api_key": MANAGING,
-    "accounts.revoke_api_key": CHANGING_KEYS,
-    "usage.aggregates": LISTING,
-    "usage.turns": replace(USAGE, takes_query=True),
-    "usage.active_relationships": USAGE,
-    "interactions.list_": replace(LISTING, reads_quota=True),
-    "interactions.get": READING,
-    "interactions.record": RECORDING,
-    "interactions.record_many": RECORDING,
-    "turns.reserve": RECORDING,
-    "turns.complete": RECORDING,
-    "turns.cancel": RECORDING,
-}
 
 
 class Access:
@@ -147,14 +78,14 @@ class Access:
         principal = self._authenticate()
         problem = _objection(principal, scope)
         if policy.door is Door.METERED or problem is not None:
-            is_told = policy.reads_quota or problem is not None
-            decision = self.admit() if is_told else self._pay()
+            needs_quota = policy.reads_quota or problem is not None
+            decision = self.admit() if needs_quota else self._take_token()
             if problem is None and policy.needs_redis and decision.is_local:
                 problem = Problem.unavailable()
         if problem is not None:
             raise problem
 
-    def _pay(self) -> Decision:
+    def _take_token(self) -> Decision:
         decision = current_notes().decision = self._gate.enter(current_principal())
         return require_admission(decision)
 
@@ -257,7 +188,7 @@ class Access:
     def walk_instant_us(self) -> int:
         """The instant at which a walk starts: later than every turn acknowledged so far.
 
-        Without counters in Redis the decision knows only the clock, which may have stepped back;
+        Without counters the decision knows only the clock, which may have stepped back;
         then the ledger is asked: through Redis, if it answers, or by itself while Redis is ill.
         """
         decision = current_decision()

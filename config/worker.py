@@ -7,10 +7,15 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
+from gunicorn.workers.gthread import (
+    DEFAULT_WORKER_DATA_TIMEOUT,
+    STOP_KEEPALIVE_LINGER,
+    TConn,
+    ThreadWorker,
+)
 
 # Enough for another worker to be woken, and little beside what waits in front of busy threads.
-LEFT_S = 0.003
+ACCEPT_DELAY_S = 0.003
 
 
 class SharingWorker(ThreadWorker):
@@ -24,30 +29,33 @@ class SharingWorker(ThreadWorker):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._requests_count = 0
-        self._has_left = False
-        self._back_at_s = 0.0
-
-    def accept(self, listener: socket.socket) -> None:
-        """Take the next connection, if need be once nobody else wanted it."""
-        self._has_left = not self._has_left and self._is_busy
-        if self._has_left:
-            self._back_at_s = time.monotonic() + LEFT_S
-            super().set_accept_enabled(False)
-        else:
-            super().accept(listener)
+        self._has_delayed = False
+        self._accepts_at_s = 0.0
 
     @property
     def _is_busy(self) -> bool:
         # Who has said nothing yet will, and most do at once.
         return bool(self._requests_count + len(self.pending_conns) >= self.cfg.threads)
 
+    def accept(self, listener: socket.socket) -> None:
+        """Take the next connection; if busy, only once nobody else wanted it."""
+        self._has_delayed = not self._has_delayed and self._is_busy
+        if self._has_delayed:
+            self._accepts_at_s = time.monotonic() + ACCEPT_DELAY_S
+            super().set_accept_enabled(False)
+        else:
+            super().accept(listener)
+
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - it is gunicorn's
-        """What the loop asks for, each time round."""
-        super().set_accept_enabled(enabled and time.monotonic() >= self._back_at_s)
+        """Accept, as the loop asks each round, only once the delay is over."""
+        super().set_accept_enabled(enabled and time.monotonic() >= self._accepts_at_s)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Look again soon if a connection was left."""
-        super().wait_for_and_dispatch_events(min(timeout, LEFT_S) if self._has_left else timeout)
+        """Wait no longer than the delay."""
+        delay_s = self._accepts_at_s - time.monotonic()
+        super().wait_for_and_dispatch_events(min(timeout, delay_s) if delay_s > 0 else timeout)
+        if self._accepting:  # what was delayed has been offered again, or somebody else has it
+            self._has_delayed = False
 
     def enqueue_req(self, conn: TConn) -> None:
         """Hand a request to a thread; a new connection has none before it says something."""
@@ -60,7 +68,8 @@ class SharingWorker(ThreadWorker):
     def _await_first_bytes(self, conn: TConn) -> None:
         # As gunicorn does after those five seconds, and for as long in all.
         conn.sock.setblocking(False)  # noqa: FBT003 - it takes no keyword
-        conn.timeout = time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
+        patience_s = DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
+        conn.timeout = time.monotonic() + (patience_s if self.alive else STOP_KEEPALIVE_LINGER)
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 

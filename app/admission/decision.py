@@ -70,6 +70,8 @@ class Outcome(StrEnum):
     DEGRADED = "degraded"  # admitted without Redis, by this process's share of the rate alone
 
 
+# A tuple and the next two as well: every request makes one of each, and a frozen dataclass takes
+# three times as long.
 class BucketState(NamedTuple):
     """The bucket after the decision: refill rate per second, whole tokens left, when it is full.
 
@@ -106,8 +108,9 @@ class Decision(NamedTuple):
     `hold`; too many of them are RATE_LIMITED although the bucket admits. `now_us` is the account's
     instant: later than every `recorded_at_us` given out, and so perhaps ahead of `time_us`, the
     present on Redis's clock.
-    `quota` is missing if no turn was asked for and none is loaded. A decision over an address has
-    neither quota, items nor period.
+    `quota` is missing if no turn was asked for and none is loaded, or if `Gate.enter` did not ask
+    for it; `now_us` is then the same as `time_us`. A decision over an address has neither quota,
+    items nor period.
 
     `is_local` says that Redis was not asked: then `items` are uncharged, and `quota` is missing.
     """

@@ -6,8 +6,9 @@ from dataclasses import fields
 import pytest
 from flask import Flask
 
-from app.access import POLICIES, Access
+from app.access import Access
 from app.http.provide import provided
+from app.policies import POLICIES
 from config.settings import Settings
 from tests.architecture.source import ROOT
 

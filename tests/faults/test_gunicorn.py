@@ -28,6 +28,7 @@ CHECK_TIMEOUT_S = 60
 REQUESTS_COUNT = 40
 LINGERING_COUNT = 4
 CROWD_COUNT = 64
+CROWDS_COUNT = 5
 POST = "POST /v1/turns HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 SECRET = "uniq_live_0123456789abcdefghijklmnop"
 
@@ -173,19 +174,18 @@ def test_nobody_waits_for_who_says_that_he_hangs_up_and_does_not(
 def test_connections_that_a_client_opens_at_once_are_shared_by_the_workers(tmp_path: Path) -> None:
     environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
     log = tmp_path / "gunicorn.log"
-    with (
-        running_service(environ, log, application="tests.faults.kit.who:app") as service,
-        ExitStack() as stack,
-    ):
+    with running_service(environ, log, application="tests.faults.kit.who:app") as service:
         started: set[str] = set()
-        wait_until(lambda: started.add(httpx.get(service.base_url).text) or len(started) == 2)
-        connections = [stack.enter_context(connected(service)) for _ in range(CROWD_COUNT)]
-        for connection in connections:
-            connection.sendall(f"{POST}Content-Length: 1\r\n\r\nx".encode())
-        workers = Counter(answer(connection).split()[-1] for connection in connections)
+
+        def have_both_started() -> bool:
+            started.add(httpx.get(service.base_url).text)
+            return len(started) == 2
+
+        wait_until(have_both_started)
+        shares = [min(crowd(service)[one] for one in started) for _ in range(CROWDS_COUNT)]
 
     # Usually half; but a worker may have to wait for its turn on a busy machine.
-    assert min(workers[one] for one in started) >= CROWD_COUNT // 4
+    assert min(shares) >= CROWD_COUNT // 4, shares
 
 
 def test_who_is_connected_and_silent_holds_no_thread(
@@ -198,7 +198,7 @@ def test_who_is_connected_and_silent_holds_no_thread(
         began_s = time.monotonic()
         assert httpx.get(f"{service.base_url}/healthz").status_code == 200
         # gunicorn's own worker waits for five seconds for each of them, eight at a time.
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < 4
 
 
 def test_who_takes_a_moment_to_speak_is_heard_although_no_connection_is_kept(
@@ -206,7 +206,7 @@ def test_who_takes_a_moment_to_speak_is_heard_although_no_connection_is_kept(
 ) -> None:
     service = start_service(workers_count=1, WEB_KEEPALIVE_S="0")
     with connected(service) as early, connected(service) as silent:
-        # Its answer shows that the worker's loop has come round, with the silent one before it.
+        # The silent one was connected before this answer, so the worker's loop has seen it.
         early.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert answer(early).startswith("HTTP/1.1 200 ")
         silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -248,6 +248,15 @@ def send(service: RunningService, request_text: str) -> str:
 def answer(connection: socket.socket) -> str:
     """What comes until the service hangs up."""
     return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+
+
+def crowd(service: RunningService) -> Counter[str]:
+    """Which worker answers on how many of the connections that are opened at once."""
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connected(service)) for _ in range(CROWD_COUNT)]
+        for connection in connections:
+            connection.sendall(f"{POST}Content-Length: 1\r\n\r\nx".encode())
+        return Counter(answer(connection).split()[-1] for connection in connections)
 
 
 def connected(service: RunningService) -> socket.socket:

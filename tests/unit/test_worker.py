@@ -4,13 +4,15 @@ import logging
 import selectors
 import socket
 from collections.abc import Iterator
+from concurrent import futures
 from contextlib import ExitStack
+from unittest import mock
 
 import pytest
 from gunicorn.config import Config
 
 from config import worker as module
-from config.worker import LEFT_S, SharingWorker
+from config.worker import ACCEPT_DELAY_S, SharingWorker
 
 THREADS_COUNT = 2
 
@@ -71,7 +73,7 @@ def test_a_busy_worker_leaves_a_connection_for_a_moment_and_takes_it_then(
     assert worker.nr_conns == THREADS_COUNT
     assert not listens(worker, listener)
 
-    clock.now_s += LEFT_S
+    clock.now_s += ACCEPT_DELAY_S
     assert listens(worker, listener)
     worker.accept(listener)
     assert worker.nr_conns == THREADS_COUNT + 1
@@ -81,12 +83,41 @@ def test_somebody_else_may_have_taken_it(
     worker: SharingWorker, listener: socket.socket, clock: Clock
 ) -> None:
     worker.accept(listener)
-    clock.now_s += LEFT_S
+    clock.now_s += ACCEPT_DELAY_S
     listener.accept()[0].close()
 
-    assert listens(worker, listener)
+    worker.set_accept_enabled(True)
+    worker.wait_for_and_dispatch_events(0)
+
+    # The next newcomer is left to others, too.
+    with socket.create_connection(listener.getsockname()):
+        worker.accept(listener)
+        assert worker.nr_conns == THREADS_COUNT
+        assert not listens(worker, listener)
+
+
+def test_the_loop_waits_no_longer_than_the_delay(
+    worker: SharingWorker, listener: socket.socket
+) -> None:
     worker.accept(listener)
-    assert worker.nr_conns == THREADS_COUNT
+    with mock.patch.object(worker.poller, "select", return_value=[]) as select:
+        worker.wait_for_and_dispatch_events(1.0)
+    assert select.call_args.args == (pytest.approx(ACCEPT_DELAY_S),)
+
+
+def test_a_request_keeps_a_thread_busy_until_it_is_finished(
+    worker: SharingWorker, listener: socket.socket
+) -> None:
+    connection = worker.pending_conns[0]
+    with futures.ThreadPoolExecutor(1) as worker.tpool, mock.patch.object(worker, "handle"):
+        worker.method_queue.init()
+        worker.on_pending_socket_readable(connection, connection.sock)
+    assert worker._is_busy
+
+    done: futures.Future[bool] = futures.Future()
+    done.set_result(False)
+    worker.finish_request(connection, done)
+    assert not worker._is_busy
 
 
 def test_a_worker_with_a_free_thread_takes_a_connection_at_once(

@@ -1,4 +1,4 @@
--- Lapses: what the quota remembers of turns, and how that ends.
+-- Lapses: how references, entries and reservations end; any call may meet some that are due.
 
 local MAX_LAPSES = 1000       -- of each kind in a call; bounds its latency
 

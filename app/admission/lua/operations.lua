@@ -42,7 +42,7 @@ local function seed()
   local active = call('HLEN', KEYS[7])
   if active ~= tonumber(ARGV[9]) then return reply(NEED_SEED) end
   call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
-  stored = {}
+  stored = {} -- a quota that had lost a part was read, and is deleted: every field is new
   if active > 0 then call('RENAME', KEYS[7], KEYS[3]) end
   local turns, now = tonumber(ARGV[7]), math.max(time, tonumber(ARGV[8]) + 1)
   quota = {

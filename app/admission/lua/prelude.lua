@@ -16,7 +16,7 @@
 --       A bucket without quota (an address) passes KEYS[1] alone.
 -- ARGV  1  operation
 --       2  instant, for tests only; '' = the server's clock
---       3… arguments of the operation, told at its function in requests.lua or operations.lua
+--       3… arguments of the operation, told at its function in decide.lua, requests.lua or operations.lua
 -- Reply 1  status, one of those below
 --       2  instant on the server's clock
 --       3  instant of the account: later than every instant given out so far

@@ -1,6 +1,6 @@
--- Requests: each is one call that decides bucket and quota together. ARGV 3 to 11 are those of
--- `admit`, results 8 to 10 too; then come the verdicts, none behind an empty bucket, where nothing
--- is done (but see refused_anyway).
+-- Requests: each is one call that decides bucket and quota together. ARGV 3 to 11 and
+-- results 8 to 10 are told in decide.lua; then come the verdicts, none behind an empty bucket, where
+-- nothing is done (but see refused_anyway).
 
 -- A lone turn that the quota refuses as well is told, since waiting for the bucket would be useless.
 local function refused_anyway(verdict)
@@ -28,11 +28,7 @@ local function carry_out(item, verdict, entry, is_completion)
 end
 
 -- admit: charges bucket and quota, or tells why not.
--- ARGV 3 tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
---      and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
---      (-1 = none)  11 overage ('1' = never refuse)  12… turn, turns, relationship ('' = none), …
--- Result 8 whole tokens left  9 wait until the tokens are there  10 time to full
---      11… verdict, recorded_at, counted, …
+-- ARGV 12… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
 local function admit()
   if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
   open_in_force()
@@ -104,7 +100,7 @@ local function complete()
     local verdict, entry = judge(item, true)
     if verdict == CHARGED and KEYS[7] then share_clock(KEYS[7]) end
     return carry_out(item, verdict, entry, true)
-  end, nothing)
+  end, no_results)
 end
 
 -- cancel: gives a reservation back, and keeps its turn from being completed for a while.
@@ -112,7 +108,7 @@ end
 local function cancel()
   local refusal = refused_to_settle(ARGV[12])
   if refusal then return refusal end
-  return decide(function() return {cancel_turn(ARGV[12], ARGV[13] ~= '0'), 0, 0} end, nothing)
+  return decide(function() return {cancel_turn(ARGV[12], ARGV[13] ~= '0'), 0, 0} end, no_results)
 end
 
 local REQUESTS = {admit = admit, reserve = reserve, complete = complete, cancel = cancel}

@@ -1,4 +1,4 @@
--- Turns: the memory that makes a charge happen once.
+-- Turns: how entries begin and are found again, the memory that makes a charge happen once.
 
 local REMEMBERED_FOR = 300 * SECOND
 

@@ -11,7 +11,17 @@ from app.admission.decision import Decision, Outcome
 from app.admission.keys import address_bucket
 from app.admission.policy import BucketPolicy
 from app.admission.replies import Status
-from tests.unit.admission.world import HOUR_US, NOON_US, SECOND_US, Hand, World, limits, principal
+from tests.unit.admission.world import (
+    HOUR_US,
+    KEYS,
+    NOON_US,
+    SECOND_US,
+    Hand,
+    World,
+    limits,
+    principal,
+    turn,
+)
 
 ADDRESS = address_bucket("203.0.113.7")
 YEAR_US = 365 * 24 * HOUR_US
@@ -155,3 +165,33 @@ def test_refused_five_hundred_times_writes_nothing(live_world: World) -> None:
         assert spend(live_world, rate=1, burst=1).outcome is Outcome.RATE_LIMITED
     after = live_world.client.info("persistence")["rdb_changes_since_last_save"]
     assert after == before
+
+
+def test_who_only_enters_is_told_the_quota_behind_an_empty_bucket_alone(
+    world: World, hand: Hand
+) -> None:
+    poor = principal(limits(rate=1, burst=1))
+    world.record(poor, turn("turn_a", 1, "rel_a"))
+    hand.us += SECOND_US
+    before = {name: world.client.dump(name) for name in KEYS.for_script[1:]}
+
+    entered, refused = world.gate.enter(poor), world.gate.enter(poor)
+
+    assert (entered.outcome, entered.quota) == (Outcome.ADMITTED, None)
+    assert entered.bucket == world.gate.admit(poor, tokens=0).bucket
+    assert refused.outcome is Outcome.RATE_LIMITED
+    assert refused.quota is not None
+    assert (refused.quota.turns_used, refused.quota.relationships_used) == (1, 1)
+    assert {name: world.client.dump(name) for name in KEYS.for_script[1:]} == before
+
+
+def test_who_only_enters_meets_the_right_period(world: World, hand: Hand) -> None:
+    poor = principal(limits(rate=1, burst=1))
+    world.gate.enter(poor)
+    hand.us += 40 * 24 * HOUR_US
+
+    entered = world.gate.enter(poor)
+
+    assert entered.outcome is Outcome.ADMITTED
+    assert entered.period is not None
+    assert entered.period.start_us <= hand.us < entered.period.end_us

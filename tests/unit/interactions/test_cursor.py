@@ -138,7 +138,7 @@ def test_a_cursor_lives_24_hours_to_the_microsecond(age_us: int, *, refused: boo
 
 
 def test_a_compressed_cursor_is_read() -> None:
-    # Which releases before wrote where it was shorter.
+    # Earlier versions compressed a state when that made it shorter.
     state = base64.urlsafe_b64decode(TEXT.partition(".")[0] + "==")
     compressed = base64.urlsafe_b64encode(zlib.compress(state)).rstrip(b"=").decode()
     serializer = CURSORS._serializer
