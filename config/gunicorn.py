@@ -131,7 +131,6 @@ def post_worker_init(worker: Any) -> None:
             connection.timeout = min(connection.timeout, time.monotonic() + _LINGER_S)
         worker.handle_exit(number, frame)
 
-    worker.is_ending = False
     for number, handler in ((signal.SIGTERM, drain), (signal.SIGALRM, end)):
         signal.signal(number, handler)
         signal.siginterrupt(number, False)  # noqa: FBT003 - it takes no keyword

@@ -4,6 +4,7 @@ import socket
 import time
 from concurrent.futures import Future
 from functools import partial
+from itertools import takewhile
 from selectors import EVENT_READ
 from typing import Any
 
@@ -16,6 +17,8 @@ from gunicorn.workers.gthread import (
 
 # Enough for another worker to be woken, and little beside what waits in front of busy threads.
 ACCEPT_DELAY_S = 0.003
+# Who opens many connections at once says something on them within this time, or has no haste.
+NEWCOMER_S = 0.05
 
 
 class SharingWorker(ThreadWorker):
@@ -26,20 +29,27 @@ class SharingWorker(ThreadWorker):
     thread wait five seconds for each new client that says nothing: here none does.
     """
 
+    is_ending = False  # set as soon as the worker is told to end: it takes whatever comes then
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._patience_s = DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
         self._requests_count = 0
         self._has_delayed = False
         self._accepts_at_s = 0.0
 
     @property
     def _is_busy(self) -> bool:
-        # Who has said nothing yet will, and most do at once.
-        return bool(self._requests_count + len(self.pending_conns) >= self.cfg.threads)
+        newcomers = takewhile(self._is_newcomer, reversed(self.pending_conns))
+        return self._requests_count + sum(1 for _ in newcomers) >= int(self.cfg.threads)
+
+    def _is_newcomer(self, conn: TConn) -> bool:
+        return bool(conn.timeout - self._patience_s + NEWCOMER_S > time.monotonic())
 
     def accept(self, listener: socket.socket) -> None:
         """Take the next connection; if busy, only once nobody else wanted it."""
-        self._has_delayed = not self._has_delayed and self._is_busy
+        has_others = self.cfg.workers > 1 and not self.is_ending
+        self._has_delayed = has_others and not self._has_delayed and self._is_busy
         if self._has_delayed:
             self._accepts_at_s = time.monotonic() + ACCEPT_DELAY_S
             super().set_accept_enabled(False)
@@ -48,7 +58,17 @@ class SharingWorker(ThreadWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - it is gunicorn's
         """Accept, as the loop asks each round, only once the delay is over."""
+        if not (enabled or self.alive):  # the loop's last word
+            self._accept_all()
         super().set_accept_enabled(enabled and time.monotonic() >= self._accepts_at_s)
+
+    def _accept_all(self) -> None:
+        # What was left to others would be reset when the listening sockets close.
+        for listener in self.sockets:
+            before = -1
+            while before < self.nr_conns:
+                before = self.nr_conns
+                super().accept(listener)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait no longer than the delay."""
@@ -68,12 +88,14 @@ class SharingWorker(ThreadWorker):
     def _await_first_bytes(self, conn: TConn) -> None:
         # As gunicorn does after those five seconds, and for as long in all.
         conn.sock.setblocking(False)  # noqa: FBT003 - it takes no keyword
-        patience_s = DEFAULT_WORKER_DATA_TIMEOUT + self.cfg.keepalive
-        conn.timeout = time.monotonic() + (patience_s if self.alive else STOP_KEEPALIVE_LINGER)
-        self.pending_conns.append(conn)
+        patience_s = self._patience_s if self.alive else STOP_KEEPALIVE_LINGER
+        conn.timeout = time.monotonic() + patience_s
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        self.pending_conns.append(conn)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Take the connection back from its thread."""
         self._requests_count -= 1
+        if self._requests_count < self.cfg.threads:
+            self._accepts_at_s = 0.0
         super().finish_request(conn, fs)

@@ -12,7 +12,7 @@ import pytest
 from gunicorn.config import Config
 
 from config import worker as module
-from config.worker import ACCEPT_DELAY_S, SharingWorker
+from config.worker import ACCEPT_DELAY_S, NEWCOMER_S, SharingWorker
 
 THREADS_COUNT = 2
 
@@ -45,6 +45,7 @@ def worker(listener: socket.socket, clock: Clock) -> Iterator[SharingWorker]:
     """With as many connections as it has threads, and one more that waits."""
     config = Config()
     config.set("threads", THREADS_COUNT)
+    config.set("workers", 2)
     worker = SharingWorker(1, 1, [listener], None, 30, config, logging.getLogger())
     worker.poller = selectors.DefaultSelector()
     with ExitStack() as stack:
@@ -96,6 +97,36 @@ def test_somebody_else_may_have_taken_it(
         assert not listens(worker, listener)
 
 
+def test_who_stays_silent_keeps_no_worker_busy(
+    worker: SharingWorker, listener: socket.socket, clock: Clock
+) -> None:
+    clock.now_s += NEWCOMER_S
+    worker.accept(listener)
+    assert worker.nr_conns == THREADS_COUNT + 1
+
+
+@pytest.mark.parametrize("reason", ["alone", "ending"])
+def test_what_nobody_else_will_take_is_not_left(
+    worker: SharingWorker, listener: socket.socket, reason: str
+) -> None:
+    if reason == "alone":
+        worker.cfg.set("workers", 1)
+    else:
+        worker.is_ending = True
+    worker.accept(listener)
+    assert worker.nr_conns == THREADS_COUNT + 1
+
+
+def test_what_was_left_is_taken_before_the_end(
+    worker: SharingWorker, listener: socket.socket
+) -> None:
+    worker.accept(listener)
+    with socket.create_connection(listener.getsockname()):
+        worker.alive = False
+        worker.set_accept_enabled(False)
+    assert worker.nr_conns == THREADS_COUNT + 2
+
+
 def test_the_loop_waits_no_longer_than_the_delay(
     worker: SharingWorker, listener: socket.socket
 ) -> None:
@@ -116,8 +147,10 @@ def test_a_request_keeps_a_thread_busy_until_it_is_finished(
 
     done: futures.Future[bool] = futures.Future()
     done.set_result(False)
+    worker.accept(listener)
     worker.finish_request(connection, done)
     assert not worker._is_busy
+    assert listens(worker, listener)
 
 
 def test_a_worker_with_a_free_thread_takes_a_connection_at_once(
