@@ -71,7 +71,7 @@ class Outcome(StrEnum):
 
 
 # A tuple and the next two as well: every request makes one of each, and a frozen dataclass takes
-# three times as long.
+# twice as long.
 class BucketState(NamedTuple):
     """The bucket after the decision: refill rate per second, whole tokens left, when it is full.
 
