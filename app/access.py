@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from flask import Flask, Response, g, request
@@ -189,17 +190,15 @@ class Access:
         """The instant at which a walk starts: later than every turn acknowledged so far.
 
         Without counters the decision knows only the clock, which may have stepped back;
-        then the ledger is asked: through Redis, if it answers, or by itself while Redis is ill.
+        then the ledger is asked: through Redis, or by itself while that does not answer.
         """
         decision = current_decision()
         if decision.quota is not None:
             return decision.now_us
-        if decision.is_local:
-            return self._gate.now_us_by_ledger(current_principal())
-        try:
-            return self._gate.now_us(current_principal())
-        except self._unanswered:
-            return decision.now_us
+        if not decision.is_local:
+            with suppress(*self._unanswered):
+                return self._gate.now_us(current_principal())
+        return self._gate.now_us_by_ledger(current_principal())
 
     def _show(self, response: Response) -> Response:
         notes = current_notes()

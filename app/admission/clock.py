@@ -6,6 +6,7 @@ from collections.abc import Callable
 from redis import Redis, RedisError
 
 _MILLION = 1_000_000
+_ASK_AGAIN_US = 1 * _MILLION
 
 
 def monotonic_us() -> int:
@@ -22,7 +23,8 @@ class LedgerClock:
     """The clock that stamps charges, in microseconds since 1970, right but for a round trip.
 
     It runs on between replies by the monotonic clock, so a wrong or stepping system clock does not
-    matter. Before the first reply it asks Redis once; if that fails it tells the system's time.
+    matter. Before the first reply it asks Redis; if that fails it tells the system's time, and asks
+    again a second later at the earliest, so that nobody waits for that more than once.
     Nodes of a cluster have clocks of their own, and this one follows whichever replied last: it
     guesses a billing period, which the script judges, and tells instants while Redis is ill.
     """
@@ -31,6 +33,7 @@ class LedgerClock:
         self._client = client
         self._monotonic_us = monotonic_us
         self._offset_us: int | None = None
+        self._ask_again_at_us: int | None = None
 
     def learn(self, instant_us: int) -> None:
         """Take over the instant of a reply that has just arrived."""
@@ -38,9 +41,16 @@ class LedgerClock:
 
     def now_us(self) -> int:
         """The present on Redis's clock."""
-        if self._offset_us is None and not self.ask():
+        if self._offset_us is None:
+            self._ask_now_and_then()
+        if self._offset_us is None:
             return system_us()
-        return self._monotonic_us() + (self._offset_us or 0)
+        return self._monotonic_us() + self._offset_us
+
+    def _ask_now_and_then(self) -> None:
+        due_us = self._ask_again_at_us
+        if (due_us is None or self._monotonic_us() >= due_us) and not self.ask():
+            self._ask_again_at_us = self._monotonic_us() + _ASK_AGAIN_US
 
     def ask(self) -> bool:
         """Learn Redis's time from Redis itself; False, and nothing changes, if it does not answer.

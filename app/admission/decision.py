@@ -112,7 +112,8 @@ class Decision(NamedTuple):
     for it; `now_us` is then the same as `time_us`. A decision over an address has neither quota,
     items nor period.
 
-    `is_local` says that Redis was not asked: then `items` are uncharged, and `quota` is missing.
+    `is_local` says that Redis was not asked or did not answer: then reconciliation is to charge
+    `items`, and `quota` is missing.
     """
 
     outcome: Outcome

@@ -46,7 +46,7 @@ class AdmissionScript:
         *,
         tokens: int = 1,
     ) -> Reply:
-        """Take `tokens` and charge `turns`, all or nothing.
+        """Take `tokens` and charge `turns`, each whole or not at all; nothing if tokens are short.
 
         NEED_SEED (only if there are turns) and PERIOD_MISMATCH have charged nothing.
         """
@@ -129,6 +129,16 @@ class AdmissionScript:
         """Take charges back and tell how many; gone, refunded or older ones are left alone."""
         named = _flat((item.turn_key, item.recorded_at_us) for item in items)
         return self._run("refund", keys.for_script, [generation, *named])
+
+    def stage(
+        self,
+        keys: AccountKeys,
+        staging_key: str,
+        references: Iterable[tuple[str, int]],
+        stays_ms: int,
+    ) -> None:
+        """Add references of relationships to what a seeding is to count; they go by themselves."""
+        self._run("stage", [*keys.for_script, staging_key], [stays_ms, *_flat(references)])
 
     def seed(
         self,

@@ -19,13 +19,14 @@ WAIT_S = 1.0
 POLL_S = 0.02
 # Whoever dies while seeding holds the others up for so long; two seeders at once do no harm.
 LOCK_S = 5.0
+_OUTLASTS_LOCK_S = LOCK_S + 1.0
 STAGING_MS = 60_000
 # As many as the maintenance clients have connections.
 MOST_AT_ONCE = 32
 
 
 class SeedingLate(Problem):
-    """The quota is not there in time; its seeding goes on."""
+    """The quota is not there in time; as a rule its seeding goes on."""
 
 
 class Seeder:
@@ -90,7 +91,7 @@ class Seeder:
             keys.seeding,
             timeout=LOCK_S,
             sleep=POLL_S,
-            blocking_timeout=WAIT_S,
+            blocking_timeout=_OUTLASTS_LOCK_S,
         )
         if not lock.acquire():
             raise SeedingLate.unavailable()
@@ -119,9 +120,6 @@ class Seeder:
         """Gather the relationships where they do not count yet, and tell how many there are."""
         count = 0
         for chunk in chunked(self._ledger.count_relationships(keys.account, keys.quota_period)):
-            with self._script.client.pipeline() as pipeline:
-                pipeline.hset(staging_key, mapping=dict(chunk))
-                pipeline.pexpire(staging_key, STAGING_MS)
-                pipeline.execute()
+            self._script.stage(keys, staging_key, chunk, STAGING_MS)
             count += len(chunk)
         return count

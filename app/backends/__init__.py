@@ -93,7 +93,10 @@ def _connect_memory() -> Backend:
 
 
 def budget_s(timeout_ms: int) -> float:
-    """The seconds to allow MongoDB, so that it is given up after `timeout_ms` at the latest."""
+    """The seconds to allow MongoDB, so that it is given up after `timeout_ms` at the latest.
+
+    Less than 1,200 ms cannot be kept: it is then given up at most 600 ms after half of it.
+    """
     return max(timeout_ms - _LATE_MS, timeout_ms / 2) / 1_000
 
 

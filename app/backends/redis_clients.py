@@ -187,10 +187,6 @@ class GuardedCluster(RedisClusterCommands):
         """Send one command, once to each node that has it; redirections are not resends."""
         return _guarded(self.breaker, self._send, args, options)
 
-    def pipeline(self) -> Any:
-        """Commands of one slot, sent together."""
-        return self._cluster().pipeline()
-
     def lock(self, name: str, **options: Any) -> RedisLock:
         """A lock that all clients of the cluster share."""
         return RedisLock(self, name, **options)

@@ -1,7 +1,8 @@
-"""How long a request may take: with the stores, with its client's body, and in all.
+"""How long a request may take: with the stores, and with its client's body.
 
 The time for the stores is one budget for all operations of a request together. It stands still
-while the client sends its body, which has a deadline of its own: that of the whole request.
+while the client sends its body, whose deadline counts from the beginning of the request. How long a
+client takes to send its headers or to fetch its answer is not bounded.
 """
 
 import socket
@@ -84,7 +85,7 @@ class SlowBodies:
 
 
 def init_app(app: Flask, bounded: Bounded, store_budget_s: float, deadline_s: float) -> None:
-    """Bound every request of `app`; `bounded` bounds the store operations of its block."""
+    """Bound stores and bodies of all requests; `bounded` bounds the operations of its block."""
     slow_bodies = SlowBodies()
 
     def begin() -> None:

@@ -63,7 +63,7 @@ def wipe_all(client: Redis) -> object:
 
 
 def run_load(world: World, in_force: Limits, wipe: Wipe) -> None:
-    """Producers at work, and a wipe each time that another 80 turns are stored."""
+    """Producers at work, and a wipe, at least one, each time that another 80 turns are stored."""
     barrier = Barrier(THREADS_COUNT)
     producers = [Producer(number, world, in_force, barrier) for number in range(THREADS_COUNT)]
     for producer in producers:
@@ -75,6 +75,7 @@ def run_load(world: World, in_force: Limits, wipe: Wipe) -> None:
             wipe(world.client)
         for producer in producers:
             producer.join(0.002)
+    assert wiped_at
 
 
 @pytest.mark.parametrize("wipe", [wipe_quota, wipe_relationships, wipe_all])

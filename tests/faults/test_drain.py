@@ -24,8 +24,8 @@ ROUNDS_COUNT = 3
 LONG_ROUNDS_COUNT = 10
 CLIENTS_COUNT = 6
 DRAIN_S = 3
-# As the platform's patience asks; one bound for all, which a drain and a linger leave far.
-EXIT_WITHIN_S = 25
+# Far more than a drain and a linger, and less than it takes gunicorn to kill who holds it up.
+EXIT_WITHIN_S = 20
 # As late as a balancer may look.
 LOOKED_AT_AFTER_S = 0.25
 # In flight for so long when SIGTERM comes; less than a request may wait for MongoDB.
@@ -143,7 +143,5 @@ def assert_it_ended(service: RunningService, began_s: float) -> float:
     """In time and by itself; after how many seconds."""
     took_s = time.monotonic() - began_s
     assert took_s <= EXIT_WITHIN_S
-    log = service.log.read_text()
-    assert "Shutting down: Master" in log
-    assert "SIGKILL" not in log
+    assert "Shutting down: Master" in service.log.read_text()
     return round(took_s, 1)

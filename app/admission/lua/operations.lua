@@ -29,6 +29,14 @@ local function refund()
   return reply_with(DONE, count)
 end
 
+-- stage: adds to KEYS[7] what a seed is to count. ARGV 3 milliseconds that it stays
+--      4… relationship, references, …
+local function stage()
+  for i = 4, #ARGV, 2 do call('HSET', KEYS[7], ARGV[i], ARGV[i + 1]) end
+  call('PEXPIRE', KEYS[7], ARGV[3])
+  return reply(DONE)
+end
+
 -- seed: starts a generation from the ledger's counts; does nothing if there is a quota. What was
 -- reserved is forgotten.
 -- ARGV 3 period_start  4 period_end  5 turns_limit  6 relationships_limit  7 turns
@@ -125,7 +133,7 @@ local function mend()
 end
 
 local OPERATIONS = {
-  read = read, refund = refund, seed = seed, mark = mark, reconcile = reconcile, mend = mend,
+  read = read, refund = refund, stage = stage, seed = seed, mark = mark, reconcile = reconcile, mend = mend,
   release = release_turns,
 }
 return OPERATIONS[ARGV[1]]()

@@ -1,4 +1,5 @@
--- Admission: token bucket and quota, decided together and all or nothing.
+-- Admission: token bucket and quota, decided together. Behind an empty bucket nothing is done; else
+-- each turn is charged whole or not at all.
 -- Parts, run as one script: prelude, bucket, quota, lapses, decide, turns, charges, requests,
 -- operations.
 --
@@ -9,7 +10,7 @@
 --       5  quota:lapses           sorted set  turn -> instant at which it is forgotten
 --       6  quota:holds            sorted set  reserved turn -> instant at which its hold ends;
 --                                             a turn of quota:turns is either here or in 5
---       7  staging (seed)         hash        becomes quota:relationships
+--       7  staging (stage, seed)  hash        becomes quota:relationships
 --          present (complete)     hash        the quota of the account's present period
 --          former (reserve)       hash        quota:turns of the account's former period
 --       8  former holds (reserve) sorted set  quota:holds of the same

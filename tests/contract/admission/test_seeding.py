@@ -163,6 +163,17 @@ def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(
     assert world.gate.admit(principal(), [A]).outcome is Outcome.ADMITTED
 
 
+def test_a_command_outlasts_the_lock_of_a_seeder_that_has_died(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding, "WAIT_S", 0.03)
+    world.record(principal(), A)
+    world.client.flushdb()
+    world.client.set(KEYS.seeding, "who has died", px=300)
+    quota, _ = world.gate.inspect(principal())
+    assert quota.turns_used == 2
+
+
 def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

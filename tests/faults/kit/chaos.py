@@ -1,4 +1,7 @@
-"""Everything that may go wrong with a service and its stores, at random, one thing at a time."""
+"""What may go wrong with a service and its stores, at random, one thing at a time.
+
+Elections and fail-overs need more servers; they have tests of their own.
+"""
 
 import random
 from collections import Counter
@@ -17,7 +20,7 @@ from tests.faults.kit.processes import MortalServer, frozen, mortal
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
 from tests.faults.kit.site import IMPATIENT
-from tests.faults.kit.workers import kill_worker, worker_ids
+from tests.faults.kit.workers import drain_worker, kill_worker, worker_ids
 from tests.servers import RunningService, environ_for, running_service, wait_until
 
 WORKERS_COUNT = 3
@@ -59,6 +62,7 @@ class House:
             self.kill_mongod,
             self.break_mongodb_replies,
             self.kill_worker,
+            self.drain_worker,
         ]
         upcoming = self.chance.sample(faults, len(faults))
         while upcoming or goes_on():
@@ -105,8 +109,19 @@ class House:
         self._break(self.mongodb_proxy, endure)
 
     def kill_worker(self, endure: Callable[[], object]) -> None:
-        kill_worker(self.chance.choice(sorted(worker_ids(self.service))))
-        wait_until(lambda: len(worker_ids(self.service)) == WORKERS_COUNT, 30)
+        self._end_worker(kill_worker)
+
+    def drain_worker(self, endure: Callable[[], object]) -> None:
+        """SIGTERM: it ends what it has begun."""
+        self._end_worker(drain_worker)
+
+    def _end_worker(self, end: Callable[[int], None]) -> None:
+        victim = self.chance.choice(sorted(worker_ids(self.service)))
+        end(victim)
+        wait_until(
+            lambda: victim not in (ids := worker_ids(self.service)) and len(ids) == WORKERS_COUNT,
+            30,
+        )
 
     def _break(self, proxy: Proxy, endure: Callable[[], object]) -> None:
         fault, amount = self.chance.choice(BROKEN)

@@ -61,7 +61,7 @@ class Proxy:
         self._listen()
 
     def set(self, fault: Fault, amount: int = 0, *, every: int = 1) -> None:
-        """From now on break every `every`-th reply, or connection, in this way."""
+        """From now on break every `every`-th reply in this way; REFUSE and HANG spare nothing."""
         before, self._setting = self._setting.fault, _Setting(fault, amount, every)
         if fault is Fault.REFUSE:
             self._refuse()

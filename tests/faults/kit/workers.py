@@ -1,4 +1,4 @@
-"""The workers of a running gunicorn, and their violent end."""
+"""The workers of a running gunicorn, and their end."""
 
 import os
 import signal
@@ -17,6 +17,11 @@ def worker_ids(service: RunningService) -> set[int]:
 def kill_worker(worker_id: int) -> None:
     """Kill -9."""
     os.kill(worker_id, signal.SIGKILL)
+
+
+def drain_worker(worker_id: int) -> None:
+    """SIGTERM."""
+    os.kill(worker_id, signal.SIGTERM)
 
 
 def _is_alive(process_id: int) -> bool:

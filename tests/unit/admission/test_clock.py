@@ -1,11 +1,13 @@
 """The service's idea of Redis's clock."""
 
 import time
+from typing import Never
 
 from redis import Redis
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from app.admission.clock import LedgerClock
-from tests.unit.admission.world import HOUR_US, NOON_US, Hand
+from tests.unit.admission.world import HOUR_US, NOON_US, SECOND_US, Hand
 
 NOWHERE = "redis://127.0.0.1:1"
 
@@ -39,6 +41,29 @@ def test_a_clock_that_asks_follows_redis_and_keeps_its_time_without(memory_redis
     lost.learn(NOON_US)
     assert not lost.ask()
     assert lost.now_us() == NOON_US
+
+
+class Silent(Redis):
+    """A Redis that is asked and does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_count = 0
+
+    def time(self, **_: object) -> Never:
+        self.asked_count += 1
+        raise RedisTimeout
+
+
+def test_who_has_waited_for_the_time_in_vain_does_not_wait_again_for_a_second() -> None:
+    redis, monotonic = Silent(), Hand(7)
+    clock = LedgerClock(redis, monotonic)
+    counts = []
+    for pause_us in (0, 0, SECOND_US - 1, 1, 0):
+        monotonic.us += pause_us
+        clock.now_us()
+        counts.append(redis.asked_count)
+    assert counts == [1, 1, 1, 2, 2]
 
 
 def test_without_redis_the_system_clock_stands_in_and_is_not_kept() -> None:
