@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
 from config.draining import begin_draining, is_draining
 from config.settings import Settings, SettingsError
@@ -56,9 +56,6 @@ timeout = 30
 graceful_timeout = 24
 # For so long after SIGTERM a worker goes on accepting, while `/readyz` has balancers look away.
 DRAIN_S = _number("DRAIN_S", 2, 0, 10)
-# As gunicorn does with connections that have been used before.
-_LINGER_S = 2.0
-_LINGER_BYTES = 65_536
 # Longer than the idle time of the usual proxies, so that they close first.
 keepalive = _number("WEB_KEEPALIVE_S", 75, 0, 3_600)
 
@@ -128,7 +125,7 @@ def post_worker_init(worker: Any) -> None:
     def end(number: int, frame: Any) -> None:
         # Who has connected and never said a word would hold the worker up.
         for connection in worker.pending_conns:
-            connection.timeout = min(connection.timeout, time.monotonic() + _LINGER_S)
+            connection.timeout = min(connection.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
         worker.handle_exit(number, frame)
 
     for number, handler in ((signal.SIGTERM, drain), (signal.SIGALRM, end)):
@@ -140,35 +137,6 @@ def pre_request(worker: Any, request: Any) -> None:
     """Answer with `Connection: close` while draining: the next request should go elsewhere."""
     if worker.is_ending or is_draining():
         request.force_close()
-
-
-def post_request(_worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:
-    """Let nobody wait for a client that is to hang up and does not.
-
-    gunicorn waits for it for two seconds, in the thread that takes everybody's requests. It does so
-    since a client that still sends might lose its answer; so who still sends is heard out here, in
-    the thread of its own request.
-    """
-    if response is None or not response.should_close():
-        return
-    connection = environ["gunicorn.socket"]
-    with suppress(OSError):
-        if getattr(request.body.reader, "length", None) != 0:
-            _hear_out(connection)
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RD)
-
-
-def _hear_out(connection: socket.socket) -> None:
-    """Read what is still sent, for so long and so much as gunicorn would."""
-    connection.shutdown(socket.SHUT_WR)
-    end_s, left_bytes = time.monotonic() + _LINGER_S, _LINGER_BYTES
-    while left_bytes > 0 and (left_s := end_s - time.monotonic()) > 0:
-        connection.settimeout(left_s)
-        part = connection.recv(left_bytes)
-        if not part:
-            return
-        left_bytes -= len(part)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

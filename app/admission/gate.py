@@ -6,7 +6,7 @@ from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, Hold, ItemCharge, QuotaState, TurnCharge, Verdict
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import AccountKeys
-from app.admission.policy import BucketPolicy, most_reservations
+from app.admission.policy import MAX_HOLD_S, SECOND_US, BucketPolicy, most_reservations
 from app.admission.replies import (
     Bookkeeping,
     Reply,
@@ -91,7 +91,8 @@ class Gate:
     ) -> Decision:
         """Decide without Redis; `turns` pass uncharged, and reconciliation counts them.
 
-        They count in the present period, or in the one that holds `reserved_at_us`.
+        They count in the present period, or in the one that holds `reserved_at_us` as long as a
+        reservation of then may live.
         Problem `service_unavailable` if there are turns and the gate `needs_charge`.
         """
         if turns and self._needs_charge:
@@ -108,7 +109,9 @@ class Gate:
             for turn in turns
             if not decision.is_rate_limited
         )
-        told_us = decision.now_us if reserved_at_us is None else reserved_at_us
+        told_us = decision.now_us
+        if reserved_at_us is not None and told_us - reserved_at_us <= MAX_HOLD_S * SECOND_US:
+            told_us = reserved_at_us
         return decision._replace(items=items, period=period_at(principal.signed_up_on, told_us))
 
     def reserve(self, principal: Principal, turn: TurnCharge, hold_us: int) -> Decision:

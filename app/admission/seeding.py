@@ -1,8 +1,10 @@
 """Fills a missing quota from the ledger: a lost counter is never zero."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Lock, Thread
 from uuid import uuid4
 
@@ -29,6 +31,14 @@ class SeedingLate(Problem):
     """The quota is not there in time; as a rule its seeding goes on."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seeding:
+    """Work that is underway, and since when (monotonic)."""
+
+    done: Future[None]
+    began_at_s: float
+
+
 class Seeder:
     """Counts a period once, however many ask for it at the same time.
 
@@ -41,36 +51,46 @@ class Seeder:
         self._script = script
         self._ledger = ledger
         self._guard = Lock()
-        self._underway: dict[str, Future[None]] = {}
+        self._underway: dict[str, _Seeding] = {}
 
     def seed(self, keys: AccountKeys, quota: QuotaPolicy, wait_s: float = WAIT_S) -> None:
         """Make sure that the account's counters are there, by this call or another's.
 
-        Raises `SeedingLate` if they are not after `wait_s`, and what the stores raise.
+        Raises `SeedingLate` if they are not within `wait_s` or `wait_s` after the work has begun,
+        so that whoever comes later need not wait as well; and what the stores raise.
         """
-        seeding = self._underway_for(keys, quota)
-        try:
-            seeding.result(wait_s)
-        except TimeoutError:
-            raise SeedingLate.unavailable() from None
+        give_up_at_s = time.monotonic() + wait_s
+        while True:
+            seeding = self._underway_for(keys, quota)
+            until_s = min(give_up_at_s, seeding.began_at_s + wait_s)
+            try:
+                return seeding.done.result(max(0.0, until_s - time.monotonic()))
+            except TimeoutError:
+                raise SeedingLate.unavailable() from None
+            except SeedingLate:  # another process counts; whoever is patient waits for that, too
+                if time.monotonic() >= give_up_at_s:
+                    raise
 
     def newest_recorded_at_us(self, keys: AccountKeys) -> int:
         """The ledger's last instant in this period; 0 if there is none."""
         return self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
 
-    def _underway_for(self, keys: AccountKeys, quota: QuotaPolicy) -> Future[None]:
+    def _underway_for(self, keys: AccountKeys, quota: QuotaPolicy) -> _Seeding:
         with self._guard:
             if keys.quota in self._underway:
                 return self._underway[keys.quota]
             if len(self._underway) >= MOST_AT_ONCE:
                 raise SeedingLate.unavailable()
-            seeding: Future[None] = Future()
-            work = Thread(target=self._run, args=(keys, quota, seeding), name="seeder", daemon=True)
-            work.start()
+            seeding = _Seeding(Future(), time.monotonic())
+            work = (keys, quota, seeding.done)
+            try:
+                Thread(target=self._run, args=work, name="seeder", daemon=True).start()
+            except RuntimeError:  # no thread to be had
+                raise SeedingLate.unavailable() from None
             self._underway[keys.quota] = seeding
         return seeding
 
-    def _run(self, keys: AccountKeys, quota: QuotaPolicy, seeding: Future[None]) -> None:
+    def _run(self, keys: AccountKeys, quota: QuotaPolicy, done: Future[None]) -> None:
         failure: Exception | None = None
         try:
             with self._shared_lock(keys):
@@ -81,9 +101,9 @@ class Seeder:
         with self._guard:
             del self._underway[keys.quota]
         if failure is None:
-            seeding.set_result(None)
+            done.set_result(None)
         else:
-            seeding.set_exception(failure)
+            done.set_exception(failure)
 
     @contextmanager
     def _shared_lock(self, keys: AccountKeys) -> Iterator[None]:

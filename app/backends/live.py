@@ -19,6 +19,9 @@ from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
 MAINTENANCE_TIMEOUT_MS = 30_000
+# Scripts over a thousand entries at most, and keys that are deleted whole. A connection that leads
+# nowhere any more must not hold a seeding up for longer.
+MAINTENANCE_REDIS_TIMEOUT_MS = 5_000
 PROBE_TIMEOUT_S = 1.0
 # Above the threads of a worker. PyMongo's pool has those wait that are too many.
 MONGODB_POOL_COUNT = 32
@@ -37,7 +40,7 @@ def connect(settings: Settings) -> Backend:
     maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS)
     redis = _redis(url, settings.redis_timeout_ms)
     redis.breaker = Breaker("redis", redis.probe, RedisResting)
-    maintenance_redis = _redis(url, MAINTENANCE_TIMEOUT_MS)
+    maintenance_redis = _redis(url, MAINTENANCE_REDIS_TIMEOUT_MS)
     database = _database(mongodb)
 
     def close() -> None:

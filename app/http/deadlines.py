@@ -63,15 +63,21 @@ class SlowBodies:
     def bounded(self, reader: socket.socket, left_s: float) -> Iterator[None]:
         """Bound all reading from `reader` inside the block."""
         with self._lock:
-            self._due_s[reader] = time.monotonic() + left_s
             if not self._has_thread:
-                Thread(target=self._watch, name="slow-bodies", daemon=True).start()
-                self._has_thread = True
+                self._start()
+            self._due_s[reader] = time.monotonic() + left_s
         try:
             yield
         finally:
             with self._lock:
                 self._due_s.pop(reader, None)
+
+    def _start(self) -> None:
+        try:
+            Thread(target=self._watch, name="slow-bodies", daemon=True).start()
+        except RuntimeError:  # no thread to be had
+            raise Problem.unavailable() from None
+        self._has_thread = True
 
     def _watch(self) -> None:
         while True:

@@ -154,6 +154,8 @@ def test_no_folder_is_made_before_the_port_is_ours() -> None:
         "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         f"{POST}Content-Length: 9\r\n\r\n{{",
         f"{POST}Transfer-Encoding: chunked\r\n\r\n9\r\n{{",
+        "GET / HTTP/1.1\r\nno header\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n\r\n",
     ],
 )
 def test_nobody_waits_for_who_says_that_he_hangs_up_and_does_not(
@@ -168,6 +170,19 @@ def test_nobody_waits_for_who_says_that_he_hangs_up_and_does_not(
         began_s = time.monotonic()
         assert httpx.get(f"{service.base_url}/healthz").status_code == 200
         # gunicorn waits two seconds for each of them, one after the other.
+        assert time.monotonic() - began_s < 1
+
+
+def test_nobody_waits_for_who_never_sends_the_rest_of_a_refused_body(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(workers_count=1)
+    with connected(service) as connection:
+        connection.sendall(b"POST /v1/turns HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        while connection.recv(65_536):
+            pass
+        began_s = time.monotonic()
+        assert httpx.get(f"{service.base_url}/healthz").status_code == 200
         assert time.monotonic() - began_s < 1
 
 

@@ -1,10 +1,13 @@
 """Turns that were let through without Redis: uncharged, and counted by the next reconciliation."""
 
 from app.admission.decision import Outcome, Verdict
+from app.tenancy.periods import period_at
 from tests.unit.admission.world import (
+    HOUR_US,
     KEYS,
     PERIOD,
     SECOND_US,
+    SIGNED_UP_ON,
     World,
     limits,
     principal,
@@ -29,6 +32,19 @@ def test_a_turn_let_through_is_uncharged_and_reconciliation_counts_it(world: Wor
     state = world.gate.quota(principal())
     assert (state.turns_used, state.relationships_used) == (3, 2)
     assert world.references() == {"rel_a": 1, "rel_b": 1}
+
+
+def test_without_redis_a_completion_counts_in_a_period_that_a_hold_may_reach_out_of(
+    world: World,
+) -> None:
+    world.gate.admit(principal())
+    world.hand.us = PERIOD.end_us + HOUR_US // 2
+    world.gate.admit(principal())  # tells the gate the time
+    periods = [
+        world.gate.admit_locally(principal(), [A], reserved_at_us=reserved_at_us).quota_period
+        for reserved_at_us in (PERIOD.end_us - 1, PERIOD.end_us - HOUR_US)
+    ]
+    assert periods == [PERIOD.label, period_at(SIGNED_UP_ON, PERIOD.end_us).label]
 
 
 def test_nothing_is_refunded_that_was_not_charged(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from threading import Barrier, Event, Thread
+from time import perf_counter_ns
+from types import SimpleNamespace
 
 import pytest
 from redis import Redis
@@ -12,6 +14,7 @@ from app.admission.policy import QuotaPolicy
 from app.admission.replies import Status
 from app.admission.seeding import SeedingLate
 from app.http.problems import Problem
+from tests.servers import wait_until
 from tests.unit.admission.world import (
     HOUR_US,
     KEYS,
@@ -148,10 +151,7 @@ def test_staging_that_was_cut_short_is_not_taken(world: World) -> None:
     assert not world.client.exists(KEYS.quota)
 
 
-def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(seeding, "WAIT_S", 0.03)
+def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(world: World) -> None:
     world.client.set(KEYS.seeding, "somebody else", px=60_000)
     decision = world.gate.admit(principal(), [A])
     assert (decision.outcome, decision.quota) == (Outcome.DEGRADED, None)
@@ -160,13 +160,15 @@ def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(
         world.gate.quota(principal())
     assert (caught.value.code, caught.value.retry_after_s) == ("service_unavailable", 1)
     world.client.delete(KEYS.seeding)
+    wait_until(lambda: world.client.exists(KEYS.quota))
     assert world.gate.admit(principal(), [A]).outcome is Outcome.ADMITTED
 
 
+@pytest.mark.parametrize("waits_for_lock_s", [0.03, 6])
 def test_a_command_outlasts_the_lock_of_a_seeder_that_has_died(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, waits_for_lock_s: float
 ) -> None:
-    monkeypatch.setattr(seeding, "WAIT_S", 0.03)
+    monkeypatch.setattr(seeding, "_OUTLASTS_LOCK_S", waits_for_lock_s)
     world.record(principal(), A)
     world.client.flushdb()
     world.client.set(KEYS.seeding, "who has died", px=300)
@@ -193,6 +195,36 @@ def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     world.gate._seeder.seed(keys, quota, 30)
     assert world.ledger.counts_count == 1
     assert world.client.exists(KEYS.quota)
+
+
+def test_who_comes_when_a_seeding_is_late_need_not_wait_as_well(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_s, counted = Hand(0), Event()
+    monkeypatch.setattr(seeding, "time", SimpleNamespace(monotonic=clock_s))
+    monkeypatch.setattr(world.ledger, "count_turns", lambda *_: counted.wait(60) and 0)
+    quota = QuotaPolicy.of(principal().limits, PERIOD)
+    with pytest.raises(SeedingLate):
+        world.gate._seeder.seed(KEYS, quota, 0)
+    clock_s.us += 20
+    began_ns = perf_counter_ns()
+    with pytest.raises(SeedingLate):
+        world.gate._seeder.seed(KEYS, quota, 20)
+    assert perf_counter_ns() - began_ns < 10e9
+    counted.set()
+
+
+def test_where_no_thread_is_to_be_had_requests_pass_uncharged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding.Thread, "start", _no_thread)
+    assert world.gate.admit(principal(), [A]).outcome is Outcome.DEGRADED
+    monkeypatch.undo()
+    assert world.gate.admit(principal(), [A]).outcome is Outcome.ADMITTED
+
+
+def _no_thread(_: Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_seeder_that_outlived_its_lock_does_no_harm(world: World) -> None:

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from flask import Flask
@@ -101,6 +101,18 @@ def test_a_reader_is_woken_at_its_deadline_and_what_has_come_is_read(within_s: f
         theirs.settimeout(10)
         ours.sendall(b"an answer")
         assert theirs.recv(100) == b"an answer"
+
+
+def test_without_a_thread_to_watch_it_no_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", fail)
+    ours, theirs = socket.socketpair()
+    bodies = SlowBodies()
+    with closing(ours), closing(theirs), pytest.raises(Problem) as caught, bodies.bounded(ours, 1):
+        pytest.fail("it is read")
+    assert caught.value.code == "service_unavailable"
 
 
 def test_a_reader_that_is_done_is_left_alone() -> None:
