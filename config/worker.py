@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, but for how connections are taken, handed to threads, and ended."""
+"""The lingering worker, but for who takes a new connection and when a thread does."""
 
 import socket
 import time
@@ -12,10 +12,9 @@ from gunicorn.workers.gthread import (
     DEFAULT_WORKER_DATA_TIMEOUT,
     STOP_KEEPALIVE_LINGER,
     TConn,
-    ThreadWorker,
 )
 
-from config.lingering import hang_up
+from config.lingering import LingeringWorker
 
 # Enough for another worker to be woken, and little beside what waits in front of busy threads.
 ACCEPT_DELAY_S = 0.003
@@ -23,13 +22,12 @@ ACCEPT_DELAY_S = 0.003
 NEWCOMER_S = 0.05
 
 
-class SharingWorker(ThreadWorker):
+class SharingWorker(LingeringWorker):
     """Leaves a new connection to other workers for a moment while all its threads are busy.
 
     A connection stays with the worker that took it. gunicorn's own takes whatever comes, also all
     that a client opens at once, and then works alone for as long as they are kept. It also has a
-    thread wait five seconds for each new client that says nothing: here none does. And it closes
-    connections in the thread of the loop, patiently: here that has nothing to wait for.
+    thread wait five seconds for each new client that says nothing: here none does.
     """
 
     is_ending = False  # set as soon as the worker is told to end: it takes whatever comes then
@@ -96,24 +94,9 @@ class SharingWorker(ThreadWorker):
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
         self.pending_conns.append(conn)
 
-    def handle(self, conn: TConn) -> Any:
-        """Answer a request, in a thread; hang up here unless the connection is kept."""
-        is_kept = super().handle(conn)
-        if not is_kept:
-            hang_up(conn.sock, is_sending=_may_send_more(conn))
-        return is_kept
-
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Take the connection back from its thread."""
         self._requests_count -= 1
         if self._requests_count < self.cfg.threads:
             self._accepts_at_s = 0.0
         super().finish_request(conn, fs)
-
-
-def _may_send_more(conn: TConn) -> bool:
-    """Unless its last request was read to the end."""
-    parser = conn.parser
-    if parser is None or parser.mesg is None or parser.mesg.req_number < parser.req_count:
-        return True
-    return getattr(parser.mesg.body.reader, "length", None) != 0

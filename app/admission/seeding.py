@@ -56,13 +56,14 @@ class Seeder:
     def seed(self, keys: AccountKeys, quota: QuotaPolicy, wait_s: float = WAIT_S) -> None:
         """Make sure that the account's counters are there, by this call or another's.
 
-        Raises `SeedingLate` if they are not within `wait_s` or `wait_s` after the work has begun,
-        so that whoever comes later need not wait as well; and what the stores raise.
+        Raises `SeedingLate` if they are not within `wait_s`, or at once if a second or `wait_s` has
+        passed since the work began: who comes late need not wait as well. Also what the stores
+        raise.
         """
         give_up_at_s = time.monotonic() + wait_s
         while True:
             seeding = self._underway_for(keys, quota)
-            until_s = min(give_up_at_s, seeding.began_at_s + wait_s)
+            until_s = min(give_up_at_s, seeding.began_at_s + max(wait_s, WAIT_S))
             try:
                 return seeding.done.result(max(0.0, until_s - time.monotonic()))
             except TimeoutError:
@@ -70,6 +71,7 @@ class Seeder:
             except SeedingLate:  # another process counts; whoever is patient waits for that, too
                 if time.monotonic() >= give_up_at_s:
                     raise
+                time.sleep(POLL_S)
 
     def newest_recorded_at_us(self, keys: AccountKeys) -> int:
         """The ledger's last instant in this period; 0 if there is none."""

@@ -1,6 +1,7 @@
 """config/gunicorn.py, as gunicorn itself reads it."""
 
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -26,7 +27,10 @@ from tests.servers import (
 CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
 CHECK_TIMEOUT_S = 60
 REQUESTS_COUNT = 40
-LINGERING_COUNT = 4
+# More than a worker has threads.
+LINGERING_COUNT = 20
+# So little that an answer of some length waits in the server.
+SMALL_BYTES = 4_096
 CROWD_COUNT = 64
 CROWDS_COUNT = 5
 POST = "POST /v1/turns HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
@@ -177,16 +181,41 @@ def test_nobody_waits_for_who_never_sends_the_rest_of_a_refused_body(
     start_service: Callable[..., RunningService],
 ) -> None:
     service = start_service(workers_count=1)
-    with connected(service) as connection:
-        connection.sendall(b"POST /v1/turns HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+    with ExitStack() as stack:
+        for _ in range(LINGERING_COUNT):
+            connection = stack.enter_context(connected(service))
+            connection.sendall(b"POST /v1/turns HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        began_s = time.monotonic()
         while connection.recv(65_536):
             pass
-        began_s = time.monotonic()
         assert httpx.get(f"{service.base_url}/healthz").status_code == 200
-        assert time.monotonic() - began_s < 1
+        # gunicorn waits five seconds in a thread for each of them, and then two more.
+        assert time.monotonic() - began_s < 3
 
 
-def test_connections_that_a_client_opens_at_once_are_shared_by_the_workers(tmp_path: Path) -> None:
+def test_who_reads_slowly_and_sends_meanwhile_loses_nothing_of_an_answer(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(workers_count=1, WEB_KEEPALIVE_S="0")
+    whole = httpx.get(f"{service.base_url}/openapi.json").content
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
+        connection.settimeout(10)
+        address = urlsplit(service.base_url)
+        connection.connect((address.hostname, address.port))
+        asked = b"GET /openapi.json HTTP/1.1\r\nHost: %s\r\n\r\n" % address.netloc.encode()
+        connection.sendall(asked)
+        connection.recv(1, socket.MSG_PEEK)
+        connection.sendall(asked)
+        told = b"".join(iter(lambda: connection.recv(SMALL_BYTES), b""))
+    assert told.endswith(whole)
+
+
+# A worker may have to wait for its turn on a busy machine; the long form runs alone.
+@pytest.mark.parametrize("judged", [statistics.median, pytest.param(min, marks=pytest.mark.long)])
+def test_connections_that_a_client_opens_at_once_are_shared_by_the_workers(
+    tmp_path: Path, judged: Callable[[list[int]], float]
+) -> None:
     environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
     log = tmp_path / "gunicorn.log"
     with running_service(environ, log, application="tests.faults.kit.who:app") as service:
@@ -198,9 +227,7 @@ def test_connections_that_a_client_opens_at_once_are_shared_by_the_workers(tmp_p
 
         wait_until(have_both_started)
         shares = [min(crowd(service)[one] for one in started) for _ in range(CROWDS_COUNT)]
-
-    # Usually half; but a worker may have to wait for its turn on a busy machine.
-    assert min(shares) >= CROWD_COUNT // 4, shares
+    assert judged(shares) >= CROWD_COUNT // 4, shares
 
 
 def test_who_is_connected_and_silent_holds_no_thread(

@@ -57,8 +57,9 @@ def worker(listener: socket.socket, clock: Clock) -> Iterator[SharingWorker]:
         for _ in range(THREADS_COUNT):
             worker.accept(listener)
         yield worker
-        for connection in worker.pending_conns:
-            connection.close()
+        for key in worker.poller.get_map().values():
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
 
 
 def listens(worker: SharingWorker, listener: socket.socket) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from threading import Barrier, Event, Thread
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 from types import SimpleNamespace
 
 import pytest
@@ -201,7 +201,7 @@ def test_who_comes_when_a_seeding_is_late_need_not_wait_as_well(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock_s, counted = Hand(0), Event()
-    monkeypatch.setattr(seeding, "time", SimpleNamespace(monotonic=clock_s))
+    monkeypatch.setattr(seeding, "time", SimpleNamespace(monotonic=clock_s, sleep=sleep))
     monkeypatch.setattr(world.ledger, "count_turns", lambda *_: counted.wait(60) and 0)
     quota = QuotaPolicy.of(principal().limits, PERIOD)
     with pytest.raises(SeedingLate):
