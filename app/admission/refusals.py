@@ -68,10 +68,16 @@ def quota_problem(decision: Decision, verdict: Verdict) -> Problem:
     limit = quota.turns_limit if is_turns else quota.relationships_limit
     resets_at = format_us(quota.period_end_us)
     wait_us = max(decision.bucket.retry_after_us, quota.period_end_us - decision.time_us)
+    held = quota.turns_reserved
+    remedy = (
+        f"{held} turn{'s are' if held > 1 else ' is'} held by open reservations: what is cancelled "
+        "or lapses gives its place back."
+        if held
+        else "Upgrade the plan or wait."
+    )
     return Problem(
         "quota_exhausted",
-        f"The quota of {limit} {component.replace('_', ' ')} is spent until {resets_at}. "
-        "Upgrade the plan or wait.",
+        f"The quota of {limit} {component.replace('_', ' ')} is spent until {resets_at}. {remedy}",
         details={"component": component, "used": used, "limit": limit, "resets_at": resets_at},
         retry_after_s=retry_after_s(wait_us),
     )

@@ -88,24 +88,25 @@ class Breaker:
 
     def _watch(self) -> None:
         try:
-            if not self._is_well():
+            if illness := self._illness():
                 self.is_open = True
-                self._tell(_log.warning, "store_given_up")
+                self._tell(_log.warning, "store_given_up", error=illness)
                 while self.is_open:
                     self._pause(PROBE_EVERY_S)
-                    self.is_open = not self._is_well()
+                    self.is_open = self._illness() is not None
                 self._tell(_log.info, "store_is_back")
         finally:  # whatever ends the thread: without it nobody would ever close the breaker
             self.is_open = self._is_watched = False
 
-    def _tell(self, log: Callable[..., object], event: str) -> None:
+    def _tell(self, log: Callable[..., object], event: str, **more: str) -> None:
         with suppress(Exception):  # a full disk, or no file to be had: watching goes on
-            log(event, store=self._store, pid=os.getpid())
+            log(event, store=self._store, pid=os.getpid(), **more)
             GIVEN_UP.labels(self._store).set(self.is_open)
 
-    def _is_well(self) -> bool:
+    def _illness(self) -> str | None:
+        """The kind of error by which the store shows that it is ill, if it is."""
         try:
             self._probe()
-        except Exception:  # whatever it is, the store has not proved that it is well
-            return False
-        return True
+        except Exception as error:  # whatever it is, the store has not proved that it is well
+            return type(error).__name__
+        return None

@@ -47,7 +47,10 @@ CODES: Mapping[str, Kind] = {
         "reservations); wait Retry-After seconds and try again.",
     ),
     "quota_exhausted": Kind(
-        429, "quota", "The period's quota is spent; retrying before it resets is useless."
+        429,
+        "quota",
+        "The period's quota is spent; retrying is useless until it resets, or until a reservation "
+        "that holds a place is cancelled or lapses.",
     ),
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
     "service_unavailable": Kind(503, "unavailable", "A store cannot be reached; try again."),

@@ -179,3 +179,4 @@ def test_its_lines_tell_whose_breaker_it_is(patient: Patient) -> None:
         patient.watches[0]()
     told = [(line["event"], line["store"], line["pid"]) for line in lines]
     assert told == [(event, "redis", os.getpid()) for event in ("store_given_up", "store_is_back")]
+    assert lines[0]["error"] == "ConnectionError"
