@@ -10,6 +10,7 @@ from app.admission.clock import LedgerClock
 from app.admission.fallback import LocalBuckets
 from app.admission.gate import Gate
 from app.admission.ip_limits import IpLimits
+from app.admission.ledger import PeriodLedger
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
@@ -95,7 +96,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
 
     # Probes must not wait as long as maintenance may.
     watched = Upkeep(usage_store, store, organizations, clock)
-    gate, ip_limits = _guards(settings, backend, Seeder(maintenance_script, ledger), clock)
+    seeder = Seeder(maintenance_script, ledger)
+    gate, ip_limits = _guards(settings, backend, seeder, store, clock)
     require = backend.mongodb_breaker.require_closed
     authenticator = Authenticator(
         tenancy, plans, settings.key_peppers, now=now, require_store=require
@@ -125,13 +127,17 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
 
 
 def _guards(
-    settings: Settings, backend: Backend, seeder: Seeder, clock: LedgerClock
+    settings: Settings,
+    backend: Backend,
+    seeder: Seeder,
+    ledger: PeriodLedger,
+    clock: LedgerClock,
 ) -> tuple[Gate, IpLimits]:
     """The limits of organizations and of addresses: one script, and one stand-in for it."""
     script = AdmissionScript(backend.redis)
     local = LocalBuckets(settings.web_concurrency, clock.now_us)
     is_strict = settings.quota_on_redis_failure is OnRedisFailure.DENY
-    gate = Gate(script, seeder, clock, local, needs_charge=is_strict)
+    gate = Gate(script, seeder, ledger, clock, local, needs_charge=is_strict)
     try:
         return gate, IpLimits(script, settings.ip_limit, local)
     except ValueError as error:

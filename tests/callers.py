@@ -139,7 +139,7 @@ class Clock:
         self.now_us = now_ms() * 1_000
         with app.app_context():
             gate, self._ledger_clock = provided(Gate), provided(LedgerClock)
-        for script in (gate._script, gate._seeder._script):
+        for script in (gate._script, gate._settling._seeder._script):
             script._test_now_us = lambda: self.now_us
         self.move()
 

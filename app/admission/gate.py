@@ -6,6 +6,7 @@ from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, Hold, ItemCharge, QuotaState, TurnCharge, Verdict
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import AccountKeys
+from app.admission.ledger import PeriodLedger
 from app.admission.policy import MAX_HOLD_S, SECOND_US, BucketPolicy, most_reservations
 from app.admission.replies import (
     Bookkeeping,
@@ -34,19 +35,21 @@ class Gate:
     While Redis is ill, or a missing quota cannot be seeded within a second, it admits by `local`
     buckets. Turns are then let through uncharged, or refused if `needs_charge`. What only asks for
     counters passes on the errors of Redis, and the problem `service_unavailable` for late seeding.
+    The `ledger` is asked within requests; the seeder has one that is more patient.
     """
 
     def __init__(
         self,
         script: AdmissionScript,
         seeder: Seeder,
+        ledger: PeriodLedger,
         clock: LedgerClock,
         local: LocalBuckets,
         *,
         needs_charge: bool = False,
     ) -> None:
         self._script = script
-        self._seeder = seeder
+        self._ledger = ledger
         self._clock = clock
         self._settling = Settling(seeder, clock)
         self._local = local
@@ -223,7 +226,8 @@ class Gate:
     def now_us_by_ledger(self, principal: Principal) -> int:
         """The present, later than every `recorded_at` in the ledger; asks MongoDB, not Redis."""
         keys = self._settling.present_keys(principal)
-        return max(self._clock.now_us(), self._seeder.newest_recorded_at_us(keys) + 1)
+        newest_us = self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
+        return max(self._clock.now_us(), newest_us + 1)
 
     def inspect(self, principal: Principal) -> tuple[QuotaState, Bookkeeping]:
         """The counters with what an operator wants to know beside; waits until they are seeded."""

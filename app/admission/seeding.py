@@ -73,10 +73,6 @@ class Seeder:
                     raise
                 time.sleep(POLL_S)
 
-    def newest_recorded_at_us(self, keys: AccountKeys) -> int:
-        """The ledger's last instant in this period; 0 if there is none."""
-        return self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
-
     def _underway_for(self, keys: AccountKeys, quota: QuotaPolicy) -> _Seeding:
         with self._guard:
             if keys.quota in self._underway:

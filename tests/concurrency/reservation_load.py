@@ -46,7 +46,8 @@ def gate_on(client: Redis) -> Gate:
     script = AdmissionScript(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
     clock = LedgerClock(client)
     local = LocalBuckets(1, clock.now_us)
-    return Gate(script, Seeder(script, MemoryLedger()), clock, local)
+    ledger = MemoryLedger()
+    return Gate(script, Seeder(script, ledger), ledger, clock, local)
 
 
 @dataclass

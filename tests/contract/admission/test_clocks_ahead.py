@@ -15,7 +15,7 @@ def record_without_redis(world: World, charge: TurnCharge, ahead_us: int) -> int
     """What a worker does that was born while Redis was down; the instant that it wrote."""
     local = LocalBuckets(1, lambda: world.hand.us + ahead_us)
     seeder = Seeder(world.script, world.ledger)
-    worker = Gate(world.script, seeder, LedgerClock(world.client), local)
+    worker = Gate(world.script, seeder, world.ledger, LedgerClock(world.client), local)
     decision = worker.admit_locally(WHO, [charge])
     world.store(WHO, decision, [charge])
     return decision.items[0].recorded_at_us

@@ -1,6 +1,9 @@
 """Turns that were let through without Redis: uncharged, and counted by the next reconciliation."""
 
+from app.admission.clock import LedgerClock
 from app.admission.decision import Outcome, Verdict
+from app.admission.gate import Gate
+from app.admission.seeding import Seeder
 from app.tenancy.periods import period_at
 from tests.unit.admission.world import (
     HOUR_US,
@@ -8,6 +11,7 @@ from tests.unit.admission.world import (
     PERIOD,
     SECOND_US,
     SIGNED_UP_ON,
+    MemoryLedger,
     World,
     limits,
     principal,
@@ -118,3 +122,19 @@ def test_a_release_gives_back_all_that_a_reservation_took_and_once(world: World)
     assert (released, world.references()) == ([1, 0], {})
     assert world.gate.quota(who) == before
     assert world.gate.inspect(who)[1].reservations == 0
+
+
+class _Unasked(MemoryLedger):
+    """The patient one of maintenance, whose first connection takes longer than a request should."""
+
+    def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
+        raise AssertionError("it is asked within a request")
+
+
+def test_a_walk_without_redis_asks_the_ledger_of_requests(world: World) -> None:
+    told_us = world.record(principal(), A).items[0].recorded_at_us
+    clock = LedgerClock(world.client)
+    clock.learn(told_us - HOUR_US)
+    seeder = Seeder(world.script, _Unasked())
+    gate = Gate(world.script, seeder, world.ledger, clock, world.local)
+    assert gate.now_us_by_ledger(principal()) == told_us + 1

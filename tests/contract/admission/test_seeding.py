@@ -190,9 +190,9 @@ def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     keys, quota = KEYS, QuotaPolicy.of(principal().limits, PERIOD)
     for _ in range(3):
         with pytest.raises(SeedingLate):
-            world.gate._seeder.seed(keys, quota, 0.01)
+            world.gate._settling._seeder.seed(keys, quota, 0.01)
     counted.set()
-    world.gate._seeder.seed(keys, quota, 30)
+    world.gate._settling._seeder.seed(keys, quota, 30)
     assert world.ledger.counts_count == 1
     assert world.client.exists(KEYS.quota)
 
@@ -205,11 +205,11 @@ def test_who_comes_when_a_seeding_is_late_need_not_wait_as_well(
     monkeypatch.setattr(world.ledger, "count_turns", lambda *_: counted.wait(60) and 0)
     quota = QuotaPolicy.of(principal().limits, PERIOD)
     with pytest.raises(SeedingLate):
-        world.gate._seeder.seed(KEYS, quota, 0)
+        world.gate._settling._seeder.seed(KEYS, quota, 0)
     clock_s.us += 20
     began_ns = perf_counter_ns()
     with pytest.raises(SeedingLate):
-        world.gate._seeder.seed(KEYS, quota, 20)
+        world.gate._settling._seeder.seed(KEYS, quota, 20)
     assert perf_counter_ns() - began_ns < 10e9
     counted.set()
 

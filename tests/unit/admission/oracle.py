@@ -88,8 +88,8 @@ class Oracle:
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
         self._lapse()
-        is_known = self.is_loaded and turn in self.turns
-        if not (is_known or quota.period.start_us <= self.now < quota.period.end_us):
+        is_present = quota.period.start_us <= self.now < quota.period.end_us
+        if not is_present and not (self.is_loaded and self._recall(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)

@@ -138,7 +138,8 @@ class World:
         self.script = AdmissionScript(client, hand)
         clock = LedgerClock(client)
         self.local = LocalBuckets(1, clock.now_us)
-        self.gate = Gate(self.script, Seeder(self.script, self.ledger), clock, self.local)
+        seeder = Seeder(self.script, self.ledger)
+        self.gate = Gate(self.script, seeder, self.ledger, clock, self.local)
         self.reconciler = Reconciler(self.script, self.ledger, DEADLINE_S)
 
     def record(self, who: Principal, *turns: TurnCharge) -> Decision:
