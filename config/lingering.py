@@ -18,7 +18,7 @@ _LINGER_BYTES = 65_536
 _REST_WITHIN_S = 0.1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # each is itself: they are looked for in a line
 class _Leaver:
     """A connection that is to be closed: by when at the latest, and what may still be sent."""
 

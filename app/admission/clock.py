@@ -33,7 +33,7 @@ class LedgerClock:
         self._client = client
         self._monotonic_us = monotonic_us
         self._offset_us: int | None = None
-        self._ask_again_at_us: int | None = None
+        self._ask_at_us = monotonic_us()
 
     def learn(self, instant_us: int) -> None:
         """Take over the instant of a reply that has just arrived."""
@@ -41,16 +41,11 @@ class LedgerClock:
 
     def now_us(self) -> int:
         """The present on Redis's clock."""
-        if self._offset_us is None:
-            self._ask_now_and_then()
+        if self._offset_us is None and self._monotonic_us() >= self._ask_at_us and not self.ask():
+            self._ask_at_us = self._monotonic_us() + _ASK_AGAIN_US
         if self._offset_us is None:
             return system_us()
         return self._monotonic_us() + self._offset_us
-
-    def _ask_now_and_then(self) -> None:
-        due_us = self._ask_again_at_us
-        if (due_us is None or self._monotonic_us() >= due_us) and not self.ask():
-            self._ask_again_at_us = self._monotonic_us() + _ASK_AGAIN_US
 
     def ask(self) -> bool:
         """Learn Redis's time from Redis itself; False, and nothing changes, if it does not answer.
