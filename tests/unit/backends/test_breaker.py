@@ -1,6 +1,7 @@
 """A breaker opens after five failures in ten seconds and closes by its own probe alone."""
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -16,7 +17,10 @@ from app.backends.redis_clients import RedisResting
 
 @dataclass
 class Patient:
-    """A store with a clock to move, whose breaker's thread runs when the test says so."""
+    """A store with a clock to move, whose breaker's thread runs when the test says so.
+
+    No other breaker of this process has its name, so nobody else tells of it.
+    """
 
     now_s: float = 100.0
     # Whether the store is well at each probe; afterwards it is.
@@ -26,7 +30,7 @@ class Patient:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(
-            "redis",
+            "patient",
             self.probe,
             RedisResting,
             clock=lambda: self.now_s,
@@ -53,7 +57,7 @@ class Patient:
 
 def told_as_given_up() -> float | None:
     """What the metrics say of the store."""
-    return REGISTRY.get_sample_value("turnledger_store_given_up", {"store": "redis"})
+    return REGISTRY.get_sample_value("turnledger_store_given_up", {"store": "patient"})
 
 
 @pytest.fixture
@@ -170,6 +174,12 @@ def test_whoever_fails_at_once_opens_it_once_and_its_own_thread_closes_it() -> N
     assert breaker.is_open
     may_heal.set()
     assert is_well.wait(10)
+    # What it tells of its end must not be taken for what the next test tells.
+    for thread in threading.enumerate():
+        if thread.name == "breaker":
+            thread.join(10)
+            assert not thread.is_alive()
+    breaker.require_closed()
 
 
 def test_its_lines_tell_whose_breaker_it_is(patient: Patient) -> None:
@@ -178,5 +188,7 @@ def test_its_lines_tell_whose_breaker_it_is(patient: Patient) -> None:
         patient.fail(FAILURES_COUNT)
         patient.watches[0]()
     told = [(line["event"], line["store"], line["pid"]) for line in lines]
-    assert told == [(event, "redis", os.getpid()) for event in ("store_given_up", "store_is_back")]
+    assert told == [
+        (event, "patient", os.getpid()) for event in ("store_given_up", "store_is_back")
+    ]
     assert lines[0]["error"] == "ConnectionError"
