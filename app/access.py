@@ -92,9 +92,8 @@ class Access:
 
     def _authenticate(self) -> Principal:
         try:
-            principal = self._authenticator.authenticate(
-                current_request().headers.get("Authorization")
-            )
+            given = current_request().environ.get("HTTP_AUTHORIZATION")
+            principal = self._authenticator.authenticate(given)
         except Problem:
             # Who fails pays with the address's bucket, so that guessing is slow.
             self._charge_address()

@@ -6,9 +6,10 @@ comparisons are exact; text and `datetime` exist only at the edges.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
+_CLOCK = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1_440))
 _INSTANT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
@@ -28,9 +29,11 @@ def cut_to_ms(moment: datetime) -> datetime:
 
 def format_ms(instant_ms: int) -> str:
     """`2026-11-23T19:52:00.123Z` for milliseconds since 1970."""
-    # Twice as fast as a format string, which counts where a page has forty instants.
-    moment = _NAIVE_EPOCH + timedelta(milliseconds=instant_ms)
-    return f"{moment.isoformat(timespec='milliseconds')}Z"
+    # A third of the time that `datetime` takes, which counts where a page has twenty instants.
+    minutes, rest_ms = divmod(instant_ms, 60_000)
+    days, minute = divmod(minutes, 1_440)
+    seconds = f"{rest_ms:05}"
+    return f"{_day(days)}T{_CLOCK[minute]}:{seconds[:2]}.{seconds[2:]}Z"
 
 
 def datetime_of_us(instant_us: int) -> datetime:
@@ -50,7 +53,13 @@ def format_datetime(moment: datetime) -> str:
 
 def day_of_ms(instant_ms: int) -> str:
     """The UTC day that holds an instant in milliseconds since 1970, as `2026-11-23`."""
-    return (_EPOCH + timedelta(milliseconds=instant_ms)).date().isoformat()
+    return _day(instant_ms // 86_400_000)
+
+
+@lru_cache(maxsize=512)
+def _day(days: int) -> str:
+    """The day so many days after 1 January 1970."""
+    return (_EPOCH + timedelta(days=days)).date().isoformat()
 
 
 def parse_ms(text: str, *, allow_date: bool = False) -> int:

@@ -33,7 +33,7 @@ def elapsed_ms() -> float:
 
 def clean_request_id(asked: Request) -> str | None:
     """The caller's own `X-Request-Id` for the log, if it is short and clean; never echoed."""
-    given = asked.headers.get(HEADER)
+    given = asked.environ.get("HTTP_X_REQUEST_ID")
     return given if given and _CLEAN.fullmatch(given) else None
 
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 
-from ulid import ULID
+from ulid import ULID, base32
 
 PREFIX = "int_"
 ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
@@ -18,8 +18,11 @@ _INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)
 _TIME_CHARACTERS = 10
 _KEY_BYTES = 10
 _LAST_MS = 2**48 - 1
+_FIRST_KEY = base32.encode_randomness(bytes(_KEY_BYTES))
 # Crockford's alphabet onto the digits that `int(…, 32)` reads.
-_TO_BASE_32 = str.maketrans("0123456789ABCDEFGHJKMNPQRSTVWXYZ", "0123456789abcdefghijklmnopqrstuv")
+_TO_BASE_32 = bytes.maketrans(
+    b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", b"0123456789abcdefghijklmnopqrstuv"
+)
 
 
 class TurnKeys:
@@ -42,13 +45,13 @@ def turn_key(ulid: str) -> str:
 
 def instant_ms(ulid: str) -> int:
     """When the turn occurred, milliseconds since 1970."""
-    return int(ulid[:_TIME_CHARACTERS].translate(_TO_BASE_32), 32)
+    return int(ulid[:_TIME_CHARACTERS].encode().translate(_TO_BASE_32), 32)
 
 
 def first_ulid(at_ms: int) -> str:
     """The smallest ULID of a millisecond; instants outside ULID's range count as its ends."""
     bounded = min(max(at_ms, 0), _LAST_MS)
-    return str(ULID(bounded.to_bytes(6, "big") + bytes(_KEY_BYTES)))
+    return base32.encode_timestamp(bounded.to_bytes(6, "big")) + _FIRST_KEY
 
 
 def find_ulid(interaction_id: str) -> str | None:
