@@ -188,11 +188,11 @@ class Access:
     def walk_instant_us(self) -> int:
         """The instant at which a walk starts: later than every turn acknowledged so far.
 
-        Without counters the decision knows only the clock, which may have stepped back;
-        then the ledger is asked: through Redis, or by itself while that does not answer.
+        Without counters the decision does not know it, for the clock may have stepped back. Then
+        the ledger is asked: through Redis, or by itself while that does not answer.
         """
         decision = current_decision()
-        if decision.quota is not None:
+        if decision.now_us is not None:
             return decision.now_us
         if not decision.is_local:
             with suppress(*self._unanswered):

@@ -24,8 +24,8 @@ class Door(Enum):
 class Policy:
     """A door, the scope that a key needs to pass it, whether query parameters may.
 
-    `reads_quota` says that the route needs the account's counters, or its instant, though it
-    charges nothing. `shows_quota` says that the quota is part of what the route tells: its headers
+    `reads_quota` says that the route needs the account's counters, though it charges nothing.
+    `shows_quota` says that the quota is part of what the route tells: its headers
     are on success, and on a 400 of a route that only reads.
     `needs_redis` closes the route while Redis is ill.
     """
@@ -65,7 +65,7 @@ POLICIES: Mapping[str, Policy] = {
     "usage.aggregates": LISTING,
     "usage.turns": replace(USAGE, takes_query=True),
     "usage.active_relationships": USAGE,
-    "interactions.list_": replace(LISTING, reads_quota=True),
+    "interactions.list_": LISTING,
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_many": RECORDING,

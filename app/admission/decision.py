@@ -107,10 +107,9 @@ class Decision(NamedTuple):
     just told). A reservation has one item too, whose `recorded_at_us` is its instant, and its
     `hold`; too many of them are RATE_LIMITED although the bucket admits. `now_us` is the account's
     instant: later than every `recorded_at_us` given out, and so perhaps ahead of `time_us`, the
-    present on Redis's clock.
-    `quota` is missing if no turn was asked for and none is loaded, or if `Gate.enter` did not ask
-    for it; `now_us` is then the same as `time_us`. A decision over an address has neither quota,
-    items nor period.
+    present on Redis's clock. It is missing if no quota is loaded, and so is `quota`, or if
+    `Gate.enter` did not ask for it. A decision over an address has neither of them, nor items or
+    period.
 
     `is_local` says that Redis was not asked or did not answer: then reconciliation is to charge
     `items`, and `quota` is missing.
@@ -118,7 +117,7 @@ class Decision(NamedTuple):
 
     outcome: Outcome
     bucket: BucketState
-    now_us: int
+    now_us: int | None
     time_us: int
     quota: QuotaState | None = None
     items: tuple[ItemCharge, ...] = ()

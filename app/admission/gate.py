@@ -76,7 +76,8 @@ class Gate:
     def enter(self, principal: Principal) -> Decision:
         """Charge a token, for what neither charges nor tells the quota: half of the work in Redis.
 
-        The quota is in the decision only if the bucket refuses and it is loaded. Without Redis see
+        The account's instant is in the decision if a quota is loaded, the quota itself only if the
+        bucket refuses, too. Without Redis see
         `admit_locally`.
         """
         bucket = BucketPolicy.of(principal.limits)
@@ -105,14 +106,14 @@ class Gate:
         items = tuple(
             ItemCharge(
                 Verdict.CHARGED,
-                decision.now_us,
+                decision.time_us,
                 relationship_counted=False,
                 turn_key=turn.turn_key,
             )
             for turn in turns
             if not decision.is_rate_limited
         )
-        told_us = decision.now_us
+        told_us = decision.time_us
         if reserved_at_us is not None and told_us - reserved_at_us <= MAX_HOLD_S * SECOND_US:
             told_us = reserved_at_us
         return decision._replace(items=items, period=period_at(principal.signed_up_on, told_us))
@@ -140,7 +141,7 @@ class Gate:
             ),
         )
         if reply is None:
-            return decision._replace(hold=Hold(decision.now_us + hold_us, hold_us, most_open))
+            return decision._replace(hold=Hold(decision.time_us + hold_us, hold_us, most_open))
         return decision._replace(hold=parse_hold(reply, most_open))
 
     def complete(self, principal: Principal, turn: TurnCharge, reserved_at_us: int) -> Decision:

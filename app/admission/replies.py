@@ -49,7 +49,7 @@ class Reply(NamedTuple):
     """What every operation tells; `results` are its own numbers.
 
     `time_us` is the server's clock, `now_us` the account's, which never runs behind an instant
-    given out. `counters` are missing if no quota is loaded.
+    given out; 0 if no quota is loaded. `counters` are missing then, too, or if they are not told.
     """
 
     status: Status
@@ -68,7 +68,7 @@ class Reply(NamedTuple):
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
     """The decision over a bucket without quota, from a reply to a request."""
-    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.now_us, reply.time_us)
+    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), None, reply.time_us)
 
 
 def parse_decision(
@@ -79,7 +79,7 @@ def parse_decision(
     return Decision(
         outcome=_outcome(reply, items),
         bucket=_bucket_state(reply, bucket),
-        now_us=reply.now_us,
+        now_us=reply.now_us or None,
         time_us=reply.time_us,
         quota=parse_quota(reply, limits, period),
         items=items,

@@ -16,7 +16,7 @@ from app.admission.replies import Reply, Status
 from app.tenancy.periods import Period
 
 # Calls without turns end in `decide`, and those of requests in `requests`.
-_FOR_ALL_CALLS = ("prelude", "bucket", "quota", "lapses", "decide")
+_FOR_ALL_CALLS = ("prelude", "bucket", "enter", "quota", "lapses", "decide")
 _FOR_TURNS = ("turns", "charges", "requests", "operations")
 _PARTS = _FOR_ALL_CALLS + _FOR_TURNS
 _LUA = files("app.admission") / "lua"

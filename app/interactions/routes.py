@@ -40,7 +40,7 @@ def list_() -> Response:
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     decision = current_decision()
-    walk_us = decision.now_us if cursor else provided(Access).walk_instant_us()
+    walk_us = decision.time_us if cursor else provided(Access).walk_instant_us()
     page = provided(InteractionService).list_(
         current_principal().account,
         Filters(**query),

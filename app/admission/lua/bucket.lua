@@ -38,11 +38,13 @@ local function wait_for(bucket, level)
   return ceil_div(level - bucket.level, bucket.refilled) + bucket.at - time
 end
 
--- Takes `amount` of the level; what takes nothing writes nothing.
+-- Takes `amount` of the level, and tells the time to full; what takes nothing writes nothing.
 local function pay(bucket, amount)
-  if amount == 0 and not bucket.must_write then return end
   bucket.level = bucket.level - amount
-  call('HSET', KEYS[1], 'level', int(bucket.level), 'at', int(bucket.at))
   local full_in = wait_for(bucket, bucket.capacity)
-  call('PEXPIRE', KEYS[1], int(ceil_div(full_in + SECOND, MILLISECOND)))
+  if amount > 0 or bucket.must_write then
+    call('HSET', KEYS[1], 'level', bucket.level, 'at', bucket.at)
+    call('PEXPIRE', KEYS[1], ceil_div(full_in + SECOND, MILLISECOND))
+  end
+  return full_in
 end

@@ -1,5 +1,4 @@
--- Decisions: bucket and quota together. What asks for no turns ends here: Lua makes every function
--- anew in each call, and nearly half of such a call's time went into making the rest.
+-- Decisions: bucket and quota together. What asks for no turns ends here, before the rest is made.
 --
 -- ARGV 3 tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
 --      and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
@@ -9,10 +8,6 @@
 local function open_quota()
   load_quota()
   if quota then lapse() end
-end
-
-local function outside(start, finish)
-  return time < start or time >= finish
 end
 
 local function open_in_force()
@@ -28,12 +23,12 @@ local function decide(work, look)
   local price = tonumber(ARGV[6]) * bucket.period
   local wait = wait_for(bucket, price)
   local values = (wait == 0 and work or look)()
-  pay(bucket, wait == 0 and price or 0)
+  local full_in = pay(bucket, wait == 0 and price or 0)
   save_quota()
   local result = reply(wait == 0 and DONE or RATE_LIMITED)
   table.insert(result, floor_div(bucket.level, bucket.period))
   table.insert(result, wait)
-  table.insert(result, wait_for(bucket, bucket.capacity))
+  table.insert(result, full_in)
   for _, value in ipairs(values) do table.insert(result, value) end
   return result
 end
@@ -47,11 +42,10 @@ local function look_only()
 end
 
 -- admit without turns: as in requests.lua, but a missing quota is no obstacle.
--- enter: the same, but the quota is told only behind an empty bucket.
-local function admit_without_turns(work)
-  if KEYS[2] and outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
-  return decide(work, look_only)
+-- enter: the same, but for who was admitted in enter.lua.
+if ARGV[1] == 'enter' or ARGV[1] == 'admit' and not ARGV[12] then
+  if KEYS[2] and not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then
+    return reply(PERIOD_MISMATCH)
+  end
+  return decide(look_only, look_only)
 end
-
-if ARGV[1] == 'enter' then return admit_without_turns(no_results) end
-if ARGV[1] == 'admit' and not ARGV[12] then return admit_without_turns(look_only) end

@@ -5,7 +5,7 @@ local MAX_LAPSES = 1000       -- of each kind in a call; bounds its latency
 -- Sets the references of a relationship that has some; the last one gives its place back.
 local function set_references(relationship, references)
   if references > 0 then
-    call('HSET', KEYS[3], relationship, int(references))
+    call('HSET', KEYS[3], relationship, references)
   elseif call('HDEL', KEYS[3], relationship) == 1 then
     quota.relationships_used = quota.relationships_used - 1
   end
@@ -46,7 +46,7 @@ local function release(turns, entries)
 end
 
 local function due_in(key)
-  return call('ZRANGEBYSCORE', key, '-inf', int(time), 'LIMIT', 0, MAX_LAPSES)
+  return call('ZRANGEBYSCORE', key, '-inf', time, 'LIMIT', 0, MAX_LAPSES)
 end
 
 -- Ends the reservations that are due, the oldest first, and tells how many. What is more than one
@@ -58,7 +58,7 @@ local function lapse_holds()
   for i, entry in ipairs(call('HMGET', KEYS[4], unpack(due))) do entries[i] = parse_entry(entry) end
   release(due, entries)
   for _, entry in ipairs(entries) do drop(entry.relationship) end
-  overdue = #due == MAX_LAPSES and call('ZCOUNT', KEYS[6], '-inf', int(time)) or 0
+  overdue = #due == MAX_LAPSES and call('ZCOUNT', KEYS[6], '-inf', time) or 0
   return #due
 end
 

@@ -3,7 +3,7 @@
 -- read: the counters. ARGV 3 period_start  4 period_end
 -- Result 8 reservations  9 remembered  10 mark_at  11 mark_used
 local function read()
-  if outside(tonumber(ARGV[3]), tonumber(ARGV[4])) then return reply(PERIOD_MISMATCH) end
+  if not is_within(tonumber(ARGV[3]), tonumber(ARGV[4])) then return reply(PERIOD_MISMATCH) end
   open_quota()
   if not quota then return reply(NEED_SEED) end
   save_quota()
@@ -20,7 +20,7 @@ end
 local function refund()
   open_quota()
   local count = 0
-  if quota and int(quota.generation) == ARGV[3] then
+  if quota and quota.generation == tonumber(ARGV[3]) then
     for i = 4, #ARGV, 2 do
       if take_back(ARGV[i], tonumber(ARGV[i + 1])) then count = count + 1 end
     end
@@ -97,7 +97,7 @@ end
 local function open_marked()
   open_quota()
   if not quota then return NEED_SEED end
-  return int(quota.mark_at) == ARGV[3] and DONE or STALE
+  return quota.mark_at == tonumber(ARGV[3]) and DONE or STALE
 end
 
 -- reconcile: adds what the ledger holds more than was charged before the mark; twice is once.

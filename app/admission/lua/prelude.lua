@@ -1,6 +1,6 @@
 -- Admission: token bucket and quota, decided together. Behind an empty bucket nothing is done; else
 -- each turn is charged whole or not at all.
--- Parts, run as one script: prelude, bucket, quota, lapses, decide, turns, charges, requests,
+-- Parts, run as one script: prelude, bucket, enter, quota, lapses, decide, turns, charges, requests,
 -- operations.
 --
 -- KEYS  1  bucket                 hash        level, at
@@ -20,12 +20,13 @@
 --       3… arguments of the operation, told at its function in decide.lua, requests.lua or operations.lua
 -- Reply 1  status, one of those below
 --       2  instant on the server's clock
---       3  instant of the account: later than every instant given out so far
---       4  generation of the quota; -1 = no quota loaded, then 5 to 7 mean nothing
+--       3  instant of the account: later than every instant given out so far; 0 = no quota loaded
+--       4  generation of the quota; -1 = none loaded, or not told, and 5 to 7 mean nothing
 --       5  turns used   6 turns reserved   7 relationships used
 --       8… results of the operation
 -- Units Instants and durations are whole microseconds, a bucket's level is tokens x period.
---       Every number is a whole one below 2^53, so Lua's doubles hold it exactly.
+--       Every number is a whole one below 2^53, so Lua's doubles hold it exactly, and so does what
+--       the server makes of it in a command (17 digits) and in a reply.
 
 local DONE, RATE_LIMITED, NEED_SEED, PERIOD_MISMATCH, STALE = 0, 1, 2, 3, 4
 
@@ -33,12 +34,6 @@ local MILLISECOND, SECOND = 1000, 1000000
 local DAY = 86400 * SECOND
 
 local call = redis.call
-
--- Digits of a whole number, for arguments of commands and for texts: Lua's own conversion would cut
--- large ones to 14 digits. Replies need none: the server makes whole ones of numbers.
-local function int(number)
-  return string.format('%.0f', number)
-end
 
 -- Quotients by fmod, which is exact; dividing first would round above 2^53.
 local function floor_div(number, divisor)
@@ -49,9 +44,14 @@ local function ceil_div(number, divisor)
   return floor_div(number, divisor) + (math.fmod(number, divisor) > 0 and 1 or 0)
 end
 
-local function server_time()
+local time
+if ARGV[2] == '' then
   local now = call('TIME')
-  return tonumber(now[1]) * SECOND + tonumber(now[2])
+  time = tonumber(now[1]) * SECOND + tonumber(now[2])
+else
+  time = tonumber(ARGV[2])
 end
 
-local time = ARGV[2] ~= '' and tonumber(ARGV[2]) or server_time()
+local function is_within(start, finish)
+  return time >= start and time < finish
+end

@@ -47,19 +47,19 @@ local function save_quota()
   for _, field in ipairs(FIELDS) do
     if quota[field] ~= stored[field] then
       table.insert(changes, field)
-      table.insert(changes, int(quota[field]))
+      table.insert(changes, quota[field])
     end
   end
   if changes[1] then call('HSET', KEYS[2], unpack(changes)) end
   local kept = math.max(SECOND, quota.period_end + KEPT_AFTER_PERIOD - time)
   for i = 2, 6 do
-    call('PEXPIRE', KEYS[i], int(ceil_div(kept, MILLISECOND)))
+    call('PEXPIRE', KEYS[i], ceil_div(kept, MILLISECOND))
   end
 end
 
 -- The account's present: never at or before an instant given out, even if the clock steps back.
 local function instant()
-  return quota and math.max(time, quota.clock_at + 1) or time
+  return math.max(time, quota.clock_at + 1)
 end
 
 -- Gives the present out, once.
@@ -75,12 +75,12 @@ local function share_clock(key)
   local clock_at = tonumber(call('HGET', key, 'clock_at'))
   if not clock_at then return end
   quota.clock_at = math.max(quota.clock_at, clock_at)
-  call('HSET', key, 'clock_at', int(instant()))
+  call('HSET', key, 'clock_at', instant())
 end
 
 -- The first seven values of every reply.
 local function reply(status)
-  if not quota then return {status, time, time, -1, 0, 0, 0} end
+  if not quota then return {status, time, 0, -1, 0, 0, 0} end
   return {
     status, time, instant(), quota.generation,
     quota.turns_used, quota.turns_reserved - overdue, quota.relationships_used,

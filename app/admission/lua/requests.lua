@@ -30,7 +30,7 @@ end
 -- admit: charges bucket and quota, or tells why not.
 -- ARGV 12… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
 local function admit()
-  if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  if not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
   open_in_force()
   if not quota then return reply(NEED_SEED) end
   local items, overage_allowed = items_from(12), ARGV[11] == '1'
@@ -54,7 +54,7 @@ end
 -- Result 11 verdict  12 instant of the reservation  13 counted  14 when it lapses; when the next
 --      one does, if too many are open
 local function reserve()
-  if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  if not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
   open_in_force()
   if not quota then return reply(NEED_SEED) end
   local item = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}
@@ -71,7 +71,7 @@ local function reserve()
       reserved_at, counted = entry.recorded_at, entry.counted
       lapses_at = entry.ends_at or hold_ends_at(item.turn)
     elseif verdict == CROWDED then
-      local later = call('ZRANGEBYSCORE', KEYS[6], '(' .. int(time), '+inf', 'LIMIT', 0, 1)
+      local later = call('ZRANGEBYSCORE', KEYS[6], '(' .. digits(time), '+inf', 'LIMIT', 0, 1)
       lapses_at = later[1] and hold_ends_at(later[1]) or time
     end
     return {verdict, reserved_at, counted, lapses_at}
@@ -82,7 +82,8 @@ end
 -- has, and knows nothing of the turn, the present one is; whoever asks only claims when it reserved.
 local function refused_to_settle(turn)
   open_in_force()
-  if outside(tonumber(ARGV[7]), tonumber(ARGV[8])) and not (quota and recall(turn)) then
+  local is_present = is_within(tonumber(ARGV[7]), tonumber(ARGV[8]))
+  if not is_present and not (quota and recall(turn)) then
     save_quota()
     return reply(PERIOD_MISMATCH)
   end

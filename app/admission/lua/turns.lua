@@ -2,6 +2,11 @@
 
 local REMEMBERED_FOR = 300 * SECOND
 
+-- Digits of a whole number: Lua's own conversion would cut large ones to 14.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
 -- One more reference; 1 if the relationship is new in this period, else 0.
 local function hold(relationship)
   if relationship == '' or call('HINCRBY', KEYS[3], relationship, 1) > 1 then return 0 end
@@ -11,9 +16,9 @@ end
 
 -- A turn that has no entry gets one, until `lapses_at`.
 local function remember(state, item, recorded_at, counted, lapses_at)
-  local entry = {state, int(item.turns), int(recorded_at), counted, item.relationship}
+  local entry = {state, item.turns, digits(recorded_at), counted, item.relationship}
   call('HSET', KEYS[4], item.turn, table.concat(entry, ' '))
-  call('ZADD', state == 'reserved' and KEYS[6] or KEYS[5], int(lapses_at), item.turn)
+  call('ZADD', state == 'reserved' and KEYS[6] or KEYS[5], lapses_at, item.turn)
   quota.remembered = quota.remembered + 1
   changed = true
 end

@@ -85,7 +85,7 @@ def test_polling_while_refused_delays_nothing(world: World, hand: Hand) -> None:
     for _ in range(refused.bucket.retry_after_us // 10_000 - 1):
         hand.us += 10_000
         assert spend(world).outcome is Outcome.RATE_LIMITED
-    hand.us = refused.now_us + refused.bucket.retry_after_us
+    hand.us = refused.time_us + refused.bucket.retry_after_us
     assert spend(world).outcome is Outcome.ADMITTED
 
 
@@ -178,6 +178,7 @@ def test_who_only_enters_is_told_the_quota_behind_an_empty_bucket_alone(
     entered, refused = world.gate.enter(poor), world.gate.enter(poor)
 
     assert (entered.outcome, entered.quota) == (Outcome.ADMITTED, None)
+    assert entered.now_us == hand.us
     assert entered.bucket == world.gate.admit(poor, tokens=0).bucket
     assert refused.outcome is Outcome.RATE_LIMITED
     assert refused.quota is not None

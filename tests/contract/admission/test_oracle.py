@@ -96,6 +96,12 @@ class Life(RuleBasedStateMachine):
             charged = parse_items(reply, turns)
             self.charges += [(reply.counters.generation, item) for item in charged]
 
+    @rule(bucket=buckets, quota=quotas)
+    def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> None:
+        reply = self.script.enter(KEYS, bucket, quota)
+        assert reply == self.oracle.enter(bucket, quota)
+        self.client.persist(KEYS.bucket)
+
     @rule(bucket=buckets, quota=quotas, turn=items, hold=holds, most=st.integers(1, 4))
     def reserve(
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: TurnCharge, hold: int, most: int

@@ -156,8 +156,9 @@ def test_late_completion_and_the_present_period_share_one_order(
     before = world.gate.admit(principal(), [turn("turn_b")])
     late = world.gate.complete(principal(), A, PERIOD.end_us - 1)
     hand.us -= back_us
-    after = world.gate.admit(principal())
+    after = world.gate.enter(principal())
 
+    assert after.now_us is not None
     assert late.quota_period == PERIOD.label
     assert before.items[0].recorded_at_us < late.items[0].recorded_at_us < after.now_us
 

@@ -43,7 +43,7 @@ class Oracle:
 
     @property
     def instant(self) -> int:
-        return max(self.now, self.loaded.clock_at + 1) if self.is_loaded else self.now
+        return max(self.now, self.loaded.clock_at + 1) if self.is_loaded else 0
 
     def lose(self, name: str) -> None:
         """A key vanishes."""
@@ -52,9 +52,19 @@ class Oracle:
         else:
             getattr(self, name).clear()
 
+    def _is_within(self, quota: QuotaPolicy) -> bool:
+        return quota.period.start_us <= self.now < quota.period.end_us
+
+    def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
+        if not self._is_within(quota) or self._level(bucket).tokens < 1:
+            return self.admit(bucket, quota, ())
+        # The clock is right whatever else of the quota was lost.
+        told = max(self.now, self.fields.clock_at + 1) if self.fields else 0
+        return self._decide(bucket, tuple, tuple)._replace(now_us=told, counters=None)
+
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
-        if not quota.period.start_us <= self.now < quota.period.end_us:
-            return Reply(Status.PERIOD_MISMATCH, self.now, self.now, None, ())
+        if not self._is_within(quota):
+            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
         self._lapse()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -65,8 +75,8 @@ class Oracle:
     def reserve(
         self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge, hold: int, most: int
     ) -> Reply:
-        if not quota.period.start_us <= self.now < quota.period.end_us:
-            return Reply(Status.PERIOD_MISMATCH, self.now, self.now, None, ())
+        if not self._is_within(quota):
+            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -88,8 +98,7 @@ class Oracle:
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
         self._lapse()
-        is_present = quota.period.start_us <= self.now < quota.period.end_us
-        if not is_present and not (self.is_loaded and self._recall(turn)):
+        if not self._is_within(quota) and not (self.is_loaded and self._recall(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -112,8 +121,8 @@ class Oracle:
         return self._reply(status, floor(level.tokens), wait, level.until(bucket.burst), *verdicts)
 
     def read(self, quota: QuotaPolicy) -> Reply:
-        if not quota.period.start_us <= self.now < quota.period.end_us:
-            return Reply(Status.PERIOD_MISMATCH, self.now, self.now, None, ())
+        if not self._is_within(quota):
+            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
