@@ -202,13 +202,14 @@ class Access:
     def _show(self, response: Response) -> Response:
         notes = current_notes()
         decision: Decision | None = notes.get("decision")
-        if decision is not None:
-            response.headers.extend(rate_headers(decision))
-            if "principal" in notes and _shows_quota(response, decision):
-                quota = decision.quota or self._find_quota(decision)
-                response.headers.extend(quota_headers(quota) if quota else {})
+        shown = rate_headers(decision) if decision else {}
         if "principal" in notes:
-            response.headers["Cache-Control"] = "no-store"
+            shown["Cache-Control"] = "no-store"
+            if decision and _shows_quota(response, decision):
+                quota = decision.quota or self._find_quota(decision)
+                shown |= quota_headers(quota) if quota else {}
+        for name, value in shown.items():
+            response.headers.add(name, value)
         return response
 
     def _find_quota(self, decision: Decision) -> QuotaState | None:

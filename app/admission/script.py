@@ -55,7 +55,7 @@ class AdmissionScript:
         return self._run("admit", keys.for_script, [*limits, *items])
 
     def enter(self, keys: AccountKeys, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
-        """Take a token; the counters are told only if there is none. PERIOD_MISMATCH as `admit`."""
+        """Take a token; counters are told only if there is none. PERIOD_MISMATCH as `admit`."""
         return self._run("enter", keys.for_script, [*bucket.arguments(1), *quota.arguments])
 
     def reserve(

@@ -54,9 +54,9 @@ def render(problem: Problem) -> Response:
         "documentation_url": f"{_documentation_url()}#{problem.code}",
     }
     response = json_response({"error": body}, problem.kind.status)
-    response.headers.update(problem.headers)
+    response.headers.extend(problem.headers)
     if problem.retry_after_s is not None:
-        response.headers["Retry-After"] = str(problem.retry_after_s)
+        response.headers.add("Retry-After", str(problem.retry_after_s))
     return response
 
 

@@ -52,5 +52,5 @@ def _begin() -> None:
 
 
 def _mark(response: Response) -> Response:
-    response.headers[HEADER] = request_id()
+    response.headers.add(HEADER, request_id())
     return response

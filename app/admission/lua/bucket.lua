@@ -18,11 +18,13 @@ local function refill(bucket)
   end
 end
 
--- `refilled` tokens every `period`, at most `burst` at once. A smaller plan clamps here.
-local function read_bucket(refilled, period, burst)
-  local capacity = burst * period
+-- The bucket of a request, as it is now, and the price of what it takes. A smaller plan clamps here.
+local function read_bucket()
+  local period = tonumber(ARGV[4])
+  local capacity = tonumber(ARGV[5]) * period
   local bucket = {
-    refilled = refilled, period = period, capacity = capacity, level = capacity, at = time,
+    refilled = tonumber(ARGV[3]), period = period, capacity = capacity,
+    price = tonumber(ARGV[6]) * period, level = capacity, at = time,
   }
   local stored = call('HMGET', KEYS[1], 'level', 'at')
   if stored[1] and stored[2] then

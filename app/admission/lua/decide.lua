@@ -1,9 +1,4 @@
 -- Decisions: bucket and quota together. What asks for no turns ends here, before the rest is made.
---
--- ARGV 3 tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
---      and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
---      (-1 = none)  11 overage ('1' = never refuse)
--- Result 8 whole tokens left  9 wait until the tokens are there  10 time to full
 
 local function open_quota()
   load_quota()
@@ -19,17 +14,14 @@ end
 
 -- Pays the bucket and does what was asked (`work`), or looks what the quota would have said.
 local function decide(work, look)
-  local bucket = read_bucket(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
-  local price = tonumber(ARGV[6]) * bucket.period
-  local wait = wait_for(bucket, price)
+  local bucket = read_bucket()
+  local wait = wait_for(bucket, bucket.price)
   local values = (wait == 0 and work or look)()
-  local full_in = pay(bucket, wait == 0 and price or 0)
+  local full_in = pay(bucket, wait == 0 and bucket.price or 0)
   save_quota()
   local result = reply(wait == 0 and DONE or RATE_LIMITED)
-  table.insert(result, floor_div(bucket.level, bucket.period))
-  table.insert(result, wait)
-  table.insert(result, full_in)
-  for _, value in ipairs(values) do table.insert(result, value) end
+  result[8], result[9], result[10] = floor_div(bucket.level, bucket.period), wait, full_in
+  for i, value in ipairs(values) do result[10 + i] = value end
   return result
 end
 
@@ -42,8 +34,7 @@ local function look_only()
 end
 
 -- admit without turns: as in requests.lua, but a missing quota is no obstacle.
--- enter: the same, but for who was admitted in enter.lua.
-if ARGV[1] == 'enter' or ARGV[1] == 'admit' and not ARGV[12] then
+if ARGV[1] == 'admit' and not ARGV[12] then
   if KEYS[2] and not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then
     return reply(PERIOD_MISMATCH)
   end

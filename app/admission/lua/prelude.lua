@@ -17,13 +17,18 @@
 --       A bucket without quota (an address) passes KEYS[1] alone.
 -- ARGV  1  operation
 --       2  instant, for tests only; '' = the server's clock
---       3… arguments of the operation, told at its function in decide.lua, requests.lua or operations.lua
+--       3… arguments of the operation, told at its function in requests.lua or operations.lua; each
+--          request begins with
+--       3  tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
+--          and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
+--          (-1 = none)  11 overage ('1' = never refuse)
 -- Reply 1  status, one of those below
 --       2  instant on the server's clock
 --       3  instant of the account: later than every instant given out so far; 0 = no quota loaded
 --       4  generation of the quota; -1 = none loaded, or not told, and 5 to 7 mean nothing
 --       5  turns used   6 turns reserved   7 relationships used
---       8… results of the operation
+--       8… results of the operation; those of each request begin with
+--       8  whole tokens left  9 wait until the tokens are there  10 time to full
 -- Units Instants and durations are whole microseconds, a bucket's level is tokens x period.
 --       Every number is a whole one below 2^53, so Lua's doubles hold it exactly, and so does what
 --       the server makes of it in a command (17 digits) and in a reply.

@@ -1,6 +1,5 @@
--- Requests: each is one call that decides bucket and quota together. ARGV 3 to 11 and
--- results 8 to 10 are told in decide.lua; then come the verdicts, none behind an empty bucket, where
--- nothing is done (but see refused_anyway).
+-- Requests: each is one call that decides bucket and quota together. Behind the results of each come
+-- verdicts, none behind an empty bucket, where nothing is done (but see refused_anyway).
 
 -- A lone turn that the quota refuses as well is told, since waiting for the bucket would be useless.
 local function refused_anyway(verdict)

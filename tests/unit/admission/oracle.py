@@ -56,11 +56,17 @@ class Oracle:
         return quota.period.start_us <= self.now < quota.period.end_us
 
     def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
-        if not self._is_within(quota) or self._level(bucket).tokens < 1:
-            return self.admit(bucket, quota, ())
-        # The clock is right whatever else of the quota was lost.
-        told = max(self.now, self.fields.clock_at + 1) if self.fields else 0
-        return self._decide(bucket, tuple, tuple)._replace(now_us=told, counters=None)
+        if not self._is_within(quota):
+            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+        reply = self._decide(bucket, tuple, tuple)
+        if (f := self.fields) is None:
+            return reply._replace(now_us=0, counters=None)
+        # As they stand: whatever has lapsed, and whatever else of the quota was lost.
+        counters = Counters(f.generation, f.used, f.reserved, f.active)
+        is_told = reply.status is Status.RATE_LIMITED
+        return reply._replace(
+            now_us=max(self.now, f.clock_at + 1), counters=counters if is_told else None
+        )
 
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if not self._is_within(quota):
