@@ -24,16 +24,14 @@ class Door(Enum):
 class Policy:
     """A door, the scope that a key needs to pass it, whether query parameters may.
 
-    `reads_quota` says that the route needs the account's counters, though it charges nothing.
-    `shows_quota` says that the quota is part of what the route tells: its headers
-    are on success, and on a 400 of a route that only reads.
+    `shows_quota` says that the quota is part of what the route tells: it is read at the door, if it
+    is not charged later, and its headers are on success and on a 400 of a route that only reads.
     `needs_redis` closes the route while Redis is ill.
     """
 
     door: Door
     scope: Scope | None = None
     takes_query: bool = False
-    reads_quota: bool = False
     shows_quota: bool = False
     needs_redis: bool = False
 
@@ -48,7 +46,7 @@ MANAGING = Policy(Door.METERED, Scope.ADMIN)
 # exactly. Operators have `flask key` meanwhile.
 CHANGING_KEYS = replace(MANAGING, needs_redis=True)
 RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE, shows_quota=True)
-USAGE = Policy(Door.METERED, Scope.READ, reads_quota=True, shows_quota=True)
+USAGE = Policy(Door.METERED, Scope.READ, shows_quota=True)
 
 POLICIES: Mapping[str, Policy] = {
     "health.alive": PROBE,

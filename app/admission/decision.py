@@ -107,18 +107,17 @@ class Decision(NamedTuple):
     just told). A reservation has one item too, whose `recorded_at_us` is its instant, and its
     `hold`; too many of them are RATE_LIMITED although the bucket admits. `now_us` is the account's
     instant: later than every `recorded_at_us` given out, and so perhaps ahead of `time_us`, the
-    present on Redis's clock. It is missing if no quota is loaded, and so is `quota`, or if
-    `Gate.enter` did not ask for it. A decision over an address has neither of them, nor items or
-    period.
+    present on Redis's clock; None if no quota is loaded. So is `quota`, also if `Gate.enter` has
+    admitted. A decision over an address has neither of them, nor items or period.
 
     `is_local` says that Redis was not asked or did not answer: then reconciliation is to charge
-    `items`, and `quota` is missing.
+    `items`, and neither `now_us` nor `quota` is known.
     """
 
     outcome: Outcome
     bucket: BucketState
-    now_us: int | None
     time_us: int
+    now_us: int | None = None
     quota: QuotaState | None = None
     items: tuple[ItemCharge, ...] = ()
     generation: int = 0

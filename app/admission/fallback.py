@@ -58,7 +58,7 @@ class LocalBuckets:
             retry_after_us=0 if is_enough else _time_us(wanted - level, share),
         )
         outcome = Outcome.DEGRADED if is_enough else Outcome.RATE_LIMITED
-        return Decision(outcome, state, None, now_us, is_local=True)
+        return Decision(outcome, state, now_us, is_local=True)
 
     def _level(self, key: str, share: BucketPolicy, at_us: int) -> int:
         full = share.burst * share.period_us

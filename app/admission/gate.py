@@ -74,11 +74,10 @@ class Gate:
         )[0]
 
     def enter(self, principal: Principal) -> Decision:
-        """Charge a token, for what neither charges nor tells the quota: half of the work in Redis.
+        """Charge a token, for what neither charges nor tells the quota: a short call.
 
-        The account's instant is in the decision if a quota is loaded; the quota itself only if the
-        bucket refuses, too, and then as it stands: what has lapsed may still count.
-        Without Redis see `admit_locally`.
+        The account's instant is in the decision if a quota is loaded, the quota itself only if the
+        bucket refuses, too. Without Redis see `admit_locally`.
         """
         bucket = BucketPolicy.of(principal.limits)
         return self._decide(

@@ -68,7 +68,7 @@ class Reply(NamedTuple):
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
     """The decision over a bucket without quota, from a reply to a request."""
-    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), None, reply.time_us)
+    return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.time_us)
 
 
 def parse_decision(
@@ -79,8 +79,8 @@ def parse_decision(
     return Decision(
         outcome=_outcome(reply, items),
         bucket=_bucket_state(reply, bucket),
-        now_us=reply.now_us or None,
         time_us=reply.time_us,
+        now_us=reply.now_us or None,
         quota=parse_quota(reply, limits, period),
         items=items,
         generation=reply.counters.generation if reply.counters else 0,

@@ -15,10 +15,11 @@ from app.admission.policy import EXACT_BELOW, BucketPolicy, QuotaPolicy
 from app.admission.replies import Reply, Status
 from app.tenancy.periods import Period
 
-# Calls without turns end in `decide`, and those of requests in `requests`.
-_FOR_ALL_CALLS = ("prelude", "bucket", "enter", "quota", "lapses", "decide")
-_FOR_TURNS = ("turns", "charges", "requests", "operations")
-_PARTS = _FOR_ALL_CALLS + _FOR_TURNS
+# A call ends as early as it can: in `enter`, without turns in `decide`, and requests in `requests`.
+_PARTS = (
+    *("prelude", "bucket", "enter", "quota", "lapses", "decide"),
+    *("turns", "charges", "requests", "operations"),
+)
 _LUA = files("app.admission") / "lua"
 SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
 _SHA = sha1(SOURCE.encode()).hexdigest()  # noqa: S324 - so the server names a script

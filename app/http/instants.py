@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CLOCK = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1_440))
+_HOURS_AND_MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1_440))
 _INSTANT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
@@ -33,7 +33,7 @@ def format_ms(instant_ms: int) -> str:
     minutes, rest_ms = divmod(instant_ms, 60_000)
     days, minute = divmod(minutes, 1_440)
     seconds = f"{rest_ms:05}"
-    return f"{_day(days)}T{_CLOCK[minute]}:{seconds[:2]}.{seconds[2:]}Z"
+    return f"{_day(days)}T{_HOURS_AND_MINUTES[minute]}:{seconds[:2]}.{seconds[2:]}Z"
 
 
 def datetime_of_us(instant_us: int) -> datetime:
@@ -56,7 +56,7 @@ def day_of_ms(instant_ms: int) -> str:
     return _day(instant_ms // 86_400_000)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=512)  # more days than are shown
 def _day(days: int) -> str:
     """The day so many days after 1 January 1970."""
     return (_EPOCH + timedelta(days=days)).date().isoformat()

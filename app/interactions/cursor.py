@@ -15,7 +15,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from app.http.problems import Problem
 from app.interactions.model import Filters
 
-_VERSION = 1
+_VERSION = 2
 _LIFETIME_US = 24 * 3_600 * 1_000_000
 
 

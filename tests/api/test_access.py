@@ -224,3 +224,6 @@ def test_no_cache_keeps_an_answer_to_a_key(
 
     assert {status, 429} <= {answer.status_code for answer in answers}
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+    for answer in answers:
+        names = [name.lower() for name, _ in answer.headers]
+        assert len(names) == len(set(names)), "no header twice"

@@ -24,6 +24,7 @@ from tests.bench import (
     size,
 )
 from tests.bench.growth import command as growth
+from tests.bench.instructions import command as instructions
 from tests.bench.pairs import Result
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage, load_average, notes, standing
@@ -46,6 +47,8 @@ CASES: Mapping[str, Case] = {
     "folding": folding.run,
 }
 LEAST_PAIRS = 5
+# Measured apart, and not judged.
+APART: Mapping[str, click.Command] = {"growth": growth.main, "instructions": instructions.main}
 WITHOUT_WRK = {"aggregates", "folding"}
 HELP = """Run each CASE (all by default) and its peers alternately on real servers of its own.
 
@@ -55,7 +58,8 @@ Told is the median of the ratios within pairs and their spread. Exit status 1 if
 hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
 
 Needs wrk; the case `list` needs Node 20 and npm, and installs the packages of its peer once.
-How cost grows is measured apart: `scripts/bench growth --help`.
+Measured apart: how cost grows, `scripts/bench growth --help`, and how many machine instructions a
+request takes, `scripts/bench instructions --help`.
 """.format(cases=", ".join(CASES), least=LEAST_PAIRS)
 
 
@@ -96,6 +100,7 @@ def _tell(noted: Mapping[str, Any], results: Sequence[Result], file: Path | None
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["growth"]:
-        growth.main(sys.argv[2:], prog_name="scripts/bench growth")
+    apart = APART.get("".join(sys.argv[1:2]))
+    if apart:
+        apart.main(sys.argv[2:], prog_name=f"scripts/bench {sys.argv[1]}")
     main(prog_name="scripts/bench")

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -103,7 +104,8 @@ def notes(stage: Stage) -> dict[str, Any]:
         server: Any = redis.info("server")
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "python": platform.python_version(),
+        # With its build: how that was optimised is worth a fifth of the speed.
+        "python": sys.version.replace("\n", " "),
         **{name: version(name) for name in ("flask", "gunicorn", "pymongo", "redis")},
         "mongod": stage.client.server_info()["version"],
         "redis_server": server.get("valkey_version") or server["redis_version"],

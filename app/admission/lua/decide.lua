@@ -1,4 +1,5 @@
--- Decisions: bucket and quota together. What asks for no turns ends here, before the rest is made.
+-- Decisions: bucket and quota together. What asks for no turns ends here, before the functions for
+-- turns are made.
 
 local function open_quota()
   load_quota()
@@ -25,17 +26,16 @@ local function decide(work, look)
   return result
 end
 
-local function no_results() return {} end
-
 -- Opens the quota, if there is one, only to tell its counters.
 local function look_only()
   if KEYS[2] then open_in_force() end
   return {}
 end
 
--- admit without turns: as in requests.lua, but a missing quota is no obstacle.
-if ARGV[1] == 'admit' and not ARGV[12] then
-  if KEYS[2] and not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then
+-- admit without turns: as in requests.lua, but a missing quota is no obstacle. enter: the same, if it
+-- has come so far.
+if ARGV[1] == 'enter' or ARGV[1] == 'admit' and not ARGV[12] then
+  if KEYS[2] and not is_in_period(7) then
     return reply(PERIOD_MISMATCH)
   end
   return decide(look_only, look_only)

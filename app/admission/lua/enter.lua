@@ -1,9 +1,7 @@
--- enter: takes a token, for who charges nothing, and tells the account's instant. It ends here: Lua
--- makes every function anew in each call, and more than half of such a call's time would go into
--- making the rest.
---
--- Behind an empty bucket the counters are told, too, as they stand: floods end here, so nothing lapses
--- and no companion key is looked at.
+-- enter: takes a token, for who charges nothing, and tells the account's instant. It ends here if it
+-- can, since Lua makes every function anew in each call, and this one needs few (decision 18).
+-- ARGV and results have no more than those of each request. Replies are written out: `reply` is not
+-- made yet.
 
 local function admitted(bucket)
   local full_in = pay(bucket, bucket.price)
@@ -12,20 +10,23 @@ local function admitted(bucket)
   return {DONE, time, now, -1, 0, 0, 0, floor_div(bucket.level, bucket.period), 0, full_in}
 end
 
+-- Behind an empty bucket the counters are told, too: floods end here, and no companion key is looked
+-- at. Nil, and nothing is done, if there are reservations: some may have lapsed.
 local function refused(bucket)
-  local full_in = pay(bucket, 0)
-  local left, wait = floor_div(bucket.level, bucket.period), wait_for(bucket, bucket.price)
   local told = call('HMGET', KEYS[2],
-    'clock_at', 'generation', 'turns_used', 'turns_reserved', 'relationships_used')
+    'clock_at', 'generation', 'turns_used', 'relationships_used', 'reservations')
+  if told[5] and told[5] ~= '0' then return nil end
+  local left, wait = floor_div(bucket.level, bucket.period), wait_for(bucket, bucket.price)
+  local full_in = pay(bucket, 0)
   if not told[1] then return {RATE_LIMITED, time, 0, -1, 0, 0, 0, left, wait, full_in} end
   local now = math.max(time, told[1] + 1)
-  return {RATE_LIMITED, time, now, told[2], told[3], told[4], told[5], left, wait, full_in}
+  return {RATE_LIMITED, time, now, told[2], told[3], 0, told[4], left, wait, full_in}
 end
 
 if ARGV[1] == 'enter' then
-  if not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then
-    return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0}
-  end
+  if not is_in_period(7) then return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0} end
   local bucket = read_bucket()
-  return bucket.level < bucket.price and refused(bucket) or admitted(bucket)
+  if bucket.level >= bucket.price then return admitted(bucket) end
+  local told = refused(bucket)
+  if told then return told end
 end

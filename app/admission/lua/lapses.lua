@@ -1,4 +1,5 @@
--- Lapses: how references, entries and reservations end; any call may meet some that are due.
+-- Lapses: how references, entries and reservations end; any call that opens the quota may meet some
+-- that are due.
 
 local MAX_LAPSES = 1000       -- of each kind in a call; bounds its latency
 

@@ -3,7 +3,7 @@
 -- read: the counters. ARGV 3 period_start  4 period_end
 -- Result 8 reservations  9 remembered  10 mark_at  11 mark_used
 local function read()
-  if not is_within(tonumber(ARGV[3]), tonumber(ARGV[4])) then return reply(PERIOD_MISMATCH) end
+  if not is_in_period(3) then return reply(PERIOD_MISMATCH) end
   open_quota()
   if not quota then return reply(NEED_SEED) end
   save_quota()

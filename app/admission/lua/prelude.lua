@@ -17,8 +17,8 @@
 --       A bucket without quota (an address) passes KEYS[1] alone.
 -- ARGV  1  operation
 --       2  instant, for tests only; '' = the server's clock
---       3… arguments of the operation, told at its function in requests.lua or operations.lua; each
---          request begins with
+--       3… arguments of the operation, told at its function in enter.lua, requests.lua or
+--          operations.lua; those of each request begin with
 --       3  tokens refilled every  4 period  5 burst  6 tokens to take (0 = only look)
 --          and with a quota: 7 period_start  8 period_end  9 turns_limit  10 relationships_limit
 --          (-1 = none)  11 overage ('1' = never refuse)
@@ -57,6 +57,7 @@ else
   time = tonumber(ARGV[2])
 end
 
-local function is_within(start, finish)
-  return time >= start and time < finish
+-- Whether the present lies in the period that ARGV tells, from `first` on.
+local function is_in_period(first)
+  return time >= tonumber(ARGV[first]) and time < tonumber(ARGV[first + 1])
 end

@@ -1,6 +1,8 @@
 -- Requests: each is one call that decides bucket and quota together. Behind the results of each come
 -- verdicts, none behind an empty bucket, where nothing is done (but see refused_anyway).
 
+local function no_results() return {} end
+
 -- A lone turn that the quota refuses as well is told, since waiting for the bucket would be useless.
 local function refused_anyway(verdict)
   local is_refused = verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED
@@ -29,7 +31,7 @@ end
 -- admit: charges bucket and quota, or tells why not.
 -- ARGV 12… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
 local function admit()
-  if not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  if not is_in_period(7) then return reply(PERIOD_MISMATCH) end
   open_in_force()
   if not quota then return reply(NEED_SEED) end
   local items, overage_allowed = items_from(12), ARGV[11] == '1'
@@ -53,7 +55,7 @@ end
 -- Result 11 verdict  12 instant of the reservation  13 counted  14 when it lapses; when the next
 --      one does, if too many are open
 local function reserve()
-  if not is_within(tonumber(ARGV[7]), tonumber(ARGV[8])) then return reply(PERIOD_MISMATCH) end
+  if not is_in_period(7) then return reply(PERIOD_MISMATCH) end
   open_in_force()
   if not quota then return reply(NEED_SEED) end
   local item = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}
@@ -81,7 +83,7 @@ end
 -- has, and knows nothing of the turn, the present one is; whoever asks only claims when it reserved.
 local function refused_to_settle(turn)
   open_in_force()
-  local is_present = is_within(tonumber(ARGV[7]), tonumber(ARGV[8]))
+  local is_present = is_in_period(7)
   if not is_present and not (quota and recall(turn)) then
     save_quota()
     return reply(PERIOD_MISMATCH)

@@ -2,7 +2,8 @@
 
 local REMEMBERED_FOR = 300 * SECOND
 
--- Digits of a whole number: Lua's own conversion would cut large ones to 14.
+-- The digits of a whole number, for texts, where Lua itself would cut them to 14. Commands and replies
+-- get numbers as they are.
 local function digits(number)
   return string.format('%.0f', number)
 end

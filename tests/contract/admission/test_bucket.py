@@ -186,6 +186,20 @@ def test_who_only_enters_is_told_the_quota_behind_an_empty_bucket_alone(
     assert {name: world.client.dump(name) for name in KEYS.for_script[1:]} == before
 
 
+@pytest.mark.parametrize("lost", KEYS.for_script[1:])
+def test_who_only_enters_is_told_the_accounts_instant_whatever_is_lost(
+    world: World, hand: Hand, lost: str
+) -> None:
+    poor = principal(limits(rate=1, burst=1))
+    (charged,) = world.record(poor, turn("turn_a", 1, "rel_a")).items
+    world.client.delete(lost)
+    hand.us -= SECOND_US // 2
+
+    told_us = {world.gate.enter(poor).now_us for _ in range(3)}
+
+    assert told_us == {None if lost == KEYS.quota else charged.recorded_at_us + 1}
+
+
 def test_who_only_enters_meets_the_right_period(world: World, hand: Hand) -> None:
     poor = principal(limits(rate=1, burst=1))
     world.gate.enter(poor)

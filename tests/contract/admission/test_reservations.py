@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.admission.decision import Decision, Verdict
+from app.admission.decision import Decision, Outcome, Verdict
 from app.tenancy.model import Limits
 from app.tenancy.periods import Period, period_at
 from tests.unit.admission.world import (
@@ -297,3 +297,20 @@ def test_a_reservation_that_ended_before_or_after_the_edge_holds_nobody_up(
 
 def next_period() -> Period:
     return period_at(SIGNED_UP_ON, PERIOD.end_us)
+
+
+@pytest.mark.parametrize(("passed_us", "held"), [(HOLD_US - 1, 1), (HOLD_US, 0)])
+def test_behind_an_empty_bucket_a_lapsed_hold_counts_no_more(
+    world: World, hand: Hand, passed_us: int, held: int
+) -> None:
+    poor = limits(rate=1, burst=1)
+    reserve(world, poor, "turn_a", "rel_a")
+    hand.us += passed_us
+    world.gate.enter(principal(poor))
+
+    refused = world.gate.enter(principal(poor))
+
+    assert refused.outcome is Outcome.RATE_LIMITED
+    assert counts(refused) == (0, held)
+    assert refused.quota is not None
+    assert refused.quota.relationships_used == held

@@ -55,22 +55,26 @@ class Oracle:
     def _is_within(self, quota: QuotaPolicy) -> bool:
         return quota.period.start_us <= self.now < quota.period.end_us
 
+    def _mismatch(self) -> Reply:
+        return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+
     def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
         if not self._is_within(quota):
-            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+            return self._mismatch()
+        is_admitted = self._level(bucket).tokens >= 1
+        f = self.fields
+        if f and f.reserved and not is_admitted:
+            return self.admit(bucket, quota, ())
         reply = self._decide(bucket, tuple, tuple)
-        if (f := self.fields) is None:
+        if f is None:
             return reply._replace(now_us=0, counters=None)
-        # As they stand: whatever has lapsed, and whatever else of the quota was lost.
-        counters = Counters(f.generation, f.used, f.reserved, f.active)
-        is_told = reply.status is Status.RATE_LIMITED
-        return reply._replace(
-            now_us=max(self.now, f.clock_at + 1), counters=counters if is_told else None
-        )
+        # Whatever else of the quota was lost.
+        told = None if is_admitted else Counters(f.generation, f.used, 0, f.active)
+        return reply._replace(now_us=max(self.now, f.clock_at + 1), counters=told)
 
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if not self._is_within(quota):
-            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+            return self._mismatch()
         self._lapse()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -82,7 +86,7 @@ class Oracle:
         self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge, hold: int, most: int
     ) -> Reply:
         if not self._is_within(quota):
-            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+            return self._mismatch()
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -128,7 +132,7 @@ class Oracle:
 
     def read(self, quota: QuotaPolicy) -> Reply:
         if not self._is_within(quota):
-            return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+            return self._mismatch()
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)

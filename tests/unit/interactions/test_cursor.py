@@ -90,8 +90,8 @@ STATES = [
     7,
     [1],
     [1, 2, 3, 4, 5, 6],
-    [2, "x", "01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US, NOW_US],
-    [1, "0" * 16, "01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US, NOW_US],
+    [1, "x", "01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US, NOW_US],
+    [2, "0" * 16, "01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US, NOW_US],
 ]
 
 
@@ -116,7 +116,7 @@ def test_a_signed_text_that_is_no_state_is_refused() -> None:
     signer = Signer(SECRET, salt=SALT, digest_method=hashlib.sha256)
 
     assert is_refused(signer.sign(base64_encode(b"[1,")).decode())
-    assert is_refused(signer.sign("one character of base64: A").decode())
+    assert is_refused(signer.sign("A").decode())
 
 
 OTHER_FILTERS = [

@@ -1,0 +1,1 @@
+"""How many machine instructions a request takes."""
