@@ -11,15 +11,18 @@ local function admitted(bucket)
 end
 
 -- Behind an empty bucket the counters are told, too: floods end here, and no companion key is looked
--- at. Nil, and nothing is done, if there are reservations: some may have lapsed.
+-- at. Nil, and nothing is done, if there are reservations, of which some may have lapsed, or if a
+-- counter is missing or no number.
 local function refused(bucket)
   local told = call('HMGET', KEYS[2],
     'clock_at', 'generation', 'turns_used', 'relationships_used', 'reservations')
-  if told[5] and told[5] ~= '0' then return nil end
+  for i = 1, 5 do
+    told[i] = tonumber(told[i])
+    if not told[i] then return nil end
+  end
+  if told[5] > 0 then return nil end
   local left, wait = floor_div(bucket.level, bucket.period), wait_for(bucket, bucket.price)
-  local full_in = pay(bucket, 0)
-  if not told[1] then return {RATE_LIMITED, time, 0, -1, 0, 0, 0, left, wait, full_in} end
-  local now = math.max(time, told[1] + 1)
+  local now, full_in = math.max(time, told[1] + 1), pay(bucket, 0)
   return {RATE_LIMITED, time, now, told[2], told[3], 0, told[4], left, wait, full_in}
 end
 

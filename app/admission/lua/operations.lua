@@ -38,7 +38,7 @@ local function stage()
 end
 
 -- seed: starts a generation from the ledger's counts; does nothing if there is a quota. What was
--- reserved is forgotten.
+-- reserved is forgotten, but no instant that was given out, if it is still known.
 -- ARGV 3 period_start  4 period_end  5 turns_limit  6 relationships_limit  7 turns
 --      8 newest recorded_at  9 relationships in KEYS[7]; NEED_SEED if they are not all there
 local function seed()
@@ -49,10 +49,11 @@ local function seed()
   end
   local active = call('HLEN', KEYS[7])
   if active ~= tonumber(ARGV[9]) then return reply(NEED_SEED) end
+  local given = tonumber(call('HGET', KEYS[2], 'clock_at')) or 0
   call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
   stored = {} -- a quota that had lost a part was read, and is deleted: every field is new
   if active > 0 then call('RENAME', KEYS[7], KEYS[3]) end
-  local turns, now = tonumber(ARGV[7]), math.max(time, tonumber(ARGV[8]) + 1)
+  local turns, now = tonumber(ARGV[7]), math.max(time, tonumber(ARGV[8]) + 1, given + 1)
   quota = {
     turns_used = turns, turns_reserved = 0, turns_limit = tonumber(ARGV[5]),
     relationships_used = active, relationships_limit = tonumber(ARGV[6]),

@@ -200,6 +200,24 @@ def test_who_only_enters_is_told_the_accounts_instant_whatever_is_lost(
     assert told_us == {None if lost == KEYS.quota else charged.recorded_at_us + 1}
 
 
+@pytest.mark.parametrize("field", ["generation", "turns_used", "reservations", "clock_at"])
+@pytest.mark.parametrize("value", [None, "x", ""])
+def test_who_only_enters_is_told_no_counters_of_a_damaged_quota(
+    world: World, hand: Hand, field: str, value: str | None
+) -> None:
+    poor = principal(limits(rate=1, burst=1))
+    world.record(poor, turn("turn_a", 1, "rel_a"))
+    if value is None:
+        world.client.hdel(KEYS.quota, field)
+    else:
+        world.client.hset(KEYS.quota, field, value)
+
+    refused = world.gate.enter(poor)
+
+    assert (refused.outcome, refused.quota) == (Outcome.RATE_LIMITED, None)
+    assert world.gate.quota(poor).turns_used == 1
+
+
 def test_who_only_enters_meets_the_right_period(world: World, hand: Hand) -> None:
     poor = principal(limits(rate=1, burst=1))
     world.gate.enter(poor)

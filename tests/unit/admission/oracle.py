@@ -5,13 +5,12 @@ Written from the rules, not from the Lua: whole dictionaries, exact fractions, n
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from math import floor
 
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.policy import BucketPolicy, QuotaPolicy
-from app.admission.replies import Counters, Reply, Status
-from tests.unit.admission.values import MEMORY_US, NOTHING, SECOND_US, Entry, Fields, Level
+from app.admission.replies import Reply, Status
+from tests.unit.admission.values import MEMORY_US, NOTHING, Entry, Fields, Level
 
 CHARGED, REMEMBERED, TURNS, RELATIONSHIPS, CONFLICT, RECORDED, CANCELLED, CROWDED = range(8)
 
@@ -52,29 +51,24 @@ class Oracle:
         else:
             getattr(self, name).clear()
 
-    def _is_within(self, quota: QuotaPolicy) -> bool:
-        return quota.period.start_us <= self.now < quota.period.end_us
-
-    def _mismatch(self) -> Reply:
-        return Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
+    def _mismatch(self, quota: QuotaPolicy) -> Reply | None:
+        is_within = quota.period.start_us <= self.now < quota.period.end_us
+        return None if is_within else Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
 
     def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
-        if not self._is_within(quota):
-            return self._mismatch()
-        is_admitted = self._level(bucket).tokens >= 1
-        f = self.fields
-        if f and f.reserved and not is_admitted:
+        if mismatch := self._mismatch(quota):
+            return mismatch
+        is_admitted, f = Level.at_present(self.level, bucket, self.now).tokens >= 1, self.fields
+        if not is_admitted and (f is None or f.reserved):
             return self.admit(bucket, quota, ())
         reply = self._decide(bucket, tuple, tuple)
-        if f is None:
-            return reply._replace(now_us=0, counters=None)
         # Whatever else of the quota was lost.
-        told = None if is_admitted else Counters(f.generation, f.used, 0, f.active)
-        return reply._replace(now_us=max(self.now, f.clock_at + 1), counters=told)
+        told = f.counters if f and not is_admitted else None
+        return reply._replace(now_us=max(self.now, f.clock_at + 1) if f else 0, counters=told)
 
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
-        if not self._is_within(quota):
-            return self._mismatch()
+        if mismatch := self._mismatch(quota):
+            return mismatch
         self._lapse()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -85,8 +79,8 @@ class Oracle:
     def reserve(
         self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge, hold: int, most: int
     ) -> Reply:
-        if not self._is_within(quota):
-            return self._mismatch()
+        if mismatch := self._mismatch(quota):
+            return mismatch
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -108,7 +102,7 @@ class Oracle:
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
         self._lapse()
-        if not self._is_within(quota) and not (self.is_loaded and self._recall(turn)):
+        if self._mismatch(quota) and not (self.is_loaded and self._recall(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -120,7 +114,7 @@ class Oracle:
         work: Callable[[], Sequence[int]],
         look: Callable[[], Sequence[int]],
     ) -> Reply:
-        level = self._level(bucket)
+        level = Level.at_present(self.level, bucket, self.now)
         admitted = level.tokens >= 1
         wait = 0 if admitted else level.until(1)
         if admitted or level.stepped_back:
@@ -131,8 +125,8 @@ class Oracle:
         return self._reply(status, floor(level.tokens), wait, level.until(bucket.burst), *verdicts)
 
     def read(self, quota: QuotaPolicy) -> Reply:
-        if not self._is_within(quota):
-            return self._mismatch()
+        if mismatch := self._mismatch(quota):
+            return mismatch
         self._lapse()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -147,7 +141,8 @@ class Oracle:
 
     def seed(self, turns: int, newest: int, references: dict[str, int]) -> Reply:
         if not self.is_loaded:
-            now = max(self.now, newest + 1)
+            given = self.fields.clock_at if self.fields else 0
+            now = max(self.now, newest + 1, given + 1)
             self.references, self.turns, self.lapses, self.holds = dict(references), {}, {}, {}
             self.fields = Fields(turns, 0, len(references), 0, now, now, turns, now, now)
         return self._reply(Status.DONE)
@@ -189,22 +184,8 @@ class Oracle:
         return Status.DONE if self.loaded.mark_at == mark_at else Status.STALE
 
     def _reply(self, status: Status, *results: int) -> Reply:
-        f = self.loaded if self.is_loaded else None
-        counters = Counters(f.generation, f.used, f.reserved, f.active) if f else None
+        counters = self.loaded.counters if self.is_loaded else None
         return Reply(status, self.now, self.instant, counters, results)
-
-    def _level(self, bucket: BucketPolicy) -> "Level":
-        """The bucket as it would be now; refusals must not keep it."""
-        full = Fraction(bucket.burst)
-        if self.level is None:
-            return Level(full, self.now, bucket.rate, self.now)
-        tokens, at = min(self.level.tokens, full), self.level.at
-        elapsed = self.now - at
-        if elapsed > 0:
-            tokens = min(full, tokens + bucket.rate * Fraction(elapsed, SECOND_US))
-        stepped_back = elapsed < -SECOND_US
-        at = self.now if elapsed > 0 or stepped_back else at
-        return Level(tokens, at, bucket.rate, self.now, stepped_back)
 
     def _tick(self) -> int:
         self.loaded.clock_at = self.instant

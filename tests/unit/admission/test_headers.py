@@ -12,7 +12,7 @@ QUOTA = QuotaState(41, 0, 1_000, 7, 25, PERIOD.start_us, PERIOD.end_us)
 
 
 def decision(rate: Fraction, reset_at_us: int) -> Decision:
-    return Decision(Outcome.ADMITTED, BucketState(rate, 9, reset_at_us, 0), 0, 0, NOON_US)
+    return Decision(Outcome.ADMITTED, BucketState(rate, 9, reset_at_us, 0), NOON_US)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from app.admission.policy import BucketPolicy
+from app.admission.replies import Counters
+
 SECOND_US = 1_000_000
 MEMORY_US = 300 * SECOND_US
 NOTHING = (0, 0)
@@ -22,6 +25,10 @@ class Fields:
     mark_used: int
     settled_at: int
     clock_at: int
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(self.generation, self.used, self.reserved, self.active)
 
 
 @dataclass
@@ -44,6 +51,19 @@ class Level:
     rate: Fraction
     now: int
     stepped_back: bool = False
+
+    @classmethod
+    def at_present(cls, stored: "Level | None", bucket: BucketPolicy, now: int) -> "Level":
+        """What a stored bucket (None: a full one) has come to."""
+        full = Fraction(bucket.burst)
+        if stored is None:
+            return cls(full, now, bucket.rate, now)
+        tokens, elapsed = min(stored.tokens, full), now - stored.at
+        if elapsed > 0:
+            tokens = min(full, tokens + bucket.rate * Fraction(elapsed, SECOND_US))
+        stepped_back = elapsed < -SECOND_US
+        at = now if elapsed > 0 or stepped_back else stored.at
+        return cls(tokens, at, bucket.rate, now, stepped_back)
 
     def until(self, tokens: int) -> int:
         if self.tokens >= tokens:
