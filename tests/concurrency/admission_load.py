@@ -16,7 +16,7 @@ ARRIVAL_TIMEOUT_S = 60
 class Try:
     """One request without turns, at its instant on Redis's clock; in the order of the answers."""
 
-    now_us: int
+    time_us: int
     is_refused: bool
     spent: int
 
@@ -34,10 +34,10 @@ def arrived() -> bool:
 def hammer(redis_url: str, in_force: Limits, until_us: int) -> list[Try]:
     """Ask without turns, as fast as it goes, until that instant."""
     world, tries = _world(redis_url), []
-    while not tries or tries[-1].now_us < until_us:
+    while not tries or tries[-1].time_us < until_us:
         decision = world.gate.admit(principal(in_force))
         is_refused = decision.outcome is not Outcome.ADMITTED
-        tries.append(Try(decision.now_us, is_refused, in_force.burst - decision.bucket.remaining))
+        tries.append(Try(decision.time_us, is_refused, in_force.burst - decision.bucket.remaining))
     return tries
 
 

@@ -59,7 +59,7 @@ def test_rate_holds_over_four_processes(
     until_us = (seconds + 2) * SECOND_US + microseconds
     in_force = limits(rate=rate, burst=burst)
     tries = sorted(chain(*in_each(load.hammer, *[(in_force, until_us)] * PROCESSES_COUNT)))
-    elapsed_us = tries[-1].now_us - tries[0].now_us
+    elapsed_us = tries[-1].time_us - tries[0].time_us
     admitted_count = sum(not one.is_refused for one in tries)
     assert burst <= admitted_count <= burst + Fraction(rate * elapsed_us, SECOND_US)
     # However the processes were scheduled, what each was told is what one alone would be told.
@@ -68,11 +68,11 @@ def test_rate_holds_over_four_processes(
 
 def expected(in_force: Limits, tries: list[load.Try]) -> Iterator[tuple[bool, int]]:
     """Each answer by the exact arithmetic of the oracle, at the instants of `tries`."""
-    oracle = Oracle(tries[0].now_us)
+    oracle = Oracle(tries[0].time_us)
     bucket = BucketPolicy.of(in_force)
     for one in tries:
-        oracle.now = one.now_us
-        quota = QuotaPolicy.of(in_force, period_at(SIGNED_UP_ON, one.now_us))
+        oracle.now = one.time_us
+        quota = QuotaPolicy.of(in_force, period_at(SIGNED_UP_ON, one.time_us))
         reply = oracle.admit(bucket, quota, [])
         yield reply.status is Status.RATE_LIMITED, in_force.burst - reply.results[0]
 

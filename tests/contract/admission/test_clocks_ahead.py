@@ -45,7 +45,7 @@ def test_walks_and_charges_after_a_pass_lie_beyond_what_is_stamped_in_the_future
     stamped_us = record_without_redis(world, B, HOUR_US)
     world.reconcile()
 
-    walk_started_us = world.gate.admit(WHO).now_us
+    walk_started_us = world.gate.enter(WHO).now_us
     after_us = world.record(WHO, C).items[0].recorded_at_us
 
     assert stamped_us < walk_started_us <= after_us
