@@ -258,3 +258,17 @@ def test_twenty_seeders_at_once_count_once(live_redis: Redis) -> None:
     assert ledger.counts_count == 1
     assert len({decision.generation for decision in decisions}) == 1
     assert workers[0].gate.quota(principal()).turns_used == len(decisions) == 20
+
+
+def test_seeding_repeats_no_instant_that_the_hash_still_tells(world: World, hand: Hand) -> None:
+    world.record(principal(), turn("turn_a"))
+    for _ in range(3):  # each pass gives an instant out that the ledger does not know
+        world.reconcile()
+    world.client.delete(KEYS.turns)
+    hand.us -= HOUR_US
+
+    walk_started_us = world.gate.enter(principal()).now_us
+    (late,) = world.record(principal(), turn("turn_b")).items
+
+    assert walk_started_us is not None
+    assert walk_started_us <= late.recorded_at_us
