@@ -199,13 +199,15 @@ class _Piece:
         """
         if self.insertion is Insertion.REFUSED:
             return self.charge.verdict is Verdict.CHARGED
+        if self.insertion is not Insertion.DUPLICATE or self.stored is None or not self.turn.cost:
+            return False
+        if self.stored.get("degraded") and self.charge.verdict is Verdict.REMEMBERED:
+            # The reply of the request that was charged was lost, so it stored the turn at an
+            # instant of its own: this is the only charge that the turn has.
+            return False
         # A remembered charge of a turn that is stored under another one was to be refunded by the
         # request that made it; doing it again is harmless, and makes good what was lost on the way.
-        return bool(self.turn.cost) and (
-            self.insertion is Insertion.DUPLICATE
-            and self.stored is not None
-            and self.stored["recorded_at"] != self.charge.recorded_at_us
-        )
+        return bool(self.stored["recorded_at"] != self.charge.recorded_at_us)
 
     def outcome(self) -> RecordingOutcome:
         """What the producer is told."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis.exceptions import ConnectionError  # noqa: A004 - the driver's name for it
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -232,6 +233,29 @@ def test_a_refund_that_redis_does_not_hear_of_stands_until_reconciliation(
     assert caller.counters()["turns_used"] == 2
     reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
     assert caller.counters()["turns_used"] == 1
+
+
+def test_a_turn_whose_charge_was_not_heard_of_keeps_it_when_it_is_sent_again(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, told = hire(memory_app), stateful()
+    assert caller.record(body()).status_code == 201
+    with memory_app.app_context():
+        gate, reconciler = provided(Gate), provided(Reconciler)
+    admit = gate._script.admit
+
+    def lose_reply(*arguments: Any, **options: Any) -> None:
+        admit(*arguments, **options)
+        raise ConnectionError("the reply was lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gate._script, "admit", lose_reply)
+        assert caller.record(told).status_code == 201
+    assert [caller.record(told).status_code for _ in range(2)] == [200, 200]
+    counted = ("turns_used", "relationships_used")
+    assert [caller.counters()[name] for name in counted] == [2, 1]
+    (result,) = reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
+    assert (result.turns_drift, result.relationships_drift) == (0, 0)
 
 
 def test_a_turn_completed_meanwhile_gives_its_place_back_at_reconciliation(
