@@ -1,17 +1,25 @@
 """Brings counters back to the ledger: mark, wait until what is in flight has settled, compare."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
 
 from app.admission.chunks import chunked
 from app.admission.keys import QUOTA_PATTERN, AccountKeys, parse_quota_key
 from app.admission.ledger import PeriodLedger
 from app.admission.replies import Status, relationship_of
 from app.admission.script import AdmissionScript
+from app.backends import is_outage
+from app.http.places import places_of
 
 SCAN_COUNT = 1_000
+_log = structlog.get_logger("turnledger.worker")
 
+T = TypeVar("T")
+R = TypeVar("R")
 Correction = tuple[str, int, int]
 
 
@@ -56,15 +64,18 @@ class Reconciler:
         """Reconcile `accounts`, which share one `wait` (seconds).
 
         Turns that the ledger has give back first what they still hold. Left out are accounts
-        without sound counters, since their next call seeds them, and those that another pass marked
-        meanwhile, since that pass reconciles them.
+        without sound counters, since their next call seeds them, those that another pass marked
+        meanwhile, since that pass reconciles them, and those that fail for a reason of their own,
+        which is in the log. An outage of a store passes through.
         """
-        for keys in accounts:
-            self._release_stored(keys)
-        marks = [mark for keys in accounts if (mark := self._mark(keys))]
+        marks = list(_each(accounts, self._begin, lambda keys: keys))
         if marks:
             wait(self._deadline_s)
-        return [result for mark in marks if (result := self._compare(mark))]
+        return list(_each(marks, self._compare, lambda mark: mark.keys))
+
+    def _begin(self, keys: AccountKeys) -> _Mark | None:
+        self._release_stored(keys)
+        return self._mark(keys)
 
     def _release_stored(self, keys: AccountKeys) -> None:
         """Give back what stored turns still hold: they were stored while Redis was ill."""
@@ -122,3 +133,24 @@ class Reconciler:
             seen = mark.references.get(relationship, 0)
             if seen != right.get(relationship, 0):
                 yield relationship, seen, right.get(relationship, 0)
+
+
+def _each(
+    those: Iterable[T], work: Callable[[T], R | None], keys_of: Callable[[T], AccountKeys]
+) -> Iterator[R]:
+    """What `work` finds; what only one account has to answer for does not end the others' pass."""
+    for one in those:
+        try:
+            found = work(one)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _log.error(
+                "account_not_reconciled",
+                account=keys_of(one).account,
+                error=type(error).__name__,
+                at=places_of(error),
+            )
+            continue
+        if found is not None:
+            yield found

@@ -26,6 +26,7 @@ __all__ = [
     "bounded",
     "budget_s",
     "connect",
+    "is_outage",
     "note_outage",
 ]
 
@@ -100,11 +101,16 @@ def budget_s(timeout_ms: int) -> float:
     return max(timeout_ms - _LATE_MS, timeout_ms / 2) / 1_000
 
 
-def note_outage(backend: Backend, error: Exception) -> None:
-    """Have MongoDB's breaker count `error`, if it says that MongoDB is ill.
+def is_outage(error: Exception) -> bool:
+    """Whether `error` says that a store is ill.
 
     A query that took too long does not: the server itself has ended it.
     """
-    is_ill = isinstance(error, MONGODB_OUTAGES)
-    if is_ill and not isinstance(error, mongodb_errors.ExecutionTimeout):
+    is_late = isinstance(error, mongodb_errors.ExecutionTimeout)
+    return isinstance(error, OUTAGES) and not is_late
+
+
+def note_outage(backend: Backend, error: Exception) -> None:
+    """Have MongoDB's breaker count `error`, if it says that MongoDB is ill."""
+    if isinstance(error, MONGODB_OUTAGES) and is_outage(error):
         backend.mongodb_breaker.note_failure()

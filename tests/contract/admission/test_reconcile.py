@@ -1,13 +1,19 @@
 """Counters equal the ledger after one pass, whatever happened before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect, ExecutionTimeout
+from structlog.testing import capture_logs
 
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.keys import AccountKeys
+from app.admission.ledger import PeriodLedger
 from app.tenancy.model import Environment
 from tests.unit.admission.world import (
     DEADLINE_S,
@@ -230,6 +236,48 @@ def test_all_accounts_share_one_wait(world: World) -> None:
     assert [keys.environment for keys in accounts] == ["live", "test"]
     assert [result.turns_used for result in done] == [2, 1]
     assert waits == [DEADLINE_S]
+
+
+@pytest.mark.parametrize("cause", ["its key is no hash", "its ledger is slow"])
+def test_one_account_that_fails_leaves_the_others_their_pass(
+    world: World, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    other = principal(environment=Environment.TEST)
+    world.record(WHO, A)
+    world.record(other, turn("turn_t", 1, "rel_t"))
+    world.client.hset(AccountKeys.of(other, KEYS.quota_period).quota, "turns_used", 5)
+    if cause == "its ledger is slow":
+        monkeypatch.setattr(world.ledger, "count_turns", slow_for(KEYS.account, world.ledger))
+    else:
+        world.client.delete(KEYS.relationships)
+        world.client.set(KEYS.relationships, "no hash")
+    with capture_logs() as logs:
+        (result,) = world.reconciler.reconcile(world.reconciler.list_accounts(), lambda _: None)
+    assert (result.keys.environment, result.turns_used, result.turns_drift) == ("test", 1, -4)
+    assert [(line["event"], line["account"]) for line in logs] == [
+        ("account_not_reconciled", KEYS.account)
+    ]
+
+
+def slow_for(account: str, ledger: PeriodLedger) -> Callable[..., int]:
+    """Counts turns, but takes too long for one account."""
+    count = ledger.count_turns
+
+    def count_turns(asked: str, *arguments: Any) -> int:
+        if asked == account:
+            raise ExecutionTimeout("operation exceeded time limit")
+        return count(asked, *arguments)
+
+    return count_turns
+
+
+def test_an_outage_ends_the_pass(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.record(WHO, A)
+    accounts = world.reconciler.list_accounts()
+    away = Mock(side_effect=AutoReconnect("gone"))
+    monkeypatch.setattr(world.ledger, "newest_recorded_at_us", away)
+    with pytest.raises(AutoReconnect):
+        world.reconciler.reconcile(accounts, lambda _: None)
 
 
 def test_nothing_to_do_waits_for_nothing(world: World) -> None:
