@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, TryAgainError
 
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.keys import AccountKeys
@@ -185,9 +185,15 @@ class AdmissionScript:
         try:
             raw = self.client.evalsha(_SHA, len(keys), *words)
         except NoScriptError:  # the server was restarted, or told to forget
-            self.client.script_load(SOURCE)
-            raw = self.client.evalsha(_SHA, len(keys), *words)
+            raw = self._load_and_run(keys, words)
         return Reply.parse(raw)
+
+    def _load_and_run(self, keys: Sequence[str], words: Sequence[Any]) -> Any:
+        self.client.script_load(SOURCE)
+        try:
+            return self.client.evalsha(_SHA, len(keys), *words)
+        except NoScriptError:  # told to forget once more, or a cluster's node that joins just now
+            raise TryAgainError("the script is gone again") from None
 
 
 def _item(turn: TurnCharge) -> tuple[str, int, str]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from hiredis import pack_command
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import PRIMARY, ClusterNode, RedisCluster
 from redis.commands import RedisClusterCommands
 from redis.connection import AbstractConnection, Connection, SSLConnection
 from redis.event import EventDispatcherInterface
@@ -29,6 +29,7 @@ from redis.exceptions import (
     InvalidPipelineStack,
     ModuleError,
     NoScriptError,
+    ReadOnlyError,
     RedisClusterException,
     RedisError,
     ResponseError,
@@ -121,7 +122,27 @@ class GuardedRedis(Redis):
         Every request asks for this. The driver's own way is made for resending, for replies that
         must be turned into other types and for telemetry of its own, of which there is none here.
         """
-        return _guarded(self.breaker, self._exchange, ("EVALSHA", sha, numkeys, *keys_and_args), {})
+        words = ("EVALSHA", sha, numkeys, *keys_and_args)
+        return _guarded(self.breaker, self._ask, (self._exchange, *words), {})
+
+    def script_load(self, script: bytes | str | memoryview) -> Any:
+        """Have the server remember a script: the one that `evalsha` asks, whatever the pool's."""
+        words = ("SCRIPT", "LOAD", script)
+        return _guarded(self.breaker, self._ask, (self._exchange, *words), {})
+
+    def _ask(self, send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return send(*arguments, **options)
+        except ReadOnlyError:
+            # A replica by now. Only who connects anew learns where the server's name leads to.
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().disconnect()
+        self.connection_pool.disconnect(inuse_connections=False)
 
     def _exchange(self, *command: Any) -> Any:
         connection = self._idle_connection()
@@ -151,13 +172,12 @@ class GuardedRedis(Redis):
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self._idle:
-            connection.disconnect()
+        self._disconnect()
         super().close()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send one command, once; see the module for what may be raised."""
-        return _guarded(self.breaker, super().execute_command, args, options)
+        return _guarded(self.breaker, self._ask, (super().execute_command, *args), options)
 
     def require_well(self) -> None:
         """Raise an outage unless the server takes writes; the breaker is asked and told nothing."""
@@ -165,7 +185,7 @@ class GuardedRedis(Redis):
 
     def probe(self) -> None:
         """Whether the server takes writes again; past the breaker. Raises if not."""
-        super().execute_command("SET", PROBE_KEY, 1, "PX", PROBE_KEY_MS)
+        self._ask(super().execute_command, "SET", PROBE_KEY, 1, "PX", PROBE_KEY_MS)
 
 
 class GuardedCluster(RedisClusterCommands):
@@ -204,6 +224,11 @@ class GuardedCluster(RedisClusterCommands):
         """How commands become bytes."""
         return Redis(decode_responses=True).get_encoder()
 
+    def get_node(self, *names: Any, **options: Any) -> ClusterNode | None:
+        """The node of that name: `scan_iter` goes on there, where one look was not enough."""
+        found: ClusterNode | None = self._cluster().get_node(*names, **options)
+        return found
+
     def close(self) -> None:
         """Close every connection."""
         if self._made is not None:
@@ -217,6 +242,31 @@ class GuardedCluster(RedisClusterCommands):
             with self._making:
                 self._made = self._made or self._make()
         return self._made
+
+
+class _Cluster(RedisCluster):
+    """Follows one redirection, and to nodes that own no slot yet.
+
+    A slot may take minutes to move. The driver asks 16 times, over nearly half a second, which
+    would hold up everybody else, and stumbles over a node that it has not heard of.
+    """
+
+    RedisClusterRequestTTL = 2
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._newcomers: dict[str, ClusterNode] = {}
+        super().__init__(*arguments, **options)
+
+    def get_node(
+        self, host: str | None = None, port: int | None = None, node_name: str | None = None
+    ) -> ClusterNode | None:
+        """The node, also if it is only known from a redirection."""
+        known: ClusterNode | None = super().get_node(host, port, node_name)
+        if known is not None or node_name is None:
+            return known
+        its_host, _, its_port = node_name.rpartition(":")
+        newcomer = ClusterNode(its_host, int(its_port), PRIMARY)
+        return self._newcomers.setdefault(node_name, newcomer)
 
 
 class _MasterConnection(SentinelManagedConnection):
@@ -258,7 +308,7 @@ def redis_client(url: str, timeout_ms: int, pool_count: int) -> GuardedRedis | G
     if address.layout is Layout.SENTINEL:
         return _master(address, timeouts, options)
     return GuardedCluster(
-        lambda: RedisCluster(
+        lambda: _Cluster(
             startup_nodes=[ClusterNode(*host) for host in address.hosts],
             retry=_once(),
             ssl=address.is_tls,

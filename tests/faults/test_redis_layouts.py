@@ -1,7 +1,7 @@
 """Redis as it stands in production: a cluster of three, or a master that a sentinel watches."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from redis.crc import key_slot
 from tests.callers import Caller, app_on, hire, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
+from tests.faults.kit.proxy import proxy_to
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
 from tests.faults.kit.redis_nodes import (
     SLOTS_COUNT,
@@ -66,6 +67,78 @@ def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluste
     assert_reconciled(app, callers)
 
 
+def test_every_account_of_a_cluster_is_found_however_many_looks_it_takes(
+    app_at: AppAt, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.admission.reconcile.SCAN_COUNT", 1)
+    app = app_at(cluster.url)
+    callers = [hire(app) for _ in range(40)]
+    assert all(is_charged(caller) for caller in callers)
+    assert_reconciled(app, callers)
+
+
+def test_a_slot_that_moves_fails_nobody(app_at: AppAt, cluster: Cluster) -> None:
+    app = app_at(cluster.url)
+    mover, stayer = hire_at_every_primary(app, cluster)[:2]
+    assert is_charged(mover)
+    source, target = cluster.nodes[:2]
+    with moving(f"bucket:{{{mover.organization.id}}}", source, target):
+        # Some of its keys are there and some are not, so the cluster asks to try again.
+        before = scripts_sent(source)
+        assert {mover.record(body()).status_code for _ in range(10)} == {201}
+        assert 10 <= scripts_sent(source) - before <= 20
+        assert is_charged(stayer)
+    wait_until(lambda: is_charged(mover), HEALED_WITHIN_S)
+    assert_reconciled(app, [mover, stayer])
+
+
+def test_a_slot_that_moves_to_a_node_without_slots_fails_nobody(
+    app_at: AppAt, cluster: Cluster, tmp_path: Path
+) -> None:
+    app = app_at(cluster.url)
+    mover = hire_at_every_primary(app, cluster)[0]
+    with running_node(tmp_path / "newcomer", is_clustered=True) as newcomer:
+        join(newcomer, cluster)
+        with moving(f"bucket:{{{mover.organization.id}}}", cluster.nodes[0], newcomer):
+            # It has no keys yet, so the cluster sends every request to the newcomer.
+            assert {mover.record(body()).status_code for _ in range(10)} == {201}
+        wait_until(lambda: is_charged(mover), HEALED_WITHIN_S)
+        assert_reconciled(app, [mover])
+
+
+def scripts_sent(node: RedisNode) -> int:
+    """How often a script was asked for, run or not."""
+    with node.client() as redis:
+        told = redis.info("commandstats").get("cmdstat_evalsha", {})
+    return int(told.get("calls", 0)) + int(told.get("rejected_calls", 0))
+
+
+@contextmanager
+def moving(key: str, source: RedisNode, target: RedisNode) -> Iterator[None]:
+    """The slot of `key` is about to move; with the end of the block it has, with all its keys."""
+    slot = key_slot(key.encode())
+    ids = [str(node.ask("CLUSTER", "MYID")) for node in (source, target)]
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+    yield
+    names = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1_000)
+    if names:
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *names)
+    for node in (target, source):
+        node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+
+
+def join(newcomer: RedisNode, cluster: Cluster) -> None:
+    """Make it a node of the cluster that owns no slot."""
+    bus_port = newcomer.ask("CONFIG", "GET", "cluster-port")[1]
+    cluster.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", newcomer.port, bus_port)
+    own_id = str(newcomer.ask("CLUSTER", "MYID"))
+    wait_until(
+        lambda: all(own_id in str(node.ask("CLUSTER", "NODES")) for node in cluster.nodes),
+        HEALED_WITHIN_S,
+    )
+
+
 def test_a_cluster_with_a_frozen_node_degrades_and_heals(app_at: AppAt, cluster: Cluster) -> None:
     app = app_at(f"redis+cluster://{cluster.nodes[0].host}")
     callers = [hire(app) for _ in range(6)]
@@ -116,6 +189,26 @@ def test_the_master_that_a_sentinel_names_is_used_and_its_successor_found(
     assert {caller.record(body()).status_code for _ in range(10)} == {201}
     wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
     assert_reconciled(app, [caller])
+
+
+def test_whoever_is_connected_to_a_primary_that_was_replaced_finds_its_successor(
+    app_at: AppAt, tmp_path: Path
+) -> None:
+    with (
+        running_node(tmp_path / "first") as first,
+        running_node(tmp_path / "second") as second,
+        proxy_to("127.0.0.1", first.port) as name,
+    ):
+        app = app_at(f"redis://127.0.0.1:{name.port}/0")
+        caller = hire(app)
+        assert_works(caller)
+        # As behind a managed service's one name: connections stay, and only new ones lead on.
+        name.lead_to("127.0.0.1", second.port)
+        first.ask("REPLICAOF", "127.0.0.1", second.port)
+        assert {caller.record(body()).status_code for _ in range(10)} == {201}
+        wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
+        wait_until(lambda: redis_by_readiness(app) == "up", HEALED_WITHIN_S)
+        assert_reconciled(app, [caller])
 
 
 def test_redis_behind_tls_works_if_its_certificate_is_trusted(

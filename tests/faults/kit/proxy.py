@@ -71,6 +71,10 @@ class Proxy:
         if before is Fault.HANG or fault is Fault.REFUSE:
             self.cut()
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Pass on to another server what connects from now on; what is connected stays."""
+        self._upstream = (host, port)
+
     def cut(self) -> None:
         """Reset all connections."""
         with self._lock:
