@@ -34,8 +34,8 @@ class Settling:
         """Repeat `call` until it is answered.
 
         The right period is the one that holds `reserved_at_us`, if it is given and has something to
-        settle, else the present one. Raises `SeedingLate` if the quota is not there after `wait_s`,
-        and what `call` raises.
+        settle, else the present one. Raises `SeedingLate` if the quota is not there, or not rid of
+        what has lapsed, after `wait_s`, and what `call` raises.
         """
         instant_us = self._clock.now_us()
         give_up_at_s = time.monotonic() + wait_s
@@ -44,16 +44,23 @@ class Settling:
             period = period_at(principal.signed_up_on, told_us)
             quota = QuotaPolicy.of(principal.limits, period)
             keys = AccountKeys.of(principal, period.label)
-            reply = call(keys, quota)
-            self._clock.learn(reply.time_us)
+            reply = self._ask(call, keys, quota, give_up_at_s)
             if reply.status is Status.NEED_SEED:
                 self._seeder.seed(keys, quota, max(0.0, give_up_at_s - time.monotonic()))
-            elif reply.status is not Status.PERIOD_MISMATCH:
-                return reply, period
-            else:
+            elif reply.status is Status.PERIOD_MISMATCH:
                 reserved_at_us = None
+            elif reply.status is not Status.AGAIN:
+                return reply, period
             instant_us = reply.time_us
         raise SeedingLate.unavailable()
+
+    def _ask(self, call: Call, keys: AccountKeys, quota: QuotaPolicy, give_up_at_s: float) -> Reply:
+        """The reply to `call` once nothing is left to lapse, or AGAIN if that takes too long."""
+        while True:
+            reply = call(keys, quota)
+            self._clock.learn(reply.time_us)
+            if reply.status is not Status.AGAIN or time.monotonic() >= give_up_at_s:
+                return reply
 
     def present_keys(self, principal: Principal) -> AccountKeys:
         """The account's keys in its present period, as far as the clock knows."""

@@ -29,11 +29,17 @@ local function refusal(item, reservation, overage_allowed)
     return TURNS_EXHAUSTED
   end
   local is_held = reservation and reservation.relationship == item.relationship
-  if item.relationship == '' or is_held then return nil end
-  while not has_place(item.relationship, reservation) do
-    if lapse_holds() == 0 then return RELATIONSHIPS_EXHAUSTED end
+  if item.relationship == '' or is_held or has_place(item.relationship, reservation) then
+    return nil
   end
-  return nil
+  return RELATIONSHIPS_EXHAUSTED
+end
+
+-- Whether a refusal of one of so many items might be wrong, since what is overdue may still hold
+-- the place. Then only lapses have been ended, and the call is to be made again.
+local function lapses_go_on(items_count, overage_allowed)
+  return overdue > 0 and not overage_allowed
+    and exceeds(quota.relationships_limit, quota.relationships_used + items_count)
 end
 
 -- What would become of `item` if it were recorded now; and its entry: the charge that stands, or

@@ -50,17 +50,16 @@ local function due_in(key)
   return call('ZRANGEBYSCORE', key, '-inf', time, 'LIMIT', 0, MAX_LAPSES)
 end
 
--- Ends the reservations that are due, the oldest first, and tells how many. What is more than one
--- call may end is `overdue`: it counts no turn any more, only its relationship is still held.
+-- Ends the reservations that are due, the oldest first. What is more than one call may end is
+-- `overdue`: it counts no turn any more, only its relationship is still held.
 local function lapse_holds()
-  if quota.reservations == 0 then return 0 end
+  if quota.reservations == 0 then return end
   local due, entries = due_in(KEYS[6]), {}
-  if #due == 0 then return 0 end
+  if #due == 0 then return end
   for i, entry in ipairs(call('HMGET', KEYS[4], unpack(due))) do entries[i] = parse_entry(entry) end
   release(due, entries)
   for _, entry in ipairs(entries) do drop(entry.relationship) end
   overdue = #due == MAX_LAPSES and call('ZCOUNT', KEYS[6], '-inf', time) or 0
-  return #due
 end
 
 -- Ends what is due; the rest waits for the next call.

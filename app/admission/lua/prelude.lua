@@ -33,7 +33,7 @@
 --       Every number is a whole one below 2^53, so Lua's doubles hold it exactly, and so does what
 --       the server makes of it in a command (17 digits) and in a reply.
 
-local DONE, RATE_LIMITED, NEED_SEED, PERIOD_MISMATCH, STALE = 0, 1, 2, 3, 4
+local DONE, RATE_LIMITED, NEED_SEED, PERIOD_MISMATCH, STALE, AGAIN = 0, 1, 2, 3, 4, 5
 
 local MILLISECOND, SECOND = 1000, 1000000
 local DAY = 86400 * SECOND

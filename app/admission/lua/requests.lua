@@ -28,6 +28,11 @@ local function carry_out(item, verdict, entry, is_completion)
   return {verdict, recorded_at, counted}
 end
 
+local function to_be_called_again()
+  save_quota()
+  return reply(AGAIN)
+end
+
 -- admit: charges bucket and quota, or tells why not.
 -- ARGV 12… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
 local function admit()
@@ -35,6 +40,7 @@ local function admit()
   open_in_force()
   if not quota then return reply(NEED_SEED) end
   local items, overage_allowed = items_from(12), ARGV[11] == '1'
+  if lapses_go_on(#items, overage_allowed) then return to_be_called_again() end
   local function charge_each()
     local values = {}
     for _, item in ipairs(items) do
@@ -58,9 +64,10 @@ local function reserve()
   if not is_in_period(7) then return reply(PERIOD_MISMATCH) end
   open_in_force()
   if not quota then return reply(NEED_SEED) end
-  local item = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}
+  local item, overage_allowed = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}, ARGV[11] == '1'
+  if lapses_go_on(1, overage_allowed) then return to_be_called_again() end
   local function judged()
-    return judge_reservation(item, ARGV[11] == '1', tonumber(ARGV[15]))
+    return judge_reservation(item, overage_allowed, tonumber(ARGV[15]))
   end
   return decide(function()
     local verdict, entry = judged()
