@@ -1,6 +1,6 @@
 """From settings to services: the only place that names concrete classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from app.observability.health import Probes
 from app.observability.metrics import Readings
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
@@ -78,7 +79,7 @@ class Services:
 def build(settings: Settings, backend: Backend | None = None) -> Services:
     """Build every service over `backend`, which `settings` choose unless it is given."""
     backend = backend or connect(settings)
-    plans = load_plans(settings.plans_file)
+    plans = _plans(settings)
     tenancy = TenancyStore(backend.database)
     store = InteractionStore(backend.database)
     ledger = InteractionStore(backend.maintenance_database)
@@ -124,6 +125,13 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         probes=_probes(backend, watched),
         readings=Readings(lambda: _readings(backend, watched), OUTAGES),
     )
+
+
+def _plans(settings: Settings) -> Mapping[str, Plan]:
+    try:
+        return load_plans(settings.plans_file)
+    except ValueError as error:
+        raise SettingsError(f"PLANS_FILE is refused:\n{error}") from None
 
 
 def _guards(

@@ -83,8 +83,20 @@ def on_starting(_server: Any) -> None:
         Settings.from_environ()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+    if not _is_folder_ours:
+        _make_folder(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     # Workers are forked, and inherit it.
     logging.getLogger("gunicorn.error").addFilter(_leave_out_requests)
+
+
+def _make_folder(name: str) -> None:
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(
+            f"PROMETHEUS_MULTIPROC_DIR={name!r} is refused ({error.strerror}): "
+            "set a folder that can be written to, or unset it for one of the service's own"
+        ) from None
 
 
 def _empty_counters() -> None:
@@ -92,7 +104,6 @@ def _empty_counters() -> None:
     if _is_folder_ours:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="turnledger-", dir=_MEMORY)
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    folder.mkdir(parents=True, exist_ok=True)
     for pattern in _COUNTERS:
         for counters in folder.glob(pattern):
             counters.unlink()

@@ -58,10 +58,17 @@ class SharingWorker(LingeringWorker):
             super().accept(listener)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - it is gunicorn's
-        """Accept, as the loop asks each round, only once the delay is over."""
-        if not (enabled or self.alive):  # the loop's last word
+        """Accept, as the loop asks each round, only once the delay is over.
+
+        Its last word is to stop: then whoever still comes is refused, and can go elsewhere at once.
+        """
+        is_last_word = not (enabled or self.alive)
+        if is_last_word:
             self._accept_all()
         super().set_accept_enabled(enabled and time.monotonic() >= self._accepts_at_s)
+        if is_last_word:
+            for listener in self.sockets:
+                listener.close()
 
     def _accept_all(self) -> None:
         # What was left to others would be reset when the listening sockets close.

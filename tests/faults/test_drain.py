@@ -5,13 +5,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 import pytest
 
 from tests.callers import LIST, Caller, hire
@@ -28,6 +29,8 @@ DRAIN_S = 3
 EXIT_WITHIN_S = 20
 # As late as a balancer may look.
 LOOKED_AT_AFTER_S = 0.25
+# Workers hear of the end one after the other; less than a slow body may take.
+REFUSED_WITHIN_S = 2
 # In flight for so long when SIGTERM comes; less than a request may wait for MongoDB.
 IN_FLIGHT_S = 1.0
 
@@ -109,6 +112,42 @@ def test_who_is_connected_and_silent_holds_nobody_up(
         began_s = end(service)
         assert httpx.get(f"{service.base_url}/healthz").status_code == 200
     tell_figures(exit_s=assert_it_ended(service, began_s))
+
+
+def test_once_drained_newcomers_are_refused_although_a_request_is_in_flight(
+    site: Site, tmp_path: Path
+) -> None:
+    caller, text = hire(site.app), orjson.dumps(body())
+    head = (
+        f"POST {LIST} HTTP/1.1\r\nHost: a\r\nAuthorization: {caller.headers['Authorization']}\r\n"
+    )
+    head += f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+    with started(site, tmp_path / "gunicorn.log") as service:
+        address = urlsplit(service.base_url)
+        where = (address.hostname, address.port)
+        with socket.create_connection(where, timeout=30) as slow:
+            slow.sendall(head.encode() + text[:10])
+            wait_until(lambda: readiness(service) == (200, "ready"))
+            began_s = end(service)
+            wait_until(lambda: is_refused(where), DRAIN_S + REFUSED_WITHIN_S)
+            assert time.monotonic() - began_s >= DRAIN_S
+            slow.sendall(text[10:])
+            assert slow.recv(65_536).startswith(b"HTTP/1.1 201")
+    assert_it_ended(service, began_s)
+
+
+def is_refused(where: tuple[str | None, int | None]) -> bool:
+    """Whether nobody listens; whoever does is asked for an answer, and gives it."""
+    try:
+        connection = socket.create_connection(where, timeout=30)
+    except ConnectionRefusedError:
+        return True
+    with connection:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        # One may still slip in between the last look and the close of the socket.
+        with suppress(ConnectionResetError):
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 ")
+    return False
 
 
 def started(site: Site, log: Path) -> AbstractContextManager[RunningService]:

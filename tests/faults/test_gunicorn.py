@@ -26,6 +26,7 @@ from tests.servers import (
 
 CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
 CHECK_TIMEOUT_S = 60
+CANNOT_START = 3  # as gunicorn knows it; wsgi.py
 REQUESTS_COUNT = 40
 # More than a worker has threads.
 LINGERING_COUNT = 20
@@ -135,21 +136,58 @@ def test_nobody_sets_the_variables_of_the_server_by_a_header(
 
 
 def test_no_folder_is_made_before_the_port_is_ours() -> None:
-    environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
-    code = (
-        "import os; from config import gunicorn; gunicorn.on_starting(None);"
-        "print(os.environ.get('PROMETHEUS_MULTIPROC_DIR'))"
-    )
+    told = begin_start()
+    assert (told.returncode, told.stdout) == (0, "None\n")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_that_names_variable_and_remedy(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "folder")
+    told = begin_start(PROMETHEUS_MULTIPROC_DIR=folder)
+    assert told.returncode == 1
+    assert len(told.stderr.splitlines()) == 1
+    assert told.stderr.startswith(f"PROMETHEUS_MULTIPROC_DIR={folder!r} is refused")
+    assert "set a folder" in told.stderr
+
+
+def test_a_bad_plans_file_names_setting_and_line_and_ends_the_start(tmp_path: Path) -> None:
+    plans = tmp_path / "plans.toml"
+    plans.write_text("[free]\nname = \n")
     told = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
+        [sys.executable, "-c", "import wsgi"],
+        check=False,
         cwd=ROOT,
-        env=environ,
+        env=environ_for(
+            "mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0", PLANS_FILE=str(plans)
+        ),
         capture_output=True,
         text=True,
         timeout=CHECK_TIMEOUT_S,
     )
-    assert told.stdout == "None\n"
+    assert told.returncode == CANNOT_START
+    setting, fault = told.stderr.splitlines()
+    assert setting == "PLANS_FILE is refused:"
+    assert fault.startswith(f"{plans}: not TOML")
+    assert "line 2" in fault
+
+
+def begin_start(**changes: str) -> subprocess.CompletedProcess[str]:
+    """What gunicorn's master does before it listens; prints the folder of counters that it has."""
+    code = (
+        "import os; from config import gunicorn; gunicorn.on_starting(None);"
+        "print(os.environ.get('PROMETHEUS_MULTIPROC_DIR'))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=ROOT,
+        env=environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0", **changes),
+        capture_output=True,
+        text=True,
+        timeout=CHECK_TIMEOUT_S,
+    )
 
 
 @pytest.mark.parametrize(
