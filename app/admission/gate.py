@@ -32,10 +32,11 @@ _UNSETTLED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, SeedingLate)
 class Gate:
     """Admits principals by one script call, unless a quota is missing or a period has just ended.
 
-    While Redis is ill, or a missing quota cannot be seeded within a second, it admits by `local`
-    buckets. Turns are then let through uncharged, or refused if `needs_charge`. What only asks for
-    counters passes on the errors of Redis, and the problem `service_unavailable` for late seeding.
-    The `ledger` is asked within requests; the seeder has one that is more patient.
+    A call is also repeated while more has lapsed than one may end. While Redis is ill, or if that
+    or the seeding of a missing quota takes more than a second, it admits by `local` buckets. Turns
+    are then let through uncharged, or refused if `needs_charge`. What only asks for counters passes
+    on the errors of Redis, and the problem `service_unavailable` for late seeding. The `ledger` is
+    asked within requests; the seeder has one that is more patient.
     """
 
     def __init__(

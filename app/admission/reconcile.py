@@ -20,6 +20,7 @@ _log = structlog.get_logger("turnledger.worker")
 
 T = TypeVar("T")
 R = TypeVar("R")
+NoteFailure = Callable[[AccountKeys, Exception], None]
 Correction = tuple[str, int, int]
 
 
@@ -42,9 +43,21 @@ class _Mark:
     reserved: set[str]
 
 
-class Reconciler:
-    """Exact after one pass, whatever was in flight, wiped or killed before it.
+def log_failure(keys: AccountKeys, error: Exception) -> None:
+    """Have the log say which account could not be reconciled, and where that failed."""
+    _log.error(
+        "account_not_reconciled",
+        account=keys.account,
+        error=type(error).__name__,
+        at=places_of(error),
+    )
 
+
+class Reconciler:
+    """Turns are exact after one pass, whatever was in flight, wiped or killed before it.
+
+    One window remains: decision 4. Relationships in motion, or held by reservations, wait for a
+    later pass.
     `deadline_s` is the time after which a request that charged has surely written or given up.
     """
 
@@ -59,19 +72,22 @@ class Reconciler:
         return [keys for name in sorted(set(names)) if (keys := parse_quota_key(name))]
 
     def reconcile(
-        self, accounts: Sequence[AccountKeys], wait: Callable[[float], None] = time.sleep
+        self,
+        accounts: Sequence[AccountKeys],
+        wait: Callable[[float], None] = time.sleep,
+        note_failure: NoteFailure = log_failure,
     ) -> list[Reconciliation]:
         """Reconcile `accounts`, which share one `wait` (seconds).
 
         Turns that the ledger has give back first what they still hold. Left out are accounts
         without sound counters, since their next call seeds them, those that another pass marked
         meanwhile, since that pass reconciles them, and those that fail for a reason of their own,
-        which is in the log. An outage of a store passes through.
+        which `note_failure` hears. An outage of a store passes through.
         """
-        marks = list(_each(accounts, self._begin, lambda keys: keys))
+        marks = list(_each(accounts, self._begin, lambda keys: keys, note_failure))
         if marks:
             wait(self._deadline_s)
-        return list(_each(marks, self._compare, lambda mark: mark.keys))
+        return list(_each(marks, self._compare, lambda mark: mark.keys, note_failure))
 
     def _begin(self, keys: AccountKeys) -> _Mark | None:
         self._release_stored(keys)
@@ -136,7 +152,10 @@ class Reconciler:
 
 
 def _each(
-    those: Iterable[T], work: Callable[[T], R | None], keys_of: Callable[[T], AccountKeys]
+    those: Iterable[T],
+    work: Callable[[T], R | None],
+    keys_of: Callable[[T], AccountKeys],
+    note_failure: NoteFailure,
 ) -> Iterator[R]:
     """What `work` finds; what only one account has to answer for does not end the others' pass."""
     for one in those:
@@ -145,12 +164,7 @@ def _each(
         except Exception as error:
             if is_outage(error):
                 raise
-            _log.error(
-                "account_not_reconciled",
-                account=keys_of(one).account,
-                error=type(error).__name__,
-                at=places_of(error),
-            )
+            note_failure(keys_of(one), error)
             continue
         if found is not None:
             yield found

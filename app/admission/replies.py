@@ -34,7 +34,7 @@ class Status(IntEnum):
     NEED_SEED = 2
     PERIOD_MISMATCH = 3
     STALE = 4
-    AGAIN = 5  # more has lapsed than one call may end; nothing else was done
+    AGAIN = 5  # the answer depends on more lapses than one call may end; nothing else was done
 
 
 class Counters(NamedTuple):

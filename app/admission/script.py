@@ -49,7 +49,7 @@ class AdmissionScript:
     ) -> Reply:
         """Take `tokens` and charge `turns`, each whole or not at all; nothing if tokens are short.
 
-        NEED_SEED (only if there are turns) and PERIOD_MISMATCH have charged nothing.
+        NEED_SEED and AGAIN (only if there are turns) and PERIOD_MISMATCH have charged nothing.
         """
         limits = [*bucket.arguments(tokens), *quota.arguments]
         items = _flat(_item(turn) for turn in turns)

@@ -23,12 +23,12 @@ POLL_S = 0.02
 LOCK_S = 5.0
 _OUTLASTS_LOCK_S = LOCK_S + 1.0
 STAGING_MS = 60_000
-# As many as the maintenance clients have connections.
+# As many as MongoDB's maintenance client has connections.
 MOST_AT_ONCE = 32
 
 
 class SeedingLate(Problem):
-    """The quota is not there in time; as a rule its seeding goes on."""
+    """The quota is not there, or not rid of what has lapsed, in time; as a rule that goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,18 +49,20 @@ class Settling:
                 self._seeder.seed(keys, quota, max(0.0, give_up_at_s - time.monotonic()))
             elif reply.status is Status.PERIOD_MISMATCH:
                 reserved_at_us = None
-            elif reply.status is not Status.AGAIN:
+            else:
                 return reply, period
             instant_us = reply.time_us
         raise SeedingLate.unavailable()
 
     def _ask(self, call: Call, keys: AccountKeys, quota: QuotaPolicy, give_up_at_s: float) -> Reply:
-        """The reply to `call` once nothing is left to lapse, or AGAIN if that takes too long."""
+        """The reply to `call` once it depends on no more lapses; `SeedingLate` if it does then."""
         while True:
             reply = call(keys, quota)
             self._clock.learn(reply.time_us)
-            if reply.status is not Status.AGAIN or time.monotonic() >= give_up_at_s:
+            if reply.status is not Status.AGAIN:
                 return reply
+            if time.monotonic() >= give_up_at_s:
+                raise SeedingLate.unavailable()
 
     def present_keys(self, principal: Principal) -> AccountKeys:
         """The account's keys in its present period, as far as the clock knows."""

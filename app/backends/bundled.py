@@ -126,7 +126,7 @@ def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
     """What a server's log ends with: its complaints if it marks them, otherwise its last lines."""
     lines = log.read_text(errors="replace").splitlines()
     complaints = [line for line in lines if _COMPLAINT.search(line)]
-    return complaints[-LAST_LINES:] or lines[-most_count:]
+    return complaints[-most_count:] or lines[-most_count:]
 
 
 def _find(program: str, variable: str, package: str, pattern: str) -> str:

@@ -23,7 +23,7 @@ MAINTENANCE_TIMEOUT_MS = 30_000
 # nowhere any more must not hold a seeding up for longer.
 MAINTENANCE_REDIS_TIMEOUT_MS = 5_000
 PROBE_TIMEOUT_S = 1.0
-# Above the threads of a worker. PyMongo's pool has those wait that are too many.
+# As many as a worker may have threads. PyMongo's pool has those wait that are too many.
 MONGODB_POOL_COUNT = 32
 # redis-py's pool fails those that are too many, as if Redis were ill: it must never be the bound.
 REDIS_POOL_COUNT = 1_024

@@ -1,9 +1,10 @@
 """Redis clients for each layout that never resend, and that know when the server is ill.
 
 Every command of a client passes `_guarded`, by its `execute_command` or, on one server, a script by
-its `evalsha`: there the breaker is asked, and there an error is judged. What means that the server
-cannot do its work becomes a `ConnectionError`, so that callers need to know one family of errors;
-what means that we asked wrongly stays as it is. Clients are made after a fork, never before.
+`evalsha` and `script_load`: there the breaker is asked, and there an error is judged. What means
+that the server cannot do its work becomes a `ConnectionError`, so that callers need to know one
+family of errors; what means that we asked wrongly stays as it is. Clients are made after a fork,
+never before.
 """
 
 import re

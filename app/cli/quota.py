@@ -57,8 +57,12 @@ def show(organization_id: str, environment: str, *, as_json: bool) -> None:
 @group.command("reconcile")
 @click.option("--watch", "is_watch", is_flag=True, help="Repeat every minute, until SIGTERM.")
 @json_option
-def reconcile(*, is_watch: bool, as_json: bool) -> None:
-    """Bring all counters in Redis to what the ledger says; takes one request deadline."""
+@click.pass_context
+def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
+    """Bring all counters in Redis to what the ledger says; takes one request deadline.
+
+    The exit code is 1 if an account could not be reconciled; standard error names it.
+    """
     if is_watch and as_json:
         raise click.UsageError("--watch answers in log lines: leave out --json or --watch.")
     if is_watch:
@@ -66,10 +70,18 @@ def reconcile(*, is_watch: bool, as_json: bool) -> None:
         return
     reconciler = provided(Reconciler)
     accounts = reconciler.list_accounts()
-    done = reconciler.reconcile(accounts, _wait_with_bar)
+    failures: dict[str, Exception] = {}
+    done = reconciler.reconcile(
+        accounts, _wait_with_bar, lambda keys, error: failures.update({keys.account: error})
+    )
     _note_drift(done)
     empty = OTHERS_AT_WORK if accounts else NO_COUNTERS
+    empty = "No account was reconciled." if failures else empty
     print_records([_reconciled(result) for result in done], as_json=as_json, empty=empty)
+    for account, error in failures.items():
+        click.echo(f"{account} was not reconciled: {type(error).__name__}. Run it again.", err=True)
+    if failures:
+        ctx.exit(1)
 
 
 def log_reconciliation(wait: Callable[[float], None]) -> None:

@@ -41,7 +41,11 @@ def reserve() -> Response:
 @blueprint.alt_response(200, schema=ItemSchema, description="Completed before; costs nothing.")
 @blueprint.doc(requestBody=body_of(CompletionSchema))
 def complete(interaction_id: str) -> Response:
-    """Complete a reserved turn with its trace; never refused for quota, also after its lapse."""
+    """Complete a reserved turn with its trace; never refused for quota.
+
+    It may come up to 48 hours after the lapse. 409 if the turn was cancelled minutes ago, or is
+    recorded with other content.
+    """
     service, account = provided(TurnService), current_principal().account
     turn = parse_or_charge(lambda: service.read_completed(account, interaction_id, read_object()))
     recorded = service.complete(account, turn, provided(Access))
@@ -51,7 +55,11 @@ def complete(interaction_id: str) -> Response:
 @blueprint.delete("/<interaction_id>")
 @blueprint.response(204, description="Given back, unbilled.")
 def cancel(interaction_id: str) -> Response:
-    """Give a reserved turn back, unbilled; again is harmless."""
+    """Give a reserved turn back, unbilled; again is harmless.
+
+    409 if it is recorded. 503 while Redis is ill: nothing was given back, and the hold lapses by
+    itself.
+    """
     service, account = provided(TurnService), current_principal().account
     ulid = parse_or_charge(lambda: service.read_cancelled(interaction_id))
     service.cancel(account, ulid, provided(Access))

@@ -121,7 +121,9 @@ class TurnService:
             message = "`interaction_id` was reserved too long ago, or never; record the turn."
             found.append(offence("interaction_id", "out_of_range", message, allowed))
         if ulid != self._keys.ulid(account, told.pop("turn_id"), reserved_at_ms):
-            message = "`turn_id` does not belong to this interaction_id."
+            message = (
+                "`turn_id` is not the one that this interaction_id was reserved for; send that."
+            )
             found.append(offence("turn_id", "mismatch", message))
         require_valid(found)
         return Turn(ulid, told)
@@ -169,14 +171,24 @@ def _require_place(decision: Decision, *, is_stored: bool) -> None:
     if item.verdict is Verdict.CANCELLED:
         raise cancelled()
     if item.verdict is Verdict.CONFLICT:
-        raise Problem("conflict", "This turn_id is reserved with another relationship_id.")
+        raise Problem(
+            "conflict",
+            "This turn_id is reserved with another relationship_id. "
+            "Send that one, or a new turn_id.",
+        )
     if item.verdict.is_exhausted:
         raise quota_problem(decision, item.verdict)
 
 
 def _recorded() -> Problem:
-    return Problem("conflict", "This turn is recorded already.")
+    return Problem(
+        "conflict",
+        "This turn_id is recorded already: nothing is left to reserve or cancel. "
+        "Only if it is another turn, use a new turn_id.",
+    )
 
 
 def _not_found() -> Problem:
-    return Problem("not_found", "There is no such reservation.")
+    return Problem(
+        "not_found", "There is no such reservation: its id is malformed or older than 49 hours."
+    )

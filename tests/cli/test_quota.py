@@ -101,6 +101,25 @@ def test_reconcile_says_so_if_it_leaves_every_account_alone(
     assert result.stdout.startswith("Left to others")
 
 
+def test_reconcile_names_the_account_that_it_could_not_reconcile(
+    memory_app: Flask, run: Callable[..., Result], organization_id: str
+) -> None:
+    charge(memory_app, organization_id)
+    with memory_app.app_context():
+        redis = provided(Reconciler)._script.client
+        (relationships,) = redis.keys("*:relationships")
+        redis.delete(relationships)
+        redis.set(relationships, "no hash")
+    told, in_json = run("quota", "reconcile"), run("quota", "reconcile", "--json")
+    assert (told.exit_code, in_json.exit_code) == (1, 1)
+    assert told.stdout.startswith("No account was reconciled")
+    assert in_json.stdout.strip() == "[]"
+    assert told.stderr == in_json.stderr
+    assert (
+        told.stderr == f"{organization_id}:live was not reconciled: ResponseError. Run it again.\n"
+    )
+
+
 def test_reconcile_cannot_both_watch_and_answer_in_json(run: Callable[..., Result]) -> None:
     result = run("quota", "reconcile", "--watch", "--json")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from threading import Barrier, Lock, Thread
+from threading import Barrier, Thread
 
 import pytest
 from redis import Redis
@@ -29,7 +29,6 @@ class Producer(Thread):
         self.who = principal(in_force)
         self.barrier = start
         self.in_flight: list[tuple[Decision, TurnCharge]] = []
-        self.lock = Lock()
 
     def run(self) -> None:
         self.barrier.wait()

@@ -32,7 +32,7 @@ LOOKED_AT_AFTER_S = 0.25
 # Workers hear of the end one after the other; less than a slow body may take.
 REFUSED_WITHIN_S = 2
 # In flight for so long when SIGTERM comes; less than a request may wait for MongoDB.
-IN_FLIGHT_S = 1.0
+IN_FLIGHT_S = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_nobody_who_looks_loses_a_request(
                 before = [len(client.answers) for client in clients]
                 began_s = end(service)
                 wait_until(lambda service=service: readiness(service) == (503, "draining"))
-                Event().wait(IN_FLIGHT_S / 2)
+                Event().wait(IN_FLIGHT_S)
             # Each is told to go elsewhere, and goes on until the balancer has looked.
             wait_until(lambda clients=clients: all(client.closed_count for client in clients))
             Event().wait(LOOKED_AT_AFTER_S)

@@ -1,4 +1,4 @@
-"""Redis as it stands in production: a cluster of three, or a master that a sentinel watches."""
+"""Redis as it stands in production: a cluster of three, or a primary that a sentinel watches."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -170,19 +170,19 @@ def test_a_cluster_that_is_not_there_degrades_and_is_found_later(
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    """A master, its replica, and a sentinel that watches them."""
+    """A primary, its replica, and a sentinel that watches them."""
     with running_sentinels(tmp_path, sentinels_count=1) as running:
         yield running
 
 
-def test_the_master_that_a_sentinel_names_is_used_and_its_successor_found(
+def test_the_primary_that_a_sentinel_names_is_used_and_its_successor_found(
     app_at: AppAt, watched: Watched
 ) -> None:
     app = app_at(watched.url)
-    master, replica = watched.data
+    primary, replica = watched.data
     caller = hire(app)
     assert_works(caller)
-    with master.client() as redis, replica.client() as copy:
+    with primary.client() as redis, replica.client() as copy:
         redis.wait(1, 5_000)
         assert copy.dbsize() == redis.dbsize() > 0
     watched.kill_primary()

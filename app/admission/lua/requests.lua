@@ -88,7 +88,8 @@ end
 
 -- Opens the period in which a turn is settled: that of its reservation, which may have ended. If it
 -- has, and knows nothing of the turn, the present one is; whoever asks only claims when it reserved.
-local function refused_to_settle(turn)
+-- Nil, or the reply that ends the call.
+local function open_to_settle(turn)
   open_in_force()
   local is_present = is_in_period(7)
   if not is_present and not (quota and recall(turn)) then
@@ -102,8 +103,8 @@ end
 -- there. In a period that has ended KEYS[7] is the present one's.
 -- ARGV 12 turn  13 turns  14 relationship. Result 11 verdict  12 recorded_at  13 counted
 local function complete()
-  local refusal = refused_to_settle(ARGV[12])
-  if refusal then return refusal end
+  local early = open_to_settle(ARGV[12])
+  if early then return early end
   return decide(function()
     local item = items_from(12)[1]
     local verdict, entry = judge(item, true)
@@ -115,8 +116,8 @@ end
 -- cancel: gives a reservation back, and keeps its turn from being completed for a while.
 -- ARGV 12 turn  13 '0' = only give it back. Result 11 verdict, CHARGED or RECORDED  12 0  13 0
 local function cancel()
-  local refusal = refused_to_settle(ARGV[12])
-  if refusal then return refusal end
+  local early = open_to_settle(ARGV[12])
+  if early then return early end
   return decide(function() return {cancel_turn(ARGV[12], ARGV[13] ~= '0'), 0, 0} end, no_results)
 end
 

@@ -5,10 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from app.admission.decision import Decision, Outcome, Verdict
-from app.admission.policy import BucketPolicy, QuotaPolicy
-from app.admission.replies import Status
-from app.tenancy.model import Limits
 from app.tenancy.periods import Period, period_at
+from tests.contract.admission.reserving import HOLD_US, A, counts, reserve, verdict
 from tests.unit.admission.world import (
     HOUR_US,
     KEYS,
@@ -21,103 +19,6 @@ from tests.unit.admission.world import (
     principal,
     turn,
 )
-
-HOLD_US = 150 * SECOND_US
-A = turn("turn_a", 1, "rel_a")
-# Of turns that lapse at the same instant, a call ends the first ones by name.
-LAST_DUE = "turn_999"
-
-
-def reserve(world: World, in_force: Limits, name: str, relationship: str | None = None) -> Decision:
-    return world.gate.reserve(principal(in_force), turn(name, 1, relationship), HOLD_US)
-
-
-def verdict(decision: Decision) -> Verdict:
-    return decision.items[0].verdict
-
-
-def reserve_many(world: World, in_force: Limits, count: int) -> None:
-    for number in range(count):
-        decision = reserve(world, in_force, f"turn_{number}", f"rel_{number}")
-        assert verdict(decision) is Verdict.CHARGED
-
-
-def counts(decision: Decision) -> tuple[int, int]:
-    assert decision.quota is not None
-    return decision.quota.turns_used, decision.quota.turns_reserved
-
-
-def test_more_lapses_than_a_call_ends_refuse_nobody_falsely(world: World, hand: Hand) -> None:
-    in_force = limits(turns=2_100, relationships=2_100)
-    reserve_many(world, in_force, 2_100)
-    assert verdict(reserve(world, in_force, "turn_x")) is Verdict.TURNS_EXHAUSTED
-    hand.us += HOLD_US
-    tight = limits(turns=1, relationships=1)
-
-    first = world.gate.admit(principal(tight))
-    bookkeeping = world.gate.inspect(principal(tight))[1]
-    granted = reserve(world, tight, LAST_DUE, "rel_new")
-
-    # Two calls end 1,000 each; the hundred that are left count already as if they had ended.
-    assert counts(first) == (0, 0)
-    assert bookkeeping.reservations == 0
-    assert (verdict(granted), counts(granted)) == (Verdict.CHARGED, (0, 1))
-    assert verdict(reserve(world, tight, "turn_y")) is Verdict.TURNS_EXHAUSTED
-    assert world.references() == {"rel_new": 1}
-
-
-def test_an_overdue_reservation_is_none(world: World, hand: Hand) -> None:
-    reserve_many(world, limits(), 1_001)
-    hand.us += HOLD_US
-
-    again = reserve(world, limits(), LAST_DUE, "rel_other")
-    completed = world.gate.complete(principal(), turn(LAST_DUE, 1, "rel_other"), hand.us)
-
-    assert (verdict(again), verdict(completed)) == (Verdict.CHARGED, Verdict.CHARGED)
-    assert counts(completed) == (1, 0)
-    assert world.references() == {"rel_other": 1}
-
-
-def test_the_cap_counts_no_overdue_reservation(world: World, hand: Hand) -> None:
-    in_force = limits(rate=1, burst=10)
-    reserve_many(world, limits(), 1_500)
-    crowded = reserve(world, in_force, "turn_x")
-    hand.us += HOLD_US
-
-    assert verdict(crowded) is Verdict.CROWDED
-    assert crowded.hold is not None
-    assert crowded.hold.wait_us == HOLD_US
-    assert verdict(reserve(world, limits(burst=1), "turn_x")) is Verdict.CHARGED
-
-
-def test_the_very_call_that_ends_too_few_is_refused_nothing(world: World, hand: Hand) -> None:
-    reserve_many(world, limits(), 2_100)
-    hand.us += HOLD_US
-
-    granted = reserve(world, limits(turns=1, relationships=1), "turn_x", "rel_new")
-
-    assert (verdict(granted), counts(granted)) == (Verdict.CHARGED, (0, 1))
-    assert world.references() == {"rel_new": 1}
-
-
-def test_no_call_ends_more_lapses_than_its_share(world: World, hand: Hand) -> None:
-    in_force, who = limits(relationships=1), principal(limits(relationships=1))
-    for number in range(2_100):  # none of them would free a place, for the turn is charged too
-        assert verdict(reserve(world, in_force, f"turn_{number}", "rel_a")) is Verdict.CHARGED
-    world.gate.admit(who, [A])
-    hand.us += HOLD_US
-    asked = (
-        BucketPolicy.of(in_force),
-        QuotaPolicy.of(in_force, PERIOD),
-        [turn("turn_x", 1, "rel_x")],
-    )
-
-    replies = [world.script.admit(KEYS, *asked) for _ in range(3)]
-
-    assert [reply.status for reply in replies] == [Status.AGAIN] * 2 + [Status.DONE]
-    assert [len(reply.results) for reply in replies[:2]] == [0, 0]
-    assert replies[2].results[3] == Verdict.RELATIONSHIPS_EXHAUSTED
-    assert world.client.zcard(KEYS.holds) == 0
 
 
 def test_unbilled_completion_without_reservation_beats_a_cancellation(world: World) -> None:
@@ -255,11 +156,13 @@ def test_reservation_that_ends_between_mark_and_compare(world: World, end: str) 
 
 def test_reservation_made_between_mark_and_compare_stays(world: World) -> None:
     who = principal()
-    # A row whose charge was lost: to be mended, but for the reservation that came meanwhile.
-    world.gate.quota(who)
-    (result,) = world.reconciler.reconcile(
-        [KEYS], wait=lambda _: world.gate.reserve(who, A, HOLD_US) and None
-    )
+    lost = world.gate.admit(who, [turn("turn_lost", 1, "rel_a")])  # is never stored
+
+    def wait(_: float) -> None:
+        world.gate.refund(who, lost, [0])
+        world.gate.reserve(who, A, HOLD_US)  # as many references as the mark has seen
+
+    (result,) = world.reconciler.reconcile([KEYS], wait)
     assert result.relationships_drift == 0
     assert world.references() == {"rel_a": 1}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
-from threading import Timer
+from threading import Event, Timer
 
 from app.backends.bundled import BundledServer
 from app.backends.children import spawn
@@ -19,7 +19,13 @@ END_TIMEOUT_S = 30
 def frozen(process_id: int) -> Iterator[None]:
     """Nothing of the process runs as long as the block does; it must be a child of ours."""
     # A client that has no time-out of its own must fail the test, not stop it.
-    thaw = Timer(END_TIMEOUT_S, os.kill, (process_id, signal.SIGCONT))
+    is_late = Event()
+
+    def give_up() -> None:
+        is_late.set()
+        os.kill(process_id, signal.SIGCONT)
+
+    thaw = Timer(END_TIMEOUT_S, give_up)
     os.kill(process_id, signal.SIGSTOP)
     # On a busy machine a thread may answer once more until the signal has reached them all.
     os.waitid(os.P_PID, process_id, os.WSTOPPED)
@@ -29,6 +35,7 @@ def frozen(process_id: int) -> Iterator[None]:
     finally:
         thaw.cancel()
         os.kill(process_id, signal.SIGCONT)
+    assert not is_late.is_set(), f"still frozen after {END_TIMEOUT_S} s, and so let go"
 
 
 class MortalServer:

@@ -35,7 +35,11 @@ URLS = (
 
 Ask = Callable[[Any], object]
 # What goes by the driver's own way, and what goes past it.
-ASKS: tuple[Ask, ...] = (lambda client: client.ping(), lambda client: client.evalsha("digest", 0))
+ASKS: tuple[Ask, ...] = (
+    lambda client: client.ping(),
+    lambda client: client.evalsha("digest", 0),
+    lambda client: client.script_load("return 1"),
+)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def test_a_fault_of_ours(error: Exception) -> None:
     assert not is_illness(error)
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=["command", "script"])
+@pytest.mark.parametrize("ask", ASKS, ids=["command", "script", "load"])
 @pytest.mark.parametrize("url", URLS)
 def test_whatever_the_layout_an_absent_server_is_one_family_of_errors(url: str, ask: Ask) -> None:
     client = redis_client(url, 50, 32)
@@ -90,7 +94,7 @@ def test_whatever_the_layout_an_absent_server_is_one_family_of_errors(url: str, 
     client.close()
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=["command", "script"])
+@pytest.mark.parametrize("ask", ASKS, ids=["command", "script", "load"])
 @pytest.mark.parametrize("url", URLS)
 def test_failures_open_the_breaker_and_then_nothing_is_sent(url: str, ask: Ask) -> None:
     client: GuardedRedis | GuardedCluster = redis_client(url, 50, 32)

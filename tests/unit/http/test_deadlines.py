@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from threading import Event, Thread
 
 import pytest
@@ -34,29 +35,43 @@ class Allowances:
         self.depth -= 1
 
 
-def test_the_budget_goes_on_where_it_stood() -> None:
+@dataclass
+class Watch:
+    """A clock that stands until it is moved."""
+
+    now_s: float = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    clock = Watch()
+    monkeypatch.setattr(deadlines, "time", clock)
+    return clock
+
+
+def test_the_budget_goes_on_where_it_stood(watch: Watch) -> None:
     allowed = Allowances()
     times = StoreTime(allowed, 10)
-    began_s = time.monotonic()
     times.start()
-    Event().wait(0.05)
+    watch.now_s += 4
     times.stop()
-    spent_s = time.monotonic() - began_s
-    Event().wait(0.1)
+    watch.now_s += 3
     times.start()
     assert allowed.depth == 1
     times.stop()
     times.stop()
     assert allowed.depth == 0
-    assert allowed.seconds[0] == 10
-    assert 10 - spent_s <= allowed.seconds[1] <= 9.951
+    assert allowed.seconds == [10, 6]
 
 
-def test_a_spent_budget_is_never_without_bound() -> None:
+def test_a_spent_budget_is_never_without_bound(watch: Watch) -> None:
     allowed = Allowances()
     times = StoreTime(allowed, 0.01)
     times.start()
-    Event().wait(0.02)
+    watch.now_s += 1
     times.stop()
     times.start()
     times.stop()
