@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,13 @@ def on_starting(_server: Any) -> None:
 
 
 def _make_folder(name: str) -> None:
-    try:
+    with suppress(OSError):
         Path(name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    if not os.access(name, os.W_OK | os.X_OK):
         raise SystemExit(
-            f"PROMETHEUS_MULTIPROC_DIR={name!r} is refused ({error.strerror}): "
-            "set a folder that can be written to, or unset it for one of the service's own"
-        ) from None
+            f"PROMETHEUS_MULTIPROC_DIR={name!r} is refused: set a folder that can be made and "
+            "written to, or unset it for one of the service's own"
+        )
 
 
 def _empty_counters() -> None:

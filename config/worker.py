@@ -69,6 +69,7 @@ class SharingWorker(LingeringWorker):
         if is_last_word:
             for listener in self.sockets:
                 listener.close()
+            self.sockets.clear()  # a second last word has nothing to do
 
     def _accept_all(self) -> None:
         # What was left to others would be reset when the listening sockets close.

@@ -192,7 +192,7 @@ class AdmissionScript:
         self.client.script_load(SOURCE)
         try:
             return self.client.evalsha(_SHA, len(keys), *words)
-        except NoScriptError:  # told to forget once more, or a cluster's node that joins just now
+        except NoScriptError:  # told to forget once more, or a cluster's node without slots yet
             raise TryAgainError("the script is gone again") from None
 
 

@@ -140,9 +140,12 @@ class GuardedRedis(Redis):
             raise
 
     def _disconnect(self) -> None:
+        # Each goes back, for the pool counts what it has made; it connects anew when it is used.
         with suppress(IndexError):
-            while True:
-                self._idle.pop().disconnect()
+            for _ in range(len(self._idle)):
+                connection = self._idle.popleft()
+                connection.disconnect()
+                self._idle.append(connection)
         self.connection_pool.disconnect(inuse_connections=False)
 
     def _exchange(self, *command: Any) -> Any:

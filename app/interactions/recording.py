@@ -202,8 +202,9 @@ class _Piece:
         if self.insertion is not Insertion.DUPLICATE or self.stored is None or not self.turn.cost:
             return False
         if self.stored.get("degraded") and self.charge.verdict is Verdict.REMEMBERED:
-            # The reply of the request that was charged was lost, so it stored the turn at an
-            # instant of its own: this is the only charge that the turn has.
+            # As a rule the reply of the request that was charged was lost, so that it stored the
+            # turn at an instant of its own: then this is the only charge that the turn has. Else
+            # the next reconciliation takes it back.
             return False
         # A remembered charge of a turn that is stored under another one was to be refunded by the
         # request that made it; doing it again is harmless, and makes good what was lost on the way.

@@ -257,6 +257,23 @@ def test_a_connection_to_a_former_master_is_not_used_again(silent: Silent) -> No
     client.close()
 
 
+def test_who_is_told_of_a_replica_connects_anew_however_often(silent: Silent) -> None:
+    client = cast("GuardedRedis", redis_client(silent.url, 5_000, 2))
+    for number in range(5):  # more often than the pool makes connections
+
+        def answer(number: int = number) -> None:
+            wait_until(lambda: silent.scripts_count(number) == 1)
+            silent.answer(number, b"-READONLY You can't write against a read only replica.\r\n")
+
+        answering = Thread(target=answer)
+        answering.start()
+        with pytest.raises(errors.ReadOnlyError):
+            client.evalsha("digest", 1, "key", "argument")
+        answering.join()
+    run_script(client, silent, 5)
+    client.close()
+
+
 def test_an_address_does_not_narrow_the_pool() -> None:
     client = redis_client(f"redis://{NOBODY}/0?max_connections=2", 50, 32)
     assert cast("GuardedRedis", client).connection_pool.max_connections == 32
