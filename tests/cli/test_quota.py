@@ -5,6 +5,7 @@ from typing import Any
 
 from click.testing import Result
 from flask import Flask
+from redis import Redis
 
 from app.admission.decision import TurnCharge
 from app.admission.gate import Gate
@@ -92,10 +93,7 @@ def test_reconcile_says_so_if_it_leaves_every_account_alone(
     memory_app: Flask, run: Callable[..., Result], organization_id: str
 ) -> None:
     charge(memory_app, organization_id)
-    with memory_app.app_context():
-        redis = provided(Reconciler)._script.client
-        (relationships,) = redis.keys("*:relationships")
-        redis.delete(relationships)
+    lose_relationships(memory_app)
     result = run("quota", "reconcile")
     assert result.exit_code == 0
     assert result.stdout.startswith("Left to others")
@@ -105,11 +103,8 @@ def test_reconcile_names_the_account_that_it_could_not_reconcile(
     memory_app: Flask, run: Callable[..., Result], organization_id: str
 ) -> None:
     charge(memory_app, organization_id)
-    with memory_app.app_context():
-        redis = provided(Reconciler)._script.client
-        (relationships,) = redis.keys("*:relationships")
-        redis.delete(relationships)
-        redis.set(relationships, "no hash")
+    redis, relationships = lose_relationships(memory_app)
+    redis.set(relationships, "no hash")
     told, in_json = run("quota", "reconcile"), run("quota", "reconcile", "--json")
     assert (told.exit_code, in_json.exit_code) == (1, 1)
     assert told.stdout.startswith("No account was reconciled")
@@ -118,6 +113,15 @@ def test_reconcile_names_the_account_that_it_could_not_reconcile(
     assert (
         told.stderr == f"{organization_id}:live was not reconciled: ResponseError. Run it again.\n"
     )
+
+
+def lose_relationships(app: Flask) -> tuple[Redis, str]:
+    """The only account's relationships vanish; the Redis that had them, and under which name."""
+    with app.app_context():
+        redis = provided(Reconciler)._script.client
+    (name,) = redis.keys("*:relationships")
+    redis.delete(name)
+    return redis, name
 
 
 def test_reconcile_cannot_both_watch_and_answer_in_json(run: Callable[..., Result]) -> None:

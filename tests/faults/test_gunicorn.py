@@ -24,7 +24,7 @@ from tests.servers import (
     wait_until,
 )
 
-CHECK = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
+CHECK = ["-m", "gunicorn", "-c", "config/gunicorn.py", "--check-config", "wsgi:app"]
 CHECK_TIMEOUT_S = 60
 CANNOT_START = 3  # as gunicorn knows it; wsgi.py
 REQUESTS_COUNT = 40
@@ -54,17 +54,7 @@ SECRET = "uniq_live_0123456789abcdefghijklmnop"
 def test_a_bad_number_is_one_line_that_names_variable_and_remedy(
     name: str, value: str, remedy: str
 ) -> None:
-    environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0", **{name: value})
-
-    checked = subprocess.run(
-        CHECK,
-        check=False,
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=CHECK_TIMEOUT_S,
-    )
+    checked = run_without_stores(*CHECK, **{name: value})
 
     assert checked.returncode == 1
     assert len(checked.stderr.splitlines()) == 1
@@ -155,17 +145,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_that_names_variable_and_remedy
 def test_a_bad_plans_file_names_setting_and_line_and_ends_the_start(tmp_path: Path) -> None:
     plans = tmp_path / "plans.toml"
     plans.write_text("[free]\nname = \n")
-    told = subprocess.run(
-        [sys.executable, "-c", "import wsgi"],
-        check=False,
-        cwd=ROOT,
-        env=environ_for(
-            "mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0", PLANS_FILE=str(plans)
-        ),
-        capture_output=True,
-        text=True,
-        timeout=CHECK_TIMEOUT_S,
-    )
+    told = run_without_stores("-c", "import wsgi", PLANS_FILE=str(plans))
     assert told.returncode == CANNOT_START
     setting, fault = told.stderr.splitlines()
     assert setting == "PLANS_FILE is refused:"
@@ -179,8 +159,13 @@ def begin_start(**changes: str) -> subprocess.CompletedProcess[str]:
         "import os; from config import gunicorn; gunicorn.on_starting(None);"
         "print(os.environ.get('PROMETHEUS_MULTIPROC_DIR'))"
     )
+    return run_without_stores("-c", code, **changes)
+
+
+def run_without_stores(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end, in an environment whose stores are not there."""
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, *words],
         check=False,
         cwd=ROOT,
         env=environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0", **changes),

@@ -28,7 +28,12 @@ local function carry_out(item, verdict, entry, is_completion)
   return {verdict, recorded_at, counted}
 end
 
-local function to_be_called_again()
+-- Opens the present period to charge or hold so many items. Nil, or the reply that ends the call.
+local function open_to_charge(items_count, overage_allowed)
+  if not is_in_period(7) then return reply(PERIOD_MISMATCH) end
+  open_in_force()
+  if not quota then return reply(NEED_SEED) end
+  if not lapses_go_on(items_count, overage_allowed) then return nil end
   save_quota()
   return reply(AGAIN)
 end
@@ -36,11 +41,9 @@ end
 -- admit: charges bucket and quota, or tells why not.
 -- ARGV 12… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
 local function admit()
-  if not is_in_period(7) then return reply(PERIOD_MISMATCH) end
-  open_in_force()
-  if not quota then return reply(NEED_SEED) end
   local items, overage_allowed = items_from(12), ARGV[11] == '1'
-  if lapses_go_on(#items, overage_allowed) then return to_be_called_again() end
+  local early = open_to_charge(#items, overage_allowed)
+  if early then return early end
   local function charge_each()
     local values = {}
     for _, item in ipairs(items) do
@@ -61,11 +64,10 @@ end
 -- Result 11 verdict  12 instant of the reservation  13 counted  14 when it lapses; when the next
 --      one does, if too many are open
 local function reserve()
-  if not is_in_period(7) then return reply(PERIOD_MISMATCH) end
-  open_in_force()
-  if not quota then return reply(NEED_SEED) end
-  local item, overage_allowed = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}, ARGV[11] == '1'
-  if lapses_go_on(1, overage_allowed) then return to_be_called_again() end
+  local item = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}
+  local overage_allowed = ARGV[11] == '1'
+  local early = open_to_charge(1, overage_allowed)
+  if early then return early end
   local function judged()
     return judge_reservation(item, overage_allowed, tonumber(ARGV[15]))
   end

@@ -13,23 +13,14 @@ from gunicorn.config import Config
 
 from config import worker as module
 from config.worker import ACCEPT_DELAY_S, NEWCOMER_S, SharingWorker
+from tests.unit.clocks import Monotonic
 
 THREADS_COUNT = 2
 
 
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Monotonic:
+    clock = Monotonic()
     monkeypatch.setattr(module, "time", clock)
     return clock
 
@@ -41,7 +32,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def worker(listener: socket.socket, clock: Clock) -> Iterator[SharingWorker]:
+def worker(listener: socket.socket, clock: Monotonic) -> Iterator[SharingWorker]:
     """With as many connections as it has threads, and one more that waits."""
     config = Config()
     config.set("threads", THREADS_COUNT)
@@ -69,7 +60,7 @@ def listens(worker: SharingWorker, listener: socket.socket) -> bool:
 
 
 def test_a_busy_worker_leaves_a_connection_for_a_moment_and_takes_it_then(
-    worker: SharingWorker, listener: socket.socket, clock: Clock
+    worker: SharingWorker, listener: socket.socket, clock: Monotonic
 ) -> None:
     worker.accept(listener)
     assert worker.nr_conns == THREADS_COUNT
@@ -82,7 +73,7 @@ def test_a_busy_worker_leaves_a_connection_for_a_moment_and_takes_it_then(
 
 
 def test_somebody_else_may_have_taken_it(
-    worker: SharingWorker, listener: socket.socket, clock: Clock
+    worker: SharingWorker, listener: socket.socket, clock: Monotonic
 ) -> None:
     worker.accept(listener)
     clock.now_s += ACCEPT_DELAY_S
@@ -99,7 +90,7 @@ def test_somebody_else_may_have_taken_it(
 
 
 def test_who_stays_silent_keeps_no_worker_busy(
-    worker: SharingWorker, listener: socket.socket, clock: Clock
+    worker: SharingWorker, listener: socket.socket, clock: Monotonic
 ) -> None:
     clock.now_s += NEWCOMER_S
     worker.accept(listener)

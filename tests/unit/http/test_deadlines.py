@@ -4,7 +4,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from threading import Event, Thread
 
 import pytest
@@ -18,6 +17,7 @@ from app.http.problems import Problem, offence
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
 from tests.callers import hire
+from tests.unit.clocks import Monotonic
 
 
 class Allowances:
@@ -35,30 +35,20 @@ class Allowances:
         self.depth -= 1
 
 
-@dataclass
-class Watch:
-    """A clock that stands until it is moved."""
-
-    now_s: float = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    clock = Watch()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Monotonic:
+    clock = Monotonic()
     monkeypatch.setattr(deadlines, "time", clock)
     return clock
 
 
-def test_the_budget_goes_on_where_it_stood(watch: Watch) -> None:
+def test_the_budget_goes_on_where_it_stood(clock: Monotonic) -> None:
     allowed = Allowances()
     times = StoreTime(allowed, 10)
     times.start()
-    watch.now_s += 4
+    clock.now_s += 4
     times.stop()
-    watch.now_s += 3
+    clock.now_s += 3
     times.start()
     assert allowed.depth == 1
     times.stop()
@@ -67,11 +57,11 @@ def test_the_budget_goes_on_where_it_stood(watch: Watch) -> None:
     assert allowed.seconds == [10, 6]
 
 
-def test_a_spent_budget_is_never_without_bound(watch: Watch) -> None:
+def test_a_spent_budget_is_never_without_bound(clock: Monotonic) -> None:
     allowed = Allowances()
     times = StoreTime(allowed, 0.01)
     times.start()
-    watch.now_s += 1
+    clock.now_s += 1
     times.stop()
     times.start()
     times.stop()
