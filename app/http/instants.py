@@ -10,6 +10,8 @@ from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS_AND_MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1_440))
+_SECONDS = tuple(f"{second:02}" for second in range(60))
+_MILLISECONDS = tuple(f"{millisecond:03}" for millisecond in range(1_000))
 _INSTANT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
@@ -29,11 +31,12 @@ def cut_to_ms(moment: datetime) -> datetime:
 
 def format_ms(instant_ms: int) -> str:
     """`2026-11-23T19:52:00.123Z` for milliseconds since 1970."""
-    # A third of the time that `datetime` takes, which counts where a page has twenty instants.
+    # In a third of the time that `datetime` takes: a page has twenty instants.
     minutes, rest_ms = divmod(instant_ms, 60_000)
     days, minute = divmod(minutes, 1_440)
-    seconds = f"{rest_ms:05}"
-    return f"{_day(days)}T{_HOURS_AND_MINUTES[minute]}:{seconds[:2]}.{seconds[2:]}Z"
+    second, millisecond = divmod(rest_ms, 1_000)
+    clock = f"{_HOURS_AND_MINUTES[minute]}:{_SECONDS[second]}.{_MILLISECONDS[millisecond]}"
+    return f"{_day(days)}T{clock}Z"
 
 
 def datetime_of_us(instant_us: int) -> datetime:

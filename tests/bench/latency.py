@@ -7,7 +7,7 @@ from tests.bench.fastify import PATH as PAGE
 from tests.bench.ledger import Ledger, empty_ledger, full_ledger
 from tests.bench.openloop import offered
 from tests.bench.pairs import Bar, Pair, Result, Sample, Side, alternated
-from tests.bench.processes import cpu_meter
+from tests.bench.processes import await_rest, cpu_meter
 from tests.bench.sites import running
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
@@ -45,6 +45,7 @@ def run_overload(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 def _capacity_per_s(site: RunningService, path: str, ledger: Ledger, sizes: Sizes) -> float:
     url, connections = site.base_url + path, sizes.connections
     load = loaded(url, ledger.headers, seconds=sizes.seconds, connections=connections)
+    await_rest(site.process_id)
     return load.per_s
 
 

@@ -1,10 +1,15 @@
-"""What Linux tells of processes: CPU time and resident memory."""
+"""What Linux tells of processes: CPU time, resident memory, whether they are at rest."""
 
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.servers import wait_until
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_LOOK_EVERY_S = 0.1
+# A tenth of a core; the clock of CPU time ticks every hundredth of a second.
+_AT_REST_S = 0.01
 
 
 def cpu_s(process_id: int) -> float:
@@ -31,6 +36,21 @@ def children(process_id: int) -> list[int]:
 def family_cpu_s(process_id: int) -> float:
     """CPU seconds of a process and of its children."""
     return sum(map(cpu_s, [process_id, *children(process_id)]))
+
+
+def await_rest(process_id: int) -> None:
+    """Wait until a process and its children have next to nothing to do any more.
+
+    A closed loop ends with a request under way on each connection, and nobody waits for its answer:
+    whoever measures next must not pay for it. AssertionError if there is no end in ten seconds.
+    """
+    seen_s = [family_cpu_s(process_id)]
+
+    def is_at_rest() -> bool:
+        seen_s.append(family_cpu_s(process_id))
+        return len(seen_s) > 2 and seen_s[-1] - seen_s[-2] <= _AT_REST_S  # not at once
+
+    wait_until(is_at_rest, every_s=_LOOK_EVERY_S)
 
 
 def largest_child_mb(process_id: int) -> float:

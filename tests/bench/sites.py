@@ -8,7 +8,7 @@ import httpx
 
 from tests.bench.ledger import Ledger
 from tests.bench.pairs import Sample, Side
-from tests.bench.processes import cpu_meter, largest_child_mb
+from tests.bench.processes import await_rest, cpu_meter, largest_child_mb
 from tests.bench.sizes import WORKERS_COUNT, Sizes
 from tests.bench.stage import Stage
 from tests.bench.wrk import Load, loaded
@@ -56,7 +56,9 @@ def getting(
         share = load.refused_count / load.count
         if (is_refused and share < 0.99) or (not is_refused and load.refused_count):
             raise AssertionError(f"{path}: {load.refused_count} of {load.count} were refused")
-        return Sample(load.per_s, beside(load, meter(load.count), site))
+        costs = beside(load, meter(load.count), site)
+        await_rest(site.process_id)
+        return Sample(load.per_s, costs)
 
     return sample
 

@@ -11,7 +11,7 @@ import orjson
 
 from tests.bench.ledger import Ledger
 from tests.bench.pairs import Sample, Side
-from tests.bench.processes import cpu_meter
+from tests.bench.processes import await_rest, cpu_meter
 from tests.bench.sites import beside, getting
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
@@ -63,7 +63,9 @@ def _recording(site: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes)
             bodies=told,
         )
         assert not load.refused_count, f"{load.refused_count} recordings were refused"
-        return Sample(load.per_s, beside(load, meter(load.count), site))
+        costs = beside(load, meter(load.count), site)
+        await_rest(site.process_id)
+        return Sample(load.per_s, costs)
 
     return sample
 

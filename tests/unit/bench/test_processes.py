@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.processes import children, cpu_meter, cpu_s, family_cpu_s, largest_child_mb, rss_mb
+from tests.bench import processes
+from tests.bench.processes import (
+    await_rest,
+    children,
+    cpu_meter,
+    cpu_s,
+    family_cpu_s,
+    largest_child_mb,
+    rss_mb,
+)
 from tests.servers import wait_until
 
 PARENT = """
@@ -45,3 +54,11 @@ def test_without_workers_the_process_itself_counts() -> None:
         lone.stdout.readline()
         assert largest_child_mb(lone.pid) == pytest.approx(rss_mb(lone.pid), rel=0.1)
         lone.communicate(b"\n")
+
+
+def test_who_still_works_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told_s = iter([1.0, 1.0, 1.08, 1.12, 1.13, 9.9])
+    monkeypatch.setattr(processes, "family_cpu_s", lambda _head: next(told_s))
+    await_rest(1)
+    # The first look comes at once and tells nothing; at the last one there was hardly any work.
+    assert next(told_s) == 9.9
