@@ -1,5 +1,6 @@
 """What Linux tells of processes: CPU time, resident memory, whether they are at rest."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,11 +45,11 @@ def await_rest(process_id: int) -> None:
     A closed loop ends with a request under way on each connection, and nobody waits for its answer:
     whoever measures next must not pay for it. AssertionError if there is no end in ten seconds.
     """
-    seen_s = [family_cpu_s(process_id)]
+    seen_s = [-math.inf]  # the first look tells nothing
 
     def is_at_rest() -> bool:
         seen_s.append(family_cpu_s(process_id))
-        return len(seen_s) > 2 and seen_s[-1] - seen_s[-2] <= _AT_REST_S  # not at once
+        return seen_s[-1] - seen_s[-2] <= _AT_REST_S
 
     wait_until(is_at_rest, every_s=_LOOK_EVERY_S)
 

@@ -12,8 +12,8 @@ from tests.bench.ledger import Ledger, empty_ledger
 from tests.bench.loops import looping
 from tests.bench.pairs import Bar, Result, Sample, Side, alternated
 from tests.bench.posts import posted
-from tests.bench.processes import await_rest, cpu_meter
-from tests.bench.sites import beside, running
+from tests.bench.processes import cpu_meter
+from tests.bench.sites import running, sample_of
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
 from tests.bench.turns import bodies
@@ -101,10 +101,9 @@ def recorded(
         sent, before_count = make(), stored.count_documents({})
         meter = cpu_meter({"app": site.process_id, **stage.stores})
         load = post(site.base_url + path, ledger, sent)
-        costs = beside(load, meter(load.count * units), site)
-        await_rest(site.process_id)
+        told = meter(load.count * units)
         if stored.count_documents({}) - before_count < load.count * units or load.refused_count:
             raise AssertionError("not every turn that was answered is stored")
-        return Sample(load.per_s * units, costs)
+        return sample_of(load, told, site, units=units)
 
     return sample

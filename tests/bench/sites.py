@@ -56,14 +56,16 @@ def getting(
         share = load.refused_count / load.count
         if (is_refused and share < 0.99) or (not is_refused and load.refused_count):
             raise AssertionError(f"{path}: {load.refused_count} of {load.count} were refused")
-        costs = beside(load, meter(load.count), site)
-        await_rest(site.process_id)
-        return Sample(load.per_s, costs)
+        return sample_of(load, meter(load.count), site)
 
     return sample
 
 
-def beside(load: Load, cpu: Mapping[str, float], site: RunningService) -> dict[str, float]:
-    """What goes beside a figure of requests a second."""
+def sample_of(
+    load: Load, cpu: Mapping[str, float], site: RunningService, *, units: int = 1
+) -> Sample:
+    """What a load says of a site, in units a second; the site is at rest afterwards."""
     rss_mb = largest_child_mb(site.process_id)
-    return {"p50_ms": load.p50_ms, "p99_ms": load.p99_ms, **cpu, "rss_mb": rss_mb}
+    await_rest(site.process_id)
+    beside = {"p50_ms": load.p50_ms, "p99_ms": load.p99_ms, **cpu, "rss_mb": rss_mb}
+    return Sample(load.per_s * units, beside)

@@ -11,8 +11,8 @@ import orjson
 
 from tests.bench.ledger import Ledger
 from tests.bench.pairs import Sample, Side
-from tests.bench.processes import await_rest, cpu_meter
-from tests.bench.sites import beside, getting
+from tests.bench.processes import cpu_meter
+from tests.bench.sites import getting, sample_of
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
 from tests.bench.turns import bodies
@@ -63,9 +63,7 @@ def _recording(site: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes)
             bodies=told,
         )
         assert not load.refused_count, f"{load.refused_count} recordings were refused"
-        costs = beside(load, meter(load.count), site)
-        await_rest(site.process_id)
-        return Sample(load.per_s, costs)
+        return sample_of(load, meter(load.count), site)
 
     return sample
 
