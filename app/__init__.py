@@ -1,61 +1,21 @@
 """Turnledger: a self-hosted ledger for AI turns."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
+if TYPE_CHECKING:
+    from flask import Flask
 
-from app import cli, wiring
-from app.accounts import routes as accounts
-from app.backends import Backend, bounded, budget_s
-from app.http import deadlines, error_page, errors, openapi, provide, request_id
-from app.interactions import routes as interactions
-from app.observability import answers, health, logging, metrics
-from app.turns import routes as turns
-from app.usage import routes as usage
-from config.settings import Settings
-
-# A named route stands before one that takes any name in its place.
-_ROOMS = (accounts, usage, turns, interactions, health, metrics, error_page)
+    from app.backends import Backend
+    from config.settings import Settings
 
 
-class _Application(Flask):
-    """Flask, without asking of every view and hook in every request whether it is a coroutine."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """None is: what is given is what runs."""
-        return func
-
-
-def create_app(settings: Settings | None = None, backend: Backend | None = None) -> Flask:
-    """The application; settings come from the environment unless they are given.
+def create_app(settings: "Settings | None" = None, backend: "Backend | None" = None) -> "Flask":
+    """Make the application; settings come from the environment unless they are given.
 
     Raises `SettingsError` naming every bad variable. No store is spoken to yet.
     """
-    settings = settings or Settings.from_environ()
-    app = _Application(__name__, static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False
-    logging.configure(settings.log_level)
-    services = wiring.build(settings, backend)
-    provide.init_app(app, services.all())
-    request_id.init_app(app)
-    errors.init_app(app, settings.documentation_url, wiring.OUTAGES, services.note_outage)
-    store_budget_s = budget_s(settings.mongodb_timeout_ms)
-    deadlines.init_app(app, bounded, store_budget_s, settings.request_deadline_s)
-    # What runs after a request runs in the reverse order: the log line is the last to see it.
-    answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
-    openapi.init_app(app, [room.blueprint for room in _ROOMS])
-    services.access.init_app(app)
-    cli.register(app)
-    _trust_proxies(app, settings.trusted_proxy_hops)
-    return app
+    # Whoever starts a server imports this package before it has chosen the folder of the metrics,
+    # and importing the application imports prometheus_client, which looks for that folder.
+    from app.factory import build
 
-
-def _trust_proxies(app: Flask, hops_count: int) -> None:
-    """Believe `X-Forwarded-*` from this many proxies before us; from none by default."""
-    if hops_count:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops_count, x_proto=hops_count, x_host=0
-        )
+    return build(settings, backend)

@@ -24,6 +24,7 @@ from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from app.observability.health import Probes
 from app.observability.metrics import Readings
+from app.serving.shared import is_draining
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.model import Plan
@@ -34,7 +35,6 @@ from app.turns.service import TurnService
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
-from config.draining import is_draining
 from config.settings import OnRedisFailure, Settings, SettingsError
 
 __all__ = ["OUTAGES", "Services", "build"]

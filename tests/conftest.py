@@ -214,14 +214,14 @@ def own_stores(
 def start_service(
     own_stores: Callable[[], tuple[str, str]], tmp_path: Path
 ) -> Iterator[Callable[..., RunningService]]:
-    """Starts real gunicorns, each with stores of its own; they end with the test."""
+    """Starts real services, each with stores of its own; they end with the test."""
     with ExitStack() as stack:
 
         def start(*, workers_count: int = 2, **environ: str) -> RunningService:
             mongodb_uri, redis_url = own_stores()
             service = running_service(
                 environ_for(mongodb_uri, redis_url, **environ),
-                tmp_path / f"gunicorn_{next(_numbers)}.log",
+                tmp_path / f"service_{next(_numbers)}.log",
                 workers_count=workers_count,
             )
             return stack.enter_context(service)
@@ -233,7 +233,7 @@ def start_service(
 def serve(
     start_service: Callable[..., RunningService],
 ) -> Iterator[Callable[..., tuple[RunningService, Flask]]]:
-    """Starts gunicorns, each with an application of this process beside it on the same stores."""
+    """Starts services, each with an application of this process beside it on the same stores."""
     with ExitStack() as stack:
 
         def start(**options: Any) -> tuple[RunningService, Flask]:

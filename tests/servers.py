@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def settings_for(**changes: Any) -> Settings:
 
 
 def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, str]:
-    """A whole environment for commands and for gunicorn on live servers."""
+    """A whole environment for commands and for the service on live servers."""
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "BACKEND": "live",
@@ -72,14 +73,22 @@ def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, s
     }
 
 
+class ServerKind(StrEnum):
+    """The two servers that stand in front of the application."""
+
+    GRANIAN = "granian"
+    GUNICORN = "gunicorn"
+
+
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A gunicorn of our own; `environ` lets commands reach the same stores."""
+    """A service of our own; `environ` lets commands reach the same stores."""
 
     base_url: str
     environ: Mapping[str, str]
     process_id: int
     log: Path
+    kind: ServerKind = ServerKind.GRANIAN
 
 
 @contextmanager
@@ -88,31 +97,41 @@ def running_service(
     log: Path,
     *,
     workers_count: int = 2,
+    kind: ServerKind = ServerKind.GRANIAN,
     application: str = "wsgi:app",
 ) -> Iterator[RunningService]:
-    """Start gunicorn on a port of its own, yield once `/healthz` answers, end it cleanly.
+    """Start the service on a port of its own, yield once `/healthz` answers, end it cleanly.
 
-    The listening socket is handed over, so that no other program can take the port.
+    The port is ours from the first moment on. Only gunicorn serves another `application`.
     """
+    variables = {"HOST": "127.0.0.1", **environ, "WEB_CONCURRENCY": str(workers_count)}
+    command = ["-m", "app"]
+    if kind is ServerKind.GUNICORN:
+        command = ["-m", "gunicorn", "-c", "config/gunicorn.py"]
     with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listener:
         port = listener.getsockname()[1]
+        if kind is ServerKind.GUNICORN:
+            command += ["--bind", f"fd://{listener.fileno()}", application]
+        else:
+            # Held, but not listened to: Granian's workers listen there, and share it with nobody.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.shutdown(socket.SHUT_RDWR)
         with log.open("wb") as output:
             process = spawn(
-                [
-                    *(sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"),
-                    *("--bind", f"fd://{listener.fileno()}", application),
-                ],
+                [sys.executable, *command],
                 output=output,
-                environ={**environ, "WEB_CONCURRENCY": str(workers_count)},
-                inherited=[listener.fileno()],
+                environ=variables | {"PORT": str(port)},
+                inherited=[listener.fileno()] if kind is ServerKind.GUNICORN else [],
                 folder=ROOT,
             )
-    try:
-        base_url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _is_alive(base_url, process, log), START_TIMEOUT_S)
-        yield RunningService(base_url, environ, process.pid, log)
-    finally:
-        stop(process, timeout_s=30)
+        if kind is ServerKind.GUNICORN:
+            listener.close()
+        try:
+            base_url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: _is_alive(base_url, process, log), START_TIMEOUT_S)
+            yield RunningService(base_url, environ, process.pid, log, kind)
+        finally:
+            stop(process, timeout_s=30)
 
 
 def _is_alive(base_url: str, process: Any, log: Path) -> bool:

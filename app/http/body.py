@@ -1,16 +1,31 @@
 """JSON bodies: capped by what is really read, parsed strictly, validated by a schema."""
 
+from io import BytesIO
 from typing import Any
 
 import orjson
 from flask import request
 
 from app.http import offences
-from app.http.deadlines import waiting_for_client
+from app.http.current import current_notes
 from app.http.fields import StrictSchema
 from app.http.problems import Problem, offence
 
 DEFAULT_MAX_BYTES = 256 * 1024
+# Of any route: a batch of turns.
+LARGEST_BYTES = 1024 * 1024
+
+
+class UnreadBody(BytesIO):
+    """Stands for a body that the server did not read; reading it raises the reason."""
+
+    def __init__(self, reason: Problem) -> None:
+        super().__init__()
+        self._reason = reason
+
+    def read(self, _most_bytes: int | None = -1) -> bytes:
+        """Raise the reason."""
+        raise self._reason
 
 
 def load_body(schema: StrictSchema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
@@ -44,18 +59,20 @@ def _read(max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     parts: list[bytes] = []
     room = max_bytes + 1
-    with waiting_for_client():
-        while room and (part := _read_part(room)):
-            parts.append(part)
-            room -= len(part)
+    while room and (part := _read_part(room)):
+        parts.append(part)
+        room -= len(part)
     if not room:
         raise _too_large(max_bytes)
+    current_notes().is_body_read = True
     return b"".join(parts)
 
 
 def _read_part(most_bytes: int) -> bytes:
     try:
         return request.stream.read(most_bytes)
+    except Problem:
+        raise
     except Exception:
         raise _malformed("incomplete", "did not arrive whole") from None
 

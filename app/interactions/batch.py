@@ -8,7 +8,6 @@ from app.interactions.ids import PREFIX
 from app.interactions.model import Turn
 from app.interactions.recording import Desk, Recorder, RecordingOutcome
 
-MAX_BYTES = 1024 * 1024
 # A batch of nothing but faults must not grow into a far larger answer.
 MAX_OFFENCES_PER_ELEMENT = 5
 

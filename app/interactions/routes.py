@@ -4,12 +4,12 @@ from flask import Response
 from flask_smorest import Blueprint
 
 from app.access import Access, current_decision, current_principal, parse_or_charge
-from app.http.body import load_body, read_object
+from app.http.body import LARGEST_BYTES, load_body, read_object
 from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import json_response
-from app.interactions.batch import MAX_BYTES, read_batch, record_batch
+from app.interactions.batch import read_batch, record_batch
 from app.interactions.model import Filters
 from app.interactions.recording import Recorder
 from app.interactions.schemas import (
@@ -83,6 +83,6 @@ def record() -> Response:
 def record_many() -> Response:
     """Record up to 500 finished turns; each one has its own result, in order."""
     recorder, account = provided(Recorder), current_principal().account
-    bodies = parse_or_charge(lambda: load_body(_BATCH, MAX_BYTES)["interactions"])
+    bodies = parse_or_charge(lambda: load_body(_BATCH, LARGEST_BYTES)["interactions"])
     elements = read_batch(recorder, account, bodies)
     return json_response({"results": record_batch(recorder, account, elements, provided(Access))})

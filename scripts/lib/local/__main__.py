@@ -1,4 +1,4 @@
-"""The local run: real servers, schema, demo, gunicorn, in this order; ended in the reverse one."""
+"""The local run: real servers, schema, demo, service, in this order; ended in the reverse one."""
 
 import os
 import signal
@@ -18,11 +18,11 @@ from scripts.lib.local.environment import caller_environ, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
 from scripts.lib.local.service import (
-    address_of,
+    claimed_address,
     ended_early,
-    listen,
-    running_gunicorn,
+    running_service,
     running_worker,
+    url_of,
 )
 from scripts.lib.local.stores import Stores, open_stores, prepare
 
@@ -67,21 +67,21 @@ def _run(started_at: float) -> NoReturn:
     folder = DataFolder(Path(caller.get("DATA_DIR") or ROOT / "var"))
     folder.make_private()
     with ExitStack() as stack:
-        # The folder first: a killed run's gunicorn holds it for as long as it holds the port.
+        # The folder first: a killed run's workers hold it for as long as they hold the port.
         hold = _hold(stack, folder)
-        listener = stack.enter_context(listen(caller))
+        address = stack.enter_context(claimed_address(caller))
         folder.forget_addresses()
         stores = open_stores(stack, folder, caller)
         environ = service_environ(stores, folder, caller)
         if not stores.is_memory:
             prepare(stores, environ)
-        say("starting gunicorn")
-        base_url = "http://{}:{}".format(*address_of(listener))
-        application = "scripts.lib.local.memory_service:app" if stores.is_memory else "wsgi:app"
-        gunicorn = stack.enter_context(
-            running_gunicorn(application, listener, folder.service_log, environ, [hold])
+        say("starting the service")
+        base_url = url_of(address)
+        module = "scripts.lib.local.memory_service" if stores.is_memory else "app"
+        service = stack.enter_context(
+            running_service(module, address, folder.service_log, environ, [hold])
         )
-        children = _children(stores, gunicorn, folder)
+        children = _children(stores, service, folder)
         if not stores.is_memory:
             worker = stack.enter_context(running_worker(folder.worker_log, environ))
             children["worker"] = (worker, folder.worker_log)
@@ -93,7 +93,7 @@ def _run(started_at: float) -> NoReturn:
 
 
 def _hold(stack: ExitStack, folder: DataFolder) -> int:
-    """Take the folder for us and for gunicorn; outlive the remains of a run that was killed."""
+    """Take the folder for us and for the service; outlive the remains of a run that was killed."""
     try:
         hold = stack.enter_context(holding(folder.path, 0))
     except FolderInUse:
@@ -126,10 +126,10 @@ def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:
 
 
 def _children(
-    stores: Stores, gunicorn: subprocess.Popen[bytes], folder: DataFolder
+    stores: Stores, service: subprocess.Popen[bytes], folder: DataFolder
 ) -> dict[str, Child]:
     children = {server.name: (server.process, server.log) for server in stores.servers}
-    return children | {"gunicorn": (gunicorn, folder.service_log)}
+    return children | {"service": (service, folder.service_log)}
 
 
 def _watch(children: Mapping[str, Child]) -> NoReturn:

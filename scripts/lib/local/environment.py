@@ -37,7 +37,7 @@ def service_environ(
     """The service's whole environment; what the caller has set wins over our defaults."""
     defaults = {
         "DEMO_TURNS": MEMORY_DEMO_TURNS if stores.is_memory else DEMO_TURNS,
-        "WEB_CONCURRENCY": "4",
+        "WEB_CONCURRENCY": "2",
         # Servers, service and its clients share one machine here: under full load the slowest of a
         # thousand replies took 45 to 91 ms. A Redis that hangs makes each worker wait five times.
         "REDIS_TIMEOUT_MS": "250",
@@ -57,7 +57,6 @@ def _check(environ: Mapping[str, str]) -> None:
     backend = environ.get("BACKEND", LIVE)
     if backend not in {LIVE, MEMORY}:
         raise Failure(f"BACKEND={backend} is not known: {LIVE} (the default) or {MEMORY}")
-    # gunicorn reads WEB_CONCURRENCY before its settings could complain of it.
     for name in ("DEMO_TURNS", "WEB_CONCURRENCY"):
         if not _WHOLE_NUMBER.fullmatch(environ.get(name, "0")):
             raise Failure(f"{name}={environ[name]} is no number: give one, or unset it")

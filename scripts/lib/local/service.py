@@ -1,22 +1,24 @@
-"""gunicorn as our child, on a socket that we hold from the first moment."""
+"""The service and the archiving worker as our children, on a port that we hold from the start."""
 
-import errno
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from app.backends.bundled import last_words
 from app.backends.children import spawn, stop
+from app.serving.launcher import claimed_port
+from app.serving.web import Web, bracketed
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
 
 LOOPBACK = "127.0.0.1"
+# What reaches an address that stands for all of them.
+_REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
 READY_TIMEOUT_S = 60
 POLL_INTERVAL_S = 0.05
 PROBE_TIMEOUT_S = 5
@@ -24,54 +26,53 @@ STOP_TIMEOUT_S = 30
 OK = 200
 LAST_LINES = 15
 
-
-def listen(environ: Mapping[str, str]) -> socket.socket:
-    """The socket that `PORT` and `HOST` ask for, so that nobody else can take the port."""
-    host, port = environ.get("HOST", LOOPBACK), environ.get("PORT", "8000")
-    if not (port.isascii() and port.isdigit()):
-        raise Failure(f"PORT={port} is no port number")
-    try:
-        return socket.create_server((host, int(port)), backlog=2048)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            remedy = f"stop what uses it, or choose another one: PORT={int(port) + 1} scripts/run"
-            raise Failure(f"PORT {port} is in use: {remedy}") from None
-        raise Failure(f"cannot listen on HOST {host} PORT {port}: {error}") from None
-    except OverflowError:
-        raise Failure(f"PORT={port} is no port number") from None
-
-
-def address_of(listener: socket.socket) -> tuple[str, int]:
-    """Where a program on this machine reaches the listener."""
-    host, port = listener.getsockname()[:2]
-    return (LOOPBACK if host == "0.0.0.0" else host), port  # noqa: S104 - compared, not bound
+Address = tuple[str, int]
 
 
 @contextmanager
-def running_gunicorn(
-    application: str,
-    listener: socket.socket,
+def claimed_address(environ: Mapping[str, str]) -> Iterator[Address]:
+    """Hold what `PORT` and `HOST` ask for; yield how a program on this machine reaches it."""
+    try:
+        web = Web.from_environ({"HOST": LOOPBACK, **environ})
+    except SystemExit as refusal:
+        raise Failure(str(refusal)) from None
+    if web.socket_path:
+        raise Failure(
+            "HOST of scripts/run must be an address: others are served by `python -m app`"
+        )
+    with ExitStack() as stack:
+        try:
+            port = stack.enter_context(claimed_port(web))
+        except SystemExit as refusal:
+            raise Failure(str(refusal)) from None
+        yield _REACHED_BY.get(web.address, web.address), port
+
+
+def url_of(address: Address) -> str:
+    """Return the address as a base URL."""
+    return f"http://{bracketed(address[0])}:{address[1]}"
+
+
+@contextmanager
+def running_service(
+    module: str,
+    address: Address,
     log: Path,
     environ: Mapping[str, str],
     inherited: Sequence[int],
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A gunicorn behind `listener`, once `/readyz` has answered 200; ended with the block."""
-    address = address_of(listener)
+    """Run `module` at `address`; yield once `/readyz` has answered 200, end it with the block."""
     with log.open("wb") as output:
         process = spawn(
-            [
-                *(sys.executable, "-m", "gunicorn", "-c", "scripts/lib/local/gunicorn.py"),
-                *("--bind", f"fd://{listener.fileno()}", application),
-            ],
+            [sys.executable, "-m", module],
             output=output,
-            environ=environ,
-            inherited=[listener.fileno(), *inherited],
+            environ={"HOST": LOOPBACK, **environ, "PORT": str(address[1])},
+            inherited=inherited,
             # Whoever kills us wants the port and the folder back at once: no graceful end.
             death_signal=signal.SIGKILL,
             folder=ROOT,
         )
     try:
-        listener.close()
         _wait_until_ready(process, address, log)
         yield process
     finally:
@@ -102,13 +103,11 @@ def ended_early(name: str, status: int, log: Path) -> Failure:
     return Failure("\n".join([f"{name} ended with status {status}; from {log}:", *lines]))
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], address: tuple[str, int], log: Path
-) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not _is_ready(*address):
         if process.poll() is not None:
-            raise ended_early("gunicorn", process.returncode, log)
+            raise ended_early("service", process.returncode, log)
         if time.monotonic() >= deadline:
             raise Failure(f"the service was not ready in {READY_TIMEOUT_S} s; see {log}")
         time.sleep(POLL_INTERVAL_S)

@@ -1,0 +1,31 @@
+"""Serve with Granian, for clients that connect directly: `python -m app`."""
+
+import sys
+from collections.abc import Callable
+
+from flask import Flask
+
+from app import create_app
+from app.serving.launcher import claimed_port, serve
+from app.serving.run_folder import close_folder, open_folder
+from app.serving.web import Web
+from config.settings import Settings, SettingsError
+
+
+def main(load: Callable[[], Flask] = create_app) -> None:
+    """Serve what `load` makes until SIGTERM; a bad environment ends the start with its fix."""
+    web = Web.from_environ()
+    try:
+        with claimed_port(web) as port:
+            folder = open_folder()
+            settings = Settings.from_environ()
+            create_app(settings)  # refuses once what each worker would refuse
+            serve(load, web, port, folder, settings.request_deadline_s)
+    except SettingsError as error:
+        sys.exit(str(error))
+    finally:
+        close_folder()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Make the Flask application from its rooms."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import cli, wiring
+from app.accounts import routes as accounts
+from app.backends import Backend, bounded, budget_s
+from app.http import deadlines, error_page, errors, openapi, provide, request_id, unread
+from app.interactions import routes as interactions
+from app.observability import answers, health, logging, metrics
+from app.turns import routes as turns
+from app.usage import routes as usage
+from config.settings import Settings
+
+# A named route stands before one that takes any name in its place.
+_ROOMS = (accounts, usage, turns, interactions, health, metrics, error_page)
+
+
+class _Application(Flask):
+    """Flask, without asking of every view and hook in every request whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """None is: what is given is what runs."""
+        return func
+
+
+def build(settings: Settings | None, backend: Backend | None) -> Flask:
+    """Make the application; see `app.create_app`."""
+    settings = settings or Settings.from_environ()
+    app = _Application("app", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    logging.configure(settings.log_level)
+    services = wiring.build(settings, backend)
+    provide.init_app(app, services.all())
+    request_id.init_app(app)
+    errors.init_app(app, settings.documentation_url, wiring.OUTAGES, services.note_outage)
+    deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
+    unread.init_app(app)
+    # What runs after a request runs in the reverse order: the log line is the last to see it.
+    answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
+    openapi.init_app(app, [room.blueprint for room in _ROOMS])
+    services.access.init_app(app)
+    cli.register(app)
+    _trust_proxies(app, settings.trusted_proxy_hops)
+    return app
+
+
+def _trust_proxies(app: Flask, hops_count: int) -> None:
+    """Believe `X-Forwarded-*` from this many proxies before us; from none by default."""
+    if hops_count:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops_count, x_proto=hops_count, x_host=0
+        )

@@ -1,0 +1,45 @@
+"""What a worker of Granian does beside answering: end when it should, and show that it lives."""
+
+import os
+import signal
+from asyncio import AbstractEventLoop
+from contextlib import suppress
+from pathlib import Path
+
+from app.serving import run_folder, shared
+from app.serving.adapter import Adapter
+
+BEAT_EVERY_S = 1.0
+
+
+class Worker:
+    """An adapter with the two hooks that Granian calls at its beginning and end."""
+
+    def __init__(self, adapter: Adapter, folder: Path) -> None:
+        self.__rsgi__ = adapter.__rsgi__
+        self._adapter, self._folder = adapter, folder
+        self._born = shared.orders_count(), os.getppid()
+
+    def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
+        """Take SIGTERM from Granian, and give signs of life."""
+        loop.add_signal_handler(signal.SIGTERM, self._end_if_ordered)
+        self._live(loop)
+
+    def __rsgi_del__(self, _loop: AbstractEventLoop) -> None:
+        """Let requests that have begun come to their end, also those whose client has gone."""
+        self._adapter.close()
+
+    def _end_if_ordered(self) -> None:
+        # Supervisors may signal every process. Then the launcher drains first, and orders the end.
+        if shared.orders_count() != self._born[0]:
+            self._end()
+
+    def _live(self, loop: AbstractEventLoop) -> None:
+        with suppress(OSError):
+            run_folder.beat(self._folder, os.getpid())
+        if os.getppid() != self._born[1]:  # a killed launcher leaves nobody who could end us
+            self._end()
+        loop.call_later(BEAT_EVERY_S, self._live, loop)
+
+    def _end(self) -> None:
+        signal.raise_signal(signal.SIGINT)  # Granian ends gracefully at this signal too
