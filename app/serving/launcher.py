@@ -26,7 +26,7 @@ from app.serving.worker import BEAT_EVERY_S, Worker
 
 SILENT_S = 30
 # Platforms kill thirty seconds after SIGTERM.
-GRACEFUL_S = 24
+_END_WITHIN_S = 26
 _HEADERS_BYTES = 16 * 1024
 _BACKLOG_COUNT = 4_096
 # A worker needs them for stores, files and answers in the making.
@@ -84,7 +84,7 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
         backpressure=_most_connections(),
         respawn_failed_workers=True,
         respawn_interval=1.0,  # for a new worker to be up before HUP ends the old one
-        workers_kill_timeout=GRACEFUL_S,
+        workers_kill_timeout=_END_WITHIN_S - web.drain_s,
         log_dictconfig={"handlers": {"console": _AT_STDERR, "access": _AT_STDERR}},
         ssl_cert=web.tls_certificate,
         ssl_key=web.tls_key,
