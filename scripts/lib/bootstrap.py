@@ -21,7 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Each holds all of those before it, pin for pin.
-LAYERS = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt")
+LAYERS = (
+    "requirements.txt",
+    "requirements-local.txt",
+    "requirements-dev.txt",
+    "requirements-bench.txt",
+)
 IS_USABLE = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
 
 

@@ -7,7 +7,7 @@ import pytest
 from scripts.lib.bootstrap import LAYERS, is_installed, keep_installed
 from tests.servers import ROOT
 
-SERVICE, LOCAL, DEV = LAYERS
+SERVICE, LOCAL, DEV, BENCH = LAYERS
 
 
 @pytest.fixture
@@ -22,7 +22,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     ("installed", "satisfied"),
-    [(SERVICE, {SERVICE}), (LOCAL, {SERVICE, LOCAL}), (DEV, {SERVICE, LOCAL, DEV})],
+    [
+        (SERVICE, {SERVICE}),
+        (LOCAL, {SERVICE, LOCAL}),
+        (DEV, {SERVICE, LOCAL, DEV}),
+        (BENCH, {SERVICE, LOCAL, DEV, BENCH}),
+    ],
 )
 def test_what_is_installed_satisfies_all_that_it_holds(
     project: Path, installed: str, satisfied: set[str]
@@ -39,8 +44,8 @@ def test_a_larger_set_that_has_changed_since_proves_nothing(project: Path) -> No
 
 
 def test_each_set_holds_all_pins_of_the_smaller_ones() -> None:
-    service, local, dev = (_pins(name) for name in LAYERS)
-    assert service < local < dev
+    service, local, dev, bench = (_pins(name) for name in LAYERS)
+    assert service < local < dev < bench
 
 
 def _pins(name: str) -> set[str]:
