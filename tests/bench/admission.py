@@ -11,7 +11,7 @@ from redis import Redis
 
 from tests.bench.ledger import Ledger, empty_ledger
 from tests.bench.pairs import Bar, Result, Sample, alternated
-from tests.bench.sites import get, getting, running
+from tests.bench.sites import get, getting, running, running_peer
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
 from tests.servers import RunningService
@@ -42,7 +42,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
         started = []
         for name, application, strategy, bar in PEERS:
             more = {"BENCH_BODY": "x" * len(body), "BENCH_STRATEGY": strategy}
-            peer = stack.enter_context(running(stage, ledger, application, **more))
+            peer = stack.enter_context(running_peer(stage, ledger, application, **more))
             _require_as_long(get(peer, PATH, ledger.headers).text, body)
             started.append((name, strategy, peer, bar))
         for name, strategy, peer, _ in started:

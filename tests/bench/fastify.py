@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import httpx
 
-from app.backends.children import free_port, spawn, stop
 from tests.bench.ledger import Ledger
+from tests.bench.sites import running_program
 from tests.bench.sizes import WORKERS_COUNT
 from tests.bench.stage import Stage
-from tests.servers import START_TIMEOUT_S, RunningService, wait_until
+from tests.servers import RunningService
 
 FOLDER = Path(__file__).parent / "peers" / "fastify"
 PATH = "/v1/interactions"
@@ -23,25 +22,16 @@ PATH = "/v1/interactions"
 def running_fastify(stage: Stage, ledger: Ledger) -> Iterator[RunningService]:
     """The peer on a ledger, once it answers a page."""
     _install()
-    port, log = free_port(), stage.folder / "fastify.log"
     environ = {
         **ledger.environ,
-        "PORT": str(port),
         "WORKERS": str(WORKERS_COUNT),
         "ACCOUNT": ledger.account,
         "AUTHORIZATION": ledger.headers["Authorization"],
         "NODE_ENV": "production",
     }
-    with log.open("wb") as output:
-        process = spawn(
-            [_program("node"), "server.js"], output=output, environ=environ, folder=FOLDER
-        )
-    try:
-        site = RunningService(f"http://127.0.0.1:{port}", environ, process.pid, log)
-        wait_until(lambda: _answers(site, ledger), START_TIMEOUT_S)
+    command = [_program("node"), "server.js"]
+    with running_program(stage, command, environ, PATH, ledger.headers, folder=FOLDER) as site:
         yield site
-    finally:
-        stop(process)
 
 
 def _install() -> None:
@@ -56,11 +46,3 @@ def _program(name: str) -> str:
     if found is None:
         raise click.ClickException(f"{name} is missing; the Fastify peer needs Node 20 or newer")
     return found
-
-
-def _answers(site: RunningService, ledger: Ledger) -> bool:
-    try:
-        answer = httpx.get(site.base_url + PATH, headers=ledger.headers, timeout=5)
-    except httpx.TransportError:
-        return False
-    return answer.status_code == 200

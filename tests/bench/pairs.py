@@ -67,5 +67,9 @@ class Result:
 
 def alternated(ours: Side, theirs: Side, count: int) -> list[Pair]:
     """A B A B …: so many pairs, after one of each that does not count."""
-    ours(), theirs()
-    return [(ours(), theirs()) for _ in range(count)]
+    return [(first, second) for first, second in rounds((ours, theirs), count)]
+
+
+def rounds(sides: Sequence[Side], count: int) -> list[tuple[Sample, ...]]:
+    """Sample all sides in turn, so many rounds, after one round that does not count."""
+    return [tuple(side() for side in sides) for _ in range(count + 1)][1:]

@@ -4,6 +4,7 @@ Each side has a database of its own, empty at first, with the ledger's indexes a
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import orjson
 
@@ -38,50 +39,61 @@ Post = Callable[[str, Ledger, Sequence[bytes]], Load]
 def run_batch(stage: Stage, sizes: Sizes) -> Iterator[Result]:
     """Batches of 500 beside `insert_many` of 500 rows."""
     ours, theirs = empty_ledger(stage), empty_ledger(stage)
-    url = theirs.environ["MONGODB_URI"]
-
-    def batches() -> list[bytes]:
-        told = list(bodies(BATCHES_PER_S * sizes.seconds * MAX_PER_BATCH))
-        starts = range(0, len(told), MAX_PER_BATCH)
-        return [orjson.dumps({"interactions": told[at : at + MAX_PER_BATCH]}) for at in starts]
-
-    def post(url: str, ledger: Ledger, sent: Sequence[bytes]) -> Load:
-        return posted(
-            url, ledger.headers, sent, seconds=sizes.seconds, connections=BATCH_CONNECTIONS
-        )
-
+    bare = looping(
+        stage,
+        sizes,
+        "inserts",
+        units=MAX_PER_BATCH,
+        url=theirs.environ["MONGODB_URI"],
+        account=theirs.account,
+    )
     with running(stage, ours) as service:
-        path = f"{PATH}/batch"
-        recording = recorded(stage, service, ours, path, batches, post, units=MAX_PER_BATCH)
-        bare = looping(
-            stage, sizes, "inserts", units=MAX_PER_BATCH, url=url, account=theirs.account
-        )
-        pairs = alternated(recording, bare, sizes.pairs)
+        pairs = alternated(batches(stage, service, ours, sizes), bare, sizes.pairs)
         yield Result("batch", "raw insert_many of 500", "turns/s", pairs, BATCH)
 
 
 def run_single(stage: Stage, sizes: Sizes) -> Iterator[Result]:
     """One turn a request beside one `EVALSHA` and one `insert_one`."""
     ours, theirs = empty_ledger(stage), empty_ledger(stage)
-    asked = {
+    asked: dict[str, Any] = {
         "url": theirs.environ["MONGODB_URI"],
         "redis_url": stage.redis_url,
         "account": theirs.account,
         "organization_id": theirs.organization_id,
     }
+    bare = looping(stage, sizes, "charges", threads=THREADS, **asked)
+    with running(stage, ours) as service:
+        pairs = alternated(singles(stage, service, ours, sizes), bare, sizes.pairs)
+        yield Result("single", "raw evalsha + insert_one", "turns/s", pairs, SINGLE)
 
-    def singles() -> list[bytes]:
+
+def batches(stage: Stage, site: RunningService, ledger: Ledger, sizes: Sizes) -> Side:
+    """Turns a second that `site` records in batches of 500."""
+
+    def make() -> list[bytes]:
+        turns = list(bodies(BATCHES_PER_S * sizes.seconds * MAX_PER_BATCH))
+        starts = range(0, len(turns), MAX_PER_BATCH)
+        return [orjson.dumps({"interactions": turns[at : at + MAX_PER_BATCH]}) for at in starts]
+
+    def post(url: str, ledger: Ledger, sent: Sequence[bytes]) -> Load:
+        return posted(
+            url, ledger.headers, sent, seconds=sizes.seconds, connections=BATCH_CONNECTIONS
+        )
+
+    return recorded(stage, site, ledger, f"{PATH}/batch", make, post, units=MAX_PER_BATCH)
+
+
+def singles(stage: Stage, site: RunningService, ledger: Ledger, sizes: Sizes) -> Side:
+    """Turns a second that `site` records one by one."""
+
+    def make() -> list[bytes]:
         return [orjson.dumps(body) for body in bodies(SINGLES_PER_S * sizes.seconds)]
 
     def post(url: str, ledger: Ledger, sent: Sequence[bytes]) -> Load:
         seconds, connections = sizes.seconds, sizes.connections
         return loaded(url, ledger.headers, seconds=seconds, connections=connections, bodies=sent)
 
-    with running(stage, ours) as service:
-        recording = recorded(stage, service, ours, PATH, singles, post)
-        bare = looping(stage, sizes, "charges", threads=THREADS, **asked)
-        pairs = alternated(recording, bare, sizes.pairs)
-        yield Result("single", "raw evalsha + insert_one", "turns/s", pairs, SINGLE)
+    return recorded(stage, site, ledger, PATH, make, post)
 
 
 def recorded(

@@ -1,18 +1,27 @@
-"""Servers under load: the service and its peers, behind gunicorn as the service is set up."""
+"""Servers under load: the service on Granian, peers on the servers that their users have."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 import httpx
 
+from app.backends.children import free_port, spawn, stop
 from tests.bench.ledger import Ledger
 from tests.bench.pairs import Sample, Side
 from tests.bench.processes import await_rest, cpu_meter, largest_child_mb
 from tests.bench.sizes import WORKERS_COUNT, Sizes
 from tests.bench.stage import Stage
 from tests.bench.wrk import Load, loaded
-from tests.servers import RunningService, running_service
+from tests.servers import (
+    ROOT,
+    START_TIMEOUT_S,
+    RunningService,
+    ServerKind,
+    running_service,
+    wait_until,
+)
 
 SERVICE = "wsgi:app"
 _numbers = count(1)
@@ -20,14 +29,67 @@ _numbers = count(1)
 
 @contextmanager
 def running(
-    stage: Stage, ledger: Ledger, application: str = SERVICE, **environ: str
+    stage: Stage, ledger: Ledger, kind: ServerKind = ServerKind.GRANIAN, **environ: str
 ) -> Iterator[RunningService]:
-    """The service on a ledger, or a peer with the same worker class, workers and threads."""
-    log = stage.folder / f"gunicorn_{next(_numbers)}.log"
+    """Run the service on a ledger, as `python -m app` or under gunicorn as config/gunicorn.py."""
+    log = _log(stage, kind.value)
     with running_service(
-        ledger.environ | environ, log, workers_count=WORKERS_COUNT, application=application
+        ledger.environ | environ, log, workers_count=WORKERS_COUNT, kind=kind
     ) as service:
         yield service
+
+
+@contextmanager
+def running_peer(
+    stage: Stage, ledger: Ledger, application: str, **environ: str
+) -> Iterator[RunningService]:
+    """Run a WSGI peer under gunicorn with the service's settings: gthread, workers, threads."""
+    with running_service(
+        ledger.environ | environ,
+        _log(stage, "peer"),
+        workers_count=WORKERS_COUNT,
+        kind=ServerKind.GUNICORN,
+        application=application,
+    ) as peer:
+        yield peer
+
+
+@contextmanager
+def running_program(
+    stage: Stage,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    path: str,
+    headers: Mapping[str, str],
+    *,
+    folder: Path = ROOT,
+) -> Iterator[RunningService]:
+    """Run a peer that brings its own server, and yield once it answers `path` with 200.
+
+    It must listen on `PORT` of 127.0.0.1, and end at SIGTERM.
+    """
+    port, log = free_port(), _log(stage, "program")
+    own = {**environ, "HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS_COUNT)}
+    with log.open("wb") as output:
+        process = spawn(command, output=output, environ=own, folder=folder)
+    site = RunningService(f"http://127.0.0.1:{port}", own, process.pid, log)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text(errors="replace")[-4_000:]
+        try:
+            return httpx.get(site.base_url + path, headers=dict(headers)).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(answers, START_TIMEOUT_S)
+        yield site
+    finally:
+        stop(process, timeout_s=30)
+
+
+def _log(stage: Stage, name: str) -> Path:
+    return stage.folder / f"{name}_{next(_numbers)}.log"
 
 
 def get(site: RunningService, path: str, headers: Mapping[str, str]) -> httpx.Response:
