@@ -99,6 +99,7 @@ def running_service(
     workers_count: int = 2,
     kind: ServerKind = ServerKind.GRANIAN,
     application: str = "wsgi:app",
+    descriptors_count: int | None = None,
 ) -> Iterator[RunningService]:
     """Start the service on a port of its own, yield once `/healthz` answers, end it cleanly.
 
@@ -118,7 +119,7 @@ def running_service(
             listener.shutdown(socket.SHUT_RDWR)
         with log.open("wb") as output:
             process = spawn(
-                [sys.executable, *command],
+                [*_limited(descriptors_count), sys.executable, *command],
                 output=output,
                 environ=variables | {"PORT": str(port)},
                 inherited=[listener.fileno()] if kind is ServerKind.GUNICORN else [],
@@ -132,6 +133,13 @@ def running_service(
             yield RunningService(base_url, environ, process.pid, log, kind)
         finally:
             stop(process, timeout_s=30)
+
+
+def _limited(descriptors_count: int | None) -> list[str]:
+    """The words that set a limit for the command behind them."""
+    return (
+        ["sh", "-c", f'ulimit -n {descriptors_count}; exec "$0" "$@"'] if descriptors_count else []
+    )
 
 
 def _is_alive(base_url: str, process: Any, log: Path) -> bool:

@@ -12,7 +12,7 @@ from app.backends.bundled import running_mongod
 from tests.callers import app_beside
 from tests.faults.kit.processes import MortalServer, mortal
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
-from tests.servers import RunningService, environ_for, running_service
+from tests.servers import RunningService, ServerKind, environ_for, running_service
 
 # As in production; the usual settings of tests hide an ill store for seconds.
 IMPATIENT = {"REDIS_TIMEOUT_MS": "50", "MONGODB_TIMEOUT_MS": "2000"}
@@ -47,14 +47,22 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path, *, workers_count: int = 2, **environ: str) -> Iterator[Site]:
+def running_site(
+    folder: Path,
+    *,
+    workers_count: int = 2,
+    kind: ServerKind = ServerKind.GRANIAN,
+    **environ: str,
+) -> Iterator[Site]:
     """Start stores and service; all of them end with the block."""
     with ExitStack() as stack:
         bundled = stack.enter_context(running_mongod(folder / "mongod"))
         mongod = stack.enter_context(mortal(bundled))
         redis = stack.enter_context(running_redis_node(folder / "redis"))
         variables = environ_for(bundled.url, redis.url, **(IMPATIENT | environ))
-        service = running_service(variables, folder / "gunicorn.log", workers_count=workers_count)
+        service = running_service(
+            variables, folder / "service.log", workers_count=workers_count, kind=kind
+        )
         running = stack.enter_context(service)
         app = stack.enter_context(app_beside(running))
         yield Site(running, app, mongod, redis)

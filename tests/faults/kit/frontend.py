@@ -1,0 +1,111 @@
+"""A proxy that buffers and keeps connections to the service: nginx, or a small one of our own.
+
+nginx runs with the project's sample configuration. Where it is not installed a proxy with the same
+habits stands in: it reads a request to its end, sends it over a connection that it keeps unless it
+is told to close it, and answers 502 if that connection turns out to be closed.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Empty, LifoQueue
+from threading import Thread
+from urllib.parse import urlsplit
+
+import httpx
+
+from app.backends.children import free_port, stop
+from tests.servers import ROOT, RunningService, wait_until
+
+_SAMPLE = ROOT / "deploy" / "nginx.conf"
+_HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
+TIMEOUT_S = 30
+
+
+@contextmanager
+def frontend(service: RunningService, folder: Path) -> Iterator[str]:
+    """Run one in front of `service`; yield its base URL."""
+    port, upstream = free_port(), urlsplit(service.base_url)
+    if shutil.which("nginx"):
+        with _nginx(f"{upstream.hostname}:{upstream.port}", port, folder):
+            yield f"http://127.0.0.1:{port}"
+    else:
+        with _stand_in(upstream.hostname or "", upstream.port or 0, port):
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _nginx(upstream: str, port: int, folder: Path) -> Iterator[None]:
+    sample = _SAMPLE.read_text()
+    assert "127.0.0.1:8000" in sample
+    assert "listen 8080" in sample
+    text = sample.replace("127.0.0.1:8000", upstream).replace("listen 8080", f"listen {port}")
+    folder.mkdir(exist_ok=True)
+    (folder / "nginx.conf").write_text(f"daemon off;\nmaster_process off;\n{text}")
+    command = ["nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
+    command += ["-g", f"pid {folder / 'nginx.pid'};"]
+    with (folder / "nginx.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: _is_up(port))
+        yield
+    finally:
+        stop(process)
+
+
+@contextmanager
+def _stand_in(host: str, upstream_port: int, port: int) -> Iterator[None]:
+    kept: LifoQueue[HTTPConnection] = LifoQueue()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            try:
+                upstream = kept.get_nowait()
+            except Empty:
+                upstream = HTTPConnection(host, upstream_port, timeout=TIMEOUT_S)
+            try:
+                upstream.request(self.command, self.path, body, dict(self.headers))
+                answer = upstream.getresponse()
+                told, will_close = answer.read(), answer.will_close
+            except (OSError, HTTPException):
+                self.send_error(502)
+                return
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in _HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(told)
+            if will_close:
+                upstream.close()
+            else:
+                kept.put(upstream)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler._pass_on)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _is_up(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=TIMEOUT_S).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,98 @@
+"""Hostile clients on Granian, without a key and with one: other clients are served all the same."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.callers import LIST, Caller, hire
+from tests.faults.kit.hostile import Hostile, deaf, flood, silent, slow_bodies, slow_headers
+from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.workers import worker_ids
+from tests.servers import running_service, wait_until
+from tests.turns import body
+
+ASKED_COUNT = 10
+# Tells a hang, on whatever machine; how much slower the others get is a case of scripts/bench.
+SERVED_WITHIN_S = 10
+# A connection that has said nothing is closed after this time.
+KEEPALIVE_S = 5
+FEW_DESCRIPTORS = 1_024
+MANY_DESCRIPTORS = 16_000
+# With few descriptors 5,000 silent connections are held in turns, each turn for KEEPALIVE_S.
+TURNS_WITHIN_S = 60
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site"), REQUEST_DEADLINE_S="10", **PATIENT) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def caller(site: Site) -> Caller:
+    return hire(site.app)
+
+
+def ask(service_url: str, caller: Caller, within_s: float) -> list[float]:
+    """Read and record on connections of their own; how long each took in milliseconds."""
+    took_ms = []
+    for number in range(ASKED_COUNT):
+        method, told = [("GET", None), ("POST", body())][number % 2]
+        began_s = time.monotonic()
+        answer = httpx.request(
+            method, service_url + LIST, headers=caller.headers, json=told, timeout=within_s
+        )
+        took_ms.append((time.monotonic() - began_s) * 1_000)
+        assert answer.status_code in {200, 201}, answer.text
+        assert httpx.get(f"{service_url}/healthz", timeout=within_s).status_code == 200
+    return took_ms
+
+
+@pytest.mark.parametrize("has_key", [False, True])
+@pytest.mark.parametrize("hostile", [slow_headers, slow_bodies, deaf, flood, silent])
+def test_others_are_served_and_no_worker_dies(
+    site: Site,
+    caller: Caller,
+    hostile: Hostile,
+    has_key: bool,
+    tell_figures: Callable[..., None],
+) -> None:
+    workers = worker_ids(site.service)
+    stranger = hire(site.app)
+    with hostile(site.service, stranger.token if has_key else ""):
+        took_ms = ask(site.service.base_url, caller, SERVED_WITHIN_S)
+    assert worker_ids(site.service) == workers
+    tell_figures(p50_ms=round(statistics.median(took_ms), 1), most_ms=round(max(took_ms), 1))
+
+
+@pytest.mark.parametrize("descriptors_count", [FEW_DESCRIPTORS, MANY_DESCRIPTORS])
+def test_silent_connections_never_take_the_last_descriptor(
+    site: Site,
+    caller: Caller,
+    tmp_path: Path,
+    descriptors_count: int,
+    tell_figures: Callable[..., None],
+) -> None:
+    environ = dict(site.service.environ) | {"WEB_KEEPALIVE_S": str(KEEPALIVE_S)}
+    with running_service(
+        environ, tmp_path / "service.log", descriptors_count=descriptors_count
+    ) as service:
+        workers = worker_ids(service)
+        with silent(service, ""):
+            wait_until(lambda: descriptors_of(min(workers)) > FEW_DESCRIPTORS // 2)
+            most_count = max(map(descriptors_of, workers))
+            took_ms = ask(service.base_url, caller, TURNS_WITHIN_S)
+        assert most_count < descriptors_count
+        assert worker_ids(service) == workers
+        wait_until(
+            lambda: max(map(descriptors_of, workers)) < FEW_DESCRIPTORS // 4, 2 * KEEPALIVE_S
+        )
+    tell_figures(most_ms=round(max(took_ms), 1), most_descriptors=most_count)
+
+
+def descriptors_of(process_id: int) -> int:
+    return len(list(Path(f"/proc/{process_id}/fd").iterdir()))
