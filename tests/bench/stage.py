@@ -26,6 +26,7 @@ from app.usage.store import UsageStore
 
 Rows = Database[dict[str, Any]]
 CHUNK_COUNT = 5_000
+LIBRARIES = ("flask", "granian", "gunicorn", "pymongo", "redis", "fastapi", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def notes(stage: Stage) -> dict[str, Any]:
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         # With its build: how that was optimised is worth a fifth of the speed.
         "python": sys.version.replace("\n", " "),
-        **{name: version(name) for name in ("flask", "gunicorn", "pymongo", "redis")},
+        **{name: version(name) for name in LIBRARIES},
         "mongod": stage.client.server_info()["version"],
         "redis_server": server.get("valkey_version") or server["redis_version"],
         "wrk": _told_by("wrk", "--version"),
