@@ -9,10 +9,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Empty, LifoQueue
+from queue import Empty, LifoQueue, Queue
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -60,40 +60,7 @@ def _nginx(upstream: str, port: int, folder: Path) -> Iterator[None]:
 @contextmanager
 def _stand_in(host: str, upstream_port: int, port: int) -> Iterator[None]:
     kept: LifoQueue[HTTPConnection] = LifoQueue()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            try:
-                upstream = kept.get_nowait()
-            except Empty:
-                upstream = HTTPConnection(host, upstream_port, timeout=TIMEOUT_S)
-            try:
-                upstream.request(self.command, self.path, body, dict(self.headers))
-                answer = upstream.getresponse()
-                told, will_close = answer.read(), answer.will_close
-            except (OSError, HTTPException):
-                self.send_error(502)
-                return
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in _HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(told)
-            if will_close:
-                upstream.close()
-            else:
-                kept.put(upstream)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    for method in ("GET", "POST", "PUT", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler._pass_on)
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(host, upstream_port, kept))
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -102,6 +69,48 @@ def _stand_in(host: str, upstream_port: int, port: int) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+        while not kept.empty():
+            kept.get_nowait().close()
+
+
+def _handler(host: str, port: int, kept: Queue[HTTPConnection]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            try:
+                upstream = kept.get_nowait()
+            except Empty:
+                upstream = HTTPConnection(host, port, timeout=TIMEOUT_S)
+            try:
+                upstream.request(self.command, self.path, body, dict(self.headers))
+                answer = upstream.getresponse()
+                told = answer.read()
+            except (OSError, HTTPException):
+                upstream.close()
+                self.send_error(502)
+                return
+            self.give_back(answer, told)
+            if answer.will_close:
+                upstream.close()
+            else:
+                kept.put(upstream)
+
+        def give_back(self, answer: HTTPResponse, told: bytes) -> None:
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in _HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.pass_on)
+    return Handler
 
 
 def _is_up(port: int) -> bool:
