@@ -22,6 +22,7 @@ from tests.bench import (
     plainly,
     recording,
     refused,
+    server,
     size,
 )
 from tests.bench.growth import command as growth
@@ -36,6 +37,7 @@ Case = Callable[[Stage, Sizes], Iterator[Result]]
 CASES: Mapping[str, Case] = {
     "admission": admission.run,
     "refused": refused.run,
+    "server": server.run,
     "list": listing.run,
     "peers": plainly.run,
     "depth": depth.run,
