@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Empty, LifoQueue, Queue
+from queue import Empty, LifoQueue
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -59,8 +59,7 @@ def _nginx(upstream: str, port: int, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _stand_in(host: str, upstream_port: int, port: int) -> Iterator[None]:
-    kept: LifoQueue[HTTPConnection] = LifoQueue()
-    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(host, upstream_port, kept))
+    server = _Server(port, (host, upstream_port))
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -69,48 +68,58 @@ def _stand_in(host: str, upstream_port: int, port: int) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
-        while not kept.empty():
-            kept.get_nowait().close()
+        while not server.kept.empty():
+            server.kept.get_nowait().close()
 
 
-def _handler(host: str, port: int, kept: Queue[HTTPConnection]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Server(ThreadingHTTPServer):
+    """Knows where the service is, and the connections to it that are kept."""
 
-        def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            try:
-                upstream = kept.get_nowait()
-            except Empty:
-                upstream = HTTPConnection(host, port, timeout=TIMEOUT_S)
-            try:
-                upstream.request(self.command, self.path, body, dict(self.headers))
-                answer = upstream.getresponse()
-                told = answer.read()
-            except (OSError, HTTPException):
-                upstream.close()
-                self.send_error(502)
-                return
-            self.give_back(answer, told)
-            if answer.will_close:
-                upstream.close()
-            else:
-                kept.put(upstream)
+    def __init__(self, port: int, upstream: tuple[str, int]) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.upstream = upstream
+        self.kept: LifoQueue[HTTPConnection] = LifoQueue()
 
-        def give_back(self, answer: HTTPResponse, told: bytes) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in _HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(told)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
 
-    for method in ("GET", "POST", "PUT", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.pass_on)
-    return Handler
+    def pass_on(self) -> None:
+        """Send the whole request on, and give back the whole answer."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            upstream = self.server.kept.get_nowait()
+        except Empty:
+            upstream = HTTPConnection(*self.server.upstream, timeout=TIMEOUT_S)
+        try:
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            answer = upstream.getresponse()
+            told = answer.read()
+        except (OSError, HTTPException):
+            upstream.close()
+            self.send_error(502)
+            return
+        self._give_back(answer, told)
+        if answer.will_close:
+            upstream.close()
+        else:
+            self.server.kept.put(upstream)
+
+    def _give_back(self, answer: HTTPResponse, told: bytes) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+for _method in ("GET", "POST", "PUT", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler.pass_on)
 
 
 def _is_up(port: int) -> bool:
