@@ -6,7 +6,8 @@ from collections.abc import Callable
 from flask import Flask
 
 from app import create_app
-from app.serving.launcher import claimed_port, serve
+from app.serving.launcher import serve
+from app.serving.port import claimed_port
 from app.serving.run_folder import close_folder, open_folder
 from app.serving.web import Web
 from config.settings import Settings, SettingsError

@@ -4,10 +4,9 @@ import gc
 import os
 import resource
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -21,7 +20,7 @@ from granian.server import Server
 
 from app.serving import run_folder, shared
 from app.serving.adapter import Adapter
-from app.serving.web import Web, refuse
+from app.serving.web import Web
 from app.serving.worker import BEAT_EVERY_S, Worker
 
 SILENT_S = 30
@@ -39,34 +38,18 @@ _AT_STDERR = {
 _log = structlog.get_logger("turnledger.serving")
 
 
-@contextmanager
-def claimed_port(web: Web) -> Iterator[int]:
-    """Hold the port of `web` and yield its number; SystemExit with one line if it is taken.
+class _Server(Server):  # type: ignore[misc, valid-type]
+    """Granian, which also ends by itself when a worker dies again and again."""
 
-    Granian's workers share the port by SO_REUSEPORT, and would share it with another service too.
-    """
-    if web.socket_path:
-        _clear(web.socket_path)
-        yield 0
-        return
-    family = socket.AF_INET6 if ":" in web.address else socket.AF_INET
-    try:
-        holder = socket.create_server((web.address, web.port), family=family)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        refuse(
-            "PORT", str(web.port), f"{reason} at {web.address}; set another, or end what uses it"
-        )
-    with closing(holder):
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        with suppress(OSError):
-            holder.shutdown(socket.SHUT_RDWR)  # it stays bound, and takes no connection
-        yield int(holder.getsockname()[1])
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Have the workers obey the SIGTERM that they get now."""
+        shared.begin_ending()
+        super().shutdown(exit_code)
 
 
 def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline_s: float) -> None:
     """Serve what `load` makes in each worker until SIGTERM has drained it, or SIGINT."""
-    server: Any = Server(
+    server: Any = _Server(
         "turnledger",
         web.address or "127.0.0.1",
         port,
@@ -91,9 +74,10 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
     )
     server.on_reload(shared.order_end)
     server.on_startup(partial(_begin, server, folder, web.drain_s))
+    launcher_id = os.getpid()
 
     def work() -> Worker:
-        return Worker(Adapter(load(), web.threads_count, deadline_s), folder)
+        return Worker(Adapter(load(), web.threads_count, deadline_s), folder, launcher_id)
 
     gc.freeze()  # workers share what is loaded already
     server.serve(target_loader=work, wrap_loader=False)
@@ -103,13 +87,13 @@ def _begin(server: Any, folder: Path, drain_s: int) -> None:
     Thread(target=_watch, args=[server, folder], daemon=True).start()
 
     def drain(_number: int, _frame: object) -> None:
-        if not shared.is_draining():
+        # A worker that is just starting has these handlers too, and no say in the service's end.
+        if os.getpid() == server.pid and not shared.is_draining():
             shared.begin_draining()
             signal.setitimer(signal.ITIMER_REAL, drain_s or 0.001)
 
     def end(number: int, frame: object) -> None:
-        shared.begin_draining()
-        shared.order_end()
+        shared.begin_ending()
         server.signal_handler_interrupt(number, frame)
 
     signal.signal(signal.SIGTERM, drain)
@@ -149,18 +133,3 @@ def _most_connections() -> int:
         soft = min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return max(64, min(soft, wanted) - _OTHER_DESCRIPTORS_COUNT)
-
-
-def _clear(path: Path) -> None:
-    """Delete the socket that a killed service has left at `path`; SystemExit if one answers."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except FileNotFoundError:
-            return
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except OSError as error:
-            refuse("HOST", f"unix:{path}", f"it cannot be used ({error.strerror})")
-    refuse("HOST", f"unix:{path}", "another service listens there; stop it or set another path")

@@ -1,10 +1,12 @@
-"""What processes and threads of one run share: two bytes, and the connection of each thread."""
+"""What processes and threads of one run share: three bytes, and the connection of each thread."""
 
 import mmap
 import threading
 
-_memory = mmap.mmap(-1, 2)
-_DRAINING, _ORDERS = 0, 1
+_memory = mmap.mmap(-1, 3)
+_DRAINING, _ORDERS, _ENDING = 0, 1, 2
+# How many orders to end there were; a worker keeps the number of when it was forked.
+_given = [0]
 # Its `close`, where the server sets it, closes this thread's connection after the answer.
 connection = threading.local()
 
@@ -19,11 +21,21 @@ def is_draining() -> bool:
     return _memory[_DRAINING] == 1
 
 
+def begin_ending() -> None:
+    """Have every worker end, one that is just starting too."""
+    _memory[_DRAINING] = _memory[_ENDING] = 1
+
+
+def is_ending() -> bool:
+    """Return True once the service has drained and ends."""
+    return _memory[_ENDING] == 1
+
+
 def order_end() -> None:
     """Order the workers of now to end at their next SIGTERM; later workers are not concerned."""
-    _memory[_ORDERS] = (_memory[_ORDERS] + 1) % 256
+    _given[0] = _memory[_ORDERS] = (_given[0] + 1) % 256
 
 
-def orders_count() -> int:
-    """Return a number that differs after each `order_end`."""
-    return _memory[_ORDERS]
+def is_end_ordered() -> bool:
+    """Return True in a worker that has been ordered to end since it was forked."""
+    return is_ending() or _memory[_ORDERS] != _given[0]

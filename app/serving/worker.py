@@ -15,15 +15,15 @@ BEAT_EVERY_S = 1.0
 class Worker:
     """An adapter with the two hooks that Granian calls at its beginning and end."""
 
-    def __init__(self, adapter: Adapter, folder: Path) -> None:
+    def __init__(self, adapter: Adapter, folder: Path, launcher_id: int) -> None:
         self.__rsgi__ = adapter.__rsgi__
         self._adapter, self._folder = adapter, folder
-        self._born = shared.orders_count(), os.getppid()
+        self._launcher_id = launcher_id
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         """Take SIGTERM from Granian, and give signs of life."""
         loop.add_signal_handler(signal.SIGTERM, self._end_if_ordered)
-        self._live(loop)
+        loop.call_soon(self._live, loop)  # no signal is heard before the loop runs
 
     def __rsgi_del__(self, _loop: AbstractEventLoop) -> None:
         """Let requests that have begun come to their end, also those whose client has gone."""
@@ -31,15 +31,17 @@ class Worker:
 
     def _end_if_ordered(self) -> None:
         # Supervisors may signal every process. Then the launcher drains first, and orders the end.
-        if shared.orders_count() != self._born[0]:
+        if shared.is_end_ordered():
             self._end()
 
     def _live(self, loop: AbstractEventLoop) -> None:
         with suppress(OSError):
             run_folder.beat(self._folder, os.getpid())
-        if os.getppid() != self._born[1]:  # a killed launcher leaves nobody who could end us
+        # A killed launcher leaves nobody who could end us; a SIGTERM during our start is lost.
+        if shared.is_ending() or os.getppid() != self._launcher_id:
             self._end()
-        loop.call_later(BEAT_EVERY_S, self._live, loop)
+        else:
+            loop.call_later(BEAT_EVERY_S, self._live, loop)
 
     def _end(self) -> None:
         signal.raise_signal(signal.SIGINT)  # Granian ends gracefully at this signal too

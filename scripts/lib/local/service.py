@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.backends.bundled import last_words
 from app.backends.children import spawn, stop
-from app.serving.launcher import claimed_port
+from app.serving.port import claimed_port
 from app.serving.web import Web, bracketed
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
