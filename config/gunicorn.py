@@ -16,6 +16,7 @@ from typing import Any
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
 from app.serving import run_folder, shared
+from app.serving.port import claimed_port
 from app.serving.web import Web
 from config.settings import Settings, SettingsError
 
@@ -25,6 +26,8 @@ workers = _web.workers_count
 worker_class = "gthread"
 threads = _web.threads_count
 keepalive = _web.keepalive_s
+certfile = str(_web.tls_certificate) if _web.tls_certificate else None
+keyfile = str(_web.tls_key) if _web.tls_key else None
 worker_tmp_dir = run_folder.MEMORY
 
 # For a worker whose main thread gives no sign of life; the time of requests does not count.
@@ -49,8 +52,13 @@ def _leave_out_requests(record: logging.LogRecord) -> bool:
     return True
 
 
-def on_starting(_server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Refuse a bad environment once, not in every worker."""
+    # An inherited socket is ours already: from `--bind fd://…`, systemd, or the master before us.
+    is_ours = server.master_pid or "LISTEN_FDS" in os.environ or server.cfg.bind != [bind]
+    if not is_ours:
+        with claimed_port(_web):
+            pass  # gunicorn would try for five seconds, and take a Unix socket from its owner
     try:
         Settings.from_environ()
     except SettingsError as error:
