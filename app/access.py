@@ -4,21 +4,23 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from flask import Flask, Response, g, request
 
-from app.admission.decision import Decision, QuotaState, TurnCharge
+from app.admission.concurrency import ConcurrencyExceeded, ConcurrencyLimiter, InFlight
+from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
 from app.admission.gate import Gate
 from app.admission.headers import quota_headers, rate_headers
 from app.admission.ip_limits import IpLimits
-from app.admission.refusals import require_admission
+from app.admission.refusals import concurrency_problem, require_admission
 from app.http.current import current_notes, current_request
 from app.http.errors import render
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.query import refuse_query
-from app.policies import POLICIES, Door, Policy
+from app.policies import POLICIES, Door, Policy, Weight
 from app.tenancy.authentication import Authenticator
 from app.tenancy.model import Principal, Scope
 
@@ -33,12 +35,15 @@ class Access:
         authenticator: Authenticator,
         gate: Gate,
         ip_limits: IpLimits,
+        concurrency: ConcurrencyLimiter,
+        *,
         operator_token: str,
         outages: tuple[type[Exception], ...],
     ) -> None:
         self._authenticator = authenticator
         self._gate = gate
         self._ip_limits = ip_limits
+        self._concurrency = concurrency
         self._operator_token = operator_token.encode()
         self._unanswered: tuple[type[Exception], ...] = (Problem, *outages)
 
@@ -47,6 +52,7 @@ class Access:
         self._ip_limits.init_app(app)
         app.before_request(self._enter)
         app.after_request(self._show)
+        app.teardown_request(self._leave)
         without = {rule.endpoint for rule in app.url_map.iter_rules()} - set(POLICIES)
         if without:
             raise RuntimeError(f"routes without an access policy: {', '.join(sorted(without))}")
@@ -77,14 +83,35 @@ class Access:
 
     def _enter_with_key(self, policy: Policy, scope: Scope) -> None:
         principal = self._authenticate()
-        problem = _objection(principal, scope)
+        problem = _objection(principal, scope) or self._count_in_flight(principal, policy)
         if policy.door is Door.METERED or problem is not None:
             tells_quota = policy.shows_quota or problem is not None
             decision = self.admit() if tells_quota else self._take_token()
             if problem is None and policy.needs_redis and decision.is_local:
                 problem = Problem.unavailable()
         if problem is not None:
+            if problem.kind.status == 429:
+                g.decision = decision._replace(outcome=Outcome.RATE_LIMITED)
             raise problem
+
+    def _count_in_flight(self, principal: Principal, policy: Policy) -> Problem | None:
+        is_light = policy.weight is Weight.LIGHT
+        is_heavy = not is_light and policy.is_heavy(current_request().args)
+        try:
+            in_flight = self._concurrency.enter(principal.organization_id, is_heavy=is_heavy)
+        except ConcurrencyExceeded as exceeded:
+            return concurrency_problem(exceeded)
+        current_notes().in_flight = in_flight
+        return None
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Stop counting the request, unless its answer is a stream, which leaves when closed.
+
+        With an `error` another answer has replaced the stream, and nobody closes that.
+        """
+        in_flight: InFlight | None = current_notes().get("in_flight")
+        if in_flight is not None and (error is not None or not in_flight.is_streamed):
+            self._concurrency.leave(in_flight)
 
     def _take_token(self) -> Decision:
         decision = current_notes().decision = self._gate.enter(current_principal())
@@ -200,6 +227,9 @@ class Access:
 
     def _show(self, response: Response) -> Response:
         notes = current_notes()
+        if "in_flight" in notes and response.is_streamed:
+            notes.in_flight.is_streamed = True
+            response.call_on_close(partial(self._concurrency.leave, notes.in_flight))
         decision: Decision | None = notes.get("decision")
         shown = rate_headers(decision) if decision else {}
         if "principal" in notes:

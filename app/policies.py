@@ -3,7 +3,7 @@
 A route that is not in `POLICIES` keeps the application from starting, so forgetting is impossible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -20,9 +20,21 @@ class Door(Enum):
     RECORDING = "a key; bucket and quota are charged together, once the turns are parsed"
 
 
+class Weight(Enum):
+    """How long a request may hold a thread; see `app.admission.concurrency`."""
+
+    LIGHT = "a few milliseconds, whatever the account holds"
+    HEAVY = "longer: batches and streams"
+    HEAVY_WITH_FILTER = "longer with a filter of `RAW_FILTERS`, which is summed from raw turns"
+
+
+# The archive keeps sums of days, and no user or relationship in them.
+RAW_FILTERS = frozenset({"user_id", "relationship_id"})
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A door, the scope that a key needs to pass it, whether query parameters may.
+    """A door, the scope that a key needs to pass it, whether query parameters may, the weight.
 
     `shows_quota` says that the quota is part of what the route tells: it is read at the door, if it
     is not charged later, and its headers are on success and on a 400 of a route that only reads.
@@ -34,6 +46,13 @@ class Policy:
     takes_query: bool = False
     shows_quota: bool = False
     needs_redis: bool = False
+    weight: Weight = Weight.LIGHT
+
+    def is_heavy(self, parameters: Iterable[str]) -> bool:
+        """Return True if a request with query `parameters` of these names may take long."""
+        if self.weight is Weight.HEAVY_WITH_FILTER:
+            return not RAW_FILTERS.isdisjoint(parameters)
+        return self.weight is Weight.HEAVY
 
 
 PROBE = Policy(Door.PROBE)
@@ -60,13 +79,13 @@ POLICIES: Mapping[str, Policy] = {
     "accounts.create_api_key": CHANGING_KEYS,
     "accounts.get_api_key": MANAGING,
     "accounts.revoke_api_key": CHANGING_KEYS,
-    "usage.aggregates": LISTING,
+    "usage.aggregates": replace(LISTING, weight=Weight.HEAVY_WITH_FILTER),
     "usage.turns": replace(USAGE, takes_query=True),
     "usage.active_relationships": USAGE,
     "interactions.list_": LISTING,
     "interactions.get": READING,
     "interactions.record": RECORDING,
-    "interactions.record_many": RECORDING,
+    "interactions.record_many": replace(RECORDING, weight=Weight.HEAVY),
     "turns.reserve": RECORDING,
     "turns.complete": RECORDING,
     "turns.cancel": RECORDING,

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.access import Access
 from app.admission.clock import LedgerClock
+from app.admission.concurrency import ConcurrencyLimiter
 from app.admission.fallback import LocalBuckets
 from app.admission.gate import Gate
 from app.admission.ip_limits import IpLimits
@@ -121,7 +122,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         clock=clock,
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
-        access=Access(authenticator, gate, ip_limits, settings.operator_token, OUTAGES),
+        access=_access(settings, authenticator, gate, ip_limits),
         probes=_probes(backend, watched),
         readings=Readings(lambda: _readings(backend, watched), OUTAGES),
     )
@@ -150,6 +151,19 @@ def _guards(
         return gate, IpLimits(script, settings.ip_limit, local)
     except ValueError as error:
         raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
+
+
+def _access(
+    settings: Settings, authenticator: Authenticator, gate: Gate, ip_limits: IpLimits
+) -> Access:
+    return Access(
+        authenticator,
+        gate,
+        ip_limits,
+        ConcurrencyLimiter(settings.web_threads),
+        operator_token=settings.operator_token,
+        outages=OUTAGES,
+    )
 
 
 def _probes(backend: Backend, watched: Upkeep) -> Probes:

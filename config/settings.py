@@ -64,6 +64,7 @@ class Settings:
     request_deadline_s: int = 10
     quota_on_redis_failure: OnRedisFailure = OnRedisFailure.ALLOW
     web_concurrency: int = 2
+    web_threads: int = 8
     log_level: str = "info"
     documentation_url: str = ""
 
@@ -106,6 +107,8 @@ def _read(env: Env) -> dict[str, Any]:
         ),
         # How many processes share a rate while Redis is ill; gunicorn reads it too.
         "web_concurrency": env.int("WEB_CONCURRENCY", None, validate=Range(1, 256)),
+        # One organization gets a share of them; app/serving/web.py reads it for the servers.
+        "web_threads": env.int("WEB_THREADS", None, validate=Range(1, 32)),
         "log_level": env.str("LOG_LEVEL", None, validate=OneOf(_LOG_LEVELS)),
         "documentation_url": env.str("DOCUMENTATION_URL", None, validate=URL(require_tld=False)),
     }

@@ -110,6 +110,8 @@ class Decision(NamedTuple):
     present on Redis's clock; None if no quota is loaded. So is `quota`, also if `Gate.enter` has
     admitted. A decision over an address has neither of them, nor items or period.
 
+    A request that the concurrency limiter refused has paid its token and is RATE_LIMITED, too.
+
     `is_local` says that Redis was not asked or did not answer: then reconciliation is to charge
     `items`, and neither `now_us` nor `quota` is known.
     """

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from app.admission.concurrency import ConcurrencyExceeded
 from app.admission.decision import Decision, Outcome, Verdict
 from app.admission.headers import retry_after_s
 from app.http.instants import format_us
@@ -54,6 +55,21 @@ def reservations_problem(decision: Decision) -> Problem:
             "retry_after_ms": -(-wait_us // 1000),
         },
         retry_after_s=wait_s,
+    )
+
+
+def concurrency_problem(exceeded: ConcurrencyExceeded) -> Problem:
+    """The 429 for too many requests of the organization in flight.
+
+    Nobody knows when one of them ends, so `Retry-After` is advice and not a promise.
+    """
+    kind = "batches and filtered aggregates" if exceeded.is_heavy else "requests"
+    return Problem(
+        "rate_limit_exceeded",
+        f"Too many {kind} of your organization are in progress. Send fewer at the same time, and "
+        "retry after 1 second.",
+        details={"component": "concurrency", "limit": exceeded.limit, "retry_after_ms": 1_000},
+        retry_after_s=1,
     )
 
 

@@ -16,7 +16,14 @@ class ErrorSchema(Schema):
     message = fields.String(required=True)
     type = fields.String(required=True)
     request_id = fields.String(required=True)
-    details = fields.Raw(required=True, allow_none=True)
+    details = fields.Raw(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Depends on `code`. With `rate_limit_exceeded`, a `component` of "
+            "`concurrency` means too many requests in progress; `Retry-After` is advice then."
+        },
+    )
     documentation_url = fields.Url(required=True)
 
 

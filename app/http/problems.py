@@ -43,8 +43,10 @@ CODES: Mapping[str, Kind] = {
     "rate_limit_exceeded": Kind(
         429,
         "rate_limit",
-        "Too many requests, or too many open reservations (then details.component is "
-        "reservations); wait Retry-After seconds and try again.",
+        "Too many requests; wait Retry-After seconds and try again. If details.component is "
+        "reservations, too many reservations are open. If it is concurrency, too many requests of "
+        "your organization are in progress: send fewer at the same time. Retry-After is always 1 "
+        "then, as advice: a later request may be refused again.",
     ),
     "quota_exhausted": Kind(
         429,
