@@ -40,7 +40,7 @@ def environ_of(scope: Any) -> dict[str, Any]:
 @lru_cache(256)
 def _variable(name: str) -> str:
     """Return a header's name in the environment; "" for a name that could pose as another's."""
-    if "_" in name:
+    if "_" in name or name == "proxy":  # HTTP_PROXY is where programs look for their own proxy
         return ""
     variable = name.upper().replace("-", "_")
     return variable if variable in {"CONTENT_LENGTH", "CONTENT_TYPE"} else f"HTTP_{variable}"
