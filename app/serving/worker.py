@@ -19,6 +19,7 @@ class Worker:
         self.__rsgi__ = adapter.__rsgi__
         self._adapter, self._folder = adapter, folder
         self._launcher_id = launcher_id
+        self._has_ended = False
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
         """Take SIGTERM from Granian, and give signs of life."""
@@ -44,4 +45,7 @@ class Worker:
             loop.call_later(BEAT_EVERY_S, self._live, loop)
 
     def _end(self) -> None:
-        signal.raise_signal(signal.SIGINT)  # Granian ends gracefully at this signal too
+        # Granian ends gracefully at this signal too; at the third its channel blocks the loop.
+        if not self._has_ended:
+            self._has_ended = True
+            signal.raise_signal(signal.SIGINT)
