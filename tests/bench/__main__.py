@@ -22,6 +22,7 @@ from tests.bench import (
     plainly,
     recording,
     refused,
+    reserve,
     server,
     size,
 )
@@ -44,6 +45,7 @@ CASES: Mapping[str, Case] = {
     "size": size.run,
     "batch": recording.run_batch,
     "single": recording.run_single,
+    "reserve": reserve.run,
     "latency": latency.run,
     "overload": latency.run_overload,
     "cold": cold.run,
@@ -53,7 +55,7 @@ CASES: Mapping[str, Case] = {
 LEAST_PAIRS = 5
 # Measured apart, and not judged.
 APART: Mapping[str, click.Command] = {"growth": growth.main, "instructions": instructions.main}
-WITHOUT_WRK = {"aggregates", "folding"}
+WITHOUT_WRK = {"aggregates", "folding", "neighbours", "reserve"}
 HELP = """Run each CASE (all by default) and its peers alternately on real servers of its own.
 
 Cases: {cases}.

@@ -69,6 +69,15 @@ class Answers:
         return percentile(sorted(self.took_s), share) * 1_000
 
 
+def status_of(received: bytearray) -> int | None:
+    """Return the status of the answer in `received`, or None while it is not whole."""
+    end = received.find(b"\r\n\r\n")
+    length = _LENGTH.search(received, 0, end + 2) if end >= 0 else None
+    if length is None or len(received) < end + 4 + int(length[1]):
+        return None
+    return int(received[9:12])
+
+
 def offered(
     url: str, headers: Mapping[str, str], *, rate_per_s: float, seconds: float, connections: int
 ) -> Answers:
@@ -167,10 +176,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        end = self._received.find(b"\r\n\r\n")
-        length = _LENGTH.search(self._received, 0, end + 2) if end >= 0 else None
-        if length is not None and len(self._received) >= end + 4 + int(length[1]):
-            status = int(self._received[9:12])
+        status = status_of(self._received)
+        if status is not None:
             self._received.clear()
             self._run.note(self, status)
 
