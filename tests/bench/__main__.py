@@ -19,6 +19,7 @@ from tests.bench import (
     folding,
     latency,
     listing,
+    neighbours,
     plainly,
     recording,
     refused,
@@ -48,6 +49,7 @@ CASES: Mapping[str, Case] = {
     "reserve": reserve.run,
     "latency": latency.run,
     "overload": latency.run_overload,
+    "neighbours": neighbours.run,
     "cold": cold.run,
     "aggregates": aggregates.run,
     "folding": folding.run,
@@ -64,6 +66,7 @@ Told is the median of the ratios within pairs and their spread. Exit status 1 if
 hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
 
 Needs wrk; the case `list` needs Node 20 and npm, and installs the packages of its peer once.
+The case `server` needs git and the commit that it compares with.
 Measured apart: how cost grows, `scripts/bench growth --help`, and how many machine instructions a
 request takes, `scripts/bench instructions --help`.
 """.format(cases=", ".join(CASES), least=LEAST_PAIRS)

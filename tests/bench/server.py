@@ -52,7 +52,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
                 yield from _closed(case, sites, path, ledger, stage, asked)
         for request, side in WRITING.items():
             sides = {name: side(stage, site, ledger, sizes) for name, site in sites.items()}
-            yield from _beside_all(f"server, {request}", "turns/s", _taken(sides, sizes), None)
+            yield from beside_all(f"server, {request}", "turns/s", _taken(sides, sizes), None)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _closed(
         name: getting(site, path, ledger.headers, stage, sizes) for name, site in sites.items()
     }
     taken = _taken(sides, sizes)
-    yield from _beside_all(case, "requests/s", taken, FASTER)
+    yield from beside_all(case, "requests/s", taken, FASTER)
     yield p99(case, taken)
     rate_per_s = OPEN_SHARE * median(each[BEFORE].figure for each in taken)
     paced = {
@@ -105,7 +105,7 @@ def _taken(sides: Mapping[str, Side], sizes: Sizes) -> list[Round]:
     return [dict(zip(sides, samples, strict=True)) for samples in found]
 
 
-def _beside_all(case: str, unit: str, taken: list[Round], bar: Bar | None) -> Iterator[Result]:
+def beside_all(case: str, unit: str, taken: list[Round], bar: Bar | None) -> Iterator[Result]:
     """Ours beside each peer; only the worker of before sets a floor."""
     for peer in PEERS:
         pairs = [(each[OURS], each[peer]) for each in taken]

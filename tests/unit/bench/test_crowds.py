@@ -1,0 +1,126 @@
+"""A crowd is as large as it says, comes back when it is sent away, and leaves nothing behind."""
+
+import asyncio
+import resource
+from collections.abc import Callable
+
+import pytest
+
+from tests.bench import crowds
+from tests.bench.crowds import KINDS, Crowd, Kind, act, allow_descriptors
+from tests.bench.neighbours import require_crowd
+
+PATIENCE_S = 5.0
+
+
+class Server:
+    """What a server of the test's own receives; `sends_away` closes each connection at once."""
+
+    def __init__(self, *, sends_away: bool = False) -> None:
+        self.sends_away = sends_away
+        self.received: list[bytes] = []
+        self.open_count = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open_count += 1
+        try:
+            while not self.sends_away and (data := await reader.read(65_536)):
+                self.received.append(data)
+        except ConnectionResetError:
+            pass
+        finally:
+            self.open_count -= 1
+            writer.close()
+
+
+async def acted(kind: Kind, serve: Server, is_enough: Callable[[Crowd], bool]) -> Crowd:
+    """Keep a crowd before `serve` until it is enough, and see that the server is alone then."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    crowd = Crowd(server.sockets[0].getsockname(), "Bearer key", kind.count)
+    async with server, asyncio.timeout(PATIENCE_S):
+        await act(crowd, kind, lambda: _until(lambda: is_enough(crowd)))
+        await _until(lambda: serve.open_count == 0)
+    return crowd
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowds, "PAUSE_S", 0.01)
+    monkeypatch.setattr(crowds, "FLOOD_OPEN_S", 0.01)
+
+
+@pytest.mark.parametrize(
+    ("member", "beginning", "repeated"),
+    [
+        (crowds.slow_headers, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"X-Slow: 1\r\n"),
+        (crowds.slow_body, b"POST /v1/interactions HTTP/1.1\r\n", b" "),
+        (crowds.unread, b"GET /v1/interactions HTTP/1.1\r\n", b"\r\n\r\nGET "),
+    ],
+)
+def test_members_begin_a_request_and_go_on_with_it(
+    member: crowds.Member, beginning: bytes, repeated: bytes
+) -> None:
+    serve = Server()
+    kind = Kind(1, member, settle_s=0)
+    asyncio.run(acted(kind, serve, lambda _crowd: len(b"".join(serve.received)) > 300))
+    received = b"".join(serve.received)
+    assert received.startswith(beginning)
+    assert repeated in received
+    if member is crowds.slow_headers:
+        assert b"\r\n\r\n" not in received
+
+
+def test_silent_members_send_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    serve = Server()
+    kind = Kind(20, crowds.silent, settle_s=0)
+    crowd = asyncio.run(acted(kind, serve, lambda _crowd: serve.open_count == 20))
+    assert (crowd.opened_count, crowd.failed_count, serve.received) == (20, 0, [])
+    assert capfd.readouterr().out == "ready\n"
+
+
+def test_members_that_are_sent_away_come_back() -> None:
+    kind = Kind(2, crowds.slow_headers, settle_s=0)
+    serve = Server(sends_away=True)
+    crowd = asyncio.run(acted(kind, serve, lambda crowd: crowd.opened_count > 6))
+    assert crowd.opened_count > 6
+
+
+def test_a_flood_goes_on_whatever_becomes_of_those_before() -> None:
+    kind = Kind(10, crowds.passing, settle_s=0, per_s=200)
+    crowd = asyncio.run(acted(kind, Server(), lambda crowd: crowd.opened_count >= 30))
+    assert crowd.opened_count >= 30
+
+
+def test_a_crowd_that_is_never_complete_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowds, "MOST_S", 0.5)
+    crowd = Crowd(("127.0.0.1", 1), "", 3)  # nobody listens there
+    asyncio.run(act(crowd, Kind(3, crowds.silent, settle_s=0), lambda: _until(lambda: False)))
+    assert crowd.opened_count == 0
+    assert crowd.failed_count >= 3
+
+
+def test_a_crowd_too_small_is_no_figure() -> None:
+    require_crowd("5,000 silent", {"opened": 5_000, "failed": 2})
+    with pytest.raises(AssertionError, match="only 4999 connections, 2 failed"):
+        require_crowd("5,000 silent", {"opened": 4_999, "failed": 2})
+
+
+def test_crowds_are_bounded() -> None:
+    assert max(kind.count for kind in KINDS.values()) == 5_000
+    assert crowds.MOST_S <= 60
+
+
+def test_descriptors_are_raised_only_where_they_do_not_suffice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _name: (1_024, 4_096))
+    monkeypatch.setattr(resource, "setrlimit", lambda _name, limits: changed.append(limits))
+    for count in (1_024, 2_000, 9_000):
+        allow_descriptors(count)
+    assert changed == [(2_000, 4_096), (4_096, 4_096)]
