@@ -37,7 +37,7 @@ CALLGRIND = ("valgrind", "--tool=callgrind", "--instr-atstart=no")
 PATIENT = {"REDIS_TIMEOUT_MS": "10000", "MONGODB_TIMEOUT_MS": "60000", "REQUEST_DEADLINE_S": "120"}
 HELP = """Count the machine instructions of one request, in the application's process and in Redis.
 
-Needs valgrind. Figures are told and not judged. What gunicorn, MongoDB and the kernel do is not
+Needs valgrind. Figures are told and not judged. What the server, MongoDB and the kernel do is not
 seen.
 """
 
