@@ -44,6 +44,10 @@ class _Server(Server):  # type: ignore[misc, valid-type]
     def shutdown(self, exit_code: int = 0) -> None:
         """Have the workers obey the SIGTERM that they get now."""
         shared.begin_ending()
+        if self.interrupt_signal:  # then workers that have ended already are no failures
+            for worker in self.wrks:
+                worker.interrupt_by_parent = True
+            self.interrupt_children.clear()
         super().shutdown(exit_code)
 
 
@@ -103,15 +107,14 @@ def _begin(server: Any, folder: Path, drain_s: int) -> None:
 
 def _watch(server: Any, folder: Path) -> None:
     """Replace silent workers, and forget the state of those that have ended."""
-    known: set[int] = set()
     while True:
         time.sleep(BEAT_EVERY_S)
-        known |= {worker.inner.pid for worker in list(server.wrks) if worker.inner.pid}
-        for process_id in list(known):
+        for process_id in run_folder.workers(folder):
             if not _is_alive(process_id):
                 run_folder.forget_worker(folder, process_id)
-                known.discard(process_id)
-            elif run_folder.silent_s(folder, process_id) > SILENT_S:
+        for worker in list(server.wrks):
+            process_id = worker.inner.pid
+            if process_id and run_folder.silent_s(folder, process_id) > SILENT_S:
                 _log.error("worker_silent", worker=process_id, seconds=SILENT_S)
                 with suppress(ProcessLookupError):
                     os.kill(process_id, signal.SIGKILL)

@@ -19,8 +19,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only probed, and folders in it have private names
 MEMORY = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 _PREFIX = f"turnledger-{os.getuid()}-"
-# The names that prometheus_client gives; what else lies in an operator's folder is not ours.
-_COUNTERS = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db")
+_SIGN = "alive_"
+# prometheus_client's names and our own; what else lies in an operator's folder is not ours.
+_STALE = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db", f"{_SIGN}[0-9]*")
 # Held by the run as long as it lives. Module state, because gunicorn reads its file anew on HUP.
 _own: dict[str, int] = {}
 
@@ -37,9 +38,9 @@ def open_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
         refuse(VARIABLE, name, "set a folder that can be made and written to, or unset it")
-    for pattern in _COUNTERS:
-        for counters in folder.glob(pattern):
-            counters.unlink()
+    for pattern in _STALE:
+        for left in folder.glob(pattern):
+            left.unlink()
     return folder
 
 
@@ -52,7 +53,7 @@ def close_folder() -> None:
 def beat(folder: Path, process_id: int) -> None:
     """Leave a sign of life of a worker."""
     now_s = time.monotonic()
-    sign = folder / f"alive_{process_id}"
+    sign = folder / f"{_SIGN}{process_id}"
     sign.touch()
     os.utime(sign, (now_s, now_s))
 
@@ -60,15 +61,21 @@ def beat(folder: Path, process_id: int) -> None:
 def silent_s(folder: Path, process_id: int) -> float:
     """Return for how long a worker has given no sign of life; 0 before its first."""
     try:
-        return time.monotonic() - (folder / f"alive_{process_id}").stat().st_mtime
+        return time.monotonic() - (folder / f"{_SIGN}{process_id}").stat().st_mtime
     except FileNotFoundError:
         return 0.0
+
+
+def workers(folder: Path) -> list[int]:
+    """Return the process ids of all that have given a sign of life and are not forgotten."""
+    names = [sign.name.removeprefix(_SIGN) for sign in folder.glob(f"{_SIGN}[0-9]*")]
+    return [int(name) for name in names if name.isdecimal()]
 
 
 def forget_worker(folder: Path, process_id: int) -> None:
     """Delete what a worker that has ended reported of its present state."""
     # Not by the library's `mark_process_dead`: the parent must not import it.
-    for left in [*folder.glob(f"gauge_live*_{process_id}.db"), folder / f"alive_{process_id}"]:
+    for left in [*folder.glob(f"gauge_live*_{process_id}.db"), folder / f"{_SIGN}{process_id}"]:
         left.unlink(missing_ok=True)
 
 
