@@ -25,7 +25,13 @@ from app.backends.bundled import running_mongod, running_redis
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from tests.callers import app_beside
-from tests.servers import RunningService, environ_for, running_service, settings_for
+from tests.servers import (
+    RunningService,
+    ServerKind,
+    environ_for,
+    running_service,
+    settings_for,
+)
 
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
 hypothesis.settings.load_profile("turnledger")
@@ -217,12 +223,15 @@ def start_service(
     """Starts real services, each with stores of its own; they end with the test."""
     with ExitStack() as stack:
 
-        def start(*, workers_count: int = 2, **environ: str) -> RunningService:
+        def start(
+            *, workers_count: int = 2, kind: ServerKind = ServerKind.GRANIAN, **environ: str
+        ) -> RunningService:
             mongodb_uri, redis_url = own_stores()
             service = running_service(
                 environ_for(mongodb_uri, redis_url, **environ),
                 tmp_path / f"service_{next(_numbers)}.log",
                 workers_count=workers_count,
+                kind=kind,
             )
             return stack.enter_context(service)
 

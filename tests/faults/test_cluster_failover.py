@@ -56,7 +56,7 @@ def test_a_failover_in_mid_load_fails_nobody_and_the_counters_are_right(
         running_cluster(tmp_path) as cluster,
         running_service(
             environ_for(fresh_mongodb_uri, cluster.url, **(IMPATIENT | PATIENT)),
-            tmp_path / "gunicorn.log",
+            tmp_path / "service.log",
         ) as service,
         app_beside(service) as app,
     ):

@@ -4,6 +4,7 @@ Elections and fail-overs need more servers; they have tests of their own.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,13 @@ from tests.faults.kit.processes import MortalServer, frozen, mortal
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
 from tests.faults.kit.site import IMPATIENT
-from tests.faults.kit.workers import drain_worker, kill_worker, worker_ids
+from tests.faults.kit.workers import (
+    REPLACED_WITHIN_S,
+    has_replaced,
+    kill_worker,
+    reload_workers,
+    worker_ids,
+)
 from tests.servers import RunningService, environ_for, running_service, wait_until
 
 WORKERS_COUNT = 3
@@ -31,6 +38,8 @@ BROKEN = (
 )
 # So long a fault lasts, and so long nothing happens after it.
 SHORTEST_S, LONGEST_S = 0.2, 0.9
+# Granian ends everything if a worker dies that it has put in another's place so lately.
+SETTLED_S = 5.6
 
 
 @dataclass
@@ -45,6 +54,7 @@ class House:
     redis_proxy: Proxy
     chance: random.Random
     happened: Counter[str] = field(default_factory=Counter)
+    settled_at_s: float = 0.0
 
     def suffer(self, goes_on: Callable[[], bool], pause: Event) -> None:
         """Every kind of fault once, in any order, and again while `goes_on` says so.
@@ -62,7 +72,7 @@ class House:
             self.kill_mongod,
             self.break_mongodb_replies,
             self.kill_worker,
-            self.drain_worker,
+            self.reload_workers,
         ]
         upcoming = self.chance.sample(faults, len(faults))
         while upcoming or goes_on():
@@ -109,19 +119,18 @@ class House:
         self._break(self.mongodb_proxy, endure)
 
     def kill_worker(self, endure: Callable[[], object]) -> None:
-        self._end_worker(kill_worker)
+        """Kill any worker but the one that was started last."""
+        wait_until(lambda: time.monotonic() > self.settled_at_s)
+        workers = worker_ids(self.service)
+        victim = self.chance.choice(sorted(workers)[:-1])
+        kill_worker(victim)
+        wait_until(lambda: has_replaced(self.service, workers, {victim}), REPLACED_WITHIN_S)
 
-    def drain_worker(self, endure: Callable[[], object]) -> None:
-        """SIGTERM: it ends what it has begun."""
-        self._end_worker(drain_worker)
-
-    def _end_worker(self, end: Callable[[int], None]) -> None:
-        victim = self.chance.choice(sorted(worker_ids(self.service)))
-        end(victim)
-        wait_until(
-            lambda: victim not in (ids := worker_ids(self.service)) and len(ids) == WORKERS_COUNT,
-            30,
-        )
+    def reload_workers(self, endure: Callable[[], object]) -> None:
+        """SIGHUP: new ones take their places, and they end what they have begun."""
+        reload_workers(self.service)
+        self.settled_at_s = time.monotonic() + SETTLED_S
+        endure()
 
     def _break(self, proxy: Proxy, endure: Callable[[], object]) -> None:
         fault, amount = self.chance.choice(BROKEN)
@@ -145,7 +154,7 @@ def running_house(folder: Path, seed: int) -> Iterator[House]:
         service = stack.enter_context(
             running_service(
                 environ_for(uris[0], uris[1], **IMPATIENT),
-                folder / "gunicorn.log",
+                folder / "service.log",
                 workers_count=WORKERS_COUNT,
             )
         )

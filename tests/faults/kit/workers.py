@@ -1,17 +1,22 @@
-"""The workers of a running gunicorn, and their end."""
+"""The workers of a running service, their end, and the folder in memory that they share."""
 
 import os
 import signal
+import time
 from pathlib import Path
 
-from tests.servers import RunningService
+from tests.servers import RunningService, ServerKind, wait_until
+
+REPLACED_WITHIN_S = 30
+# A worker that gives no sign of life for thirty seconds is replaced.
+SILENT_S = 31
 
 
 def worker_ids(service: RunningService) -> set[int]:
     """Its worker processes as the kernel lists them, without those that have ended."""
-    master = service.process_id
-    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    return {int(child) for child in children if _is_alive(int(child))}
+    parent = service.process_id
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return {int(child) for child in children if is_running(int(child))}
 
 
 def kill_worker(worker_id: int) -> None:
@@ -19,12 +24,44 @@ def kill_worker(worker_id: int) -> None:
     os.kill(worker_id, signal.SIGKILL)
 
 
-def drain_worker(worker_id: int) -> None:
-    """SIGTERM."""
-    os.kill(worker_id, signal.SIGTERM)
+def reload_workers(service: RunningService) -> None:
+    """SIGHUP: new workers take the places of all; wait until they have."""
+    before = worker_ids(service)
+    os.kill(service.process_id, signal.SIGHUP)
+    wait_until(lambda: has_replaced(service, before, before), REPLACED_WITHIN_S)
 
 
-def _is_alive(process_id: int) -> bool:
+def has_replaced(service: RunningService, before: set[int], ended: set[int]) -> bool:
+    """Return True once as many workers as `before` run, and none of those `ended`."""
+    now = worker_ids(service)
+    return len(now) == len(before) and not now & ended
+
+
+def folder_of(service: RunningService) -> Path:
+    """The folder in memory that the service has made: it holds the lock in it."""
+    for descriptor in Path(f"/proc/{service.process_id}/fd").iterdir():
+        held = descriptor.readlink()
+        if held.name == "lock" and held.parent.name.startswith(f"turnledger-{os.getuid()}-"):
+            return held.parent
+    raise AssertionError("the service holds no folder")
+
+
+def make_silent(service: RunningService, worker_id: int) -> None:
+    """Stop the worker, and date its last sign of life back to so long ago."""
+    os.kill(worker_id, signal.SIGSTOP)
+    sign = folder_of(service) / f"alive_{worker_id}"
+    if service.kind is ServerKind.GUNICORN:  # a file without a name
+        (sign,) = (
+            descriptor
+            for descriptor in Path(f"/proc/{worker_id}/fd").iterdir()
+            if "wgunicorn" in str(descriptor.readlink())
+        )
+    seen_s = time.monotonic() - SILENT_S
+    os.utime(sign, (seen_s, seen_s))
+
+
+def is_running(process_id: int) -> bool:
+    """Return True unless the process has ended, also if nobody has asked for its status yet."""
     try:
         status = Path(f"/proc/{process_id}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,0 +1,96 @@
+"""Where both servers listen: IPv6, names, Unix sockets, TLS."""
+
+import os
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from app.backends.children import free_port
+from tests.faults.kit.starts import answers, begun_start, ended_start, own_words
+from tests.servers import ServerKind, wait_until
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"),
+    [
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("[::1]", "[::1]"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_a_host_may_be_ipv6_with_or_without_brackets_or_a_name(
+    kind: ServerKind, tmp_path: Path, host: str, reached_at: str
+) -> None:
+    port = free_port()
+    base_url = f"http://{reached_at}:{port}"
+    log = tmp_path / "service.log"
+    with begun_start(kind, log, lambda: answers(base_url), HOST=host, PORT=str(port)):
+        assert httpx.get(f"{base_url}/v1/me").status_code == 401
+
+
+def status_at(path: Path, target: str) -> int:
+    """Status of an answer over a Unix socket; 0 if nobody answers."""
+    request = f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        try:
+            connection.connect(str(path))
+            connection.sendall(request.encode())
+            return int(connection.recv(65_536).split()[1])
+        except (FileNotFoundError, ConnectionError, IndexError):  # nobody, or one that ends
+            return 0
+
+
+def answers_at(path: Path) -> bool:
+    return status_at(path, "/healthz") == 200
+
+
+def test_a_unix_socket_is_served_and_a_second_service_is_refused_there(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    path = tmp_path / "socket"
+    host = f"unix:{path}"
+    with begun_start(kind, tmp_path / "service.log", lambda: answers_at(path), HOST=host):
+        assert status_at(path, "/v1/me") == 401
+        ended = ended_start(kind, HOST=host)
+        (line,) = own_words(ended)
+        assert ended.returncode == 1
+        assert line.startswith(f"HOST='{host}' is refused: another service listens there")
+        assert answers_at(path)
+    assert not path.exists()
+
+
+def test_the_unix_socket_of_a_killed_service_is_replaced(kind: ServerKind, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    host, log = f"unix:{path}", tmp_path / "service.log"
+    with begun_start(kind, log, lambda: answers_at(path), HOST=host) as process:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: not answers_at(path), 20)
+    assert path.is_socket()
+    with begun_start(kind, log, lambda: answers_at(path), HOST=host):
+        pass
+
+
+def test_a_certificate_and_its_key_make_it_tls(kind: ServerKind, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    port = free_port()
+    base_url = f"https://localhost:{port}"
+    pair = {"WEB_TLS_CERTIFICATE": str(certificate), "WEB_TLS_KEY": str(key)}
+
+    def is_served() -> bool:
+        return answers(base_url, httpx.HTTPTransport(verify=context))
+
+    with begun_start(kind, tmp_path / "service.log", is_served, PORT=str(port), **pair):
+        assert not answers(f"http://localhost:{port}")

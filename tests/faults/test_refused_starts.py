@@ -1,0 +1,91 @@
+"""A start that cannot succeed ends at once, and its line names what is wrong and what to set."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kit.starts import ended_start, own_words
+from tests.servers import RunningService, ServerKind
+
+# As gunicorn knows a worker that cannot start; wsgi.py.
+CANNOT_START = {ServerKind.GRANIAN: 1, ServerKind.GUNICORN: 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("HOST", "", "set an IP address"),
+        ("HOST", "192.0.2.1", "no such address"),
+        ("PORT", "http", "0 to 65535"),
+        ("WEB_CONCURRENCY", "0", "1 to 256"),
+        ("WEB_THREADS", "33", "1 to 32"),
+        ("WEB_KEEPALIVE_S", "61", "0 to 60"),
+        ("DRAIN_S", "11", "0 to 10"),
+        ("WEB_TLS_CERTIFICATE", "/nowhere/own.pem", "set a file that can be read"),
+    ],
+)
+def test_a_bad_variable_is_one_line_that_names_it_and_its_fix(
+    kind: ServerKind, name: str, value: str, fix: str
+) -> None:
+    ended = ended_start(kind, **{name: value})
+    (line,) = own_words(ended)
+    assert ended.returncode == 1
+    assert line.startswith(f"{name}={value!r} is refused: ")
+    assert fix in line
+
+
+def test_half_of_a_pair_for_tls_is_one_line_that_names_the_other_half(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    certificate = tmp_path / "certificate.pem"
+    certificate.touch()
+    ended = ended_start(kind, WEB_TLS_CERTIFICATE=str(certificate))
+    (line,) = own_words(ended)
+    assert ended.returncode == 1
+    assert line == "WEB_TLS_KEY='' is refused: set it too, or unset WEB_TLS_CERTIFICATE"
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_that_names_it_and_its_fix(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "folder")
+    ended = ended_start(kind, PROMETHEUS_MULTIPROC_DIR=folder, PORT="0")
+    (line,) = own_words(ended)
+    assert ended.returncode == 1
+    assert line.startswith(f"PROMETHEUS_MULTIPROC_DIR={folder!r} is refused: set a folder")
+
+
+def test_a_missing_setting_is_named_once_with_its_fix(kind: ServerKind) -> None:
+    ended = ended_start(kind, ID_KEY="", PORT="0")
+    assert ended.returncode == 1
+    assert ended.stderr.count("ID_KEY") == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_bad_plans_file_names_setting_and_line_and_ends_the_start(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    plans = tmp_path / "plans.toml"
+    plans.write_text("[free]\nname = \n")
+    ended = ended_start(kind, PLANS_FILE=str(plans), PORT="0")
+    assert ended.returncode == CANNOT_START[kind]
+    setting, fault = own_words(ended)
+    assert setting == "PLANS_FILE is refused:"
+    assert fault.startswith(f"{plans}: not TOML")
+    assert "line 2" in fault
+
+
+def test_a_port_that_a_service_has_is_one_line_and_makes_no_folder(
+    kind: ServerKind, shared_service: RunningService, tmp_path: Path
+) -> None:
+    port = shared_service.base_url.rpartition(":")[2]
+    folder = tmp_path / "folder"
+    ended = ended_start(kind, PORT=port, PROMETHEUS_MULTIPROC_DIR=str(folder))
+    (line,) = own_words(ended)
+    assert ended.returncode == 1
+    assert line == (
+        f"PORT='{port}' is refused: Address already in use at 127.0.0.1; "
+        "set another, or end what uses it"
+    )
+    assert not folder.exists()

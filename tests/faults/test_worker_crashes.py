@@ -1,0 +1,90 @@
+"""Processes of the service that die or hang, on both servers: one is replaced, or all end."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kit.starts import answers, begun_service, begun_start
+from tests.faults.kit.workers import (
+    REPLACED_WITHIN_S,
+    folder_of,
+    has_replaced,
+    is_running,
+    kill_worker,
+    make_silent,
+    reload_workers,
+    worker_ids,
+)
+from tests.servers import RunningService, ServerKind, wait_until
+
+ENDED_WITHIN_S = 20
+
+
+def test_workers_whose_parent_is_killed_end_and_free_the_port(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    with begun_service(kind, tmp_path / "killed.log") as (service, process):
+        workers = worker_ids(service)
+        process.kill()
+        wait_until(lambda: not any(map(is_running, workers)), ENDED_WITHIN_S)
+    port = service.base_url.rpartition(":")[2]
+    with begun_start(kind, tmp_path / "next.log", lambda: answers(service.base_url), PORT=port):
+        pass
+
+
+def test_a_worker_that_is_silent_is_replaced(kind: ServerKind, tmp_path: Path) -> None:
+    with begun_service(kind, tmp_path / "service.log") as (service, _):
+        wait_until(lambda: all_give_signs(service))
+        workers, victim = worker_ids(service), min(worker_ids(service))
+        make_silent(service, victim)
+        wait_until(lambda: has_replaced(service, workers, {victim}), REPLACED_WITHIN_S)
+        assert answers(service.base_url)
+
+
+def all_give_signs(service: RunningService) -> bool:
+    if service.kind is ServerKind.GUNICORN:
+        return True
+    signs = {sign.name for sign in folder_of(service).glob("alive_*")}
+    return {f"alive_{worker}" for worker in worker_ids(service)} <= signs
+
+
+def test_a_worker_that_dies_again_at_once_ends_the_service_for_its_supervisor(
+    tmp_path: Path,
+) -> None:
+    """Granian only; gunicorn starts workers for ever."""
+    with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
+        workers = worker_ids(service)
+        folder = folder_of(service)
+        kill_worker(min(workers))
+        wait_until(lambda: has_replaced(service, workers, {min(workers)}), REPLACED_WITHIN_S)
+        (replacement,) = worker_ids(service) - workers
+        kill_worker(replacement)
+        assert process.wait(ENDED_WITHIN_S) == 1
+        assert not any(map(is_running, workers))
+    assert "Worker crash loop detected, exiting" in service.log.read_text()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_service_ends_in_time_while_a_worker_is_starting(
+    kind: ServerKind, tmp_path: Path, number: signal.Signals
+) -> None:
+    with begun_service(kind, tmp_path / "service.log") as (service, process):
+        workers = worker_ids(service)
+        os.kill(service.process_id if number is signal.SIGHUP else min(workers), number)
+        wait_until(lambda: worker_ids(service) - workers, REPLACED_WITHIN_S, every_s=0.001)
+        process.terminate()
+        assert process.wait(ENDED_WITHIN_S) == 0
+
+
+def test_a_worker_that_a_stranger_asks_to_end_serves_on(tmp_path: Path) -> None:
+    """Granian only: as some supervisors do before they signal the parent; test_drain.py."""
+    with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, _):
+        workers = worker_ids(service)
+        for worker in workers:
+            os.kill(worker, signal.SIGTERM)
+        assert answers(service.base_url)
+        reload_workers(service)
+        assert answers(service.base_url)
