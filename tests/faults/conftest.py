@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.kit.site import Site, running_site
 from tests.servers import RunningService, ServerKind, environ_for, running_service
 
 
@@ -30,3 +31,10 @@ def shared_service(
     )
     with running_service(environ, folder / "service.log", kind=kind) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Stores of this module's own, and a service on them for tests that start another one."""
+    with running_site(tmp_path_factory.mktemp("site"), workers_count=1) as running:
+        yield running

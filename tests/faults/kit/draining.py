@@ -1,0 +1,63 @@
+"""A service that is to be ended by SIGTERM, and how it looks while it ends."""
+
+import os
+import signal
+import time
+from contextlib import AbstractContextManager
+from enum import StrEnum, auto
+from pathlib import Path
+
+import httpx
+
+from tests.faults.kit.site import Site
+from tests.faults.kit.workers import worker_ids
+from tests.servers import RunningService, ServerKind, running_service
+
+DRAIN_S = 2
+# Far more than a drain takes, and less than a platform waits before it kills.
+EXIT_WITHIN_S = 20
+FAREWELL = {
+    ServerKind.GRANIAN: "Granian shutdown completed",
+    ServerKind.GUNICORN: "Shutting down: Master",
+}
+
+
+class Ending(StrEnum):
+    """Which processes get the SIGTERM."""
+
+    PARENT = auto()
+    EVERY_PROCESS = auto()  # as systemd does; the workers first
+    AFTER_RELOAD = auto()  # the parent, whose workers have been replaced by SIGHUP
+
+
+def draining_service(
+    site: Site, kind: ServerKind, log: Path, **changes: str
+) -> AbstractContextManager[RunningService]:
+    """A second service on the stores of `site`."""
+    # In flight means waiting for a frozen MongoDB, on a slow machine for longer than usual.
+    own = {"DRAIN_S": str(DRAIN_S), "MONGODB_TIMEOUT_MS": "8000"}
+    return running_service(dict(site.service.environ) | own | changes, log, kind=kind)
+
+
+def end(service: RunningService, ending: Ending = Ending.PARENT) -> float:
+    """Ask for the end; return when that was."""
+    workers = worker_ids(service) if ending is Ending.EVERY_PROCESS else set()
+    for process_id in [*workers, service.process_id]:
+        os.kill(process_id, signal.SIGTERM)
+    return time.monotonic()
+
+
+def readiness(service: RunningService) -> tuple[int, str]:
+    """Status and word of `/readyz`."""
+    answer = httpx.get(f"{service.base_url}/readyz", timeout=30)
+    return answer.status_code, answer.json()["status"]
+
+
+def assert_it_ended(service: RunningService, began_s: float) -> float:
+    """Require an end by itself and in time, after the drain; return after how many seconds."""
+    took_s = time.monotonic() - began_s
+    assert DRAIN_S <= took_s <= EXIT_WITHIN_S
+    log = service.log.read_text()
+    assert FAREWELL[service.kind] in log
+    assert "Killing worker" not in log
+    return round(took_s, 1)

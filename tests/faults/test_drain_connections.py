@@ -1,0 +1,104 @@
+"""What clients have begun, or not, when SIGTERM comes: nothing holds either server up for long."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import pytest
+
+from tests.callers import LIST, Caller, hire
+from tests.faults.kit.draining import DRAIN_S, assert_it_ended, draining_service, end, readiness
+from tests.faults.kit.site import Site
+from tests.faults.kit.workers import is_running
+from tests.servers import RunningService, ServerKind, wait_until
+from tests.turns import body
+
+# Workers hear of the end one after the other; less than a slow body may take.
+REFUSED_WITHIN_S = 2
+# gunicorn bounds neither heads nor bodies, so that it waits for them until its own end is due.
+QUICK = {
+    "GUNICORN_CMD_ARGS": "--graceful-timeout 5",
+    "WEB_KEEPALIVE_S": "5",
+    "REQUEST_DEADLINE_S": "3",
+    "MONGODB_TIMEOUT_MS": "2000",
+}
+# Platforms kill then.
+KILLED_AFTER_S = 30
+IDLE = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def address_of(service: RunningService) -> tuple[str | None, int | None]:
+    address = urlsplit(service.base_url)
+    return address.hostname, address.port
+
+
+def head_of(caller: Caller, text: bytes) -> bytes:
+    key = caller.headers["Authorization"]
+    lines = [f"POST {LIST} HTTP/1.1", "Host: a", f"Authorization: {key}"]
+    lines += ["Content-Type: application/json", f"Content-Length: {len(text)}", "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def test_a_client_that_says_nothing_or_stops_in_the_middle_holds_nothing_up(
+    site: Site, kind: ServerKind, tmp_path: Path, tell_figures: Callable[..., None]
+) -> None:
+    stalled = head_of(hire(site.app), b"x" * 99) + b"x"
+    service_log = tmp_path / "service.log"
+    with ExitStack() as stack, draining_service(site, kind, service_log, **QUICK) as service:
+        for sent in (b"", stalled[:40], stalled, IDLE):
+            connection = socket.create_connection(address_of(service), timeout=30)
+            stack.enter_context(connection).sendall(sent)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        began_s = end(service)
+        assert httpx.get(f"{service.base_url}/healthz").status_code == 200
+    tell_figures(exit_s=assert_it_ended(service, began_s))
+
+
+@pytest.mark.long
+def test_a_client_that_stops_within_its_head_holds_nothing_up_for_as_long_as_a_platform_waits(
+    site: Site, kind: ServerKind, tmp_path: Path
+) -> None:
+    log = tmp_path / "service.log"
+    with ExitStack() as stack, draining_service(site, kind, log, WEB_KEEPALIVE_S="60") as service:
+        connection = stack.enter_context(socket.create_connection(address_of(service)))
+        connection.sendall(b"GET /v1")
+        wait_until(lambda: readiness(service) == (200, "ready"))
+        began_s = end(service)
+        wait_until(lambda: not is_running(service.process_id), KILLED_AFTER_S)
+    assert time.monotonic() - began_s < KILLED_AFTER_S
+
+
+def test_once_drained_new_clients_are_refused_although_a_request_is_in_flight(
+    site: Site, kind: ServerKind, tmp_path: Path
+) -> None:
+    text = orjson.dumps(body())
+    with draining_service(site, kind, tmp_path / "service.log") as service:
+        where = address_of(service)
+        with socket.create_connection(where, timeout=30) as slow:
+            slow.sendall(head_of(hire(site.app), text) + text[:10])
+            wait_until(lambda: readiness(service) == (200, "ready"))
+            began_s = end(service)
+            wait_until(lambda: is_refused(where), DRAIN_S + REFUSED_WITHIN_S)
+            assert time.monotonic() - began_s >= DRAIN_S
+            slow.sendall(text[10:])
+            assert slow.recv(65_536).startswith(b"HTTP/1.1 201")
+    assert_it_ended(service, began_s)
+
+
+def is_refused(where: tuple[str | None, int | None]) -> bool:
+    """Return True if nobody listens; a server that does is asked for an answer, and gives it."""
+    try:
+        connection = socket.create_connection(where, timeout=30)
+    except ConnectionRefusedError:
+        return True
+    with connection:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        # One may still slip in between the last look and the close of the socket.
+        with suppress(ConnectionResetError):
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 ")
+    return False
