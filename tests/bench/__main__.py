@@ -66,7 +66,8 @@ Told is the median of the ratios within pairs and their spread. Exit status 1 if
 hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
 
 Needs wrk; the case `list` needs Node 20 and npm, and installs the packages of its peer once.
-The case `server` needs git and the commit that it compares with.
+The case `server` needs git and the commit that it compares with. By default it takes 25 minutes and
+`neighbours` 10; with --pairs 5 --seconds 1 --turns 20000 the two take 10.
 Measured apart: how cost grows, `scripts/bench growth --help`, and how many machine instructions a
 request takes, `scripts/bench instructions --help`.
 """.format(cases=", ".join(CASES), least=LEAST_PAIRS)
