@@ -81,6 +81,8 @@ class Adapter:
         if not (has_length or is_bare):
             self._streams.send(request.protocol, status, headers, chunks)
             return
-        request.protocol.response_bytes(status, headers, b"".join(chunks))
-        if hasattr(chunks, "close"):
-            chunks.close()
+        try:
+            request.protocol.response_bytes(status, headers, b"".join(chunks))
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()

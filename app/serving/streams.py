@@ -41,15 +41,17 @@ class Streams:
         self._pool.shutdown(wait=False)
 
     def _feed(self, folder: TemporaryDirectory[str], pipe: Path, chunks: Any) -> None:
-        # A pipe that its client has closed, or does not empty, is the end of the stream.
-        with folder, suppress(OSError):
-            descriptor = self._open(pipe)
-            try:
-                self._copy(chunks, descriptor)
-            finally:
-                os.close(descriptor)
-        if hasattr(chunks, "close"):
-            chunks.close()
+        try:
+            # A pipe that its client has closed, or does not empty, is the end of the stream.
+            with folder, suppress(OSError):
+                descriptor = self._open(pipe)
+                try:
+                    self._copy(chunks, descriptor)
+                finally:
+                    os.close(descriptor)
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
 
     def _open(self, pipe: Path) -> int:
         late_s = time.monotonic() + self._stall_s
