@@ -1,1 +1,1 @@
-"""What is set from outside, and how gunicorn works for us."""
+"""What is set from outside."""

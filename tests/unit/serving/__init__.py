@@ -1,0 +1,1 @@
+"""The adapter to Granian, and what both servers share."""

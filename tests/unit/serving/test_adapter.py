@@ -1,0 +1,142 @@
+"""Requests through the adapter, with Granian's side played by a fake."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+
+from app.http.body import LARGEST_BYTES
+from app.http.problems import Problem
+from app.serving import adapter as adapter_module
+from app.serving.bodies import DISCARDED_BYTES
+from tests.unit.serving.fakes import Pairs, Protocol, Scope, adapter_to, serve
+
+CLOSE = ("Connection", "close")
+PART = b"x" * 65_536
+CHUNKED = Pairs([("transfer-encoding", "chunked")])
+
+
+def length(count: int) -> Pairs:
+    return Pairs([("content-length", str(count))])
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask(__name__, static_folder=None)
+
+    @app.route("/size", methods=["POST"])
+    def size() -> str:
+        return str(len(request.stream.read()))
+
+    @app.get("/whole")
+    def whole() -> str:
+        return "whole"
+
+    @app.get("/empty/<int:status>")
+    def empty(status: int) -> Response:
+        return Response(status=status)
+
+    @app.get("/streamed")
+    def streamed() -> Response:
+        return Response(part for part in (b"one ", b"two"))
+
+    @app.errorhandler(Problem)
+    def refuse(problem: Problem) -> tuple[str, int]:
+        return problem.code, problem.kind.status
+
+    return app
+
+
+@pytest.mark.parametrize("headers", [length(len(PART) * 2), CHUNKED])
+def test_a_body_arrives_whole_and_the_connection_stays(app: Flask, headers: Pairs) -> None:
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope("POST", "/size", headers=headers), Protocol([PART, PART]))
+    assert (answer.status, answer.body) == (200, b"131072")
+    assert CLOSE not in answer.headers
+
+
+def test_of_a_body_over_the_cap_the_rest_is_read_and_thrown_away(app: Flask) -> None:
+    sent = Protocol([PART] * (2 * LARGEST_BYTES // len(PART)))
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope("POST", "/size", headers=CHUNKED), sent)
+    assert LARGEST_BYTES < int(answer.body) <= LARGEST_BYTES + len(PART)
+    assert answer.taken_count == len(sent.parts)
+    assert CLOSE not in answer.headers
+
+
+def test_a_body_that_announces_too_much_is_not_read_at_all(app: Flask) -> None:
+    with adapter_to(app) as adapter:
+        scope = Scope("POST", "/size", headers=length(DISCARDED_BYTES + 1))
+        answer = serve(adapter, scope, Protocol([PART]))
+    assert answer.taken_count == 0
+    assert CLOSE in answer.headers
+
+
+def test_a_body_without_end_is_cut_and_its_connection_closed(app: Flask) -> None:
+    sent = Protocol([PART] * (2 * DISCARDED_BYTES // len(PART)))
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope("POST", "/size", headers=CHUNKED), sent)
+    assert answer.taken_count == DISCARDED_BYTES // len(PART) + 1
+    assert CLOSE in answer.headers
+
+
+def test_a_late_body_is_a_408_for_the_route_that_reads_it_and_closes(app: Flask) -> None:
+    with adapter_to(app, deadline_s=0.05) as adapter:
+        scope = Scope("POST", "/size", headers=length(99))
+        answer = serve(adapter, scope, Protocol([b"x"], is_late=True))
+    assert (answer.status, answer.body) == (408, b"request_timeout")
+    assert CLOSE in answer.headers
+
+
+def test_a_worker_that_drains_says_close(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter_module, "is_draining", lambda: True)
+    with adapter_to(app) as adapter:
+        assert CLOSE in serve(adapter, Scope(path="/whole")).headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("HEAD", "/whole", 200), ("HEAD", "/streamed", 200)]
+    + [("GET", f"/empty/{status}", status) for status in (204, 304)],
+)
+def test_an_answer_that_may_have_no_body_has_none(
+    app: Flask, method: str, path: str, status: int
+) -> None:
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope(method, path))
+    assert (answer.status, answer.body) == (status, b"")
+
+
+def test_an_answer_of_unknown_length_is_streamed(app: Flask) -> None:
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope(path="/streamed"))
+    assert (answer.status, answer.body) == (200, b"one two")
+
+
+def test_an_application_that_fails_costs_its_answer_and_no_thread() -> None:
+    def fail(_environ: Any, _start: Any) -> Iterable[bytes]:
+        raise RuntimeError("on purpose")
+
+    with adapter_to(fail) as adapter:
+        for _ in range(3):  # more than there are threads
+            assert serve(adapter, Scope()).status == 0  # then Granian's is 500
+
+
+def test_an_answer_is_closed_also_if_making_it_fails() -> None:
+    closed = []
+
+    class Broken:
+        def __iter__(self) -> Any:
+            raise RuntimeError("on purpose")
+
+        def close(self) -> None:
+            closed.append(1)
+
+    def app(_environ: Any, start: Any) -> Any:
+        start("200 OK", [("Content-Length", "1")])
+        return Broken()
+
+    with adapter_to(app) as adapter:
+        serve(adapter, Scope())
+    assert closed == [1]

@@ -1,0 +1,84 @@
+"""The folder that the processes of one run share."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.serving import run_folder
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place of this test's own; what is made there is closed at the end."""
+    monkeypatch.setattr(run_folder, "MEMORY", str(tmp_path))
+    monkeypatch.setattr(run_folder, "_own", {})
+    monkeypatch.setenv(run_folder.VARIABLE, "")
+    yield tmp_path
+    for descriptor in run_folder._own.values():
+        os.close(descriptor)
+
+
+def leave(memory: Path, name: str) -> Path:
+    """A folder as a killed run leaves it."""
+    folder = memory / f"turnledger-{os.getuid()}-{name}"
+    folder.mkdir()
+    (folder / "lock").touch()
+    (folder / "counter_1.db").touch()
+    return folder
+
+
+def test_a_run_makes_a_folder_exports_it_and_deletes_it_at_its_end(memory: Path) -> None:
+    folder = run_folder.open_folder()
+    assert folder.parent == memory
+    assert os.environ[run_folder.VARIABLE] == str(folder)
+    run_folder.close_folder()
+    assert not folder.exists()
+
+
+def test_the_next_start_deletes_what_a_killed_run_has_left_and_keeps_what_is_held(
+    memory: Path,
+) -> None:
+    left, held, other = leave(memory, "left"), leave(memory, "held"), memory / "turnledger-x"
+    other.mkdir()
+    with (held / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = run_folder.open_folder()
+        assert set(memory.iterdir()) == {held, other, folder}
+    assert not left.exists()
+
+
+def test_a_folder_of_the_operator_is_emptied_of_counters_used_and_kept(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = leave(memory, "chosen")
+    for name in ("alive_17", "alive_x", "gauge_livesum_17.db", "notes.txt"):
+        (chosen / name).touch()
+    monkeypatch.setenv(run_folder.VARIABLE, str(chosen))
+    assert run_folder.open_folder() == chosen
+    run_folder.close_folder()
+    assert {path.name for path in chosen.iterdir()} == {"alive_x", "lock", "notes.txt"}
+
+
+def test_a_worker_lives_from_its_first_sign_until_it_is_forgotten(memory: Path) -> None:
+    assert run_folder.silent_s(memory, 17) == 0
+    run_folder.beat(memory, 17)
+    assert run_folder.silent_s(memory, 17) < 10
+    seen_s = (memory / "alive_17").stat().st_mtime - 60
+    os.utime(memory / "alive_17", (seen_s, seen_s))
+    assert 60 <= run_folder.silent_s(memory, 17) < 70
+    run_folder.beat(memory, 17)
+    assert run_folder.silent_s(memory, 17) < 10
+    assert run_folder.workers(memory) == [17]
+    run_folder.forget_worker(memory, 17)
+    assert run_folder.workers(memory) == []
+
+
+def test_a_forgotten_worker_keeps_its_counters_and_loses_its_gauges(memory: Path) -> None:
+    kept = {"counter_17.db", "histogram_17.db", "gauge_liveall_170.db", "gauge_max_17.db"}
+    for name in kept | {"gauge_liveall_17.db", "gauge_livesum_17.db"}:
+        (memory / name).touch()
+    run_folder.forget_worker(memory, 17)
+    assert {path.name for path in memory.iterdir()} == kept

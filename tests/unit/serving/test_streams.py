@@ -1,0 +1,158 @@
+"""Streams to clients that read quickly, slowly, not at all, or that have gone."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
+from typing import Any
+
+import pytest
+
+from app.serving import streams as streams_module
+from app.serving.streams import Streams
+from tests.servers import wait_until
+from tests.unit.serving.fakes import Scope, adapter_to
+
+STALL_S = 0.2
+# More than a pipe holds.
+MANY = [bytes([number]) * 65_536 for number in range(8)]
+PATIENT_S = 30
+
+
+class Client:
+    """Takes the pipe of each stream, and does what a test tells it to do."""
+
+    def __init__(self) -> None:
+        self.pipes: SimpleQueue[int] = SimpleQueue()
+
+    def response_file(self, _status: int, _headers: Any, path: str) -> None:
+        self.pipes.put(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+
+
+class Chunks:
+    """A stream of `parts` that knows whether it has been closed."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = iter(parts)
+        self.made_count = 0
+        self.is_closed = Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            self.made_count += 1
+            yield part
+
+    def close(self) -> None:
+        self.is_closed.set()
+
+
+@contextmanager
+def streams(threads_count: int = 1, stall_s: float = PATIENT_S) -> Iterator[Streams]:
+    made = Streams(threads_count, stall_s)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def send(sender: Streams, client: Client, parts: list[bytes]) -> tuple[Chunks, int]:
+    chunks = Chunks(parts)
+    sender.send(client, 200, [], chunks)
+    return chunks, client.pipes.get()
+
+
+def test_a_client_that_reads_slowly_gets_every_byte() -> None:
+    with streams() as sender:
+        chunks, pipe = send(sender, Client(), MANY)
+        read = b""
+        while not chunks.is_closed.is_set() or read != b"".join(MANY):
+            try:
+                read += os.read(pipe, 4_096)
+            except BlockingIOError:
+                chunks.is_closed.wait(0.001)
+        os.close(pipe)
+
+
+def test_nothing_is_made_before_the_client_takes_what_there_is() -> None:
+    with streams() as sender:
+        chunks, pipe = send(sender, Client(), MANY)
+        wait_until(lambda: chunks.made_count)
+        assert not chunks.is_closed.wait(STALL_S)
+        assert chunks.made_count < len(MANY)
+        os.close(pipe)
+        assert chunks.is_closed.wait(10)
+
+
+def test_a_client_that_reads_nothing_frees_the_thread_for_the_next_stream() -> None:
+    client = Client()
+    with streams(stall_s=STALL_S) as sender:
+        stalled, first = send(sender, client, MANY)
+        following, second = send(sender, client, [b"short"])
+        assert stalled.is_closed.wait(10)
+        assert following.is_closed.wait(10)
+        assert os.read(second, 100) == b"short"
+    os.close(first)
+    os.close(second)
+
+
+def test_a_stream_that_lasts_too_long_ends_however_steadily_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams_module, "STREAM_S", 0)
+    with streams() as sender:
+        chunks, pipe = send(sender, Client(), MANY)
+        assert chunks.is_closed.wait(10)
+        assert chunks.made_count == 1
+    os.close(pipe)
+
+
+def test_a_client_that_has_gone_ends_its_stream_at_once() -> None:
+    class Gone(Client):
+        def response_file(self, status: int, headers: Any, path: str) -> None:
+            """Does not even open the pipe."""
+
+    chunks = Chunks(MANY)
+    with streams(stall_s=STALL_S) as sender:
+        sender.send(Gone(), 200, [], chunks)
+        assert chunks.is_closed.wait(10)
+    assert chunks.made_count == 0
+
+
+def test_a_stream_that_fails_while_it_is_made_is_closed_and_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Chunks):
+        def __iter__(self) -> Iterator[bytes]:
+            raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    client, chunks = Client(), Broken([])
+    with streams() as sender:
+        sender.send(client, 200, [], chunks)
+        pipe = client.pipes.get()
+        assert chunks.is_closed.wait(10)
+        wait_until(lambda: not list(tmp_path.iterdir()))
+    os.close(pipe)
+
+
+def test_all_streams_together_hold_a_quarter_of_the_threads() -> None:
+    client, open_streams = Client(), [Chunks(MANY) for _ in range(6)]
+    waiting = iter(open_streams)
+
+    def app(_environ: Any, start: Any) -> Any:
+        start("200 OK", [])
+        return next(waiting)
+
+    with adapter_to(app, threads_count=8) as adapter:
+        for _ in open_streams:
+            asyncio.run(adapter.__rsgi__(Scope(), client))
+        wait_until(lambda: sum(chunks.made_count > 0 for chunks in open_streams) == 2)
+        assert not open_streams[0].is_closed.wait(STALL_S)
+        assert sum(chunks.made_count > 0 for chunks in open_streams) == 2
+        for chunks in open_streams:  # the next one begins when one has ended
+            wait_until(lambda chunks=chunks: chunks.made_count)
+            os.close(client.pipes.get())
+            assert chunks.is_closed.wait(10)

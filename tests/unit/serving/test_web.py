@@ -1,0 +1,86 @@
+"""Variables that say where and how both servers listen."""
+
+from pathlib import Path
+
+import pytest
+
+from app.serving.web import Web
+
+NUMBERS = {
+    "PORT": (0, 65_535),
+    "WEB_CONCURRENCY": (1, 256),
+    "WEB_THREADS": (1, 32),
+    "WEB_KEEPALIVE_S": (0, 60),
+    "DRAIN_S": (0, 10),
+}
+FIELDS = {
+    "PORT": "port",
+    "WEB_CONCURRENCY": "workers_count",
+    "WEB_THREADS": "threads_count",
+    "WEB_KEEPALIVE_S": "keepalive_s",
+    "DRAIN_S": "drain_s",
+}
+
+
+def test_an_empty_environment_is_every_default() -> None:
+    web = Web.from_environ({})
+    assert web == Web("0.0.0.0", 8000, None, 2, 8, 30, 2, None, None)  # noqa: S104 - the default
+    assert web.bind == "0.0.0.0:8000"
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_may_be_at_either_bound(name: str) -> None:
+    for bound in NUMBERS[name]:
+        assert getattr(Web.from_environ({name: str(bound)}), FIELDS[name]) == bound
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_anything_but_a_whole_number_within_its_bounds_is_refused_by_name(name: str) -> None:
+    lowest, highest = NUMBERS[name]
+    for value in ("", "x", "1.5", " 1", "+1", "1_0", "١", str(lowest - 1), str(highest + 1)):
+        with pytest.raises(SystemExit) as refused:
+            Web.from_environ({name: value})
+        line = str(refused.value)
+        assert line.startswith(f"{name}={value!r} is refused: ")
+        assert f"from {lowest} to {highest}" in line
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "bind"),
+    [
+        ("::", "::", "[::]:8000"),
+        ("[::1]", "::1", "[::1]:8000"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1:8000"),
+    ],
+)
+def test_an_address_may_stand_in_brackets(host: str, address: str, bind: str) -> None:
+    web = Web.from_environ({"HOST": host})
+    assert (web.address, web.bind) == (address, bind)
+
+
+def test_a_name_is_resolved() -> None:
+    assert Web.from_environ({"HOST": "localhost"}).address in {"127.0.0.1", "::1"}
+
+
+def test_a_unix_socket_stands_for_address_and_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    web = Web.from_environ({"HOST": "unix:socket"})
+    assert (web.address, web.socket_path) == ("", tmp_path / "socket")
+    assert web.bind == f"unix:{tmp_path}/socket"
+
+
+def test_a_certificate_comes_with_its_key(tmp_path: Path) -> None:
+    own, key = tmp_path / "own.pem", tmp_path / "key.pem"
+    own.touch()
+    key.touch()
+    pair = {"WEB_TLS_CERTIFICATE": str(own), "WEB_TLS_KEY": str(key)}
+    web = Web.from_environ(pair)
+    assert (web.tls_certificate, web.tls_key) == (own, key)
+    for name in pair:
+        with pytest.raises(SystemExit, match=f"^{name}='' is refused: set it too, or unset"):
+            Web.from_environ(pair | {name: ""})
+        with pytest.raises(SystemExit, match=f"^{name}='/nowhere' is refused"):
+            Web.from_environ(pair | {name: "/nowhere"})
