@@ -106,7 +106,7 @@ def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_everything_in_order(folder: Path, number: signal.Signals) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:
-        # mongod, valkey-server, the worker, gunicorn and its two workers, one of them perhaps late
+        # mongod, valkey-server, the archiver, the service and its two workers, perhaps late
         wait_until(lambda: len(run.descendants()) >= 6)
         children = run.descendants()
         run.process.send_signal(number)
@@ -148,7 +148,7 @@ def test_kill_9_ends_the_seeding_of_servers_that_live_on(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("command", ["mongod", "valkey-server", "local.seeding", "gunicorn"])
+@pytest.mark.parametrize("command", ["mongod", "valkey-server", "local.seeding", "-m app"])
 def test_kill_9_at_any_step_leaves_no_child_and_the_next_start_serves(
     folder: Path, command: str
 ) -> None:
@@ -161,12 +161,21 @@ def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
     with taken_port() as port, local_run(folder, is_awaited=False, PORT=str(port)) as run:
         assert run.wait_for_end() == 1
         (line,) = [found for found in run.text.splitlines() if not found.startswith("·")]
-        assert f"PORT {port} is in use" in line
+        assert f"PORT='{port}' is refused: Address already in use" in line
+
+
+@pytest.mark.parametrize("host", ["::", "[::1]"])
+def test_it_listens_on_ipv6_and_announces_an_address_that_reaches_it(
+    folder: Path, host: str
+) -> None:
+    with local_run(folder, HOST=host, BACKEND="memory", DEMO_TURNS="0") as run:
+        assert run.demo["base_url"].startswith("http://[::1]:")
+        assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("gunicorn", "gunicorn"), ("mongod", "mongod"), ("worker", "archive watch")],
+    [("service", "-m app"), ("mongod", "mongod"), ("worker", "archive watch")],
 )
 def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str, command: str) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:

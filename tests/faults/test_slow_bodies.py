@@ -1,4 +1,4 @@
-"""Clients that send their body slowly, byte for byte, to a real gunicorn."""
+"""Clients that send their body slowly, byte for byte, to Granian: it alone bounds bodies."""
 
 import json
 import socket
