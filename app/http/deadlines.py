@@ -24,9 +24,10 @@ def init_app(app: Flask, bounded: Bounded, budget_s: float) -> None:
         notes.store_time.__enter__()
 
     def end(_error: BaseException | None) -> None:
-        notes = current_notes()
-        if "store_time" in notes:
-            notes.store_time.__exit__(None, None, None)
+        # A streamed answer is torn down twice.
+        store_time = current_notes().pop("store_time", None)
+        if store_time is not None:
+            store_time.__exit__(None, None, None)
 
     app.before_request(begin)
     app.teardown_request(end)
