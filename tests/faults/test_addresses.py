@@ -90,7 +90,7 @@ def test_a_certificate_and_its_key_make_it_tls(kind: ServerKind, tmp_path: Path)
     pair = {"WEB_TLS_CERTIFICATE": str(certificate), "WEB_TLS_KEY": str(key)}
 
     def is_served() -> bool:
-        return answers(base_url, httpx.HTTPTransport(verify=context))
+        return answers(base_url, context)
 
     with begun_start(kind, tmp_path / "service.log", is_served, PORT=str(port), **pair):
         assert not answers(f"http://localhost:{port}")

@@ -30,8 +30,10 @@ def exposition(service: RunningService) -> str:
 
 def ask(service: RunningService) -> None:
     """Ask on many connections, so that workers take turns."""
-    for _ in range(REQUESTS_COUNT):
-        assert httpx.get(f"{service.base_url}{ROUTE}").status_code == 200
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=service.base_url, limits=limits, timeout=30) as client:
+        for _ in range(REQUESTS_COUNT):
+            assert client.get(ROUTE).status_code == 200
 
 
 def counted(service: RunningService) -> int:

@@ -1,12 +1,13 @@
 """Starts of the service by the commands that people type, at addresses of their own choosing."""
 
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-
-import httpx
+from urllib.parse import urlsplit
 
 from app.backends.children import free_port, spawn, stop
 from tests.faults.kit.workers import worker_ids
@@ -74,13 +75,20 @@ def begun_service(
         yield service, process
 
 
-def answers(base_url: str, transport: httpx.BaseTransport | None = None) -> bool:
-    """Return True if `/healthz` answers there."""
+def answers(base_url: str, context: ssl.SSLContext | None = None) -> bool:
+    """Return True if `/healthz` answers there; with a `context`, by TLS."""
+    address = urlsplit(base_url)
+    where = str(address.hostname), address.port
+    connection = HTTPConnection(*where, timeout=10)
+    if context:
+        connection = HTTPSConnection(*where, timeout=10, context=context)
     try:
-        with httpx.Client(transport=transport, timeout=10) as client:
-            return client.get(f"{base_url}/healthz").status_code == 200
-    except httpx.TransportError:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def own_words(ended: subprocess.CompletedProcess[str]) -> list[str]:
