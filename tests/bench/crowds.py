@@ -23,6 +23,8 @@ MOST_S = 60.0
 # Its limits per address are not those of the client that is measured.
 ADDRESS = "127.0.0.66"
 PAUSE_S = 0.5
+# From the last connection until all have begun to act.
+SETTLE_S = 1.0
 FLOOD_PER_S = 500
 # So long each connection of the flood stays.
 FLOOD_OPEN_S = 1.0
@@ -104,19 +106,17 @@ async def passing(_crowd: Crowd, _connection: socket.socket) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How many there are, what each does, and how long until all of it has begun to act."""
+    """How many there are and what each does; `per_s`: new ones come at this pace all the time."""
 
     count: int
     member: Member
-    settle_s: float = 1.0
     per_s: int = 0
 
 
 KINDS = {
     "64 with slow headers": Kind(64, slow_headers),
     "64 with slow bodies": Kind(64, slow_body),
-    # Until their buffers are full they are answered like anyone else.
-    "64 that never read": Kind(64, unread, settle_s=4.0),
+    "64 that never read": Kind(64, unread),
     "5,000 silent": Kind(5_000, silent),
     "500 new a second": Kind(FLOOD_PER_S, passing, per_s=FLOOD_PER_S),
 }
@@ -164,7 +164,7 @@ async def act(crowd: Crowd, kind: Kind, until: Callable[[], Awaitable[Any]]) -> 
     with suppress(TimeoutError):
         async with asyncio.timeout(MOST_S):
             await crowd.full.wait()
-            await asyncio.sleep(kind.settle_s)
+            await asyncio.sleep(SETTLE_S)
             print("ready", flush=True)  # noqa: T201 - the bench reads it
             await until()
     for task in tasks:

@@ -39,11 +39,11 @@ def family_cpu_s(process_id: int) -> float:
     return sum(map(cpu_s, [process_id, *children(process_id)]))
 
 
-def await_rest(process_id: int) -> None:
+def await_rest(process_id: int, timeout_s: float = 10) -> None:
     """Wait until a process and its children have next to nothing to do any more.
 
     A closed loop ends with a request under way on each connection, and nobody waits for its answer:
-    whoever measures next must not pay for it. AssertionError if there is no end in ten seconds.
+    whoever measures next must not pay for it. AssertionError if there is no end within `timeout_s`.
     """
     seen_s = [-math.inf]  # the first look tells nothing
 
@@ -51,7 +51,7 @@ def await_rest(process_id: int) -> None:
         seen_s.append(family_cpu_s(process_id))
         return seen_s[-1] - seen_s[-2] <= _AT_REST_S
 
-    wait_until(is_at_rest, every_s=_LOOK_EVERY_S)
+    wait_until(is_at_rest, timeout_s, every_s=_LOOK_EVERY_S)
 
 
 def largest_child_mb(process_id: int) -> float:

@@ -8,9 +8,10 @@ import pytest
 
 from tests.bench import crowds
 from tests.bench.crowds import KINDS, Crowd, Kind, act, allow_descriptors
-from tests.bench.neighbours import require_crowd
+from tests.bench.neighbours import require_crowd, sample_of
+from tests.bench.openloop import PATIENCE_S, Answers
 
-PATIENCE_S = 5.0
+WITHIN_S = 5.0
 
 
 class Server:
@@ -37,7 +38,7 @@ async def acted(kind: Kind, serve: Server, is_enough: Callable[[Crowd], bool]) -
     """Keep a crowd before `serve` until it is enough, and see that the server is alone then."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     crowd = Crowd(server.sockets[0].getsockname(), "Bearer key", kind.count)
-    async with server, asyncio.timeout(PATIENCE_S):
+    async with server, asyncio.timeout(WITHIN_S):
         await act(crowd, kind, lambda: _until(lambda: is_enough(crowd)))
         await _until(lambda: serve.open_count == 0)
     return crowd
@@ -51,6 +52,7 @@ async def _until(is_so: Callable[[], bool]) -> None:
 @pytest.fixture(autouse=True)
 def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowds, "PAUSE_S", 0.01)
+    monkeypatch.setattr(crowds, "SETTLE_S", 0.01)
     monkeypatch.setattr(crowds, "FLOOD_OPEN_S", 0.01)
 
 
@@ -66,7 +68,7 @@ def test_members_begin_a_request_and_go_on_with_it(
     member: crowds.Member, beginning: bytes, repeated: bytes
 ) -> None:
     serve = Server()
-    kind = Kind(1, member, settle_s=0)
+    kind = Kind(1, member)
     asyncio.run(acted(kind, serve, lambda _crowd: len(b"".join(serve.received)) > 300))
     received = b"".join(serve.received)
     assert received.startswith(beginning)
@@ -77,21 +79,21 @@ def test_members_begin_a_request_and_go_on_with_it(
 
 def test_silent_members_send_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     serve = Server()
-    kind = Kind(20, crowds.silent, settle_s=0)
+    kind = Kind(20, crowds.silent)
     crowd = asyncio.run(acted(kind, serve, lambda _crowd: serve.open_count == 20))
     assert (crowd.opened_count, crowd.failed_count, serve.received) == (20, 0, [])
     assert capfd.readouterr().out == "ready\n"
 
 
 def test_members_that_are_sent_away_come_back() -> None:
-    kind = Kind(2, crowds.slow_headers, settle_s=0)
+    kind = Kind(2, crowds.slow_headers)
     serve = Server(sends_away=True)
     crowd = asyncio.run(acted(kind, serve, lambda crowd: crowd.opened_count > 6))
     assert crowd.opened_count > 6
 
 
 def test_a_flood_goes_on_whatever_becomes_of_those_before() -> None:
-    kind = Kind(10, crowds.passing, settle_s=0, per_s=200)
+    kind = Kind(10, crowds.passing, per_s=200)
     crowd = asyncio.run(acted(kind, Server(), lambda crowd: crowd.opened_count >= 30))
     assert crowd.opened_count >= 30
 
@@ -99,7 +101,7 @@ def test_a_flood_goes_on_whatever_becomes_of_those_before() -> None:
 def test_a_crowd_that_is_never_complete_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowds, "MOST_S", 0.5)
     crowd = Crowd(("127.0.0.1", 1), "", 3)  # nobody listens there
-    asyncio.run(act(crowd, Kind(3, crowds.silent, settle_s=0), lambda: _until(lambda: False)))
+    asyncio.run(act(crowd, Kind(3, crowds.silent), lambda: _until(lambda: False)))
     assert crowd.opened_count == 0
     assert crowd.failed_count >= 3
 
@@ -108,6 +110,18 @@ def test_a_crowd_too_small_is_no_figure() -> None:
     require_crowd("5,000 silent", {"opened": 5_000, "failed": 2})
     with pytest.raises(AssertionError, match="only 4999 connections, 2 failed"):
         require_crowd("5,000 silent", {"opened": 4_999, "failed": 2})
+
+
+def test_a_request_that_gave_up_counts_as_long_as_it_waited() -> None:
+    told = sample_of(Answers(1, took_s=[0.002] * 98), 100)
+    assert told.figure == PATIENCE_S * 1_000
+    assert told.beside == {"p50_ms": 2, "given_up": 2}
+    assert sample_of(Answers(1, took_s=[0.002] * 99 + [0.9]), 100).figure == 2
+
+
+def test_a_calm_client_that_is_refused_is_no_figure() -> None:
+    with pytest.raises(AssertionError, match="1 requests of the calm client were refused"):
+        sample_of(Answers(1, took_s=[0.002] * 99, refused_count=1), 100)
 
 
 def test_crowds_are_bounded() -> None:
