@@ -50,9 +50,11 @@ class Adapter:
         environ["wsgi.input"] = body
         loop = asyncio.get_running_loop()
         answered = loop.create_future()
-        self._requests.put(_Request(environ, protocol, is_whole, loop, answered))
-        await answered  # without an answer by then Granian's is 500
-        self._bodies.release(body)
+        try:
+            self._requests.put(_Request(environ, protocol, is_whole, loop, answered))
+            await answered  # without an answer by then Granian's is 500
+        finally:
+            self._bodies.release(body)
 
     def close(self) -> None:
         """Let the threads end after the requests that they have begun."""
