@@ -83,15 +83,17 @@ class Access:
 
     def _enter_with_key(self, policy: Policy, scope: Scope) -> None:
         principal = self._authenticate()
-        problem = _objection(principal, scope) or self._count_in_flight(principal, policy)
+        objection = _objection(principal, scope)
+        crowded = None if objection else self._count_in_flight(principal, policy)
+        problem = objection or crowded
         if policy.door is Door.METERED or problem is not None:
             tells_quota = policy.shows_quota or problem is not None
             decision = self.admit() if tells_quota else self._take_token()
             if problem is None and policy.needs_redis and decision.is_local:
                 problem = Problem.unavailable()
+        if crowded is not None:  # it has paid its token, and is refused all the same
+            current_notes().decision = decision._replace(outcome=Outcome.RATE_LIMITED)
         if problem is not None:
-            if problem.kind.status == 429:
-                g.decision = decision._replace(outcome=Outcome.RATE_LIMITED)
             raise problem
 
     def _count_in_flight(self, principal: Principal, policy: Policy) -> Problem | None:

@@ -12,6 +12,7 @@ from app.backends import Backend, bounded, budget_s
 from app.http import deadlines, error_page, errors, openapi, provide, request_id, unread
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
+from app.serving.shared import close_connection
 from app.turns import routes as turns
 from app.usage import routes as usage
 from config.settings import Settings
@@ -24,7 +25,7 @@ class _Application(Flask):
     """Flask, without asking of every view and hook in every request whether it is a coroutine."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """None is: what is given is what runs."""
+        """Return `func` unchanged: no view here is a coroutine."""
         return func
 
 
@@ -40,7 +41,7 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     request_id.init_app(app)
     errors.init_app(app, settings.documentation_url, wiring.OUTAGES, services.note_outage)
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
-    unread.init_app(app)
+    unread.init_app(app, close_connection)
     # What runs after a request runs in the reverse order: the log line is the last to see it.
     answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
     openapi.init_app(app, [room.blueprint for room in _ROOMS])

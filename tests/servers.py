@@ -1,6 +1,7 @@
 """What tests start: real servers, and the real service in front of them."""
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -103,36 +104,43 @@ def running_service(
 ) -> Iterator[RunningService]:
     """Start the service on a port of its own, yield once `/healthz` answers, end it cleanly.
 
-    The port is ours from the first moment on. Only gunicorn serves another `application`.
+    The port is never another program's. Only gunicorn serves another `application`.
     """
-    variables = {"HOST": "127.0.0.1", **environ, "WEB_CONCURRENCY": str(workers_count)}
-    command = ["-m", "app"]
-    if kind is ServerKind.GUNICORN:
-        command = ["-m", "gunicorn", "-c", "config/gunicorn.py"]
+    variables = {"HOST": "127.0.0.1", **environ, "WEB_CONCURRENCY": str(workers_count), "PORT": "0"}
     with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listener:
-        port = listener.getsockname()[1]
-        if kind is ServerKind.GUNICORN:
-            command += ["--bind", f"fd://{listener.fileno()}", application]
-        else:
-            # Held, but not listened to: Granian's workers listen there, and share it with nobody.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.shutdown(socket.SHUT_RDWR)
+        is_gunicorn = kind is ServerKind.GUNICORN
+        command = _gunicorn(listener, application) if is_gunicorn else ["-m", "app"]
         with log.open("wb") as output:
             process = spawn(
                 [*_limited(descriptors_count), sys.executable, *command],
                 output=output,
-                environ=variables | {"PORT": str(port)},
-                inherited=[listener.fileno()] if kind is ServerKind.GUNICORN else [],
+                environ=variables,
+                inherited=[listener.fileno()] if is_gunicorn else [],
                 folder=ROOT,
             )
-        if kind is ServerKind.GUNICORN:
-            listener.close()
-        try:
-            base_url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: _is_alive(base_url, process, log), START_TIMEOUT_S)
-            yield RunningService(base_url, environ, process.pid, log, kind)
-        finally:
-            stop(process, timeout_s=30)
+        port = listener.getsockname()[1] if is_gunicorn else None
+    try:
+        base_url = f"http://127.0.0.1:{port or _port_of(process, log)}"
+        wait_until(lambda: _is_alive(base_url, process, log), START_TIMEOUT_S)
+        yield RunningService(base_url, environ, process.pid, log, kind)
+    finally:
+        stop(process, timeout_s=30)
+
+
+def _gunicorn(listener: socket.socket, application: str) -> list[str]:
+    bound = ["--bind", f"fd://{listener.fileno()}"]
+    return ["-m", "gunicorn", "-c", "config/gunicorn.py", *bound, application]
+
+
+def _port_of(process: Any, log: Path) -> int:
+    """The port that Granian has chosen, from its log."""
+
+    def find() -> re.Match[str] | None:
+        text = log.read_text(errors="replace")
+        assert process.poll() is None, text[-4_000:]
+        return re.search(r"Listening at: https?://127\.0\.0\.1:(\d+)\n", text)
+
+    return int(wait_until(find, START_TIMEOUT_S)[1])
 
 
 def _limited(descriptors_count: int | None) -> list[str]:

@@ -1,27 +1,25 @@
 """Close a connection whose request has a body that nobody read to its end.
 
-The rest would stand before the next request. Granian's adapter has every body in memory before the
-application is called; gunicorn sends `Connection: close` only if it is told to.
+The rest would stand before the next request, and gunicorn sends `Connection: close` only if it is
+told to. Granian's adapter has read every body before it calls the application.
 """
 
-from io import BytesIO
+from collections.abc import Callable
 
 from flask import Flask, Response
 
 from app.http.current import current_notes, current_request
-from app.serving.shared import connection
 
 
-def init_app(app: Flask) -> None:
-    """Look at every request when its answer is complete."""
-    app.after_request(_close)
+def init_app(app: Flask, close_connection: Callable[[], None]) -> None:
+    """Have `close_connection` called before such an answer is sent."""
 
+    def close(response: Response) -> Response:
+        environ = current_request().environ
+        has_length = environ.get("CONTENT_LENGTH", "0") not in {"", "0"}
+        has_body = has_length or "HTTP_TRANSFER_ENCODING" in environ
+        if has_body and not current_notes().get("is_body_read"):
+            close_connection()
+        return response
 
-def _close(response: Response) -> Response:
-    environ = current_request().environ
-    has_body = environ.get("CONTENT_LENGTH", "0") not in {"", "0"}
-    if has_body or "HTTP_TRANSFER_ENCODING" in environ:
-        is_read = current_notes().get("is_body_read") or isinstance(environ["wsgi.input"], BytesIO)
-        if not is_read and hasattr(connection, "close"):
-            connection.close()
-    return response
+    app.after_request(close)

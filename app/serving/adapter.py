@@ -17,7 +17,7 @@ from flask import Flask
 from app.serving.bodies import Bodies
 from app.serving.environ import environ_of
 from app.serving.shared import is_draining
-from app.serving.streams import Streams
+from app.serving.streams import Streams, close_answer
 
 _WITHOUT_BODY = (204, 304)
 _log = structlog.get_logger("turnledger.serving")
@@ -86,5 +86,4 @@ class Adapter:
         try:
             request.protocol.response_bytes(status, headers, b"".join(chunks))
         finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
+            close_answer(chunks)

@@ -9,13 +9,24 @@ from app.http.problems import Problem
 
 # A longer body is read up to here and thrown away, so that its client can hear the answer.
 DISCARDED_BYTES = 8 * LARGEST_BYTES
-# What all bodies of one worker may take at a time.
+# What the bodies of one worker may take together. Small ones are taken in any case: one for each
+# connection that there can be takes 256 MiB.
 HELD_BYTES = 64 * LARGEST_BYTES
+SMALL_BYTES = 64 * 1024
 _LATE = Problem("request_timeout", "The body did not arrive in time. Send it again.")
+_NO_ROOM = Problem(
+    "service_unavailable",
+    "The service holds too many long bodies just now. Retry after 1 second.",
+    retry_after_s=1,
+)
+
+
+class _NoRoom(Exception):
+    """The bodies of others leave no room for a long one."""
 
 
 class Bodies:
-    """The bodies that a worker holds; each must have arrived within `deadline_s`."""
+    """Read bodies and count what they take; each must arrive within `deadline_s`."""
 
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
@@ -36,10 +47,9 @@ class Bodies:
         try:
             async with asyncio.timeout(self._deadline_s):
                 is_whole = await self._collect(protocol, kept)
-        except (TimeoutError, MemoryError) as error:
+        except (TimeoutError, _NoRoom) as error:
             self._held_bytes -= len(kept)
-            is_late = isinstance(error, TimeoutError)
-            return UnreadBody(_LATE if is_late else Problem.unavailable()), False
+            return UnreadBody(_LATE if isinstance(error, TimeoutError) else _NO_ROOM), False
         return BytesIO(kept), is_whole
 
     def release(self, body: BytesIO) -> None:
@@ -53,8 +63,8 @@ class Bodies:
             if len(kept) <= LARGEST_BYTES:
                 self._held_bytes += len(part)
                 kept += part
-            if self._held_bytes > HELD_BYTES:
-                raise MemoryError
+            if self._held_bytes > HELD_BYTES and len(kept) > SMALL_BYTES:
+                raise _NoRoom
             if read_bytes > DISCARDED_BYTES:
                 return False
         return True

@@ -1,4 +1,4 @@
-"""Start Granian with workers that share one port, drain it on SIGTERM, replace silent workers."""
+"""Start Granian with workers that share one port, drain it on SIGTERM, replace hung workers."""
 
 import gc
 import os
@@ -21,15 +21,16 @@ from granian.server import Server
 from app.serving import run_folder, shared
 from app.serving.adapter import Adapter
 from app.serving.web import Web
-from app.serving.worker import BEAT_EVERY_S, Worker
+from app.serving.worker import HEARTBEAT_EVERY_S, Worker
 
-SILENT_S = 30
+HUNG_AFTER_S = 30
 # Platforms kill thirty seconds after SIGTERM.
 _END_WITHIN_S = 26
 _HEADERS_BYTES = 16 * 1024
 _BACKLOG_COUNT = 4_096
 # A worker needs them for stores, files and answers in the making.
 _OTHER_DESCRIPTORS_COUNT = 256
+# Standard output carries the lines of requests.
 _AT_STDERR = {
     "class": "logging.StreamHandler",
     "stream": "ext://sys.stderr",
@@ -88,7 +89,7 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
 
 
 def _begin(server: Any, folder: Path, drain_s: int) -> None:
-    Thread(target=_watch, args=[server, folder], daemon=True).start()
+    Thread(target=_watch_workers, args=[server, folder], daemon=True).start()
 
     def drain(_number: int, _frame: object) -> None:
         # A worker that is just starting has these handlers too, and no say in the service's end.
@@ -105,19 +106,26 @@ def _begin(server: Any, folder: Path, drain_s: int) -> None:
         signal.signal(number, end)
 
 
-def _watch(server: Any, folder: Path) -> None:
-    """Replace silent workers, and forget the state of those that have ended."""
+def _watch_workers(server: Any, folder: Path) -> None:
+    """Kill hung workers, which Granian replaces, and forget those that have ended; for ever."""
     while True:
-        time.sleep(BEAT_EVERY_S)
-        for process_id in run_folder.workers(folder):
-            if not _is_alive(process_id):
-                run_folder.forget_worker(folder, process_id)
-        for worker in list(server.wrks):
-            process_id = worker.inner.pid
-            if process_id and run_folder.silent_s(folder, process_id) > SILENT_S:
-                _log.error("worker_silent", worker=process_id, seconds=SILENT_S)
-                with suppress(ProcessLookupError):
-                    os.kill(process_id, signal.SIGKILL)
+        time.sleep(HEARTBEAT_EVERY_S)
+        try:
+            _look_once(server, folder)
+        except Exception as error:
+            _log.error("watchdog_failed", error=type(error).__name__)
+
+
+def _look_once(server: Any, folder: Path) -> None:
+    for process_id in run_folder.workers(folder):
+        if not _is_alive(process_id):
+            run_folder.forget_worker(folder, process_id)
+    for worker in list(server.wrks):
+        process_id = worker.inner.pid
+        if process_id and run_folder.heartbeat_age_s(folder, process_id) > HUNG_AFTER_S:
+            _log.error("worker_hung", worker=process_id, seconds=HUNG_AFTER_S)
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
 
 
 def _is_alive(process_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""The folder in memory that one run of the service shares: metrics of workers, signs of life.
+"""Keep the folder in memory that one run of the service shares: metrics and heartbeats of workers.
 
 `prometheus_client` takes its name from `PROMETHEUS_MULTIPROC_DIR`. A folder that the operator has
 chosen is used and kept; otherwise the run makes one and deletes it at its end. The next start
@@ -19,9 +19,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only probed, and folders in it have private names
 MEMORY = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 _PREFIX = f"turnledger-{os.getuid()}-"
-_SIGN = "alive_"
+_HEARTBEAT = "alive_"
 # prometheus_client's names and our own; what else lies in an operator's folder is not ours.
-_STALE = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db", f"{_SIGN}[0-9]*")
+_STALE = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db", f"{_HEARTBEAT}[0-9]*")
 # Held by the run as long as it lives. Module state, because gunicorn reads its file anew on HUP.
 _own: dict[str, int] = {}
 
@@ -50,32 +50,37 @@ def close_folder() -> None:
         shutil.rmtree(name, ignore_errors=True)
 
 
-def beat(folder: Path, process_id: int) -> None:
-    """Leave a sign of life of a worker."""
-    now_s = time.monotonic()
-    sign = folder / f"{_SIGN}{process_id}"
-    sign.touch()
-    os.utime(sign, (now_s, now_s))
+def note_heartbeat(folder: Path, process_id: int) -> None:
+    """Note that a worker is alive now."""
+    now_s = time.monotonic()  # a step of the wall clock must not look like a hung worker
+    heartbeat = folder / f"{_HEARTBEAT}{process_id}"
+    heartbeat.touch()
+    os.utime(heartbeat, (now_s, now_s))
 
 
-def silent_s(folder: Path, process_id: int) -> float:
-    """Return for how long a worker has given no sign of life; 0 before its first."""
+def heartbeat_age_s(folder: Path, process_id: int) -> float:
+    """Return how long ago the last heartbeat of a worker was; 0 before its first."""
     try:
-        return time.monotonic() - (folder / f"{_SIGN}{process_id}").stat().st_mtime
+        return time.monotonic() - (folder / f"{_HEARTBEAT}{process_id}").stat().st_mtime
     except FileNotFoundError:
         return 0.0
 
 
 def workers(folder: Path) -> list[int]:
-    """Return the process ids of all that have given a sign of life and are not forgotten."""
-    names = [sign.name.removeprefix(_SIGN) for sign in folder.glob(f"{_SIGN}[0-9]*")]
+    """Return the process ids of all workers that have had a heartbeat and are not forgotten."""
+    names = [
+        heartbeat.name.removeprefix(_HEARTBEAT) for heartbeat in folder.glob(f"{_HEARTBEAT}[0-9]*")
+    ]
     return [int(name) for name in names if name.isdecimal()]
 
 
 def forget_worker(folder: Path, process_id: int) -> None:
     """Delete what a worker that has ended reported of its present state."""
     # Not by the library's `mark_process_dead`: the parent must not import it.
-    for left in [*folder.glob(f"gauge_live*_{process_id}.db"), folder / f"{_SIGN}{process_id}"]:
+    for left in [
+        *folder.glob(f"gauge_live*_{process_id}.db"),
+        folder / f"{_HEARTBEAT}{process_id}",
+    ]:
         left.unlink(missing_ok=True)
 
 

@@ -1,14 +1,19 @@
-"""What processes and threads of one run share: three bytes, and the connection of each thread."""
+"""Share three flags between the processes of one run, and each thread's connection with it."""
 
 import mmap
 import threading
 
 _memory = mmap.mmap(-1, 3)
 _DRAINING, _ORDERS, _ENDING = 0, 1, 2
-# How many orders to end there were; a worker keeps the number of when it was forked.
+# How many orders to end there were. A list, so that a worker keeps the number of its fork.
 _given = [0]
-# Its `close`, where the server sets it, closes this thread's connection after the answer.
+# gunicorn sets its `close`, which has an effect until the head of the answer is sent.
 connection = threading.local()
+
+
+def close_connection() -> None:
+    """Have the server close this thread's connection after the answer, where it can."""
+    getattr(connection, "close", lambda: None)()
 
 
 def begin_draining() -> None:

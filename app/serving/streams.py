@@ -1,4 +1,7 @@
-"""Answers of unknown length: made as fast as their clients read, and no faster."""
+"""Send answers of unknown length as fast as their clients read, and no faster.
+
+No route streams yet; the first one is an export.
+"""
 
 import os
 import select
@@ -10,13 +13,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import structlog
+
 # However steadily its client reads: a thread is not for one client.
 STREAM_S = 300
 _OPEN_EVERY_S = 0.01
+_log = structlog.get_logger("turnledger.serving")
+
+
+def close_answer(chunks: Any) -> None:
+    """Close what an application has returned, as PEP 3333 demands."""
+    if hasattr(chunks, "close"):
+        chunks.close()
 
 
 class Streams:
-    """Sends streams with at most `threads_count` threads.
+    """Send streams with at most `threads_count` threads.
 
     Granian's own stream accepts whatever it is given and keeps it in memory, so that a client that
     does not read could fill it. It sends a file as fast as the client reads; here the file is a
@@ -30,11 +42,15 @@ class Streams:
 
     def send(self, protocol: Any, status: int, headers: Any, chunks: Iterable[bytes]) -> None:
         """Answer with `chunks`, which are made and closed in another thread."""
-        folder = TemporaryDirectory(prefix="turnledger-stream-")
-        pipe = Path(folder.name) / "pipe"
-        os.mkfifo(pipe, 0o600)
-        protocol.response_file(status, headers, str(pipe))
-        self._pool.submit(self._feed, folder, pipe, chunks)
+        try:
+            folder = TemporaryDirectory(prefix="turnledger-stream-")
+            pipe = Path(folder.name) / "pipe"
+            os.mkfifo(pipe, 0o600)
+            protocol.response_file(status, headers, str(pipe))
+            self._pool.submit(self._feed, folder, pipe, chunks)
+        except Exception:
+            close_answer(chunks)
+            raise
 
     def close(self) -> None:
         """Let the streams that have begun go on to their end."""
@@ -49,9 +65,10 @@ class Streams:
                     self._copy(chunks, descriptor)
                 finally:
                     os.close(descriptor)
+        except Exception as error:
+            _log.error("stream_failed", error=type(error).__name__)
         finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
+            close_answer(chunks)
 
     def _open(self, pipe: Path) -> int:
         late_s = time.monotonic() + self._stall_s

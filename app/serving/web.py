@@ -6,6 +6,7 @@ A bad one raises SystemExit with one line: variable, value, what to set instead.
 import os
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,7 @@ class Web:
             # Granian waits no longer for the headers of a request, and counts idle time as that.
             keepalive_s=_number(environ, "WEB_KEEPALIVE_S", 30, 0, 60),
             drain_s=_number(environ, "DRAIN_S", 2, 0, 10),
-            tls_certificate=_file(environ, "WEB_TLS_CERTIFICATE", "WEB_TLS_KEY"),
-            tls_key=_file(environ, "WEB_TLS_KEY", "WEB_TLS_CERTIFICATE"),
+            **_tls(environ),
         )
 
     @property
@@ -73,13 +73,23 @@ def _number(environ: Mapping[str, str], name: str, default: int, lowest: int, hi
     return int(text)
 
 
-def _file(environ: Mapping[str, str], name: str, other: str) -> Path | None:
-    text = environ.get(name)
-    if text and not os.access(text, os.R_OK):
-        refuse(name, text, "set a file that can be read")
-    if not text and environ.get(other):
-        refuse(name, "", f"set it too, or unset {other}")
-    return Path(text) if text else None
+def _tls(environ: Mapping[str, str]) -> dict[str, Path | None]:
+    """Return certificate and key, tried out; both or none must be set."""
+    names = "WEB_TLS_CERTIFICATE", "WEB_TLS_KEY"
+    certificate, key = (environ.get(name, "") for name in names)
+    if not certificate and not key:
+        return {"tls_certificate": None, "tls_key": None}
+    for name, other, text in zip(names, reversed(names), (certificate, key), strict=True):
+        if not text:
+            refuse(name, text, f"set it too, or unset {other}")
+        if not Path(text).is_file() or not os.access(text, os.R_OK):
+            refuse(name, text, "set a file that can be read")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ssl.SSLError):
+        fix = "set a chain of certificates in PEM, and in WEB_TLS_KEY its key without a password"
+        refuse(names[0], certificate, fix)
+    return {"tls_certificate": Path(certificate), "tls_key": Path(key)}
 
 
 def _resolve(host: str) -> str:

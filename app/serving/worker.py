@@ -1,4 +1,4 @@
-"""What a worker of Granian does beside answering: end when it should, and show that it lives."""
+"""Run a worker of Granian: end it when it should, and note its heartbeats."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 from app.serving import run_folder, shared
 from app.serving.adapter import Adapter
 
-BEAT_EVERY_S = 1.0
+HEARTBEAT_EVERY_S = 1.0
 
 
 class Worker:
@@ -22,9 +22,9 @@ class Worker:
         self._has_ended = False
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
-        """Take SIGTERM from Granian, and give signs of life."""
+        """Take SIGTERM from Granian, and begin the heartbeats."""
         loop.add_signal_handler(signal.SIGTERM, self._end_if_ordered)
-        loop.call_soon(self._live, loop)  # no signal is heard before the loop runs
+        loop.call_soon(self._beat, loop)  # no signal is heard before the loop runs
 
     def __rsgi_del__(self, _loop: AbstractEventLoop) -> None:
         """Let requests that have begun come to their end, also those whose client has gone."""
@@ -35,14 +35,14 @@ class Worker:
         if shared.is_end_ordered():
             self._end()
 
-    def _live(self, loop: AbstractEventLoop) -> None:
+    def _beat(self, loop: AbstractEventLoop) -> None:
         with suppress(OSError):
-            run_folder.beat(self._folder, os.getpid())
+            run_folder.note_heartbeat(self._folder, os.getpid())
         # A killed launcher leaves nobody who could end us; a SIGTERM during our start is lost.
         if shared.is_ending() or os.getppid() != self._launcher_id:
             self._end()
         else:
-            loop.call_later(BEAT_EVERY_S, self._live, loop)
+            loop.call_later(HEARTBEAT_EVERY_S, self._beat, loop)
 
     def _end(self) -> None:
         # Granian ends gracefully at this signal too; at the third its channel blocks the loop.

@@ -69,13 +69,15 @@ def _run(started_at: float) -> NoReturn:
     with ExitStack() as stack:
         # The folder first: a killed run's workers hold it for as long as they hold the port.
         hold = _hold(stack, folder)
-        address = stack.enter_context(claimed_address(caller))
+        claim = stack.enter_context(ExitStack())
+        address = claim.enter_context(claimed_address(caller))
         folder.forget_addresses()
         stores = open_stores(stack, folder, caller)
         environ = service_environ(stores, folder, caller)
         if not stores.is_memory:
             prepare(stores, environ)
         say("starting the service")
+        claim.close()  # the service holds the port from now on
         base_url = url_of(address)
         module = "scripts.lib.local.memory_service" if stores.is_memory else "app"
         service = stack.enter_context(

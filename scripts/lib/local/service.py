@@ -1,4 +1,4 @@
-"""The service and the archiving worker as our children, on a port that we hold from the start."""
+"""The service and the archiving worker as our children, on a port that we hold until they start."""
 
 import signal
 import subprocess
@@ -32,19 +32,15 @@ Address = tuple[str, int]
 @contextmanager
 def claimed_address(environ: Mapping[str, str]) -> Iterator[Address]:
     """Hold what `PORT` and `HOST` ask for; yield how a program on this machine reaches it."""
-    try:
-        web = Web.from_environ({"HOST": LOOPBACK, **environ})
-    except SystemExit as refusal:
-        raise Failure(str(refusal)) from None
-    if web.socket_path:
-        raise Failure(
-            "HOST of scripts/run must be an address: others are served by `python -m app`"
-        )
     with ExitStack() as stack:
         try:
+            web = Web.from_environ({"HOST": LOOPBACK, **environ})
             port = stack.enter_context(claimed_port(web))
         except SystemExit as refusal:
             raise Failure(str(refusal)) from None
+        if web.socket_path:
+            fix = "set an IP address or a name; `python -m app` serves at a Unix socket"
+            raise Failure(f"HOST={environ['HOST']!r} is refused: {fix}")
         yield _REACHED_BY.get(web.address, web.address), port
 
 

@@ -63,14 +63,14 @@ def test_a_folder_of_the_operator_is_emptied_of_counters_used_and_kept(
 
 
 def test_a_worker_lives_from_its_first_sign_until_it_is_forgotten(memory: Path) -> None:
-    assert run_folder.silent_s(memory, 17) == 0
-    run_folder.beat(memory, 17)
-    assert run_folder.silent_s(memory, 17) < 10
+    assert run_folder.heartbeat_age_s(memory, 17) == 0
+    run_folder.note_heartbeat(memory, 17)
+    assert run_folder.heartbeat_age_s(memory, 17) < 10
     seen_s = (memory / "alive_17").stat().st_mtime - 60
     os.utime(memory / "alive_17", (seen_s, seen_s))
-    assert 60 <= run_folder.silent_s(memory, 17) < 70
-    run_folder.beat(memory, 17)
-    assert run_folder.silent_s(memory, 17) < 10
+    assert 60 <= run_folder.heartbeat_age_s(memory, 17) < 70
+    run_folder.note_heartbeat(memory, 17)
+    assert run_folder.heartbeat_age_s(memory, 17) < 10
     assert run_folder.workers(memory) == [17]
     run_folder.forget_worker(memory, 17)
     assert run_folder.workers(memory) == []

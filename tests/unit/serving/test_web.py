@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from app.serving.web import Web
 
@@ -72,15 +73,37 @@ def test_a_unix_socket_stands_for_address_and_port(
     assert web.bind == f"unix:{tmp_path}/socket"
 
 
-def test_a_certificate_comes_with_its_key(tmp_path: Path) -> None:
-    own, key = tmp_path / "own.pem", tmp_path / "key.pem"
-    own.touch()
-    key.touch()
-    pair = {"WEB_TLS_CERTIFICATE": str(own), "WEB_TLS_KEY": str(key)}
+@pytest.fixture
+def pair(tmp_path: Path) -> dict[str, str]:
+    """The variables of a certificate and its key."""
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "own.pem"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    return {
+        "WEB_TLS_CERTIFICATE": str(tmp_path / "own.pem"),
+        "WEB_TLS_KEY": str(tmp_path / "key.pem"),
+    }
+
+
+def test_a_certificate_comes_with_its_key(pair: dict[str, str]) -> None:
     web = Web.from_environ(pair)
-    assert (web.tls_certificate, web.tls_key) == (own, key)
+    assert (str(web.tls_certificate), str(web.tls_key)) == tuple(pair.values())
     for name in pair:
         with pytest.raises(SystemExit, match=f"^{name}='' is refused: set it too, or unset"):
             Web.from_environ(pair | {name: ""})
         with pytest.raises(SystemExit, match=f"^{name}='/nowhere' is refused"):
             Web.from_environ(pair | {name: "/nowhere"})
+        with pytest.raises(SystemExit, match=f"^{name}='/' is refused: set a file"):
+            Web.from_environ(pair | {name: "/"})
+
+
+def test_a_certificate_and_a_key_that_do_not_fit_are_refused(
+    pair: dict[str, str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_pem.write_to_path(str(other))
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    for wrong in (other, nonsense):
+        with pytest.raises(SystemExit, match=r"^WEB_TLS_CERTIFICATE=.* is refused: set a chain"):
+            Web.from_environ(pair | {"WEB_TLS_KEY": str(wrong)})
