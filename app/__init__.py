@@ -14,8 +14,8 @@ def create_app(settings: "Settings | None" = None, backend: "Backend | None" = N
 
     Raises `SettingsError` naming every bad variable. No store is spoken to yet.
     """
-    # Whoever starts a server imports this package before it has chosen the folder of the metrics,
-    # and importing the application imports prometheus_client, which looks for that folder.
+    # A server imports this package before it has chosen the folder of the metrics, and importing
+    # the application imports prometheus_client, which looks for that folder.
     from app.factory import build
 
     return build(settings, backend)

@@ -105,7 +105,7 @@ def _read(env: Env) -> dict[str, Any]:
         "quota_on_redis_failure": env.enum(
             "QUOTA_ON_REDIS_FAILURE", None, enum=OnRedisFailure, by_value=True
         ),
-        # How many processes share a rate while Redis is ill; gunicorn reads it too.
+        # How many processes share a rate while Redis is ill; app/serving/web.py reads it too.
         "web_concurrency": env.int("WEB_CONCURRENCY", None, validate=Range(1, 256)),
         # One organization gets a share of them; app/serving/web.py reads it for the servers.
         "web_threads": env.int("WEB_THREADS", None, validate=Range(1, 32)),

@@ -22,7 +22,7 @@ WITHIN_S = 10.0
 PROBE_EVERY_S = 1.0
 
 _log = structlog.get_logger("turnledger.stores")
-# Of workers that live; `config/gunicorn.py` takes away what the others have told.
+# Of workers that live; `app/serving/run_folder.py` deletes the values of the others.
 GIVEN_UP = Gauge(
     "turnledger_store_given_up",
     "Whether a worker's breaker leaves a store in peace; absent until one of its own has opened.",

@@ -1,6 +1,6 @@
 """Prometheus metrics, summed over all workers.
 
-With `PROMETHEUS_MULTIPROC_DIR` set (gunicorn's configuration does so) every worker writes to a
+With `PROMETHEUS_MULTIPROC_DIR` set (`app/serving/run_folder.py` does so) every worker writes to a
 shared folder and any of them answers for all; without it the process speaks for itself. The gauge
 of open breakers is made where it is set, in `app/backends/breaker.py`; each worker tells its own.
 """

@@ -1,4 +1,4 @@
-"""Hostile requests against a running gunicorn: never a 5xx, always the envelope, no leak."""
+"""Hostile requests against a running service: never a 5xx, always the envelope, no leak."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The official client, unmodified, against a running gunicorn: synchronous and asynchronous."""
+"""The official client, unmodified, against a running service: synchronous and asynchronous."""
 
 import asyncio
 import inspect

@@ -40,7 +40,7 @@ def replay(tmp_path: Path) -> Replay:
 
 @pytest.fixture
 def service(start_service: Callable[..., RunningService]) -> RunningService:
-    """A real gunicorn."""
+    """A real service."""
     return start_service()
 
 
