@@ -18,7 +18,7 @@ from tests.servers import ServerKind
 from tests.turns import body
 
 KIB = 1_024
-PAIRS_COUNT = 150
+PAIRS_COUNT = 100
 STRANGERS_COUNT = 2
 BAD_KEY = "uniq_live_0000000000000000000000000000000000000000000000"
 JSON = "Content-Type: application/json"

@@ -1,4 +1,4 @@
-"""Clients that no service wants: slow, silent, deaf, or far too many. All hang up at the end."""
+"""Clients that no service wants: slow, silent, never reading, or far too many. All hang up at the end."""
 
 import itertools
 import resource
@@ -12,7 +12,7 @@ from tests.servers import RunningService
 
 PACE_S = 0.1
 DESCRIPTORS_COUNT = 16_000
-DEAF_REQUESTS_COUNT = 200
+UNREAD_REQUESTS_COUNT = 100
 FLOOD_PER_S = 500
 # So little that an answer of some length waits in the server.
 SMALL_BYTES = 4_096
@@ -42,13 +42,13 @@ def slow_bodies(service: RunningService, token: str, count: int = 64) -> Iterato
 
 
 @contextmanager
-def deaf(service: RunningService, token: str, count: int = 64) -> Iterator[None]:
+def never_reading(service: RunningService, token: str, count: int = 64) -> Iterator[None]:
     """Each sends many requests at once for a long answer, and reads nothing."""
     request = head_of("GET", "/openapi.json", token) + b"\r\n"
     with connections(service, count) as opened:
         for each in opened:
             with suppress(OSError):
-                each.send(request * DEAF_REQUESTS_COUNT)
+                each.send(request * UNREAD_REQUESTS_COUNT)
         yield
 
 
