@@ -1,4 +1,4 @@
-"""Clients that no service wants: slow, silent, never reading, or far too many. All hang up at the end."""
+"""Clients that no service wants: slow, silent, never reading, far too many. All hang up at last."""
 
 import itertools
 import resource
