@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server import Server
 
@@ -59,6 +59,7 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
         web.address or "127.0.0.1",
         port,
         uds=web.socket_path,
+        uds_permissions=0o666,  # as gunicorn's: the rights of its folder decide who connects
         interface=Interfaces.RSGI,
         workers=web.workers_count,
         http=HTTPModes.http1,
@@ -76,6 +77,7 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
         log_dictconfig={"handlers": {"console": _AT_STDERR, "access": _AT_STDERR}},
         ssl_cert=web.tls_certificate,
         ssl_key=web.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     server.on_reload(shared.order_end)
     server.on_startup(partial(_begin, server, folder, web.drain_s))
@@ -101,7 +103,16 @@ def _begin(server: Any, folder: Path, drain_s: int) -> None:
         shared.begin_ending()
         server.signal_handler_interrupt(number, frame)
 
+    def reload(number: int, frame: object) -> None:
+        try:
+            Web.from_environ()
+        except SystemExit as refusal:  # above all a certificate that is being renewed
+            _log.error("reload_refused", reason=str(refusal))
+        else:
+            server.signal_handler_reload(number, frame)
+
     signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGHUP, reload)
     for number in (signal.SIGALRM, signal.SIGINT):
         signal.signal(number, end)
 

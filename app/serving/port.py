@@ -3,11 +3,15 @@
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from app.serving.web import Web, refuse
+
+# The address of a Unix socket holds 108 bytes on Linux, the last of them zero.
+_LONGEST_PATH_BYTES = 107
 
 
 @contextmanager
@@ -45,15 +49,29 @@ def _listening(web: Web, port: int) -> socket.socket:
 
 
 def _clear(path: Path) -> None:
-    """Delete the socket that a killed service has left at `path`; SystemExit if one answers."""
+    """Delete the socket that a killed service has left at `path`; SystemExit with one line if not.
+
+    Nothing but a socket at which nobody listens is ever deleted.
+    """
+    name = f"unix:{path}"
+    if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
+        refuse("HOST", name, f"set a path of at most {_LONGEST_PATH_BYTES} bytes")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        refuse("HOST", name, "set a path in a folder that exists and can be written to")
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            refuse("HOST", name, "what is there is no socket; set another path")
+        if _has_listener(path):
+            refuse("HOST", name, "another service listens there; stop it or set another path")
+        path.unlink()
+
+
+def _has_listener(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
-        except FileNotFoundError:
-            return
         except ConnectionRefusedError:
-            path.unlink()
-            return
-        except OSError as error:
-            refuse("HOST", f"unix:{path}", f"it cannot be used ({error.strerror})")
-    refuse("HOST", f"unix:{path}", "another service listens there; stop it or set another path")
+            return False
+        except PermissionError:
+            return True
+    return True

@@ -78,19 +78,46 @@ def test_the_unix_socket_of_a_killed_service_is_replaced(kind: ServerKind, tmp_p
         pass
 
 
-def test_a_certificate_and_its_key_make_it_tls(kind: ServerKind, tmp_path: Path) -> None:
-    authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    issued.cert_chain_pems[0].write_to_path(str(certificate))
-    issued.private_key_pem.write_to_path(str(key))
-    context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
-    port = free_port()
-    base_url = f"https://localhost:{port}"
-    pair = {"WEB_TLS_CERTIFICATE": str(certificate), "WEB_TLS_KEY": str(key)}
+class Issued:
+    """A certificate for localhost in files, and a context that trusts it."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        issued = authority.issue_cert("localhost")
+        self.certificate = folder / "certificate.pem"
+        issued.cert_chain_pems[0].write_to_path(str(self.certificate))
+        issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+        self.context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+        self.environ = {
+            "WEB_TLS_CERTIFICATE": str(self.certificate),
+            "WEB_TLS_KEY": str(folder / "key.pem"),
+        }
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_certificate_and_its_key_make_it_tls(
+    kind: ServerKind, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    issued, port = Issued(tmp_path), free_port()
+    issued.context.maximum_version = version
 
     def is_served() -> bool:
-        return answers(base_url, context)
+        return answers(f"https://localhost:{port}", issued.context)
 
-    with begun_start(kind, tmp_path / "service.log", is_served, PORT=str(port), **pair):
+    log = tmp_path / "service.log"
+    with begun_start(kind, log, is_served, PORT=str(port), **issued.environ):
         assert not answers(f"http://localhost:{port}")
+
+
+def test_a_reload_with_a_broken_certificate_changes_nothing(tmp_path: Path) -> None:
+    issued, port, log = Issued(tmp_path), free_port(), tmp_path / "service.log"
+
+    def is_served() -> bool:
+        return answers(f"https://localhost:{port}", issued.context)
+
+    with begun_start(ServerKind.GRANIAN, log, is_served, PORT=str(port), **issued.environ) as run:
+        issued.certificate.write_text("half of a certi")
+        os.kill(run.pid, signal.SIGHUP)
+        wait_until(lambda: "reload_refused" in log.read_text())
+        assert "WEB_TLS_CERTIFICATE=" in log.read_text()
+        assert is_served()

@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,36 @@ def test_nobody_else_takes_a_claimed_port_and_workers_share_it() -> None:
             socket.create_connection(("127.0.0.1", port)).close()
     with claimed_port(web_at(port)) as again:
         assert again == port
+
+
+def claim(path: Path | str) -> None:
+    with claimed_port(Web.from_environ({"HOST": f"unix:{path}"})):
+        pass
+
+
+def test_only_a_socket_at_which_nobody_listens_is_deleted(tmp_path: Path) -> None:
+    file, folder, link = tmp_path / "file", tmp_path / "folder", tmp_path / "link"
+    file.write_text("precious")
+    folder.mkdir()
+    link.symlink_to(file)
+    for there in (file, folder, link, ""):
+        with pytest.raises(SystemExit, match=r"^HOST='unix:.*' is refused: what is there is no so"):
+            claim(there)
+    assert (file.read_text(), link.readlink(), folder.is_dir()) == ("precious", file, True)
+
+    left = tmp_path / "left"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(left))
+        server.listen()
+        with pytest.raises(SystemExit, match="another service listens there"):
+            claim(left)
+    claim(left)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"), [("nowhere/socket", "set a path in a folder"), ("x" * 108, "at most 107")]
+)
+def test_a_path_where_no_socket_can_be_is_refused(tmp_path: Path, name: str, fix: str) -> None:
+    with pytest.raises(SystemExit, match=f"^HOST='unix:.*{name}' is refused: .*{fix}"):
+        claim(tmp_path / name)
