@@ -1,5 +1,6 @@
 """Serve with Granian, for clients that connect directly: `python -m app`."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from config.settings import Settings, SettingsError
 
 def main(load: Callable[[], Flask] = create_app) -> None:
     """Serve what `load` makes until SIGTERM; a bad environment ends the start with its fix."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace
     web = Web.from_environ()
     try:
         with claimed_port(web) as port:

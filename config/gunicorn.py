@@ -85,6 +85,14 @@ def post_worker_init(worker: Any) -> None:
     threads, and would wait for a lock that it holds itself.
     """
     worker.is_ending = False
+    accept = worker.accept
+
+    def accept_unless_closed(listener: Any) -> None:
+        # It may be closed by a callback of the very round of events in which a client came.
+        if listener.sock is not None:
+            accept(listener)
+
+    worker.accept = accept_unless_closed
 
     def drain(_number: int, _frame: Any) -> None:
         if not worker.is_ending:  # some platforms signal every process, and the master does too

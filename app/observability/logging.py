@@ -1,6 +1,7 @@
 """One JSON line a request on standard output; never a key, never a body, never a query."""
 
 import logging
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -32,19 +33,21 @@ def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
     return orjson.dumps(line, default).decode()
 
 
-class _StandardOutput(structlog.PrintLogger):
-    """Prints lines to what is `sys.stdout` then; what cannot be written, on a full disk, is lost.
+class _StandardOutput:
+    """Write lines to what is `sys.stdout` then; what cannot be written, on a full disk, is lost.
 
     A request that has done its work must be answered all the same.
     """
 
     def __init__(self, *_: object) -> None:
-        super().__init__()
+        pass
 
     def msg(self, message: str) -> None:
-        """Print a line in one piece."""
+        """Write a line in one piece."""
         with suppress(OSError):
-            super().msg(message)
+            # Not by `print`: unbuffered, as some platforms have it, that writes the end by itself.
+            sys.stdout.write(f"{message}\n")
+            sys.stdout.flush()
 
     debug = info = warning = error = msg
 

@@ -1,8 +1,7 @@
 """Run Flask behind Granian's RSGI interface, https://github.com/emmett-framework/granian.
 
 The event loop awaits the body of a request. Then a thread of a bounded pool runs Flask and hands
-the answer to Granian, which sends it without a thread. At most one request of a connection is
-here at a time, so Granian's bound on connections bounds the queue too.
+the answer to Granian, which sends it without a thread.
 """
 
 import asyncio
@@ -19,6 +18,8 @@ from app.serving.environ import environ_of
 from app.serving.shared import is_draining
 from app.serving.streams import Streams, close_answer
 
+# Clients that have gone leave their requests behind. So many waiting ones take seconds.
+QUEUED_COUNT = 4_096
 _WITHOUT_BODY = (204, 304)
 _log = structlog.get_logger("turnledger.serving")
 
@@ -45,6 +46,9 @@ class Adapter:
             thread.start()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        if self._requests.qsize() > QUEUED_COUNT:
+            protocol.response_empty(503, [("Retry-After", "1"), ("Connection", "close")])
+            return
         environ = environ_of(scope)
         body, is_whole = await self._bodies.read(environ, protocol)
         environ["wsgi.input"] = body

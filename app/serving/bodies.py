@@ -1,16 +1,17 @@
 """Await the bodies of requests on the event loop, within bounds of size, time and memory."""
 
 import asyncio
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
 from app.http.body import LARGEST_BYTES, UnreadBody
-from app.http.problems import Problem
+from app.http.problems import Problem, offence
 
 # A longer body is read up to here and thrown away, so that its client can hear the answer.
 DISCARDED_BYTES = 8 * LARGEST_BYTES
-# What the bodies of one worker may take together. Small ones are taken in any case: one for each
-# connection that there can be takes 256 MiB.
+# What the bodies of one worker may take together. Beyond it the long body that has been arriving
+# longest is given up: one that stalls, and none that comes at once.
 HELD_BYTES = 64 * LARGEST_BYTES
 SMALL_BYTES = 64 * 1024
 _LATE = Problem("request_timeout", "The body did not arrive in time. Send it again.")
@@ -19,10 +20,18 @@ _NO_ROOM = Problem(
     "The service holds too many long bodies just now. Retry after 1 second.",
     retry_after_s=1,
 )
+_BROKEN = Problem.invalid([offence("body", "incomplete", "`body` did not arrive whole.")])
 
 
-class _NoRoom(Exception):
-    """The bodies of others leave no room for a long one."""
+@dataclass(slots=True, eq=False)
+class _Arrival:
+    """A body that is arriving; `timeout` ends it, because it is late or to make room."""
+
+    timeout: asyncio.Timeout
+    kept: bytearray = field(default_factory=bytearray)
+    read_bytes: int = 0
+    ends_count: int = 0
+    is_given_up: bool = False
 
 
 class Bodies:
@@ -31,40 +40,68 @@ class Bodies:
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
         self._held_bytes = 0
+        self._arriving: dict[_Arrival, None] = {}  # the one that began first is first
 
     async def read(self, environ: dict[str, Any], protocol: Any) -> tuple[BytesIO, bool]:
         """Return the body, and False if a part of it was left unread.
 
-        A body longer than any route takes is cut behind its cap. A body that is late raises the 408
-        when the application reads it, one that finds no memory the 503.
+        A body longer than any route takes is cut behind its cap. One that is late, finds no room or
+        breaks off raises its problem when the application reads it.
         """
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if not length and "HTTP_TRANSFER_ENCODING" not in environ:
+        is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+        if not length and not is_chunked:
             return BytesIO(), True
         if length > DISCARDED_BYTES:
             return BytesIO(), False
-        kept = bytearray()
+        arrival = _Arrival(asyncio.timeout(self._deadline_s))
+        self._arriving[arrival] = None
         try:
-            async with asyncio.timeout(self._deadline_s):
-                is_whole = await self._collect(protocol, kept)
-        except (TimeoutError, _NoRoom) as error:
-            self._held_bytes -= len(kept)
-            return UnreadBody(_LATE if isinstance(error, TimeoutError) else _NO_ROOM), False
-        return BytesIO(kept), is_whole
+            async with arrival.timeout:
+                is_whole = await self._collect(protocol, arrival)
+        except TimeoutError:
+            self._held_bytes -= len(arrival.kept)
+            return UnreadBody(_NO_ROOM if arrival.is_given_up else _LATE), False
+        finally:
+            del self._arriving[arrival]
+        if is_whole and _is_broken(arrival, None if is_chunked else length, environ):
+            self._held_bytes -= len(arrival.kept)
+            return UnreadBody(_BROKEN), False
+        return BytesIO(arrival.kept), is_whole
 
     def release(self, body: BytesIO) -> None:
         """Give back the memory of a body whose request has been answered."""
         self._held_bytes -= body.getbuffer().nbytes
 
-    async def _collect(self, protocol: Any, kept: bytearray) -> bool:
-        read_bytes = 0
+    async def _collect(self, protocol: Any, arrival: _Arrival) -> bool:
         async for part in protocol:
-            read_bytes += len(part)
-            if len(kept) <= LARGEST_BYTES:
+            arrival.read_bytes += len(part)
+            arrival.ends_count += not part
+            if len(arrival.kept) <= LARGEST_BYTES:
                 self._held_bytes += len(part)
-                kept += part
-            if self._held_bytes > HELD_BYTES and len(kept) > SMALL_BYTES:
-                raise _NoRoom
-            if read_bytes > DISCARDED_BYTES:
+                arrival.kept += part
+            if self._held_bytes > HELD_BYTES:
+                self._make_room()
+            if arrival.read_bytes > DISCARDED_BYTES:
                 return False
+        if arrival.is_given_up:
+            raise TimeoutError
         return True
+
+    def _make_room(self) -> None:
+        for arrival in self._arriving:
+            if len(arrival.kept) > SMALL_BYTES and not arrival.is_given_up:
+                arrival.is_given_up = True
+                arrival.timeout.reschedule(0)
+                return
+
+
+def _is_broken(arrival: _Arrival, length: int | None, environ: dict[str, Any]) -> bool:
+    """Return True if the body broke off or its chunks made no sense.
+
+    Granian ends a body with one empty part, and puts another before it where hyper has failed, or
+    where trailers came.
+    """
+    if length is not None:
+        return arrival.read_bytes != length
+    return arrival.ends_count > 1 and "HTTP_TRAILER" not in environ

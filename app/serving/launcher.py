@@ -42,6 +42,12 @@ _log = structlog.get_logger("turnledger.serving")
 class _Server(Server):  # type: ignore[misc, valid-type]
     """Granian, which also ends by itself when a worker dies again and again."""
 
+    def _respawn_workers(self, workers: Any, *arguments: Any, delay: float = 0) -> None:
+        super()._respawn_workers(workers, *arguments, delay=delay)
+        if delay:  # a reload: those were no failures
+            for index in workers:
+                self.respawned_wrks.pop(index, None)
+
     def shutdown(self, exit_code: int = 0) -> None:
         """Have the workers obey the SIGTERM that they get now."""
         shared.begin_ending()

@@ -2,10 +2,13 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.faults.kit.load import Load
 from tests.faults.kit.starts import answers, begun_service, begun_start
 from tests.faults.kit.workers import (
     REPLACED_WITHIN_S,
@@ -20,6 +23,8 @@ from tests.faults.kit.workers import (
 from tests.servers import RunningService, ServerKind, wait_until
 
 ENDED_WITHIN_S = 20
+PER_SECOND = 200
+RELOADS_COUNT = 3
 
 
 def test_workers_whose_parent_is_killed_end_and_free_the_port(
@@ -88,3 +93,34 @@ def test_a_worker_that_a_stranger_asks_to_end_serves_on(tmp_path: Path) -> None:
         assert answers(service.base_url)
         reload_workers(service)
         assert answers(service.base_url)
+
+
+def test_a_worker_that_is_killed_after_a_reload_is_replaced(tmp_path: Path) -> None:
+    """Granian counts the start at a reload as one after a failure."""
+    with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
+        reload_workers(service)
+        workers = worker_ids(service)
+        kill_worker(min(workers))
+        wait_until(lambda: has_replaced(service, workers, {min(workers)}), REPLACED_WITHIN_S)
+        assert answers(service.base_url)
+        assert process.poll() is None
+
+
+def test_workers_that_are_reloaded_under_load_end_in_order(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    with (
+        begun_service(kind, tmp_path / "service.log") as (service, _),
+        Load(lambda _: ask(service), PER_SECOND, threads_count=8) as load,
+    ):
+        for _ in range(RELOADS_COUNT):
+            load.last(0.5)
+            reload_workers(service)
+    text = service.log.read_text()
+    assert "Traceback" not in text
+    assert "exited with code" not in text
+
+
+def ask(service: RunningService) -> None:
+    with suppress(httpx.TransportError):  # a connection of a worker that ends
+        httpx.get(f"{service.base_url}/healthz", timeout=30)

@@ -23,27 +23,59 @@ async def read(bodies: Bodies, size: int, *, is_late: bool = False) -> BytesIO:
     return (await bodies.read(length_of(size + is_late), protocol))[0]
 
 
-def test_stalled_long_bodies_refuse_long_ones_and_no_short_one() -> None:
+def test_a_body_that_comes_at_once_takes_the_room_of_one_that_stalls() -> None:
     bodies = Bodies(DEADLINE_S)
 
-    async def run() -> tuple[BytesIO, BytesIO, list[BytesIO]]:
+    async def run() -> tuple[BytesIO, list[BytesIO]]:
         stalled = [
             asyncio.create_task(read(bodies, LARGEST_BYTES, is_late=True))
             for _ in range(STALLED_COUNT)
         ]
         await asyncio.sleep(0)  # each has sent all but its last byte
-        short, long = await read(bodies, SMALL_BYTES), await read(bodies, LARGEST_BYTES)
-        return short, long, list(await asyncio.gather(*stalled))
+        return await read(bodies, LARGEST_BYTES), list(await asyncio.gather(*stalled))
 
-    short, long, stalled = asyncio.run(run())
+    taken, stalled = asyncio.run(run())
 
-    assert short.read() == b"x" * SMALL_BYTES
+    assert len(taken.read()) == LARGEST_BYTES
     with pytest.raises(Problem, match="too many long bodies") as refused:
-        long.read()
+        stalled[0].read()
     assert (refused.value.code, refused.value.retry_after_s) == ("service_unavailable", 1)
-    for each in stalled:
+    for each in stalled[1:]:
         with pytest.raises(Problem, match="did not arrive in time"):
             each.read()
+
+
+def test_a_short_body_is_taken_whatever_others_hold() -> None:
+    bodies = Bodies(DEADLINE_S)
+
+    async def run() -> BytesIO:
+        held = [await read(bodies, LARGEST_BYTES) for _ in range(STALLED_COUNT)]
+        assert len(held) == STALLED_COUNT
+        return await read(bodies, SMALL_BYTES)
+
+    assert asyncio.run(run()).read() == b"x" * SMALL_BYTES
+
+
+@pytest.mark.parametrize(
+    ("environ", "parts", "is_broken"),
+    [
+        (length_of(4), [b"abcd", b""], False),
+        (length_of(5), [b"abcd", b""], True),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, [b"abcd", b""], False),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, [b"abcd", b"", b""], True),
+        ({"HTTP_TRANSFER_ENCODING": "chunked", "HTTP_TRAILER": "a"}, [b"abcd", b"", b""], False),
+    ],
+)
+def test_a_body_that_breaks_off_is_no_body(
+    environ: dict[str, str], parts: list[bytes], is_broken: bool
+) -> None:
+    body, is_whole = asyncio.run(Bodies(DEADLINE_S).read(environ, Protocol(parts=parts)))
+    assert is_whole is not is_broken
+    if is_broken:
+        with pytest.raises(Problem, match="did not arrive whole"):
+            body.read()
+    else:
+        assert body.read() == b"abcd"
 
 
 def test_what_late_bodies_took_is_free_again() -> None:
