@@ -21,7 +21,7 @@ from marshmallow import (
     validates_schema,
 )
 
-from app.http.instants import parse_ms
+from app.http.instants import parse_ms, parse_ns
 from app.http.rules import Bounds, Count, OneOf, Reason, Shape, refuse
 
 MAX_FIELDS = 64
@@ -238,7 +238,7 @@ class Part(fields.Nested):
 
 
 class Instant(_Strict, fields.String):
-    """An ISO-8601 instant with a zone; loads to milliseconds since 1970, rounded up."""
+    """An ISO-8601 instant with a zone, as a bound; loads to milliseconds since 1970, rounded up."""
 
     def __init__(
         self, *, allow_date: bool = False, description: str | None = None, **options: Any
@@ -250,7 +250,7 @@ class Instant(_Strict, fields.String):
 
     def _take(self, value: Any) -> Any:
         try:
-            return parse_ms(_string(value), allow_date=self.allow_date)
+            return self._parse(_string(value))
         except (ValueError, OverflowError):
             # Days are welcome in query strings only, and only there a plus becomes a blank.
             hint = "; write + as %2B in a URL" if self.allow_date and " " in value else ""
@@ -258,6 +258,16 @@ class Instant(_Strict, fields.String):
             message = f"must be an ISO-8601 instant with a zone, such as {examples[0]}{hint}"
             days = ["2026-11-23"] if self.allow_date else []
             raise refuse("invalid_instant", message, {"examples": days + examples}) from None
+
+    def _parse(self, text: str) -> int:
+        return parse_ms(text, allow_date=self.allow_date)
+
+
+class ExactInstant(Instant):
+    """An ISO-8601 instant with a zone, as an event; loads to nanoseconds since 1970."""
+
+    def _parse(self, text: str) -> int:
+        return parse_ns(text)
 
 
 class Numeral(_Strict, fields.Integer):

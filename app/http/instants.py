@@ -73,13 +73,18 @@ def parse_ms(text: str, *, allow_date: bool = False) -> int:
     """
     if allow_date and _DATE.fullmatch(text):
         return _whole_ms(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    return -(-parse_ns(text) // 1_000_000)
+
+
+def parse_ns(text: str) -> int:
+    """Return nanoseconds since 1970; ValueError unless `text` is an instant with a zone."""
     found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError("not an instant")
     day, clock, fraction, zone = found.groups()
     whole = datetime.fromisoformat(f"{day}T{clock}{zone.upper().replace('Z', '+00:00')}")
     nanoseconds = int((fraction or "").ljust(9, "0"))
-    return _whole_ms(whole) + -(-nanoseconds // 1_000_000)
+    return _whole_ms(whole) * 1_000_000 + nanoseconds
 
 
 def _whole_ms(moment: datetime) -> int:

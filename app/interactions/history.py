@@ -10,7 +10,7 @@ from app.http import offences
 from app.http.problems import Problem, offence
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Turn
-from app.interactions.recording import MAX_AHEAD_MS, conflict, turn_of
+from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, conflict, turn_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
@@ -45,7 +45,8 @@ class HistoryImport:
         It may be older than a recording, but not older than 179 days.
         """
         told = offences.load(_SCHEMA, body, whole="line")
-        if not now_ms - _OLDEST_MS <= told["occurred_at"] <= now_ms + MAX_AHEAD_MS:
+        occurred_at_ms = told["occurred_at"] // NS_OF_MS
+        if not now_ms - _OLDEST_MS <= occurred_at_ms <= now_ms + MAX_AHEAD_MS:
             allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": 5}
             message = (
                 f"`occurred_at` must be within the last {OLDEST_DAYS} days, at most 5 minutes "

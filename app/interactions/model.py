@@ -56,6 +56,8 @@ class Turn:
 
     ulid: str
     content: Mapping[str, Any]
+    # Something finer than a millisecond was cut off its instant.
+    is_cut: bool = False
 
     @property
     def turn_key(self) -> str:
@@ -109,8 +111,13 @@ class Turn:
         }
 
     def is_same_as(self, stored: Document) -> bool:
-        """Whether `stored` tells the same turn; what the service itself added does not count."""
-        if stored["_id"] != self.ulid:
+        """Return True if `stored` is this turn; what the service itself added does not count.
+
+        An earlier release rounded up where this one cuts, so a row that is one millisecond later
+        can be the same turn. Such rows are gone 180 days after the upgrade.
+        """
+        later_ms = instant_ms(stored["_id"]) - instant_ms(self.ulid)
+        if turn_key(stored["_id"]) != self.turn_key or not 0 <= later_ms <= self.is_cut:
             return False
         usage = dict(stored["usage"])
         del usage["active_relationship_counted"]

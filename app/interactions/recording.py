@@ -26,6 +26,7 @@ from app.interactions.store import Insertion, InteractionStore
 
 OLDEST_MS = 48 * 3_600_000
 MAX_AHEAD_MS = 5 * 60_000
+NS_OF_MS = 1_000_000
 # About a millisecond of Redis's time.
 CHARGED_AT_ONCE_COUNT = 100
 _SCHEMA = TurnSchema()
@@ -63,8 +64,9 @@ RecordingOutcome = Recorded | Problem
 
 def turn_of(keys: TurnKeys, account: str, body: dict[str, Any]) -> Turn:
     """The turn that a valid body tells of; takes `turn_id` and `occurred_at` out of it."""
-    ulid = keys.ulid(account, body.pop("turn_id"), body.pop("occurred_at"))
-    return Turn(ulid, body)
+    occurred_at_ms, cut_ns = divmod(body.pop("occurred_at"), NS_OF_MS)
+    ulid = keys.ulid(account, body.pop("turn_id"), occurred_at_ms)
+    return Turn(ulid, body, is_cut=cut_ns > 0)
 
 
 class Recorder:
@@ -84,7 +86,7 @@ class Recorder:
     ) -> Turn:
         """The turn in a recording's body, or a validation problem that names its offences."""
         told = offences.load(_SCHEMA, body, max_offences=max_offences)
-        if not now_ms - OLDEST_MS <= told["occurred_at"] <= now_ms + MAX_AHEAD_MS:
+        if not now_ms - OLDEST_MS <= told["occurred_at"] // NS_OF_MS <= now_ms + MAX_AHEAD_MS:
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
             raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])

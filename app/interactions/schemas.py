@@ -13,6 +13,7 @@ from marshmallow import ValidationError, fields
 from app.http.fields import (
     Boolean,
     Choice,
+    ExactInstant,
     Instant,
     Integer,
     ListOf,
@@ -120,7 +121,9 @@ class TurnSchema(ContentSchema):
     """The body of a recording: one finished turn."""
 
     turn_id = Token(IDENTIFIER, required=True)
-    occurred_at = Instant(required=True)
+    # Cut to its millisecond: a turn lies in the day and month in which it happened.
+    # Cut to its millisecond: a turn lies in the day and the month in which it happened.
+    occurred_at = ExactInstant(required=True)
 
 
 class BatchSchema(StrictSchema):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http.instants import format_datetime, format_ms, parse_ms
+from app.http.instants import format_datetime, format_ms, parse_ms, parse_ns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Days from either end of what `datetime` holds, so that every offset fits.
@@ -35,6 +35,7 @@ def test_finer_than_a_millisecond_rounds_up_in_every_zone(
     text = f"{local.year:04}-{local:%m-%dT%H:%M:%S}.{nanoseconds:09}{offset}"
 
     assert parse_ms(text) == -(-exact_ns(moment, nanoseconds) // 10**6)
+    assert parse_ns(text) == exact_ns(moment, nanoseconds)
 
 
 @pytest.mark.parametrize(

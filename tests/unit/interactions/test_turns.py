@@ -1,13 +1,25 @@
 """What a turn costs, and when two of them are the same."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.http import offences
+from app.interactions.ids import first_ulid, instant_ms
 from app.interactions.model import CONTENT, MODES, STATUSES, Turn, default_cost, item_of
 from app.interactions.schemas import TurnSchema
 from tests.turns import Body, body, stateful, whole
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+# Whether the turn's instant was cut, how much later its row is, whether both are the same turn.
+CUT = [
+    (True, 0, True),
+    (True, 1, True),
+    (True, 2, False),
+    (True, -1, False),
+    (False, 0, True),
+    (False, 1, False),
+]
 ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
 
 
@@ -44,6 +56,15 @@ def test_a_turn_is_the_same_as_its_own_row_and_as_no_other(told: Body) -> None:
     assert turn.is_same_as(row)
     assert not read(told | {"latency_ms": 1}).is_same_as(row)
     assert not turn.is_same_as(row | {"_id": ULID[::-1]})
+
+
+@pytest.mark.parametrize(("is_cut", "later_ms", "is_same"), CUT)
+def test_a_row_that_was_rounded_up_is_the_turn_that_is_cut_now(
+    is_cut: bool, later_ms: int, is_same: bool
+) -> None:
+    turn = replace(read(whole()), is_cut=is_cut)
+    moved = Turn(first_ulid(instant_ms(ULID) + later_ms)[:10] + ULID[10:], turn.content)
+    assert turn.is_same_as(stored(moved)) is is_same
 
 
 def test_an_item_shows_the_content_and_nothing_of_the_bookkeeping() -> None:
