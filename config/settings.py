@@ -12,13 +12,22 @@ from typing import Any
 from environs import Env, EnvValidationError
 from limits import parse
 from marshmallow import ValidationError
-from marshmallow.validate import URL, Length, OneOf, Range, Regexp
+from marshmallow.validate import URL, And, Length, OneOf, Range, Regexp
 
 from config.redis_address import parse_redis_url
 
 _PLANS_FILE = Path(__file__).resolve().parent / "plans.toml"
+# Around a comma; a line's end there is refused with the secret.
+_BLANKS = " \t"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-_SECRET = Length(min=32, error="needs at least 32 random characters")
+# A blank, a quote or a line's end in it comes from a file or a shell that was read otherwise than
+# meant: on the next machine it may be missing, and then no key is valid.
+_SECRET = And(
+    Length(min=32, error="needs at least 32 random characters"),
+    Regexp(
+        r"[^\s\"'\x00-\x1f\x7f]*\Z", error="has a blank, a quote or a line end in it: remove it"
+    ),
+)
 _MONGODB = Regexp(r"mongodb(\+srv)?://.", error="must be an address like mongodb://host/database")
 
 
@@ -116,12 +125,12 @@ def _read(env: Env) -> dict[str, Any]:
 
 def _secrets(env: Env, name: str) -> tuple[str, ...]:
     items: list[str] | None = env.list(name, validate=_each_secret)
-    return tuple(items or ())
+    return tuple(item.strip(_BLANKS) for item in items or ())
 
 
 def _each_secret(items: list[str]) -> None:
     for item in items or [""]:
-        _SECRET(item)
+        _SECRET(item.strip(_BLANKS))
 
 
 def _is_file(path: Path) -> None:

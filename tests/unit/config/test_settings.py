@@ -76,6 +76,32 @@ def test_lists_are_newest_first(environ: pytest.MonkeyPatch) -> None:
     assert settings.cursor_secrets == ("n" * 32, "o" * 40)
 
 
+@pytest.mark.parametrize("name", ["KEY_PEPPERS", "CURSOR_SECRETS"])
+def test_blanks_around_a_comma_are_no_part_of_a_secret(
+    environ: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = settings_from(environ, **GOOD | {name: f" {'n' * 32} ,\t{'o' * 40} "})
+
+    assert getattr(settings, name.lower()) == ("n" * 32, "o" * 40)
+
+
+@pytest.mark.parametrize("name", ["KEY_PEPPERS", "CURSOR_SECRETS", "ID_KEY", "OPERATOR_TOKEN"])
+@pytest.mark.parametrize(
+    "secret",
+    [" " * 40, f'"{"s" * 40}"', f"'{'s' * 40}'", f"{'s' * 40}\r", f"{'s' * 40}\n", "s s" * 20],
+)
+def test_a_secret_that_a_shell_or_a_file_has_changed_is_refused_by_name(
+    environ: pytest.MonkeyPatch, name: str, secret: str
+) -> None:
+    (line,) = [
+        line
+        for line in complaint(environ, **GOOD | {name: secret}).splitlines()
+        if line.startswith("  ")
+    ]
+    assert line.startswith(f"  {name}: ")
+    assert secret.strip() not in line or not secret.strip()
+
+
 def test_an_empty_environment_names_all_that_is_missing(environ: pytest.MonkeyPatch) -> None:
     told = complaint(environ)
 
