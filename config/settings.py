@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvValidationError
-from limits import parse
+from limits import parse_many
 from marshmallow import ValidationError
 from marshmallow.validate import URL, And, Length, OneOf, Range, Regexp
 
@@ -147,9 +147,11 @@ def _is_redis(text: str) -> None:
 
 def _is_rate(text: str) -> None:
     try:
-        parse(text)
+        limits = parse_many(text)
     except ValueError:
-        raise ValidationError("say it like 20/2seconds") from None
+        limits = []
+    if len(limits) != 1:
+        raise ValidationError("say one limit, like 20/2seconds")
 
 
 def _explain(error: EnvValidationError) -> str:

@@ -9,7 +9,7 @@ from ulid import ULID
 from app.http import offences
 from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
-from app.interactions.model import Turn
+from app.interactions.recording import turn_of
 from app.interactions.schemas import TurnSchema
 from tests.servers import ID_KEY
 
@@ -97,8 +97,7 @@ def at(instant_ms: int, **changes: Any) -> Body:
 def row(account: str, told: Body, recorded_at_us: int = 10**15) -> dict[str, Any]:
     """The ledger's row of a recording of any age, uncharged."""
     content = offences.load(TurnSchema(), told)
-    ulid = TurnKeys(ID_KEY).ulid(account, content.pop("turn_id"), content.pop("occurred_at"))
-    return Turn(ulid, content).document(
+    return turn_of(TurnKeys(ID_KEY), account, content).document(
         account, "2026-11-23", recorded_at_us=recorded_at_us, relationship_counted=False, charged=0
     )
 

@@ -20,8 +20,8 @@ _MAX_FUTURE_DAYS = 366
 def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range:
     """What aggregates are taken from: the trailing 180 days, as lists are.
 
-    Without `to_ms` it ends with the day that holds the last instant a turn may have by now. A
-    validation problem if nothing of what was asked for can be answered.
+    Without `to_ms` it ends with today. A validation problem if nothing of what was asked for can be
+    answered.
     """
     oldest_ms = now_ms - RETENTION_MS
     if to_ms is not None and to_ms <= oldest_ms:
@@ -31,19 +31,20 @@ def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range
             "/v1/usage/turns reaches further",
             {"after": format_ms(oldest_ms)},
         )
-    end_ms = (now_ms + MAX_AHEAD_MS) // DAY_MS * DAY_MS + DAY_MS if to_ms is None else to_ms
+    end_ms = _end_of_today_ms(now_ms) if to_ms is None else to_ms
     start_at_ms = oldest_ms if from_ms is None else max(from_ms, oldest_ms)
     return _checked(start_at_ms, end_ms, now_ms)
 
 
 def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, now_ms: int) -> Range:
-    """What usage is taken from: the billing period unless it was asked for otherwise.
+    """Return what usage is taken from: by default the billing period until the end of today.
 
     A validation problem for what lies beyond the archive, and for parts of days of which the
     archive has only the whole.
     """
     first_ms = start_ms(ARCHIVE_START)
     period_start_ms, period_end_ms = period.period_start_us // 1_000, period.period_end_us // 1_000
+    default_end_ms = max(min(_end_of_today_ms(now_ms), period_end_ms), period_start_ms + DAY_MS)
     # Before the order of both: an instant before the year 1 cannot be told.
     if to_ms is not None and to_ms <= first_ms:
         words = f"must be later than {format_ms(first_ms)}, where the archive begins"
@@ -54,7 +55,7 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
         raise _refusal("to", words, {"after": start})
     asked = _checked(
         period_start_ms if from_ms is None else from_ms,
-        period_end_ms if to_ms is None else to_ms,
+        default_end_ms if to_ms is None else to_ms,
         now_ms,
     )
     if asked.start_ms < first_ms:
@@ -62,6 +63,11 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
         raise _refusal("from", words, {"min": format_ms(first_ms)})
     _require_whole_days(asked, now_ms - RETENTION_MS)
     return asked
+
+
+def _end_of_today_ms(now_ms: int) -> int:
+    """Return the end of the day that holds the last instant a turn may have by now."""
+    return (now_ms + MAX_AHEAD_MS) // DAY_MS * DAY_MS + DAY_MS
 
 
 def require_few_buckets(asked: Range, grouping: Grouping) -> list[Bucket]:

@@ -66,7 +66,7 @@ class TurnsQuerySchema(RangeQuerySchema):
         data_key="to",
         allow_date=True,
         description=f"Exclusive. {_INSTANT}, {_LATEST}; more than 180 days ago a midnight in UTC. "
-        "Left out: the end of the current billing period.",
+        "Left out: the end of today.",
     )
     group_by = Choice(
         _GROUPINGS,
