@@ -74,7 +74,12 @@ def _read_part(most_bytes: int) -> bytes:
     except Problem:
         raise
     except Exception:
-        raise _malformed("incomplete", "did not arrive whole") from None
+        raise incomplete_body() from None
+
+
+def incomplete_body() -> Problem:
+    """Return the 400 for a body that broke off."""
+    return _malformed("incomplete", "did not arrive whole")
 
 
 def _too_large(max_bytes: int) -> Problem:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from app.http.body import LARGEST_BYTES, UnreadBody
-from app.http.problems import Problem, offence
+from app.http.body import LARGEST_BYTES, UnreadBody, incomplete_body
+from app.http.problems import Problem
 
 # A longer body is read up to here and thrown away, so that its client can hear the answer.
 DISCARDED_BYTES = 8 * LARGEST_BYTES
@@ -14,13 +14,6 @@ DISCARDED_BYTES = 8 * LARGEST_BYTES
 # longest is given up: one that stalls, and none that comes at once.
 HELD_BYTES = 64 * LARGEST_BYTES
 SMALL_BYTES = 64 * 1024
-_LATE = Problem("request_timeout", "The body did not arrive in time. Send it again.")
-_NO_ROOM = Problem(
-    "service_unavailable",
-    "The service holds too many long bodies just now. Retry after 1 second.",
-    retry_after_s=1,
-)
-_BROKEN = Problem.invalid([offence("body", "incomplete", "`body` did not arrive whole.")])
 
 
 @dataclass(slots=True, eq=False)
@@ -56,17 +49,19 @@ class Bodies:
             return BytesIO(), False
         arrival = _Arrival(asyncio.timeout(self._deadline_s))
         self._arriving[arrival] = None
+        problem, is_whole = None, False
         try:
             async with arrival.timeout:
                 is_whole = await self._collect(protocol, arrival)
+            if is_whole and _is_broken(arrival, None if is_chunked else length, environ):
+                problem = incomplete_body()
         except TimeoutError:
-            self._held_bytes -= len(arrival.kept)
-            return UnreadBody(_NO_ROOM if arrival.is_given_up else _LATE), False
+            problem = _no_room() if arrival.is_given_up else _late()
         finally:
             del self._arriving[arrival]
-        if is_whole and _is_broken(arrival, None if is_chunked else length, environ):
+        if problem is not None:
             self._held_bytes -= len(arrival.kept)
-            return UnreadBody(_BROKEN), False
+            return UnreadBody(problem), False
         return BytesIO(arrival.kept), is_whole
 
     def release(self, body: BytesIO) -> None:
@@ -90,10 +85,22 @@ class Bodies:
 
     def _make_room(self) -> None:
         for arrival in self._arriving:
-            if len(arrival.kept) > SMALL_BYTES and not arrival.is_given_up:
+            # One that has expired ends by itself, and cannot be ended again.
+            is_ending = arrival.is_given_up or arrival.timeout.expired()
+            if len(arrival.kept) > SMALL_BYTES and not is_ending:
                 arrival.is_given_up = True
                 arrival.timeout.reschedule(0)
                 return
+
+
+# New ones each time: an exception that is raised again keeps the frames of every time before.
+def _late() -> Problem:
+    return Problem("request_timeout", "The body did not arrive in time. Send it again.")
+
+
+def _no_room() -> Problem:
+    message = "The service holds too many long bodies just now. Retry after 1 second."
+    return Problem("service_unavailable", message, retry_after_s=1)
 
 
 def _is_broken(arrival: _Arrival, length: int | None, environ: dict[str, Any]) -> bool:

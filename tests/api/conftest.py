@@ -26,3 +26,15 @@ def caller(tenant: Hire) -> Caller:
 def clock(app: Flask) -> Clock:
     """Redis's clock, standing still until it is moved."""
     return Clock(app)
+
+
+@pytest.fixture
+def own(memory_app: Flask) -> Caller:
+    """An organization of the in-memory application."""
+    return hire(memory_app, "pro")
+
+
+@pytest.fixture
+def other(memory_app: Flask) -> Caller:
+    """Another one."""
+    return hire(memory_app, "pro")

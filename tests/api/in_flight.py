@@ -57,7 +57,7 @@ class Hold:
 
 
 def freeze_limiter(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Stop the limiter's clock, so that whoever was seen stays a neighbour; return its seconds."""
+    """Stop the limiter's clock, so that organizations stay neighbours; return its seconds."""
     seconds = [1_000.0]
     with app.app_context():
         monkeypatch.setattr(provided(Access)._concurrency, "_clock", lambda: seconds[0])

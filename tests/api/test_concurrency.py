@@ -25,16 +25,6 @@ def hold(memory_app: Flask) -> Iterator[Hold]:
     hold.close()
 
 
-@pytest.fixture
-def own(memory_app: Flask) -> Caller:
-    return hire(memory_app, "pro")
-
-
-@pytest.fixture
-def other(memory_app: Flask) -> Caller:
-    return hire(memory_app, "pro")
-
-
 @pytest.fixture(autouse=True)
 def clock(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The limiter's clock, which stands still until it is moved."""

@@ -8,19 +8,9 @@ from flask import Flask, Response
 
 from app.policies import POLICIES, READING, Weight
 from tests.api.in_flight import counts, freeze_limiter
-from tests.callers import Caller, error_of, hire
+from tests.callers import Caller, error_of
 
 ME = "/v1/me"
-
-
-@pytest.fixture
-def own(memory_app: Flask) -> Caller:
-    return hire(memory_app, "pro")
-
-
-@pytest.fixture
-def other(memory_app: Flask) -> Caller:
-    return hire(memory_app, "pro")
 
 
 @pytest.fixture

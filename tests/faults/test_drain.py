@@ -89,7 +89,7 @@ def assert_nothing_is_lost(site: Site, service: RunningService, ending: Ending) 
         began_s = end(service, ending)
         wait_until(lambda: readiness(service) == (503, "draining"))
         Event().wait(IN_FLIGHT_S)
-    # Each is told to go elsewhere, and goes on until the balancer has looked.
+    # Each answer closes its connection, and clients go on until the balancer has looked.
     wait_until(lambda: all(client.closed_count for client in clients))
     Event().wait(LOOKED_AT_AFTER_S)
     is_drained.set()

@@ -25,7 +25,7 @@ from tests.turns import body
 ASKED_COUNT = 6
 # So many hostile connections at least are held while others are served.
 CROWD_COUNT = 60
-# Tells a hang, on whatever machine; how much slower the others get is a case of scripts/bench.
+# Catches a hang on any machine; how much slower the others get is a case of scripts/bench.
 SERVED_WITHIN_S = 10
 # A connection that has said nothing is closed after this time.
 KEEPALIVE_S = 2

@@ -45,6 +45,42 @@ def test_a_body_that_comes_at_once_takes_the_room_of_one_that_stalls() -> None:
             each.read()
 
 
+def test_a_body_that_expires_this_very_moment_is_not_the_one_to_give_up() -> None:
+    bodies = Bodies(DEADLINE_S)
+
+    async def run() -> tuple[BytesIO, list[BytesIO]]:
+        stalled = [
+            asyncio.create_task(read(bodies, LARGEST_BYTES, is_late=True))
+            for _ in range(STALLED_COUNT)
+        ]
+        await asyncio.sleep(0)  # each has sent all but its last byte
+        first = next(iter(bodies._arriving))
+        first.timeout.reschedule(0)
+        while not first.timeout.expired():
+            await asyncio.sleep(0)
+        assert first in bodies._arriving
+        return await read(bodies, LARGEST_BYTES), list(await asyncio.gather(*stalled))
+
+    taken, stalled = asyncio.run(run())
+
+    assert len(taken.read()) == LARGEST_BYTES
+    with pytest.raises(Problem, match="did not arrive in time"):
+        stalled[0].read()
+    with pytest.raises(Problem, match="too many long bodies"):
+        stalled[1].read()
+
+
+def test_each_refused_body_has_a_problem_of_its_own() -> None:
+    bodies = Bodies(DEADLINE_S)
+    problems = []
+    for _ in range(2):
+        refused = asyncio.run(read(bodies, 1, is_late=True))
+        with pytest.raises(Problem) as caught:
+            refused.read()
+        problems.append(caught.value)
+    assert problems[0] is not problems[1]
+
+
 def test_a_short_body_is_taken_whatever_others_hold() -> None:
     bodies = Bodies(DEADLINE_S)
 
