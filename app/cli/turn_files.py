@@ -2,7 +2,10 @@
 
 A CSV file names its columns in the first line, a field within an object by a dot
 (`usage.input_tokens`). Cells are read by the field's type, a list's elements are separated by
-spaces, and an empty cell is left out.
+spaces, and an empty cell is left out, as is NaN in a column of numbers that may be null.
+
+Programs such as pandas turn a column of integers with gaps into floats, so a float that is a whole
+number is taken for the integer, here and nowhere else: 374.0 is 374.
 
 Every line is read by itself, because no field of a turn may hold a line break: a quote that is left
 open costs its own line and no other.
@@ -18,12 +21,12 @@ from itertools import count
 from typing import IO, Any
 
 import click
-import orjson
 from marshmallow import Schema, fields
 
 from app.cli.output import printable
 from app.http.fields import Boolean, Integer, ListOf, Number, Part
 from app.http.offences import short_name
+from app.http.strict_json import InvalidJson, parse
 from app.interactions.schemas import TurnSchema
 
 # A turn has some 10 KB at most; a file without line breaks must not fill the memory.
@@ -53,6 +56,11 @@ class _Column:
 
     path: Sequence[str]
     read: Callable[[str], Any]
+    takes_nan: bool
+
+    def is_empty(self, cell: str) -> bool:
+        """Return True if the cell stands for no value."""
+        return not cell or (self.takes_nan and cell.lower() == "nan")
 
 
 class _Unreadable(Exception):
@@ -123,11 +131,24 @@ def _read_each(
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        body = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise _Unreadable("is not JSON in UTF-8") from None
+        body = parse(text)
+    except InvalidJson as invalid:
+        raise _Unreadable(str(invalid)) from None
     if not isinstance(body, dict):
         raise _Unreadable("is not a JSON object")
+    return _with_integers(body)
+
+
+def _with_integers(body: dict[str, Any]) -> dict[str, Any]:
+    """The body, with an integer for each float that is a whole number, also in its objects."""
+    for part in (body, *(value for value in body.values() if isinstance(value, dict))):
+        part.update(
+            {
+                name: int(value)
+                for name, value in part.items()
+                if type(value) is float and value.is_integer()
+            }
+        )
     return body
 
 
@@ -155,7 +176,12 @@ def _columns(head: Line) -> list[_Column]:
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise click.ClickException(f"line {head.number}: names {_listed(twice)} more than once.")
-    return [_Column(name.split("."), _reader(known[name])) for name in names]
+    return [_column(name, known[name]) for name in names]
+
+
+def _column(name: str, field: fields.Field[Any]) -> _Column:
+    takes_nan = isinstance(field, Integer | Number) and field.allow_none
+    return _Column(name.split("."), _reader(field), takes_nan)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -178,11 +204,18 @@ def _reader(field: fields.Field[Any]) -> Callable[[str], Any]:
         return str.split
     if isinstance(field, Boolean):
         return lambda cell: _BOOLEANS.get(cell.lower(), cell)
-    if isinstance(field, Integer):
-        return lambda cell: int(cell) if _INTEGER.fullmatch(cell) else cell
-    if isinstance(field, Number):
-        return lambda cell: float(cell) if _NUMBER.fullmatch(cell) else cell
+    if isinstance(field, Integer | Number):
+        return _number
     return lambda cell: cell
+
+
+def _number(cell: str) -> int | float | str:
+    if _INTEGER.fullmatch(cell):
+        return int(cell)
+    if not _NUMBER.fullmatch(cell):
+        return cell
+    value = float(cell)
+    return int(value) if value.is_integer() else value
 
 
 def _body(columns: Sequence[_Column], cells: Sequence[str]) -> dict[str, Any]:
@@ -190,7 +223,7 @@ def _body(columns: Sequence[_Column], cells: Sequence[str]) -> dict[str, Any]:
         raise _Unreadable(f"has {len(cells)} cells, the first line names {len(columns)}")
     body: dict[str, Any] = {}
     for column, cell in zip(columns, cells, strict=True):
-        if cell:
+        if not column.is_empty(cell):
             *parts, name = column.path
             place = body
             for part in parts:

@@ -3,13 +3,13 @@
 from io import BytesIO
 from typing import Any
 
-import orjson
 from flask import request
 
 from app.http import offences
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
 from app.http.problems import Problem, offence
+from app.http.strict_json import InvalidJson, parse
 
 DEFAULT_MAX_BYTES = 256 * 1024
 # Of any route: a batch of turns.
@@ -38,16 +38,16 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
 
     415 unless it is `application/json`, 408 if it takes too long, 413 over `max_bytes` (chunked
     bodies too, because what arrives is counted and not what is announced), 400 if it is not a JSON
-    object in UTF-8.
+    object in UTF-8. An object with repeated names is left to its schema, which refuses it by name.
     """
     if request.mimetype != "application/json":
         raise Problem(
             "unsupported_media_type", "Send the body as JSON, with Content-Type application/json."
         )
     try:
-        value = orjson.loads(_read(max_bytes))
-    except orjson.JSONDecodeError:
-        raise _malformed("invalid_json", "is not valid JSON in UTF-8") from None
+        value = parse(_read(max_bytes))
+    except InvalidJson as invalid:
+        raise _malformed("invalid_json", str(invalid)) from None
     if not isinstance(value, dict):
         raise _malformed("invalid_type", "must be a JSON object")
     return value

@@ -23,6 +23,7 @@ from marshmallow import (
 
 from app.http.instants import parse_ms, parse_ns
 from app.http.rules import Bounds, Count, OneOf, Reason, Shape, refuse
+from app.http.strict_json import RepeatedNames
 
 MAX_FIELDS = 64
 
@@ -94,10 +95,13 @@ class StrictSchema(Schema):
         return {key for _, key, _, _ in self._accepting}
 
     @pre_load
-    def _bound_size(self, data: Any, **_: Any) -> Any:
-        """Refuse an object that could only be an attack before each of its fields is looked at."""
+    def _refuse_whole(self, data: Any, **_: Any) -> Any:
+        """Refuse an object with too many fields, or with repeated ones, before they are read."""
         if isinstance(data, Mapping) and len(data) > MAX_FIELDS:
             raise refuse("too_many", f"may have at most {MAX_FIELDS} fields", {"max": MAX_FIELDS})
+        if isinstance(data, RepeatedNames):
+            reason = Reason("repeated", "may be given only once", {"max_items": 1})
+            raise ValidationError({name: [reason] for name in data.repeated})
         return data
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)

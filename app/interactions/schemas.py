@@ -23,13 +23,20 @@ from app.http.fields import (
     StrictSchema,
     Token,
 )
+from app.http.milliseconds import Milliseconds
 from app.http.rules import Reason
+from app.interactions.id_characters import require_short_ids
 from app.interactions.ids import PREFIX, ULID_PATTERN
 from app.interactions.model import MODES, STATUSES, default_cost
 
 IDENTIFIER = r"^[A-Za-z0-9._:@|/+=-]{1,128}$"
-NAME = r"^[A-Za-z0-9._:@/-]{1,64}$"
+SUMMARY = r"^[A-Za-z0-9._:|/+=-]{1,128}$"
+NAME = r"^[A-Za-z0-9._:/-]{1,64}$"
+MODEL = r"^[A-Za-z0-9._:/-]{1,128}$"
+WORD = r"^[a-z0-9_]{1,40}$"
 LABEL = r"^[a-z][a-z0-9_]{0,31}$"
+# Answers show rows of earlier releases too, whose names could contain an @.
+_SHOWN_NAME = r"^[A-Za-z0-9._:@/-]{1,128}$"
 INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
@@ -38,6 +45,8 @@ MAX_PER_BATCH = 500
 MAX_PER_PAGE = 100
 DEFAULT_PER_PAGE = 20
 MAX_TURNS_CONSUMED = 1_000
+MAX_WORDS = 10
+_MAX_SHOWN_GUARDRAILS = 32
 _DAY_MS = 86_400_000
 _MAX_TOKENS = 100_000_000
 
@@ -45,9 +54,9 @@ _MAX_TOKENS = 100_000_000
 class EmotionalStateSchema(StrictSchema):
     """How the engine read the user's mood, as labels and numbers."""
 
-    primary = Token(LABEL, required=True)
+    primary = Token(WORD, required=True)
     confidence = Number(0, 1, load_default=None, allow_none=True)
-    secondary = ListOf(Token(LABEL), 8, load_default=list)
+    secondary = ListOf(Token(WORD), MAX_WORDS, load_default=list)
     intensity = Token(LABEL, load_default=None, allow_none=True)
     valence = Number(-1, 1, load_default=None, allow_none=True)
     arousal = Number(-1, 1, load_default=None, allow_none=True)
@@ -57,7 +66,7 @@ class MemorySchema(StrictSchema):
     """What the turn took from and gave to the relationship's memory."""
 
     consulted = Boolean(required=True)
-    summary_used = Token(IDENTIFIER, load_default=None, allow_none=True)
+    summary_used = Token(SUMMARY, load_default=None, allow_none=True)
     significant_moments_referenced = Integer(0, 10_000, load_default=0)
     model_updated = Boolean(load_default=False)
 
@@ -65,7 +74,7 @@ class MemorySchema(StrictSchema):
 class GuardrailsSchema(StrictSchema):
     """Which guardrails changed the answer."""
 
-    applied = ListOf(Token(LABEL), 32, load_default=list)
+    applied = ListOf(Token(WORD), MAX_WORDS, load_default=list)
 
 
 class UsageSchema(StrictSchema):
@@ -73,7 +82,7 @@ class UsageSchema(StrictSchema):
 
     turns_consumed = Integer(0, MAX_TURNS_CONSUMED)
     llm_provider = Token(NAME, load_default=None, allow_none=True)
-    llm_model = Token(NAME, load_default=None, allow_none=True)
+    llm_model = Token(MODEL, load_default=None, allow_none=True)
     input_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
     output_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
 
@@ -107,9 +116,14 @@ class ContentSchema(PeopleSchema):
     memory = Part(MemorySchema, load_default=None, allow_none=True)
     guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
     usage = Part(UsageSchema, load_default=lambda: dict(_NO_USAGE))
-    latency_ms = Integer(0, _DAY_MS, required=True)
-    time_to_first_token_ms = Integer(0, _DAY_MS, load_default=None, allow_none=True)
+    latency_ms: Integer = Milliseconds(0, _DAY_MS, required=True)
+    time_to_first_token_ms: Integer = Milliseconds(0, _DAY_MS, load_default=None, allow_none=True)
     error_code = Token(LABEL, load_default=None, allow_none=True)
+
+    def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+        """Check the people of the turn, and the length of its ids together."""
+        super().check_whole(loaded, told)
+        require_short_ids(loaded)
 
     def finish(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """What the turn costs follows from how it ended, unless it is told."""
@@ -121,7 +135,6 @@ class TurnSchema(ContentSchema):
     """The body of a recording: one finished turn."""
 
     turn_id = Token(IDENTIFIER, required=True)
-    # Cut to its millisecond: a turn lies in the day and month in which it happened.
     # Cut to its millisecond: a turn lies in the day and the month in which it happened.
     occurred_at = ExactInstant(required=True)
 
@@ -167,18 +180,42 @@ class ListQuerySchema(FilterQuerySchema):
     cursor = Token(CURSOR)
 
 
-class ItemUsageSchema(UsageSchema):
-    """Usage as it is told back."""
+class RowUsageSchema(UsageSchema):
+    """Usage as it is stored."""
 
     active_relationship_counted = Boolean()
 
 
+class ItemUsageSchema(RowUsageSchema):
+    """Usage as answers show it."""
+
+    llm_provider = Token(_SHOWN_NAME, allow_none=True)
+    llm_model = Token(_SHOWN_NAME, allow_none=True)
+
+
+class ItemMemorySchema(MemorySchema):
+    """Memory as answers show it."""
+
+    summary_used = Token(IDENTIFIER, allow_none=True)
+
+
+class ItemGuardrailsSchema(GuardrailsSchema):
+    """Guardrails as answers show them."""
+
+    applied = ListOf(Token(WORD), _MAX_SHOWN_GUARDRAILS)
+
+
 class ItemSchema(ContentSchema):
-    """A turn trace as it is told back."""
+    """A turn trace as answers show it, also one that an earlier release stored."""
 
     interaction_id = Token(INTERACTION_ID)
     created_at = Instant()
+    personality_id = Token(_SHOWN_NAME, required=True)
+    memory = Part(ItemMemorySchema, allow_none=True)
+    guardrails = Part(ItemGuardrailsSchema)
     usage = Part(ItemUsageSchema)
+    latency_ms = Integer(0, _DAY_MS, required=True)
+    time_to_first_token_ms = Integer(0, _DAY_MS, allow_none=True)
 
 
 class PageSchema(StrictSchema):

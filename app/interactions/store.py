@@ -14,7 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, CollectionInvalid, WTimeoutError
 
 from app.interactions.model import Document, Filters
-from app.interactions.validator import bson_schema
+from app.interactions.validator import row_validator
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
@@ -84,7 +84,7 @@ class InteractionStore:
 
     def _ensure_validator(self) -> None:
         validation: dict[str, Any] = {
-            "validator": {"$jsonSchema": bson_schema()},
+            "validator": row_validator(),
             "validationLevel": "strict",
             "validationAction": "error",
         }

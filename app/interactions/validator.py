@@ -10,22 +10,28 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from app.http.fields import Boolean, Integer, ListOf, Number, Part
+from app.interactions.id_characters import short_ids_expression
 from app.interactions.ids import ULID_PATTERN
 from app.interactions.schemas import (
     IDENTIFIER,
     MAX_TURNS_CONSUMED,
     ContentSchema,
-    ItemUsageSchema,
+    RowUsageSchema,
 )
 
 BsonSchema = dict[str, Any]
 _WHOLE = ["int", "long"]
 
 
+def row_validator() -> dict[str, Any]:
+    """Return the whole validator of `interactions`."""
+    return {"$jsonSchema": bson_schema(), "$expr": short_ids_expression()}
+
+
 def bson_schema() -> BsonSchema:
     """The `$jsonSchema` of a row of `interactions`."""
     content = ContentSchema()
-    content.fields["usage"] = Part(ItemUsageSchema)
+    content.fields["usage"] = Part(RowUsageSchema)
     row = _object(content)
     row["properties"] |= {
         "_id": {"bsonType": "string", "pattern": rf"^{ULID_PATTERN}\z"},

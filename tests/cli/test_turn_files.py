@@ -48,7 +48,7 @@ def test_lines_of_carriage_returns_are_one_line_and_named(
 
     bodies = [json.dumps(old(1)) for _ in range(2)]
     result = import_(text_file(tmp_path, "turns.ndjson", *bodies, end=b"\r"), "--json")
-    assert faults(result) == ["line 1: is not JSON in UTF-8."]
+    assert faults(result) == ["line 1: is not valid JSON in UTF-8."]
     assert caller.rows_count() == 0
 
 
@@ -92,12 +92,15 @@ def test_a_long_line_is_never_held_whole(tmp_path: Path) -> None:
 
 def test_every_bad_line_says_what_it_is(import_: Callable[..., Result], tmp_path: Path) -> None:
     many = json.dumps({f"field_{n}": n for n in range(70)})
-    file = text_file(tmp_path, "turns.ndjson", "{no json", "[]", b'{"a": "\xff"}', many, '{"a":1}')
+    odd = ["{no json", "[]", b'{"a": "\xff"}', many, '{"a": NaN}', '{"mode":1,"mode":2}']
+    file = text_file(tmp_path, "turns.ndjson", *odd, '{"a":1}')
     assert [line.partition(": ")[2][:34] for line in faults(import_(file, "--json"))] == [
-        "is not JSON in UTF-8.",
+        "is not valid JSON in UTF-8.",
         "is not a JSON object.",
-        "is not JSON in UTF-8.",
+        "is not valid JSON in UTF-8.",
         "`line` may have at most 64 fields.",
+        "contains NaN or Infinity, which JS",
+        "`mode` may be given only once.",
         "`mode` is required. `personality_i",
     ]
 
@@ -128,18 +131,18 @@ def test_a_mark_at_the_beginning_of_the_file_is_skipped_and_nowhere_else(
     ("cell", "is_taken"),
     [
         *(("7", True), ("+7", True), ("007", True)),
-        *((" 7 ", False), ("1_0", False), ("٧", False), ("7.0", False), ("0x7", False)),
+        *(("7.0", True), ("7.", True), ("0.7e1", True), ("7.5", False), ("nan", False)),
+        *((" 7 ", False), ("1_0", False), ("٧", False), ("0x7", False)),
         *(("9" * 5_000, False), ("-7", False), ("7\x00", False)),
     ],
 )
 def test_integers_are_digits(
     import_: Callable[..., Result], tmp_path: Path, cell: str, is_taken: bool
 ) -> None:
-    result = import_(
-        text_file(tmp_path, "turns.csv", SHORT_HEAD, row("t", latency_ms=cell)), "--json"
-    )
+    head = [*SHORT_HEAD.split(","), "usage.turns_consumed"]
+    result = import_(csv_file(tmp_path, [*row("t").split(","), cell], head=head), "--json")
     assert counts(result)["new"] == is_taken
-    assert is_taken or "`latency_ms`" in result.stderr
+    assert is_taken or "`usage.turns_consumed`" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,8 @@ def test_integers_are_digits(
         ("0.5", "TRUE", None),
         (".5", "False", None),
         ("5e-1", "false", None),
-        *((text, "true", "confidence") for text in ("nan", "inf", " 0.5", "0_1", "1e999", "٠")),
+        *((text, "true", None) for text in ("NaN", "nan")),
+        *((text, "true", "confidence") for text in ("-nan", "inf", " 0.5", "0_1", "1e999", "٠")),
         ("1" * 50_000 + "x", "true", "confidence"),
         ("0.5", "yes", "consulted"),
         ("0.5", "1", "consulted"),
@@ -174,6 +178,8 @@ def test_the_first_line_names_every_column_once(
     result = import_(file)
     assert result.exit_code == 1
     assert "line 1: names `mode` more than once" in result.stderr
+    file = text_file(tmp_path, "turns.csv", f'{SHORT_HEAD},"mode"', f"{row('t')},stateless")
+    assert "line 1: names `mode` more than once" in import_(file).stderr
     assert caller.rows_count() == 0
 
 

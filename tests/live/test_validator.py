@@ -13,7 +13,15 @@ from pymongo.database import Database
 from pymongo.errors import WriteError
 
 from app.interactions.ids import TurnKeys
-from app.interactions.schemas import IDENTIFIER, LABEL, NAME
+from app.interactions.schemas import (
+    IDENTIFIER,
+    LABEL,
+    MAX_WORDS,
+    MODEL,
+    NAME,
+    SUMMARY,
+    WORD,
+)
 from app.interactions.store import Insertion, InteractionStore
 from tests.servers import ID_KEY
 from tests.turns import body, new_account, now_ms, row, stateful, whole
@@ -90,7 +98,7 @@ def told_by(pattern: str) -> Any:
     return st.from_regex(pattern.removesuffix("$") + r"\Z", fullmatch=True)
 
 
-LABELS = told_by(LABEL)
+LABELS, WORDS = told_by(LABEL), told_by(WORD)
 BODIES = st.fixed_dictionaries(
     {
         "mode": st.just("stateless"),
@@ -104,13 +112,13 @@ BODIES = st.fixed_dictionaries(
         "time_to_first_token_ms": optional(st.integers(0, DAY_MS)),
         "error_code": optional(LABELS),
         "guardrails": st.fixed_dictionaries(
-            {}, optional={"applied": st.lists(LABELS, max_size=32)}
+            {}, optional={"applied": st.lists(WORDS, max_size=MAX_WORDS)}
         ),
         "memory": optional(
             st.fixed_dictionaries(
                 {"consulted": st.booleans()},
                 optional={
-                    "summary_used": optional(told_by(IDENTIFIER)),
+                    "summary_used": optional(told_by(SUMMARY)),
                     "significant_moments_referenced": st.integers(0, 10_000),
                     "model_updated": st.booleans(),
                 },
@@ -118,10 +126,10 @@ BODIES = st.fixed_dictionaries(
         ),
         "inferred_emotional_state": optional(
             st.fixed_dictionaries(
-                {"primary": LABELS},
+                {"primary": WORDS},
                 optional={
                     "confidence": optional(st.floats(0, 1) | st.integers(0, 1)),
-                    "secondary": st.lists(LABELS, max_size=8),
+                    "secondary": st.lists(WORDS, max_size=MAX_WORDS),
                     "intensity": optional(LABELS),
                     "valence": optional(st.floats(-1, 1)),
                     "arousal": optional(st.floats(-1, 1)),
@@ -133,7 +141,7 @@ BODIES = st.fixed_dictionaries(
             optional={
                 "turns_consumed": st.integers(0, 1_000),
                 "llm_provider": optional(told_by(NAME)),
-                "llm_model": optional(told_by(NAME)),
+                "llm_model": optional(told_by(MODEL)),
                 "input_tokens": optional(st.integers(0, 100_000_000)),
                 "output_tokens": optional(st.integers(0, 100_000_000)),
             },
@@ -232,7 +240,7 @@ def test_no_object_takes_a_new_field(
 
 @pytest.mark.parametrize("path", LISTS, ids=repr)
 @pytest.mark.parametrize(
-    "value", [["joy"] * 33, ["two words"], [7], [None], [["joy"]], "joy", None, {"0": "joy"}]
+    "value", [["joy"] * 11, ["two words"], [7], [None], [["joy"]], "joy", None, {"0": "joy"}]
 )
 def test_a_list_holds_so_many_labels_and_nothing_else(
     live_database: Database[Row], store: InteractionStore, path: Path, value: Any

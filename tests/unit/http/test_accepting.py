@@ -34,11 +34,40 @@ QUERIES: list[tuple[StrictSchema, dict[str, Any]]] = [
 ]
 GOOD = [*BODIES, *QUERIES]
 VALUES = (
-    *("", "a b", "stateful", "stateless", "failed", "joy", "u_1", "x" * 200, "7", "day", "a\n"),
+    *(
+        "",
+        "a b",
+        "stateful",
+        "stateless",
+        "failed",
+        "joy",
+        "u_1",
+        "x" * 128,
+        "x" * 200,
+        "7",
+        "day",
+        "a\n",
+    ),
     *("2026-11-02T10:00:00Z", "2026-10-01", "2026-11-02T10:00:00", "1e3"),
 )
 ODD = (
-    *(None, True, 0, 1, -1, 5_000, 0.5, 1.0, 2.0, 2**60, float("nan"), [], ["joy"], ["joy"] * 40),
+    *(
+        None,
+        True,
+        0,
+        1,
+        -1,
+        5_000,
+        0.5,
+        1.0,
+        2.0,
+        1840.5,
+        2**60,
+        float("nan"),
+        [],
+        ["joy"],
+        ["joy"] * 40,
+    ),
     *({}, {"applied": []}, {"consulted": True}),
 )
 MISSING = object()

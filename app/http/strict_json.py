@@ -1,0 +1,78 @@
+"""JSON read strictly: UTF-8 only, no NaN, no name twice in one object.
+
+orjson keeps the last of two members with one name, silently. So members are counted twice: in the
+text, where every one has a colon behind a quote, and in the value. Only where the counts differ the
+text is parsed again, slowly, to find out which names are repeated.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+_BLANKS = b" \t\n\r"
+_NO_NUMBER = re.compile("NaN|Infinity", re.IGNORECASE)
+_DIGITS = re.compile("-?[0-9]")
+
+
+class InvalidJson(ValueError):
+    """Text that is not JSON; the message follows the name of what was read."""
+
+
+class RepeatedNames(dict[str, Any]):
+    """An object that contains some of its names more than once; schemas refuse it."""
+
+    def __init__(self, members: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(members)
+        counts = Counter(name for name, _ in members)
+        self.repeated = [name for name, count in counts.items() if count > 1]
+
+
+def parse(text: bytes) -> Any:
+    """Return the value that `text` stands for; InvalidJson if there is none."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(_reason(error)) from None
+    return _parse_members(text) if _may_repeat_names(text, value) else value
+
+
+def _may_repeat_names(text: bytes, value: Any) -> bool:
+    """Return False only if no object in `text` repeats a name.
+
+    The text has at least as many quotes before colons as members: strings may add to them.
+    """
+    uncounted = text.translate(None, _BLANKS).count(b'":')
+    waiting = [value]
+    for part in waiting:
+        if type(part) is dict:
+            uncounted -= len(part)
+            if not uncounted:
+                return False
+            waiting.extend(part.values())
+        elif type(part) is list:
+            waiting.extend(part)
+    return uncounted > 0
+
+
+def _parse_members(text: bytes) -> Any:
+    try:
+        return json.loads(text.decode(), object_pairs_hook=_object)
+    except RecursionError:
+        raise InvalidJson("nests lists or objects too deeply") from None
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    return found if len(found) == len(members) else RepeatedNames(members)
+
+
+def _reason(error: orjson.JSONDecodeError) -> str:
+    if _NO_NUMBER.match(error.doc, error.pos):
+        return "contains NaN or Infinity, which JSON does not have: send null"
+    if _DIGITS.match(error.doc, error.pos) and "infinity" in error.msg:
+        return "contains a number that is too large"
+    return "is not valid JSON in UTF-8"

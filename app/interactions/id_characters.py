@@ -1,0 +1,56 @@
+"""The bound on the ids of a turn together: each may be long, all of them may not.
+
+It keeps ids from carrying sentences, piece by piece. The API and the database hold it alike.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+
+from app.http.rules import refuse
+
+MAX_ID_CHARACTERS = 600
+ID_FIELDS = (
+    "user_id",
+    "relationship_id",
+    "personality_id",
+    "usage.llm_provider",
+    "usage.llm_model",
+    "memory.summary_used",
+    "error_code",
+)
+_PATHS = tuple(field.rpartition(".")[::2] for field in ID_FIELDS)
+
+
+def require_short_ids(content: Mapping[str, Any]) -> None:
+    """Raise a ValidationError if the ids of a turn have too many characters together."""
+    characters = 0
+    for part, name in _PATHS:
+        holder = (content.get(part) or {}) if part else content
+        characters += len(holder.get(name) or "")
+    if characters > MAX_ID_CHARACTERS:
+        raise _too_long(characters)
+
+
+def _too_long(characters: int) -> ValidationError:
+    named = ", ".join(f"`{field}`" for field in ID_FIELDS)
+    return refuse(
+        "too_long_together",
+        f"may have at most {MAX_ID_CHARACTERS} characters in {named} together and has "
+        f"{characters}: send shorter ones",
+        {"max_characters": MAX_ID_CHARACTERS, "fields": list(ID_FIELDS)},
+    )
+
+
+def short_ids_expression() -> dict[str, Any]:
+    """Return the same bound as a MongoDB expression over a row.
+
+    What is no string counts nothing here: the row's schema judges it.
+    """
+    return {"$lte": [{"$add": [_length(f"${field}") for field in ID_FIELDS]}, MAX_ID_CHARACTERS]}
+
+
+def _length(path: str) -> dict[str, Any]:
+    is_string = {"$eq": [{"$type": path}, "string"]}
+    return {"$cond": [is_string, {"$strLenCP": path}, 0]}

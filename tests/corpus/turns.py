@@ -1,0 +1,96 @@
+"""The odd turns of `turns.json` as bodies, as lines of files, and the results expected of them."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+_FILE = Path(__file__).with_name("turns.json")
+_REPEATED = re.compile(r"<(.)\*(\d+)>")
+
+CREATED = "created"
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One odd turn; `members` are raw JSON by name, `more` are raw members behind them."""
+
+    name: str
+    members: dict[str, str]
+    more: str
+    cells: dict[str, str] | None
+    shows: dict[str, Any]
+    expected: dict[str, str]
+
+    def body(self, *, without: str = "") -> bytes:
+        """The turn as JSON, exactly as the corpus has it."""
+        told = [f'"{name}": {raw}' for name, raw in self.members.items() if name != without]
+        return f"{{{', '.join([*told, *([self.more] if self.more else [])])}}}".encode()
+
+    def result_at(self, door: str) -> str:
+        return self.expected.get(door, self.expected["all"])
+
+
+def cases() -> list[Case]:
+    """Every case, each under a turn id of its own, with the instants of this moment."""
+    found = json.loads(_FILE.read_text("utf-8"))["cases"]
+    names = _Names()
+    return [_case(number, names.filled(case)) for number, case in enumerate(found)]
+
+
+def _case(number: int, found: dict[str, Any]) -> Case:
+    good = _good(number)
+    changed = found.get("csv")
+    cells = None if changed is None else good | changed
+    raw = {name: cell if name == "latency_ms" else f'"{cell}"' for name, cell in good.items()}
+    return Case(
+        name=found["name"],
+        members=raw | found.get("change", {}),
+        more=found.get("more", ""),
+        cells=cells,
+        shows=found.get("shows", {}),
+        expected=found["expect"],
+    )
+
+
+def _good(number: int) -> dict[str, str]:
+    """The cells of a turn that every door takes, an hour old."""
+    return {
+        "turn_id": f"odd-{number}",
+        "occurred_at": f"{_hour_ago():%Y-%m-%dT%H:%M:%SZ}",
+        "mode": "stateless",
+        "status": "completed",
+        "personality_id": "pers_ada",
+        "latency_ms": "1840",
+    }
+
+
+def _hour_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(hours=1)
+
+
+class _Names:
+    """What stands in angle brackets in the corpus, and what for."""
+
+    def __init__(self) -> None:
+        moment = _hour_ago()
+        self._instants = {
+            "<date>": f"{moment:%Y-%m-%d}",
+            "<clock>": f"{moment:%H:%M:%S}",
+            "<basic-date>": f"{moment:%Y%m%d}",
+            "<basic-clock>": f"{moment:%H%M%S}",
+        }
+
+    def filled(self, value: Any) -> Any:
+        """`value` with every such name replaced, within objects and lists too."""
+        if isinstance(value, dict):
+            return {name: self.filled(inner) for name, inner in value.items()}
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, text: str) -> str:
+        for name, instant in self._instants.items():
+            text = text.replace(name, instant)
+        return _REPEATED.sub(lambda found: found[1] * int(found[2]), text)
