@@ -240,7 +240,7 @@ def test_no_object_takes_a_new_field(
 
 @pytest.mark.parametrize("path", LISTS, ids=repr)
 @pytest.mark.parametrize(
-    "value", [["joy"] * 11, ["two words"], [7], [None], [["joy"]], "joy", None, {"0": "joy"}]
+    "value", [["joy"] * 33, ["two words"], [7], [None], [["joy"]], "joy", None, {"0": "joy"}]
 )
 def test_a_list_holds_so_many_labels_and_nothing_else(
     live_database: Database[Row], store: InteractionStore, path: Path, value: Any

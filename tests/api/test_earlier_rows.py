@@ -1,0 +1,79 @@
+"""Rows of an earlier release, with names that are refused today: listed, found, archived."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from pymongo.database import Database
+
+from app.interactions.schemas import ItemSchema
+from app.interactions.validator import row_validator
+from tests.callers import LIST, Caller, hire
+from tests.turns import body, row, stateful, whole
+
+ALLOWED_BEFORE: dict[str, Any] = {
+    "personality_id": "ada@home",
+    "usage": {"llm_provider": "open@ai", "llm_model": "claude-3-5-sonnet@20240620"},
+    "memory": {"summary_used": "sum@3"},
+    "guardrails": {"applied": ["tone_softened"] * 32},
+}
+
+
+@pytest.fixture
+def earlier(live_app: Flask, live_database: Database[dict[str, Any]]) -> tuple[Caller, list[str]]:
+    """A caller and the ids of its turns that today's validator refuses, newest last."""
+    caller = hire(live_app)
+    found = [row(caller.account, whole(user_id="zoe@home")) for _ in range(2)]
+    for each in found:
+        for name, value in ALLOWED_BEFORE.items():
+            each[name] = each[name] | value if isinstance(value, dict) else value
+    rows = live_database["interactions"]
+    rows.insert_many(found, bypass_document_validation=True)
+    assert rows.count_documents({"$nor": [row_validator()]}) == 2
+    return caller, sorted(f"int_{each['_id']}" for each in found)
+
+
+def test_an_earlier_row_is_listed_found_and_shown_as_it_is(
+    earlier: tuple[Caller, list[str]],
+) -> None:
+    caller, ids = earlier
+
+    for query in ({}, {"user_id": "zoe@home"}, {"relationship_id": "rel_42"}):
+        items = caller.walk(limit=1, **query)
+        assert sorted(item["interaction_id"] for item in items) == ids
+    item = caller("GET", f"{LIST}/{ids[0]}").get_json()
+    assert item["personality_id"] == "ada@home"
+    assert item["usage"]["llm_model"] == "claude-3-5-sonnet@20240620"
+    assert item["memory"]["summary_used"] == "sum@3"
+    assert len(item["guardrails"]["applied"]) == 32
+
+
+def test_an_earlier_row_keeps_to_the_schema_of_answers(earlier: tuple[Caller, list[str]]) -> None:
+    caller, _ = earlier
+    for item in caller.walk():
+        assert ItemSchema().load(item)["personality_id"] == "ada@home"
+
+
+def test_an_earlier_row_is_archived(
+    live_app: Flask, live_database: Database[dict[str, Any]], earlier: tuple[Caller, list[str]]
+) -> None:
+    caller, ids = earlier
+    # Rows that break a newer rule may still be changed at this level.
+    live_database.command({"collMod": "interactions", "validationLevel": "moderate"})
+
+    ran = live_app.test_cli_runner().invoke(args=["archive", "run"])
+
+    assert ran.exit_code == 0, ran.output
+    rows = live_database["interactions"]
+    assert rows.count_documents({"open": {"$exists": True}}) == 0
+    assert rows.count_documents({"expires_at": {"$exists": True}}) == len(ids)
+    (bucket,) = caller("GET", f"{LIST}/aggregates").get_json()["data"]
+    assert (bucket["total_turns"], bucket["unique_personalities_count"]) == (2, 1)
+    (days,) = live_database["usage_daily"].find({"account": caller.account})
+    assert list(days["personalities"].values()) == [2]
+
+
+def test_a_new_turn_goes_by_the_new_bounds_beside_them(earlier: tuple[Caller, list[str]]) -> None:
+    caller, _ = earlier
+    assert caller.record(stateful(personality_id="ada@home")).status_code == 400
+    assert caller.record(body()).status_code == 201
