@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 
 _BLANKS = b" \t\n\r"
+# A batch of 500 whole turns has 30,000; nobody may have a million counted twice and parsed again.
+MAX_COUNTED = 100_000
 _NO_NUMBER = re.compile("NaN|Infinity", re.IGNORECASE)
 _DIGITS = re.compile("-?[0-9]")
 
@@ -44,6 +46,7 @@ def _may_repeat_names(text: bytes, value: Any) -> bool:
     """Return False only if no object in `text` repeats a name.
 
     The text has at least as many quotes before colons as members: strings may add to them.
+    InvalidJson if that takes more than `MAX_COUNTED` values.
     """
     uncounted = text.translate(None, _BLANKS).count(b'":')
     waiting = [value]
@@ -55,6 +58,8 @@ def _may_repeat_names(text: bytes, value: Any) -> bool:
             waiting.extend(part.values())
         elif type(part) is list:
             waiting.extend(part)
+        if len(waiting) > MAX_COUNTED:
+            raise InvalidJson("contains too many values, or a name twice in one object")
     return uncounted > 0
 
 

@@ -68,6 +68,9 @@ def get(interaction_id: str) -> Response:
 def record() -> Response:
     """Record one finished turn; the same turn again is found, not stored twice.
 
+    Its ids of user, relationship, personality, provider, model, summary and error have at most 600
+    characters together.
+
     While Redis is ill turns are recorded without a look at the quota and counted afterwards, and
     the answer has no quota headers; a service that is set up strictly answers 503.
     """

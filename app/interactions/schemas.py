@@ -2,7 +2,7 @@
 
 Every string is an enumeration or matches an anchored pattern without white space, every number is
 bounded, every object is closed: that is how no text can enter. `validator.py` derives the
-database's own check from the same schema.
+database's own check from the same schema. `docs/no-text.md` lists what a turn can carry.
 """
 
 from collections.abc import Mapping

@@ -43,6 +43,9 @@ def reserve() -> Response:
 def complete(interaction_id: str) -> Response:
     """Complete a reserved turn with its trace; never refused for quota.
 
+    Its ids of user, relationship, personality, provider, model, summary and error have at most 600
+    characters together.
+
     It may come up to 48 hours after the lapse. 409 if the turn was cancelled minutes ago, or is
     recorded with other content.
     """

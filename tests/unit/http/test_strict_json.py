@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.http.strict_json import InvalidJson, RepeatedNames, parse
+from app.http.strict_json import MAX_COUNTED, InvalidJson, RepeatedNames, parse
 
 BLANKS = st.text(" \t\n\r", max_size=2)
 # Few names, so that they repeat, and among them all that could be counted wrongly.
@@ -132,6 +132,15 @@ def test_what_is_too_deep_for_a_second_look_is_refused(monkeypatch: pytest.Monke
 
 def nested(depth: int) -> bytes:
     return b"[" * depth + b'{"a": 1, "a": 2}' + b"]" * depth
+
+
+def test_a_flood_of_values_is_not_counted_to_its_end() -> None:
+    flood = b"{}," * MAX_COUNTED + b"{}"
+    assert len(parse(b'{"b": [' + flood + b"]}")["b"]) == MAX_COUNTED + 1
+
+    with pytest.raises(InvalidJson) as refused:
+        parse(b'{"a": 1, "a": 2, "b": [' + flood + b"]}")
+    assert str(refused.value) == "contains too many values, or a name twice in one object"
 
 
 def test_what_no_name_repeats_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,104 @@
+"""`docs/no-text.md` says what a turn can carry: each number of it is the schema's."""
+
+import re
+from collections.abc import Iterator
+
+from marshmallow import Schema, fields
+
+from app.http import request_id
+from app.http.fields import ListOf, Part, Token
+from app.interactions.id_characters import ID_FIELDS, MAX_ID_CHARACTERS
+from app.interactions.schemas import TurnSchema
+from app.tenancy import api_keys
+from tests.servers import ROOT
+
+PAGE = (ROOT / "docs" / "no-text.md").read_text("utf-8")
+# Characters, and how many: of a list also how many elements.
+Bound = tuple[str, int, int]
+_CELL = r" ((?:[^|\\]|\\.)+) "
+
+
+def strings(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Token, int]]:
+    """Every field whose words a producer chooses, and how many values it holds."""
+    for name, field in schema.fields.items():
+        if isinstance(field, Part):
+            yield from strings(field.schema, f"{prefix}{name}.")
+        elif isinstance(field, Token):
+            yield prefix + name, field, 1
+        elif isinstance(field, ListOf):
+            yield prefix + name, token_in(field), field.validators[0].max  # type: ignore[attr-defined]
+
+
+def token_in(field: ListOf) -> Token:
+    inner: fields.Field[object] = field.inner
+    assert isinstance(inner, Token)
+    return inner
+
+
+def bound(pattern: str, count: int = 1) -> Bound:
+    """What an anchored pattern allows, in the page's words."""
+    found = re.fullmatch(r"\^?(\[[^]]+\])?\[([^]]+)\]\{[01],(\d+)\}\$?", pattern)
+    assert found is not None, pattern
+    first = {None: "", "[a-z]": ", a letter first"}.get(found[1], ", a letter or digit first")
+    return f"`{found[2]}`{first}", bool(found[1]) + int(found[3]), count
+
+
+SCHEMA = {
+    name: bound(field.validators[0].regex.pattern, count)  # type: ignore[attr-defined]
+    for name, field, count in strings(TurnSchema())
+}
+
+
+def table(heading: str) -> dict[str, Bound]:
+    """The bounds in the table below a heading."""
+    text = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = {}
+    for name, characters, most in re.findall(rf"^\|{_CELL}\|{_CELL}\|{_CELL}", text, re.MULTILINE):
+        if length := re.match(r"(?:(\d+) of )?(\d+)", most):
+            count = int(length[1] or 1)
+            found[name.strip("`")] = (characters.replace("\\|", "|"), int(length[2]), count)
+    return found
+
+
+def test_the_table_has_every_string_of_a_turn_and_its_bound() -> None:
+    assert len(SCHEMA) == 12
+    assert table("The strings of a turn") == SCHEMA
+
+
+def test_the_ids_are_the_first_fields_of_the_table_and_have_a_bound_together() -> None:
+    named = tuple(table("The strings of a turn"))
+
+    assert named[: len(ID_FIELDS)] == ID_FIELDS
+    assert "The first seven may have **600\ncharacters together**" in PAGE
+    assert (len(ID_FIELDS), MAX_ID_CHARACTERS) == (7, 600)
+    # Without the bound they could have more.
+    assert sum(SCHEMA[name][1] for name in ID_FIELDS) > MAX_ID_CHARACTERS
+
+
+def test_the_page_says_how_many_characters_a_turn_carries_at_most() -> None:
+    rest = {
+        name: most * count
+        for name, (_, most, count) in SCHEMA.items()
+        if name not in {*ID_FIELDS, "turn_id"}
+    }
+    emotions = sum(most for name, most in rest.items() if name.startswith("inferred"))
+    guardrails = rest["guardrails.applied"]
+    assert emotions + guardrails == sum(rest.values())
+
+    total = MAX_ID_CHARACTERS + emotions + guardrails
+    assert f"carries at most **{total:,}** characters" in PAGE
+    assert f"{MAX_ID_CHARACTERS} in ids,\n{emotions} in emotions, {guardrails} in guardr" in PAGE
+
+
+def test_the_strings_beside_turns_have_the_bounds_of_the_page() -> None:
+    named = table("Beside turns")
+
+    assert named["label of an API key"] == bound(api_keys.LABEL_PATTERN)
+    assert named["`X-Request-Id` of a request".strip("`")] == bound(request_id._CLEAN.pattern)
+    assert api_keys._IDEMPOTENCY_KEY.pattern == r"[ -~]{1,255}"
+    assert named["Idempotency-Key"] == ("printable ASCII", 255, 1)
+    assert len(named) == 3
+
+
+def test_the_readme_leads_to_the_page() -> None:
+    assert "(docs/no-text.md)" in (ROOT / "README.md").read_text("utf-8")
