@@ -21,6 +21,7 @@ from marshmallow import (
     validates_schema,
 )
 
+from app.http.instant_faults import EXAMPLE, explain
 from app.http.instants import parse_ms, parse_ns
 from app.http.rules import Bounds, Count, OneOf, Reason, Shape, refuse
 
@@ -252,12 +253,9 @@ class Instant(_Strict, fields.String):
         try:
             return self._parse(_string(value))
         except (ValueError, OverflowError):
-            # Days are welcome in query strings only, and only there a plus becomes a blank.
-            hint = "; write + as %2B in a URL" if self.allow_date and " " in value else ""
-            examples = ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123+01:00"]
-            message = f"must be an ISO-8601 instant with a zone, such as {examples[0]}{hint}"
             days = ["2026-11-23"] if self.allow_date else []
-            raise refuse("invalid_instant", message, {"examples": days + examples}) from None
+            examples = [*days, EXAMPLE, "2026-11-23T10:00:00.123+01:00"]
+            raise refuse("invalid_instant", explain(value), {"examples": examples}) from None
 
     def _parse(self, text: str) -> int:
         return parse_ms(text, allow_date=self.allow_date)
