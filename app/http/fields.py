@@ -8,7 +8,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from marshmallow import (
     RAISE,
@@ -22,7 +22,7 @@ from marshmallow import (
 )
 
 from app.http.instant_faults import EXAMPLE, explain
-from app.http.instants import parse_ms, parse_ns
+from app.http.instants import DAY_OR_INSTANT_PATTERN, INSTANT_PATTERN, parse_ms, parse_ns
 from app.http.rules import Bounds, Count, OneOf, Reason, Shape, refuse
 
 MAX_FIELDS = 64
@@ -48,6 +48,8 @@ class StrictSchema(Schema):
 
         unknown = RAISE
 
+    # What the document says of several fields together, as JSON Schema: see `check_whole`.
+    rules: ClassVar[Mapping[str, Any]] = {}
     error_messages: dict[str, Any] = {  # noqa: RUF012 (as marshmallow declares it)
         "unknown": Reason("unknown", "is not a known field or parameter"),
         "type": Reason("invalid_type", "must be an object"),
@@ -238,15 +240,30 @@ class Part(fields.Nested):
         return accepted
 
 
+class Unread(fields.Nested):
+    """An object that is described here, and read by the route itself."""
+
+    def accept(self, value: Any) -> Any:
+        """Return `value` as it came."""
+        return value
+
+    def deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Return `value` as it came."""
+        return value
+
+
 class Instant(_Strict, fields.String):
     """An ISO-8601 instant with a zone, as a bound; loads to milliseconds since 1970, rounded up."""
 
     def __init__(
         self, *, allow_date: bool = False, description: str | None = None, **options: Any
     ) -> None:
-        kind = {"description": "An instant, or a day."} if allow_date else {"format": "date-time"}
+        metadata: dict[str, Any] = {"format": "date-time", "pattern": INSTANT_PATTERN}
+        if allow_date:
+            pattern = DAY_OR_INSTANT_PATTERN
+            metadata = {"description": "An instant, or a day.", "minLength": 10, "pattern": pattern}
         told = {"description": description} if description else {}
-        super().__init__(metadata=kind | told, **options)
+        super().__init__(metadata=metadata | told, **options)
         self.allow_date = allow_date
 
     def _take(self, value: Any) -> Any:

@@ -6,7 +6,7 @@ from datetime import date
 EXAMPLE = "2026-11-23T10:00:00Z"
 
 _DATE = r"(?P<date>\d{4}-\d{2}-\d{2})"
-_TIME = r"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?:\.\d{1,9})?"
+_TIME = r"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d{1,9})?)?"
 _ZONE = r"(?:[Zz]|[+-](?P<offset_hour>\d{2}):(?P<offset_minute>\d{2}))"
 _WRITTEN = re.compile(f"{_DATE}(?:[Tt]{_TIME}{_ZONE})?", re.ASCII)
 _CLOCK = r"\d{2}:\d{2}(?::\d{2}(?:[.,]\d*)?)?"
@@ -18,6 +18,7 @@ _MISTAKES = tuple(
         (rf"{_DAY}", f"must have a time and a zone, such as {EXAMPLE}"),
         (rf"{_DAY}[Tt]{_CLOCK}[+-]\d{{4}}", "must have a colon in its offset, such as +00:00"),
         (rf"{_DAY}[Tt]{_CLOCK}[+-]\d{{2}}", "must have minutes in its offset, such as +00:00"),
+        (rf"{_DAY}[Tt]\d{{2}}:\d{{2}}[.,]\d+.*", "must have seconds before its fraction"),
         (rf"{_DAY}[Tt]{_CLOCK}", "must have a zone: add Z, or an offset such as +01:00"),
         (rf"{_DAY}[Tt]{_CLOCK} \d{{2}}:?\d{{2}}", "must have + or - before its offset"),
         (rf"{_DAY} {_CLOCK}.*", "must have a T between day and time"),

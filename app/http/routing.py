@@ -1,14 +1,14 @@
 """Refuse requests that the router would take for another route's, or that HTTP/1.1 forbids.
 
-Werkzeug drops slashes in front of a path, reads `%2F` as a separator, and lets a route that takes
-any name answer for a named path that lacks the method.
+Werkzeug drops slashes in front of a path, reads `%2F` as a separator, takes `get` for `GET`, and
+lets a route that takes any name answer for a named path that lacks the method.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.http.current import current_request
@@ -23,13 +23,12 @@ def init_app(app: Flask) -> None:
     """Check every request; call it once all routes are registered, and before they are guarded."""
     methods: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
-        if not rule.arguments:
-            methods.setdefault(rule.rule, set()).update(rule.methods or ())
+        methods.setdefault(rule.rule, set()).update(rule.methods or ())
 
     def correct() -> None:
         asked = current_request()
         _require_http(asked.environ)
-        error = _routing_error(asked.environ, methods)
+        error = _routing_error(asked, methods)
         if error is not None:
             asked.url_rule, asked.view_args, asked.routing_exception = None, None, error
 
@@ -48,15 +47,15 @@ def _require_http(environ: Mapping[str, Any]) -> None:
         raise _malformed("Transfer-Encoding", "invalid", "must be `chunked`, sent once")
 
 
-def _routing_error(
-    environ: Mapping[str, Any], methods: Mapping[str, set[str]]
-) -> HTTPException | None:
+def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPException | None:
+    environ = asked.environ
     path = environ["PATH_INFO"]
     # gunicorn keeps the path as it was sent there. Granian hands over the decoded path only.
     sent = environ.get("RAW_URI", "").partition("?")[0]
     if path.startswith("//") or _ENCODED_SLASH.search(sent):
         return NotFound()
-    allowed = methods.get(path)
+    rule = asked.url_rule
+    allowed = methods.get(path if rule is None or path in methods else rule.rule)
     if allowed is not None and environ["REQUEST_METHOD"] not in allowed:
         return MethodNotAllowed(sorted(allowed))
     return None

@@ -6,11 +6,12 @@ database's own check from the same schema.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
 from app.http.fields import (
+    AnswerSchema,
     Boolean,
     Choice,
     ExactInstant,
@@ -22,6 +23,7 @@ from app.http.fields import (
     Part,
     StrictSchema,
     Token,
+    Unread,
 )
 from app.http.rules import Reason
 from app.interactions.ids import PREFIX, ULID_PATTERN
@@ -81,6 +83,22 @@ class UsageSchema(StrictSchema):
 _NO_USAGE = UsageSchema().load({})
 
 
+# As `PeopleSchema.check_whole` has it.
+PEOPLE_RULES: Mapping[str, Any] = {
+    "anyOf": [
+        {"properties": {"mode": {"const": "stateless"}}},
+        {
+            "properties": {
+                "mode": {"const": "stateful"},
+                "user_id": {"type": "string"},
+                "relationship_id": {"type": "string"},
+            },
+            "required": ["user_id", "relationship_id"],
+        },
+    ]
+}
+
+
 class PeopleSchema(StrictSchema):
     """Who takes part in a turn."""
 
@@ -88,6 +106,7 @@ class PeopleSchema(StrictSchema):
     user_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     relationship_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     personality_id = Token(NAME, required=True)
+    rules = PEOPLE_RULES
 
     def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
         """A stateful turn belongs to a user and a relationship."""
@@ -121,7 +140,6 @@ class TurnSchema(ContentSchema):
     """The body of a recording: one finished turn."""
 
     turn_id = Token(IDENTIFIER, required=True)
-    # Cut to its millisecond: a turn lies in the day and month in which it happened.
     # Cut to its millisecond: a turn lies in the day and the month in which it happened.
     occurred_at = ExactInstant(required=True)
 
@@ -130,10 +148,7 @@ class BatchSchema(StrictSchema):
     """The body of a batch: each element is judged by itself, as a `TurnSchema`."""
 
     interactions = ListOf(
-        fields.Raw(
-            allow_none=True,
-            metadata={"type": "object", "description": "As in `POST /v1/interactions`."},
-        ),
+        Unread(TurnSchema),
         MAX_PER_BATCH,
         minimum=1,
         required=True,
@@ -167,36 +182,51 @@ class ListQuerySchema(FilterQuerySchema):
     cursor = Token(CURSOR)
 
 
-class ItemUsageSchema(UsageSchema):
+class ItemUsageSchema(AnswerSchema, UsageSchema):
     """Usage as it is told back."""
 
     active_relationship_counted = Boolean()
 
 
-class ItemSchema(ContentSchema):
+class ItemSchema(AnswerSchema, ContentSchema):
     """A turn trace as it is told back."""
+
+    rules: ClassVar[Mapping[str, Any]] = {}
 
     interaction_id = Token(INTERACTION_ID)
     created_at = Instant()
     usage = Part(ItemUsageSchema)
 
 
-class PageSchema(StrictSchema):
+class PageSchema(AnswerSchema):
     """A page of traces, newest first; a null `next_cursor` ends the walk."""
 
     data = fields.List(fields.Nested(ItemSchema))
     next_cursor = Token(CURSOR, allow_none=True)
 
 
+class ElementErrorSchema(AnswerSchema):
+    """Why an element of a batch was rejected."""
+
+    code = fields.String()
+    message = fields.String()
+    type = fields.String()
+    details = fields.Raw(allow_none=True)
+
+
 class BatchResultSchema(StrictSchema):
     """What became of one element of a batch."""
 
-    status = Choice(("created", "duplicate", "rejected"))
-    interaction_id = Token(INTERACTION_ID)
-    error = fields.Dict()
+    status = Choice(("created", "duplicate", "rejected"), required=True)
+    interaction_id = Token(
+        INTERACTION_ID, metadata={"description": "Of a turn that is recorded, now or before."}
+    )
+    error = Part(
+        ElementErrorSchema, metadata={"description": "As for a single recording; of `rejected`."}
+    )
 
 
-class BatchAnswerSchema(StrictSchema):
+class BatchAnswerSchema(AnswerSchema):
     """One result for each element, in order."""
 
     results = fields.List(fields.Nested(BatchResultSchema))

@@ -18,6 +18,12 @@ _log = structlog.get_logger("turnledger.health")
 blueprint = Blueprint("health", __name__, description="For platforms and load balancers.")
 
 
+class AliveSchema(AnswerSchema):
+    """The process answers."""
+
+    status = Choice(("ok",))
+
+
 class StoresSchema(AnswerSchema):
     """Which stores can do their work."""
 
@@ -103,7 +109,7 @@ class Probes:
 
 
 @blueprint.get("/healthz")
-@blueprint.response(200, description="Alive.")
+@blueprint.response(200, AliveSchema, description="Alive.")
 @blueprint.doc(security=[])
 def alive() -> Response:
     """200 while the process answers at all; touches no store."""

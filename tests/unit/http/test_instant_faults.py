@@ -42,6 +42,7 @@ MISTAKES = {
     "2026-10-31T12:00:00 00:00": "must have + or - before its offset",
     "2026-10-31T12:00:00,5Z": "must have a point before its fraction",
     "2026-10-31T12:00:00.0123456789Z": "may have at most 9 digits after the point",
+    "2026-10-31T12:00.5Z": "must have seconds before its fraction",
     "yesterday": GENERIC,
     "": GENERIC,
     "1761912000": GENERIC,
