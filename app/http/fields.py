@@ -146,6 +146,8 @@ class Integer(_Strict, fields.Integer):
     """An integer within bounds; neither a float, nor a numeral, nor a boolean."""
 
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        # To JSON Schema 1.0 is an integer too.
+        options.setdefault("metadata", {"description": "Written without a point."})
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
     def _take(self, value: Any) -> int:
