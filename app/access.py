@@ -15,6 +15,7 @@ from app.admission.gate import Gate
 from app.admission.headers import quota_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.refusals import concurrency_problem, require_admission
+from app.http.bearer import bearer_token
 from app.http.current import current_notes, current_request
 from app.http.errors import render
 from app.http.problems import Problem
@@ -67,7 +68,8 @@ class Access:
 
     def _require_entry(self) -> None:
         endpoint = current_request().endpoint
-        if endpoint is None:  # no such route: the router's answer stands
+        if endpoint is None:  # no such route or method: the router's answer, if the address may ask
+            self._charge_address()
             return
         policy = POLICIES[endpoint]
         if policy.door is Door.PUBLIC:
@@ -130,12 +132,12 @@ class Access:
         return principal
 
     def _require_operator(self) -> None:
-        given = (_authorization() or "").removeprefix("Bearer ").encode()
+        given = (bearer_token(_authorization()) or "").encode()
         if not self._operator_token or not hmac.compare_digest(given, self._operator_token):
             self._charge_address()
             raise Problem(
                 "authentication_error",
-                "This route needs the operator token.",
+                "Send the operator token in the header `Authorization: Bearer <token>`.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
@@ -234,11 +236,11 @@ class Access:
             response.call_on_close(partial(self._concurrency.leave, notes.in_flight))
         decision: Decision | None = notes.get("decision")
         shown = rate_headers(decision) if decision else {}
-        if "principal" in notes:
+        if "principal" in notes and decision and _shows_quota(response, decision):
+            quota = decision.quota or self._find_quota(decision)
+            shown |= quota_headers(quota) if quota else {}
+        if not _may_be_stored(response):
             shown["Cache-Control"] = "no-store"
-            if decision and _shows_quota(response, decision):
-                quota = decision.quota or self._find_quota(decision)
-                shown |= quota_headers(quota) if quota else {}
         for name, value in shown.items():
             # Nobody else sets these: no need to look for an earlier one, at thrice the cost.
             response.headers.add(name, value)
@@ -308,6 +310,12 @@ def _objection(principal: Principal, scope: Scope) -> Problem | None:
             details={"required_scope": scope.value},
         )
     return None
+
+
+def _may_be_stored(response: Response) -> bool:
+    """Return True if caches may keep the answer: only what a public route has to say."""
+    policy = POLICIES.get(current_request().endpoint or "")
+    return response.status_code < 400 and policy is not None and policy.door is Door.PUBLIC
 
 
 def _shows_quota(response: Response, decision: Decision) -> bool:

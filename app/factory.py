@@ -9,7 +9,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import cli, wiring
 from app.accounts import routes as accounts
 from app.backends import Backend, bounded, budget_s
-from app.http import deadlines, error_page, errors, openapi, provide, request_id, unread
+from app.http import (
+    deadlines,
+    error_page,
+    errors,
+    openapi,
+    provide,
+    request_id,
+    responses,
+    routing,
+    unread,
+)
+from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
 from app.serving.shared import close_connection
@@ -39,12 +50,14 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     services = wiring.build(settings, backend)
     provide.init_app(app, services.all())
     request_id.init_app(app)
+    responses.init_app(app)
     errors.init_app(app, settings.documentation_url, wiring.OUTAGES, services.note_outage)
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
     unread.init_app(app, close_connection)
     # What runs after a request runs in the reverse order: the log line is the last to see it.
     answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
     openapi.init_app(app, [room.blueprint for room in _ROOMS])
+    routing.init_app(app)
     services.access.init_app(app)
     cli.register(app)
     _trust_proxies(app, settings.trusted_proxy_hops)
@@ -54,6 +67,5 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
 def _trust_proxies(app: Flask, hops_count: int) -> None:
     """Believe `X-Forwarded-*` from this many proxies before us; from none by default."""
     if hops_count:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops_count, x_proto=hops_count, x_host=0
-        )
+        addressed = ProxyFix(app.wsgi_app, x_for=hops_count, x_proto=0, x_host=0)
+        app.wsgi_app = ForwardedScheme(addressed, hops_count)  # type: ignore[method-assign]

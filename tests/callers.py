@@ -20,6 +20,7 @@ from app.admission.reconcile import Reconciler
 from app.backends import Backend
 from app.http.provide import provided
 from app.interactions.history import HistoryImport
+from app.observability.health import Probes
 from app.schema import ensure_schema
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
@@ -188,6 +189,13 @@ def reconcile(app: Flask) -> list[dict[str, Any]]:
     assert typed.exit_code == 0, typed.output
     told: list[dict[str, Any]] = json.loads(typed.stdout)
     return told
+
+
+def readiness(app: Flask) -> TestResponse:
+    """`/readyz` as it is a second after anybody asked for it."""
+    with app.app_context():
+        provided(Probes).shared._last = None
+    return app.test_client().get("/readyz")
 
 
 def error_of(answer: Any) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class Sender:
     def raw(self, request: bytes) -> Answer:
         with closing(socket.create_connection(self._address, timeout=30)) as connection:
             connection.sendall(request)
-            response = HTTPResponse(connection)
+            # An answer to HEAD has a length and no body.
+            response = HTTPResponse(connection, method=request.partition(b" ")[0].decode())
             response.begin()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, headers, response.read())

@@ -59,7 +59,7 @@ def list_api_keys() -> Response:
             "in": "header",
             "name": IDEMPOTENCY_HEADER,
             "description": "A retry with the same value within 24 h answers the same key.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "schema": {"type": "string", "pattern": r"^[!-~]([ -~]{0,253}[!-~])?$"},
         }
     ],
 )

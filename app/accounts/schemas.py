@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from app.http.fields import Choice, Integer, StrictSchema, Token
+from app.http.fields import AnswerSchema, Choice, Integer, StrictSchema, Token
 from app.tenancy.api_keys import LABEL_PATTERN, MAX_KEY_DAYS
 from app.tenancy.model import Environment, OveragePolicy, Scope
 
@@ -18,7 +18,7 @@ class NewApiKeySchema(StrictSchema):
     label = Token(LABEL_PATTERN)
 
 
-class ApiKeySchema(StrictSchema):
+class ApiKeySchema(AnswerSchema):
     """A key as listings show it."""
 
     id = fields.String()
@@ -37,14 +37,14 @@ class CreatedApiKeySchema(ApiKeySchema):
     key = fields.String(metadata={"description": "The full key; it is not shown again."})
 
 
-class ApiKeyListSchema(StrictSchema):
+class ApiKeyListSchema(AnswerSchema):
     """An account's keys, newest first; there are never more than one page."""
 
     data = fields.List(fields.Nested(ApiKeySchema))
     next_cursor = fields.String(allow_none=True)
 
 
-class PlanSchema(StrictSchema):
+class PlanSchema(AnswerSchema):
     """A plan of the catalogue; null means unlimited."""
 
     plan = fields.String()
@@ -56,13 +56,13 @@ class PlanSchema(StrictSchema):
     overage_policy = Choice([policy.value for policy in OveragePolicy])
 
 
-class PlanListSchema(StrictSchema):
+class PlanListSchema(AnswerSchema):
     """The plan catalogue."""
 
     data = fields.List(fields.Nested(PlanSchema))
 
 
-class OrganizationSchema(StrictSchema):
+class OrganizationSchema(AnswerSchema):
     """The organization that a key belongs to."""
 
     id = fields.String()
@@ -70,7 +70,7 @@ class OrganizationSchema(StrictSchema):
     plan = fields.String()
 
 
-class MeSchema(StrictSchema):
+class MeSchema(AnswerSchema):
     """Who is asking."""
 
     organization = fields.Nested(OrganizationSchema)

@@ -6,6 +6,7 @@ from typing import Any
 from flask import request
 
 from app.http import offences
+from app.http.content_coding import gunzip, is_gzip
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
 from app.http.problems import Problem, offence
@@ -36,21 +37,28 @@ def load_body(schema: StrictSchema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
 def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     """The request's JSON object.
 
-    415 unless it is `application/json`, 408 if it takes too long, 413 over `max_bytes` (chunked
-    bodies too, because what arrives is counted and not what is announced), 400 if it is not a JSON
-    object in UTF-8. An object with repeated names is left to its schema, which refuses it by name.
+    415 unless it is `application/json`, plain or gzip; 408 if it takes too long; 413 over
+    `max_bytes` (chunked bodies too, because what arrives is counted and not what is announced; gzip
+    also once it is decoded); 400 if it is not a JSON object in UTF-8. An object with repeated names
+    is left to its schema, which refuses it by name.
     """
     if request.mimetype != "application/json":
         raise Problem(
             "unsupported_media_type", "Send the body as JSON, with Content-Type application/json."
         )
     try:
-        value = parse(_read(max_bytes))
+        value = parse(_read_decoded(max_bytes))
     except InvalidJson as invalid:
         raise _malformed("invalid_json", str(invalid)) from None
     if not isinstance(value, dict):
         raise _malformed("invalid_type", "must be a JSON object")
     return value
+
+
+def _read_decoded(max_bytes: int) -> bytes:
+    if is_gzip(request.environ.get("HTTP_CONTENT_ENCODING", "")):
+        return gunzip(_read(max_bytes), max_bytes)
+    return _read(max_bytes)
 
 
 def _read(max_bytes: int) -> bytes:

@@ -20,7 +20,7 @@ _BY_STATUS = {
     404: ("not_found", "There is no such route."),
     405: ("method_not_allowed", "This route does not take that method; see the Allow header."),
     413: ("payload_too_large", "The body is too large."),
-    415: ("unsupported_media_type", "The body must be application/json."),
+    415: ("unsupported_media_type", "The body must be application/json, as it is or in gzip."),
 }
 
 

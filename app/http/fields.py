@@ -8,7 +8,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from marshmallow import (
     RAISE,
@@ -21,7 +21,8 @@ from marshmallow import (
     validates_schema,
 )
 
-from app.http.instants import parse_ms, parse_ns
+from app.http.instant_faults import EXAMPLE, explain
+from app.http.instants import DAY_OR_INSTANT_PATTERN, INSTANT_PATTERN, parse_ms, parse_ns
 from app.http.rules import Bounds, Count, OneOf, Reason, Shape, refuse
 from app.http.strict_json import RepeatedNames
 
@@ -48,6 +49,8 @@ class StrictSchema(Schema):
 
         unknown = RAISE
 
+    # What the document says of several fields together, as JSON Schema: see `check_whole`.
+    rules: ClassVar[Mapping[str, Any]] = {}
     error_messages: dict[str, Any] = {  # noqa: RUF012 (as marshmallow declares it)
         "unknown": Reason("unknown", "is not a known field or parameter"),
         "type": Reason("invalid_type", "must be an object"),
@@ -147,6 +150,8 @@ class Integer(_Strict, fields.Integer):
     """An integer within bounds; neither a float, nor a numeral, nor a boolean."""
 
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        # To JSON Schema 1.0 is an integer too.
+        options.setdefault("metadata", {"description": "Written without a point."})
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
     def _take(self, value: Any) -> int:
@@ -241,27 +246,39 @@ class Part(fields.Nested):
         return accepted
 
 
+class Unread(fields.Nested):
+    """An object that is described here, and read by the route itself."""
+
+    def accept(self, value: Any) -> Any:
+        """Return `value` as it came."""
+        return value
+
+    def deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Return `value` as it came."""
+        return value
+
+
 class Instant(_Strict, fields.String):
     """An ISO-8601 instant with a zone, as a bound; loads to milliseconds since 1970, rounded up."""
 
     def __init__(
         self, *, allow_date: bool = False, description: str | None = None, **options: Any
     ) -> None:
-        kind = {"description": "An instant, or a day."} if allow_date else {"format": "date-time"}
+        metadata: dict[str, Any] = {"format": "date-time", "pattern": INSTANT_PATTERN}
+        if allow_date:
+            pattern = DAY_OR_INSTANT_PATTERN
+            metadata = {"description": "An instant, or a day.", "minLength": 10, "pattern": pattern}
         told = {"description": description} if description else {}
-        super().__init__(metadata=kind | told, **options)
+        super().__init__(metadata=metadata | told, **options)
         self.allow_date = allow_date
 
     def _take(self, value: Any) -> Any:
         try:
             return self._parse(_string(value))
         except (ValueError, OverflowError):
-            # Days are welcome in query strings only, and only there a plus becomes a blank.
-            hint = "; write + as %2B in a URL" if self.allow_date and " " in value else ""
-            examples = ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123+01:00"]
-            message = f"must be an ISO-8601 instant with a zone, such as {examples[0]}{hint}"
             days = ["2026-11-23"] if self.allow_date else []
-            raise refuse("invalid_instant", message, {"examples": days + examples}) from None
+            examples = [*days, EXAMPLE, "2026-11-23T10:00:00.123+01:00"]
+            raise refuse("invalid_instant", explain(value), {"examples": examples}) from None
 
     def _parse(self, text: str) -> int:
         return parse_ms(text, allow_date=self.allow_date)

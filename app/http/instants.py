@@ -12,11 +12,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS_AND_MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1_440))
 _SECONDS = tuple(f"{second:02}" for second in range(60))
 _MILLISECONDS = tuple(f"{millisecond:03}" for millisecond in range(1_000))
-_INSTANT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})",
-    re.ASCII,
-)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[0-9]{2}:[0-9]{2}"
+_ZONE = r"[Zz]|[+-][0-9]{2}:[0-5][0-9]"
+_INSTANT = re.compile(rf"({_DAY})[Tt]({_CLOCK})(?:(:[0-9]{{2}})(?:\.([0-9]{{1,9}}))?)?({_ZONE})")
+_DATE = re.compile(_DAY)
+_SHAPE = rf"{_DAY}[Tt]{_CLOCK}(:[0-9]{{2}}(\.[0-9]{{1,9}})?)?({_ZONE})"
+# For the document: the shape of an instant, of which not every one exists.
+INSTANT_PATTERN = f"^{_SHAPE}$"
+DAY_OR_INSTANT_PATTERN = f"^({_DAY}|{_SHAPE})$"
 
 
 def utc_now() -> datetime:
@@ -81,8 +85,9 @@ def parse_ns(text: str) -> int:
     found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError("not an instant")
-    day, clock, fraction, zone = found.groups()
-    whole = datetime.fromisoformat(f"{day}T{clock}{zone.upper().replace('Z', '+00:00')}")
+    day, clock, second, fraction, zone = found.groups()
+    offset = zone.upper().replace("Z", "+00:00")
+    whole = datetime.fromisoformat(f"{day}T{clock}{second or ':00'}{offset}")
     nanoseconds = int((fraction or "").ljust(9, "0"))
     return _whole_ms(whole) * 1_000_000 + nanoseconds
 

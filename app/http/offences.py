@@ -1,5 +1,6 @@
 """From a schema's complaints to the validation problem that a client reads."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -15,11 +16,17 @@ _MAX_NAME = 64
 
 
 def load(
-    schema: StrictSchema, data: Any, *, whole: str = "body", max_offences: int = MAX_OFFENCES
+    schema: StrictSchema,
+    data: Any,
+    *,
+    whole: str = "body",
+    max_offences: int = MAX_OFFENCES,
+    hint: Callable[[str], str] = lambda _path: "",
 ) -> Any:
     """`schema.load(data)`, or a validation problem that lists its offences.
 
-    `whole` names the thing itself where no field of it is to blame.
+    `whole` names the thing itself where no field of it is to blame; `hint` ends the sentence about
+    a field.
     """
     with suppress(ValidationError):
         return schema.accept(data)
@@ -27,7 +34,8 @@ def load(
         return schema.load(data)
     except ValidationError as error:
         found = islice(reasons_by_path(error.messages), max_offences)
-        raise Problem.invalid([_offence(path or whole, reason) for path, reason in found]) from None
+        faults = [_offence(path or whole, reason, hint(path)) for path, reason in found]
+        raise Problem.invalid(faults) from None
 
 
 def short_name(name: str) -> str:
@@ -35,6 +43,6 @@ def short_name(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
-def _offence(path: str, reason: Reason) -> Offence:
+def _offence(path: str, reason: Reason, hint: str) -> Offence:
     name = short_name(path)
-    return offence(name, reason.code, f"`{name}` {reason.message}.", reason.allowed)
+    return offence(name, reason.code, f"`{name}` {reason.message}{hint}.", reason.allowed)

@@ -2,11 +2,18 @@
 
 from typing import Any
 
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, fields
 
 VERSION = "0.1.0"
+_DESCRIPTION = (
+    "Bodies are JSON, at most 256 KiB (a batch: 1 MiB), as they are or with `Content-Encoding: "
+    "gzip`. Integers are written without a point or an exponent: `374`, not `374.0`. Unknown "
+    "fields and parameters are refused."
+)
 
 
 class ErrorSchema(Schema):
@@ -33,6 +40,19 @@ class ErrorEnvelopeSchema(Schema):
     error = fields.Nested(ErrorSchema, required=True)
 
 
+class _Converter(OpenAPIConverter):
+    """apispec's converter, which also describes rules between fields."""
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        """Describe the fields, then add what `StrictSchema.rules` says of them together."""
+        describe: Any = super().schema2jsonschema
+        return dict(describe(schema) | getattr(schema, "rules", {}))
+
+
+class _Plugin(MarshmallowPlugin):
+    Converter = _Converter
+
+
 class QuietApi(Api):  # type: ignore[misc] # (the library is untyped)
     """flask-smorest without its error handler: there is one renderer, in `errors.py`."""
 
@@ -51,7 +71,8 @@ def init_app(app: Flask, blueprints: list[Blueprint]) -> None:
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = QuietApi(app, spec_kwargs={"security": [{"apiKey": []}]})
+    options = {"security": [{"apiKey": []}], "info": {"description": _DESCRIPTION}}
+    api = QuietApi(app, spec_kwargs=options | {"marshmallow_plugin": _Plugin()})
     for name, words in (("apiKey", "A key of an organization."), ("operatorToken", "Operators.")):
         scheme = {"type": "http", "scheme": "bearer", "description": words}
         api.spec.components.security_scheme(name, scheme)

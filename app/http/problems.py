@@ -39,7 +39,9 @@ CODES: Mapping[str, Kind] = {
         "cancelled minutes ago; or an API key is one too many, or its Idempotency-Key was used.",
     ),
     "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
-    "unsupported_media_type": Kind(415, "request", "The body must be application/json."),
+    "unsupported_media_type": Kind(
+        415, "request", "The body must be application/json, as it is or in gzip."
+    ),
     "rate_limit_exceeded": Kind(
         429,
         "rate_limit",

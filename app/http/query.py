@@ -39,7 +39,11 @@ def load_query(schema: StrictSchema) -> dict[str, Any]:
     ]
     if wrong:
         raise Problem.invalid(wrong[:MAX_OFFENCES])
-    return dict(offences.load(schema, arguments.to_dict(), whole="query"))
+
+    def hint(name: str) -> str:
+        return "; write + as %2B in a URL" if " " in arguments.get(name, "") else ""
+
+    return dict(offences.load(schema, arguments.to_dict(), whole="query", hint=hint))
 
 
 def _blame(name: str, values: list[str]) -> dict[str, Any]:

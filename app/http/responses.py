@@ -1,9 +1,19 @@
-"""The one way a payload becomes a response."""
+"""The one way a payload becomes a response, and the header that every response has."""
 
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Flask, Response
+
+
+def init_app(app: Flask) -> None:
+    """Keep browsers from taking an answer for another type than it says."""
+
+    def mark(response: Response) -> Response:
+        response.headers.add("X-Content-Type-Options", "nosniff")
+        return response
+
+    app.after_request(mark)
 
 
 def json_response(payload: Any, status: int = 200) -> Response:

@@ -6,11 +6,12 @@ database's own check from the same schema. `docs/no-text.md` lists what a turn c
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
 from app.http.fields import (
+    AnswerSchema,
     Boolean,
     Choice,
     ExactInstant,
@@ -22,6 +23,7 @@ from app.http.fields import (
     Part,
     StrictSchema,
     Token,
+    Unread,
 )
 from app.http.milliseconds import Milliseconds
 from app.http.rules import Reason
@@ -90,6 +92,22 @@ class UsageSchema(StrictSchema):
 _NO_USAGE = UsageSchema().load({})
 
 
+# As `PeopleSchema.check_whole` has it.
+PEOPLE_RULES: Mapping[str, Any] = {
+    "anyOf": [
+        {"properties": {"mode": {"const": "stateless"}}},
+        {
+            "properties": {
+                "mode": {"const": "stateful"},
+                "user_id": {"type": "string"},
+                "relationship_id": {"type": "string"},
+            },
+            "required": ["user_id", "relationship_id"],
+        },
+    ]
+}
+
+
 class PeopleSchema(StrictSchema):
     """Who takes part in a turn."""
 
@@ -97,6 +115,7 @@ class PeopleSchema(StrictSchema):
     user_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     relationship_id = Token(IDENTIFIER, load_default=None, allow_none=True)
     personality_id = Token(NAME, required=True)
+    rules = PEOPLE_RULES
 
     def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
         """A stateful turn belongs to a user and a relationship."""
@@ -143,10 +162,7 @@ class BatchSchema(StrictSchema):
     """The body of a batch: each element is judged by itself, as a `TurnSchema`."""
 
     interactions = ListOf(
-        fields.Raw(
-            allow_none=True,
-            metadata={"type": "object", "description": "As in `POST /v1/interactions`."},
-        ),
+        Unread(TurnSchema),
         MAX_PER_BATCH,
         minimum=1,
         required=True,
@@ -186,27 +202,29 @@ class RowUsageSchema(UsageSchema):
     active_relationship_counted = Boolean()
 
 
-class ItemUsageSchema(RowUsageSchema):
+class ItemUsageSchema(AnswerSchema, RowUsageSchema):
     """Usage as answers show it."""
 
     llm_provider = Token(_SHOWN_NAME, allow_none=True)
     llm_model = Token(_SHOWN_NAME, allow_none=True)
 
 
-class ItemMemorySchema(MemorySchema):
+class ItemMemorySchema(AnswerSchema, MemorySchema):
     """Memory as answers show it."""
 
     summary_used = Token(IDENTIFIER, allow_none=True)
 
 
-class ItemGuardrailsSchema(GuardrailsSchema):
+class ItemGuardrailsSchema(AnswerSchema, GuardrailsSchema):
     """Guardrails as answers show them."""
 
     applied = ListOf(Token(WORD), _MAX_SHOWN_GUARDRAILS)
 
 
-class ItemSchema(ContentSchema):
+class ItemSchema(AnswerSchema, ContentSchema):
     """A turn trace as answers show it, also one that an earlier release stored."""
+
+    rules: ClassVar[Mapping[str, Any]] = {}
 
     interaction_id = Token(INTERACTION_ID)
     created_at = Instant()
@@ -218,22 +236,35 @@ class ItemSchema(ContentSchema):
     time_to_first_token_ms = Integer(0, _DAY_MS, allow_none=True)
 
 
-class PageSchema(StrictSchema):
+class PageSchema(AnswerSchema):
     """A page of traces, newest first; a null `next_cursor` ends the walk."""
 
     data = fields.List(fields.Nested(ItemSchema))
     next_cursor = Token(CURSOR, allow_none=True)
 
 
+class ElementErrorSchema(AnswerSchema):
+    """Why an element of a batch was rejected."""
+
+    code = fields.String()
+    message = fields.String()
+    type = fields.String()
+    details = fields.Raw(allow_none=True)
+
+
 class BatchResultSchema(StrictSchema):
     """What became of one element of a batch."""
 
-    status = Choice(("created", "duplicate", "rejected"))
-    interaction_id = Token(INTERACTION_ID)
-    error = fields.Dict()
+    status = Choice(("created", "duplicate", "rejected"), required=True)
+    interaction_id = Token(
+        INTERACTION_ID, metadata={"description": "Of a turn that is recorded, now or before."}
+    )
+    error = Part(
+        ElementErrorSchema, metadata={"description": "As for a single recording; of `rejected`."}
+    )
 
 
-class BatchAnswerSchema(StrictSchema):
+class BatchAnswerSchema(AnswerSchema):
     """One result for each element, in order."""
 
     results = fields.List(fields.Nested(BatchResultSchema))

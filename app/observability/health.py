@@ -1,7 +1,8 @@
 """Whether the process is alive, and whether it can do its work."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from flask import Response
@@ -11,9 +12,16 @@ from marshmallow import fields
 from app.http.fields import AnswerSchema, Choice, Part, StrictSchema
 from app.http.provide import provided
 from app.http.responses import json_response
+from app.observability.shared_probe import SharedProbe
 
 _log = structlog.get_logger("turnledger.health")
 blueprint = Blueprint("health", __name__, description="For platforms and load balancers.")
+
+
+class AliveSchema(AnswerSchema):
+    """The process answers."""
+
+    status = Choice(("ok",))
 
 
 class StoresSchema(AnswerSchema):
@@ -70,6 +78,9 @@ class Probes:
     archive: Callable[[], Mapping[str, int | None]]
     failures: tuple[type[Exception], ...]
     is_draining: Callable[[], bool]
+    shared: SharedProbe[tuple[dict[str, Any], int]] = field(
+        init=False, default_factory=lambda: SharedProbe(lambda answer: answer[1] != 200)
+    )
 
     def check(self) -> dict[str, str]:
         """`up` or `down` for each store, each asked once."""
@@ -98,7 +109,7 @@ class Probes:
 
 
 @blueprint.get("/healthz")
-@blueprint.response(200, description="Alive.")
+@blueprint.response(200, AliveSchema, description="Alive.")
 @blueprint.doc(security=[])
 def alive() -> Response:
     """200 while the process answers at all; touches no store."""
@@ -116,16 +127,23 @@ def alive() -> Response:
 def ready() -> Response:
     """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes.
 
-    503 `draining`, with work still being done, once the process has been asked to end.
+    503 `draining`, with work still being done, once the process has been asked to end. The stores
+    are asked at most once a second; the answer is never older.
     """
     probes = provided(Probes)
     if probes.is_draining():
         return json_response({"status": "draining"}, 503)
+    payload, status = probes.shared.ask(lambda: _readiness(probes))
+    return json_response(payload, status)
+
+
+def _readiness(probes: Probes) -> tuple[dict[str, Any], int]:
+    """Return the answer and its status."""
     stores = probes.check()
     if stores["mongodb"] == "down":
-        return json_response({"status": "unavailable", "stores": stores}, 503)
+        return {"status": "unavailable", "stores": stores}, 503
     if probes.lacks_schema():
         _log.error("schema_missing", remedy="run `flask --app wsgi db init`")
-        return json_response({"status": "unavailable", "stores": stores, "schema": "missing"}, 503)
+        return {"status": "unavailable", "stores": stores, "schema": "missing"}, 503
     status = "ready" if stores["redis"] == "up" else "degraded"
-    return json_response({"status": status, "stores": stores, "archive": probes.find_archive()})
+    return {"status": status, "stores": stores, "archive": probes.find_archive()}, 200

@@ -21,6 +21,12 @@ from app.serving.streams import Streams, close_answer
 # Clients that have gone leave their requests behind. So many waiting ones take seconds.
 QUEUED_COUNT = 4_096
 _WITHOUT_BODY = (204, 304)
+_OVERLOADED = [
+    ("Retry-After", "1"),
+    ("Connection", "close"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+]
 _log = structlog.get_logger("turnledger.serving")
 
 
@@ -47,7 +53,7 @@ class Adapter:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if self._requests.qsize() > QUEUED_COUNT:
-            protocol.response_empty(503, [("Retry-After", "1"), ("Connection", "close")])
+            protocol.response_empty(503, _OVERLOADED)
             return
         environ = environ_of(scope)
         body, is_whole = await self._bodies.read(environ, protocol)

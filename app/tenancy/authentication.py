@@ -10,6 +10,7 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
+from app.http.bearer import bearer_token
 from app.http.instants import utc_now
 from app.http.problems import Problem
 from app.tenancy import key_format
@@ -176,9 +177,8 @@ class Authenticator:
 
 
 def _bearer_token(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").strip(" \t").partition(" ")
-    token = token.strip(" \t")
-    if scheme.lower() != "bearer" or not token:
+    token = bearer_token(authorization)
+    if token is None:
         raise _refusal(
             "authentication_error", "Send an API key in the header `Authorization: Bearer <key>`."
         )

@@ -1,6 +1,6 @@
 """Whose bucket a request without a key pays: spoofed addresses change nothing."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import pytest
 from flask import Flask
@@ -9,26 +9,42 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.backends import Backend
 from app.schema import ensure_schema
+from tests.callers import hire
 from tests.servers import settings_for
 
 PEER = "192.0.2.1"
 PLANS = "/v1/billing/plans"
-Ask = Callable[..., TestResponse]
+
+
+class Ask:
+    """Asks through `hops` trusted proxies; an address has three requests, then waits."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def __call__(
+        self,
+        forwarded: str | None = None,
+        path: str = PLANS,
+        peer: str = PEER,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+    ) -> TestResponse:
+        sent = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+        return self.app.test_client().open(
+            method=method,
+            headers=sent | dict(headers or {}),
+            environ_base={"REMOTE_ADDR": peer},
+            environ_overrides={"PATH_INFO": path},
+        )
 
 
 def asking(backend: Backend, hops: int) -> Ask:
-    """Asks through `hops` trusted proxies; an address has three requests, then waits."""
     settings = settings_for(trusted_proxy_hops=hops, ip_limit="3 per 60 seconds")
     app: Flask = create_app(settings, backend)
     with app.app_context():
         ensure_schema()
-
-    def ask(forwarded: str | None = None, path: str = PLANS, peer: str = PEER) -> TestResponse:
-        headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
-        environ = {"REMOTE_ADDR": peer}
-        return app.test_client().get(path, headers=headers, environ_base=environ)
-
-    return ask
+    return Ask(app)
 
 
 def buckets(backend: Backend) -> set[str]:
@@ -169,11 +185,49 @@ def test_failed_authentication_pays_the_addresss_bucket(backend: Backend, path: 
     assert ask(path=PLANS).status_code == 429
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/nothing"])
-def test_health_and_unknown_routes_are_not_limited(backend: Backend, path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_not_limited(backend: Backend, path: str) -> None:
     ask = asking(backend, hops=0)
 
     statuses = {ask(path=path).status_code for _ in range(8)}
 
-    assert statuses <= {200, 404}
+    assert statuses == {200}
     assert buckets(backend) == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("POST", "/v1/nothing", 404),
+        ("GET", "//v1/me", 404),
+        ("DELETE", "/v1/me", 405),
+        ("GET", "/v1/interactions/batch", 405),
+        ("POST", "/healthz", 405),
+    ],
+)
+@pytest.mark.parametrize("is_customer", [False, True])
+def test_unknown_routes_and_methods_pay_the_addresss_bucket_and_read_no_key(
+    backend: Backend, method: str, path: str, status: int, *, is_customer: bool
+) -> None:
+    ask = asking(backend, hops=0)
+    headers = hire(ask.app).headers if is_customer else {}
+
+    answers = [ask(path=path, method=method, headers=headers) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [status, status, status, 429]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert int(answers[-1].headers["Retry-After"]) in range(1, 21)
+    assert "X-Quota-Reset" not in answers[-1].headers
+    assert buckets(backend) == {f"bucket:{{ip:{PEER}}}"}
+
+
+def test_a_good_key_passes_behind_an_empty_bucket_of_its_address(backend: Backend) -> None:
+    ask = asking(backend, hops=0)
+    headers = hire(ask.app).headers
+    while ask(path="/nothing").status_code != 429:
+        pass
+
+    assert ask(path="/v1/me").status_code == 429
+    assert ask(path="/v1/me", headers=headers).status_code == 200
+    assert ask(path="/v1/interactions", headers=headers).status_code == 200

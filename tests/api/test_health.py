@@ -18,7 +18,7 @@ from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.observability.health import Probes
 from app.usage.store import COLLECTION as USAGE_DAYS
-from tests.callers import Clock, app_on, hire
+from tests.callers import Clock, app_on, at_once, hire, readiness
 from tests.faults.kit.proxy import Fault, proxy_to
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, at
@@ -33,6 +33,27 @@ def test_ready_when_both_stores_answer_and_the_indexes_are_there(client: FlaskCl
         "stores": {"mongodb": "up", "redis": "up"},
         "archive": {"lag_s": 0, "sweep_age_s": None, "over_retained_turns": 0},
     }
+
+
+def test_the_stores_are_asked_once_a_second_however_many_ask(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    with memory_app.app_context():
+        probes = provided(Probes)
+    counted = replace(probes, probes={"mongodb": lambda: asked.append(1), "redis": lambda: None})
+    monkeypatch.setitem(memory_app.extensions["turnledger"], Probes, counted)
+    now_s = 0.0
+    counted.shared._monotonic = lambda: now_s
+
+    def ask() -> int:
+        return memory_app.test_client().get("/readyz").status_code
+
+    assert at_once([ask] * 8) == [200] * 8
+    now_s = 0.999
+    assert (ask(), len(asked)) == (200, 1)
+    now_s = 1.0
+    assert (ask(), len(asked)) == (200, 2)
 
 
 @pytest.mark.parametrize("collection", [INTERACTIONS, USAGE_DAYS])
@@ -101,7 +122,7 @@ def test_a_store_that_is_slow_is_not_down_and_probing_it_keeps_nobody_from_worki
             assert caller.list_().status_code == 200
             proxy.set(Fault.DELAY, 300)
 
-            answers = [app.test_client().get("/readyz") for _ in range(10)]
+            answers = [readiness(app) for _ in range(10)]
 
             assert {answer.status_code for answer in answers} == {200}
             assert {answer.get_json()["stores"]["mongodb"] for answer in answers} == {"up"}
@@ -109,7 +130,7 @@ def test_a_store_that_is_slow_is_not_down_and_probing_it_keeps_nobody_from_worki
 
 
 def test_what_cannot_be_told_in_time_is_no_outage(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late() -> NoReturn:
         raise NetworkTimeout("timed out")
@@ -119,7 +140,7 @@ def test_what_cannot_be_told_in_time_is_no_outage(
     slow = replace(probes, has_schema=late, archive=late)
     monkeypatch.setitem(app.extensions["turnledger"], Probes, slow)
 
-    answers = [client.get("/readyz") for _ in range(2 * FAILURES_COUNT)]
+    answers = [readiness(app) for _ in range(2 * FAILURES_COUNT)]
 
     assert {answer.status_code for answer in answers} == {200}
     assert answers[-1].get_json()["archive"] is None
@@ -133,12 +154,12 @@ def test_what_cannot_be_told_in_time_is_no_outage(
 def test_a_redis_that_refuses_writes_is_down_and_to_look_opens_no_breaker(
     live_app: Flask, live_redis: Redis, setting: str, value: str
 ) -> None:
-    client, watches = live_app.test_client(), watch_breaker(live_app)
+    watches = watch_breaker(live_app)
     is_replica = setting == "replicaof"
     live_redis.replicaof(*value.split()) if is_replica else live_redis.config_set(setting, value)
     try:
         assert live_redis.ping()
-        answers = [client.get("/readyz") for _ in range(2 * FAILURES_COUNT)]
+        answers = [readiness(live_app) for _ in range(2 * FAILURES_COUNT)]
     finally:
         live_redis.replicaof("no", "one") if is_replica else live_redis.config_set(setting, "0")
 
@@ -146,7 +167,7 @@ def test_a_redis_that_refuses_writes_is_down_and_to_look_opens_no_breaker(
     assert {answer.get_json()["status"] for answer in answers} == {"degraded"}
     assert {answer.get_json()["stores"]["redis"] for answer in answers} == {"down"}
     assert watches == []
-    assert client.get("/readyz").get_json()["status"] == "ready"
+    assert readiness(live_app).get_json()["status"] == "ready"
 
 
 def test_a_redis_that_is_left_in_peace_is_down_and_not_asked(

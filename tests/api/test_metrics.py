@@ -51,6 +51,15 @@ def counted(app: Flask, before: Samples, kind: str) -> Samples:
     }
 
 
+@pytest.mark.parametrize("header", ["bearer {}", "BEARER {}", "Bearer   {} "])
+def test_the_scheme_may_be_in_other_letters(memory_app: Flask, header: str) -> None:
+    headers = {"Authorization": header.format(OPERATOR_TOKEN)}
+
+    answer = memory_app.test_client().get("/metrics", headers=headers)
+
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+
+
 def test_the_operators_token_opens_and_is_not_limited(backend: Backend) -> None:
     app = create_app(settings_for(ip_limit="1 per 60 seconds"), backend)
 
@@ -69,7 +78,10 @@ def test_the_operators_token_opens_and_is_not_limited(backend: Backend) -> None:
         *(
             f"Bearer {OPERATOR_TOKEN}x",
             f"Bearer {OPERATOR_TOKEN[:-1]}",
-            f"Bearer  {OPERATOR_TOKEN}",
+            OPERATOR_TOKEN,
+            f" {OPERATOR_TOKEN}",
+            f"Bearer\t{OPERATOR_TOKEN}",
+            f"Bearer {OPERATOR_TOKEN},Bearer {OPERATOR_TOKEN}",
         ),
         *(f"bearer {OPERATOR_TOKEN.upper()}", f"Basic {OPERATOR_TOKEN}"),
     ],

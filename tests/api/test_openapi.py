@@ -290,10 +290,11 @@ def test_an_answer_has_exactly_the_fields_that_are_described(
     }
     body = bodies.get(path, {"interactions": [told]}) if method == "post" else None
 
+    method = method.upper()
     answer = caller(method, path, json=body) if body else caller(method, path)
 
     assert str(answer.status_code) == status
-    content = document["paths"][path][method]["responses"][status]["content"]
+    content = document["paths"][path][method.lower()]["responses"][status]["content"]
     schema = resolve(document, content["application/json"]["schema"])
     for shown, described in [(answer.get_json(), schema), *elements(document, schema, answer)]:
         assert set(shown) <= set(described["properties"])

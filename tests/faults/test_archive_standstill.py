@@ -8,7 +8,7 @@ from flask import Flask
 from app.backends import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
-from tests.callers import Caller, Clock, hire
+from tests.callers import Caller, Clock, hire, readiness
 from tests.servers import OPERATOR_TOKEN, wait_until
 from tests.turns import DAY_MS, at
 
@@ -30,7 +30,7 @@ def usage(caller: Caller, clock: Clock) -> list[int]:
 def shown(app: Flask) -> tuple[int, int, dict[str, float]]:
     """Lag in seconds and over-retained turns of `/readyz`, and both as metrics."""
     client = app.test_client()
-    archive = client.get("/readyz").get_json()["archive"]
+    archive = readiness(app).get_json()["archive"]
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     lines = client.get("/metrics", headers=headers).text.splitlines()
     names = ("turnledger_archive_lag_seconds", "turnledger_over_retained_turns")

@@ -80,6 +80,8 @@ def test_other_text_is_refused(text: str) -> None:
             "+2026-11-23",
         ),
         *("2026-11-23T10:00:00+24:00", "2026-11-23T10:00:00+1:00", "2026-11-23T10:00:00UTC"),
+        *("2026-11-23T10:00:00+01:60", "2026-11-23T10:00:00-00:99"),
+        "2026-11-23T10:00.5Z",  # ISO 8601 means 30 seconds
     ],
 )
 def test_what_looks_like_an_instant_and_is_none_is_refused(text: str) -> None:

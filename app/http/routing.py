@@ -1,0 +1,65 @@
+"""Refuse requests that the router would take for another route's, or that HTTP/1.1 forbids.
+
+Werkzeug drops slashes in front of a path, reads `%2F` as a separator, takes `get` for `GET`, and
+lets a route that takes any name answer for a named path that lacks the method.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from app.http.current import current_request
+from app.http.problems import Problem, offence
+
+# The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
+_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
+_ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
+
+
+def init_app(app: Flask) -> None:
+    """Check every request; call it once all routes are registered, and before they are guarded."""
+    methods: dict[str, set[str]] = {}
+    for rule in app.url_map.iter_rules():
+        methods.setdefault(rule.rule, set()).update(rule.methods or ())
+
+    def correct() -> None:
+        asked = current_request()
+        _require_http(asked.environ)
+        error = _routing_error(asked, methods)
+        if error is not None:
+            asked.url_rule, asked.view_args, asked.routing_exception = None, None, error
+
+    app.before_request(correct)
+
+
+def _require_http(environ: Mapping[str, Any]) -> None:
+    """Raise a 400 for a request whose recipient or whose length is uncertain."""
+    host = environ.get("HTTP_HOST")
+    if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise _malformed("Host", "required", "is required by HTTP/1.1; send it once")
+    if host and _HOST.fullmatch(host) is None:
+        raise _malformed("Host", "invalid", "must be one host name or address, sent once")
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked")
+    if coding.lower() != "chunked":
+        raise _malformed("Transfer-Encoding", "invalid", "must be `chunked`, sent once")
+
+
+def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPException | None:
+    environ = asked.environ
+    path = environ["PATH_INFO"]
+    # gunicorn keeps the path as it was sent there. Granian hands over the decoded path only.
+    sent = environ.get("RAW_URI", "").partition("?")[0]
+    if path.startswith("//") or _ENCODED_SLASH.search(sent):
+        return NotFound()
+    rule = asked.url_rule
+    allowed = methods.get(path if rule is None or path in methods else rule.rule)
+    if allowed is not None and environ["REQUEST_METHOD"] not in allowed:
+        return MethodNotAllowed(sorted(allowed))
+    return None
+
+
+def _malformed(header: str, code: str, message: str) -> Problem:
+    return Problem.invalid([offence(header, code, f"`{header}` {message}.")])

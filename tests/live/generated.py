@@ -1,0 +1,146 @@
+"""Requests made from the OpenAPI document, and the facts that make some of them come true."""
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+import schemathesis
+from flask import Flask
+from schemathesis import Case, GenerationMode
+from schemathesis.schemas import APIOperation
+
+from app.http.instants import format_ms
+from app.policies import POLICIES, Door
+from app.tenancy.model import Scope
+from tests.callers import Caller, hire
+from tests.servers import OPERATOR_TOKEN
+from tests.turns import DAY_MS, asked, body, now_ms
+
+BATCH = "POST /v1/interactions/batch"
+MANY, SOME, FEW = 130, 60, 10
+# How many cases in each mode. An operation without parameters and body has but one case in all.
+CASES: dict[str, int] = {
+    "POST /v1/interactions": MANY,
+    "POST /v1/turns": MANY,
+    "PUT /v1/turns/{interaction_id}": MANY,
+    "GET /v1/interactions": MANY,
+    "GET /v1/interactions/aggregates": MANY,
+    "GET /v1/usage/turns": MANY,
+    "POST /v1/api-keys": MANY,
+    BATCH: SOME,
+    "GET /v1/interactions/{interaction_id}": SOME,
+    "DELETE /v1/turns/{interaction_id}": SOME,
+    "GET /v1/api-keys/{key_id}": FEW,
+    "DELETE /v1/api-keys/{key_id}": FEW,
+    "GET /v1/me": FEW,
+    "GET /v1/api-keys": FEW,
+    "GET /v1/usage/active-relationships": FEW,
+    "GET /v1/billing/plans": FEW,
+    "GET /healthz": FEW,
+    "GET /readyz": FEW,
+    "GET /metrics": FEW,
+    "GET /docs/errors": FEW,
+}
+# Keys are sent by the test: whether they are asked for is tested elsewhere, at length.
+_CONFIG = {"generation": {"with-security-parameters": False, "database": "none"}}
+
+
+def operations_of(document: dict[str, Any]) -> dict[str, APIOperation]:
+    """Every operation of the document by its label, such as `GET /v1/me`."""
+    config = schemathesis.Config.from_dict(_CONFIG)
+    schema = schemathesis.openapi.from_dict(document, config=config)
+    found = [result.ok() for result in schema.get_all_operations()]
+    return {operation.label: operation for operation in found}
+
+
+class Keys:
+    """A key of each scope of an organization that is hardly limited."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self.writer = hire(app, requests_per_second=9_000, burst=9_000, scope=Scope.READ_WRITE)
+        of = self.writer.organization
+        self._by_scope = {scope: hire(app, of=of, scope=scope) for scope in Scope}
+
+    def headers(self, operation: APIOperation) -> dict[str, str]:
+        """The credential that the operation asks for, and no more."""
+        adapter = self._app.url_map.bind("t")
+        endpoint, _ = adapter.match(operation.path, method=operation.method.upper())
+        policy = POLICIES[endpoint]
+        if policy.door is Door.OPERATOR:
+            return {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        return self._by_scope[policy.scope].headers if policy.scope else {}
+
+
+class Truth:
+    """Turns and reservations that exist, to be put into cases that are good by the document.
+
+    Left to themselves all of them would be about turns of other centuries and ids of nobody.
+    """
+
+    def __init__(self, writer: Caller) -> None:
+        self._recorded = cycle(_recorded(writer, 5))
+        self._reserved = _reserved(writer)
+        self._is_range_kept = cycle([True, False, False])
+
+    def tell(self, case: Case) -> Case:
+        """Make the case about something that is there; its shape stays."""
+        if case.method == "GET":
+            self._tell_of_now(case.query)
+        if "interaction_id" in case.path_parameters:
+            self._tell_of_a_turn(case)
+        elif isinstance(case.body, dict):
+            for turn in [case.body, *case.body.get("interactions", [])]:
+                if "occurred_at" in turn:
+                    turn["occurred_at"] = format_ms(now_ms())
+        case.body = _with_whole_integers(case.body)
+        return case
+
+    def _tell_of_now(self, query: dict[str, Any]) -> None:
+        if not next(self._is_range_kept):
+            query.pop("cursor", None)
+            range_ms = {"from": now_ms() - 3 * DAY_MS, "to": now_ms()}
+            query |= {name: format_ms(range_ms[name]) for name in query.keys() & range_ms}
+
+    def _tell_of_a_turn(self, case: Case) -> None:
+        turn_id = None
+        if case.method == "GET":
+            interaction_id = next(self._recorded)
+        else:
+            interaction_id, turn_id = next(self._reserved)
+        case.path_parameters["interaction_id"] = interaction_id
+        if case.method == "PUT":
+            case.body["turn_id"] = turn_id
+
+
+def _recorded(writer: Caller, count: int) -> list[str]:
+    return [writer.record(body()).get_json()["interaction_id"] for _ in range(count)]
+
+
+def _reserved(writer: Caller) -> Iterator[tuple[str, str]]:
+    while True:
+        wanted = asked()
+        answer = writer("POST", "/v1/turns", json=wanted)
+        assert answer.status_code == 201, answer.text
+        yield answer.get_json()["interaction_id"], wanted["turn_id"]
+
+
+def _with_whole_integers(value: Any) -> Any:
+    """Write `1.0` as `1`: it is an integer to JSON Schema, but as the document says not here."""
+    if isinstance(value, dict):
+        return {name: _with_whole_integers(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_integers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def modes_of(operation: APIOperation) -> list[GenerationMode]:
+    """Good by the document; and bad, unless only the path could be, in which any text is good."""
+    can_be_bad = operation.body or operation.query or operation.headers
+    return [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if can_be_bad else [])]
+
+
+def cases_count(operation: APIOperation) -> int:
+    """How many cases an operation has at least."""
+    has_many = operation.body or list(operation.iter_parameters())
+    return CASES[operation.label] * len(modes_of(operation)) if has_many else 1

@@ -1,0 +1,136 @@
+"""About 2,000 requests that schemathesis makes from `/openapi.json`, at a running service.
+
+Nothing may answer off the document. The seed is new for each run; it is among the figures, and in
+the failure. `GENERATED_SEED=… scripts/test tests/live/test_generated_requests.py` repeats a run.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi import checks
+
+from app.http.problems import CODES
+from tests.callers import app_beside
+from tests.live.generated import BATCH, CASES, Keys, Truth, cases_count, modes_of, operations_of
+from tests.servers import environ_for, running_service
+
+SEED = int(os.environ.get("GENERATED_SEED") or random.SystemRandom().randrange(2**32))
+LEAST_CASES = 2_000
+OF_EVERY_ANSWER = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+# What no schema says: which instants exist and lie in range, and which cursors are ours.
+BEYOND_SCHEMA = {"from", "to", "occurred_at"}
+# Their ids are made up.
+WITHOUT_SUCCESS = {"GET /v1/api-keys/{key_id}", "DELETE /v1/api-keys/{key_id}"}
+
+
+class Service:
+    """A running service with its operations, keys and turns."""
+
+    def __init__(self, base_url: str, keys: Keys, session: requests.Session) -> None:
+        self.base_url = base_url
+        self.session = session
+        self.keys = keys
+        self.truth = Truth(keys.writer)
+        self.operations = operations_of(session.get(f"{base_url}/openapi.json").json())
+
+
+@pytest.fixture(scope="module")
+def service(
+    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    environ = environ_for(live_mongodb_uri.replace("/turnledger?", "/generated?"), live_redis_url)
+    log = tmp_path_factory.mktemp("generated") / "service.log"
+    with (
+        running_service(environ, log, workers_count=1) as running,
+        app_beside(running) as app,
+        closing(requests.Session()) as session,
+    ):
+        yield Service(running.base_url, Keys(app), session)
+
+
+def test_every_operation_has_its_cases_and_there_are_enough(service: Service) -> None:
+    assert set(CASES) == set(service.operations)
+    assert sum(map(cases_count, service.operations.values())) >= LEAST_CASES
+
+
+@pytest.mark.parametrize("label", CASES)
+def test_no_answer_is_off_the_document(service: Service, label: str, tell_figures: Any) -> None:
+    operation = service.operations[label]
+    judge = Judge(service, operation)
+    try:
+        for mode in modes_of(operation):
+            judge.run(mode)
+    except BaseException as error:
+        error.add_note(f"Repeat with GENERATED_SEED={SEED}")
+        raise
+    statuses, cases = judge.statuses, judge.statuses.total()
+    tell_figures(seed=SEED, cases=cases, statuses=dict(sorted(statuses.items())))
+    assert cases >= cases_count(operation)
+    assert not statuses.keys() & {401, 402, 403, 429}, "every case must pass admission"
+    assert label in WITHOUT_SUCCESS or any(status < 300 for status in statuses)
+
+
+class Judge:
+    """Sends the cases of one operation, and compares the answers with the document."""
+
+    def __init__(self, service: Service, operation: APIOperation) -> None:
+        self._service = service
+        self._operation = operation
+        self._headers = service.keys.headers(operation)
+        self.statuses: Counter[int] = Counter()
+
+    def run(self, mode: GenerationMode) -> None:
+        """Send as many cases as the table says."""
+        is_good = mode is GenerationMode.POSITIVE
+
+        @seed(SEED)
+        @settings(
+            max_examples=CASES[self._operation.label],
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(self._operation.as_strategy(generation_mode=mode))
+        def send(case: Case) -> None:
+            self._send(self._service.truth.tell(case) if is_good else case, is_good=is_good)
+
+        send()
+
+    def _send(self, case: Case, *, is_good: bool) -> None:
+        answer = case.call(
+            base_url=self._service.base_url, headers=self._headers, session=self._service.session
+        )
+        self.statuses[answer.status_code] += 1
+        case.validate_response(answer, checks=OF_EVERY_ANSWER)
+        if answer.status_code >= 400:
+            error = answer.json()["error"]
+            assert CODES[error["code"]].status == answer.status_code
+            assert not is_good or is_refused_beyond_schema(error), error
+        elif not is_good and self._operation.label != BATCH:  # there each element is judged alone
+            case.validate_response(answer, checks=[checks.negative_data_rejection])
+
+
+def is_refused_beyond_schema(error: dict[str, Any]) -> bool:
+    """Return True if a request that is good by the document was refused for what that cannot say.
+
+    A route's state (404, 409), an instant that does not exist or lies out of range, a cursor.
+    """
+    if error["code"] == "validation_error":
+        return {fault["field"] for fault in error["details"]} <= BEYOND_SCHEMA
+    return error["code"] in {"not_found", "conflict", "invalid_cursor"}
