@@ -45,7 +45,7 @@ class ItemCharge:
 
     `fits_at_us` is set if the quota refused the turn: the instant from which it fits, because
     enough open reservations have expired by then. It is 0 if charged turns leave no room in this
-    period. More than 200 open reservations may make it too early for a new relationship.
+    period. More than 50 open reservations may make it too early for a new relationship.
     """
 
     verdict: Verdict

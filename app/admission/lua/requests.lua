@@ -9,9 +9,13 @@ end
 
 -- Adds to the verdicts of refused items when each fits, by what this call leaves behind.
 local function add_waits(items, values)
+  local fits_at
   for i, item in ipairs(items) do
     local first = 3 * i - 2
-    if is_exhausted(values[first]) then values[first + 1] = fits_at(item) end
+    if is_exhausted(values[first]) then
+      fits_at = fits_at or waits().fits_at
+      values[first + 1] = fits_at(item)
+    end
   end
   return values
 end
@@ -68,7 +72,7 @@ local function admit()
   end)
 end
 
--- Holds a place for `item`, or finds the one that it holds: verdict, instant, counted, expiry.
+-- Holds a place for `item` where the verdict allows it; verdict, instant, counted, expiry.
 local function carry_out_reservation(item, verdict, entry, most)
   if verdict == CHARGED then
     local expires_at = time + tonumber(ARGV[14])
@@ -77,13 +81,15 @@ local function carry_out_reservation(item, verdict, entry, most)
   elseif verdict == REMEMBERED then
     return {verdict, entry.recorded_at, entry.counted, entry.ends_at or hold_ends_at(item.turn)}
   end
-  return {verdict, 0, 0, verdict == CROWDED and is_uncrowded_at(most) or 0}
+  return {verdict, 0, 0, verdict == CROWDED and waits().is_uncrowded_at(most) or 0}
 end
 
--- When a refused reservation fits: both the quota and the number of open ones must allow it.
-local function reservation_fits_at(item, most)
-  local from = fits_at(item)
-  return from > 0 and math.max(from, is_uncrowded_at(most)) or 0
+-- The results of a reservation that the quota refuses. It fits once so few are open, too.
+local function refuse_reservation(item, verdict, most)
+  local when = waits()
+  local fits_at = when.fits_at(item)
+  if fits_at > 0 then fits_at = math.max(fits_at, when.is_uncrowded_at(most)) end
+  return {verdict, fits_at, 0, 0}
 end
 
 -- reserve: holds one turn and, if new, its relationship. A turn that is held in KEYS[7] and KEYS[8]
@@ -96,14 +102,14 @@ local function reserve()
   local overage_allowed, most = ARGV[11] == '1', tonumber(ARGV[15])
   local early = open_to_charge(1, overage_allowed)
   if early then return early end
-  local function refusal_or(work)
+  local function judged(carry_out_if_admitted)
     local verdict, entry = judge_reservation(item, overage_allowed, most)
-    if is_exhausted(verdict) then return {verdict, reservation_fits_at(item, most), 0, 0} end
-    return work(item, verdict, entry, most)
+    if is_exhausted(verdict) then return refuse_reservation(item, verdict, most) end
+    return carry_out_if_admitted(item, verdict, entry, most)
   end
   return decide(
-    function() return refusal_or(carry_out_reservation) end,
-    function() return refusal_or(no_results) end
+    function() return judged(carry_out_reservation) end,
+    function() return judged(no_results) end
   )
 end
 
