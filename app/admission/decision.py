@@ -41,19 +41,25 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemCharge:
-    """The charge of one turn; `recorded_at_us` is 0 unless it was charged, now or minutes ago."""
+    """The charge of one turn; `recorded_at_us` is 0 unless it was charged, now or minutes ago.
+
+    `fits_at_us` is set if the quota refused the turn: the instant from which it fits, because
+    enough open reservations have expired by then. It is 0 if charged turns leave no room in this
+    period. More than 50 open reservations may make it too early for a new relationship.
+    """
 
     verdict: Verdict
     recorded_at_us: int
     relationship_counted: bool
     turn_key: str
+    fits_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Until when a reservation holds its place, and how far that is from now.
 
-    If it was refused because `most_open` reservations are open: when the next of them lapses.
+    If it was refused because `most_open` reservations are open: when fewer are.
     """
 
     lapses_at_us: int

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from app.admission.concurrency import ConcurrencyExceeded
-from app.admission.decision import Decision, Outcome, Verdict
+from app.admission.decision import Decision, ItemCharge, Outcome, QuotaState, Verdict
 from app.admission.headers import retry_after_s
 from app.http.instants import format_us
 from app.http.problems import Problem
@@ -42,13 +42,13 @@ def rate_problem(decision: Decision) -> Problem:
 def reservations_problem(decision: Decision) -> Problem:
     """The 429 for too many open reservations."""
     if decision.hold is None:
-        raise AssertionError("a refused reservation tells when the next one lapses")
+        raise AssertionError("a refused reservation says when fewer are open")
     wait_us = decision.hold.wait_us
     wait_s = retry_after_s(wait_us)
     return Problem(
         "rate_limit_exceeded",
         f"{decision.hold.most_open} reservations are open. Complete or cancel some, or retry after "
-        f"{wait_s} second{'s' if wait_s > 1 else ''}, when the next one lapses.",
+        f"{wait_s} second{'s' if wait_s > 1 else ''}, when enough of them have expired.",
         details={
             "component": "reservations",
             "limit": decision.hold.most_open,
@@ -73,29 +73,49 @@ def concurrency_problem(exceeded: ConcurrencyExceeded) -> Problem:
     )
 
 
-def quota_problem(decision: Decision, verdict: Verdict) -> Problem:
-    """The 429 for a spent quota, with the later of both waits if the bucket is empty as well."""
+def quota_problem(decision: Decision, item: ItemCharge) -> Problem:
+    """Return the 429 for `item`, which the quota refused.
+
+    The wait ends with the period, or earlier if open reservations are in the way and enough of
+    them expire before. If the bucket is empty as well, the later wait counts.
+    """
     quota = decision.quota
     if quota is None:
         raise AssertionError("a quota refusal always carries the quota")
-    component = _COMPONENTS[verdict]
-    is_turns = verdict is Verdict.TURNS_EXHAUSTED
+    is_turns = item.verdict is Verdict.TURNS_EXHAUSTED
     used = quota.turns_used + quota.turns_reserved if is_turns else quota.relationships_used
     limit = quota.turns_limit if is_turns else quota.relationships_limit
-    resets_at = format_us(quota.period_end_us)
-    wait_us = max(decision.bucket.retry_after_us, quota.period_end_us - decision.time_us)
-    held = quota.turns_reserved
-    remedy = (
-        f"{held} turn{'s are' if held > 1 else ' is'} held by open reservations: what is cancelled "
-        "or lapses gives its place back."
-        if held
-        else "Upgrade the plan or wait."
-    )
+    held_until_us = _held_until_us(item, quota)
+    fits_at_us = held_until_us or quota.period_end_us
+    wait_us = max(decision.bucket.retry_after_us, fits_at_us - decision.time_us, 0)
     return Problem(
         "quota_exhausted",
-        f"The quota of {limit} {component.replace('_', ' ')} is spent until {resets_at}. {remedy}",
-        details={"component": component, "used": used, "limit": limit, "resets_at": resets_at},
+        _quota_sentence(f"{limit} {_COMPONENTS[item.verdict]}", quota, held_until_us),
+        details={
+            "component": _COMPONENTS[item.verdict],
+            "used": used,
+            "limit": limit,
+            "resets_at": format_us(quota.period_end_us),
+            "held_until": format_us(held_until_us) if held_until_us else None,
+            "retry_after_ms": -(-wait_us // 1000),
+        },
         retry_after_s=retry_after_s(wait_us),
+    )
+
+
+def _held_until_us(item: ItemCharge, quota: QuotaState) -> int | None:
+    """Return when enough reservations have expired; None if the period ends before that."""
+    return item.fits_at_us if 0 < item.fits_at_us < quota.period_end_us else None
+
+
+def _quota_sentence(ceiling: str, quota: QuotaState, held_until_us: int | None) -> str:
+    ceiling = ceiling.replace("_", " ")
+    if held_until_us is None:
+        resets_at = format_us(quota.period_end_us)
+        return f"The quota of {ceiling} is spent until {resets_at}. Upgrade the plan or wait."
+    return (
+        f"Open reservations hold what is left of the quota of {ceiling}. Cancel some, or retry "
+        f"after {format_us(held_until_us)}, when enough of them have expired."
     )
 
 

@@ -124,14 +124,18 @@ def parse_items(reply: Reply, turns: Sequence[TurnCharge]) -> tuple[ItemCharge, 
         return ()
     values = reply.results[_BUCKET_COUNT:][: _ITEM_COUNT * len(turns)]
     triples = zip(*[iter(values)] * _ITEM_COUNT, strict=True)
-    return tuple(
-        ItemCharge(Verdict(verdict), recorded_at_us, bool(counted), turn.turn_key)
-        for turn, (verdict, recorded_at_us, counted) in zip(turns, triples, strict=False)
-    )
+    return tuple(_item(turn, *triple) for turn, triple in zip(turns, triples, strict=False))
+
+
+def _item(turn: TurnCharge, number: int, instant_us: int, counted: int) -> ItemCharge:
+    verdict, is_counted = Verdict(number), bool(counted)
+    if verdict.is_exhausted:
+        return ItemCharge(verdict, 0, is_counted, turn.turn_key, fits_at_us=instant_us)
+    return ItemCharge(verdict, instant_us, is_counted, turn.turn_key)
 
 
 def parse_hold(reply: Reply, most_open: int) -> Hold | None:
-    """When the hold of a reply to `reserve` ends, or the next one if too many are open.
+    """When the hold of a reply to `reserve` ends; when few enough are open, if too many are.
 
     None behind any other refusal.
     """

@@ -18,7 +18,7 @@ from app.tenancy.periods import Period
 # A call ends as early as it can: in `enter`, without turns in `decide`, and requests in `requests`.
 _PARTS = (
     *("prelude", "bucket", "enter", "quota", "lapses", "decide"),
-    *("turns", "charges", "requests", "operations"),
+    *("turns", "charges", "waits", "requests", "operations"),
 )
 _LUA = files("app.admission") / "lua"
 SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)

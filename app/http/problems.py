@@ -53,8 +53,9 @@ CODES: Mapping[str, Kind] = {
     "quota_exhausted": Kind(
         429,
         "quota",
-        "The period's quota is spent; retrying is useless until it resets, or until a reservation "
-        "that holds a place is cancelled or lapses.",
+        "The period's quota is spent, or held by open reservations. Wait Retry-After seconds: "
+        "until the quota resets (details.resets_at), or until enough reservations have expired "
+        "(details.held_until, null if that does not help).",
     ),
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
     "service_unavailable": Kind(503, "unavailable", "A store cannot be reached; try again."),

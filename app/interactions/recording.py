@@ -229,7 +229,7 @@ class _Piece:
     def _refusal(self) -> Problem:
         """Why a turn that is not stored has not been."""
         if self.charge.verdict.is_exhausted:
-            return quota_problem(self.decision, self.charge.verdict)
+            return quota_problem(self.decision, self.charge)
         if self.charge.verdict is Verdict.CANCELLED:
             return cancelled()
         # Another request has charged or stored the turn and its row cannot be read yet.

@@ -23,7 +23,8 @@ blueprint = Blueprint("turns", __name__, url_prefix="/v1/turns", description="As
 def reserve() -> Response:
     """Hold one turn of the quota before it is run; unanswered, it lapses unbilled.
 
-    429 `quota_exhausted` means: do not run the turn.
+    429 `quota_exhausted` means: do not run the turn. If other reservations hold what is left,
+    `Retry-After` ends when enough of them have expired.
 
     While Redis is ill the answer is 201 with `quota` null: nothing is held, no quota is asked, and
     the same turn again is another reservation. The turn may be run and completed as ever, and is

@@ -177,7 +177,7 @@ def _require_place(decision: Decision, *, is_stored: bool) -> None:
             "Send that one, or a new turn_id.",
         )
     if item.verdict.is_exhausted:
-        raise quota_problem(decision, item.verdict)
+        raise quota_problem(decision, item)
 
 
 def _recorded() -> Problem:

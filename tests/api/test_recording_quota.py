@@ -39,6 +39,8 @@ def test_spent_turns_are_429_with_all_that_the_client_must_know(tenant: Hire, cl
         "used": 2,
         "limit": 2,
         "resets_at": resets_at,
+        "held_until": None,
+        "retry_after_ms": -(-(end_us - clock.now_us) // 1_000),
     }
     assert answer.headers["Retry-After"] == str(-(-(end_us - clock.now_us) // 1_000_000))
     assert answer.headers["X-Quota-Turns-Used"] == "2"

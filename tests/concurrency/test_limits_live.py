@@ -22,7 +22,7 @@ Serve = Callable[..., tuple[RunningService, Flask]]
 # What the script itself calls; the server counts these under their own names as well.
 INSIDE = {
     *("time", "hget", "hmget", "hset", "hlen", "hdel", "hincrby", "hexists", "pexpire"),
-    *("zadd", "zcard", "zcount", "zrem", "zrangebyscore", "zscore"),
+    *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrank", "zrem", "zscore"),
 }
 OWN = {"info", "select", "client|setinfo"}
 
@@ -119,6 +119,33 @@ def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_1
         statuses = at_once([lambda number=number: meet(number) for number in range(100)])
 
     assert statuses == [200] * 100
+
+
+def test_a_client_that_waits_exactly_for_the_holds_in_its_way_is_admitted(serve: Serve) -> None:
+    service, app = serve(workers_count=3)
+    callers = [hire(app, "free", turns=3) for _ in range(12)]
+    chance = random.Random(11)  # noqa: S311
+    phases_s = [chance.uniform(0, 0.9) for _ in callers]
+
+    with wire(service) as client:
+
+        def meet(number: int) -> tuple[int, int]:
+            cost, headers = 1 + number % 3, callers[number].headers
+            for seconds in (10, 10, 11):
+                held = client.post(TURNS, json=asked(hold_seconds=seconds), headers=headers)
+                assert held.status_code == 201
+            Event().wait(phases_s[number])
+            told = body(usage={"turns_consumed": cost})
+            refused = client.post(LIST, json=told, headers=headers)
+            assert refused.json()["error"]["code"] == "quota_exhausted"
+            wait_s = int(refused.headers["Retry-After"])
+            Event().wait(wait_s)  # as above
+            return wait_s, client.post(LIST, json=told, headers=headers).status_code
+
+        met = at_once([lambda number=number: meet(number) for number in range(12)])
+
+    assert [status for _, status in met] == [201] * 12
+    assert all(9 <= wait_s <= 11 for wait_s, _ in met)
 
 
 def now_us(redis: Redis) -> int:

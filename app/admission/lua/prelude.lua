@@ -1,7 +1,7 @@
 -- Admission: token bucket and quota, decided together. Behind an empty bucket nothing is done; else
 -- each turn is charged whole or not at all.
--- Parts, run as one script: prelude, bucket, enter, quota, lapses, decide, turns, charges, requests,
--- operations.
+-- Parts, run as one script: prelude, bucket, enter, quota, lapses, decide, turns, charges, waits,
+-- requests, operations.
 --
 -- KEYS  1  bucket                 hash        level, at
 --       2  quota                  hash        the FIELDS of quota.lua, for one account and period

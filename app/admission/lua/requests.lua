@@ -3,10 +3,21 @@
 
 local function no_results() return {} end
 
--- A lone turn that the quota refuses as well is told, since waiting for the bucket would be useless.
-local function refused_anyway(verdict)
-  local is_refused = verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED
-  return is_refused and {verdict, 0, 0} or {}
+local function is_exhausted(verdict)
+  return verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED
+end
+
+-- Adds to the verdicts of refused items when each fits, by what this call leaves behind.
+local function add_waits(items, values)
+  local fits_at
+  for i, item in ipairs(items) do
+    local first = 3 * i - 2
+    if is_exhausted(values[first]) then
+      fits_at = fits_at or waits().fits_at
+      values[first + 1] = fits_at(item)
+    end
+  end
+  return values
 end
 
 local function items_from(first)
@@ -17,7 +28,7 @@ local function items_from(first)
   return items
 end
 
--- Does what the verdict allows; verdict, recorded_at, counted.
+-- Does what the verdict allows; verdict, recorded_at (0 if not charged), counted.
 local function carry_out(item, verdict, entry, is_completion)
   local recorded_at, counted = 0, 0
   if verdict == CHARGED then
@@ -39,7 +50,9 @@ local function open_to_charge(items_count, overage_allowed)
 end
 
 -- admit: charges bucket and quota, or tells why not.
+-- A lone item that the quota refuses is refused for that behind an empty bucket, too.
 -- ARGV 12… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
+--      of an item that the quota refuses: verdict, when it fits (0 = not in this period), 0
 local function admit()
   local items, overage_allowed = items_from(12), ARGV[11] == '1'
   local early = open_to_charge(#items, overage_allowed)
@@ -51,41 +64,53 @@ local function admit()
         table.insert(values, value)
       end
     end
-    return values
+    return add_waits(items, values)
   end
   return decide(charge_each, function()
-    return #items == 1 and refused_anyway((judge(items[1], overage_allowed))) or {}
+    local verdict = #items == 1 and judge(items[1], overage_allowed)
+    return is_exhausted(verdict) and add_waits(items, {verdict, 0, 0}) or {}
   end)
 end
 
+-- Holds a place for `item` where the verdict allows it; verdict, instant, counted, expiry.
+local function carry_out_reservation(item, verdict, entry, most)
+  if verdict == CHARGED then
+    local expires_at = time + tonumber(ARGV[14])
+    local reserved_at, counted = reserve_place(item, expires_at)
+    return {verdict, reserved_at, counted, expires_at}
+  elseif verdict == REMEMBERED then
+    return {verdict, entry.recorded_at, entry.counted, entry.ends_at or hold_ends_at(item.turn)}
+  end
+  return {verdict, 0, 0, verdict == CROWDED and waits().is_uncrowded_at(most) or 0}
+end
+
+-- The results of a reservation that the quota refuses. It fits once so few are open, too.
+local function refuse_reservation(item, verdict, most)
+  local when = waits()
+  local fits_at = when.fits_at(item)
+  if fits_at > 0 then fits_at = math.max(fits_at, when.is_uncrowded_at(most)) end
+  return {verdict, fits_at, 0, 0}
+end
+
 -- reserve: holds one turn and, if new, its relationship. A turn that is held in KEYS[7] and KEYS[8]
--- is not held again.
+-- is not held again. A refusal by quota is as in admit.
 -- ARGV 12 turn  13 relationship  14 time to hold  15 how many reservations may be open
--- Result 11 verdict  12 instant of the reservation  13 counted  14 when it lapses; when the next
---      one does, if too many are open
+-- Result 11 verdict  12 instant of the reservation  13 counted  14 when it expires; when few enough
+--      are open, if too many are
 local function reserve()
   local item = {turn = ARGV[12], turns = 1, relationship = ARGV[13]}
-  local overage_allowed = ARGV[11] == '1'
+  local overage_allowed, most = ARGV[11] == '1', tonumber(ARGV[15])
   local early = open_to_charge(1, overage_allowed)
   if early then return early end
-  local function judged()
-    return judge_reservation(item, overage_allowed, tonumber(ARGV[15]))
+  local function judged(carry_out_if_admitted)
+    local verdict, entry = judge_reservation(item, overage_allowed, most)
+    if is_exhausted(verdict) then return refuse_reservation(item, verdict, most) end
+    return carry_out_if_admitted(item, verdict, entry, most)
   end
-  return decide(function()
-    local verdict, entry = judged()
-    local reserved_at, counted, lapses_at = 0, 0, 0
-    if verdict == CHARGED then
-      lapses_at = time + tonumber(ARGV[14])
-      reserved_at, counted = reserve_place(item, lapses_at)
-    elseif verdict == REMEMBERED then
-      reserved_at, counted = entry.recorded_at, entry.counted
-      lapses_at = entry.ends_at or hold_ends_at(item.turn)
-    elseif verdict == CROWDED then
-      local later = call('ZRANGEBYSCORE', KEYS[6], '(' .. digits(time), '+inf', 'LIMIT', 0, 1)
-      lapses_at = later[1] and hold_ends_at(later[1]) or time
-    end
-    return {verdict, reserved_at, counted, lapses_at}
-  end, function() return refused_anyway((judged())) end)
+  return decide(
+    function() return judged(carry_out_reservation) end,
+    function() return judged(no_results) end
+  )
 end
 
 -- Opens the period in which a turn is settled: that of its reservation, which may have ended. If it

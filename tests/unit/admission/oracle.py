@@ -5,14 +5,17 @@ Written from the rules, not from the Lua: whole dictionaries, exact fractions, n
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import floor
 
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.admission.replies import Reply, Status
 from tests.unit.admission.values import MEMORY_US, NOTHING, Entry, Fields, Level
+from tests.unit.admission.waits import with_waits
 
 CHARGED, REMEMBERED, TURNS, RELATIONSHIPS, CONFLICT, RECORDED, CANCELLED, CROWDED = range(8)
+REFUSED = TURNS, RELATIONSHIPS
 
 
 @dataclass
@@ -43,13 +46,6 @@ class Oracle:
     @property
     def instant(self) -> int:
         return max(self.now, self.loaded.clock_at + 1) if self.is_loaded else 0
-
-    def lose(self, name: str) -> None:
-        """A key vanishes."""
-        if whole := {"bucket": "level", "quota": "fields"}.get(name):
-            setattr(self, whole, None)
-        else:
-            getattr(self, name).clear()
 
     def _mismatch(self, quota: QuotaPolicy) -> Reply | None:
         is_within = quota.period.start_us <= self.now < quota.period.end_us
@@ -86,11 +82,14 @@ class Oracle:
             return self._reply(Status.NEED_SEED)
         item = replace(item, turns=1)
 
-        def look() -> Sequence[int]:
+        def judged(go_on: Callable[[int], Sequence[int]]) -> Sequence[int]:
             verdict = self._judge_reservation(item, quota, most)
-            return (verdict, *NOTHING) if verdict in (TURNS, RELATIONSHIPS) else ()
+            if verdict in REFUSED:
+                return with_waits(self, [item], quota, (verdict, *NOTHING, 0), most)
+            return go_on(verdict)
 
-        return self._decide(bucket, lambda: self._reserve(item, quota, hold, most), look)
+        hold_it = partial(self._reserve, item, hold, most)
+        return self._decide(bucket, lambda: judged(hold_it), lambda: judged(lambda _: ()))
 
     def complete(self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge) -> Reply:
         return self._settle(bucket, quota, item.turn_key, lambda: self._complete(item))
@@ -260,7 +259,7 @@ class Oracle:
 
     def _look(self, items: Sequence[TurnCharge], quota: QuotaPolicy) -> Sequence[int]:
         verdict = self._judge(items[0], quota) if len(items) == 1 else CHARGED
-        return (verdict, *NOTHING) if verdict in (TURNS, RELATIONSHIPS) else ()
+        return with_waits(self, items, quota, (verdict, *NOTHING)) if verdict in REFUSED else ()
 
     def _charge_all(self, items: Sequence[TurnCharge], quota: QuotaPolicy) -> Sequence[int]:
         values: list[int] = []
@@ -268,7 +267,7 @@ class Oracle:
             verdict = self._judge(item, quota)
             charged = verdict == CHARGED
             values += [verdict, *(self._charge(item) if charged else self._standing(verdict, item))]
-        return values
+        return with_waits(self, items, quota, values)
 
     def _charge(self, item: TurnCharge, *, is_completion: bool = False) -> tuple[int, int]:
         at, name = self._tick(), item.relationship_id or ""
@@ -297,18 +296,16 @@ class Oracle:
         entry = self.turns[item.turn_key]
         return entry.recorded_at, entry.counted
 
-    def _reserve(self, item: TurnCharge, quota: QuotaPolicy, hold: int, most: int) -> Sequence[int]:
-        verdict, key = self._judge_reservation(item, quota, most), item.turn_key
+    def _reserve(self, item: TurnCharge, hold: int, most: int, verdict: int) -> Sequence[int]:
         if verdict == CHARGED:
             name = item.relationship_id or ""
             entry = Entry("reserved", 1, name, self.now, self._hold(name))
-            self._remember(key, entry, self.now + hold)
+            self._remember(item.turn_key, entry, self.now + hold)
             self.loaded.reserved += 1
-            return verdict, entry.recorded_at, entry.counted, self.holds[key]
+            return verdict, entry.recorded_at, entry.counted, self.now + hold
         if verdict == REMEMBERED:
-            return verdict, *self._standing(verdict, item), self.holds[key]
-        later = min(self.holds.values(), default=self.now)
-        return verdict, *NOTHING, later if verdict == CROWDED else 0
+            return verdict, *self._standing(verdict, item), self.holds[item.turn_key]
+        return verdict, *NOTHING, sorted(self.holds.values())[-most] if verdict == CROWDED else 0
 
     def _cancel(self, turn: str) -> int:
         entry, lapses_at = self._recall(turn), self.now + MEMORY_US
