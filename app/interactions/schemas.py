@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from app.http.cursors import CURSOR
 from app.http.fields import (
     Boolean,
     Choice,
@@ -31,8 +32,6 @@ IDENTIFIER = r"^[A-Za-z0-9._:@|/+=-]{1,128}$"
 NAME = r"^[A-Za-z0-9._:@/-]{1,64}$"
 LABEL = r"^[a-z][a-z0-9_]{0,31}$"
 INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
-
-CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 
 MAX_PER_BATCH = 500
 MAX_PER_PAGE = 100
