@@ -14,6 +14,7 @@ from app.cli.output import (
 )
 from app.http.provide import provided
 from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
+from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.service import Organizations
 
@@ -61,10 +62,10 @@ def create(
 @environment_option(default=None)
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
-    """An organization's keys, newest first; the secrets are not kept and not shown."""
+    """List every key: active, then expired, then revoked, newest first. Shows no secrets."""
     organization = provided(Organizations).get_(organization_id)
     only = Environment(environment) if environment else None
-    keys = provided(ApiKeys).list_(organization.id, only)
+    keys = provided(KeyLists).all_(organization.id, only)
     # A table leaves out the organization, which whoever lists its keys has just named.
     shape = _record if as_json else api_key_item
     print_records([shape(key) for key in keys], as_json=as_json)

@@ -1,4 +1,4 @@
-"""The rules of API keys: issuing once per idempotency key, listing, revoking."""
+"""The rules of API keys: issuing once per idempotency key, reading one, revoking."""
 
 import hashlib
 import hmac
@@ -78,10 +78,6 @@ class ApiKeys:
         if idempotency_key is None:
             return self._insert(wanted, key_format.generate(environment), mark=None)
         return self._replay(wanted, idempotency_key) or self._issue_once(wanted, idempotency_key)
-
-    def list_(self, organization_id: str, environment: Environment | None = None) -> list[ApiKey]:
-        """An organization's keys, newest first, revoked and expired ones included."""
-        return self._store.list_keys(organization_id, environment)
 
     def get_(self, organization_id: str, environment: Environment, key_id: str) -> ApiKey:
         """One key of this account; Problem not_found otherwise."""

@@ -33,6 +33,14 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+class KeyState(StrEnum):
+    """Whether a key can be used; lists show the states in this order."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class OveragePolicy(StrEnum):
     """What a spent quota does: refuse the turn, or go on counting."""
 
