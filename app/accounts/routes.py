@@ -19,8 +19,9 @@ from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import json_response, no_content
-from app.tenancy.api_keys import IDEMPOTENCY_HEADER, ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
+from app.tenancy.key_rules import IDEMPOTENCY_HEADER
 from app.tenancy.model import Scope
 from app.tenancy.service import Organizations
 
@@ -78,6 +79,7 @@ def list_api_keys() -> Response:
 def create_api_key() -> Response:
     """A new key for this organization and environment, shown in full this once.
 
+    It cannot outlive the key in use: if that one expires, `expires_in_days` is required.
     503 while Redis is ill.
     """
     wanted = load_body(NewApiKeySchema())
@@ -89,6 +91,7 @@ def create_api_key() -> Response:
         expires_in_days=wanted.get("expires_in_days"),
         label=wanted.get("label"),
         idempotency_key=request.headers.get(IDEMPOTENCY_HEADER),
+        not_after=principal.key_expires_at,
     )
     return json_response(api_key_item(key) | {"key": plaintext}, 201)
 

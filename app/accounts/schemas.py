@@ -4,8 +4,8 @@ from marshmallow import fields
 
 from app.http.cursors import CURSOR
 from app.http.fields import Choice, Integer, Numeral, StrictSchema, Token
-from app.tenancy.api_keys import LABEL_PATTERN, MAX_KEY_DAYS
 from app.tenancy.key_lists import MAX_PER_PAGE
+from app.tenancy.key_rules import LABEL_PATTERN, MAX_KEY_DAYS
 from app.tenancy.model import Environment, OveragePolicy, Scope
 
 _SCOPES = [scope.value for scope in Scope]

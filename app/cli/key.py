@@ -1,6 +1,9 @@
 """`flask key`: API keys of any organization."""
 
+from datetime import timedelta
+
 import click
+import structlog
 
 from app.accounts.items import api_key_item
 from app.cli.output import (
@@ -13,10 +16,14 @@ from app.cli.output import (
     print_records,
 )
 from app.http.provide import provided
-from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
+from app.tenancy.key_rules import MAX_KEY_DAYS
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.service import Organizations
+from config.settings import Settings
+
+_log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("key", help="API keys of any organization.")
 
@@ -77,6 +84,14 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""
     print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
+
+
+def log_removed_keys() -> None:
+    """Remove the keys that have ended long ago, and log how many if there are any."""
+    retention = timedelta(days=provided(Settings).key_retention_days)
+    removed = provided(ApiKeys).remove_ended(retention)
+    if removed:
+        _log.info("ended_keys_removed", keys=removed)
 
 
 def _record(key: ApiKey) -> Record:

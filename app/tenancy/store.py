@@ -45,6 +45,9 @@ class TenancyStore:
                     name="revoked",
                     partialFilterExpression={"revoked_at": _IS_REVOKED},
                 ),
+                # Removal looks for keys of every account that have ended.
+                IndexModel([("revoked_at", ASCENDING)]),
+                IndexModel([("expires_at", ASCENDING)]),
             ]
         )
 
@@ -128,6 +131,13 @@ class TenancyStore:
         self._keys.update_one(
             {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": revoked_at}}
         )
+
+    def remove_keys(self, ended_by: datetime, at_most: int) -> int:
+        """Delete keys that were revoked or expired at `ended_by` or before; return how many."""
+        bound = {"$lte": ended_by}
+        ended = {"$or": [{"revoked_at": bound}, {"expires_at": bound}]}
+        found = [key["_id"] for key in self._keys.find(ended, {"_id": 1}).limit(at_most)]
+        return self._keys.delete_many({"_id": {"$in": found}}).deleted_count if found else 0
 
 
 def _in_state(state: KeyState, now: datetime) -> Document:

@@ -47,7 +47,7 @@ def test_making_the_schema_again_changes_nothing(
     store.ensure_schema()
 
     assert mongo_database["api_keys"].index_information() == before
-    assert len(before) == 5
+    assert len(before) == 7
 
 
 def test_an_organization_is_read_back_with_its_day_and_instant(store: TenancyStore) -> None:
