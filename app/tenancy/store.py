@@ -1,7 +1,7 @@
 """Organizations and API keys in MongoDB: the only place that knows their documents."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
@@ -14,6 +14,7 @@ KEYS_COLLECTION = "api_keys"
 
 Document = Mapping[str, Any]
 
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _IS_REVOKED = {"$type": "date"}
 _OF_ACCOUNT = [("organization_id", ASCENDING), ("environment", ASCENDING)]
 
@@ -45,9 +46,13 @@ class TenancyStore:
                     name="revoked",
                     partialFilterExpression={"revoked_at": _IS_REVOKED},
                 ),
-                # Removal looks for keys of every account that have ended.
-                IndexModel([("revoked_at", ASCENDING)]),
-                IndexModel([("expires_at", ASCENDING)]),
+                # Removal reads the keys of every account that end; no list may choose these.
+                *(
+                    IndexModel(
+                        [(end, ASCENDING)], partialFilterExpression={end: {"$gt": _BEFORE_ALL}}
+                    )
+                    for end in ("revoked_at", "expires_at")
+                ),
             ]
         )
 
@@ -134,7 +139,7 @@ class TenancyStore:
 
     def remove_keys(self, ended_by: datetime, at_most: int) -> int:
         """Delete keys that were revoked or expired at `ended_by` or before; return how many."""
-        bound = {"$lte": ended_by}
+        bound = {"$gt": _BEFORE_ALL, "$lte": ended_by}
         ended = {"$or": [{"revoked_at": bound}, {"expires_at": bound}]}
         found = [key["_id"] for key in self._keys.find(ended, {"_id": 1}).limit(at_most)]
         return self._keys.delete_many({"_id": {"$in": found}}).deleted_count if found else 0

@@ -68,3 +68,17 @@ def test_a_page_is_read_in_the_order_of_an_index_and_no_revoked_key_costs_others
     # Active and expired keys lie in one index: their number is bounded, that of revoked is not.
     skipped = 0 if state is KeyState.REVOKED else 400 * len(environments)
     assert cost["docsExamined"] <= AT_MOST + skipped + len(environments)
+
+
+def test_removal_reads_only_keys_that_have_ended(
+    store: TenancyStore, live_database: Database[dict[str, Any]]
+) -> None:
+    live_database["api_keys"].update_many(
+        {"_id": {"$regex": "^key_0000[0-4]_(revoked|expired)"}},
+        [{"$set": {"expires_at": NOW - timedelta(days=90), "revoked_at": None}}],
+    )
+
+    assert store.remove_keys(NOW - timedelta(days=90), 1_000) == 20
+
+    (cost,) = live_database["system.profile"].find({"op": "query", "command.find": "api_keys"})
+    assert cost["docsExamined"] <= 20
