@@ -75,7 +75,7 @@ POLICIES: Mapping[str, Policy] = {
     "documentation.errors": PUBLIC,
     "accounts.list_plans": PUBLIC,
     "accounts.me": READING,
-    "accounts.list_api_keys": MANAGING,
+    "accounts.list_api_keys": replace(MANAGING, takes_query=True),
     "accounts.create_api_key": CHANGING_KEYS,
     "accounts.get_api_key": MANAGING,
     "accounts.revoke_api_key": CHANGING_KEYS,

@@ -28,6 +28,7 @@ from app.observability.metrics import Readings
 from app.serving.shared import is_draining
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
@@ -53,6 +54,7 @@ class Services:
     tenancy_store: TenancyStore
     organizations: Organizations
     api_keys: ApiKeys
+    key_lists: KeyLists
     interaction_store: InteractionStore
     interactions: InteractionService
     recorder: Recorder
@@ -110,6 +112,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         tenancy_store=tenancy,
         organizations=organizations,
         api_keys=ApiKeys(tenancy, settings.key_peppers, now),
+        key_lists=KeyLists(tenancy, settings.cursor_secrets, clock.now_us),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
         recorder=recorder,

@@ -74,6 +74,7 @@ class Settings:
     quota_on_redis_failure: OnRedisFailure = OnRedisFailure.ALLOW
     web_concurrency: int = 2
     web_threads: int = 8
+    key_retention_days: int = 90
     log_level: str = "info"
     documentation_url: str = ""
 
@@ -118,6 +119,8 @@ def _read(env: Env) -> dict[str, Any]:
         "web_concurrency": env.int("WEB_CONCURRENCY", None, validate=Range(1, 256)),
         # One organization gets a share of them; app/serving/web.py reads it for the servers.
         "web_threads": env.int("WEB_THREADS", None, validate=Range(1, 32)),
+        # An idempotency key is valid for a day: no key may be removed before.
+        "key_retention_days": env.int("KEY_RETENTION_DAYS", None, validate=Range(1, 3_650)),
         "log_level": env.str("LOG_LEVEL", None, validate=OneOf(_LOG_LEVELS)),
         "documentation_url": env.str("DOCUMENTATION_URL", None, validate=URL(require_tld=False)),
     }

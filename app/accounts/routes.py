@@ -6,6 +6,7 @@ from flask_smorest import Blueprint
 from app.access import current_principal
 from app.accounts.items import api_key_item, me_item, plan_item
 from app.accounts.schemas import (
+    ApiKeyListQuerySchema,
     ApiKeyListSchema,
     ApiKeySchema,
     CreatedApiKeySchema,
@@ -14,16 +15,20 @@ from app.accounts.schemas import (
     PlanListSchema,
 )
 from app.http.body import load_body
-from app.http.openapi import body_of
+from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
+from app.http.query import load_query
 from app.http.responses import json_response, no_content
-from app.tenancy.api_keys import IDEMPOTENCY_HEADER, ApiKeys
+from app.tenancy.api_keys import ApiKeys
+from app.tenancy.key_lists import KeyLists
+from app.tenancy.key_rules import IDEMPOTENCY_HEADER
 from app.tenancy.model import Scope
 from app.tenancy.service import Organizations
 
 blueprint = Blueprint(
     "accounts", __name__, url_prefix="/v1", description="Who is asking: account, keys, plans."
 )
+_LIST_QUERY = ApiKeyListQuerySchema()
 
 
 @blueprint.get("/me")
@@ -44,11 +49,18 @@ def list_plans() -> Response:
 
 @blueprint.get("/api-keys")
 @blueprint.response(200, ApiKeyListSchema)
+@blueprint.doc(parameters=parameters_of(ApiKeyListQuerySchema))
 def list_api_keys() -> Response:
-    """The keys of this organization and environment, newest first, revoked ones included."""
-    principal = current_principal()
-    keys = provided(ApiKeys).list_(principal.organization_id, principal.environment)
-    return json_response({"data": [api_key_item(key) for key in keys], "next_cursor": None})
+    """The keys of this organization and environment: active, then expired, then revoked.
+
+    Keys are removed some time after they have expired or were revoked, by default 90 days.
+    """
+    query, principal = load_query(_LIST_QUERY), current_principal()
+    page = provided(KeyLists).page(
+        principal.organization_id, principal.environment, query["limit"], query.get("cursor")
+    )
+    keys = [api_key_item(key) for key in page.keys]
+    return json_response({"data": keys, "next_cursor": page.next_cursor})
 
 
 @blueprint.post("/api-keys")
@@ -67,6 +79,7 @@ def list_api_keys() -> Response:
 def create_api_key() -> Response:
     """A new key for this organization and environment, shown in full this once.
 
+    It cannot outlive the key in use: if that one expires, `expires_in_days` is required.
     503 while Redis is ill.
     """
     wanted = load_body(NewApiKeySchema())
@@ -78,6 +91,7 @@ def create_api_key() -> Response:
         expires_in_days=wanted.get("expires_in_days"),
         label=wanted.get("label"),
         idempotency_key=request.headers.get(IDEMPOTENCY_HEADER),
+        not_after=principal.key_expires_at,
     )
     return json_response(api_key_item(key) | {"key": plaintext}, 201)
 

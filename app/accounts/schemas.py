@@ -2,8 +2,10 @@
 
 from marshmallow import fields
 
-from app.http.fields import AnswerSchema, Choice, Integer, StrictSchema, Token
-from app.tenancy.api_keys import LABEL_PATTERN, MAX_KEY_DAYS
+from app.http.cursors import CURSOR
+from app.http.fields import AnswerSchema, Choice, Integer, Numeral, StrictSchema, Token
+from app.tenancy.key_lists import MAX_PER_PAGE
+from app.tenancy.key_rules import LABEL_PATTERN, MAX_KEY_DAYS
 from app.tenancy.model import Environment, OveragePolicy, Scope
 
 _SCOPES = [scope.value for scope in Scope]
@@ -37,11 +39,26 @@ class CreatedApiKeySchema(ApiKeySchema):
     key = fields.String(metadata={"description": "The full key; it is not shown again."})
 
 
+class ApiKeyListQuerySchema(StrictSchema):
+    """The page of a list of keys."""
+
+    limit = Numeral(
+        1,
+        MAX_PER_PAGE,
+        load_default=MAX_PER_PAGE,
+        metadata={"description": "Left out, the first page holds every active key."},
+    )
+    cursor = Token(CURSOR)
+
+
 class ApiKeyListSchema(AnswerSchema):
-    """An account's keys, newest first; there are never more than one page."""
+    """A page of keys: active ones, then expired, then revoked; newest first in each state.
+
+    A null `next_cursor` ends the list.
+    """
 
     data = fields.List(fields.Nested(ApiKeySchema))
-    next_cursor = fields.String(allow_none=True)
+    next_cursor = Token(CURSOR, allow_none=True)
 
 
 class PlanSchema(AnswerSchema):

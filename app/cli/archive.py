@@ -7,6 +7,7 @@ import click
 import structlog
 
 from app.admission.clock import LedgerClock
+from app.cli.key import log_removed_keys
 from app.cli.output import OperatorGroup, json_option, print_record, progress_bar
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
@@ -38,7 +39,7 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 
 @group.command("watch")
 def watch() -> None:
-    """The worker: archive and reconcile quotas each minute, until SIGTERM."""
+    """The worker: archive, reconcile quotas and remove old keys each minute, until SIGTERM."""
     Watch().run(_log_pass)
 
 
@@ -69,6 +70,7 @@ def _log_pass(wait: Callable[[float], None]) -> None:
     if health.over_retained_turns:
         _log.error("turns_over_retained", **asdict(health))
     log_reconciliation(wait)
+    log_removed_keys()
 
 
 def _count(waiting: Iterable[Waiting]) -> int:

@@ -20,6 +20,7 @@ from app.http.provide import provided
 from app.interactions.history import HistoryImport
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import Environment, Organization, Scope, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
@@ -101,7 +102,7 @@ def _keys(organizations: Mapping[str, Organization], *, new_keys: bool) -> Demo:
     known = [
         key
         for organization in organizations.values()
-        for key in provided(ApiKeys).list_(organization.id)
+        for key in provided(KeyLists).all_(organization.id)
         if key.label == LABEL and key.revoked_at is None
     ]
     if known and not new_keys:

@@ -1,6 +1,9 @@
 """`flask key`: API keys of any organization."""
 
+from datetime import timedelta
+
 import click
+import structlog
 
 from app.accounts.items import api_key_item
 from app.cli.output import (
@@ -13,9 +16,14 @@ from app.cli.output import (
     print_records,
 )
 from app.http.provide import provided
-from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
+from app.tenancy.api_keys import ApiKeys
+from app.tenancy.key_lists import KeyLists
+from app.tenancy.key_rules import MAX_KEY_DAYS
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.service import Organizations
+from config.settings import Settings
+
+_log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("key", help="API keys of any organization.")
 
@@ -61,10 +69,10 @@ def create(
 @environment_option(default=None)
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
-    """An organization's keys, newest first; the secrets are not kept and not shown."""
+    """List every key: active, then expired, then revoked, newest first. Shows no secrets."""
     organization = provided(Organizations).get_(organization_id)
     only = Environment(environment) if environment else None
-    keys = provided(ApiKeys).list_(organization.id, only)
+    keys = provided(KeyLists).all_(organization.id, only)
     # A table leaves out the organization, which whoever lists its keys has just named.
     shape = _record if as_json else api_key_item
     print_records([shape(key) for key in keys], as_json=as_json)
@@ -76,6 +84,14 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""
     print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
+
+
+def log_removed_keys() -> None:
+    """Remove the keys that have ended long ago, and log how many if there are any."""
+    retention = timedelta(days=provided(Settings).key_retention_days)
+    removed = provided(ApiKeys).remove_ended(retention)
+    if removed:
+        _log.info("ended_keys_removed", keys=removed)
 
 
 def _record(key: ApiKey) -> Record:

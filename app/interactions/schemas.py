@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
+from app.http.cursors import CURSOR
 from app.http.fields import (
     AnswerSchema,
     Boolean,
@@ -40,8 +41,6 @@ LABEL = r"^[a-z][a-z0-9_]{0,31}$"
 # Answers show rows of earlier releases too, whose names could contain an @.
 _SHOWN_NAME = r"^[A-Za-z0-9._:@/-]{1,128}$"
 INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
-
-CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 
 MAX_PER_BATCH = 500
 MAX_PER_PAGE = 100

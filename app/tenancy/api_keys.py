@@ -1,8 +1,7 @@
-"""The rules of API keys: issuing once per idempotency key, listing, revoking."""
+"""The rules of API keys: issuing once per idempotency key, reading one, revoking, removing."""
 
 import hashlib
 import hmac
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,19 +9,17 @@ from datetime import datetime, timedelta
 from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
-from app.http.problems import Offence, Problem, offence, require_valid
+from app.http.problems import Problem, require_valid
 from app.tenancy import key_format
 from app.tenancy.key_format import ParsedKey
+from app.tenancy.key_rules import IDEMPOTENCY_HEADER, field_errors, require_ends_in_time
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import AlreadyStored, TenancyStore
 
 MAX_KEYS = 100
-MAX_KEY_DAYS = 3650
-LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}$"
-IDEMPOTENCY_HEADER = "Idempotency-Key"
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
+REMOVED_AT_ONCE = 1_000
 
-_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 _REMEDY = f"Send a new {IDEMPOTENCY_HEADER} to make another key."
 
 IssuedKey = tuple[ApiKey, str]
@@ -30,13 +27,18 @@ IssuedKey = tuple[ApiKey, str]
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """What somebody asks for; two requests with one idempotency key must be equal."""
+    """The key that a request asks for.
+
+    Two requests with one idempotency key must be equal, apart from `not_after`: the instant that
+    the key must not outlive.
+    """
 
     organization_id: str
     environment: Environment
     scope: Scope
     expires_in_days: int | None
     label: str | None
+    not_after: datetime | None = None
 
 
 class ApiKeys:
@@ -65,23 +67,20 @@ class ApiKeys:
         expires_in_days: int | None = None,
         label: str | None = None,
         idempotency_key: str | None = None,
+        not_after: datetime | None = None,
     ) -> IssuedKey:
         """A new key and its plaintext, which is kept nowhere and cannot be shown again.
 
         The same `idempotency_key` within 24 h answers the same key and plaintext, also when sent
         many times at once. Raises Problem: conflict if it was used for another request, too long
         ago or for a key revoked since, or if the account holds its 100 keys (approximately so
-        under concurrent creation); validation_error.
+        under concurrent creation); validation_error, also if the key would outlive `not_after`.
         """
-        require_valid(_offences(label, expires_in_days, idempotency_key))
-        wanted = KeyRequest(organization_id, environment, scope, expires_in_days, label)
+        require_valid(field_errors(label, expires_in_days, idempotency_key))
+        wanted = KeyRequest(organization_id, environment, scope, expires_in_days, label, not_after)
         if idempotency_key is None:
-            return self._insert(wanted, key_format.generate(environment), mark=None)
+            return self._insert(wanted, lambda _id: key_format.generate(environment), mark=None)
         return self._replay(wanted, idempotency_key) or self._issue_once(wanted, idempotency_key)
-
-    def list_(self, organization_id: str, environment: Environment | None = None) -> list[ApiKey]:
-        """An organization's keys, newest first, revoked and expired ones included."""
-        return self._store.list_keys(organization_id, environment)
 
     def get_(self, organization_id: str, environment: Environment, key_id: str) -> ApiKey:
         """One key of this account; Problem not_found otherwise."""
@@ -99,14 +98,27 @@ class ApiKeys:
         self._revoke(_known(self._store.find_key(key_id)))
         return _known(self._store.find_key(key_id))
 
+    def remove_ended(self, retention: timedelta) -> int:
+        """Delete keys that expired or were revoked `retention` ago or earlier; return how many.
+
+        To authenticate with one of them is `invalid_token` afterwards.
+        """
+        ended_by, removed = self._now() - retention, 0
+        while found := self._store.remove_keys(ended_by, REMOVED_AT_ONCE):
+            removed += found
+        return removed
+
     def _revoke(self, key: ApiKey) -> None:
         self._store.revoke_key(key.id, cut_to_ms(self._now()))
 
     def _issue_once(self, wanted: KeyRequest, idempotency_key: str) -> IssuedKey:
         newest = self._peppers[0]
-        token = _derived(wanted, idempotency_key, newest)
+
+        def make(key_id: str) -> ParsedKey:
+            return _derived(wanted, newest, idempotency_key, key_id)
+
         try:
-            return self._insert(wanted, token, _mark(wanted, idempotency_key, newest))
+            return self._insert(wanted, make, _mark(wanted, idempotency_key, newest))
         except Problem:
             # A twin of this very request may have won the race, or taken the last free place.
             replayed = self._replay(wanted, idempotency_key)
@@ -120,10 +132,13 @@ class ApiKeys:
         if key is None:
             return None
         self._require_same(key, wanted)
+        require_ends_in_time(key.expires_at, wanted.not_after, self._now())
         for pepper in self._peppers:
-            token = _derived(wanted, idempotency_key, pepper).token
-            if key_format.matches(token, key.digest, [pepper]):
-                return key, token
+            # Keys that the release before has made are derived without their id.
+            for context in ([idempotency_key, key.id], [idempotency_key]):
+                token = _derived(wanted, pepper, *context).token
+                if key_format.matches(token, key.digest, [pepper]):
+                    return key, token
         return None
 
     def _require_same(self, key: ApiKey, wanted: KeyRequest) -> None:
@@ -136,12 +151,19 @@ class ApiKeys:
         if self._now() - key.created_at >= IDEMPOTENCY_WINDOW:
             raise _conflict("was used more than 24 hours ago")
 
-    def _insert(self, wanted: KeyRequest, parsed: ParsedKey, mark: str | None) -> IssuedKey:
+    def _insert(
+        self, wanted: KeyRequest, make: Callable[[str], ParsedKey], mark: str | None
+    ) -> IssuedKey:
+        """Store a new key; `make` returns its plaintext for its id."""
         now = cut_to_ms(self._now())
-        self._require_room(wanted, now)
         days = wanted.expires_in_days
+        expires_at = now + timedelta(days=days) if days else None
+        require_ends_in_time(expires_at, wanted.not_after, now)
+        self._require_room(wanted, now)
+        key_id = f"key_{ULID.from_datetime(now)}"
+        parsed = make(key_id)
         key = ApiKey(
-            id=f"key_{ULID.from_datetime(now)}",
+            id=key_id,
             organization_id=wanted.organization_id,
             environment=wanted.environment,
             scope=wanted.scope,
@@ -150,7 +172,7 @@ class ApiKeys:
             hint=key_format.display(parsed.token),
             created_at=now,
             label=wanted.label,
-            expires_at=now + timedelta(days=days) if days else None,
+            expires_at=expires_at,
         )
         try:
             self._store.insert_key(key, mark)
@@ -169,8 +191,9 @@ class ApiKeys:
             )
 
 
-def _derived(wanted: KeyRequest, idempotency_key: str, pepper: str) -> ParsedKey:
-    return key_format.derive(wanted.environment, pepper, wanted.organization_id, idempotency_key)
+def _derived(wanted: KeyRequest, pepper: str, *context: str) -> ParsedKey:
+    # The key's id is part of it: else an idempotency key would bring a removed key back to life.
+    return key_format.derive(wanted.environment, pepper, wanted.organization_id, *context)
 
 
 def _mark(wanted: KeyRequest, idempotency_key: str, pepper: str) -> str:
@@ -187,20 +210,3 @@ def _known(key: ApiKey | None) -> ApiKey:
 
 def _conflict(reason: str) -> Problem:
     return Problem("conflict", f"This {IDEMPOTENCY_HEADER} {reason}. {_REMEDY}")
-
-
-def _offences(
-    label: str | None, expires_in_days: int | None, idempotency_key: str | None
-) -> list[Offence]:
-    found = []
-    if label is not None and re.fullmatch(LABEL_PATTERN, label) is None:
-        message = "The label must be 1 to 64 letters, digits or ._:@/+- without white space."
-        found.append(offence("label", "pattern", message, {"pattern": LABEL_PATTERN}))
-    if expires_in_days is not None and not 1 <= expires_in_days <= MAX_KEY_DAYS:
-        message = f"A key may last 1 to {MAX_KEY_DAYS} days."
-        allowed = {"min": 1, "max": MAX_KEY_DAYS}
-        found.append(offence("expires_in_days", "out_of_range", message, allowed))
-    if idempotency_key is not None and _IDEMPOTENCY_KEY.fullmatch(idempotency_key) is None:
-        message = f"The header {IDEMPOTENCY_HEADER} must be 1 to 255 printable ASCII characters."
-        found.append(offence(IDEMPOTENCY_HEADER, "pattern", message, {"max_length": 255}))
-    return found

@@ -149,7 +149,11 @@ class Authenticator:
             return None
         organization = organization_of(found, self._plans)
         principal = Principal.of(
-            organization, key_id=key.id, scope=key.scope, environment=key.environment
+            organization,
+            key_id=key.id,
+            scope=key.scope,
+            environment=key.environment,
+            key_expires_at=key.expires_at,
         )
         return Holder(key, principal)
 

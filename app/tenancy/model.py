@@ -33,6 +33,14 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+class KeyState(StrEnum):
+    """Whether a key can be used; lists show the states in this order."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class OveragePolicy(StrEnum):
     """What a spent quota does: refuse the turn, or go on counting."""
 
@@ -104,10 +112,17 @@ class Principal:
     limits: Limits
     signed_up_on: date
     is_suspended: bool = False
+    key_expires_at: datetime | None = None
 
     @classmethod
     def of(
-        cls, organization: Organization, *, key_id: str, scope: Scope, environment: Environment
+        cls,
+        organization: Organization,
+        *,
+        key_id: str,
+        scope: Scope,
+        environment: Environment,
+        key_expires_at: datetime | None = None,
     ) -> "Principal":
         """Whoever acts for `organization` with this key."""
         return cls(
@@ -120,6 +135,7 @@ class Principal:
             limits=organization.limits,
             signed_up_on=organization.signed_up_on,
             is_suspended=organization.is_suspended,
+            key_expires_at=key_expires_at,
         )
 
     @property

@@ -1,21 +1,22 @@
 """Organizations and API keys in MongoDB: the only place that knows their documents."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.model import ApiKey, Environment, KeyState, Scope
 
 KEYS_COLLECTION = "api_keys"
 
 Document = Mapping[str, Any]
 
-
-MAX_LISTED = 1_000
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+_IS_REVOKED = {"$type": "date"}
+_OF_ACCOUNT = [("organization_id", ASCENDING), ("environment", ASCENDING)]
 
 
 class AlreadyStored(Exception):
@@ -38,7 +39,20 @@ class TenancyStore:
             [
                 IndexModel([("lookup", ASCENDING)], unique=True),
                 IndexModel([("idempotency", ASCENDING)], unique=True, sparse=True),
-                IndexModel([("organization_id", ASCENDING), ("environment", ASCENDING)]),
+                # Active and expired keys, newest first; at most 100 a day of them can expire.
+                IndexModel([*_OF_ACCOUNT, ("revoked_at", ASCENDING), ("_id", ASCENDING)]),
+                IndexModel(
+                    [*_OF_ACCOUNT, ("_id", ASCENDING)],
+                    name="revoked",
+                    partialFilterExpression={"revoked_at": _IS_REVOKED},
+                ),
+                # Removal reads the keys of every account that end; no list may choose these.
+                *(
+                    IndexModel(
+                        [(end, ASCENDING)], partialFilterExpression={end: {"$gt": _BEFORE_ALL}}
+                    )
+                    for end in ("revoked_at", "expires_at")
+                ),
             ]
         )
 
@@ -84,12 +98,25 @@ class TenancyStore:
         """One key by id; `owner` may narrow to an organization_id and an environment."""
         return _key(self._keys.find_one({"_id": key_id, **owner}))
 
-    def list_keys(self, organization_id: str, environment: Environment | None) -> list[ApiKey]:
-        """The newest 1,000 keys of an organization, of one environment or (None) of both."""
-        owner = {"organization_id": organization_id}
-        if environment:
-            owner["environment"] = environment.value
-        found = self._keys.find(owner).sort("_id", -ASCENDING).limit(MAX_LISTED)
+    def find_keys(
+        self,
+        organization_id: str,
+        environments: Sequence[Environment],
+        state: KeyState,
+        now: datetime,
+        *,
+        before_id: str | None,
+        at_most: int,
+    ) -> list[ApiKey]:
+        """Keys of an organization that are in `state` at `now`, newest first, below `before_id`."""
+        chosen: dict[str, Any] = {
+            "organization_id": organization_id,
+            "environment": {"$in": [environment.value for environment in environments]},
+            **_in_state(state, now),
+        }
+        if before_id is not None:
+            chosen["_id"] = {"$lt": before_id}
+        found = self._keys.find(chosen).sort("_id", DESCENDING).limit(at_most)
         return [key for document in found if (key := _key(document))]
 
     def count_usable_keys(
@@ -100,8 +127,7 @@ class TenancyStore:
             {
                 "organization_id": organization_id,
                 "environment": environment.value,
-                "revoked_at": None,
-                "$or": [{"expires_at": None}, {"expires_at": {"$gt": now}}],
+                **_in_state(KeyState.ACTIVE, now),
             }
         )
 
@@ -110,6 +136,21 @@ class TenancyStore:
         self._keys.update_one(
             {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": revoked_at}}
         )
+
+    def remove_keys(self, ended_by: datetime, at_most: int) -> int:
+        """Delete keys that were revoked or expired at `ended_by` or before; return how many."""
+        bound = {"$gt": _BEFORE_ALL, "$lte": ended_by}
+        ended = {"$or": [{"revoked_at": bound}, {"expires_at": bound}]}
+        found = [key["_id"] for key in self._keys.find(ended, {"_id": 1}).limit(at_most)]
+        return self._keys.delete_many({"_id": {"$in": found}}).deleted_count if found else 0
+
+
+def _in_state(state: KeyState, now: datetime) -> Document:
+    if state is KeyState.REVOKED:
+        return {"revoked_at": _IS_REVOKED}
+    if state is KeyState.EXPIRED:
+        return {"revoked_at": None, "expires_at": {"$lte": now}}
+    return {"revoked_at": None, "$or": [{"expires_at": None}, {"expires_at": {"$gt": now}}]}
 
 
 def _organization(document: dict[str, Any]) -> Document:

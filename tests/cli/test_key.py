@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from app.backends import Backend
+from app.http.provide import provided
 from app.tenancy import key_format
+from app.tenancy.key_lists import MAX_PER_PAGE
 from tests.cli.conftest import Run
 
 Answer = Callable[..., Any]
@@ -62,6 +66,31 @@ def test_listing_is_newest_first_by_environment_and_without_secrets(
     only_test = answer("key", "list", organization_id, "--environment", "test")
     assert [key["id"] for key in only_test] == [made[1]["id"]]
     assert made[0]["hint"] in run("key", "list", organization_id).stdout
+
+
+def test_the_list_holds_every_key_of_many_pages_active_ones_first(
+    answer: Answer, organization_id: str, memory_app: Flask
+) -> None:
+    made = answer("key", "create", organization_id, "--scope", "admin")
+    with memory_app.app_context():
+        collection = provided(Backend).database["api_keys"]
+    stored = collection.find_one({"_id": made["id"]})
+    assert stored is not None
+    ended = {"revoked_at": stored["created_at"]}
+    numbers = range(3 * MAX_PER_PAGE)
+    collection.insert_many(
+        [
+            stored | ended | {"_id": f"key_z{number:04}", "lookup": f"{number:08}"}
+            for number in numbers
+        ]
+    )
+
+    listed = answer("key", "list", organization_id)
+
+    assert [key["id"] for key in listed] == [
+        made["id"],
+        *(f"key_z{number:04}" for number in reversed(numbers)),
+    ]
 
 
 def test_a_revoked_key_keeps_its_first_instant(answer: Answer, organization_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.model import ApiKey, Environment, KeyState, Scope
 from app.tenancy.store import AlreadyStored, TenancyStore
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123_000, tzinfo=UTC)
@@ -47,7 +47,7 @@ def test_making_the_schema_again_changes_nothing(
     store.ensure_schema()
 
     assert mongo_database["api_keys"].index_information() == before
-    assert len(before) == 4
+    assert len(before) == 7
 
 
 def test_an_organization_is_read_back_with_its_day_and_instant(store: TenancyStore) -> None:
@@ -111,15 +111,35 @@ def test_two_keys_never_share_an_idempotency_mark_but_many_have_none(store: Tena
     assert store.find_key_by_idempotency(["other"]) is None
 
 
-def test_listing_shows_the_newest_first_of_one_account_or_of_both(store: TenancyStore) -> None:
-    live, foreign = numbered(1), numbered(2, organization_id="org_2")
-    test, newest = numbered(3, environment=Environment.TEST), numbered(4)
-    for key in (live, foreign, test, newest):
+def ids(
+    store: TenancyStore, state: KeyState, *environments: Environment, **options: Any
+) -> list[str]:
+    """Ids of `org_1`'s keys in this state, of both environments unless some are named."""
+    chosen = {"before_id": None, "at_most": 9} | options
+    found = store.find_keys("org_1", environments or list(Environment), state, NOW, **chosen)
+    return [key.id for key in found]
+
+
+def test_keys_are_found_by_state_the_newest_first(store: TenancyStore) -> None:
+    later, ago = NOW + timedelta(milliseconds=1), NOW - timedelta(days=1)
+    for key in (
+        numbered(1, expires_at=None),
+        numbered(2, expires_at=later),
+        numbered(3, environment=Environment.TEST),
+        numbered(4, expires_at=NOW),
+        numbered(5, expires_at=ago),
+        numbered(6, revoked_at=ago),
+        numbered(7, revoked_at=NOW, expires_at=ago),
+        numbered(8, organization_id="org_2"),
+    ):
         store.insert_key(key, None)
 
-    assert store.list_keys("org_1", None) == [newest, test, live]
-    assert store.list_keys("org_1", Environment.LIVE) == [newest, live]
-    assert store.list_keys("org_3", None) == []
+    assert ids(store, KeyState.ACTIVE) == ["key_3", "key_2", "key_1"]
+    assert ids(store, KeyState.ACTIVE, Environment.LIVE) == ["key_2", "key_1"]
+    assert ids(store, KeyState.EXPIRED) == ["key_5", "key_4"]
+    assert ids(store, KeyState.REVOKED) == ["key_7", "key_6"]
+    assert ids(store, KeyState.REVOKED, Environment.TEST) == []
+    assert ids(store, KeyState.ACTIVE, before_id="key_3", at_most=1) == ["key_2"]
 
 
 def test_usable_keys_are_neither_revoked_nor_expired_nor_foreign(store: TenancyStore) -> None:

@@ -173,6 +173,18 @@ def test_a_wrong_secret_never_learns_that_a_key_is_revoked_or_expired(house: Hou
     assert refused(house, f"Bearer {token}").code == "authentication_error"
 
 
+def test_a_removed_key_is_refused_like_one_that_was_never_made(house: House) -> None:
+    key, token = house.key(house.tenant(), expires_in_days=1)
+    house.clock.pass_(days=1)
+    assert refused(house, f"Bearer {token}").code == "token_expired"
+
+    house.clock.pass_(days=90)
+    assert house.keys.remove_ended(timedelta(days=90)) == 1
+
+    assert refused(house, f"Bearer {token}").code == "invalid_token"
+    assert house.store.find_key(key.id) is None
+
+
 def test_peppers_rotate_without_touching_a_key(house: House) -> None:
     tenant = house.tenant()
     old_key, old_token = house.key(tenant)

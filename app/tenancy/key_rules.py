@@ -1,0 +1,49 @@
+"""What a request for an API key may ask for."""
+
+import re
+from datetime import datetime
+
+from app.http.instants import format_datetime
+from app.http.problems import Offence, Problem, offence
+
+MAX_KEY_DAYS = 3650
+LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}$"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+
+
+def field_errors(
+    label: str | None, expires_in_days: int | None, idempotency_key: str | None
+) -> list[Offence]:
+    """Return the field errors of a request for a key; none if it is valid."""
+    found = []
+    if label is not None and re.fullmatch(LABEL_PATTERN, label) is None:
+        message = "The label must be 1 to 64 letters, digits or ._:@/+- without white space."
+        found.append(offence("label", "pattern", message, {"pattern": LABEL_PATTERN}))
+    if expires_in_days is not None and not 1 <= expires_in_days <= MAX_KEY_DAYS:
+        message = f"A key may last 1 to {MAX_KEY_DAYS} days."
+        allowed = {"min": 1, "max": MAX_KEY_DAYS}
+        found.append(offence("expires_in_days", "out_of_range", message, allowed))
+    if idempotency_key is not None and _IDEMPOTENCY_KEY.fullmatch(idempotency_key) is None:
+        message = f"The header {IDEMPOTENCY_HEADER} must be 1 to 255 printable ASCII characters."
+        found.append(offence(IDEMPOTENCY_HEADER, "pattern", message, {"max_length": 255}))
+    return found
+
+
+def require_ends_in_time(
+    expires_at: datetime | None, not_after: datetime | None, now: datetime
+) -> None:
+    """Raise a problem that names the bound if a key would outlive the key that asks for it."""
+    if not_after is None or (expires_at is not None and expires_at <= not_after):
+        return
+    bound, most_days = format_datetime(not_after), (not_after - now).days
+    code, wrong = (
+        ("required", "is required") if expires_at is None else ("out_of_range", "is too long")
+    )
+    next_step = f"Ask for at most {most_days} days" if most_days else "Use a key that lasts longer"
+    message = (
+        f"`expires_in_days` {wrong}: a key cannot outlive the key that makes it, which expires at "
+        f"{bound}. {next_step}."
+    )
+    allowed = {"min": 1, "max": most_days, "not_after": bound}
+    raise Problem.invalid([offence("expires_in_days", code, message, allowed)])

@@ -1,0 +1,90 @@
+"""Over HTTP and by commands: no key outlives its maker, and what has ended is removed."""
+
+import os
+import signal
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.admission.clock import LedgerClock
+from tests.callers import Caller, Clock, error_of, hire
+
+KEYS = "/v1/api-keys"
+DAY_S = 86_400
+
+
+@pytest.fixture
+def admin(memory_app: Flask) -> Caller:
+    """A caller whose own key never expires."""
+    return hire(memory_app)
+
+
+def caller_for(admin: Caller, days: int) -> Caller:
+    """A caller of the same account whose key expires in so many days."""
+    made = admin("POST", KEYS, json={"scope": "admin", "expires_in_days": days}).get_json()
+    return Caller(admin.app, admin.organization, admin.environment, made["key"])
+
+
+def wrong_of(caller: Caller, **body: Any) -> dict[str, Any]:
+    answer = caller("POST", KEYS, json={"scope": "read"} | body)
+    assert answer.status_code == 400
+    (wrong,) = error_of(answer)["details"]
+    assert wrong["field"] == "expires_in_days"
+    return dict(wrong)
+
+
+def test_a_key_that_expires_makes_no_key_that_expires_later_or_never(admin: Caller) -> None:
+    expiring = caller_for(admin, days=30)
+
+    assert wrong_of(expiring, expires_in_days=31)["code"] == "out_of_range"
+    assert wrong_of(expiring)["code"] == "required"
+    answer = expiring("POST", KEYS, json={"scope": "admin", "expires_in_days": 29})
+
+    assert answer.status_code == 201
+    assert (
+        wrong_of(expiring, expires_in_days=3650)["allowed"]["not_after"]
+        > (answer.get_json()["expires_at"])
+    )
+
+
+def test_a_key_that_never_expires_makes_any_and_so_does_the_operator(admin: Caller) -> None:
+    assert admin("POST", KEYS, json={"scope": "admin"}).status_code == 201
+    words = ("key", "create", admin.organization.id, "--scope", "admin", "--expires-in", "3650")
+    assert admin.app.test_cli_runner().invoke(args=[*words]).exit_code == 0
+
+
+def test_the_worker_removes_what_ended_90_days_ago_and_its_key_stays_refused(
+    admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(admin.app)
+    made = admin("POST", KEYS, json={"scope": "read"}).get_json()
+    ended = Caller(admin.app, admin.organization, admin.environment, made["key"])
+    assert admin("DELETE", f"{KEYS}/{made['id']}").status_code == 204
+    assert refusal(ended) == (401, "authentication_error")
+
+    clock.move(s=90 * DAY_S - 60)
+    run_worker(admin.app, monkeypatch)
+    assert len(admin("GET", KEYS).get_json()["data"]) == 2
+
+    clock.move(s=60)
+    logged = run_worker(admin.app, monkeypatch)
+    assert '"keys":1' in logged
+    assert made["id"] not in logged
+    assert len(admin("GET", KEYS).get_json()["data"]) == 1
+    assert admin("GET", f"{KEYS}/{made['id']}").status_code == 404
+    assert refusal(ended)[0] == 401
+
+
+def refusal(caller: Caller) -> tuple[int, str]:
+    answer = caller("GET", "/v1/me")
+    return answer.status_code, error_of(answer)["code"]
+
+
+def run_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One pass of the worker by the clock that the test moves; its log."""
+    monkeypatch.setattr(LedgerClock, "ask", lambda _: None)
+    monkeypatch.setattr("app.cli.watch.Watch.wait", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    result = app.test_cli_runner().invoke(args=["archive", "watch"])
+    assert result.exit_code == 0, result.output
+    return result.output
