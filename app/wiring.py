@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
 from typing import Any
 
 from app.access import Access
@@ -93,25 +92,17 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     clock = LedgerClock(backend.redis)
     keys = TurnKeys(settings.id_key)
     recorder = Recorder(store, clock, keys)
-
-    def now() -> datetime:
-        """Redis's clock, so that keys expire alike on every machine."""
-        return datetime_of_us(clock.now_us())
-
     # Probes must not wait as long as maintenance may.
     watched = Upkeep(usage_store, store, organizations, clock)
     seeder = Seeder(maintenance_script, ledger)
     gate, ip_limits = _guards(settings, backend, seeder, store, clock)
-    require = backend.mongodb_breaker.require_closed
-    authenticator = Authenticator(
-        tenancy, plans, settings.key_peppers, now=now, require_store=require
-    )
+    authenticator = _authenticator(settings, backend, tenancy, plans, clock)
     return Services(
         settings=settings,
         backend=backend,
         tenancy_store=tenancy,
         organizations=organizations,
-        api_keys=ApiKeys(tenancy, settings.key_peppers, now),
+        api_keys=ApiKeys(tenancy, settings.key_peppers, lambda: datetime_of_us(clock.now_us())),
         key_lists=KeyLists(tenancy, settings.cursor_secrets, clock.now_us),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
@@ -136,6 +127,24 @@ def _plans(settings: Settings) -> Mapping[str, Plan]:
         return load_plans(settings.plans_file)
     except ValueError as error:
         raise SettingsError(f"PLANS_FILE is refused:\n{error}") from None
+
+
+def _authenticator(
+    settings: Settings,
+    backend: Backend,
+    tenancy: TenancyStore,
+    plans: Mapping[str, Plan],
+    clock: LedgerClock,
+) -> Authenticator:
+    """Keys expire by Redis's clock, alike on every machine."""
+    return Authenticator(
+        tenancy,
+        plans,
+        settings.key_peppers,
+        now=lambda: datetime_of_us(clock.now_us()),
+        now_anew=lambda: datetime_of_us(clock.now_anew_us()),
+        require_store=backend.mongodb_breaker.require_closed,
+    )
 
 
 def _guards(

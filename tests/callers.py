@@ -137,21 +137,34 @@ class Clock:
     """Redis's clock as `app` meets it: stands still until it is moved."""
 
     def __init__(self, app: Flask) -> None:
-        self.now_us = now_ms() * 1_000
+        self.now_us = self._monotonic_us = now_ms() * 1_000
+        self.asked_count = 0
         with app.app_context():
             gate, self._ledger_clock = provided(Gate), provided(LedgerClock)
         for script in (gate._script, gate._settling._seeder._script):
             script._test_now_us = lambda: self.now_us
+        self._ledger_clock._client = self
+        self._ledger_clock._monotonic_us = lambda: self._monotonic_us
         self.move()
+
+    def time(self) -> tuple[int, int]:
+        """Answer the command TIME."""
+        self.asked_count += 1
+        return divmod(self.now_us, 1_000_000)
 
     @property
     def now_ms(self) -> int:
         return self.now_us // 1_000
 
     def move(self, *, us: int = 0, ms: int = 0, s: float = 0) -> None:
-        self.now_us += us + ms * 1_000 + round(s * 1_000_000)
-        self._ledger_clock._monotonic_us = lambda: self.now_us
+        passed_us = us + ms * 1_000 + round(s * 1_000_000)
+        self.now_us += passed_us
+        self._monotonic_us += passed_us
         self._ledger_clock.learn(self.now_us)
+
+    def jump(self, *, s: float) -> None:
+        """Step Redis's clock alone: no time passes, and no reply has carried the new time yet."""
+        self.now_us += round(s * 1_000_000)
 
 
 @contextmanager

@@ -41,20 +41,68 @@ class LedgerClock:
 
     def now_us(self) -> int:
         """The present on Redis's clock."""
-        if self._offset_us is None and self._monotonic_us() >= self._ask_at_us and not self.ask():
-            self._ask_at_us = self._monotonic_us() + _ASK_AGAIN_US
+        if self._offset_us is None:
+            self._ask_now_and_then()
         if self._offset_us is None:
             return system_us()
         return self._monotonic_us() + self._offset_us
+
+    def now_anew_us(self) -> int:
+        """The present as Redis has it now, which may have stepped since its last reply.
+
+        While Redis does not answer it is `now_us`.
+        """
+        asked_us = self._ask_now_and_then()
+        return self.now_us() if asked_us is None else asked_us
 
     def ask(self) -> bool:
         """Learn Redis's time from Redis itself; False, and nothing changes, if it does not answer.
 
         For who makes no calls whose replies would tell.
         """
+        return self._ask() is not None
+
+    def _ask_now_and_then(self) -> int | None:
+        """Ask, but not again within a second while Redis does not answer."""
+        if self._monotonic_us() < self._ask_at_us:
+            return None
+        asked_us = self._ask()
+        if asked_us is None:
+            self._ask_at_us = self._monotonic_us() + _ASK_AGAIN_US
+        return asked_us
+
+    def _ask(self) -> int | None:
         try:
             seconds, microseconds = self._client.time()
         except RedisError:
+            return None
+        asked_us = int(seconds) * _MILLION + int(microseconds)
+        self.learn(asked_us)
+        return asked_us
+
+
+class Present:
+    """The present of one request, by which it may judge any number of instants.
+
+    Redis's clock may have stepped since its last reply. So Redis is asked before the first refusal,
+    once: that is about a hundredth of its work for the charge that a refused request pays.
+    """
+
+    def __init__(self, clock: LedgerClock) -> None:
+        self._clock = clock
+        self._now_us = clock.now_us()
+        self._is_anew = False
+
+    def is_near(self, instant_ms: int, *, oldest_ms: int, ahead_ms: int) -> bool:
+        """Return True if the instant is at most `oldest_ms` ago and at most `ahead_ms` ahead."""
+
+        def is_near() -> bool:
+            now_ms = self._now_us // 1_000
+            return now_ms - oldest_ms <= instant_ms <= now_ms + ahead_ms
+
+        if is_near():
+            return True
+        if self._is_anew:
             return False
-        self.learn(seconds * _MILLION + microseconds)
-        return True
+        self._now_us, self._is_anew = self._clock.now_anew_us(), True
+        return is_near()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from app.admission.chunks import CHUNK_COUNT
-from app.admission.clock import LedgerClock
+from app.admission.clock import LedgerClock, Present
 from app.backends import OUTAGES
 from app.cli.output import (
     OperatorGroup,
@@ -96,9 +96,9 @@ def _import(
     clock = provided(LedgerClock)
     archived_at = 0
     while True:
-        now_us = clock.now_us()
+        now_us = clock.now_anew_us()
         target = Import(account, period_at(organization.signed_up_on, now_us).label, now_us)
-        told = _store(target, lines)
+        told = _store(target, Present(clock), lines)
         if not told:
             break
         counts.update(told)
@@ -112,11 +112,11 @@ def _archive(counts: Counter[str]) -> None:
     counts["archived"] += provided(Upkeep).run().turns
 
 
-def _store(target: Import, lines: Iterator[Line]) -> list[str]:
+def _store(target: Import, present: Present, lines: Iterator[Line]) -> list[str]:
     """How each of the next thousand lines counts."""
     history = provided(HistoryImport)
     # One by one, for of a line that is no turn nothing but the reason may stay in memory.
-    read = [_read(history, target, line) for line in islice(lines, CHUNK_COUNT)]
+    read = [_read(history, target.account, present, line) for line in islice(lines, CHUNK_COUNT)]
     good = [line.told for line in read if isinstance(line.told, Turn)]
     outcomes = iter(history.store_many(target, good))
     return [
@@ -125,11 +125,11 @@ def _store(target: Import, lines: Iterator[Line]) -> list[str]:
     ]
 
 
-def _read(history: HistoryImport, target: Import, line: Line) -> _Read:
+def _read(history: HistoryImport, account: str, present: Present, line: Line) -> _Read:
     if line.fault is not None:
         return _Read(line.number, Problem("validation_error", f"{line.fault}."))
     try:
-        told = history.read(target.account, line.body, target.recorded_at_us // 1_000)
+        told = history.read(account, line.body, present)
     except Problem as problem:
         return _Read(line.number, problem)
     return _Read(line.number, told)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.admission.clock import Present
 from app.http.problems import Problem
 from app.interactions.ids import PREFIX
 from app.interactions.model import Turn
@@ -16,8 +17,8 @@ Element = Turn | Problem
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
     """The turn in each body, or its problem, in order."""
-    now_ms = recorder.now_ms()
-    return [_read(recorder, account, body, now_ms) for body in bodies]
+    present = recorder.present()
+    return [_read(recorder, account, body, present) for body in bodies]
 
 
 def record_batch(
@@ -31,9 +32,9 @@ def record_batch(
     ]
 
 
-def _read(recorder: Recorder, account: str, body: Any, now_ms: int) -> Element:
+def _read(recorder: Recorder, account: str, body: Any, present: Present) -> Element:
     try:
-        return recorder.read(account, body, now_ms, max_offences=MAX_OFFENCES_PER_ELEMENT)
+        return recorder.read(account, body, present, max_offences=MAX_OFFENCES_PER_ELEMENT)
     except Problem as problem:
         return problem
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 from app.admission.chunks import chunked
-from app.admission.clock import LedgerClock
+from app.admission.clock import LedgerClock, Present
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
 from app.http import offences
@@ -77,16 +77,22 @@ class Recorder:
         self._clock = clock
         self._keys = keys
 
-    def now_ms(self) -> int:
-        """The instant against which `occurred_at` is judged: Redis's clock."""
-        return self._clock.now_us() // 1000
+    def present(self) -> Present:
+        """Return the instant by which `occurred_at` is judged, for one request: Redis's clock."""
+        return Present(self._clock)
 
     def read(
-        self, account: str, body: Any, now_ms: int, *, max_offences: int = offences.MAX_OFFENCES
+        self,
+        account: str,
+        body: Any,
+        present: Present,
+        *,
+        max_offences: int = offences.MAX_OFFENCES,
     ) -> Turn:
         """The turn in a recording's body, or a validation problem that names its offences."""
         told = offences.load(_SCHEMA, body, max_offences=max_offences)
-        if not now_ms - OLDEST_MS <= told["occurred_at"] // NS_OF_MS <= now_ms + MAX_AHEAD_MS:
+        occurred_at_ms = told["occurred_at"] // NS_OF_MS
+        if not present.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
             raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])

@@ -114,6 +114,7 @@ class Authenticator:
         require_store: Callable[[], None],
         cache_seconds: float = 2.0,
         now: Callable[[], datetime] = utc_now,
+        now_anew: Callable[[], datetime] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._require_store = require_store
@@ -121,6 +122,7 @@ class Authenticator:
         self._plans = plans
         self._peppers = peppers
         self._now = now
+        self._now_anew = now_anew or now
         self._recent = RecentHolders(cache_seconds, CACHE_SIZE, monotonic)
         self._proofs = Proofs(CACHE_SIZE)
 
@@ -172,12 +174,16 @@ class Authenticator:
     def _require_usable(self, key: ApiKey) -> None:
         if key.revoked_at is not None:
             raise _refusal("authentication_error", "This API key is revoked. Use another key.")
-        if key.expires_at is not None and self._now() >= key.expires_at:
+        if key.expires_at is not None and self._is_past(key.expires_at):
             raise _refusal(
                 "token_expired",
                 "This API key has expired. Use another key.",
                 challenge='Bearer error="token_expired"',
             )
+
+    def _is_past(self, instant: datetime) -> bool:
+        """Return True if the clock that `now` follows has passed the instant, also asked anew."""
+        return self._now() >= instant and self._now_anew() >= instant
 
 
 def _bearer_token(authorization: str | None) -> str:

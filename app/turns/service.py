@@ -160,8 +160,9 @@ class TurnService:
         return bool(self._store.find_turns(account, [key]))
 
     def _is_in_time(self, ulid: str) -> bool:
-        now_ms = self._recorder.now_ms()
-        return now_ms - OLDEST_RESERVATION_MS <= instant_ms(ulid) <= now_ms + MAX_AHEAD_MS
+        return self._recorder.present().is_near(
+            instant_ms(ulid), oldest_ms=OLDEST_RESERVATION_MS, ahead_ms=MAX_AHEAD_MS
+        )
 
 
 def _require_place(decision: Decision, *, is_stored: bool) -> None:

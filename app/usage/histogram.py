@@ -40,6 +40,20 @@ class PackedHistogram(Counts):
         ranks = [-(-words[-1] * percent // 100) for percent in percents]
         return [middle_of(words[bisect_left(words, rank, middle) - middle]) for rank in ranks]
 
+    def outer_buckets(self) -> tuple[int, int]:
+        """Return the first and the last bucket with turns; there must be one."""
+        words = self._words
+        return words[0], words[len(words) // 2 - 1]
+
+    def bounds_ms(self, sum_ms: int) -> tuple[int, int]:
+        """Return bounds of all latencies, which are `sum_ms` together; there must be turns.
+
+        They lie in the outer buckets, and are exact for a single turn.
+        """
+        first, last = self.outer_buckets()
+        low, high, others = least_of(first), least_of(last + 1) - 1, self._words[-1] - 1
+        return max(low, sum_ms - others * high), min(high, sum_ms - others * low)
+
     def unpacked(self) -> dict[int, int]:
         """The same with every bucket at hand, for who wants all of them."""
         words, middle = self._words.tolist(), len(self)
@@ -80,7 +94,16 @@ def bucket_of(latency_ms: int) -> int:
     return SUB_BUCKETS * octave + (latency_ms >> octave)
 
 
+def least_of(bucket: int) -> int:
+    """Return the least latency of a bucket, milliseconds."""
+    octave = _octave_of(bucket)
+    return bucket - SUB_BUCKETS * octave << octave
+
+
 def middle_of(bucket: int) -> int:
     """The latency that stands for a bucket, milliseconds."""
-    octave = max(bucket // SUB_BUCKETS - 1, 0)
-    return (bucket - SUB_BUCKETS * octave << octave) + ((1 << octave) - 1) // 2
+    return least_of(bucket) + ((1 << _octave_of(bucket)) - 1) // 2
+
+
+def _octave_of(bucket: int) -> int:
+    return max(bucket // SUB_BUCKETS - 1, 0)

@@ -59,13 +59,16 @@ def rollups_of(groups: Iterable[Document]) -> dict[str, Rollup]:
         lambda: {name: Counter() for name in MAPS}
     )
     sums: dict[str, Counter[str]] = defaultdict(Counter)
+    latencies: dict[str, tuple[int, ...]] = defaultdict(tuple)
     for group in groups:
         day, fact, turns = group["_id"]["day"], group["_id"]["fact"], group["turns"]
         if group["_id"]["is_of"] == "latency_ms":
             maps[day]["latency_histogram"][bucket_of(fact)] += turns
+            known = (*latencies[day], fact)
+            latencies[day] = min(known), max(known)
             continue
         for name, value in fact.items():
             if value is not None:
                 maps[day][name][value] += turns
         sums[day].update({name: group[name] for name in SUMS})
-    return {day: rollup_from(maps[day], sums[day]) for day in maps}
+    return {day: rollup_from(maps[day], sums[day], latencies[day]) for day in maps}

@@ -6,11 +6,11 @@ relationship or a turn.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from app.usage import histogram
-from app.usage.histogram import PackedHistogram, packed, unpacked
+from app.usage.histogram import PackedHistogram, bucket_of, packed, unpacked
 
 Counts = Mapping[str, int]
 Document = dict[str, Any]
@@ -21,6 +21,8 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
     """Counts and sums over some turns; `Rollup()` is that of none.
 
     `latency_histogram` counts turns by `histogram.bucket_of` their latency, the other maps by name.
+    `latency_min_ms` and `latency_max_ms` are bounds of every latency, None without one. They are
+    exact but for days that an earlier release has archived: then they lie in the outer buckets.
     """
 
     by_status: Counts = _NONE
@@ -32,6 +34,8 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
     turns_consumed: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    latency_min_ms: int | None = None
+    latency_max_ms: int | None = None
 
     @property
     def total_turns(self) -> int:
@@ -52,9 +56,18 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
     def latency_percentiles_ms(self, *percents: int) -> list[int | None]:
         """The latencies that so many percent of the turns do not exceed; None without turns.
 
-        Exact below 64 ms, above it within `histogram.MAX_RELATIVE_ERROR`.
+        Exact below 64 ms, above it within `histogram.MAX_RELATIVE_ERROR`, and never outside what
+        was measured.
         """
-        return packed(self.latency_histogram).percentiles_ms(*percents)
+        found = packed(self.latency_histogram).percentiles_ms(*percents)
+        return [None if latency is None else self._measured_ms(latency) for latency in found]
+
+    def _measured_ms(self, latency_ms: int) -> int:
+        """Return what is nearest to `latency_ms` between the least and the greatest latency."""
+        least, greatest = self.latency_min_ms, self.latency_max_ms
+        if least is None or greatest is None:
+            return latency_ms
+        return min(max(latency_ms, least), greatest)
 
 
 # How many names of a kind a day keeps, so that nobody can fill its document (16 MB at most, and
@@ -65,6 +78,7 @@ OTHERS = "~others"  # no pattern of a name allows it
 NAMES = ("by_status", "personalities", "emotions", "models")
 MAPS = (*NAMES, "latency_histogram")
 SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
+EXTREMES = ("latency_min_ms", "latency_max_ms")
 
 
 def merged(rollups: Iterable[Rollup]) -> Rollup:
@@ -80,14 +94,21 @@ def merged(rollups: Iterable[Rollup]) -> Rollup:
         maps["latency_histogram"].update(unpacked(rollup.latency_histogram))
         for name in SUMS:
             sums[name] += getattr(rollup, name)
-    return rollup_from(maps, sums)
+    extremes = [getattr(rollup, name) for rollup in parts for name in EXTREMES]
+    return rollup_from(maps, sums, [extreme for extreme in extremes if extreme is not None])
 
 
-def rollup_from(maps: Mapping[str, Mapping[Any, int]], sums: Mapping[str, int]) -> Rollup:
-    """The roll-up with these counts and sums; what is left out is nothing."""
+def rollup_from(
+    maps: Mapping[str, Mapping[Any, int]], sums: Mapping[str, int], latencies: Collection[int]
+) -> Rollup:
+    """The roll-up with these counts and sums; what is left out is nothing.
+
+    The least and the greatest latency are among `latencies`.
+    """
     values: dict[str, Any] = {name: dict(maps.get(name, {})) for name in MAPS}
     values |= {name: sums.get(name, 0) for name in SUMS}
-    return Rollup(**values)
+    least, greatest = min(latencies, default=None), max(latencies, default=None)
+    return Rollup(**values, latency_min_ms=least, latency_max_ms=greatest)
 
 
 def bounded(rollup: Rollup, known: Rollup) -> Rollup:
@@ -115,6 +136,8 @@ def to_document(rollup: Rollup) -> Document:
     Names stand as they are, but for the signs that mean something in a path.
     """
     document: Document = {name: getattr(rollup, name) for name in SUMS}
+    extremes = {name: getattr(rollup, name) for name in EXTREMES}
+    document |= {name: extreme for name, extreme in extremes.items() if extreme is not None}
     for kind in NAMES:
         counts = getattr(rollup, kind)
         document[kind] = {_escaped(name): count for name, count in counts.items()}
@@ -127,7 +150,25 @@ def from_document(document: Document) -> Rollup:
     told = document.get
     names = [_restored(told(kind, _NONE)) for kind in NAMES]
     latencies = PackedHistogram(told("latency_histogram", b""))
-    return Rollup._make((*names, latencies, *[told(name, 0) for name in SUMS]))
+    sums = [told(name, 0) for name in SUMS]
+    return Rollup._make((*names, latencies, *sums, *_extremes(told, latencies)))
+
+
+def _extremes(told: Callable[..., Any], latencies: PackedHistogram) -> tuple[int | None, ...]:
+    """Return the least and the greatest latency that a document holds; None without turns.
+
+    A document of an earlier release has neither. An archiver of that release adds turns to a day
+    and leaves both as they are: then they are of use as long as their buckets are the outer ones.
+    """
+    if not latencies.data:
+        return None, None
+    first, last = latencies.outer_buckets()
+    least, greatest = told("latency_min_ms", -1), told("latency_max_ms", -1)
+    has_least, has_greatest = bucket_of(least) == first, bucket_of(greatest) == last
+    if has_least and has_greatest:  # nearly always
+        return least, greatest
+    low, high = latencies.bounds_ms(told("latency_sum_ms", 0))
+    return least if has_least else low, greatest if has_greatest else high
 
 
 def _escaped(name: str) -> str:

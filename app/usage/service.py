@@ -9,7 +9,7 @@ from app.interactions.ids import first_ulid
 from app.interactions.model import Filters
 from app.usage.buckets import Bucket, Grouping, Range
 from app.usage.ranges import archive_range, require_few_buckets, trailing_range
-from app.usage.rollups import Rollup, merged
+from app.usage.rollups import EXTREMES, Rollup, merged
 from app.usage.store import UsageDay, UsageStore
 
 # A day is committed once a minute, or every few seconds while the archive catches up; whoever meets
@@ -21,6 +21,7 @@ _OF_AGGREGATES = (
     *_OF_USAGE,
     "latency_sum_ms",
     "latency_histogram",
+    *EXTREMES,
     "personalities",
     "emotions",
 )

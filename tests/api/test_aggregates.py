@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from app.http.instants import format_ms
+from app.http.provide import provided
 from app.tenancy.model import Environment
+from app.usage.upkeep import Upkeep
 from tests.api.conftest import Hire
 from tests.callers import LIST, Caller, Clock, error_of
 from tests.turns import DAY_MS, HOUR_MS, at, body, whole
@@ -48,6 +50,18 @@ def _query(query: dict[str, str]) -> dict[str, str]:
 def test_without_turns_there_is_one_empty_bucket(caller: Caller) -> None:
     bounds = {"period_start": None, "period_end": None, "complete": False}
     assert ask(caller) == [EMPTY | bounds]
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_one_turn_is_every_percentile(caller: Caller, *, is_archived: bool) -> None:
+    assert caller.record(body(latency_ms=30_000, user_id="u_1")).status_code == 201
+    if is_archived:
+        with caller.app.app_context():
+            assert provided(Upkeep).run().turns == 1
+
+    for query in ({}, {"user_id": "u_1"}, {"group_by": "day"}):
+        (bucket,) = [each for each in ask(caller, **query) if each["total_turns"]]
+        assert bucket["latency_ms"] == dict.fromkeys(("p50", "p95", "p99"), 30_000)
 
 
 def test_a_bucket_tells_all_of_its_turns(caller: Caller) -> None:

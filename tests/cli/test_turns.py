@@ -10,14 +10,16 @@ from click.testing import Result
 from flask import Flask
 from pymongo.errors import AutoReconnect
 
+from app.admission.clock import LedgerClock
 from app.backends import Backend
 from app.cli import turns as turns_command
+from app.http.provide import provided
 from app.interactions.history import HistoryImport, Import, ImportOutcome
 from app.interactions.model import Turn
 from app.tenancy.model import Environment
 from tests.callers import Caller, hire
 from tests.cli.imports import counts, csv_file, ndjson, old
-from tests.turns import body, whole
+from tests.turns import DAY_MS, body, now_ms, whole
 
 Run = Callable[..., Result]
 
@@ -78,6 +80,18 @@ def test_turns_older_than_179_days_are_refused(
     result = import_(ndjson(tmp_path, old(days)), "--json")
     assert counts(result) == {"new": int(is_taken), "known": 0, "rejected": int(not is_taken)}
     assert is_taken or "line 1: `occurred_at` must be within the last 179 days" in result.stderr
+
+
+@pytest.mark.parametrize("off_days", [-200, 200])
+def test_an_age_is_judged_by_the_servers_clock_as_it_is_now(
+    import_: Callable[..., Result], memory_app: Flask, tmp_path: Path, off_days: int
+) -> None:
+    with memory_app.app_context():
+        provided(LedgerClock).learn((now_ms() + off_days * DAY_MS) * 1_000)
+
+    result = import_(ndjson(tmp_path, old(1), old(178)), "--json")
+
+    assert counts(result) == {"new": 2, "known": 0, "rejected": 0}
 
 
 def test_the_same_turn_with_other_content_is_rejected(

@@ -71,6 +71,8 @@ def _alone(row: dict[str, Any]) -> Rollup:
         models={model: 1} if usage["llm_model"] else {},
         latency_histogram={bucket_of(row["latency_ms"]): 1},
         latency_sum_ms=row["latency_ms"],
+        latency_min_ms=row["latency_ms"],
+        latency_max_ms=row["latency_ms"],
         turns_consumed=usage["turns_consumed"],
         input_tokens=usage["input_tokens"] or 0,
         output_tokens=usage["output_tokens"] or 0,

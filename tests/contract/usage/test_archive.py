@@ -63,6 +63,21 @@ def test_live_archived_and_brute_force_agree(
     assert [row for row in account.raw() if "open" in row] == []
 
 
+def test_a_day_of_an_earlier_release_is_answered_and_added_to(books: Books) -> None:
+    account = Books(books.database)
+    account.tell([at(NOON_MS, latency_ms=30_000)])
+    account.archiver.run()
+    day = {"account": account.account}
+    unknown = {"$unset": {"latency_min_ms": "", "latency_max_ms": ""}}
+    assert books.database["usage_daily"].update_one(day, unknown).modified_count == 1
+
+    assert account.archived() == account.expected()  # one turn: its sum says it
+    account.tell([at(NOON_MS, latency_ms=90_000)])
+    assert account.told() == account.expected()
+    account.archiver.run()
+    assert account.archived() == account.expected()
+
+
 @ANY_TURNS
 @given(st.lists(turns(), max_size=10))
 def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, told: list[Body]) -> None:

@@ -3,12 +3,14 @@
 import time
 from typing import Never
 
+import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from app.admission.clock import LedgerClock
+from app.admission.clock import LedgerClock, Present
 from tests.unit.admission.world import HOUR_US, NOON_US, SECOND_US, Hand
 
+MINUTE_MS = 60_000
 NOWHERE = "redis://127.0.0.1:1"
 
 
@@ -72,3 +74,70 @@ def test_without_redis_the_system_clock_stands_in_and_is_not_kept() -> None:
     assert before_us <= clock.now_us() <= time.time_ns() // 1_000
     clock.learn(NOON_US)
     assert clock.now_us() == NOON_US
+
+
+class Server(Redis):
+    """A Redis whose clock is moved by hand, and which counts who asks for it."""
+
+    def __init__(self, us: int) -> None:
+        super().__init__()
+        self.us = us
+        self.asked_count = 0
+
+    def time(self, **_: object) -> tuple[int, int]:
+        self.asked_count += 1
+        return divmod(self.us, SECOND_US)
+
+
+def near(present: Present, instant_us: int) -> bool:
+    return present.is_near(instant_us // 1_000, oldest_ms=MINUTE_MS, ahead_ms=MINUTE_MS)
+
+
+@pytest.mark.parametrize("jump_us", [-HOUR_US, HOUR_US])
+def test_a_refusal_is_judged_by_the_time_that_redis_has_now(jump_us: int) -> None:
+    server = Server(NOON_US)
+    clock = LedgerClock(server, Hand(0))
+    clock.learn(NOON_US)
+    server.us += jump_us
+
+    assert near(Present(clock), server.us)
+    assert clock.now_us() == server.us
+    assert server.asked_count == 1
+
+
+def test_redis_is_asked_once_for_a_request_and_only_before_a_refusal() -> None:
+    server = Server(NOON_US)
+    clock = LedgerClock(server, Hand(0))
+    clock.learn(NOON_US)
+    good, bad = Present(clock), Present(clock)
+
+    assert [near(good, NOON_US) for _ in range(3)] == [True] * 3
+    assert server.asked_count == 0
+    assert [near(bad, NOON_US + HOUR_US) for _ in range(500)] == [False] * 500
+    assert near(bad, NOON_US)
+    assert server.asked_count == 1
+
+
+def test_a_reply_from_before_a_step_does_not_outweigh_the_answer() -> None:
+    """Another thread may take in a late reply between the answer and the judgement."""
+    server = Server(NOON_US)
+    clock = LedgerClock(server, Hand(0))
+    clock.learn(NOON_US)
+    present = Present(clock)
+    server.us += HOUR_US
+    assert not near(present, NOON_US + 2 * HOUR_US)
+    clock.learn(NOON_US)
+    assert near(present, server.us)
+
+
+def test_the_known_time_stands_while_redis_does_not_answer() -> None:
+    silent, monotonic = Silent(), Hand(0)
+    clock = LedgerClock(silent, monotonic)
+    clock.learn(NOON_US)
+
+    assert [near(Present(clock), NOON_US + HOUR_US) for _ in range(50)] == [False] * 50
+    assert near(Present(clock), NOON_US)
+    assert silent.asked_count == 1
+    monotonic.us += SECOND_US
+    assert clock.now_anew_us() == NOON_US + SECOND_US
+    assert silent.asked_count == 2

@@ -20,6 +20,7 @@ from app.usage.rollups import (
 )
 
 DAY_MS = 86_400_000
+PERCENTS = (50, 95, 99)
 latencies = st.one_of(st.integers(0, 200), st.integers(0, DAY_MS))
 counts = st.dictionaries(
     st.text("abc.$%/:@-2E45", min_size=1, max_size=6), st.integers(1, 9), max_size=4
@@ -40,6 +41,8 @@ def rollups(draw: st.DrawFn) -> Rollup:
         turns_consumed=draw(st.integers(0, 1_000)),
         input_tokens=draw(st.integers(0, 2**40)),
         output_tokens=draw(st.integers(0, 2**40)),
+        latency_min_ms=min(values, default=None),
+        latency_max_ms=max(values, default=None),
     )
 
 
@@ -107,14 +110,80 @@ def test_buckets_leave_no_gap() -> None:
     assert seen == set(range(len(seen)))
 
 
-@given(st.lists(latencies, min_size=1, max_size=50), st.sampled_from([50, 95, 99]))
-def test_a_percentile_is_the_one_of_the_latencies_within_the_promised_error(
-    values: list[int], percent: int
+def of_latencies(values: list[int]) -> Rollup:
+    """The roll-up of turns with these latencies."""
+    return merged(
+        Rollup(
+            latency_histogram={bucket_of(value): 1},
+            latency_sum_ms=value,
+            latency_min_ms=value,
+            latency_max_ms=value,
+        )
+        for value in values
+    )
+
+
+def forgotten(rollup: Rollup) -> Rollup:
+    """The same read from a document of a release that kept no least and no greatest latency."""
+    document = to_document(rollup)
+    del document["latency_min_ms"], document["latency_max_ms"]
+    return from_document(document)
+
+
+def assert_percentiles(rollup: Rollup, values: list[int]) -> None:
+    """Percentiles rise, lie within what was measured, and are near the exact ones."""
+    shown = rollup.latency_percentiles_ms(*PERCENTS)
+    exact = [sorted(values)[-(-len(values) * percent // 100) - 1] for percent in PERCENTS]
+    assert shown == sorted(value for value in shown if value is not None)
+    assert min(values) <= (shown[0] or 0) <= (shown[-1] or 0) <= max(values)
+    assert all(
+        abs((near or 0) - value) <= value * MAX_RELATIVE_ERROR
+        for near, value in zip(shown, exact, strict=True)
+    )
+
+
+@given(st.lists(latencies, min_size=1, max_size=50))
+def test_percentiles_are_those_of_the_latencies_within_the_promised_error(
+    values: list[int],
 ) -> None:
-    exact = sorted(values)[-(-len(values) * percent // 100) - 1]
-    (shown,) = Rollup(latency_histogram=histogram(values)).latency_percentiles_ms(percent)
-    assert shown is not None
-    assert abs(shown - exact) <= exact * MAX_RELATIVE_ERROR
+    assert_percentiles(of_latencies(values), values)
+    assert_percentiles(from_document(to_document(of_latencies(values))), values)
+
+
+@given(latencies, st.integers(1, 5))
+def test_turns_that_all_took_as_long_have_no_other_percentile(latency_ms: int, count: int) -> None:
+    rollup = of_latencies([latency_ms] * count)
+    assert set(rollup.latency_percentiles_ms(*PERCENTS)) == {latency_ms}
+    assert set(forgotten(of_latencies([latency_ms])).latency_percentiles_ms(50)) == {latency_ms}
+
+
+@given(st.lists(latencies, min_size=1, max_size=9), st.lists(latencies, max_size=9))
+def test_days_without_extremes_add_up_with_others(old: list[int], new: list[int]) -> None:
+    """Nothing is known of an old day but its buckets: no percentile leaves those."""
+    grown = merged([forgotten(of_latencies(old)), of_latencies(new)])
+    shown = grown.latency_percentiles_ms(*PERCENTS)
+    exact = of_latencies(old + new)
+    assert grown.latency_min_ms is not None
+    assert grown.latency_max_ms is not None
+    assert bucket_of(grown.latency_min_ms) == bucket_of(min(old + new))
+    assert bucket_of(grown.latency_max_ms) == bucket_of(max(old + new))
+    assert [bucket_of(value or 0) for value in shown] == [
+        bucket_of(value or 0) for value in exact.latency_percentiles_ms(*PERCENTS)
+    ]
+
+
+@given(st.lists(latencies, min_size=1, max_size=9), st.lists(latencies, min_size=1, max_size=9))
+def test_extremes_that_an_earlier_release_left_behind_do_no_harm(
+    first: list[int], added: list[int]
+) -> None:
+    """It writes every field that it knows, and leaves the extremes as they were."""
+    stored = to_document(of_latencies(first))
+    written = to_document(of_latencies(first + added))
+    del written["latency_min_ms"], written["latency_max_ms"]
+    rollup = from_document(stored | written)
+    shown = rollup.latency_percentiles_ms(*PERCENTS)
+    exact = of_latencies(first + added).latency_percentiles_ms(*PERCENTS)
+    assert [bucket_of(value or 0) for value in shown] == [bucket_of(value or 0) for value in exact]
 
 
 @pytest.mark.parametrize("percent", [50, 95, 99])
