@@ -121,7 +121,8 @@ class Judge:
         if answer.status_code >= 400:
             error = answer.json()["error"]
             assert CODES[error["code"]].status == answer.status_code
-            assert not is_good or is_refused_beyond_schema(error), error
+            is_right = not is_good or is_refused_beyond_schema(error)
+            assert is_right, f"{error}\n{case.as_curl_command()}"
         elif not is_good and self._operation.label != BATCH:  # there each element is judged alone
             case.validate_response(answer, checks=[checks.negative_data_rejection])
 
