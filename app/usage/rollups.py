@@ -7,6 +7,7 @@ relationship or a turn.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from app.usage import histogram
@@ -39,11 +40,6 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
         return sum(self.by_status.values())
 
     @property
-    def personalities_count(self) -> int:
-        """How many personalities took part; of a day with more than it keeps, those."""
-        return len(self.personalities) - (OTHERS in self.personalities)
-
-    @property
     def average_latency_ms(self) -> float | None:
         """The mean latency, or None without turns."""
         count = self.total_turns  # every turn has a latency
@@ -69,12 +65,13 @@ SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
 
 def merged(rollups: Iterable[Rollup]) -> Rollup:
     """The roll-up of all turns that are in any of `rollups`, which share none."""
-    parts = list(rollups)
-    if len(parts) < 2:  # nearly always: a day's bucket
-        return parts[0] if parts else Rollup()
+    each = iter(rollups)
+    first, second = next(each, Rollup()), next(each, None)
+    if second is None:  # nearly always: a day's bucket
+        return first
     maps: dict[str, Counter[Any]] = {name: Counter() for name in MAPS}
     sums = Counter[str]()
-    for rollup in parts:
+    for rollup in chain((first, second), each):
         for name in NAMES:
             maps[name].update(getattr(rollup, name))
         maps["latency_histogram"].update(unpacked(rollup.latency_histogram))
