@@ -164,7 +164,7 @@ def _import_all(organizations: Mapping[str, Organization], turns_count: int) -> 
 
 def _import(organization: Organization, plan: str, count: int) -> None:
     account = account_of(organization.id, Environment.LIVE)
-    if provided(UsageStore).days(account, "", "9"):
+    if any(provided(UsageStore).days(account, "", "9")):
         return  # what is archived may have expired, and would count again
     now_us = provided(LedgerClock).now_us()
     period = period_at(organization.signed_up_on, now_us)

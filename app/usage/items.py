@@ -33,7 +33,7 @@ def aggregate_item(slice_: Slice) -> Item:
     item, rollup = usage_item(slice_), slice_.rollup
     item["avg_latency_ms"] = rollup.average_latency_ms
     item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
-    item["unique_personalities_count"] = rollup.personalities_count
+    item["unique_personalities_count"] = slice_.personalities_count
     item["primary_emotion_distribution"] = rollup.emotions
     return item
 

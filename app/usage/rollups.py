@@ -7,6 +7,7 @@ relationship or a turn.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from app.usage import histogram
@@ -41,11 +42,6 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
     def total_turns(self) -> int:
         """Turns of every status."""
         return sum(self.by_status.values())
-
-    @property
-    def personalities_count(self) -> int:
-        """How many personalities took part; of a day with more than it keeps, those."""
-        return len(self.personalities) - (OTHERS in self.personalities)
 
     @property
     def average_latency_ms(self) -> float | None:
@@ -83,18 +79,19 @@ EXTREMES = ("latency_min_ms", "latency_max_ms")
 
 def merged(rollups: Iterable[Rollup]) -> Rollup:
     """The roll-up of all turns that are in any of `rollups`, which share none."""
-    parts = list(rollups)
-    if len(parts) < 2:  # nearly always: a day's bucket
-        return parts[0] if parts else Rollup()
+    each = iter(rollups)
+    first, second = next(each, Rollup()), next(each, None)
+    if second is None:  # nearly always: a day's bucket
+        return first
     maps: dict[str, Counter[Any]] = {name: Counter() for name in MAPS}
-    sums = Counter[str]()
-    for rollup in parts:
+    sums, extremes = Counter[str](), set[int | None]()
+    for rollup in chain((first, second), each):
         for name in NAMES:
             maps[name].update(getattr(rollup, name))
         maps["latency_histogram"].update(unpacked(rollup.latency_histogram))
         for name in SUMS:
             sums[name] += getattr(rollup, name)
-    extremes = [getattr(rollup, name) for rollup in parts for name in EXTREMES]
+        extremes |= {getattr(rollup, name) for name in EXTREMES}
     return rollup_from(maps, sums, [extreme for extreme in extremes if extreme is not None])
 
 

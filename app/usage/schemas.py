@@ -9,6 +9,8 @@ from app.interactions.model import STATUSES
 from app.interactions.schemas import FilterQuerySchema, RangeQuerySchema
 from app.tenancy.model import OveragePolicy
 from app.usage.buckets import Grouping
+from app.usage.rollups import OTHERS
+from app.usage.totals import MAX_SHOWN
 
 _GROUPINGS = [grouping.value for grouping in Grouping]
 _MS = "Milliseconds: exact below 64, above that at most 1.6 % off."
@@ -126,7 +128,10 @@ class AggregateBucketSchema(UsageBucketSchema):
     primary_emotion_distribution = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(),
-        metadata={"description": "Turns by emotion; those without a state are left out."},
+        metadata={
+            "description": f"Turns by emotion; those without a state are left out. The {MAX_SHOWN} "
+            f"largest are named, the turns of the others are counted as `{OTHERS}`."
+        },
     )
 
 

@@ -1,6 +1,10 @@
 """Aggregates and usage: the archive's days and the turns that are not in it yet, told by bucket."""
 
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from app.admission.decision import QuotaState
@@ -11,10 +15,14 @@ from app.usage.buckets import Bucket, Grouping, Range
 from app.usage.ranges import archive_range, require_few_buckets, trailing_range
 from app.usage.rollups import EXTREMES, Rollup, merged
 from app.usage.store import UsageDay, UsageStore
+from app.usage.totals import Total, total
 
 # A day is committed once a minute, or every few seconds while the archive catches up; whoever meets
 # more is told to come again.
 _ATTEMPTS = 5
+# Days with open turns that are in memory at a time.
+_IN_MOTION_COUNT = 5
+_DAY = itemgetter(0)
 # What is told of a roll-up.
 _OF_USAGE = ("by_status", "turns_consumed")
 _OF_AGGREGATES = (
@@ -27,12 +35,19 @@ _OF_AGGREGATES = (
 )
 
 
+Days = Iterator[tuple[str, Rollup]]
+
+
 class Slice(NamedTuple):
-    """The turns of one bucket, or of all that was asked for (`bucket` is None)."""
+    """The turns of one bucket, or of all that was asked for (`bucket` is None).
+
+    `rollup` has no personalities, and the largest of its emotions; see `app.usage.totals`.
+    """
 
     bucket: Bucket | None
     is_complete: bool
     rollup: Rollup
+    personalities_count: int
 
 
 class UsageService:
@@ -58,10 +73,12 @@ class UsageService:
             days = self._days(account, asked, _OF_AGGREGATES)
         else:
             days = self._raw_days(account, filters, asked)
+        # The days are read while they are added up.
         if grouping is not None:
             return _slices(days, asked, grouping, now_ms)
         is_clamped = filters.from_ms is not None and filters.from_ms < asked.start_ms
-        return [Slice(None, asked.end_ms <= now_ms and not is_clamped, merged(days.values()))]
+        is_complete = asked.end_ms <= now_ms and not is_clamped
+        return [Slice(None, is_complete, *total(rollup for _, rollup in days))]
 
     def turns(
         self, account: str, asked: Filters, grouping: Grouping, period: QuotaState, now_ms: int
@@ -75,43 +92,48 @@ class UsageService:
         require_few_buckets(found, grouping)
         return _slices(self._days(account, found, _OF_USAGE), found, grouping, now_ms)
 
-    def _days(self, account: str, asked: Range, parts: Collection[str]) -> dict[str, Rollup]:
+    def _days(self, account: str, asked: Range, parts: Collection[str]) -> Days:
         """The roll-up of each day with turns: whole days by the archive, parts of days by rows.
 
-        Only these `parts` of the roll-ups are wanted; the others may be missing.
+        Oldest first. Only these `parts` of the roll-ups are wanted; the others may be missing.
         """
         ends, whole = asked.split()
-        days = self._whole_days(account, whole, parts) if whole else {}
-        for end in ends:
-            days |= self._raw_days(account, Filters(), end)
-        return days
+        days = [self._whole_days(account, whole, parts)] if whole else []
+        return merge(*days, *(self._raw_days(account, Filters(), end) for end in ends), key=_DAY)
 
-    def _raw_days(self, account: str, filters: Filters, asked: Range) -> dict[str, Rollup]:
+    def _raw_days(self, account: str, filters: Filters, asked: Range) -> Days:
         first, before = first_ulid(asked.start_ms), first_ulid(asked.end_ms)
-        return self._store.sum_raw(account, filters, first, before)
+        return iter(sorted(self._store.sum_raw(account, filters, first, before).items(), key=_DAY))
 
-    def _whole_days(self, account: str, asked: Range, parts: Collection[str]) -> dict[str, Rollup]:
-        """The archived and the live turns of each day, every turn once.
+    def _whole_days(self, account: str, asked: Range, parts: Collection[str]) -> Days:
+        """The archived and the live turns of each day, every turn once, oldest day first.
 
         On a day that had nothing open when it was asked for, every turn was archived; so its
         document, which is read after that, is all there is to it.
         """
         first, last = asked.first_day.isoformat(), asked.last_day.isoformat()
         waiting = self._store.live_days(account, first, last)
-        archived = {day.day: day for day in self._store.days(account, first, last, parts)}
-        found = {name: day.rollup for name, day in archived.items()}
-        return found | (self._days_in_motion(account, waiting, archived) if waiting else {})
+        archived = self._store.days(account, first, last, parts, left_out=waiting)
+        still = ((day.day, day.rollup) for day in archived)
+        return merge(still, self._days_in_motion(account, waiting, parts), key=_DAY)
 
-    def _days_in_motion(
-        self, account: str, names: Sequence[str], archived: Mapping[str, UsageDay]
+    def _days_in_motion(self, account: str, names: Sequence[str], parts: Collection[str]) -> Days:
+        """The days `names`, which have open turns, a few at a time."""
+        for start in range(0, len(names), _IN_MOTION_COUNT):
+            some = names[start : start + _IN_MOTION_COUNT]
+            yield from sorted(self._settled(account, some, parts).items(), key=_DAY)
+
+    def _settled(
+        self, account: str, names: Sequence[str], parts: Collection[str]
     ) -> dict[str, Rollup]:
-        """The days `names`, which have open turns; they are in `archived` as they were before.
+        """The days `names`, each as it was while its revision stood still.
 
         A turn moves from the live ones to the archived ones by a commit, which raises its day's
         revision. So a day is true whose revision stood still; the others are read again.
         """
         found: dict[str, Rollup] = {}
         for _ in range(_ATTEMPTS):
+            archived = {day.day: day for day in self._store.days_named(account, names, parts)}
             days = [archived.get(name, UsageDay(name)) for name in names]
             live = self._store.sum_open(account, {day.day: day.committed for day in days})
             found |= {day.day: merged([day.rollup, live.get(day.day, Rollup())]) for day in days}
@@ -119,18 +141,18 @@ class UsageService:
             names = [day.day for day in days if revisions.get(day.day, 0) != day.revision]
             if not names:
                 return found
-            archived = {day.day: day for day in self._store.days(account, names[0], names[-1])}
         raise Problem.unavailable()
 
 
-def _slices(
-    days: Mapping[str, Rollup], asked: Range, grouping: Grouping, now_ms: int
-) -> list[Slice]:
+def _slices(days: Days, asked: Range, grouping: Grouping, now_ms: int) -> list[Slice]:
+    """Every bucket of `asked`; `days` are read, oldest first, while they are added up."""
+    buckets = require_few_buckets(asked, grouping)
+    starts = [bucket.start.isoformat() for bucket in buckets]
+    totals = {
+        index: total(rollup for _, rollup in some)
+        for index, some in groupby(days, lambda day: bisect_right(starts, day[0]) - 1)
+    }
     return [
-        Slice(bucket, bucket.is_complete(asked, now_ms), _sum(days, bucket))
-        for bucket in require_few_buckets(asked, grouping)
+        Slice(bucket, bucket.is_complete(asked, now_ms), *totals.get(index, Total()))
+        for index, bucket in enumerate(buckets)
     ]
-
-
-def _sum(days: Mapping[str, Rollup], bucket: Bucket) -> Rollup:
-    return merged([days[day] for day in bucket.days() if day in days])

@@ -38,8 +38,11 @@ _IS_OPEN = {"$gte": 0}
 _OF_EACH_DAY = ("day", "committed", "revision")
 # On a day that is all open every index looks as good, and most lead all over the account.
 _BY_OPEN = "open"
-# Without it a second batch begins after the first 101 days.
+# Without it a second batch begins after the first 101 days. The database ends a batch at 16 MB: of
+# days with all the names that they keep, so about 30 are in memory at a time.
 _ONE_BATCH = 1_000
+# Groups of an aggregation in a batch; without it the second one has 16 megabytes.
+_GROUPS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +101,34 @@ class UsageStore:
     # What answers are made of.
 
     def days(
-        self, account: str, first_day: str, last_day: str, parts: Group[str] = ()
-    ) -> list[UsageDay]:
-        """The archived days from `first_day` to `last_day`, both included, oldest first.
+        self,
+        account: str,
+        first_day: str,
+        last_day: str,
+        parts: Group[str] = (),
+        *,
+        left_out: Sequence[str] = (),
+    ) -> Iterator[UsageDay]:
+        """Read the archived days from `first_day` to `last_day`, both included, oldest first.
 
-        With `parts` only these of a roll-up's counts and sums are read, the others are nothing.
+        With `parts` only these of a roll-up's counts and sums are read, the others are nothing. Few
+        days are in memory at a time. The days `left_out` are not read.
         """
-        chosen = {"account": account, "day": {"$gte": first_day, "$lte": last_day}}
+        days: Document = {"$gte": first_day, "$lte": last_day}
+        if left_out:
+            days["$nin"] = list(left_out)
+        return self._read_days({"account": account, "day": days}, parts)
+
+    def days_named(
+        self, account: str, days: Sequence[str], parts: Group[str] = ()
+    ) -> Iterator[UsageDay]:
+        """Read these of the archived days, oldest first; `parts` as for `days`."""
+        return self._read_days({"account": account, "day": {"$in": list(days)}}, parts)
+
+    def _read_days(self, chosen: Document, parts: Group[str]) -> Iterator[UsageDay]:
         shown = {"_id": 0} | dict.fromkeys((*_OF_EACH_DAY, *parts), 1) if parts else None
-        found = self._days.find(chosen, shown).sort("day", ASCENDING).batch_size(_ONE_BATCH)
-        return [_usage_day(document) for document in found]
+        found = self._days.find(chosen, shown).sort("day", ASCENDING)
+        return map(_usage_day, found.batch_size(_ONE_BATCH))
 
     def revisions(self, account: str, days: Sequence[str]) -> dict[str, int]:
         """The revision of each of `days` that is archived."""
@@ -130,7 +151,9 @@ class UsageStore:
         live: dict[str, Rollup] = {}
         for day, fences in committed.items():
             chosen = {"account": account, "day": day, "open": _IS_OPEN | {"$nin": sorted(fences)}}
-            groups = self._rows.aggregate(by_day(chosen, moving=True), hint=_BY_OPEN)
+            groups = self._rows.aggregate(
+                by_day(chosen, moving=True), hint=_BY_OPEN, batchSize=_GROUPS
+            )
             live |= rollups_of(groups)
         return live
 
@@ -146,7 +169,7 @@ class UsageStore:
         return self._sum(chosen | ids, hint=index)
 
     def _sum(self, chosen: Document, **options: Any) -> dict[str, Rollup]:
-        return rollups_of(self._rows.aggregate(by_day(chosen), **options))
+        return rollups_of(self._rows.aggregate(by_day(chosen), batchSize=_GROUPS, **options))
 
     # The archive's steps, each one operation.
 

@@ -36,7 +36,7 @@ class Books:
     def told(self) -> dict[str, Rollup]:
         """The roll-up of each day: what is archived and what is live."""
         waiting = self.store.live_days(self.account, *ALWAYS)
-        archived = self.store.days(self.account, *ALWAYS)
+        archived = list(self.store.days(self.account, *ALWAYS))
         committed = {day.day: day.committed for day in archived}
         live = self.store.sum_open(self.account, {day: committed.get(day, ()) for day in waiting})
         days = {day.day: merged([day.rollup, live.pop(day.day, Rollup())]) for day in archived}

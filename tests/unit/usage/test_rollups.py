@@ -214,7 +214,3 @@ def test_the_names_with_the_most_turns_are_kept() -> None:
     known = Rollup(emotions={f"word_{number}": 1 for number in range(MAX_NAMES["emotions"] - 1)})
     added = bounded(Rollup(emotions={"rare": 1, "word_0": 2, "frequent": 3, "odd": 1}), known)
     assert added.emotions == {"word_0": 2, "frequent": 3, OTHERS: 2}
-
-
-def test_what_is_left_out_is_no_personality_of_its_own() -> None:
-    assert Rollup(personalities={"ada": 2, OTHERS: 5}).personalities_count == 1

@@ -1,0 +1,74 @@
+"""What one answer may take when every day of 180 is as full of names as a day can be."""
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from pymongo.database import Database
+
+from app.interactions.model import Filters
+from app.usage.buckets import Grouping, day_of
+from app.usage.items import aggregate_item
+from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, to_document
+from app.usage.service import UsageService
+from app.usage.store import UsageStore
+from tests.turns import DAY_MS, new_account, now_ms
+
+DAYS_COUNT = 180
+MOST_ANSWER_BYTES = 1_000_000
+# Twice what was measured; with every day in memory it was 450 MB.
+MOST_MEMORY_BYTES = 100_000_000
+NOW_MS = now_ms() // DAY_MS * DAY_MS
+ACCOUNT = new_account()
+
+
+def full_day(number: int) -> dict[str, Any]:
+    """The document of a day with as many and as long names as it keeps, most of its own."""
+    maps = {
+        kind: {f"{kind}_{number}_{name}_".ljust(width, "x"): 1 + name % 7 for name in range(most)}
+        | {OTHERS: 1_000}
+        for (kind, most), width in zip(MAX_NAMES.items(), (64, 40, 193), strict=True)
+    }
+    rollup = Rollup(by_status={"completed": 1}, latency_histogram={7: 1}, **maps)
+    day = day_of(NOW_MS - (DAYS_COUNT - number) * DAY_MS).isoformat()
+    return {"account": ACCOUNT, "day": day, "revision": 1, **to_document(rollup)}
+
+
+@pytest.fixture(scope="module")
+def database(mongodb_admin: Any) -> Iterator[Database[dict[str, Any]]]:
+    """The archive of the fullest account there can be."""
+    name = "test_fullest"
+    database = mongodb_admin[name]
+    UsageStore(database).ensure_schema()
+    database["usage_daily"].insert_many([full_day(number) for number in range(DAYS_COUNT)])
+    yield database
+    mongodb_admin.drop_database(name)
+
+
+@pytest.mark.parametrize("grouping", [None, Grouping.DAY])
+def test_the_fullest_account_gets_a_bounded_answer_from_bounded_memory(
+    database: Database[dict[str, Any]], grouping: Grouping | None, tell_figures: Any
+) -> None:
+    service = UsageService(UsageStore(database))
+    tracemalloc.start()
+    try:
+        slices = service.aggregates(ACCOUNT, Filters(to_ms=NOW_MS), grouping, NOW_MS)
+        items = [aggregate_item(each) for each in slices]
+        answer = orjson.dumps({"data": items})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    tell_figures(answer_bytes=len(answer), peak_bytes=peak)
+
+    assert sum(item["total_turns"] for item in items) == DAYS_COUNT
+    assert (
+        sum(item["unique_personalities_count"] for item in items)
+        == DAYS_COUNT * (MAX_NAMES["personalities"])
+    )
+    turns = sum(sum(item["primary_emotion_distribution"].values()) for item in items)
+    assert turns == DAYS_COUNT * sum(full_day(0)["emotions"].values())
+    assert {len(item["primary_emotion_distribution"]) for item in items} == {101}
+    assert len(answer) <= MOST_ANSWER_BYTES
+    assert peak <= MOST_MEMORY_BYTES
