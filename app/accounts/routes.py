@@ -1,5 +1,7 @@
 """Who am I, which plans are there, and the keys of an account, over HTTP."""
 
+from collections.abc import Iterable, Iterator
+
 from flask import Response, request
 from flask_smorest import Blueprint
 
@@ -14,11 +16,12 @@ from app.accounts.schemas import (
     PlanListSchema,
 )
 from app.http.body import load_body
+from app.http.faults import note_account_fault
 from app.http.openapi import body_of
 from app.http.provide import provided
 from app.http.responses import json_response, no_content
-from app.tenancy.api_keys import IDEMPOTENCY_HEADER, ApiKeys
-from app.tenancy.model import Scope
+from app.tenancy.api_keys import IDEMPOTENCY_HEADER, ApiKeys, FoundKey
+from app.tenancy.model import ApiKey, FaultyKey, Scope
 from app.tenancy.service import Organizations
 
 blueprint = Blueprint(
@@ -45,10 +48,14 @@ def list_plans() -> Response:
 @blueprint.get("/api-keys")
 @blueprint.response(200, ApiKeyListSchema)
 def list_api_keys() -> Response:
-    """The keys of this organization and environment, newest first, revoked ones included."""
+    """The keys of this organization and environment, newest first, revoked ones included.
+
+    A key whose stored document is damaged is left out: it opens nothing.
+    """
     principal = current_principal()
     keys = provided(ApiKeys).list_(principal.organization_id, principal.environment)
-    return json_response({"data": [api_key_item(key) for key in keys], "next_cursor": None})
+    items = [api_key_item(key) for key in _readable(keys)]
+    return json_response({"data": items, "next_cursor": None})
 
 
 @blueprint.post("/api-keys")
@@ -102,3 +109,12 @@ def revoke_api_key(key_id: str) -> Response:
     principal = current_principal()
     provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
     return no_content()
+
+
+def _readable(keys: Iterable[FoundKey]) -> Iterator[ApiKey]:
+    """Leave out damaged keys; the log names them."""
+    for key in keys:
+        if isinstance(key, FaultyKey):
+            note_account_fault("account_degraded", key.organization_id, key.reason)
+        else:
+            yield key

@@ -7,8 +7,9 @@ from itertools import chain
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoScriptError, TryAgainError
+from redis.exceptions import NoScriptError, ResponseError, TryAgainError
 
+from app.admission.counters_fault import counters_fault
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.keys import AccountKeys
 from app.admission.policy import EXACT_BELOW, BucketPolicy, QuotaPolicy
@@ -29,6 +30,8 @@ Argument = int | str
 
 class AdmissionScript:
     """The requests and operations of `lua/`; time-outs and errors are those of the client.
+
+    AccountFault if a key of the account holds what the script cannot use.
 
     The client decodes replies. `test_now_us` moves the clock in tests; in production it is the
     server's own.
@@ -186,6 +189,11 @@ class AdmissionScript:
             raw = self.client.evalsha(_SHA, len(keys), *words)
         except NoScriptError:  # the server was restarted, or told to forget
             raw = self._load_and_run(keys, words)
+        except ResponseError as error:
+            # Outages have types of their own: the script has met a key of another kind.
+            if type(error) is ResponseError:
+                raise counters_fault(keys, error) from error
+            raise
         return Reply.parse(raw)
 
     def _load_and_run(self, keys: Sequence[str], words: Sequence[Any]) -> Any:

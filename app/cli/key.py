@@ -2,19 +2,23 @@
 
 import click
 
-from app.accounts.items import api_key_item
+from app.accounts.items import API_KEY_FIELDS, api_key_item
+from app.cli.org import FAULTY
 from app.cli.output import (
     OperatorGroup,
+    OutputLost,
     Record,
     environment_option,
     json_option,
     organization_argument,
-    print_record,
+    print_change,
     print_records,
+    print_secret,
+    say,
 )
 from app.http.provide import provided
-from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
-from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys, FoundKey
+from app.tenancy.model import ApiKey, Environment, FaultyKey, Scope
 from app.tenancy.service import Organizations
 
 group = OperatorGroup("key", help="API keys of any organization.")
@@ -42,18 +46,27 @@ def create(
 ) -> None:
     """Make a key and show it, this once."""
     organization = provided(Organizations).get_(organization_id)
-    key, plaintext = provided(ApiKeys).issue(
+    keys = provided(ApiKeys)
+    key, plaintext = keys.issue(
         organization.id,
         Environment(environment),
         Scope(scope),
         expires_in_days=days,
         label=label,
     )
+    try:
+        _print_new(key, plaintext, as_json=as_json)
+    except OutputLost:
+        keys.withdraw(key)
+        raise click.ClickException("The key could not be shown, so none was made.") from None
+
+
+def _print_new(key: ApiKey, plaintext: str, *, as_json: bool) -> None:
     if as_json:
-        print_record(_record(key) | {"key": plaintext}, as_json=as_json)
+        print_secret(_record(key) | {"key": plaintext}, as_json=as_json)
         return
-    print_record(_record(key), as_json=as_json)
-    click.echo(f"{plaintext}\nKeep this key now: it is not shown again.")
+    once = f"{plaintext}\nKeep this key now: it is not shown again.\n"
+    print_secret(_record(key), as_json=as_json, after=once)
 
 
 @group.command("list")
@@ -62,12 +75,15 @@ def create(
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
     """An organization's keys, newest first; the secrets are not kept and not shown."""
-    organization = provided(Organizations).get_(organization_id)
+    organization = provided(Organizations).look_up(organization_id)
     only = Environment(environment) if environment else None
     keys = provided(ApiKeys).list_(organization.id, only)
     # A table leaves out the organization, which whoever lists its keys has just named.
-    shape = _record if as_json else api_key_item
+    shape = _record if as_json else _item
     print_records([shape(key) for key in keys], as_json=as_json)
+    for key in keys:
+        if isinstance(key, FaultyKey):
+            say(key.reason)
 
 
 @group.command("revoke")
@@ -75,8 +91,15 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""
-    print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
+    print_change(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
 
 
-def _record(key: ApiKey) -> Record:
-    return api_key_item(key) | {"organization_id": key.organization_id}
+def _record(key: FoundKey) -> Record:
+    return _item(key) | {"organization_id": key.organization_id}
+
+
+def _item(key: FoundKey) -> Record:
+    """A key; of a damaged one only the id, marked."""
+    if isinstance(key, FaultyKey):
+        return dict.fromkeys(API_KEY_FIELDS) | {"id": key.id, "scope": FAULTY}
+    return api_key_item(key)

@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.model import ApiKey, Environment, FaultyKey
+from app.tenancy.records import key_of
 
 KEYS_COLLECTION = "api_keys"
 
@@ -72,25 +73,27 @@ class TenancyStore:
         except DuplicateKeyError as error:
             raise AlreadyStored from error
 
-    def find_key_by_lookup(self, lookup: str) -> ApiKey | None:
+    def find_key_by_lookup(self, lookup: str) -> ApiKey | FaultyKey | None:
         """The key with this look-up id, revoked and expired ones too."""
         return _key(self._keys.find_one({"lookup": lookup}))
 
-    def find_key_by_idempotency(self, marks: Sequence[str]) -> ApiKey | None:
+    def find_key_by_idempotency(self, marks: Sequence[str]) -> ApiKey | FaultyKey | None:
         """The key that was made under any of these idempotency marks."""
         return _key(self._keys.find_one({"idempotency": {"$in": list(marks)}}))
 
-    def find_key(self, key_id: str, **owner: str) -> ApiKey | None:
+    def find_key(self, key_id: str, **owner: str) -> ApiKey | FaultyKey | None:
         """One key by id; `owner` may narrow to an organization_id and an environment."""
         return _key(self._keys.find_one({"_id": key_id, **owner}))
 
-    def list_keys(self, organization_id: str, environment: Environment | None) -> list[ApiKey]:
+    def list_keys(
+        self, organization_id: str, environment: Environment | None
+    ) -> list[ApiKey | FaultyKey]:
         """The newest 1,000 keys of an organization, of one environment or (None) of both."""
         owner = {"organization_id": organization_id}
         if environment:
             owner["environment"] = environment.value
         found = self._keys.find(owner).sort("_id", -ASCENDING).limit(MAX_LISTED)
-        return [key for document in found if (key := _key(document))]
+        return [key_of(document) for document in found]
 
     def count_usable_keys(
         self, organization_id: str, environment: Environment, now: datetime
@@ -111,9 +114,21 @@ class TenancyStore:
             {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": revoked_at}}
         )
 
+    def delete_key(self, key_id: str) -> None:
+        """Remove a key that nobody has seen."""
+        self._keys.delete_one({"_id": key_id})
+
 
 def _organization(document: dict[str, Any]) -> Document:
-    return document | {"signed_up_on": date.fromisoformat(document["signed_up_on"])}
+    return document | {"signed_up_on": _find_day(document.get("signed_up_on"))}
+
+
+def _find_day(value: Any) -> date | None:
+    """Return the day, or None if `value` is none; its reader reports that."""
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _key_document(key: ApiKey) -> dict[str, Any]:
@@ -132,19 +147,5 @@ def _key_document(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _key(document: dict[str, Any] | None) -> ApiKey | None:
-    if document is None:
-        return None
-    return ApiKey(
-        id=document["_id"],
-        organization_id=document["organization_id"],
-        environment=Environment(document["environment"]),
-        scope=Scope(document["scope"]),
-        lookup=document["lookup"],
-        digest=document["digest"],
-        hint=document["hint"],
-        created_at=document["created_at"],
-        label=document["label"],
-        expires_at=document["expires_at"],
-        revoked_at=document["revoked_at"],
-    )
+def _key(document: dict[str, Any] | None) -> ApiKey | FaultyKey | None:
+    return None if document is None else key_of(document)

@@ -122,12 +122,43 @@ def to_document(rollup: Rollup) -> Document:
     return document
 
 
+class DamagedRollup(Exception):
+    """A stored roll-up has a field of another type than its own: `field`."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
 def from_document(document: Document) -> Rollup:
-    """The roll-up that a document holds; fields that are not there count as nothing."""
-    told = document.get
-    names = [_restored(told(kind, _NONE)) for kind in NAMES]
-    latencies = PackedHistogram(told("latency_histogram", b""))
-    return Rollup._make((*names, latencies, *[told(name, 0) for name in SUMS]))
+    """Return the roll-up that a document holds; fields that are not there count as nothing.
+
+    Raises DamagedRollup for a field of another type.
+    """
+    read = document.get
+    names = [_restored(_require_counts(kind, read(kind, _NONE))) for kind in NAMES]
+    try:
+        latencies = PackedHistogram(read("latency_histogram", b""))
+    except (TypeError, ValueError):  # no bytes, or not of whole words
+        raise DamagedRollup("latency_histogram") from None
+    sums = [read(name, 0) for name in SUMS]
+    if not _are_integers(sums):
+        raise DamagedRollup(", ".join(SUMS))
+    return Rollup._make((*names, latencies, *sums))
+
+
+def _require_counts(kind: str, counts: Any) -> Counts:
+    if isinstance(counts, dict) and _are_integers(counts.values()):
+        return counts
+    raise DamagedRollup(kind)
+
+
+def _are_integers(values: Iterable[Any]) -> bool:
+    # A sum looks at each of them in C, and days may have thousands of names.
+    try:
+        return isinstance(sum(values), int)
+    except TypeError:
+        return False
 
 
 def _escaped(name: str) -> str:
