@@ -3,6 +3,7 @@
 import click
 
 from app.accounts.items import API_KEY_FIELDS, api_key_item
+from app.backends import OUTAGES
 from app.cli.org import FAULTY
 from app.cli.output import (
     OperatorGroup,
@@ -46,8 +47,7 @@ def create(
 ) -> None:
     """Make a key and show it, this once."""
     organization = provided(Organizations).get_(organization_id)
-    keys = provided(ApiKeys)
-    key, plaintext = keys.issue(
+    key, plaintext = provided(ApiKeys).issue(
         organization.id,
         Environment(environment),
         Scope(scope),
@@ -57,8 +57,17 @@ def create(
     try:
         _print_new(key, plaintext, as_json=as_json)
     except OutputLost:
-        keys.withdraw(key)
+        _withdraw(key)
         raise click.ClickException("The key could not be shown, so none was made.") from None
+
+
+def _withdraw(key: ApiKey) -> None:
+    try:
+        provided(ApiKeys).withdraw(key)
+    except OUTAGES:
+        raise click.ClickException(
+            f"Key {key.id} could be neither shown nor removed: run `flask key revoke {key.id}`."
+        ) from None
 
 
 def _print_new(key: ApiKey, plaintext: str, *, as_json: bool) -> None:

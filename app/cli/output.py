@@ -7,10 +7,10 @@ Use: `group = OperatorGroup("org", help="…")`, commands by `@group.command("li
 `@organization_argument` and `@json_option`, and answers by `print_record` or `print_records`.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import StringIO
 from typing import Any, TypeVar
 
 import click
@@ -219,7 +219,7 @@ def _write_if_possible(text: str) -> None:
 
 def _discard_output() -> None:
     """Write what follows nowhere: at its end Python would try again to flush, and fail."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - open until the process ends
+    sys.stdout = StringIO()
 
 
 def _cell(value: Any) -> str:
