@@ -186,15 +186,18 @@ class AdmissionScript:
         test_now = "" if self._test_now_us is None else self._test_now_us()
         words: Any = (*keys, operation, test_now, *arguments)
         try:
-            raw = self.client.evalsha(_SHA, len(keys), *words)
-        except NoScriptError:  # the server was restarted, or told to forget
-            raw = self._load_and_run(keys, words)
+            return Reply.parse(self._call(keys, words))
         except ResponseError as error:
             # Outages have types of their own: the script has met a key of another kind.
             if type(error) is ResponseError:
                 raise counters_fault(keys, error) from error
             raise
-        return Reply.parse(raw)
+
+    def _call(self, keys: Sequence[str], words: Sequence[Any]) -> Any:
+        try:
+            return self.client.evalsha(_SHA, len(keys), *words)
+        except NoScriptError:  # the server was restarted, or told to forget
+            return self._load_and_run(keys, words)
 
     def _load_and_run(self, keys: Sequence[str], words: Sequence[Any]) -> Any:
         self.client.script_load(SOURCE)

@@ -21,6 +21,7 @@ Document = Mapping[str, Any]
 Kinds = tuple[type, ...]
 
 _ORGANIZATION: Mapping[str, Kinds] = {
+    "_id": (str,),
     "name": (str,),
     "plan": (str,),
     "overrides": (dict,),

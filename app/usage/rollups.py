@@ -136,29 +136,35 @@ def from_document(document: Document) -> Rollup:
     Raises DamagedRollup for a field of another type.
     """
     read = document.get
-    names = [_restored(_require_counts(kind, read(kind, _NONE))) for kind in NAMES]
+    counts = [read(kind, _NONE) for kind in NAMES]
+    sums = [read(name, 0) for name in SUMS]
+    if not _are_integers(counts, sums):
+        raise DamagedRollup(_find_damaged(counts, sums))
     try:
         latencies = PackedHistogram(read("latency_histogram", b""))
     except (TypeError, ValueError):  # no bytes, or not of whole words
         raise DamagedRollup("latency_histogram") from None
-    sums = [read(name, 0) for name in SUMS]
-    if not _are_integers(sums):
-        raise DamagedRollup(", ".join(SUMS))
-    return Rollup._make((*names, latencies, *sums))
+    return Rollup._make((*map(_restored, counts), latencies, *sums))
 
 
-def _require_counts(kind: str, counts: Any) -> Counts:
-    if isinstance(counts, dict) and _are_integers(counts.values()):
-        return counts
-    raise DamagedRollup(kind)
-
-
-def _are_integers(values: Iterable[Any]) -> bool:
-    # A sum looks at each of them in C, and days may have thousands of names.
+def _are_integers(counts: Iterable[Any], sums: Iterable[Any]) -> bool:
+    """Return True if `counts` are maps of integers and `sums` are integers."""
+    # Adding all up looks at each of them in C: a day may have thousands of names.
     try:
-        return isinstance(sum(values), int)
+        return isinstance(sum(sums) + sum(map(sum, map(dict.values, counts))), int)
     except TypeError:
         return False
+
+
+def _find_damaged(counts: Iterable[Any], sums: Iterable[Any]) -> str:
+    """Name the damaged fields."""
+    damaged = [
+        kind for kind, found in zip(NAMES, counts, strict=True) if not _are_integers([found], [])
+    ]
+    damaged += [
+        name for name, found in zip(SUMS, sums, strict=True) if not _are_integers([], [found])
+    ]
+    return ", ".join(damaged)
 
 
 def _escaped(name: str) -> str:

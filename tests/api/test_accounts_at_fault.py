@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
@@ -29,6 +30,10 @@ def assert_refused_alone(answer: TestResponse, other: Caller) -> None:
     assert other.list_().status_code == 200
 
 
+def faults_counted() -> float:
+    return REGISTRY.get_sample_value("turnledger_account_faults_total") or 0
+
+
 def lines(logs: list[Any], event: str) -> list[Any]:
     return [line for line in logs if line["event"] == event]
 
@@ -40,10 +45,12 @@ def test_a_faulty_organization_is_refused_alone_and_the_log_says_why(
     caller, other = tenant(), tenant()
     damage_organization(app, caller.organization.id, kind)
 
+    faults_before = faults_counted()
     with capture_logs() as logs:
         answer = caller.record(body())
 
     assert_refused_alone(answer, other)
+    assert faults_counted() == faults_before + 1
     (line,) = lines(logs, "account_unavailable")
     assert line["account"] == caller.organization.id
     assert line["requestId"] == answer.headers["X-Request-Id"]
@@ -62,7 +69,7 @@ def test_a_faulty_organization_costs_its_address_nothing(app: Flask, tenant: Hir
     assert other.list_().status_code == 200
 
 
-def test_who_shows_a_wrong_key_does_not_hear_that_the_organization_is_faulty(
+def test_a_wrong_key_does_not_learn_that_the_organization_is_faulty(
     app: Flask, tenant: Hire
 ) -> None:
     caller = tenant()
@@ -228,3 +235,11 @@ def test_an_unexpected_error_names_the_organization(
     assert answer.status_code == 500
     (line,) = lines(logs, "unexpected_error")
     assert line["organization"] == caller.organization.id
+
+
+def test_a_damaged_bucket_of_an_address_refuses_nobody(app: Flask) -> None:
+    with app.app_context():
+        provided(Backend).redis.set("bucket:{ip:127.0.0.1}", "no hash")
+
+    assert app.test_client().get("/v1/billing/plans").status_code == 200
+    assert app.test_client().get("/v1/me").status_code == 401
