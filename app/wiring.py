@@ -33,6 +33,7 @@ from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from app.turns.service import TurnService
+from app.usage.notes.store import PassNotes
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
@@ -93,7 +94,8 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     keys = TurnKeys(settings.id_key)
     recorder = Recorder(store, clock, keys)
     # Probes must not wait as long as maintenance may.
-    watched = Upkeep(usage_store, store, organizations, clock)
+    notes = PassNotes(backend.database)
+    watched = Upkeep(usage_store, notes, store, organizations, clock)
     seeder = Seeder(maintenance_script, ledger)
     gate, ip_limits = _guards(settings, backend, seeder, store, clock)
     authenticator = _authenticator(settings, backend, tenancy, plans, clock)
@@ -112,7 +114,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         turns=TurnService(store, recorder, keys),
         usage_store=usage_store,
         usage=UsageService(usage_store),
-        upkeep=Upkeep(archive, ledger, organizations, clock),
+        upkeep=Upkeep(archive, notes, ledger, organizations, clock),
         clock=clock,
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),

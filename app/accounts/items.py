@@ -6,6 +6,10 @@ from app.http.instants import format_datetime
 from app.tenancy.model import ApiKey, Plan, Principal
 
 Item = dict[str, Any]
+API_KEY_FIELDS = (
+    *("id", "scope", "environment", "label", "hint"),
+    *("created_at", "expires_at", "revoked_at"),
+)
 
 
 def me_item(principal: Principal) -> Item:

@@ -1,5 +1,7 @@
 """Who am I, which plans are there, and the keys of an account, over HTTP."""
 
+from collections.abc import Iterable, Iterator
+
 from flask import Response, request
 from flask_smorest import Blueprint
 
@@ -15,6 +17,7 @@ from app.accounts.schemas import (
     PlanListSchema,
 )
 from app.http.body import load_body
+from app.http.faults import note_account_fault
 from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
@@ -22,7 +25,7 @@ from app.http.responses import json_response, no_content
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_rules import IDEMPOTENCY_HEADER
-from app.tenancy.model import Scope
+from app.tenancy.model import ApiKey, FaultyKey, FoundKey, Scope
 from app.tenancy.service import Organizations
 
 blueprint = Blueprint(
@@ -53,14 +56,15 @@ def list_plans() -> Response:
 def list_api_keys() -> Response:
     """The keys of this organization and environment: active, then expired, then revoked.
 
-    Keys are removed some time after they have expired or were revoked, by default 90 days.
+    Keys are removed some time after they have expired or were revoked, by default 90 days. A key
+    whose stored document is damaged is left out: it opens nothing.
     """
     query, principal = load_query(_LIST_QUERY), current_principal()
     page = provided(KeyLists).page(
         principal.organization_id, principal.environment, query["limit"], query.get("cursor")
     )
-    keys = [api_key_item(key) for key in page.keys]
-    return json_response({"data": keys, "next_cursor": page.next_cursor})
+    items = [api_key_item(key) for key in _readable(page.keys)]
+    return json_response({"data": items, "next_cursor": page.next_cursor})
 
 
 @blueprint.post("/api-keys")
@@ -116,3 +120,12 @@ def revoke_api_key(key_id: str) -> Response:
     principal = current_principal()
     provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
     return no_content()
+
+
+def _readable(keys: Iterable[FoundKey]) -> Iterator[ApiKey]:
+    """Leave out damaged keys; the log names them."""
+    for key in keys:
+        if isinstance(key, FaultyKey):
+            note_account_fault("account_degraded", key.organization_id, key.reason)
+        else:
+            yield key

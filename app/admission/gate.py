@@ -20,23 +20,26 @@ from app.admission.script import AdmissionScript
 from app.admission.seeding import WAIT_S, Seeder, SeedingLate
 from app.admission.settling import Call, Settling
 from app.backends import REDIS_OUTAGES
+from app.http.faults import AccountFault, note_account_fault
 from app.http.problems import Problem
 from app.tenancy.model import Principal
 from app.tenancy.periods import period_at
 
 # A command of an operator is not a request.
 _PATIENCE_S = 60.0
-_UNSETTLED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, SeedingLate)
+_UNCOUNTED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, AccountFault)
+_UNSETTLED: tuple[type[Exception], ...] = (*_UNCOUNTED, SeedingLate)
 
 
 class Gate:
     """Admits principals by one script call, unless a quota is missing or a period has just ended.
 
-    A call is also repeated while more has lapsed than one may end. While Redis is ill, or if that
-    or the seeding of a missing quota takes more than a second, it admits by `local` buckets. Turns
-    are then let through uncharged, or refused if `needs_charge`. What only asks for counters passes
-    on the errors of Redis, and the problem `service_unavailable` for late seeding. The `ledger` is
-    asked within requests; the seeder has one that is more patient.
+    A call is also repeated while more has lapsed than one may end. While Redis is ill, if the
+    counters of the account are damaged (then the log says so), or if that or the seeding of a
+    missing quota takes more than a second, it admits by `local` buckets. Turns are then let through
+    uncharged, or refused if `needs_charge`. What only asks for counters passes on the errors of
+    Redis, and the problem `service_unavailable` for late seeding or damage. The `ledger` is asked
+    within requests; the seeder has one that is more patient.
     """
 
     def __init__(
@@ -209,7 +212,7 @@ class Gate:
         keys = AccountKeys.of(principal, decision.quota_period)
         try:
             reply = self._script.refund(keys, decision.generation, items)
-        except REDIS_OUTAGES:
+        except _UNCOUNTED:
             return None
         return parse_quota(reply, principal.limits, decision.period)
 
@@ -260,7 +263,9 @@ class Gate:
         """
         try:
             reply, period = self._settling.settle(principal, call, reserved_at_us)
-        except _UNSETTLED:
+        except _UNSETTLED as reason:
+            if isinstance(reason, AccountFault):
+                note_account_fault("account_degraded", reason.account, reason.reason)
             passing = turns if is_let_through else ()
             decision = self.admit_locally(
                 principal, passing, tokens=tokens, reserved_at_us=reserved_at_us

@@ -24,7 +24,10 @@ from app.admission.policy import BucketPolicy
 from app.admission.replies import parse_address_decision
 from app.admission.script import AdmissionScript
 from app.backends import REDIS_OUTAGES
+from app.http.faults import AccountFault
 
+# AccountFault: the bucket holds what the script cannot use.
+_UNCOUNTED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, AccountFault)
 STRATEGY = "token-bucket"
 SCHEME = "turnledger"
 
@@ -55,7 +58,7 @@ class TokenBucketStorage(RedisStorage):
         bucket = bucket_policy(item)
         try:
             return parse_address_decision(self._script.admit_address(key, bucket, tokens), bucket)
-        except REDIS_OUTAGES:
+        except _UNCOUNTED:
             return self._local.take(key, bucket, tokens)
 
 

@@ -5,22 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
-
 from app.admission.chunks import chunked
 from app.admission.keys import QUOTA_PATTERN, AccountKeys, parse_quota_key
 from app.admission.ledger import PeriodLedger
 from app.admission.replies import Status, relationship_of
 from app.admission.script import AdmissionScript
-from app.backends import is_outage
-from app.http.places import places_of
+from app.backends.containment import Containment
 
 SCAN_COUNT = 1_000
-_log = structlog.get_logger("turnledger.worker")
 
 T = TypeVar("T")
 R = TypeVar("R")
-NoteFailure = Callable[[AccountKeys, Exception], None]
 Correction = tuple[str, int, int]
 
 
@@ -41,16 +36,6 @@ class _Mark:
     mark_at_us: int
     references: dict[str, int]
     reserved: set[str]
-
-
-def log_failure(keys: AccountKeys, error: Exception) -> None:
-    """Have the log say which account could not be reconciled, and where that failed."""
-    _log.error(
-        "account_not_reconciled",
-        account=keys.account,
-        error=type(error).__name__,
-        at=places_of(error),
-    )
 
 
 class Reconciler:
@@ -75,19 +60,20 @@ class Reconciler:
         self,
         accounts: Sequence[AccountKeys],
         wait: Callable[[float], None] = time.sleep,
-        note_failure: NoteFailure = log_failure,
+        containment: Containment | None = None,
     ) -> list[Reconciliation]:
         """Reconcile `accounts`, which share one `wait` (seconds).
 
         Turns that the ledger has give back first what they still hold. Left out are accounts
         without sound counters, since their next call seeds them, those that another pass marked
         meanwhile, since that pass reconciles them, and those that fail for a reason of their own,
-        which `note_failure` hears. An outage of a store passes through.
+        which `containment` reports. An outage of a store passes through.
         """
-        marks = list(_each(accounts, self._begin, lambda keys: keys, note_failure))
+        containment = containment or Containment()
+        marks = list(_each(accounts, self._begin, lambda keys: keys, containment))
         if marks:
             wait(self._deadline_s)
-        return list(_each(marks, self._compare, lambda mark: mark.keys, note_failure))
+        return list(_each(marks, self._compare, lambda mark: mark.keys, containment))
 
     def _begin(self, keys: AccountKeys) -> _Mark | None:
         self._release_stored(keys)
@@ -155,16 +141,12 @@ def _each(
     those: Iterable[T],
     work: Callable[[T], R | None],
     keys_of: Callable[[T], AccountKeys],
-    note_failure: NoteFailure,
+    containment: Containment,
 ) -> Iterator[R]:
-    """What `work` finds; what only one account has to answer for does not end the others' pass."""
+    """Yield what `work` returns for each of `those`, but None and failures left out."""
     for one in those:
-        try:
+        found = None
+        with containment.of("account_not_reconciled", account=keys_of(one).account):
             found = work(one)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            note_failure(keys_of(one), error)
-            continue
         if found is not None:
             yield found

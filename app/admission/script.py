@@ -7,8 +7,9 @@ from itertools import chain
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoScriptError, TryAgainError
+from redis.exceptions import NoScriptError, ResponseError, TryAgainError
 
+from app.admission.counters_fault import counters_fault
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.keys import AccountKeys
 from app.admission.policy import EXACT_BELOW, BucketPolicy, QuotaPolicy
@@ -29,6 +30,8 @@ Argument = int | str
 
 class AdmissionScript:
     """The requests and operations of `lua/`; time-outs and errors are those of the client.
+
+    AccountFault if a key of the account holds what the script cannot use.
 
     The client decodes replies. `test_now_us` moves the clock in tests; in production it is the
     server's own.
@@ -183,10 +186,18 @@ class AdmissionScript:
         test_now = "" if self._test_now_us is None else self._test_now_us()
         words: Any = (*keys, operation, test_now, *arguments)
         try:
-            raw = self.client.evalsha(_SHA, len(keys), *words)
+            return Reply.parse(self._call(keys, words))
+        except ResponseError as error:
+            # Outages have types of their own: the script has met a key of another kind.
+            if type(error) is ResponseError:
+                raise counters_fault(keys, error) from error
+            raise
+
+    def _call(self, keys: Sequence[str], words: Sequence[Any]) -> Any:
+        try:
+            return self.client.evalsha(_SHA, len(keys), *words)
         except NoScriptError:  # the server was restarted, or told to forget
-            raw = self._load_and_run(keys, words)
-        return Reply.parse(raw)
+            return self._load_and_run(keys, words)
 
     def _load_and_run(self, keys: Sequence[str], words: Sequence[Any]) -> Any:
         self.client.script_load(SOURCE)

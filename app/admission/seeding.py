@@ -15,6 +15,8 @@ from app.admission.keys import AccountKeys
 from app.admission.ledger import PeriodLedger
 from app.admission.policy import QuotaPolicy
 from app.admission.script import AdmissionScript
+from app.backends import OUTAGES
+from app.http.faults import AccountFault
 from app.http.problems import Problem
 
 WAIT_S = 1.0
@@ -95,7 +97,8 @@ class Seeder:
                 if not self._script.is_loaded(keys):
                     self._count(keys, quota)
         except Exception as error:  # for those who wait to judge
-            failure = error
+            is_known = isinstance(error, (*OUTAGES, Problem))
+            failure = error if is_known else _ledger_fault(keys, error)
         with self._guard:
             del self._underway[keys.quota]
         if failure is None:
@@ -141,3 +144,11 @@ class Seeder:
             self._script.stage(keys, staging_key, chunk, STAGING_MS)
             count += len(chunk)
         return count
+
+
+def _ledger_fault(keys: AccountKeys, error: Exception) -> AccountFault:
+    return AccountFault(
+        keys.account,
+        f"Its counters could not be counted from the ledger ({type(error).__name__}). Look for "
+        f"damaged rows of the period {keys.quota_period} in the collection `interactions`.",
+    )

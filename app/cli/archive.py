@@ -7,14 +7,23 @@ import click
 import structlog
 
 from app.admission.clock import LedgerClock
+from app.backends.containment import Containment
 from app.cli.key import log_removed_keys
-from app.cli.output import OperatorGroup, json_option, print_record, progress_bar
+from app.cli.output import (
+    OperatorGroup,
+    json_option,
+    print_change,
+    print_record,
+    progress_bar,
+    say_failure,
+)
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
 from app.http.provide import provided
 from app.schema import require_schema
 from app.usage.upkeep import Upkeep, Waiting
 
+MAX_NAMED = 20
 _log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
@@ -26,14 +35,15 @@ group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
 def run(ctx: click.Context, *, as_json: bool) -> None:
     """Archive all that is due. May run at any time, also beside the worker.
 
-    The exit code is 1 if a day could not be archived; the log says why.
+    The exit code is 1 if a day or a period failed; standard error names it. All others are done.
     """
     require_schema()
     upkeep = provided(Upkeep)
+    containment = Containment(say_failure)
     with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
-        fold = upkeep.run(report)
-    print_record(asdict(fold), as_json=as_json)
-    if fold.days_failed:
+        fold = upkeep.run(report, containment)
+    print_change(asdict(fold), as_json=as_json)
+    if containment.failures:
         ctx.exit(1)
 
 
@@ -46,11 +56,12 @@ def watch() -> None:
 @group.command("status")
 @json_option
 def status(*, as_json: bool) -> None:
-    """How late the archive is, and what waits for it."""
+    """How late the archive is, what waits for it, and the first organizations at fault."""
     require_schema()
     upkeep = provided(Upkeep)
     waiting = upkeep.waiting()
     record = asdict(upkeep.health()) | {
+        "at_fault": ", ".join(upkeep.faults().organizations[:MAX_NAMED]) or None,
         "open_turns": _count(waiting),
         "open_days": len(waiting),
         "oldest_open_day": min((day.day for day in waiting), default=None),
@@ -64,13 +75,15 @@ def _log_pass(wait: Callable[[float], None]) -> None:
     upkeep = provided(Upkeep)
     # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
     provided(LedgerClock).ask()
-    # Between two batches a pass may end.
-    _log.info("archived", **asdict(upkeep.run(lambda _turns: wait(0))))
-    health = upkeep.health()
-    if health.over_retained_turns:
-        _log.error("turns_over_retained", **asdict(health))
+    with Containment().of("archive_pass_failed"):
+        # Between two batches a pass may end.
+        _log.info("archived", **asdict(upkeep.run(lambda _turns: wait(0))))
+        health = upkeep.health()
+        if health.over_retained_turns:
+            _log.error("turns_over_retained", **asdict(health))
     log_reconciliation(wait)
-    log_removed_keys()
+    with Containment().of("key_removal_failed"):
+        log_removed_keys()
 
 
 def _count(waiting: Iterable[Waiting]) -> int:

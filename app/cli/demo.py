@@ -13,7 +13,7 @@ import click
 from app.admission.clock import LedgerClock
 from app.backends import Backend
 from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
-from app.cli.output import OperatorGroup, print_record, progress_bar
+from app.cli.output import OperatorGroup, print_change, progress_bar
 from app.http.instants import utc_now
 from app.http.problems import Problem
 from app.http.provide import provided
@@ -21,8 +21,9 @@ from app.interactions.history import HistoryImport
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.key_lists import KeyLists
-from app.tenancy.model import Environment, Organization, Scope, account_of
+from app.tenancy.model import ApiKey, Environment, Organization, Scope, account_of
 from app.tenancy.periods import period_at
+from app.tenancy.records import require_sound_organization
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from app.usage.store import UsageStore
@@ -49,7 +50,7 @@ def seed(*, turns_count: int, new_keys: bool) -> None:
     Done again it adds nothing. Keys are shown only once: then `keys` is null, unless --new-keys
     asks for new ones.
     """
-    print_record(seed_demo(turns_count, new_keys=new_keys), as_json=True)
+    print_change(seed_demo(turns_count, new_keys=new_keys), as_json=True)
 
 
 def seed_demo(turns_count: int, *, new_keys: bool = False) -> Demo:
@@ -81,21 +82,24 @@ def has_working_keys(demo: Demo) -> bool:
 
 
 def _organizations() -> Mapping[str, Organization]:
-    return {plan: _organization(plan) for plan in provided(Organizations).plans}
+    organizations = provided(Organizations)
+    names = {plan: f"Demo {found.name}" for plan, found in organizations.plans.items()}
+    # All of them first: a faulty one must show before another is made.
+    known = {
+        found.name: require_sound_organization(found)
+        for found in reversed(organizations.list_())
+        if found.name in names.values()
+    }
+    return {plan: known.get(name) or _create(name, plan) for plan, name in names.items()}
+
+
+def _create(name: str, plan: str) -> Organization:
+    signed_up_on = (utc_now() - timedelta(days=HISTORY_DAYS)).date()
+    return provided(Organizations).create(name, plan, signed_up_on)
 
 
 def _ids(organizations: Mapping[str, Organization]) -> Demo:
     return {"organizations": {plan: found.id for plan, found in organizations.items()}}
-
-
-def _organization(plan: str) -> Organization:
-    organizations = provided(Organizations)
-    name = f"Demo {organizations.plans[plan].name}"
-    for found in organizations.list_():
-        if found.name == name:
-            return found
-    signed_up_on = (utc_now() - timedelta(days=HISTORY_DAYS)).date()
-    return organizations.create(name, plan, signed_up_on)
 
 
 def _keys(organizations: Mapping[str, Organization], *, new_keys: bool) -> Demo:
@@ -103,7 +107,7 @@ def _keys(organizations: Mapping[str, Organization], *, new_keys: bool) -> Demo:
         key
         for organization in organizations.values()
         for key in provided(KeyLists).all_(organization.id)
-        if key.label == LABEL and key.revoked_at is None
+        if isinstance(key, ApiKey) and key.label == LABEL and key.revoked_at is None
     ]
     if known and not new_keys:
         return {"keys": None, "test_key": None}

@@ -5,21 +5,26 @@ from datetime import timedelta
 import click
 import structlog
 
-from app.accounts.items import api_key_item
+from app.accounts.items import API_KEY_FIELDS, api_key_item
+from app.backends import OUTAGES
+from app.cli.org import FAULTY
 from app.cli.output import (
     OperatorGroup,
+    OutputLost,
     Record,
     environment_option,
     json_option,
     organization_argument,
-    print_record,
+    print_change,
     print_records,
+    print_secret,
+    say,
 )
 from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_rules import MAX_KEY_DAYS
-from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
 from app.tenancy.service import Organizations
 from config.settings import Settings
 
@@ -57,11 +62,28 @@ def create(
         expires_in_days=days,
         label=label,
     )
+    try:
+        _print_new(key, plaintext, as_json=as_json)
+    except OutputLost:
+        _withdraw(key)
+        raise click.ClickException("The key could not be shown, so none was made.") from None
+
+
+def _withdraw(key: ApiKey) -> None:
+    try:
+        provided(ApiKeys).withdraw(key)
+    except OUTAGES:
+        raise click.ClickException(
+            f"Key {key.id} could be neither shown nor removed: run `flask key revoke {key.id}`."
+        ) from None
+
+
+def _print_new(key: ApiKey, plaintext: str, *, as_json: bool) -> None:
     if as_json:
-        print_record(_record(key) | {"key": plaintext}, as_json=as_json)
+        print_secret(_record(key) | {"key": plaintext}, as_json=as_json)
         return
-    print_record(_record(key), as_json=as_json)
-    click.echo(f"{plaintext}\nKeep this key now: it is not shown again.")
+    once = f"{plaintext}\nKeep this key now: it is not shown again.\n"
+    print_secret(_record(key), as_json=as_json, after=once)
 
 
 @group.command("list")
@@ -70,12 +92,15 @@ def create(
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
     """List every key: active, then expired, then revoked, newest first. Shows no secrets."""
-    organization = provided(Organizations).get_(organization_id)
+    organization = provided(Organizations).look_up(organization_id)
     only = Environment(environment) if environment else None
-    keys = provided(KeyLists).all_(organization.id, only)
+    keys = list(provided(KeyLists).all_(organization.id, only))
     # A table leaves out the organization, which whoever lists its keys has just named.
-    shape = _record if as_json else api_key_item
+    shape = _record if as_json else _item
     print_records([shape(key) for key in keys], as_json=as_json)
+    for key in keys:
+        if isinstance(key, FaultyKey):
+            say(key.reason)
 
 
 @group.command("revoke")
@@ -83,7 +108,7 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""
-    print_record(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
+    print_change(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
 
 
 def log_removed_keys() -> None:
@@ -94,5 +119,12 @@ def log_removed_keys() -> None:
         _log.info("ended_keys_removed", keys=removed)
 
 
-def _record(key: ApiKey) -> Record:
-    return api_key_item(key) | {"organization_id": key.organization_id}
+def _record(key: FoundKey) -> Record:
+    return _item(key) | {"organization_id": key.organization_id}
+
+
+def _item(key: FoundKey) -> Record:
+    """Show a key; of a damaged one only the id, marked."""
+    if isinstance(key, FaultyKey):
+        return dict.fromkeys(API_KEY_FIELDS) | {"id": key.id, "scope": FAULTY}
+    return api_key_item(key)

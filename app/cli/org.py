@@ -11,14 +11,18 @@ from app.cli.output import (
     json_option,
     limit_text,
     organization_argument,
+    print_change,
     print_record,
     print_records,
+    say,
 )
 from app.http.instants import format_datetime
 from app.http.provide import provided
-from app.tenancy.model import Organization, OveragePolicy
+from app.tenancy.model import FaultyOrganization, OveragePolicy
 from app.tenancy.plans import BOUNDS, UNLIMITED
-from app.tenancy.service import Organizations
+from app.tenancy.service import FoundOrganization, Organizations
+
+FAULTY = "(faulty)"
 
 group = OperatorGroup("org", help="Organizations, their plans and their own ceilings.")
 
@@ -52,9 +56,13 @@ def create(name: str, plan_id: str, *, as_json: bool) -> None:
 @group.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """Every organization, oldest first."""
+    """Every organization, oldest first; those that cannot be served are marked."""
     shape = _wire if as_json else _line
-    print_records([shape(found) for found in provided(Organizations).list_()], as_json=as_json)
+    found = provided(Organizations).list_()
+    print_records([shape(organization) for organization in found], as_json=as_json)
+    for organization in found:
+        if isinstance(organization, FaultyOrganization):
+            say(organization.reason)
 
 
 @group.command("show")
@@ -62,7 +70,8 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def show(organization_id: str, *, as_json: bool) -> None:
     """One organization with the limits in force."""
-    _print(provided(Organizations).get_(organization_id), as_json=as_json)
+    organization = provided(Organizations).get_(organization_id)
+    print_record((_wire if as_json else _row)(organization), as_json=as_json)
 
 
 @group.command("set-plan")
@@ -110,44 +119,65 @@ def resume(organization_id: str, *, as_json: bool) -> None:
     _print(provided(Organizations).resume(organization_id), as_json=as_json)
 
 
-def _print(organization: Organization, *, as_json: bool) -> None:
-    print_record(_wire(organization) if as_json else _row(organization), as_json=as_json)
+def _print(organization: FoundOrganization, *, as_json: bool) -> None:
+    """Print an organization that was changed."""
+    print_change((_wire if as_json else _row)(organization), as_json=as_json)
+    if isinstance(organization, FaultyOrganization):
+        say(organization.reason)
 
 
-def _wire(organization: Organization) -> Record:
+def _wire(organization: FoundOrganization) -> Record:
+    created_at = organization.created_at
+    served = None if isinstance(organization, FaultyOrganization) else organization
     return {
         "id": organization.id,
         "name": organization.name,
         "plan": organization.plan,
         "is_suspended": organization.is_suspended,
-        "signed_up_on": organization.signed_up_on.isoformat(),
-        "created_at": format_datetime(organization.created_at),
-        "limits": asdict(organization.limits),
-        "overrides": dict(organization.overrides),
+        "signed_up_on": _day(organization),
+        "created_at": format_datetime(created_at) if created_at else None,
+        "limits": asdict(served.limits) if served else None,
+        "overrides": dict(served.overrides) if served else None,
     }
 
 
-def _line(organization: Organization) -> Record:
-    limits = organization.limits
+def _line(organization: FoundOrganization) -> Record:
     return {
         "id": organization.id,
         "name": organization.name,
-        "plan": organization.plan,
+        "plan": _plan(organization),
+        **_limits_in_a_line(organization),
+        "suspended": organization.is_suspended,
+    }
+
+
+def _limits_in_a_line(organization: FoundOrganization) -> Record:
+    if isinstance(organization, FaultyOrganization):
+        return dict.fromkeys(("rate", "turns", "relationships"))
+    limits = organization.limits
+    return {
         "rate": f"{limits.requests_per_second:,}/s, burst {limits.burst:,}",
         "turns": limit_text(limits.turns),
         "relationships": limit_text(limits.active_relationships),
-        "suspended": organization.is_suspended,
     }
 
 
-def _row(organization: Organization) -> Record:
-    limits = organization.limits
+def _row(organization: FoundOrganization) -> Record:
     return {
         "id": organization.id,
         "name": organization.name,
-        "plan": organization.plan,
+        "plan": _plan(organization),
         "suspended": organization.is_suspended,
-        "signed_up_on": organization.signed_up_on.isoformat(),
+        "signed_up_on": _day(organization),
+        **_limits_in_rows(organization),
+    }
+
+
+def _limits_in_rows(organization: FoundOrganization) -> Record:
+    if isinstance(organization, FaultyOrganization):
+        return {}
+    limits = organization.limits
+    return {
         "requests_per_second": limit_text(limits.requests_per_second),
         "burst": limit_text(limits.burst),
         "turns": limit_text(limits.turns),
@@ -155,3 +185,14 @@ def _row(organization: Organization) -> Record:
         "overage": limits.overage_policy.value,
         "own_ceilings": ", ".join(organization.overrides) or None,
     }
+
+
+def _plan(organization: FoundOrganization) -> str | None:
+    """The plan, marked if the organization cannot be served."""
+    if isinstance(organization, FaultyOrganization):
+        return f"{organization.plan or '-'} {FAULTY}"
+    return organization.plan
+
+
+def _day(organization: FoundOrganization) -> str | None:
+    return organization.signed_up_on.isoformat() if organization.signed_up_on else None

@@ -1,12 +1,16 @@
 """How commands answer an operator: tables, `--json`, and errors of one line that name the remedy.
 
+An error means that nothing was changed. So commands check first, change last, and print what they
+changed by `print_change`, which does not fail.
+
 Use: `group = OperatorGroup("org", help="…")`, commands by `@group.command("list")` with
 `@organization_argument` and `@json_option`, and answers by `print_record` or `print_records`.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import StringIO
 from typing import Any, TypeVar
 
 import click
@@ -14,10 +18,11 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.backends import OUTAGES
+from app.backends.containment import Failure
+from app.http.faults import AccountFault
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.tenancy.model import Environment
-from app.tenancy.plans import UnknownPlan
 from config.settings import BackendKind, Settings
 
 Record = dict[str, Any]
@@ -27,11 +32,21 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
-_OUTAGE_HINT = "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them."
+_OUTAGE_HINT = (
+    "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them. A change may "
+    "have been made: look before you repeat it."
+)
+_UNSHOWN = "Done, but the answer could not be written."
 _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
 )
 _PIPE_COLUMNS = 240
+# A closed pipe, a full disk, an encoding without the sign.
+_UNWRITABLE: tuple[type[Exception], ...] = (OSError, UnicodeError)
+
+
+class OutputLost(Exception):
+    """What is shown only once could not be written."""
 
 
 class OperatorGroup(AppGroup):
@@ -42,10 +57,10 @@ class OperatorGroup(AppGroup):
         _require_reachable(ctx)
         try:
             return super().invoke(ctx)
+        except AccountFault as fault:
+            raise click.ClickException(printable(fault.reason)) from None
         except Problem as problem:
             raise click.ClickException(_sentence(problem)) from None
-        except UnknownPlan as unknown:
-            raise click.ClickException(str(unknown)) from None
         except OUTAGES as outage:
             kind = type(outage).__name__
             raise click.ClickException(
@@ -101,10 +116,7 @@ def printable(text: str) -> str:
 
 def print_record(record: Record, *, as_json: bool) -> None:
     """One object: a table of two columns, or a JSON object."""
-    if as_json:
-        _print_json(record)
-    else:
-        _print_table(("field", "value"), list(record.items()))
+    _write(_record_text(record, as_json=as_json))
 
 
 def print_records(
@@ -114,12 +126,42 @@ def print_records(
 
     `empty` is what people read in place of a table without lines.
     """
-    if as_json:
-        _print_json(records)
-    elif records:
-        _print_table(tuple(records[0]), [tuple(record.values()) for record in records])
-    else:
-        click.echo(empty)
+    _write(_records_text(records, as_json=as_json, empty=empty))
+
+
+def print_change(record: Record, *, as_json: bool) -> None:
+    """Print what was changed, as `print_record`.
+
+    An output that cannot be written is no error: the change is made, and an error would deny it.
+    """
+    _write_if_possible(_record_text(record, as_json=as_json))
+
+
+def print_changes(
+    records: Sequence[Record], *, as_json: bool, empty: str = "Nothing there yet."
+) -> None:
+    """Print what was changed, as `print_records` and `print_change`."""
+    _write_if_possible(_records_text(records, as_json=as_json, empty=empty))
+
+
+def print_secret(record: Record, *, as_json: bool, after: str = "") -> None:
+    """Print what is shown only once, and `after` it; OutputLost if it cannot be written."""
+    try:
+        _write(_record_text(record, as_json=as_json) + after)
+    except _UNWRITABLE as error:
+        _discard_output()
+        raise OutputLost from error
+
+
+def say_failure(failure: Failure) -> None:
+    """Name on standard error what failed, and why."""
+    say(failure.sentence)
+
+
+def say(sentence: str) -> None:
+    """Write a line to standard error, if it can be written."""
+    with suppress(*_UNWRITABLE):
+        click.echo(printable(sentence), err=True)
 
 
 def limit_text(limit: int | None) -> str:
@@ -127,11 +169,23 @@ def limit_text(limit: int | None) -> str:
     return "unlimited" if limit is None else f"{limit:,}"
 
 
-def _print_json(value: Any) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+def _record_text(record: Record, *, as_json: bool) -> str:
+    return _json(record) if as_json else _table(("field", "value"), list(record.items()))
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _records_text(records: Sequence[Record], *, as_json: bool, empty: str) -> str:
+    if as_json:
+        return _json(records)
+    if not records:
+        return f"{empty}\n"
+    return _table(tuple(records[0]), [tuple(record.values()) for record in records])
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -146,7 +200,26 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def _write(text: str) -> None:
+    click.echo(text, nl=False)
+
+
+def _write_if_possible(text: str) -> None:
+    try:
+        _write(text)
+    except _UNWRITABLE:
+        _discard_output()
+        say(_UNSHOWN)
+
+
+def _discard_output() -> None:
+    """Write what follows nowhere: at its end Python would try again to flush, and fail."""
+    sys.stdout = StringIO()
 
 
 def _cell(value: Any) -> str:

@@ -10,6 +10,8 @@ from app.admission.decision import QuotaState
 from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler, Reconciliation
 from app.admission.replies import Bookkeeping
+from app.backends import OUTAGES
+from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
     Record,
@@ -17,9 +19,11 @@ from app.cli.output import (
     json_option,
     limit_text,
     organization_argument,
+    print_changes,
     print_record,
-    print_records,
     progress_bar,
+    say,
+    say_failure,
 )
 from app.cli.watch import Watch
 from app.http.instants import format_ms
@@ -70,36 +74,44 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
         return
     reconciler = provided(Reconciler)
     accounts = reconciler.list_accounts()
-    failures: dict[str, Exception] = {}
-    done = reconciler.reconcile(
-        accounts, _wait_with_bar, lambda keys, error: failures.update({keys.account: error})
-    )
-    _note_drift(done)
+    containment = Containment(say_failure)
+    done = reconciler.reconcile(accounts, _wait_with_bar, containment)
+    _note_if_possible(done, containment)
     empty = OTHERS_AT_WORK if accounts else NO_COUNTERS
-    empty = "No account was reconciled." if failures else empty
-    print_records([_reconciled(result) for result in done], as_json=as_json, empty=empty)
-    for account, error in failures.items():
-        click.echo(f"{account} was not reconciled: {type(error).__name__}. Run it again.", err=True)
-    if failures:
+    empty = "No account was reconciled." if containment.failures else empty
+    print_changes([_reconciled(result) for result in done], as_json=as_json, empty=empty)
+    if containment.failures:
         ctx.exit(1)
 
 
 def log_reconciliation(wait: Callable[[float], None]) -> None:
     """One pass of the worker: a log line for each account whose counters had drifted."""
-    reconciler = provided(Reconciler)
-    done = reconciler.reconcile(reconciler.list_accounts(), wait)
-    for result in done:
-        if result.turns_drift or result.relationships_drift:
-            _log.warning("quota_drift", **_reconciled(result))
-    _note_drift(done)
-    _log.info("quota_reconciled", accounts=len(done))
+    containment = Containment()
+    with containment.of("reconciliation_failed"):
+        reconciler = provided(Reconciler)
+        done = reconciler.reconcile(reconciler.list_accounts(), wait, containment)
+        for result in done:
+            if result.turns_drift or result.relationships_drift:
+                _log.warning("quota_drift", **_reconciled(result))
+        _note(done, containment)
+        _log.info("quota_reconciled", accounts=len(done), failed=len(containment.failures))
 
 
-def _note_drift(done: Sequence[Reconciliation]) -> None:
-    provided(Upkeep).note_drift(
+def _note(done: Sequence[Reconciliation], containment: Containment) -> None:
+    upkeep = provided(Upkeep)
+    upkeep.note_drift(
         turns=sum(abs(result.turns_drift) for result in done),
         relationships=sum(abs(result.relationships_drift) for result in done),
     )
+    upkeep.note_failures("reconcile", containment)
+
+
+def _note_if_possible(done: Sequence[Reconciliation], containment: Containment) -> None:
+    """Note the pass; the counters are changed already, so that an outage here is no error."""
+    try:
+        _note(done, containment)
+    except OUTAGES:
+        say("MongoDB did not answer in time: this pass is missing from the metrics.")
 
 
 def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:

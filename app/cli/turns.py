@@ -11,14 +11,17 @@ import click
 from app.admission.chunks import CHUNK_COUNT
 from app.admission.clock import LedgerClock, Present
 from app.backends import OUTAGES
+from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
     environment_option,
     json_option,
     organization_argument,
-    print_record,
+    print_change,
     printable,
     progress_bar,
+    say,
+    say_failure,
 )
 from app.cli.turn_files import READERS, Line
 from app.http.problems import Problem
@@ -73,10 +76,10 @@ def import_(
         with file.open("rb") as stream, progress_bar(file.name, lambda: _size(file)) as advance:
             _import(organization, Environment(environment), read(stream, advance), counts)
     except _STOPS:
-        print_record(dict(counts), as_json=as_json)
-        click.echo(STOPPED, err=True)
+        print_change(dict(counts), as_json=as_json)
+        say(STOPPED)
         raise
-    print_record(dict(counts), as_json=as_json)
+    print_change(dict(counts), as_json=as_json)
     if counts["rejected"]:
         ctx.exit(1)
 
@@ -109,7 +112,8 @@ def _import(
 
 
 def _archive(counts: Counter[str]) -> None:
-    counts["archived"] += provided(Upkeep).run().turns
+    """Archive what is stored; a day that fails is named, and waits for the next pass."""
+    counts["archived"] += provided(Upkeep).run(containment=Containment(say_failure)).turns
 
 
 def _store(target: Import, present: Present, lines: Iterator[Line]) -> list[str]:
@@ -143,5 +147,5 @@ def _told(number: int, outcome: ImportOutcome) -> str:
     reasons = [fault["message"] for fault in faults[:MAX_REASONS]] or [outcome.message]
     if len(faults) > MAX_REASONS:
         reasons.append(f"({len(faults) - MAX_REASONS} more)")
-    click.echo(f"line {number}: {printable(' '.join(reasons))}", err=True)
+    say(f"line {number}: {' '.join(reasons)}")
     return "rejected"

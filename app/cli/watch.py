@@ -13,8 +13,11 @@ EVERY_S = 60
 _log = structlog.get_logger("turnledger.worker")
 
 
-class Stopped(Exception):
-    """SIGTERM or Ctrl-C arrived while waiting."""
+class Stopped(BaseException):
+    """SIGTERM or Ctrl-C arrived while waiting.
+
+    Like KeyboardInterrupt no `Exception`: containing a failure must not contain the end.
+    """
 
 
 class Watch:

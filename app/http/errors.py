@@ -7,7 +7,8 @@ import structlog
 from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException
 
-from app.http.current import current_request
+from app.http.current import current_notes, current_request
+from app.http.faults import AccountFault, note_account_fault
 from app.http.places import places_of
 from app.http.problems import Problem
 from app.http.request_id import request_id
@@ -48,7 +49,12 @@ def init_app(
 
 
 def render(problem: Problem) -> Response:
-    """The response for a problem: envelope, status, `Retry-After`, its own headers."""
+    """The response for a problem: envelope, status, `Retry-After`, its own headers.
+
+    A fault of the account's stored data is logged with its reason.
+    """
+    if isinstance(problem, AccountFault):
+        note_account_fault("account_unavailable", problem.account, problem.reason)
     body = problem.body() | {
         "request_id": request_id(),
         "documentation_url": f"{_documentation_url()}#{problem.code}",
@@ -86,9 +92,11 @@ def _outage(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
+    principal = current_notes().get("principal")
     _log.error(
         "unexpected_error",
         requestId=request_id(),
+        organization=principal.organization_id if principal else None,
         error=type(error).__name__,
         at=places_of(error),
     )

@@ -58,7 +58,12 @@ CODES: Mapping[str, Kind] = {
         "(details.held_until, null if that does not help).",
     ),
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
-    "service_unavailable": Kind(503, "unavailable", "A store cannot be reached; try again."),
+    "service_unavailable": Kind(
+        503,
+        "unavailable",
+        "A store cannot be reached: try again. If the message says that the stored data of your "
+        "organization cannot be used, ask the operator: trying again does not help until then.",
+    ),
 }
 
 

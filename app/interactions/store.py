@@ -150,13 +150,14 @@ class InteractionStore:
         }
         group = {"$group": {"_id": "$relationship_id", "turns": {"$sum": 1}}}
         for row in self._rows.aggregate([{"$match": chosen}, group]):
-            yield row["_id"], int(row["turns"])
+            if row["_id"] is not None:  # a damaged row names nobody
+                yield row["_id"], int(row["turns"])
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
         """The last instant of recording in the period, 0 if there is none."""
         chosen = {"account": account, "quota_period": quota_period}
         row = self._rows.find_one(chosen, {"recorded_at": 1}, sort=[("recorded_at", DESCENDING)])
-        return int(row["recorded_at"]) if row else 0
+        return int(row.get("recorded_at") or 0) if row else 0
 
 
 def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:

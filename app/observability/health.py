@@ -12,6 +12,7 @@ from marshmallow import fields
 from app.http.fields import AnswerSchema, Choice, Part, StrictSchema
 from app.http.provide import provided
 from app.http.responses import json_response
+from app.observability.readings import note_unreadable
 from app.observability.shared_probe import SharedProbe
 
 _log = structlog.get_logger("turnledger.health")
@@ -37,6 +38,9 @@ class ArchiveSchema(AnswerSchema):
     lag_s = fields.Integer()
     sweep_age_s = fields.Integer(allow_none=True)
     over_retained_turns = fields.Integer()
+    organizations_at_fault = fields.Integer(
+        metadata={"description": "Organizations with stored data that cannot be used."}
+    )
 
 
 class ReadySchema(AnswerSchema):
@@ -47,7 +51,7 @@ class ReadySchema(AnswerSchema):
     archive = Part(
         ArchiveSchema,
         allow_none=True,
-        metadata={"description": "Null if MongoDB is too slow to tell it in time."},
+        metadata={"description": "Null if MongoDB is too slow, or what is noted is damaged."},
     )
 
 
@@ -94,10 +98,13 @@ class Probes:
             return False
 
     def find_archive(self) -> Mapping[str, int | None] | None:
-        """How late the archive is; None if that cannot be told in time."""
+        """How late the archive is; None if that cannot be read, or not in time."""
         try:
             return self.archive()
         except self.failures:
+            return None
+        except Exception as error:
+            note_unreadable("readyz", error)
             return None
 
     def _ask(self, probe: Callable[[], object]) -> str:

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from app.http.provide import provided
 from app.observability.answers import Answer
+from app.observability.readings import note_unreadable
 
 REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
@@ -47,10 +48,12 @@ _DRIFT = "by which reconciliations have corrected counters, in either direction,
 _COUNTED = {
     "quota_drift_turns": f"Turns {_DRIFT}",
     "quota_drift_relationships": f"Active relationships {_DRIFT}",
+    "contained_failures": "Days, periods and accounts that a pass of the worker had to leave out.",
 }
 _READ = {
     "archive_lag_seconds": "How long ago the archive last left nothing behind; 0 if nothing waits.",
     "archive_sweep_age_seconds": "How long ago the archive last looked at all and left nothing.",
+    "organizations_at_fault": "Organizations with stored data that cannot be used, up to 1,000.",
     "over_retained_turns": "Turns kept beyond 181 days and an hour, counted up to 1,000.",
 }
 
@@ -61,7 +64,7 @@ blueprint = Blueprint("metrics", __name__, description="For operators.")
 class Readings:
     """What the stores say at each scrape, whichever process has written it: values by name.
 
-    Left out when they raise one of `failures`.
+    Left out when they raise one of `failures`, and when what is stored cannot be read.
     """
 
     read: Callable[[], Mapping[str, int]]
@@ -72,6 +75,9 @@ class Readings:
         try:
             values = self.read()
         except self.failures:
+            return b""
+        except Exception as error:
+            note_unreadable("metrics", error)
             return b""
         registry = CollectorRegistry()
         registry.register(_Snapshot(values))

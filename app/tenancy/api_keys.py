@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from ulid import ULID
 
@@ -13,7 +14,8 @@ from app.http.problems import Problem, require_valid
 from app.tenancy import key_format
 from app.tenancy.key_format import ParsedKey
 from app.tenancy.key_rules import IDEMPOTENCY_HEADER, field_errors, require_ends_in_time
-from app.tenancy.model import ApiKey, Environment, Scope
+from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
+from app.tenancy.records import require_sound_key
 from app.tenancy.store import AlreadyStored, TenancyStore
 
 MAX_KEYS = 100
@@ -23,6 +25,7 @@ REMOVED_AT_ONCE = 1_000
 _REMEDY = f"Send a new {IDEMPOTENCY_HEADER} to make another key."
 
 IssuedKey = tuple[ApiKey, str]
+K = TypeVar("K", bound=FoundKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +86,23 @@ class ApiKeys:
         return self._replay(wanted, idempotency_key) or self._issue_once(wanted, idempotency_key)
 
     def get_(self, organization_id: str, environment: Environment, key_id: str) -> ApiKey:
-        """One key of this account; Problem not_found otherwise."""
+        """One key of this account; Problem not_found otherwise, AccountFault if it is damaged."""
         found = self._store.find_key(
             key_id, organization_id=organization_id, environment=environment.value
         )
-        return _known(found)
+        return _known(require_sound_key(found))
 
     def revoke(self, organization_id: str, environment: Environment, key_id: str) -> None:
         """Make a key of this account useless within 5 s; harmless when done again."""
         self._revoke(self.get_(organization_id, environment, key_id))
 
-    def revoke_by_id(self, key_id: str) -> ApiKey:
-        """Revoke any organization's key, as an operator may."""
-        self._revoke(_known(self._store.find_key(key_id)))
-        return _known(self._store.find_key(key_id))
+    def revoke_by_id(self, key_id: str) -> FoundKey:
+        """Revoke any organization's key, damaged or not, as an operator may."""
+        return self._revoke(_known(self._store.find_key(key_id)))
+
+    def withdraw(self, key: ApiKey) -> None:
+        """Remove a key whose plaintext nobody has seen, as if it had never been made."""
+        self._store.delete_key(key.id)
 
     def remove_ended(self, retention: timedelta) -> int:
         """Delete keys that expired or were revoked `retention` ago or earlier; return how many.
@@ -108,8 +114,13 @@ class ApiKeys:
             removed += found
         return removed
 
-    def _revoke(self, key: ApiKey) -> None:
-        self._store.revoke_key(key.id, cut_to_ms(self._now()))
+    def _revoke(self, key: FoundKey) -> FoundKey:
+        """Revoke a key and return it as it is then; read no more: that could fail."""
+        now = cut_to_ms(self._now())
+        self._store.revoke_key(key.id, now)
+        if isinstance(key, FaultyKey) or key.revoked_at is not None:
+            return key
+        return replace(key, revoked_at=now)
 
     def _issue_once(self, wanted: KeyRequest, idempotency_key: str) -> IssuedKey:
         newest = self._peppers[0]
@@ -128,7 +139,7 @@ class ApiKeys:
 
     def _replay(self, wanted: KeyRequest, idempotency_key: str) -> IssuedKey | None:
         marks = [_mark(wanted, idempotency_key, pepper) for pepper in self._peppers]
-        key = self._store.find_key_by_idempotency(marks)
+        key = require_sound_key(self._store.find_key_by_idempotency(marks))
         if key is None:
             return None
         self._require_same(key, wanted)
@@ -202,7 +213,7 @@ def _mark(wanted: KeyRequest, idempotency_key: str, pepper: str) -> str:
     return hmac.digest(pepper.encode(), "\0".join(parts).encode(), hashlib.sha256).hex()
 
 
-def _known(key: ApiKey | None) -> ApiKey:
+def _known(key: K | None) -> K:
     if key is None:
         raise Problem("not_found", "There is no such API key.")
     return key

@@ -11,12 +11,13 @@ from threading import Lock
 from typing import NamedTuple
 
 from app.http.bearer import bearer_token
+from app.http.faults import AccountFault
 from app.http.instants import utc_now
 from app.http.problems import Problem
 from app.tenancy import key_format
 from app.tenancy.key_format import MalformedKey, ParsedKey
-from app.tenancy.model import ApiKey, Plan, Principal
-from app.tenancy.service import organization_of
+from app.tenancy.model import ApiKey, FaultyOrganization, Plan, Principal
+from app.tenancy.records import organization_of, require_sound_key
 from app.tenancy.store import TenancyStore
 
 CACHE_SIZE = 10_000
@@ -24,10 +25,13 @@ CACHE_SIZE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A stored key with the principal it stands for, as read at one moment."""
+    """A stored key with the principal it stands for, as read at one moment.
+
+    Of a faulty organization there is no principal.
+    """
 
     key: ApiKey
-    principal: Principal
+    principal: Principal | FaultyOrganization
 
 
 class RecentHolders:
@@ -132,7 +136,7 @@ class Authenticator:
         Raises Problem: authentication_error (no bearer credential, or revoked), invalid_token
         (mistyped or never issued), token_expired. A mistyped key costs no store call. While the
         store is known to be ill, `require_store` raises: whoever is remembered would only fail
-        later, and slowly.
+        later, and slowly. AccountFault if the stored key or its organization cannot be used.
         """
         token = _bearer_token(authorization)
         proof = self._proofs.find(token)
@@ -142,14 +146,18 @@ class Authenticator:
         if holder is None or not self._is_shown(token, holder.key, proof):
             raise _invalid_token()
         self._require_usable(holder.key)
+        if isinstance(holder.principal, FaultyOrganization):
+            raise AccountFault(holder.principal.id, holder.principal.reason)
         return holder.principal
 
     def _read(self, lookup: str) -> Holder | None:
-        key = self._store.find_key_by_lookup(lookup)
+        key = require_sound_key(self._store.find_key_by_lookup(lookup))
         found = self._store.find_organization(key.organization_id) if key else None
         if key is None or found is None:
             return None
         organization = organization_of(found, self._plans)
+        if isinstance(organization, FaultyOrganization):
+            return Holder(key, organization)
         principal = Principal.of(
             organization,
             key_id=key.id,

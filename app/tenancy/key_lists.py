@@ -11,7 +11,7 @@ from itertools import islice
 
 from app.http.cursors import SignedCursors
 from app.http.instants import datetime_of_us
-from app.tenancy.model import ApiKey, Environment, KeyState
+from app.tenancy.model import Environment, FoundKey, KeyState
 from app.tenancy.store import TenancyStore
 
 # More than an account may have active ones, also after a race for the last: the official client
@@ -23,7 +23,7 @@ MAX_PER_PAGE = 200
 class KeyPage:
     """Some keys, and the cursor of the next page if there is one."""
 
-    keys: list[ApiKey]
+    keys: list[FoundKey]
     next_cursor: str | None
 
 
@@ -67,12 +67,16 @@ class KeyLists:
 
     def all_(
         self, organization_id: str, environment: Environment | None = None
-    ) -> Iterator[ApiKey]:
-        """Return every key of an organization, of one environment or (None) of both."""
+    ) -> Iterator[FoundKey]:
+        """Return every key of an organization, of one environment or (None) of both.
+
+        Last come the keys that a damaged field keeps out of every state.
+        """
         environments = [environment] if environment else list(Environment)
         position = _Position(self._now_us())
         for _, key in self._from(organization_id, environments, position, MAX_PER_PAGE):
             yield key
+        yield from self._store.find_stray_keys(organization_id, datetime_of_us(position.started_us))
 
     def _from(
         self,
@@ -80,7 +84,7 @@ class KeyLists:
         environments: Sequence[Environment],
         position: _Position,
         at_once: int,
-    ) -> Iterator[tuple[KeyState, ApiKey]]:
+    ) -> Iterator[tuple[KeyState, FoundKey]]:
         """Yield every key after `position` with its state, read in pieces of `at_once` and one."""
         at = datetime_of_us(position.started_us)
         states = list(KeyState)

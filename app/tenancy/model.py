@@ -83,6 +83,22 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultyOrganization:
+    """A customer that cannot be served: `reason` says what is wrong and the next step.
+
+    The other fields are what its document still says; None if they are missing or damaged.
+    """
+
+    id: str
+    reason: str
+    name: str | None
+    plan: str | None
+    signed_up_on: date | None
+    created_at: datetime | None
+    is_suspended: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as it is stored: `digest` proves the secret without holding it, `hint` names it."""
 
@@ -97,6 +113,18 @@ class ApiKey:
     label: str | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyKey:
+    """A key whose document is damaged: `reason` says what is wrong and the next step."""
+
+    id: str
+    organization_id: str
+    reason: str
+
+
+FoundKey = ApiKey | FaultyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +175,8 @@ class Principal:
 def account_of(organization_id: str, environment: Environment) -> str:
     """The name of an account, `org_01J…:live`: one world of one organization owns ledger rows."""
     return f"{organization_id}:{environment.value}"
+
+
+def organization_in(account: str) -> str:
+    """The organization's id in the name of an account, or in its own."""
+    return account.partition(":")[0]

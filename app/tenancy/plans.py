@@ -31,10 +31,6 @@ _FILE_FIELDS = {
 _KNOWN = {"name", "overage_policy", *_FILE_FIELDS}
 
 
-class UnknownPlan(LookupError):
-    """An organization is on a plan that the catalogue does not hold."""
-
-
 def load_plans(path: str | Path) -> Mapping[str, Plan]:
     """Every plan by its id, in the order of the file.
 
@@ -50,16 +46,6 @@ def load_plans(path: str | Path) -> Mapping[str, Plan]:
     if faults:
         raise ValueError("\n".join(f"{path}: {fault}" for fault in faults))
     return {plan_id: _plan(plan_id, table) for plan_id, table in tables.items()}
-
-
-def plan_of(plans: Mapping[str, Plan], plan_id: str, organization_id: str) -> Plan:
-    """The plan of an organization; UnknownPlan, with the remedy, if the catalogue lost it."""
-    if plan_id not in plans:
-        raise UnknownPlan(
-            f"Organization {organization_id} is on plan '{plan_id}', which the plan file lacks: "
-            f"put the plan back, or run `flask org set-plan {organization_id} PLAN`."
-        )
-    return plans[plan_id]
 
 
 def effective_limits(plan: Plan, overrides: Mapping[str, int | str]) -> Limits:
@@ -85,6 +71,18 @@ def limit_fault(field: str, value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return None
     return f"must be a whole number from {low} to {high}, not {value!r}"
+
+
+def override_fault(field: str, value: Any) -> str | None:
+    """Say why `value` cannot be an organization's own ceiling, as `limit_fault`; or None."""
+    if field == "overage_policy":
+        policies = list(OveragePolicy)
+        return None if value in policies else f"must be one of {', '.join(policies)}"
+    if field not in BOUNDS:
+        return f"is not a ceiling; those are {', '.join(BOUNDS)}, overage_policy"
+    if field in QUOTA_FIELDS and value == UNLIMITED:
+        return None
+    return limit_fault(field, value)
 
 
 def _plan(plan_id: str, table: Mapping[str, Any]) -> Plan:

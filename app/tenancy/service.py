@@ -8,21 +8,15 @@ from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
 from app.http.problems import Offence, Problem, offence, require_valid
-from app.tenancy.model import Organization, OveragePolicy, Plan
-from app.tenancy.plans import (
-    BOUNDS,
-    MAX_BURST,
-    QUOTA_FIELDS,
-    UNLIMITED,
-    effective_limits,
-    limit_fault,
-    plan_of,
-)
+from app.tenancy.model import FaultyOrganization, Organization, Plan
+from app.tenancy.plans import MAX_BURST, override_fault
+from app.tenancy.records import organization_of, require_sound_organization
 from app.tenancy.store import TenancyStore
 
 MAX_NAME_LENGTH = 100
 
 Overrides = Mapping[str, int | str]
+FoundOrganization = Organization | FaultyOrganization
 
 
 class Organizations:
@@ -50,30 +44,36 @@ class Organizations:
         """
         require_valid([*_name_offences(name), *self._plan_offences(plan_id)])
         now = cut_to_ms(self._now())
-        organization_id = f"org_{ULID.from_datetime(now)}"
+        day = signed_up_on or now.date()
         document = {
-            "_id": organization_id,
+            "_id": f"org_{ULID.from_datetime(now)}",
             "name": name,
             "plan": plan_id,
             "overrides": {},
             "is_suspended": False,
-            "signed_up_on": (signed_up_on or now.date()).isoformat(),
+            "signed_up_on": day,
             "created_at": now,
         }
-        self._store.insert_organization(document)
-        return self.get_(organization_id)
+        # Before the change: an error must mean that nothing was changed.
+        made = require_sound_organization(organization_of(document, self._plans))
+        self._store.insert_organization(document | {"signed_up_on": day.isoformat()})
+        return made
 
-    def list_(self) -> list[Organization]:
-        """Every organization, oldest first."""
+    def list_(self) -> list[FoundOrganization]:
+        """Return every organization, oldest first; faulty ones too."""
         return [organization_of(found, self._plans) for found in self._store.list_organizations()]
 
-    def get_(self, organization_id: str) -> Organization:
-        """One organization; Problem not_found if there is none with this id."""
+    def look_up(self, organization_id: str) -> FoundOrganization:
+        """Return one organization, faulty or not; Problem not_found if there is none."""
         return self._known(organization_id, self._store.find_organization(organization_id))
+
+    def get_(self, organization_id: str) -> Organization:
+        """Return one organization; Problem not_found if there is none, AccountFault if faulty."""
+        return require_sound_organization(self.look_up(organization_id))
 
     def set_plan(
         self, organization_id: str, plan_id: str, overrides: Overrides | None = None
-    ) -> Organization:
+    ) -> FoundOrganization:
         """Put an organization on a plan; `overrides` replace all of its former own ceilings.
 
         Keys: requests_per_second, burst, turns, active_relationships (the last two also
@@ -84,22 +84,30 @@ class Organizations:
         require_valid([*self._plan_offences(plan_id), *_override_offences(own)])
         if "requests_per_second" in own and "burst" not in own:
             own["burst"] = min(2 * int(own["requests_per_second"]), MAX_BURST)
-        return self._update(organization_id, {"plan": plan_id, "overrides": own})
+        changes = {"plan": plan_id, "overrides": own}
+        self._require_sound_after(organization_id, changes)
+        return self._update(organization_id, changes)
 
-    def suspend(self, organization_id: str) -> Organization:
+    def suspend(self, organization_id: str) -> FoundOrganization:
         """Refuse every request of this organization with 402 until it is resumed."""
         return self._update(organization_id, {"is_suspended": True})
 
-    def resume(self, organization_id: str) -> Organization:
+    def resume(self, organization_id: str) -> FoundOrganization:
         """End a suspension; harmless if there is none."""
         return self._update(organization_id, {"is_suspended": False})
 
-    def _update(self, organization_id: str, fields: Mapping[str, Any]) -> Organization:
+    def _require_sound_after(self, organization_id: str, changes: Mapping[str, Any]) -> None:
+        """Raise AccountFault, before anything is changed, if `changes` do not fix what is wrong."""
+        found = self._store.find_organization(organization_id)
+        if found is not None:
+            require_sound_organization(organization_of({**found, **changes}, self._plans))
+
+    def _update(self, organization_id: str, changes: Mapping[str, Any]) -> FoundOrganization:
         return self._known(
-            organization_id, self._store.update_organization(organization_id, fields)
+            organization_id, self._store.update_organization(organization_id, changes)
         )
 
-    def _known(self, organization_id: str, found: Mapping[str, Any] | None) -> Organization:
+    def _known(self, organization_id: str, found: Mapping[str, Any] | None) -> FoundOrganization:
         if found is None:
             raise Problem("not_found", f"There is no organization '{organization_id}'.")
         return organization_of(found, self._plans)
@@ -110,21 +118,6 @@ class Organizations:
         known = list(self._plans)
         message = f"There is no plan '{plan_id}'; choose one of {', '.join(known)}."
         return [offence("plan", "not_allowed", message, known)]
-
-
-def organization_of(document: Mapping[str, Any], plans: Mapping[str, Plan]) -> Organization:
-    """The organization in a store document, its limits worked out; UnknownPlan if that fails."""
-    plan = plan_of(plans, document["plan"], document["_id"])
-    return Organization(
-        id=document["_id"],
-        name=document["name"],
-        plan=plan.id,
-        limits=effective_limits(plan, document["overrides"]),
-        signed_up_on=document["signed_up_on"],
-        created_at=document["created_at"],
-        overrides=document["overrides"],
-        is_suspended=document["is_suspended"],
-    )
 
 
 def _name_offences(name: str) -> list[Offence]:
@@ -138,16 +131,5 @@ def _override_offences(overrides: Overrides) -> list[Offence]:
     return [
         offence(field, "invalid_limit", f"{field} {fault}.")
         for field, value in overrides.items()
-        if (fault := _override_fault(field, value))
+        if (fault := override_fault(field, value))
     ]
-
-
-def _override_fault(field: str, value: int | str) -> str | None:
-    if field == "overage_policy":
-        policies = list(OveragePolicy)
-        return None if value in policies else f"must be one of {', '.join(policies)}"
-    if field not in BOUNDS:
-        return f"is not a ceiling; those are {', '.join(BOUNDS)}, overage_policy"
-    if field in QUOTA_FIELDS and value == UNLIMITED:
-        return None
-    return limit_fault(field, value)

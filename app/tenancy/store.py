@@ -8,7 +8,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from app.tenancy.model import ApiKey, Environment, KeyState, Scope
+from app.tenancy.model import ApiKey, Environment, FoundKey, KeyState
+from app.tenancy.records import key_of
 
 KEYS_COLLECTION = "api_keys"
 
@@ -86,15 +87,15 @@ class TenancyStore:
         except DuplicateKeyError as error:
             raise AlreadyStored from error
 
-    def find_key_by_lookup(self, lookup: str) -> ApiKey | None:
+    def find_key_by_lookup(self, lookup: str) -> FoundKey | None:
         """The key with this look-up id, revoked and expired ones too."""
         return _key(self._keys.find_one({"lookup": lookup}))
 
-    def find_key_by_idempotency(self, marks: Sequence[str]) -> ApiKey | None:
+    def find_key_by_idempotency(self, marks: Sequence[str]) -> FoundKey | None:
         """The key that was made under any of these idempotency marks."""
         return _key(self._keys.find_one({"idempotency": {"$in": list(marks)}}))
 
-    def find_key(self, key_id: str, **owner: str) -> ApiKey | None:
+    def find_key(self, key_id: str, **owner: str) -> FoundKey | None:
         """One key by id; `owner` may narrow to an organization_id and an environment."""
         return _key(self._keys.find_one({"_id": key_id, **owner}))
 
@@ -107,7 +108,7 @@ class TenancyStore:
         *,
         before_id: str | None,
         at_most: int,
-    ) -> list[ApiKey]:
+    ) -> list[FoundKey]:
         """Keys of an organization that are in `state` at `now`, newest first, below `before_id`."""
         chosen: dict[str, Any] = {
             "organization_id": organization_id,
@@ -117,7 +118,15 @@ class TenancyStore:
         if before_id is not None:
             chosen["_id"] = {"$lt": before_id}
         found = self._keys.find(chosen).sort("_id", DESCENDING).limit(at_most)
-        return [key for document in found if (key := _key(document))]
+        return [key_of(document) for document in found]
+
+    def find_stray_keys(self, organization_id: str, now: datetime) -> list[FoundKey]:
+        """Keys of an organization that no list holds, since a field of theirs is damaged."""
+        states = [_in_state(state, now) for state in KeyState]
+        known = {"environment": {"$in": [environment.value for environment in Environment]}}
+        listed = [{**known, **state} for state in states]
+        found = self._keys.find({"organization_id": organization_id, "$nor": listed})
+        return [key_of(document) for document in found.sort("_id", DESCENDING)]
 
     def count_usable_keys(
         self, organization_id: str, environment: Environment, now: datetime
@@ -144,6 +153,10 @@ class TenancyStore:
         found = [key["_id"] for key in self._keys.find(ended, {"_id": 1}).limit(at_most)]
         return self._keys.delete_many({"_id": {"$in": found}}).deleted_count if found else 0
 
+    def delete_key(self, key_id: str) -> None:
+        """Remove a key that nobody has seen."""
+        self._keys.delete_one({"_id": key_id})
+
 
 def _in_state(state: KeyState, now: datetime) -> Document:
     if state is KeyState.REVOKED:
@@ -154,7 +167,15 @@ def _in_state(state: KeyState, now: datetime) -> Document:
 
 
 def _organization(document: dict[str, Any]) -> Document:
-    return document | {"signed_up_on": date.fromisoformat(document["signed_up_on"])}
+    return document | {"signed_up_on": _find_day(document.get("signed_up_on"))}
+
+
+def _find_day(value: Any) -> date | None:
+    """Return the day, or None if `value` is none; its reader reports that."""
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _key_document(key: ApiKey) -> dict[str, Any]:
@@ -173,19 +194,5 @@ def _key_document(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _key(document: dict[str, Any] | None) -> ApiKey | None:
-    if document is None:
-        return None
-    return ApiKey(
-        id=document["_id"],
-        organization_id=document["organization_id"],
-        environment=Environment(document["environment"]),
-        scope=Scope(document["scope"]),
-        lookup=document["lookup"],
-        digest=document["digest"],
-        hint=document["hint"],
-        created_at=document["created_at"],
-        label=document["label"],
-        expires_at=document["expires_at"],
-        revoked_at=document["revoked_at"],
-    )
+def _key(document: dict[str, Any] | None) -> FoundKey | None:
+    return None if document is None else key_of(document)

@@ -23,17 +23,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-import structlog
-
-from app.backends import OUTAGES
-from app.http.places import places_of
+from app.backends.containment import Containment
 from app.usage.rollups import Rollup
 from app.usage.store import Fence
 
 RETENTION = timedelta(days=180)
 # How many turns are claimed at once: each step is done well within the database's time-out.
 BATCH_COUNT = 10_000
-_log = structlog.get_logger("turnledger.worker")
 
 
 class ArchiveLedger(Protocol):
@@ -66,7 +62,7 @@ class Fold:
     """What one pass has archived.
 
     `days_overtaken` were left to another archiver. `days_failed` could not be archived for a reason
-    of their own, which is in the log.
+    of their own, which the pass's containment has reported.
     """
 
     turns: int = 0
@@ -76,8 +72,12 @@ class Fold:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing that was open at its start has been left behind."""
-        return not (self.days_overtaken or self.days_failed)
+        """Return True if the archive is not late: no open day was left to another archiver.
+
+        A day that failed does not count. It may fail for ever, and must not make the archive look
+        late for everybody else: it has a figure of its own, the organizations at fault.
+        """
+        return not self.days_overtaken
 
 
 class Archiver:
@@ -91,33 +91,34 @@ class Archiver:
         self._ledger = ledger
         self._batch_count = batch_count
 
-    def run(self, report: Callable[[int], None] = lambda turns: None) -> Fold:
-        """Archive all turns that are open now; `report` hears of each batch how many it was."""
+    def run(
+        self,
+        report: Callable[[int], None] = lambda turns: None,
+        containment: Containment | None = None,
+    ) -> Fold:
+        """Archive all turns that are open now.
+
+        `report` hears of each batch how many it was, `containment` of each day that fails.
+        """
+        containment = containment or Containment()
+        failed_before = len(containment.failures)
         turns = days = 0
         missed: Counter[str] = Counter()
         for account, day in self._ledger.open_days():
             days += 1
-            for folded in self._fold_if_possible(account, day, missed):
+            for folded in self._fold_if_possible(account, day, missed, containment):
                 turns += folded
                 report(folded)
-        return Fold(turns, days, missed["overtaken"], missed["failed"])
+        return Fold(turns, days, missed["overtaken"], len(containment.failures) - failed_before)
 
-    def _fold_if_possible(self, account: str, day: str, missed: Counter[str]) -> Iterator[int]:
-        try:
-            yield from self._fold_day(account, day)
-        except _Overtaken:
-            missed["overtaken"] += 1
-        except OUTAGES:
-            raise
-        except Exception as error:
-            _log.error(
-                "day_not_archived",
-                account=account,
-                day=day,
-                error=type(error).__name__,
-                at=places_of(error),
-            )
-            missed["failed"] += 1
+    def _fold_if_possible(
+        self, account: str, day: str, missed: Counter[str], containment: Containment
+    ) -> Iterator[int]:
+        with containment.of("day_not_archived", account=account, day=day):
+            try:
+                yield from self._fold_day(account, day)
+            except _Overtaken:
+                missed["overtaken"] += 1
 
     def _fold_day(self, account: str, day: str) -> Iterator[int]:
         """Archive a day batch by batch, until it has no open turn."""

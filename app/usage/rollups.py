@@ -142,16 +142,36 @@ def to_document(rollup: Rollup) -> Document:
     return document
 
 
+class DamagedRollup(Exception):
+    """A stored roll-up has a field of another type than its own: `field`."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
 def from_document(document: Document) -> Rollup:
-    """The roll-up that a document holds; fields that are not there count as nothing."""
-    told = document.get
-    names = [_restored(told(kind, _NONE)) for kind in NAMES]
-    latencies = PackedHistogram(told("latency_histogram", b""))
-    sums = [told(name, 0) for name in SUMS]
-    return Rollup._make((*names, latencies, *sums, *_extremes(told, latencies)))
+    """Return the roll-up that a document holds; fields that are not there count as nothing.
+
+    Raises DamagedRollup for a field of another type.
+    """
+    read = document.get
+    counts = [read(kind, _NONE) for kind in NAMES]
+    sums = [read(name, 0) for name in SUMS]
+    if not _are_integers(counts, sums):
+        raise DamagedRollup(_find_damaged(counts, sums))
+    try:
+        latencies = PackedHistogram(read("latency_histogram", b""))
+    except (TypeError, ValueError):  # no bytes, or not of whole words
+        raise DamagedRollup("latency_histogram") from None
+    try:
+        extremes = _extremes(read, latencies)
+    except (TypeError, AttributeError):
+        raise DamagedRollup(", ".join(EXTREMES)) from None
+    return Rollup._make((*map(_restored, counts), latencies, *sums, *extremes))
 
 
-def _extremes(told: Callable[..., Any], latencies: PackedHistogram) -> tuple[int | None, ...]:
+def _extremes(read: Callable[..., Any], latencies: PackedHistogram) -> tuple[int | None, ...]:
     """Return the least and the greatest latency that a document holds; None without turns.
 
     A document of an earlier release has neither. An archiver of that release adds turns to a day
@@ -160,12 +180,32 @@ def _extremes(told: Callable[..., Any], latencies: PackedHistogram) -> tuple[int
     if not latencies.data:
         return None, None
     first, last = latencies.outer_buckets()
-    least, greatest = told("latency_min_ms", -1), told("latency_max_ms", -1)
+    least, greatest = read("latency_min_ms", -1), read("latency_max_ms", -1)
     has_least, has_greatest = bucket_of(least) == first, bucket_of(greatest) == last
     if has_least and has_greatest:  # nearly always
         return least, greatest
-    low, high = latencies.bounds_ms(told("latency_sum_ms", 0))
+    low, high = latencies.bounds_ms(read("latency_sum_ms", 0))
     return least if has_least else low, greatest if has_greatest else high
+
+
+def _are_integers(counts: Iterable[Any], sums: Iterable[Any]) -> bool:
+    """Return True if `counts` are maps of integers and `sums` are integers."""
+    # Adding all up looks at each of them in C: a day may have thousands of names.
+    try:
+        return isinstance(sum(sums) + sum(map(sum, map(dict.values, counts))), int)
+    except TypeError:
+        return False
+
+
+def _find_damaged(counts: Iterable[Any], sums: Iterable[Any]) -> str:
+    """Name the damaged fields."""
+    damaged = [
+        kind for kind, found in zip(NAMES, counts, strict=True) if not _are_integers([found], [])
+    ]
+    damaged += [
+        name for name, found in zip(SUMS, sums, strict=True) if not _are_integers([], [found])
+    ]
+    return ", ".join(damaged)
 
 
 def _escaped(name: str) -> str:

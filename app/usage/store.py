@@ -16,11 +16,14 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from app.http.faults import AccountFault
+from app.interactions.ids import instant_ms
 from app.interactions.model import Filters
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
 from app.usage.pipeline import by_day, rollups_of
 from app.usage.rollups import (
+    DamagedRollup,
     Document,
     Rollup,
     bounded,
@@ -31,9 +34,6 @@ from app.usage.rollups import (
 
 COLLECTION = "usage_daily"
 PERIODS = "usage_period"
-UPKEEP = "upkeep"
-_LAST_SWEEP = "archive"
-_DRIFT = "reconcile"
 _IS_OPEN = {"$gte": 0}
 _OF_EACH_DAY = ("day", "committed", "revision")
 # On a day that is all open every index looks as good, and most lead all over the account.
@@ -77,7 +77,6 @@ class UsageStore:
     def __init__(self, database: Database[Document]) -> None:
         self._days: Collection[Document] = database[COLLECTION]
         self._periods: Collection[Document] = database[PERIODS]
-        self._upkeep: Collection[Document] = database[UPKEEP]
         self._rows: Collection[Document] = database[INTERACTIONS]
 
     def ensure_schema(self) -> dict[str, list[str]]:
@@ -127,8 +126,9 @@ class UsageStore:
 
     def _read_days(self, chosen: Document, parts: Group[str]) -> Iterator[UsageDay]:
         shown = {"_id": 0} | dict.fromkeys((*_OF_EACH_DAY, *parts), 1) if parts else None
-        found = self._days.find(chosen, shown).sort("day", ASCENDING)
-        return map(_usage_day, found.batch_size(_ONE_BATCH))
+        account = chosen["account"]
+        found = self._days.find(chosen, shown).sort("day", ASCENDING).batch_size(_ONE_BATCH)
+        return (_usage_day(account, document) for document in found)
 
     def revisions(self, account: str, days: Sequence[str]) -> dict[str, int]:
         """The revision of each of `days` that is archived."""
@@ -177,8 +177,9 @@ class UsageStore:
         """Account and day of all turns that are open, in order; as many look-ups as days."""
         account, day = "", ""
         while True:
+            # By type: a row without a day, or with an odd one, must not end the listing.
             found = self._next_open({"account": account, "day": {"$gt": day}}) or self._next_open(
-                {"account": {"$gt": account}}
+                {"account": {"$gt": account}, "day": {"$gt": ""}}
             )
             if found is None:
                 return
@@ -198,7 +199,8 @@ class UsageStore:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return Fence(found["fence"], tuple(found.get("committed", ())), from_document(found))
+        taken = _usage_day(account, found)
+        return Fence(found["fence"], taken.committed, taken.rollup)
 
     def claim_left(self, account: str, day: str, fence: Fence) -> int:
         """Mark the turns that others have claimed and not committed with the fence's number.
@@ -270,33 +272,13 @@ class UsageStore:
 
     # How the archive is.
 
-    def note_sweep(self, started_at_us: int) -> None:
-        """Remember that all turns recorded before this instant are archived.
-
-        The last one counts, even if it is the earlier: a clock may have been ahead.
-        """
-        change = {"$set": {"started_at_us": started_at_us}}
-        self._upkeep.update_one({"_id": _LAST_SWEEP}, change, upsert=True)
-
-    def find_sweep_us(self) -> int | None:
-        """When the last whole sweep started, None if there was none."""
-        found = self._upkeep.find_one({"_id": _LAST_SWEEP})
-        return int(found["started_at_us"]) if found else None
-
-    def note_drift(self, turns: int, relationships: int) -> None:
-        """Add to the drift that reconciliations have corrected."""
-        change = {"$inc": {"turns": turns, "relationships": relationships}}
-        self._upkeep.update_one({"_id": _DRIFT}, change, upsert=True)
-
-    def drift(self) -> tuple[int, int]:
-        """Turns and relationships by which quotas were corrected so far."""
-        found = self._upkeep.find_one({"_id": _DRIFT}) or {"turns": 0, "relationships": 0}
-        return int(found["turns"]), int(found["relationships"])
-
     def find_open_us(self) -> int | None:
         """When some turn was recorded that is still open, None if there is no such turn."""
         found = next(iter(self._rows.find({"open": _IS_OPEN}).limit(1).hint(_BY_OPEN)), None)
-        return int(found["recorded_at"]) if found else None
+        if found is None:
+            return None
+        recorded_at = found.get("recorded_at")
+        return recorded_at if isinstance(recorded_at, int) else instant_ms(found["_id"]) * 1_000
 
     def count_open(self, account: str, day: str) -> int:
         """Turns of the day that are still open."""
@@ -307,10 +289,24 @@ class UsageStore:
         return self._rows.count_documents({"_id": {"$lt": before_ulid}}, limit=at_most)
 
 
-def _usage_day(document: Document) -> UsageDay:
-    return UsageDay(
-        day=document["day"],
-        committed=tuple(document.get("committed", ())),
-        revision=document.get("revision", 0),
-        rollup=from_document(document),
+def _usage_day(account: str, document: Document) -> UsageDay:
+    committed, revision = document.get("committed", []), document.get("revision", 0)
+    try:
+        rollup = from_document(document)
+        _require("committed", isinstance(committed, list))
+        _require("revision", isinstance(revision, int))
+    except DamagedRollup as damaged:
+        raise AccountFault(account, _damaged(document, damaged.field)) from None
+    return UsageDay(document["day"], tuple(committed), revision, rollup)
+
+
+def _require(field: str, is_sound: bool) -> None:  # noqa: FBT001
+    if not is_sound:
+        raise DamagedRollup(field)
+
+
+def _damaged(document: Document, field: str) -> str:
+    return (
+        f"Damaged in {COLLECTION} on {document['day']}: {field}. "
+        "Restore this document of the account from a backup."
     )

@@ -1,25 +1,21 @@
 """What the worker does each minute for the archive, and how the archive is doing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
 
 from app.admission.clock import LedgerClock
+from app.backends.containment import Containment
 from app.interactions.ids import first_ulid
 from app.interactions.service import RETENTION_MS
 from app.interactions.store import InteractionStore
-from app.tenancy.model import Environment, Organization, account_of
-from app.tenancy.periods import Period, period_at
-from app.tenancy.service import Organizations
+from app.tenancy.model import FaultyOrganization, organization_in
+from app.tenancy.service import FoundOrganization, Organizations
 from app.usage.archive import Archiver, Fold
-from app.usage.buckets import DAY_MS, day_of
+from app.usage.buckets import DAY_MS
+from app.usage.freezing import Freezer
+from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 
-DAY_US = DAY_MS * 1_000
-# A turn is charged to its period at once, or to that of its reservation for 49 hours.
-SETTLED_US = 3 * DAY_US
-# Older periods may have lost turns to their expiry.
-FREEZABLE_US = 140 * DAY_US
 # A day's first turn expires with its last, a day later, and the database deletes once a minute: an
 # hour after that, a turn that is still there is an alarm.
 OVER_RETAINED_MS = RETENTION_MS + DAY_MS + DAY_MS // 24
@@ -33,12 +29,14 @@ class Health:
     `lag_s` is how long ago the last sweep began that left nothing behind, 0 when nothing waits;
     before the first sweep, how long some turn has waited. `sweep_age_s` is the same whether or not
     something waits, None before the first. `over_retained_turns` are older than 181 days and an
-    hour and still stored, counted up to 1,000.
+    hour and still stored, counted up to 1,000. `organizations_at_fault` are those whose stored data
+    the last passes could not use, up to 1,000.
     """
 
     lag_s: int
     sweep_age_s: int | None
     over_retained_turns: int
+    organizations_at_fault: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +54,53 @@ class Upkeep:
     def __init__(
         self,
         store: UsageStore,
+        notes: PassNotes,
         ledger: InteractionStore,
         organizations: Organizations,
         clock: LedgerClock,
     ) -> None:
         self._store = store
+        self._notes = notes
         self._ledger = ledger
         self._organizations = organizations
         self._clock = clock
         self._archiver = Archiver(store)
-        self._froze_on: date | None = None
+        self._freezer = Freezer(store, ledger)
 
     def has_schema(self) -> bool:
         """Whether every index is there that lists and numbers rely on."""
         return self._ledger.has_schema() and self._store.has_schema()
 
-    def run(self, report: Callable[[int], None] = lambda turns: None) -> Fold:
+    def run(
+        self,
+        report: Callable[[int], None] = lambda turns: None,
+        containment: Containment | None = None,
+    ) -> Fold:
         """Archive all that is open, and freeze the periods that have ended.
 
         `report` hears of each batch how many turns it archived; what it raises ends the pass, which
-        does no harm.
+        does no harm. `containment` hears of each day and organization that fails or is faulty.
         """
+        containment = containment or Containment()
         started_at_us = self._clock.now_us()
-        fold = self._archiver.run(report)
+        fold = self._archiver.run(report, containment)
         if fold.is_whole:
-            self._store.note_sweep(started_at_us)
-        self._freeze_all(started_at_us)
+            self._notes.note_sweep(started_at_us)
+        organizations = self._organizations.list_()
+        self._note_faulty(organizations, containment)
+        self._freezer.freeze(organizations, started_at_us, containment)
+        self.note_failures("archive", containment)
         return fold
+
+    def note_failures(self, step: str, containment: Containment) -> None:
+        """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
+        failures = containment.failures
+        organizations = {organization_in(failure.account) for failure in failures}
+        self._notes.note_faults(step, organizations, len(failures))
+
+    def faults(self) -> Faults:
+        """Return the organizations at fault in the last passes, and all failures so far."""
+        return self._notes.faults()
 
     def waiting(self) -> list[Waiting]:
         """Every day with open turns; counts them all."""
@@ -93,10 +111,10 @@ class Upkeep:
         ]
 
     def health(self) -> Health:
-        """How late the archive is, found with three short look-ups."""
+        """How late the archive is, found with a few short look-ups."""
         now_us = self._clock.now_us()
         oldest = first_ulid(now_us // 1_000 - OVER_RETAINED_MS)
-        open_us, swept_us = self._store.find_open_us(), self._store.find_sweep_us()
+        open_us, swept_us = self._store.find_open_us(), self._notes.find_sweep_us()
         sweep_age_s = None if swept_us is None else _seconds(now_us - swept_us)
         lag_s = 0
         if open_us is not None:
@@ -105,12 +123,13 @@ class Upkeep:
             lag_s=lag_s,
             sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
+            organizations_at_fault=len(self.faults().organizations),
         )
 
     def note_drift(self, turns: int, relationships: int) -> None:
         """Add what a reconciliation has corrected, in either direction."""
         if turns or relationships:
-            self._store.note_drift(turns, relationships)
+            self._notes.note_drift(turns, relationships)
 
     def readings(self) -> dict[str, int]:
         """What operators watch: how late the archive is, and all drift so far.
@@ -120,7 +139,7 @@ class Upkeep:
         if not self.has_schema():
             return {}
         health = self.health()
-        turns, relationships = self._store.drift()
+        turns, relationships = self._notes.drift()
         return {
             "archive_lag_seconds": health.lag_s,
             **(
@@ -129,38 +148,21 @@ class Upkeep:
                 else {"archive_sweep_age_seconds": health.sweep_age_s}
             ),
             "over_retained_turns": health.over_retained_turns,
+            "organizations_at_fault": health.organizations_at_fault,
+            "contained_failures": self.faults().failures,
             "quota_drift_turns": turns,
             "quota_drift_relationships": relationships,
         }
 
-    def _freeze_all(self, now_us: int) -> None:
-        """Freeze what has ended, once a day in this process: periods end with a day."""
-        today = day_of(now_us // 1_000)
-        if today != self._froze_on:
-            for organization in self._organizations.list_():
-                self._freeze(organization, now_us)
-            self._froze_on = today
-
-    def _freeze(self, organization: Organization, now_us: int) -> None:
-        for environment in Environment:
-            account = account_of(organization.id, environment)
-            frozen = self._store.frozen_periods(account)
-            for period in _ended_periods(organization, now_us):
-                if period.label not in frozen:
-                    active = sum(1 for _ in self._ledger.count_relationships(account, period.label))
-                    self._store.freeze_period(account, period.label, active)
+    def _note_faulty(
+        self, organizations: Iterable[FoundOrganization], containment: Containment
+    ) -> None:
+        """Report organizations whose requests are refused; their turns are archived as ever."""
+        faulty = [found for found in organizations if isinstance(found, FaultyOrganization)]
+        for organization in faulty:
+            containment.warn("organization_at_fault", organization.id, organization.reason)
+        self._notes.note_faults("organizations", [found.id for found in faulty], 0)
 
 
 def _seconds(duration_us: int) -> int:
     return max(duration_us, 0) // 1_000_000
-
-
-def _ended_periods(organization: Organization, now_us: int) -> Iterator[Period]:
-    """The settled periods since sign-up whose turns are all still there, newest first."""
-    period = period_at(organization.signed_up_on, now_us - SETTLED_US)
-    while True:
-        period = period_at(organization.signed_up_on, period.start_us - 1)
-        has_begun = period.start.date() >= organization.signed_up_on
-        if not has_begun or period.start_us < now_us - FREEZABLE_US:
-            return
-        yield period

@@ -148,7 +148,12 @@ def test_health_is_neither_limited_nor_authenticated_nor_logged(
     assert answers[-1].get_json() == {
         "status": "ready",
         "stores": {"mongodb": "up", "redis": "up"},
-        "archive": {"lag_s": 0, "sweep_age_s": None, "over_retained_turns": 0},
+        "archive": {
+            "lag_s": 0,
+            "sweep_age_s": None,
+            "over_retained_turns": 0,
+            "organizations_at_fault": 0,
+        },
     }
     assert all("X-Request-Id" in answer.headers for answer in answers)
     assert not any("X-RateLimit-Limit" in answer.headers for answer in answers)

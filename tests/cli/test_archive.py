@@ -48,6 +48,8 @@ def test_the_status_of_an_archive_with_nothing_to_do(answer: Answer) -> None:
         "lag_s": 0,
         "sweep_age_s": None,
         "over_retained_turns": 0,
+        "organizations_at_fault": 0,
+        "at_fault": None,
         "open_turns": 0,
         "open_days": 0,
         "oldest_open_day": None,

@@ -279,7 +279,7 @@ def test_a_day_that_cannot_be_archived_costs_nobody_else_anything(books: Books) 
     books.tell([body(occurred_at=format_ms(NOON_MS))])
     fold = Archiver(Poisoned(books, poisoned)).run()
     assert fold == Fold(turns=1, days=2, days_failed=1)
-    assert not fold.is_whole
+    assert fold.is_whole, "it may fail for ever, and others are not late"
     assert books.archived() == books.expected()
 
 

@@ -8,7 +8,8 @@ from app.http.provide import provided
 from app.interactions.recording import MAX_AHEAD_MS
 from app.turns.service import OLDEST_RESERVATION_MS
 from app.usage.archive import Fold
-from app.usage.upkeep import SETTLED_US, Health, Upkeep, Waiting
+from app.usage.freezing import SETTLED_US
+from app.usage.upkeep import Health, Upkeep, Waiting
 from tests.callers import Clock, hire
 from tests.turns import DAY_MS, at, stateful
 

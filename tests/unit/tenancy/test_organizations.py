@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from app.http.faults import AccountFault
 from app.http.problems import Problem
 from app.tenancy.model import Limits, OveragePolicy
-from app.tenancy.plans import UnknownPlan
 from app.tenancy.service import Organizations
 from tests.unit.tenancy.conftest import House
 
@@ -150,7 +150,9 @@ def test_a_plan_that_left_the_file_is_told_and_can_be_left(house: House) -> None
     remaining = {"free": house.plans["free"]}
     organizations = Organizations(house.store, remaining, house.clock.now)
 
-    with pytest.raises(UnknownPlan, match=f"flask org set-plan {tenant.id} PLAN"):
+    with pytest.raises(AccountFault) as refusal:
         organizations.get_(tenant.id)
 
-    assert organizations.set_plan(tenant.id, "free").limits == remaining["free"].limits
+    assert f"flask org set-plan {tenant.id} PLAN" in refusal.value.reason
+    assert organizations.set_plan(tenant.id, "free") == organizations.get_(tenant.id)
+    assert organizations.get_(tenant.id).limits == remaining["free"].limits

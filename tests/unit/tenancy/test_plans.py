@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.tenancy.model import Limits, OveragePolicy
-from app.tenancy.plans import UnknownPlan, effective_limits, load_plans, plan_of
+from app.tenancy.plans import effective_limits, load_plans
 from tests.servers import ROOT
 
 GOOD = 'name = "A"\nrequests_per_second = 5\nburst = 10\n'
@@ -89,8 +89,3 @@ def test_own_ceilings_replace_the_plans_one_by_one(tmp_path: Path) -> None:
         5, 1, 0, 3
     )
     assert effective_limits(plan, {"overage_policy": "allow"}).overage_policy is OveragePolicy.ALLOW
-
-
-def test_a_plan_that_left_the_catalogue_is_told_with_the_way_out() -> None:
-    with pytest.raises(UnknownPlan, match="flask org set-plan org_1 PLAN"):
-        plan_of({}, "gold", "org_1")

@@ -1,0 +1,93 @@
+"""Contain the failure of one element of a loop, so that the work on the others goes on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from app.backends import is_outage
+from app.http.faults import AccountFault
+from app.http.places import places_of
+
+_log = structlog.get_logger("turnledger.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What failed (`event`), for which element (`names`), and the kind of reason.
+
+    Holds no exception text, which may quote data: `error` is the exception's type, `reason` a
+    sentence of our own.
+    """
+
+    event: str
+    names: dict[str, str]
+    error: str
+    reason: str
+    places: list[str] = field(default_factory=list)
+
+    @property
+    def account(self) -> str:
+        """The account or organization that it happened to; empty for a whole pass."""
+        return self.names.get("account", "")
+
+    @property
+    def sentence(self) -> str:
+        """The failure in one line for an operator."""
+        subject = " ".join(self.names.values())
+        return f"{subject}: {self.event.replace('_', ' ')} ({self.error}). {self.reason}"
+
+
+NoteFailure = Callable[[Failure], None]
+
+
+def log_failure(failure: Failure) -> None:
+    """Write a failure to the log."""
+    _log.error(
+        failure.event,
+        **failure.names,
+        error=failure.error,
+        reason=failure.reason,
+        at=failure.places,
+    )
+
+
+class Containment:
+    """Reports and keeps the failures of single elements of one pass.
+
+    An outage of a store is no element's failure: it passes through and ends the pass.
+    """
+
+    def __init__(self, note: NoteFailure = log_failure) -> None:
+        self.failures: list[Failure] = []
+        self._note = note
+
+    @contextmanager
+    def of(self, event: str, **names: str) -> Iterator[None]:
+        """Contain what the body raises; `event` and `names` say what failed and for which element.
+
+        Name an account or organization `account`.
+        """
+        try:
+            yield
+        except Exception as error:
+            if is_outage(error):
+                raise
+            self._keep(
+                Failure(event, names, type(error).__name__, _reason(error), places_of(error))
+            )
+
+    def warn(self, event: str, account: str, reason: str) -> None:
+        """Report what is wrong with an account, although nothing has failed for it yet."""
+        self._note(Failure(event, {"account": account}, AccountFault.__name__, reason))
+
+    def _keep(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        self._note(failure)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AccountFault):
+        return error.reason
+    return "The next pass tries again."

@@ -1,0 +1,18 @@
+"""What the worker has noted may be damaged: that must fail neither a probe nor a scrape."""
+
+import structlog
+
+from app.http.places import places_of
+
+_log = structlog.get_logger("turnledger.health")
+
+
+def note_unreadable(reader: str, error: Exception) -> None:
+    """Log that `reader` (`readyz` or `metrics`) leaves the worker's figures out, and why."""
+    _log.error(
+        "readings_unreadable",
+        reader=reader,
+        error=type(error).__name__,
+        at=places_of(error),
+        remedy="look at the collection `upkeep`; a document that is deleted is written anew",
+    )

@@ -1,0 +1,145 @@
+"""Read organizations and API keys from stored documents, any field of which may be damaged."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from types import NoneType
+from typing import Any
+
+from app.http.faults import AccountFault
+from app.tenancy.model import (
+    ApiKey,
+    Environment,
+    FaultyKey,
+    FaultyOrganization,
+    FoundKey,
+    Organization,
+    Plan,
+    Scope,
+)
+from app.tenancy.plans import effective_limits, override_fault
+
+Document = Mapping[str, Any]
+Kinds = tuple[type, ...]
+
+_ORGANIZATION: Mapping[str, Kinds] = {
+    "_id": (str,),
+    "name": (str,),
+    "plan": (str,),
+    "overrides": (dict,),
+    "is_suspended": (bool,),
+    "signed_up_on": (date,),
+    "created_at": (datetime,),
+}
+# `flask org set-plan` writes these anew.
+_SET_BY_PLAN = frozenset({"plan", "overrides"})
+_KEY: Mapping[str, Kinds] = {
+    "_id": (str,),
+    "organization_id": (str,),
+    "environment": (str,),
+    "scope": (str,),
+    "lookup": (str,),
+    "digest": (str,),
+    "hint": (str,),
+    "created_at": (datetime,),
+    "label": (str, NoneType),
+    "expires_at": (datetime, NoneType),
+    "revoked_at": (datetime, NoneType),
+}
+
+
+def organization_of(
+    document: Document, plans: Mapping[str, Plan]
+) -> Organization | FaultyOrganization:
+    """Return the organization with its limits, or what can be read of it and why it is faulty."""
+    reason = _organization_fault(document, plans)
+    if reason is not None:
+        return _faulty(document, reason)
+    return Organization(
+        id=document["_id"],
+        name=document["name"],
+        plan=document["plan"],
+        limits=effective_limits(plans[document["plan"]], document["overrides"]),
+        signed_up_on=document["signed_up_on"],
+        created_at=document["created_at"],
+        overrides=document["overrides"],
+        is_suspended=document["is_suspended"],
+    )
+
+
+def require_sound_organization(found: Organization | FaultyOrganization) -> Organization:
+    """Return `found`; `AccountFault` if it is faulty."""
+    if isinstance(found, FaultyOrganization):
+        raise AccountFault(found.id, found.reason)
+    return found
+
+
+def key_of(document: Document) -> FoundKey:
+    """Return the key, or why its document is damaged."""
+    damaged = _damaged(document, _KEY)
+    if document.get("environment") not in list(Environment):
+        damaged.append("environment")
+    if document.get("scope") not in list(Scope):
+        damaged.append("scope")
+    if damaged:
+        return _faulty_key(document, sorted(set(damaged)))
+    fields = {name: document[name] for name in _KEY if name != "_id"}
+    fields |= {"environment": Environment(fields["environment"]), "scope": Scope(fields["scope"])}
+    return ApiKey(id=document["_id"], **fields)
+
+
+def require_sound_key(found: FoundKey | None) -> ApiKey | None:
+    """Return `found`; `AccountFault` if it is damaged."""
+    if isinstance(found, FaultyKey):
+        raise AccountFault(found.organization_id, found.reason)
+    return found
+
+
+def _organization_fault(document: Document, plans: Mapping[str, Plan]) -> str | None:
+    name = f"organization {document['_id']}"
+    damaged = _damaged(document, _ORGANIZATION)
+    if "overrides" not in damaged and any(
+        override_fault(*override) for override in document["overrides"].items()
+    ):
+        damaged.append("overrides")
+    set_plan = f"run `flask org set-plan {document['_id']} PLAN`"
+    if damaged and _SET_BY_PLAN.issuperset(damaged):
+        return f"Damaged or missing in {name}: {', '.join(damaged)}. To set them, {set_plan}."
+    if damaged:
+        return (
+            f"Damaged or missing in {name}: {', '.join(damaged)}. "
+            "Restore these fields in the collection `organizations`."
+        )
+    if document["plan"] not in plans:
+        return (
+            f"The {name} is on plan '{document['plan']}', which the plan file lacks: "
+            f"put the plan back, or {set_plan}."
+        )
+    return None
+
+
+def _faulty(document: Document, reason: str) -> FaultyOrganization:
+    damaged = _damaged(document, _ORGANIZATION)
+    read = {
+        field: None if field in damaged else document[field]
+        for field in ("name", "plan", "signed_up_on", "created_at", "is_suspended")
+    }
+    return FaultyOrganization(id=str(document["_id"]), reason=reason, **read)
+
+
+def _faulty_key(document: Document, damaged: list[str]) -> FaultyKey:
+    key_id = str(document["_id"])
+    return FaultyKey(
+        id=key_id,
+        organization_id=str(document.get("organization_id")),
+        reason=f"Damaged or missing in API key {key_id}: {', '.join(damaged)}. "
+        f"Run `flask key revoke {key_id}` and make another key.",
+    )
+
+
+def _damaged(document: Document, kinds: Mapping[str, Kinds]) -> list[str]:
+    """Name the fields that are missing or of another type than theirs."""
+    return [
+        name
+        for name, kind in kinds.items()
+        if name not in document or not isinstance(document[name], kind)
+    ]

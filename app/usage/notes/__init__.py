@@ -1,0 +1,1 @@
+"""What the worker remembers from one pass to the next."""

@@ -1,0 +1,73 @@
+"""`upkeep`: one document for each thing that the worker remembers, for other processes to read."""
+
+from collections.abc import Collection as Group
+from typing import Any, NamedTuple
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+COLLECTION = "upkeep"
+_LAST_SWEEP = "archive"
+_DRIFT = "reconcile"
+_FAULTS = "faults_of_"
+# What a pass of the worker does; each replaces the organizations at fault that it found before.
+STEPS = ("archive", "organizations", "reconcile")
+MAX_AT_FAULT = 1_000
+
+Document = dict[str, Any]
+
+
+class Faults(NamedTuple):
+    """What the worker's passes could not do: for which organizations, and how often so far."""
+
+    organizations: tuple[str, ...] = ()
+    failures: int = 0
+
+
+class PassNotes:
+    """Reads and writes what passes leave behind. Driver errors pass through."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._notes: Collection[Document] = database[COLLECTION]
+
+    def note_sweep(self, started_at_us: int) -> None:
+        """Remember that all turns recorded before this instant are archived.
+
+        The last one counts, even if it is the earlier: a clock may have been ahead.
+        """
+        change = {"$set": {"started_at_us": started_at_us}}
+        self._notes.update_one({"_id": _LAST_SWEEP}, change, upsert=True)
+
+    def find_sweep_us(self) -> int | None:
+        """When the last whole sweep started, None if there was none."""
+        found = self._notes.find_one({"_id": _LAST_SWEEP})
+        return int(found["started_at_us"]) if found else None
+
+    def note_drift(self, turns: int, relationships: int) -> None:
+        """Add to the drift that reconciliations have corrected."""
+        change = {"$inc": {"turns": turns, "relationships": relationships}}
+        self._notes.update_one({"_id": _DRIFT}, change, upsert=True)
+
+    def drift(self) -> tuple[int, int]:
+        """Turns and relationships by which quotas were corrected so far."""
+        found = self._notes.find_one({"_id": _DRIFT}) or {"turns": 0, "relationships": 0}
+        return int(found["turns"]), int(found["relationships"])
+
+    def note_faults(self, step: str, organizations: Group[str], failures: int) -> None:
+        """Remember the organizations at fault in the last pass of `step`, and count its failures.
+
+        Keeps the first 1,000 in order.
+        """
+        change = {
+            "$set": {"organizations": sorted(organizations)[:MAX_AT_FAULT]},
+            "$inc": {"failures": failures},
+        }
+        self._notes.update_one({"_id": f"{_FAULTS}{step}"}, change, upsert=True)
+
+    def faults(self) -> Faults:
+        """The organizations at fault in the last pass of each step, and all failures so far."""
+        steps = list(self._notes.find({"_id": {"$in": [f"{_FAULTS}{step}" for step in STEPS]}}))
+        organizations = {name for step in steps for name in step["organizations"]}
+        return Faults(
+            tuple(sorted(organizations)[:MAX_AT_FAULT]), sum(step["failures"] for step in steps)
+        )

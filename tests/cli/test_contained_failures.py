@@ -1,0 +1,275 @@
+"""One account, day or key that fails: commands and the worker do all the others, and name it."""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from structlog.testing import capture_logs
+
+from app.admission.reconcile import Reconciler
+from app.backends import Backend
+from app.cli.watch import Watch
+from app.http.instants import utc_now
+from app.http.provide import provided
+from app.tenancy.model import Organization
+from app.tenancy.service import Organizations
+from app.usage.store import UsageStore
+from app.usage.upkeep import Upkeep
+from tests.callers import Caller, Clock, hire
+from tests.cli.conftest import Run
+from tests.damage import MENDED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
+from tests.servers import OPERATOR_TOKEN
+from tests.turns import at, body
+
+Answer = Callable[..., Any]
+FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in MENDED_BY_SET_PLAN)]
+UNFIXED = [kind for kind in ORGANIZATIONS if kind not in FIXED]
+
+
+@pytest.fixture
+def clock(memory_app: Flask) -> Clock:
+    return Clock(memory_app)
+
+
+@pytest.fixture
+def other(memory_app: Flask) -> Caller:
+    """An organization that has done nothing wrong, and comes after the caller's."""
+    return hire(memory_app)
+
+
+@pytest.fixture
+def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
+    """Runs the worker for one pass: it is asked to end when it waits for the next."""
+    with memory_app.app_context():
+        provided(Reconciler)._deadline_s = 0
+
+    def wait(watch: Watch, seconds: float) -> None:
+        if seconds:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Watch, "wait", wait)
+    return lambda: run("archive", "watch")
+
+
+def archived(caller: Caller) -> int:
+    with caller.app.app_context():
+        days = provided(UsageStore).days(caller.account, "", "9")
+    return sum(day.rollup.total_turns for day in days)
+
+
+def at_fault(app: Flask) -> int:
+    """Organizations at fault, as `/readyz` says and as the metric says."""
+    ready = app.test_client().get("/readyz").get_json()["archive"]["organizations_at_fault"]
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    metrics = app.test_client().get("/metrics", headers=headers).text
+    assert f"turnledger_organizations_at_fault {float(ready)}" in metrics
+    shown: int = ready
+    return shown
+
+
+@pytest.mark.parametrize("kind", ORGANIZATIONS)
+def test_a_faulty_organization_is_marked_in_the_list_and_its_next_step_named(
+    memory_app: Flask, run: Run, answer: Answer, caller: Caller, other: Caller, kind: str
+) -> None:
+    damage_organization(memory_app, caller.organization.id, kind)
+
+    listed = run("org", "list")
+
+    assert listed.exit_code == 0
+    (row,) = [line for line in listed.stdout.splitlines() if caller.organization.id in line]
+    assert "(faulty)" in row
+    (row,) = [line for line in listed.stdout.splitlines() if other.organization.id in line]
+    assert "(faulty)" not in row
+    (line,) = listed.stderr.splitlines()
+    assert caller.organization.id in line
+    assert ("flask org set-plan" if kind in FIXED else "Restore") in line
+    first, second = answer("org", "list")
+    assert (first["limits"], second["limits"] is None) == (None, False)
+    assert set(first) == set(second)
+
+
+@pytest.mark.parametrize("kind", FIXED)
+def test_set_plan_puts_a_faulty_organization_in_order(
+    memory_app: Flask, run: Run, caller: Caller, kind: str
+) -> None:
+    damage_organization(memory_app, caller.organization.id, kind)
+    assert run("org", "show", caller.organization.id).exit_code == 1
+
+    assert run("org", "set-plan", caller.organization.id, "pro").exit_code == 0
+
+    assert caller.record(body()).status_code == 201
+    assert run("org", "list").stderr == ""
+
+
+@pytest.mark.parametrize("kind", ORGANIZATIONS)
+def test_the_worker_serves_everybody_beside_a_faulty_organization(
+    memory_app: Flask, one_pass: Callable[[], Result], clock: Clock, kind: str
+) -> None:
+    caller, other = (hire(memory_app, of=long_there(memory_app)) for _ in range(2))
+    for one in (caller, other):
+        assert one.record(at(clock.now_ms)).status_code == 201
+    damage_organization(memory_app, caller.organization.id, kind)
+
+    with capture_logs() as logs:
+        result = one_pass()
+
+    assert result.exit_code == 0, result.output
+    assert (archived(caller), archived(other)) == (1, 1)
+    periods = frozen_accounts(memory_app)
+    assert other.account in periods
+    has_sign_up = "sign-up" not in kind
+    assert (caller.account in periods) == has_sign_up
+    events = [line["event"] for line in logs]
+    assert events.count("organization_at_fault") == 1
+    assert events.count("periods_not_frozen") == (0 if has_sign_up else 1)
+    assert "quota_reconciled" in events
+    assert at_fault(memory_app) == 1
+    assert caller.organization.id not in memory_app.test_client().get("/readyz").text
+
+
+def long_there(app: Flask) -> Organization:
+    """An organization that has had billing periods before this one."""
+    with app.app_context():
+        return provided(Organizations).create("Acme", "pro", utc_now().date() - timedelta(days=100))
+
+
+def frozen_accounts(app: Flask) -> set[str]:
+    """Accounts with a frozen period."""
+    with app.app_context():
+        return set(provided(Backend).database["usage_period"].distinct("account"))
+
+
+def test_what_is_in_order_again_is_no_longer_shown(
+    memory_app: Flask, one_pass: Callable[[], Result], caller: Caller, run: Run, answer: Answer
+) -> None:
+    damage_organization(memory_app, caller.organization.id, "no overrides")
+    one_pass()
+    assert answer("archive", "status")["at_fault"] == caller.organization.id
+
+    run("org", "set-plan", caller.organization.id, "pro")
+    one_pass()
+
+    assert at_fault(memory_app) == 0
+    assert answer("archive", "status")["at_fault"] is None
+
+
+def test_a_failed_freeze_is_tried_again_on_the_same_day(
+    memory_app: Flask, run: Run, caller: Caller, clock: Clock
+) -> None:
+    assert caller.record(at(clock.now_ms)).status_code == 201
+    clock.move(s=40 * 86_400)
+    chosen = {"_id": caller.organization.id}
+    signed_up_on = caller.organization.signed_up_on.isoformat()
+    damage(memory_app, "organizations", chosen, {"$unset": {"signed_up_on": ""}})
+    failed = run("archive", "run")
+    assert failed.exit_code == 1
+    assert f"{caller.organization.id}: periods not frozen" in failed.stderr
+
+    damage(memory_app, "organizations", chosen, {"$set": {"signed_up_on": signed_up_on}})
+
+    assert run("archive", "run").exit_code == 0
+    assert caller.account in frozen_accounts(memory_app)
+
+
+def spoil_roll_up(app: Flask, caller: Caller) -> None:
+    with app.app_context():
+        provided(Backend).database["usage_daily"].insert_one(
+            {"account": caller.account, "day": at_day(caller), "by_status": "many"}
+        )
+
+
+def at_day(caller: Caller) -> str:
+    with caller.app.app_context():
+        (day,) = [
+            day for account, day in provided(UsageStore).open_days() if account == caller.account
+        ]
+    return day
+
+
+def test_a_damaged_roll_up_costs_its_day_alone_and_the_command_names_it(
+    memory_app: Flask, run: Run, caller: Caller, other: Caller, clock: Clock
+) -> None:
+    for one in (caller, other):
+        assert one.record(at(clock.now_ms)).status_code == 201
+    spoil_roll_up(memory_app, caller)
+
+    result = run("archive", "run", "--json")
+
+    assert result.exit_code == 1
+    assert '"days_failed": 1' in result.stdout
+    (line,) = result.stderr.splitlines()
+    assert f"{caller.account} {at_day(caller)}: day not archived" in line
+    assert "by_status" in line
+    assert archived(other) == 1
+    assert at_fault(memory_app) == 1
+
+
+def test_a_day_that_fails_does_not_make_the_archive_look_late(
+    memory_app: Flask, run: Run, caller: Caller, other: Caller, clock: Clock
+) -> None:
+    assert caller.record(at(clock.now_ms)).status_code == 201
+    spoil_roll_up(memory_app, caller)
+    clock.move(s=3_600)
+    run("archive", "run")
+    clock.move(s=60)
+
+    with memory_app.app_context():
+        health = provided(Upkeep).health()
+
+    assert (health.lag_s, health.sweep_age_s, health.organizations_at_fault) == (60, 60, 1)
+
+
+def test_the_worker_reconciles_everybody_beside_damaged_counters(
+    memory_app: Flask,
+    one_pass: Callable[[], Result],
+    caller: Caller,
+    other: Caller,
+    clock: Clock,
+) -> None:
+    for one in (caller, other):
+        assert one.record(at(clock.now_ms)).status_code == 201
+    with memory_app.app_context():
+        redis = provided(Backend).redis
+    damaged, sound = (
+        f"quota:{{{one.organization.id}}}:live:{one.quota_period}" for one in (caller, other)
+    )
+    redis.delete(damaged)
+    redis.set(damaged, "no hash")
+    redis.hincrby(sound, "turns_used", 4)
+
+    with capture_logs() as logs:
+        result = one_pass()
+
+    assert result.exit_code == 0
+    assert other.counters()["turns_used"] == 1
+    assert [line["account"] for line in logs if line["event"] == "account_not_reconciled"] == [
+        caller.account
+    ]
+    assert at_fault(memory_app) == 1
+
+
+def test_the_worker_goes_on_when_a_whole_step_fails(
+    memory_app: Flask,
+    one_pass: Callable[[], Result],
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(UsageStore, "open_days", raise_value_error)
+
+    with capture_logs() as logs:
+        result = one_pass()
+
+    assert result.exit_code == 0
+    events = [line["event"] for line in logs]
+    assert "archive_pass_failed" in events
+    assert "quota_reconciled" in events
+    assert "a secret" not in str(logs)
+
+
+def raise_value_error(*_: Any) -> Any:
+    raise ValueError("a secret")

@@ -1,0 +1,35 @@
+"""Damage the stored data of one account, as an older release or a broken restore leaves it."""
+
+from typing import Any
+
+from flask import Flask
+
+from app.backends import Backend
+from app.http.provide import provided
+
+# What may be wrong with an organization's document, as an update.
+ORGANIZATIONS: dict[str, dict[str, Any]] = {
+    "a plan that the file lacks": {"$set": {"plan": "gold"}},
+    "no overrides": {"$unset": {"overrides": ""}},
+    "overrides of a wrong type": {"$set": {"overrides": "many"}},
+    "an override of a wrong type": {"$set": {"overrides": {"burst": "many"}}},
+    "no plan": {"$unset": {"plan": ""}},
+    "no name": {"$unset": {"name": ""}},
+    "no sign-up day": {"$unset": {"signed_up_on": ""}},
+    "a sign-up day that is none": {"$set": {"signed_up_on": "yesterday"}},
+    "an instant of a wrong type": {"$set": {"created_at": "yesterday"}},
+    "a suspension of a wrong type": {"$set": {"is_suspended": "no"}},
+}
+MENDED_BY_SET_PLAN = ("plan", "overrides", "override")
+
+
+def damage(app: Flask, collection: str, chosen: dict[str, Any], change: dict[str, Any]) -> None:
+    """Apply `change` to the one document of `collection` that is `chosen`."""
+    with app.app_context():
+        found = provided(Backend).database[collection]
+    assert found.update_one(chosen, change).modified_count == 1
+
+
+def damage_organization(app: Flask, organization_id: str, kind: str) -> None:
+    """Damage an organization's document in one of the ways of `ORGANIZATIONS`."""
+    damage(app, "organizations", {"_id": organization_id}, ORGANIZATIONS[kind])
