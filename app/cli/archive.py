@@ -11,7 +11,7 @@ from app.cli.output import OperatorGroup, json_option, print_record, progress_ba
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
 from app.http.provide import provided
-from app.schema import require_schema
+from app.schema import require_indexes
 from app.usage.upkeep import Upkeep, Waiting
 
 _log = structlog.get_logger("turnledger.worker")
@@ -27,7 +27,7 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 
     The exit code is 1 if a day could not be archived; the log says why.
     """
-    require_schema()
+    require_indexes()
     upkeep = provided(Upkeep)
     with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
         fold = upkeep.run(report)
@@ -46,7 +46,7 @@ def watch() -> None:
 @json_option
 def status(*, as_json: bool) -> None:
     """How late the archive is, and what waits for it."""
-    require_schema()
+    require_indexes()
     upkeep = provided(Upkeep)
     waiting = upkeep.waiting()
     record = asdict(upkeep.health()) | {
@@ -59,7 +59,7 @@ def status(*, as_json: bool) -> None:
 
 def _log_pass(wait: Callable[[float], None]) -> None:
     # Here and not before: a database that is late costs a pass, not the worker.
-    require_schema()
+    require_indexes()
     upkeep = provided(Upkeep)
     # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
     provided(LedgerClock).ask()

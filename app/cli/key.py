@@ -13,6 +13,7 @@ from app.cli.output import (
     print_records,
 )
 from app.http.provide import provided
+from app.schema import require_schema
 from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.service import Organizations
@@ -41,6 +42,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key and show it, this once."""
+    require_schema()
     organization = provided(Organizations).get_(organization_id)
     key, plaintext = provided(ApiKeys).issue(
         organization.id,

@@ -4,13 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from app.tenancy.model import ApiKey, Environment, Scope
 
 KEYS_COLLECTION = "api_keys"
+# Keys and options by name, as `app.backends.definitions` has them.
+KEY_INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
+    "lookup_1": (("lookup",), {"unique": True}),
+    "idempotency_1": (("idempotency",), {"unique": True, "sparse": True}),
+    "organization_id_1_environment_1": (("organization_id", "environment"), {}),
+}
 
 Document = Mapping[str, Any]
 
@@ -31,16 +37,6 @@ class TenancyStore:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._organizations = database["organizations"]
         self._keys = database[KEYS_COLLECTION]
-
-    def ensure_schema(self) -> list[str]:
-        """Make the indexes of `KEYS_COLLECTION`; harmless when they exist. Returns their names."""
-        return self._keys.create_indexes(
-            [
-                IndexModel([("lookup", ASCENDING)], unique=True),
-                IndexModel([("idempotency", ASCENDING)], unique=True, sparse=True),
-                IndexModel([("organization_id", ASCENDING), ("environment", ASCENDING)]),
-            ]
-        )
 
     def insert_organization(self, document: Document) -> None:
         """Store a new organization, its id under `_id`."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from app.backends.definitions import Indexes
 from app.interactions.model import Filters
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
@@ -32,6 +33,8 @@ from app.usage.rollups import (
 COLLECTION = "usage_daily"
 PERIODS = "usage_period"
 UPKEEP = "upkeep"
+DAY_INDEXES: Indexes = {"day": (("account", "day"), {"unique": True})}
+PERIOD_INDEXES: Indexes = {"period": (("account", "period"), {"unique": True})}
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _IS_OPEN = {"$gte": 0}
@@ -76,24 +79,6 @@ class UsageStore:
         self._periods: Collection[Document] = database[PERIODS]
         self._upkeep: Collection[Document] = database[UPKEEP]
         self._rows: Collection[Document] = database[INTERACTIONS]
-
-    def ensure_schema(self) -> dict[str, list[str]]:
-        """Make the indexes, harmless when they are there; their names by collection."""
-        made = {}
-        for collection, name in self._indexes():
-            keys = [("account", ASCENDING), (name, ASCENDING)]
-            made[collection.name] = collection.create_indexes(
-                [IndexModel(keys, name=name, unique=True)]
-            )
-        return made
-
-    def has_schema(self) -> bool:
-        """Whether every index is there: without them two archivers could make a day twice."""
-        return all(name in collection.index_information() for collection, name in self._indexes())
-
-    def _indexes(self) -> tuple[tuple[Collection[Document], str], ...]:
-        """Each collection with the name of its unique index, which names its second key too."""
-        return ((self._days, "day"), (self._periods, "period"))
 
     # What answers are made of.
 
