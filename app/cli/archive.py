@@ -14,6 +14,7 @@ from app.http.provide import provided
 from app.schema import require_indexes
 from app.usage.upkeep import Upkeep, Waiting
 
+_MOST_NAMED_COUNT = 20
 _log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
@@ -53,6 +54,7 @@ def status(*, as_json: bool) -> None:
         "open_turns": _count(waiting),
         "open_days": len(waiting),
         "oldest_open_day": min((day.day for day in waiting), default=None),
+        "set_aside": upkeep.list_set_aside(_MOST_NAMED_COUNT),
     }
     print_record(record, as_json=as_json)
 

@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, WTimeoutError
 
+from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
 from app.interactions.model import Document, Filters
 
@@ -106,7 +107,8 @@ class InteractionStore:
         chosen: dict[str, Any] = {"account": account, "quota_period": quota_period}
         if before_us is not None:
             chosen["recorded_at"] = {"$lt": before_us}
-        total = {"$group": {"_id": None, "turns": {"$sum": "$charged"}}}
+        charged = {"$convert": {"input": "$charged", "to": "int", "onError": 0, "onNull": 0}}
+        total = {"$group": {"_id": None, "turns": {"$sum": charged}}}
         rows = list(self._rows.aggregate([{"$match": chosen}, total]))
         return int(rows[0]["turns"]) if rows else 0
 
@@ -117,6 +119,7 @@ class InteractionStore:
             "quota_period": quota_period,
             "charged": {"$gt": 0},
             "mode": "stateful",
+            "relationship_id": {"$gt": ""},  # a text
         }
         group = {"$group": {"_id": "$relationship_id", "turns": {"$sum": 1}}}
         for row in self._rows.aggregate([{"$match": chosen}, group]):
@@ -124,7 +127,8 @@ class InteractionStore:
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
         """The last instant of recording in the period, 0 if there is none."""
-        chosen = {"account": account, "quota_period": quota_period}
+        recorded_at = {"$gte": 0, "$lt": EXACT_BELOW}
+        chosen = {"account": account, "quota_period": quota_period, "recorded_at": recorded_at}
         row = self._rows.find_one(chosen, {"recorded_at": 1}, sort=[("recorded_at", DESCENDING)])
         return int(row["recorded_at"]) if row else 0
 

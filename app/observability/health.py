@@ -29,6 +29,7 @@ class ArchiveSchema(AnswerSchema):
     lag_s = fields.Integer()
     sweep_age_s = fields.Integer(allow_none=True)
     over_retained_turns = fields.Integer()
+    set_aside_turns = fields.Integer()
 
 
 class ReadySchema(AnswerSchema):

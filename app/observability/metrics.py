@@ -47,6 +47,7 @@ _DRIFT = "by which reconciliations have corrected counters, in either direction,
 _COUNTED = {
     "quota_drift_turns": f"Turns {_DRIFT}",
     "quota_drift_relationships": f"Active relationships {_DRIFT}",
+    "set_aside_turns": "Turns that could not be summed and were set aside, since the start.",
 }
 _READ = {
     "archive_lag_seconds": "How long ago the archive last left nothing behind; 0 if nothing waits.",

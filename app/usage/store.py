@@ -16,10 +16,11 @@ from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
 from app.interactions.model import Filters
-from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
+from app.usage.open_rows import BY_OPEN, OpenRowStore
 from app.usage.pipeline import by_day, rollups_of
 from app.usage.rollups import (
     Document,
@@ -29,18 +30,15 @@ from app.usage.rollups import (
     merged,
     to_document,
 )
+from app.usage.summable import IS_OPEN, NO_ARRAY
 
 COLLECTION = "usage_daily"
 PERIODS = "usage_period"
-UPKEEP = "upkeep"
 DAY_INDEXES: Indexes = {"day": (("account", "day"), {"unique": True})}
 PERIOD_INDEXES: Indexes = {"period": (("account", "period"), {"unique": True})}
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
-_IS_OPEN = {"$gte": 0}
 _OF_EACH_DAY = ("day", "committed", "revision")
-# On a day that is all open every index looks as good, and most lead all over the account.
-_BY_OPEN = "open"
 # Without it a second batch begins after the first 101 days.
 _ONE_BATCH = 1_000
 
@@ -71,14 +69,13 @@ class Fence:
     rollup: Rollup
 
 
-class UsageStore:
+class UsageStore(OpenRowStore):
     """Reads and writes the days of accounts. Driver errors pass through."""
 
     def __init__(self, database: Database[Document]) -> None:
+        super().__init__(database)
         self._days: Collection[Document] = database[COLLECTION]
         self._periods: Collection[Document] = database[PERIODS]
-        self._upkeep: Collection[Document] = database[UPKEEP]
-        self._rows: Collection[Document] = database[INTERACTIONS]
 
     # What answers are made of.
 
@@ -103,7 +100,7 @@ class UsageStore:
     def live_days(self, account: str, first_day: str, last_day: str) -> list[str]:
         """The days in the range with turns that are still `open`, oldest first."""
         days = {"$gte": first_day, "$lte": last_day}
-        chosen = {"account": account, "day": days, "open": _IS_OPEN}
+        chosen = {"account": account, "day": days, "open": IS_OPEN}
         return sorted(self._rows.distinct("day", chosen))
 
     def sum_open(self, account: str, committed: Mapping[str, Group[int]]) -> dict[str, Rollup]:
@@ -114,8 +111,8 @@ class UsageStore:
         """
         live: dict[str, Rollup] = {}
         for day, fences in committed.items():
-            chosen = {"account": account, "day": day, "open": _IS_OPEN | {"$nin": sorted(fences)}}
-            groups = self._rows.aggregate(by_day(chosen, moving=True), hint=_BY_OPEN)
+            chosen = {"account": account, "day": day, "open": IS_OPEN | {"$nin": sorted(fences)}}
+            groups = self._rows.aggregate(by_day(chosen, moving=True), hint=BY_OPEN)
             live |= rollups_of(groups)
         return live
 
@@ -139,18 +136,19 @@ class UsageStore:
         """Account and day of all turns that are open, in order; as many look-ups as days."""
         account, day = "", ""
         while True:
-            found = self._next_open({"account": account, "day": {"$gt": day}}) or self._next_open(
-                {"account": {"$gt": account}}
-            )
+            found = self._next_open(
+                {"account": {"$eq": account}, "day": {"$gt": day}}
+            ) or self._next_open({"account": {"$gt": account}, "day": {"$gt": ""}})
             if found is None:
                 return
             account, day = found["account"], found["day"]
             yield account, day
 
     def _next_open(self, chosen: Document) -> Document | None:
-        found = self._rows.find(chosen | {"open": _IS_OPEN}, {"account": 1, "day": 1})
+        texts = {name: bounds | NO_ARRAY for name, bounds in chosen.items()}
+        found = self._rows.find(texts | {"open": IS_OPEN}, {"account": 1, "day": 1})
         order = [("account", ASCENDING), ("day", ASCENDING)]
-        return next(iter(found.sort(order).limit(1).hint(_BY_OPEN)), None)
+        return next(iter(found.sort(order).limit(1).hint(BY_OPEN)), None)
 
     def fence(self, account: str, day: str) -> Fence:
         """Take the day: whoever took it before can no longer commit."""
@@ -185,7 +183,7 @@ class UsageStore:
     def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
         """The roll-up of the turns that carry the fence's number."""
         chosen = {"account": account, "day": day, "open": fence.number}
-        return merged(self._sum(chosen, hint=_BY_OPEN).values())
+        return merged(self._sum(chosen, hint=BY_OPEN).values())
 
     def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
         """Add `rollup` to the day; False if somebody has taken a newer fence.
@@ -214,7 +212,7 @@ class UsageStore:
         return self._update(chosen, change)
 
     def _update(self, chosen: Document, change: Document) -> int:
-        return self._rows.update_many(chosen, change, hint=_BY_OPEN).modified_count
+        return self._rows.update_many(chosen, change, hint=BY_OPEN).modified_count
 
     # What does not add up from day to day.
 
@@ -257,12 +255,13 @@ class UsageStore:
 
     def find_open_us(self) -> int | None:
         """When some turn was recorded that is still open, None if there is no such turn."""
-        found = next(iter(self._rows.find({"open": _IS_OPEN}).limit(1).hint(_BY_OPEN)), None)
+        chosen = {"open": IS_OPEN, "recorded_at": {"$gte": 0, "$lt": EXACT_BELOW}}
+        found = next(iter(self._rows.find(chosen).limit(1).hint(BY_OPEN)), None)
         return int(found["recorded_at"]) if found else None
 
     def count_open(self, account: str, day: str) -> int:
         """Turns of the day that are still open."""
-        return self._rows.count_documents({"account": account, "day": day, "open": _IS_OPEN})
+        return self._rows.count_documents({"account": account, "day": day, "open": IS_OPEN})
 
     def count_older(self, before_ulid: str, at_most: int) -> int:
         """Turns of all accounts with an id below `before_ulid`; counts no further than asked."""

@@ -1,7 +1,7 @@
 """What the worker does each minute for the archive, and how the archive is doing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from app.admission.clock import LedgerClock
@@ -16,6 +16,7 @@ from app.usage.buckets import DAY_MS, day_of
 from app.usage.store import UsageStore
 
 DAY_US = DAY_MS * 1_000
+HOUR_US = DAY_US // 24
 # A turn is charged to its period at once, or to that of its reservation for 49 hours.
 SETTLED_US = 3 * DAY_US
 # Older periods may have lost turns to their expiry.
@@ -33,12 +34,13 @@ class Health:
     `lag_s` is how long ago the last sweep began that left nothing behind, 0 when nothing waits;
     before the first sweep, how long some turn has waited. `sweep_age_s` is the same whether or not
     something waits, None before the first. `over_retained_turns` are older than 181 days and an
-    hour and still stored, counted up to 1,000.
+    hour and still stored, counted up to 1,000. `set_aside_turns` could not be summed so far.
     """
 
     lag_s: int
     sweep_age_s: int | None
     over_retained_turns: int
+    set_aside_turns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Upkeep:
         self._clock = clock
         self._archiver = Archiver(store)
         self._froze_on: date | None = None
+        self._looked_at_us = 0
 
     def run(self, report: Callable[[int], None] = lambda turns: None) -> Fold:
         """Archive all that is open, and freeze the periods that have ended.
@@ -78,7 +81,8 @@ class Upkeep:
         if fold.is_whole:
             self._store.note_sweep(started_at_us)
         self._freeze_all(started_at_us)
-        return fold
+        aside = fold.turns_set_aside + self._set_unreachable_aside(started_at_us)
+        return replace(fold, turns_set_aside=aside)
 
     def waiting(self) -> list[Waiting]:
         """Every day with open turns; counts them all."""
@@ -89,7 +93,7 @@ class Upkeep:
         ]
 
     def health(self) -> Health:
-        """How late the archive is, found with three short look-ups."""
+        """How late the archive is, found with four short look-ups."""
         now_us = self._clock.now_us()
         oldest = first_ulid(now_us // 1_000 - OVER_RETAINED_MS)
         open_us, swept_us = self._store.find_open_us(), self._store.find_sweep_us()
@@ -101,7 +105,12 @@ class Upkeep:
             lag_s=lag_s,
             sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
+            set_aside_turns=self._store.count_set_aside(),
         )
+
+    def list_set_aside(self, at_most: int) -> dict[str, int]:
+        """Turns that were set aside, by `ACCOUNT/DAY`."""
+        return self._store.list_set_aside(at_most)
 
     def note_drift(self, turns: int, relationships: int) -> None:
         """Add what a reconciliation has corrected, in either direction."""
@@ -120,9 +129,17 @@ class Upkeep:
                 else {"archive_sweep_age_seconds": health.sweep_age_s}
             ),
             "over_retained_turns": health.over_retained_turns,
+            "set_aside_turns": health.set_aside_turns,
             "quota_drift_turns": turns,
             "quota_drift_relationships": relationships,
         }
+
+    def _set_unreachable_aside(self, now_us: int) -> int:
+        """Set turns aside that no pass would ever meet, once an hour in this process."""
+        if now_us - self._looked_at_us < HOUR_US:
+            return 0
+        self._looked_at_us = now_us
+        return self._archiver.set_unreachable_aside()
 
     def _freeze_all(self, now_us: int) -> None:
         """Freeze what has ended, once a day in this process: periods end with a day."""
