@@ -31,7 +31,12 @@ def test_ready_when_both_stores_answer_and_the_indexes_are_there(client: FlaskCl
     assert answer.get_json() == {
         "status": "ready",
         "stores": {"mongodb": "up", "redis": "up"},
-        "archive": {"lag_s": 0, "sweep_age_s": None, "over_retained_turns": 0},
+        "archive": {
+            "lag_s": 0,
+            "sweep_age_s": None,
+            "over_retained_turns": 0,
+            "set_aside_turns": 0,
+        },
     }
 
 
@@ -99,6 +104,7 @@ def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask)
         "lag_s": 600,
         "sweep_age_s": None,
         "over_retained_turns": 1,
+        "set_aside_turns": 0,
     }
 
 
