@@ -180,3 +180,21 @@ def test_the_last_microseconds_of_a_period_hold_a_whole_batch(memory_app: Flask)
     assert {row["quota_period"] for row in run.rows.find()} == {
         period_at(run.signed_up_on, run.end_us - 1).label
     }
+
+
+def test_a_clock_that_steps_back_over_the_boundary_does_not_repeat_an_instant(
+    memory_app: Flask,
+) -> None:
+    run = Run(memory_app, 0, may_step_back=True)
+    run.reserve()
+    run.clock.move(s=10)
+    run.latest_us = run.clock.now_us
+    run.complete()
+    run.clock.move(s=-7)
+
+    run.record()
+
+    assert run.cases() == {"completed later": 1, "clock stepped back": 1}
+    completed, recorded = sorted(run.rows.find(), key=lambda row: row["recorded_at"])
+    assert completed["recorded_at"] < recorded["recorded_at"]
+    assert completed["quota_period"] == recorded["quota_period"]
