@@ -24,6 +24,7 @@ from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from app.observability.health import Probes
 from app.observability.metrics import Readings
+from app.schema import DatabaseSchema
 from app.serving.shared import is_draining
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
@@ -51,6 +52,7 @@ class Services:
 
     settings: Settings
     backend: Backend
+    schema: DatabaseSchema
     tenancy_store: TenancyStore
     organizations: Organizations
     api_keys: ApiKeys
@@ -88,9 +90,9 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     ledger = InteractionStore(backend.maintenance_database)
     usage_store = UsageStore(backend.database)
     organizations = Organizations(tenancy, plans)
-    archive = UsageStore(backend.maintenance_database)
     maintenance_script = AdmissionScript(backend.maintenance_redis)
     clock = LedgerClock(backend.redis)
+    schema = DatabaseSchema(backend.database, backend.maintenance_database)
     keys = TurnKeys(settings.id_key)
     recorder = Recorder(store, clock, keys)
     # Probes must not wait as long as maintenance may.
@@ -102,6 +104,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     return Services(
         settings=settings,
         backend=backend,
+        schema=schema,
         tenancy_store=tenancy,
         organizations=organizations,
         api_keys=ApiKeys(tenancy, settings.key_peppers, lambda: datetime_of_us(clock.now_us())),
@@ -114,13 +117,15 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         turns=TurnService(store, recorder, keys),
         usage_store=usage_store,
         usage=UsageService(usage_store),
-        upkeep=Upkeep(archive, notes, ledger, organizations, clock),
+        upkeep=Upkeep(
+            UsageStore(backend.maintenance_database), notes, ledger, organizations, clock
+        ),
         clock=clock,
         gate=gate,
         reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
         access=_access(settings, authenticator, gate, ip_limits),
-        probes=_probes(backend, watched),
-        readings=Readings(lambda: _readings(backend, watched), OUTAGES),
+        probes=_probes(backend, schema, watched),
+        readings=Readings(lambda: _readings(backend, schema, watched), OUTAGES),
     )
 
 
@@ -180,7 +185,7 @@ def _access(
     )
 
 
-def _probes(backend: Backend, watched: Upkeep) -> Probes:
+def _probes(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> Probes:
     def ping_mongodb() -> None:
         backend.mongodb_breaker.require_closed()
         with bounded(PING_TIMEOUT_S):
@@ -190,11 +195,19 @@ def _probes(backend: Backend, watched: Upkeep) -> Probes:
         "mongodb": ping_mongodb,
         "redis": backend.require_redis,
     }
+
+    def find_schema_faults() -> dict[str, str]:
+        with bounded(PING_TIMEOUT_S):
+            found = schema.find_differences()
+        return {each.place: "missing" if each.is_missing else "different" for each in found}
+
     return Probes(
-        probes, watched.has_schema, lambda: asdict(watched.health()), OUTAGES, is_draining
+        probes, find_schema_faults, lambda: asdict(watched.health()), OUTAGES, is_draining
     )
 
 
-def _readings(backend: Backend, watched: Upkeep) -> dict[str, int]:
+def _readings(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> dict[str, int]:
+    """What operators watch; nothing without the indexes, by which it is found."""
     backend.mongodb_breaker.require_closed()
-    return watched.readings()
+    is_lacking = any(difference.is_missing for difference in schema.find_differences())
+    return {} if is_lacking else watched.readings()

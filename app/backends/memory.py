@@ -3,11 +3,13 @@
 One process only, nothing is kept, and the twins lack validators, explain and transactions.
 """
 
+from math import isfinite
 from typing import Any
 
 import fakeredis
 import mongomock
 import mongomock.database
+from mongomock import aggregate
 from mongomock.collection import Collection
 from pymongo.database import Database
 
@@ -24,7 +26,22 @@ class _Collection(Collection):
         return super()._update(*arguments, **options)  # type: ignore[no-untyped-call]
 
 
-# The twin has no setting for it.
+class _Parser(aggregate._Parser):  # noqa: SLF001 (see below)
+    """Expressions with the one conversion that roll-ups need."""
+
+    def _handle_type_convertion_operator(self, operator: str, values: Any) -> Any:
+        if operator != "$convert":
+            return super()._handle_type_convertion_operator(operator, values)  # type: ignore[no-untyped-call]
+        try:
+            number = self.parse(values["input"])  # type: ignore[no-untyped-call]
+        except KeyError:
+            number = None
+        is_number = isinstance(number, int | float) and isfinite(number)
+        return int(number) if is_number else values["onNull" if number is None else "onError"]
+
+
+# The twin has no setting for either.
+aggregate._Parser = _Parser  # type: ignore[misc]  # noqa: SLF001
 mongomock.database.Collection = _Collection  # type: ignore[attr-defined]
 
 

@@ -20,7 +20,7 @@ from app.cli.output import (
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
 from app.http.provide import provided
-from app.schema import require_schema
+from app.schema import require_indexes
 from app.usage.upkeep import Upkeep, Waiting
 
 MAX_NAMED = 20
@@ -37,7 +37,7 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 
     The exit code is 1 if a day or a period failed; standard error names it. All others are done.
     """
-    require_schema()
+    require_indexes()
     upkeep = provided(Upkeep)
     containment = Containment(say_failure)
     with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
@@ -57,7 +57,7 @@ def watch() -> None:
 @json_option
 def status(*, as_json: bool) -> None:
     """How late the archive is, what waits for it, and the first organizations at fault."""
-    require_schema()
+    require_indexes()
     upkeep = provided(Upkeep)
     waiting = upkeep.waiting()
     record = asdict(upkeep.health()) | {
@@ -65,13 +65,14 @@ def status(*, as_json: bool) -> None:
         "open_turns": _count(waiting),
         "open_days": len(waiting),
         "oldest_open_day": min((day.day for day in waiting), default=None),
+        "set_aside": upkeep.list_set_aside(MAX_NAMED),
     }
     print_record(record, as_json=as_json)
 
 
 def _log_pass(wait: Callable[[float], None]) -> None:
     # Here and not before: a database that is late costs a pass, not the worker.
-    require_schema()
+    require_indexes()
     upkeep = provided(Upkeep)
     # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
     provided(LedgerClock).ask()

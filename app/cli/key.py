@@ -21,6 +21,7 @@ from app.cli.output import (
     say,
 )
 from app.http.provide import provided
+from app.schema import require_schema
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_rules import MAX_KEY_DAYS
@@ -54,6 +55,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key and show it, this once."""
+    require_schema()
     organization = provided(Organizations).get_(organization_id)
     key, plaintext = provided(ApiKeys).issue(
         organization.id,

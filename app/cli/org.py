@@ -18,6 +18,7 @@ from app.cli.output import (
 )
 from app.http.instants import format_datetime
 from app.http.provide import provided
+from app.schema import require_schema
 from app.tenancy.model import FaultyOrganization, OveragePolicy
 from app.tenancy.plans import BOUNDS, UNLIMITED
 from app.tenancy.service import FoundOrganization, Organizations
@@ -50,6 +51,7 @@ class Ceiling(click.ParamType[int | str]):
 @json_option
 def create(name: str, plan_id: str, *, as_json: bool) -> None:
     """Make an organization; its billing periods are anchored on today."""
+    require_schema()
     _print(provided(Organizations).create(name, plan_id), as_json=as_json)
 
 

@@ -21,6 +21,12 @@ def json_response(payload: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(payload), status=status, mimetype="application/json")
 
 
+def stored_response(payload: Any, status: int = 200) -> Response:
+    """The same for rows as they are stored: null for a value that JSON does not have."""
+    data = orjson.dumps(payload, default=lambda value: None)
+    return Response(data, status=status, mimetype="application/json")
+
+
 def no_content() -> Response:
     """A 204: done, and nothing to say."""
     response = Response(status=204)

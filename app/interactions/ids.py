@@ -14,6 +14,7 @@ from ulid import base32
 
 PREFIX = "int_"
 ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+_ULID = re.compile(ULID_PATTERN, re.ASCII)
 _INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)
 _TIME_CHARACTERS = 10
 _KEY_BYTES = 10
@@ -46,6 +47,13 @@ def turn_key(ulid: str) -> str:
 def instant_ms(ulid: str) -> int:
     """When the turn occurred, milliseconds since 1970."""
     return int(ulid[:_TIME_CHARACTERS].encode().translate(_TO_BASE_32), 32)
+
+
+def find_instant_ms(row_id: object) -> int | None:
+    """When the turn of a row occurred, milliseconds since 1970; None if its id is no ULID."""
+    if isinstance(row_id, str) and _ULID.fullmatch(row_id):
+        return instant_ms(row_id)
+    return None
 
 
 def first_ulid(at_ms: int) -> str:

@@ -1,12 +1,12 @@
 """The values of a turn trace, apart from how they are stored or sent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.admission.decision import TurnCharge
 from app.http.instants import day_of_ms, format_ms
-from app.interactions.ids import PREFIX, instant_ms, turn_key
+from app.interactions.ids import PREFIX, find_instant_ms, instant_ms, turn_key
 
 MODES = ("stateless", "stateful")
 STATUSES = ("completed", "guardrail_blocked", "failed", "timed_out")
@@ -30,6 +30,28 @@ CONTENT = (
     "time_to_first_token_ms",
     "error_code",
 )
+
+
+# What each part of an item holds, in the item's order.
+PARTS: Mapping[str, KeysView[str]] = {
+    name: dict.fromkeys(names).keys()
+    for name, names in {
+        "inferred_emotional_state": (
+            *("primary", "confidence", "secondary"),
+            *("intensity", "valence", "arousal"),
+        ),
+        "memory": (
+            *("consulted", "summary_used"),
+            *("significant_moments_referenced", "model_updated"),
+        ),
+        "guardrails": ("applied",),
+        "usage": (
+            *("turns_consumed", "active_relationship_counted"),
+            *("llm_provider", "llm_model", "input_tokens", "output_tokens"),
+        ),
+    }.items()
+}
+_LAST_SHOWN_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +136,15 @@ class Turn:
         """Return True if `stored` is this turn; what the service itself added does not count.
 
         An earlier release rounded up where this one cuts, so a row that is one millisecond later
-        can be the same turn. Such rows are gone 180 days after the upgrade.
+        can be the same turn. Such rows are gone 180 days after the upgrade. What a row of another
+        release lacks agrees with anything.
         """
-        later_ms = instant_ms(stored["_id"]) - instant_ms(self.ulid)
-        if turn_key(stored["_id"]) != self.turn_key or not 0 <= later_ms <= self.is_cut:
+        stored_ms = find_instant_ms(stored["_id"])
+        if stored_ms is None or turn_key(stored["_id"]) != self.turn_key:
             return False
-        usage = dict(stored["usage"])
-        del usage["active_relationship_counted"]
-        told = {name: stored[name] for name in CONTENT} | {"usage": usage}
-        return told == dict(self.content)
+        if not 0 <= stored_ms - instant_ms(self.ulid) <= self.is_cut:
+            return False
+        return all(_agrees(stored, name, value) for name, value in self.content.items())
 
 
 def default_cost(status: str) -> int:
@@ -130,10 +152,38 @@ def default_cost(status: str) -> int:
     return 1 if status in _BILLED else 0
 
 
+def _agrees(stored: Document, name: str, value: Any) -> bool:
+    """Return True if a stored row holds `value` there, or lacks the field or some of its parts."""
+    there = stored.get(name, value)
+    if isinstance(there, dict) and isinstance(value, Mapping):
+        return all(_agrees(there, part, inner) for part, inner in value.items())
+    return bool(there == value)
+
+
 def item_of(document: Document) -> Item:
-    """The wire form of a stored row."""
+    """The wire form of a stored row; null for what it lacks."""
     ulid = document["_id"]
-    item = {"interaction_id": PREFIX + ulid, "created_at": format_ms(instant_ms(ulid))}
-    for name in CONTENT:
-        item[name] = document[name]
+    try:
+        item = {"interaction_id": PREFIX + ulid, "created_at": format_ms(instant_ms(ulid))}
+        for name in CONTENT:
+            item[name] = document[name]
+    except (KeyError, ValueError, OverflowError):
+        item = _item_of_another_release(document)
+    for name, parts in PARTS.items():
+        part = item[name]
+        if part is not None and not (isinstance(part, dict) and part.keys() == parts):
+            item[name] = _completed(part, parts)
     return item
+
+
+def _item_of_another_release(document: Document) -> Item:
+    ulid = document["_id"]
+    instant = find_instant_ms(ulid)
+    created_at = None if instant is None else format_ms(min(instant, _LAST_SHOWN_MS))
+    head = {"interaction_id": PREFIX + ulid, "created_at": created_at}
+    return head | {name: document.get(name) for name in CONTENT}
+
+
+def _completed(part: Any, names: Iterable[str]) -> Item | None:
+    """A part of an item with just these names, null for what is missing; None if it is no part."""
+    return {name: part.get(name) for name in names} if isinstance(part, dict) else None

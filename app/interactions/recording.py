@@ -216,7 +216,7 @@ class _Piece:
             return False
         # A remembered charge of a turn that is stored under another one was to be refunded by the
         # request that made it; doing it again is harmless, and makes good what was lost on the way.
-        return bool(self.stored["recorded_at"] != self.charge.recorded_at_us)
+        return bool(self.stored.get("recorded_at") != self.charge.recorded_at_us)
 
     def outcome(self) -> RecordingOutcome:
         """What the producer is told."""

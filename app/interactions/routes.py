@@ -8,7 +8,7 @@ from app.http.body import LARGEST_BYTES, load_body, read_object
 from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
-from app.http.responses import json_response
+from app.http.responses import stored_response
 from app.interactions.batch import read_batch, record_batch
 from app.interactions.model import Filters
 from app.interactions.recording import Recorder
@@ -49,7 +49,7 @@ def list_() -> Response:
         walk_us=walk_us,
         time_us=decision.time_us,
     )
-    return json_response({"data": page.items, "next_cursor": page.next_cursor})
+    return stored_response({"data": page.items, "next_cursor": page.next_cursor})
 
 
 @blueprint.get("/<interaction_id>")
@@ -58,7 +58,7 @@ def get(interaction_id: str) -> Response:
     """One trace; unknown, foreign and expired ones are the same 404."""
     account = current_principal().account
     time_us = current_decision().time_us
-    return json_response(provided(InteractionService).get_(account, interaction_id, time_us))
+    return stored_response(provided(InteractionService).get_(account, interaction_id, time_us))
 
 
 @blueprint.post("")
@@ -77,7 +77,7 @@ def record() -> Response:
     recorder, account = provided(Recorder), current_principal().account
     turn = parse_or_charge(lambda: recorder.read(account, read_object(), recorder.present()))
     recorded = recorder.record(account, turn, provided(Access))
-    return json_response(recorded.item, 201 if recorded.is_new else 200)
+    return stored_response(recorded.item, 201 if recorded.is_new else 200)
 
 
 @blueprint.post("/batch")
@@ -88,4 +88,4 @@ def record_many() -> Response:
     recorder, account = provided(Recorder), current_principal().account
     bodies = parse_or_charge(lambda: load_body(_BATCH, LARGEST_BYTES)["interactions"])
     elements = read_batch(recorder, account, bodies)
-    return json_response({"results": record_batch(recorder, account, elements, provided(Access))})
+    return stored_response({"results": record_batch(recorder, account, elements, provided(Access))})

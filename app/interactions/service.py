@@ -91,13 +91,19 @@ class InteractionService:
                 return rows, None
             count = wanted - len(rows)
             found = self._store.scan(span.account, span.filters, span.first, before, count)
-            rows += [row for row in found if row["recorded_at"] < walk_started_us]
+            rows += [row for row in found if _was_there(row, walk_started_us)]
             if len(found) < count:
                 return rows, None
             before = found[-1]["_id"]
             if len(rows) == wanted:
                 break
         return rows, before
+
+
+def _was_there(row: Document, walk_started_us: int) -> bool:
+    """Return True if a row was recorded before the walk; without an instant it was long ago."""
+    recorded_at = row.get("recorded_at")
+    return not isinstance(recorded_at, int | float) or recorded_at < walk_started_us
 
 
 def _first_shown(time_us: int, from_ms: int | None) -> str:

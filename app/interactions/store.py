@@ -4,17 +4,18 @@ Row ids are ULIDs, so newest first is the id index walked backwards and a time r
 ids: no page needs a sort, a skip or a count, and page 10,000 costs what page 1 costs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import DESCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, CollectionInvalid, WTimeoutError
+from pymongo.errors import BulkWriteError, WTimeoutError
 
+from app.admission.policy import EXACT_BELOW
+from app.backends.definitions import Indexes
 from app.interactions.model import Document, Filters
-from app.interactions.validator import row_validator
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
@@ -24,7 +25,8 @@ _HIDDEN = (
 )
 _PROJECTION = dict.fromkeys(_HIDDEN, 0)
 
-INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
+# An index never changes under its name: another definition gets another name (ADR 21).
+INDEXES: Indexes = {
     "turn": (("account", "turn_key"), {"unique": True}),
     "list": (("account", "_id"), {}),
     "list_user": (("account", "user_id", "_id"), {}),
@@ -60,38 +62,7 @@ class InteractionStore:
     """
 
     def __init__(self, database: Database[Document]) -> None:
-        self._database = database
         self._rows: Collection[Document] = database[COLLECTION]
-
-    def ensure_schema(self, *, has_validators: bool = True) -> list[str]:
-        """Make the collection, its indexes and its validator; harmless when they are there.
-
-        Returns the names of the indexes. `has_validators` is False only for the in-memory twin,
-        which knows none.
-        """
-        if has_validators:
-            self._ensure_validator()
-        return self._rows.create_indexes(
-            [
-                IndexModel([(name, ASCENDING) for name in keys], name=index, **options)
-                for index, (keys, options) in INDEXES.items()
-            ]
-        )
-
-    def has_schema(self) -> bool:
-        """Whether every index is there; a list without its index is refused by the database."""
-        return set(INDEXES) <= set(self._rows.index_information())
-
-    def _ensure_validator(self) -> None:
-        validation: dict[str, Any] = {
-            "validator": row_validator(),
-            "validationLevel": "strict",
-            "validationAction": "error",
-        }
-        try:
-            self._database.create_collection(COLLECTION, **validation)
-        except CollectionInvalid:
-            self._database.command({"collMod": COLLECTION, **validation})
 
     def insert_many(self, documents: Sequence[Document]) -> list[Insertion]:
         """Store rows, each on its own; what became of each, in order.
@@ -136,7 +107,8 @@ class InteractionStore:
         chosen: dict[str, Any] = {"account": account, "quota_period": quota_period}
         if before_us is not None:
             chosen["recorded_at"] = {"$lt": before_us}
-        total = {"$group": {"_id": None, "turns": {"$sum": "$charged"}}}
+        charged = {"$convert": {"input": "$charged", "to": "int", "onError": 0, "onNull": 0}}
+        total = {"$group": {"_id": None, "turns": {"$sum": charged}}}
         rows = list(self._rows.aggregate([{"$match": chosen}, total]))
         return int(rows[0]["turns"]) if rows else 0
 
@@ -147,6 +119,7 @@ class InteractionStore:
             "quota_period": quota_period,
             "charged": {"$gt": 0},
             "mode": "stateful",
+            "relationship_id": {"$gt": ""},  # a text
         }
         group = {"$group": {"_id": "$relationship_id", "turns": {"$sum": 1}}}
         for row in self._rows.aggregate([{"$match": chosen}, group]):
@@ -155,7 +128,8 @@ class InteractionStore:
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
         """The last instant of recording in the period, 0 if there is none."""
-        chosen = {"account": account, "quota_period": quota_period}
+        recorded_at = {"$gte": 0, "$lt": EXACT_BELOW}
+        chosen = {"account": account, "quota_period": quota_period, "recorded_at": recorded_at}
         row = self._rows.find_one(chosen, {"recorded_at": 1}, sort=[("recorded_at", DESCENDING)])
         return int(row.get("recorded_at") or 0) if row else 0
 

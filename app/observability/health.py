@@ -41,6 +41,9 @@ class ArchiveSchema(AnswerSchema):
     organizations_at_fault = fields.Integer(
         metadata={"description": "Organizations with stored data that cannot be used."}
     )
+    set_aside_turns = fields.Integer(
+        metadata={"description": "Turns that could not be summed, since the start."}
+    )
 
 
 class ReadySchema(AnswerSchema):
@@ -56,14 +59,16 @@ class ReadySchema(AnswerSchema):
 
 
 class UnavailableSchema(StrictSchema):
-    """MongoDB does not answer, or its indexes are missing; then `schema` says so.
+    """MongoDB does not answer, or its indexes and validators are not as this release needs them.
+
+    Then `schema` is `missing`, or `different` if all are there.
 
     Of a process that is about to end there is only the `status`.
     """
 
     status = Choice(("unavailable", "draining"), required=True)
     stores = Part(StoresSchema)
-    schema = Choice(("missing",))
+    schema = Choice(("missing", "different"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +76,14 @@ class Probes:
     """What readiness depends on.
 
     One probe a store: returns quietly when it can do its work, raises one of `failures` when not.
-    `has_schema` tells whether the database has its indexes, without which no list can be read.
+    `find_schema_faults` names indexes and validators that are `missing` or `different`.
     `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
     `is_draining` tells that the process is about to end. What fails here is no request, and no
     breaker hears of it.
     """
 
     probes: Mapping[str, Callable[[], object]]
-    has_schema: Callable[[], bool]
+    find_schema_faults: Callable[[], Mapping[str, str]]
     archive: Callable[[], Mapping[str, int | None]]
     failures: tuple[type[Exception], ...]
     is_draining: Callable[[], bool]
@@ -90,12 +95,12 @@ class Probes:
         """`up` or `down` for each store, each asked once."""
         return {name: self._ask(probe) for name, probe in self.probes.items()}
 
-    def lacks_schema(self) -> bool:
-        """Whether indexes are missing; a store too slow to tell in time has them."""
+    def schema_faults(self) -> Mapping[str, str]:
+        """Name what is not as defined; nothing if the store is too slow to answer in time."""
         try:
-            return not self.has_schema()
+            return self.find_schema_faults()
         except self.failures:
-            return False
+            return {}
 
     def find_archive(self) -> Mapping[str, int | None] | None:
         """How late the archive is; None if that cannot be read, or not in time."""
@@ -128,7 +133,7 @@ def alive() -> Response:
 @blueprint.alt_response(
     503,
     schema=UnavailableSchema,
-    description="MongoDB or its indexes are missing, or the process ends.",
+    description="MongoDB or its indexes are missing, or differ, or the process ends.",
 )
 @blueprint.doc(security=[])
 def ready() -> Response:
@@ -149,8 +154,15 @@ def _readiness(probes: Probes) -> tuple[dict[str, Any], int]:
     stores = probes.check()
     if stores["mongodb"] == "down":
         return {"status": "unavailable", "stores": stores}, 503
-    if probes.lacks_schema():
-        _log.error("schema_missing", remedy="run `flask --app wsgi db init`")
-        return {"status": "unavailable", "stores": stores, "schema": "missing"}, 503
+    if faults := probes.schema_faults():
+        return _without_schema(stores, faults)
     status = "ready" if stores["redis"] == "up" else "degraded"
     return {"status": status, "stores": stores, "archive": probes.find_archive()}, 200
+
+
+def _without_schema(
+    stores: Mapping[str, str], faults: Mapping[str, str]
+) -> tuple[dict[str, Any], int]:
+    state = "missing" if "missing" in faults.values() else "different"
+    _log.error(f"schema_{state}", **faults, remedy="run `flask --app wsgi db init`")
+    return {"status": "unavailable", "stores": stores, "schema": state}, 503

@@ -49,6 +49,7 @@ _COUNTED = {
     "quota_drift_turns": f"Turns {_DRIFT}",
     "quota_drift_relationships": f"Active relationships {_DRIFT}",
     "contained_failures": "Days, periods and accounts that a pass of the worker had to leave out.",
+    "set_aside_turns": "Turns that could not be summed and were set aside, since the start.",
 }
 _READ = {
     "archive_lag_seconds": "How long ago the archive last left nothing behind; 0 if nothing waits.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -12,12 +12,27 @@ from app.tenancy.model import ApiKey, Environment, FoundKey, KeyState
 from app.tenancy.records import key_of
 
 KEYS_COLLECTION = "api_keys"
-
 Document = Mapping[str, Any]
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _IS_REVOKED = {"$type": "date"}
-_OF_ACCOUNT = [("organization_id", ASCENDING), ("environment", ASCENDING)]
+_OF_ACCOUNT = ("organization_id", "environment")
+# Keys and options by name, as `app.backends.definitions` has them.
+KEY_INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
+    "lookup_1": (("lookup",), {"unique": True}),
+    "idempotency_1": (("idempotency",), {"unique": True, "sparse": True}),
+    # Active and expired keys, newest first; at most 100 a day of them can expire.
+    "organization_id_1_environment_1_revoked_at_1__id_1": (
+        (*_OF_ACCOUNT, "revoked_at", "_id"),
+        {},
+    ),
+    "revoked": ((*_OF_ACCOUNT, "_id"), {"partialFilterExpression": {"revoked_at": _IS_REVOKED}}),
+    # Removal reads the keys of every account that end; no list may choose these.
+    **{
+        f"{end}_1": ((end,), {"partialFilterExpression": {end: {"$gt": _BEFORE_ALL}}})
+        for end in ("revoked_at", "expires_at")
+    },
+}
 
 
 class AlreadyStored(Exception):
@@ -33,29 +48,6 @@ class TenancyStore:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._organizations = database["organizations"]
         self._keys = database[KEYS_COLLECTION]
-
-    def ensure_schema(self) -> list[str]:
-        """Make the indexes of `KEYS_COLLECTION`; harmless when they exist. Returns their names."""
-        return self._keys.create_indexes(
-            [
-                IndexModel([("lookup", ASCENDING)], unique=True),
-                IndexModel([("idempotency", ASCENDING)], unique=True, sparse=True),
-                # Active and expired keys, newest first; at most 100 a day of them can expire.
-                IndexModel([*_OF_ACCOUNT, ("revoked_at", ASCENDING), ("_id", ASCENDING)]),
-                IndexModel(
-                    [*_OF_ACCOUNT, ("_id", ASCENDING)],
-                    name="revoked",
-                    partialFilterExpression={"revoked_at": _IS_REVOKED},
-                ),
-                # Removal reads the keys of every account that end; no list may choose these.
-                *(
-                    IndexModel(
-                        [(end, ASCENDING)], partialFilterExpression={end: {"$gt": _BEFORE_ALL}}
-                    )
-                    for end in ("revoked_at", "expires_at")
-                ),
-            ]
-        )
 
     def insert_organization(self, document: Document) -> None:
         """Store a new organization, its id under `_id`."""

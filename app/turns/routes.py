@@ -7,7 +7,7 @@ from app.access import Access, current_principal, parse_or_charge
 from app.http.body import read_object
 from app.http.openapi import body_of
 from app.http.provide import provided
-from app.http.responses import json_response, no_content
+from app.http.responses import json_response, no_content, stored_response
 from app.interactions.schemas import ItemSchema
 from app.turns.items import reserved_item
 from app.turns.schemas import CompletionSchema, ReservationSchema, ReservedSchema
@@ -53,7 +53,7 @@ def complete(interaction_id: str) -> Response:
     service, account = provided(TurnService), current_principal().account
     turn = parse_or_charge(lambda: service.read_completed(account, interaction_id, read_object()))
     recorded = service.complete(account, turn, provided(Access))
-    return json_response(recorded.item, 201 if recorded.is_new else 200)
+    return stored_response(recorded.item, 201 if recorded.is_new else 200)
 
 
 @blueprint.delete("/<interaction_id>")

@@ -13,26 +13,27 @@ turns, again and again until there is none:
 
 Only a committed turn is stamped, so none can expire before it is counted. Whoever is overtaken
 cannot commit, and his turns are claimed by the newer fence, so none is counted twice. Nor does he
-commit whose sum has other than the turns that he claimed. A kill at any point and several archivers
-at once do no harm; turns told late are turns with `open` like others.
+commit whose sum has other than the turns that he claimed: he sets those aside that cannot be summed
+(`app.usage.summable`) and takes the day anew. A kill at any point and several archivers at once do
+no harm; turns told late are turns with `open` like others.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from app.backends.containment import Containment
 from app.usage.rollups import Rollup
+from app.usage.setting_aside import OpenRows, SettingAside, expiry_of, is_day
 from app.usage.store import Fence
 
-RETENTION = timedelta(days=180)
 # How many turns are claimed at once: each step is done well within the database's time-out.
 BATCH_COUNT = 10_000
 
 
-class ArchiveLedger(Protocol):
+class ArchiveLedger(OpenRows, Protocol):
     """The archive's steps, as `app.usage.store.UsageStore` does them."""
 
     def open_days(self) -> Iterator[tuple[str, str]]:
@@ -62,13 +63,14 @@ class Fold:
     """What one pass has archived.
 
     `days_overtaken` were left to another archiver. `days_failed` could not be archived for a reason
-    of their own, which the pass's containment has reported.
+    of their own, which the pass's containment has reported. `turns_set_aside` could not be summed.
     """
 
     turns: int = 0
     days: int = 0
     days_overtaken: int = 0
     days_failed: int = 0
+    turns_set_aside: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -90,6 +92,7 @@ class Archiver:
     def __init__(self, ledger: ArchiveLedger, batch_count: int = BATCH_COUNT) -> None:
         self._ledger = ledger
         self._batch_count = batch_count
+        self._setting_aside = SettingAside(ledger)
 
     def run(
         self,
@@ -109,18 +112,26 @@ class Archiver:
             for folded in self._fold_if_possible(account, day, missed, containment):
                 turns += folded
                 report(folded)
-        return Fold(turns, days, missed["overtaken"], len(containment.failures) - failed_before)
+        failed = len(containment.failures) - failed_before
+        return Fold(turns, days, missed["overtaken"], failed, missed["aside"])
+
+    def set_unreachable_aside(self) -> int:
+        """Set aside the open turns that belong to no day of an account; how many."""
+        return self._setting_aside.unreachable()
 
     def _fold_if_possible(
         self, account: str, day: str, missed: Counter[str], containment: Containment
     ) -> Iterator[int]:
         with containment.of("day_not_archived", account=account, day=day):
             try:
-                yield from self._fold_day(account, day)
+                if is_day(day):
+                    yield from self._fold_day(account, day, missed)
+                else:
+                    missed["aside"] += self._setting_aside.whole_day(account, day)
             except _Overtaken:
                 missed["overtaken"] += 1
 
-    def _fold_day(self, account: str, day: str) -> Iterator[int]:
+    def _fold_day(self, account: str, day: str, missed: Counter[str]) -> Iterator[int]:
         """Archive a day batch by batch, until it has no open turn."""
         ledger, expires_at = self._ledger, expiry_of(day)
         is_last = False
@@ -132,19 +143,25 @@ class Archiver:
             if not claimed:
                 claimed = ledger.claim_new(account, day, fence, self._batch_count)
                 is_last = claimed < self._batch_count
-            if claimed:
-                rollup = ledger.sum_claimed(account, day, fence)
-                is_sound = rollup.total_turns == claimed
-                if not (is_sound and ledger.commit(account, day, fence, rollup)):
-                    raise _Overtaken
-                ledger.stamp(account, day, (fence.number,), expires_at)
-                yield claimed
+            if not claimed:
+                continue
+            rollup = ledger.sum_claimed(account, day, fence)
+            if rollup.total_turns != claimed:
+                missed["aside"] += self._set_unsummable_aside(account, day, fence)
+                is_last = False
+                continue
+            if not ledger.commit(account, day, fence, rollup):
+                raise _Overtaken
+            ledger.stamp(account, day, (fence.number,), expires_at)
+            yield claimed
+
+    def _set_unsummable_aside(self, account: str, day: str, fence: Fence) -> int:
+        """Set aside what keeps a sum from being whole; `_Overtaken` if that is something else."""
+        turns = self._setting_aside.unsummable(account, day, fence.number)
+        if not turns:
+            raise _Overtaken
+        return turns
 
 
 class _Overtaken(Exception):
     """Another archiver has taken the day."""
-
-
-def expiry_of(day: str) -> datetime:
-    """When the turns of a day may be deleted: 180 days after its end."""
-    return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1) + RETENTION

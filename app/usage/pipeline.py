@@ -7,39 +7,41 @@ one, because few turns share all of it; two and not five, because each costs as 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.usage.histogram import bucket_of
 from app.usage.rollups import MAPS, SUMS, Document, Rollup, rollup_from
+from app.usage.summable import SUMMABLE, is_name, whole
 
 _KIND = {
     "by_status": "$status",
     "personalities": "$personality_id",
     "emotions": "$inferred_emotional_state.primary",
-    # Nothing if the model was not told.
-    "models": {
-        "$concat": [{"$ifNull": ["$usage.llm_provider", "unknown"]}, "/", "$usage.llm_model"]
-    },
+    "provider": "$usage.llm_provider",
+    "model": "$usage.llm_model",
 }
-_FACTS = {"kind": _KIND, "latency_ms": "$latency_ms"}
+_LATENCY = whole("latency_ms")
+_FACTS = {"kind": _KIND, "latency_ms": _LATENCY}
 _VALUES = {
-    "latency_sum_ms": "$latency_ms",
-    "turns_consumed": "$usage.turns_consumed",
-    "input_tokens": "$usage.input_tokens",
-    "output_tokens": "$usage.output_tokens",
+    "latency_sum_ms": _LATENCY,
+    "turns_consumed": whole("usage.turns_consumed"),
+    "input_tokens": whole("usage.input_tokens"),
+    "output_tokens": whole("usage.output_tokens"),
 }
 
 
 def by_day(chosen: Document, *, moving: bool = False) -> list[Document]:
-    """The aggregation over the turns that match `chosen`; `rollups_of` reads its answer.
+    """The aggregation over the turns that match `chosen` and can be summed.
 
+    `rollups_of` reads its answer.
     `moving` says that turns may move ahead in the index that is scanned, where a scan meets them
     again: each is then counted once all the same, at the cost of remembering them.
     """
     once = {name: {"$first": f"${name}"} for name in ("day", "facts", *SUMS)}
     return [
         {"$match": chosen},
+        {"$match": SUMMABLE},
         {"$project": {"day": 1, "facts": {"$objectToArray": _FACTS}, **_VALUES}},
         *([{"$group": {"_id": "$_id"} | once}] if moving else []),
         {"$unwind": "$facts"},
@@ -61,14 +63,23 @@ def rollups_of(groups: Iterable[Document]) -> dict[str, Rollup]:
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     latencies: dict[str, tuple[int, ...]] = defaultdict(tuple)
     for group in groups:
-        day, fact, turns = group["_id"]["day"], group["_id"]["fact"], group["turns"]
+        day, fact, turns = group["_id"].get("day"), group["_id"]["fact"], group["turns"]
+        if not isinstance(day, str):
+            continue
         if group["_id"]["is_of"] == "latency_ms":
             maps[day]["latency_histogram"][bucket_of(fact)] += turns
             known = (*latencies[day], fact)
             latencies[day] = min(known), max(known)
             continue
-        for name, value in fact.items():
-            if value is not None:
+        for name, value in _named(**fact):
+            if is_name(value):
                 maps[day][name][value] += turns
         sums[day].update({name: group[name] for name in SUMS})
     return {day: rollup_from(maps[day], sums[day], latencies[day]) for day in maps}
+
+
+def _named(provider: Any = None, model: Any = None, **names: Any) -> Iterator[tuple[str, Any]]:
+    """The names of what some turns were, by the map that counts them; no model without its name."""
+    yield from names.items()
+    if is_name(model):
+        yield "models", f"{provider if is_name(provider) else 'unknown'}/{model}"

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from app.admission.policy import EXACT_BELOW
+from app.backends.definitions import Indexes
 from app.http.faults import AccountFault
-from app.interactions.ids import instant_ms
 from app.interactions.model import Filters
-from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
+from app.usage.open_rows import BY_OPEN, OpenRowStore
 from app.usage.pipeline import by_day, rollups_of
 from app.usage.rollups import (
     DamagedRollup,
@@ -31,13 +32,13 @@ from app.usage.rollups import (
     merged,
     to_document,
 )
+from app.usage.summable import IS_OPEN, NO_ARRAY
 
 COLLECTION = "usage_daily"
 PERIODS = "usage_period"
-_IS_OPEN = {"$gte": 0}
+DAY_INDEXES: Indexes = {"day": (("account", "day"), {"unique": True})}
+PERIOD_INDEXES: Indexes = {"period": (("account", "period"), {"unique": True})}
 _OF_EACH_DAY = ("day", "committed", "revision")
-# On a day that is all open every index looks as good, and most lead all over the account.
-_BY_OPEN = "open"
 # Without it a second batch begins after the first 101 days. The database ends a batch at 16 MB: of
 # days with all the names that they keep, so about 30 are in memory at a time.
 _ONE_BATCH = 1_000
@@ -71,31 +72,13 @@ class Fence:
     rollup: Rollup
 
 
-class UsageStore:
+class UsageStore(OpenRowStore):
     """Reads and writes the days of accounts. Driver errors pass through."""
 
     def __init__(self, database: Database[Document]) -> None:
+        super().__init__(database)
         self._days: Collection[Document] = database[COLLECTION]
         self._periods: Collection[Document] = database[PERIODS]
-        self._rows: Collection[Document] = database[INTERACTIONS]
-
-    def ensure_schema(self) -> dict[str, list[str]]:
-        """Make the indexes, harmless when they are there; their names by collection."""
-        made = {}
-        for collection, name in self._indexes():
-            keys = [("account", ASCENDING), (name, ASCENDING)]
-            made[collection.name] = collection.create_indexes(
-                [IndexModel(keys, name=name, unique=True)]
-            )
-        return made
-
-    def has_schema(self) -> bool:
-        """Whether every index is there: without them two archivers could make a day twice."""
-        return all(name in collection.index_information() for collection, name in self._indexes())
-
-    def _indexes(self) -> tuple[tuple[Collection[Document], str], ...]:
-        """Each collection with the name of its unique index, which names its second key too."""
-        return ((self._days, "day"), (self._periods, "period"))
 
     # What answers are made of.
 
@@ -139,7 +122,7 @@ class UsageStore:
     def live_days(self, account: str, first_day: str, last_day: str) -> list[str]:
         """The days in the range with turns that are still `open`, oldest first."""
         days = {"$gte": first_day, "$lte": last_day}
-        chosen = {"account": account, "day": days, "open": _IS_OPEN}
+        chosen = {"account": account, "day": days, "open": IS_OPEN}
         return sorted(self._rows.distinct("day", chosen))
 
     def sum_open(self, account: str, committed: Mapping[str, Group[int]]) -> dict[str, Rollup]:
@@ -150,9 +133,9 @@ class UsageStore:
         """
         live: dict[str, Rollup] = {}
         for day, fences in committed.items():
-            chosen = {"account": account, "day": day, "open": _IS_OPEN | {"$nin": sorted(fences)}}
+            chosen = {"account": account, "day": day, "open": IS_OPEN | {"$nin": sorted(fences)}}
             groups = self._rows.aggregate(
-                by_day(chosen, moving=True), hint=_BY_OPEN, batchSize=_GROUPS
+                by_day(chosen, moving=True), hint=BY_OPEN, batchSize=_GROUPS
             )
             live |= rollups_of(groups)
         return live
@@ -178,18 +161,19 @@ class UsageStore:
         account, day = "", ""
         while True:
             # By type: a row without a day, or with an odd one, must not end the listing.
-            found = self._next_open({"account": account, "day": {"$gt": day}}) or self._next_open(
-                {"account": {"$gt": account}, "day": {"$gt": ""}}
-            )
+            found = self._next_open(
+                {"account": {"$eq": account}, "day": {"$gt": day}}
+            ) or self._next_open({"account": {"$gt": account}, "day": {"$gt": ""}})
             if found is None:
                 return
             account, day = found["account"], found["day"]
             yield account, day
 
     def _next_open(self, chosen: Document) -> Document | None:
-        found = self._rows.find(chosen | {"open": _IS_OPEN}, {"account": 1, "day": 1})
+        texts = {name: bounds | NO_ARRAY for name, bounds in chosen.items()}
+        found = self._rows.find(texts | {"open": IS_OPEN}, {"account": 1, "day": 1})
         order = [("account", ASCENDING), ("day", ASCENDING)]
-        return next(iter(found.sort(order).limit(1).hint(_BY_OPEN)), None)
+        return next(iter(found.sort(order).limit(1).hint(BY_OPEN)), None)
 
     def fence(self, account: str, day: str) -> Fence:
         """Take the day: whoever took it before can no longer commit."""
@@ -225,7 +209,7 @@ class UsageStore:
     def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
         """The roll-up of the turns that carry the fence's number."""
         chosen = {"account": account, "day": day, "open": fence.number}
-        return merged(self._sum(chosen, hint=_BY_OPEN).values())
+        return merged(self._sum(chosen, hint=BY_OPEN).values())
 
     def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
         """Add `rollup` to the day; False if somebody has taken a newer fence.
@@ -254,7 +238,7 @@ class UsageStore:
         return self._update(chosen, change)
 
     def _update(self, chosen: Document, change: Document) -> int:
-        return self._rows.update_many(chosen, change, hint=_BY_OPEN).modified_count
+        return self._rows.update_many(chosen, change, hint=BY_OPEN).modified_count
 
     # What does not add up from day to day.
 
@@ -274,15 +258,13 @@ class UsageStore:
 
     def find_open_us(self) -> int | None:
         """When some turn was recorded that is still open, None if there is no such turn."""
-        found = next(iter(self._rows.find({"open": _IS_OPEN}).limit(1).hint(_BY_OPEN)), None)
-        if found is None:
-            return None
-        recorded_at = found.get("recorded_at")
-        return recorded_at if isinstance(recorded_at, int) else instant_ms(found["_id"]) * 1_000
+        chosen = {"open": IS_OPEN, "recorded_at": {"$gte": 0, "$lt": EXACT_BELOW}}
+        found = next(iter(self._rows.find(chosen).limit(1).hint(BY_OPEN)), None)
+        return int(found["recorded_at"]) if found else None
 
     def count_open(self, account: str, day: str) -> int:
         """Turns of the day that are still open."""
-        return self._rows.count_documents({"account": account, "day": day, "open": _IS_OPEN})
+        return self._rows.count_documents({"account": account, "day": day, "open": IS_OPEN})
 
     def count_older(self, before_ulid: str, at_most: int) -> int:
         """Turns of all accounts with an id below `before_ulid`; counts no further than asked."""

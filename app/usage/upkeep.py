@@ -1,7 +1,7 @@
 """What the worker does each minute for the archive, and how the archive is doing."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.admission.clock import LedgerClock
 from app.backends.containment import Containment
@@ -16,6 +16,7 @@ from app.usage.freezing import Freezer
 from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 
+HOUR_US = DAY_MS * 1_000 // 24
 # A day's first turn expires with its last, a day later, and the database deletes once a minute: an
 # hour after that, a turn that is still there is an alarm.
 OVER_RETAINED_MS = RETENTION_MS + DAY_MS + DAY_MS // 24
@@ -30,13 +31,14 @@ class Health:
     before the first sweep, how long some turn has waited. `sweep_age_s` is the same whether or not
     something waits, None before the first. `over_retained_turns` are older than 181 days and an
     hour and still stored, counted up to 1,000. `organizations_at_fault` are those whose stored data
-    the last passes could not use, up to 1,000.
+    the last passes could not use, up to 1,000. `set_aside_turns` could not be summed so far.
     """
 
     lag_s: int
     sweep_age_s: int | None
     over_retained_turns: int
     organizations_at_fault: int = 0
+    set_aside_turns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,7 @@ class Upkeep:
         self._clock = clock
         self._archiver = Archiver(store)
         self._freezer = Freezer(store, ledger)
-
-    def has_schema(self) -> bool:
-        """Whether every index is there that lists and numbers rely on."""
-        return self._ledger.has_schema() and self._store.has_schema()
+        self._looked_at_us = 0
 
     def run(
         self,
@@ -89,8 +88,9 @@ class Upkeep:
         organizations = self._organizations.list_()
         self._note_faulty(organizations, containment)
         self._freezer.freeze(organizations, started_at_us, containment)
+        aside = fold.turns_set_aside + self._set_unreachable_aside(started_at_us)
         self.note_failures("archive", containment)
-        return fold
+        return replace(fold, turns_set_aside=aside)
 
     def note_failures(self, step: str, containment: Containment) -> None:
         """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
@@ -124,7 +124,12 @@ class Upkeep:
             sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
             organizations_at_fault=len(self.faults().organizations),
+            set_aside_turns=self._store.count_set_aside(),
         )
+
+    def list_set_aside(self, at_most: int) -> dict[str, int]:
+        """Turns that were set aside, by `ACCOUNT/DAY`."""
+        return self._store.list_set_aside(at_most)
 
     def note_drift(self, turns: int, relationships: int) -> None:
         """Add what a reconciliation has corrected, in either direction."""
@@ -132,12 +137,7 @@ class Upkeep:
             self._notes.note_drift(turns, relationships)
 
     def readings(self) -> dict[str, int]:
-        """What operators watch: how late the archive is, and all drift so far.
-
-        Empty without the indexes, by which it is found.
-        """
-        if not self.has_schema():
-            return {}
+        """What operators watch: how late the archive is, and all drift so far."""
         health = self.health()
         turns, relationships = self._notes.drift()
         return {
@@ -150,6 +150,7 @@ class Upkeep:
             "over_retained_turns": health.over_retained_turns,
             "organizations_at_fault": health.organizations_at_fault,
             "contained_failures": self.faults().failures,
+            "set_aside_turns": health.set_aside_turns,
             "quota_drift_turns": turns,
             "quota_drift_relationships": relationships,
         }
@@ -162,6 +163,13 @@ class Upkeep:
         for organization in faulty:
             containment.warn("organization_at_fault", organization.id, organization.reason)
         self._notes.note_faults("organizations", [found.id for found in faulty], 0)
+
+    def _set_unreachable_aside(self, now_us: int) -> int:
+        """Set turns aside that no pass would ever meet, once an hour in this process."""
+        if now_us - self._looked_at_us < HOUR_US:
+            return 0
+        self._looked_at_us = now_us
+        return self._archiver.set_unreachable_aside()
 
 
 def _seconds(duration_us: int) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
@@ -36,6 +36,7 @@ def test_ready_when_both_stores_answer_and_the_indexes_are_there(client: FlaskCl
             "sweep_age_s": None,
             "over_retained_turns": 0,
             "organizations_at_fault": 0,
+            "set_aside_turns": 0,
         },
     }
 
@@ -74,6 +75,45 @@ def test_not_ready_without_indexes_but_alive(
     assert client.get("/healthz").status_code == 200
 
 
+DAMAGE = {
+    "validator off": {"collMod": INTERACTIONS, "validationLevel": "off"},
+    "other validator": {"collMod": INTERACTIONS, "validator": {"$jsonSchema": {}}},
+    "hidden index": {"collMod": INTERACTIONS, "index": {"name": "list", "hidden": True}},
+    "another retention": {
+        "collMod": INTERACTIONS,
+        "index": {"name": "retention", "expireAfterSeconds": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_not_ready_with_other_definitions_until_they_are_corrected(
+    live_app: Flask, damage: dict[str, Any]
+) -> None:
+    with live_app.app_context():
+        provided(Backend).database.command(damage)
+    client = live_app.test_client()
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.get_json()["schema"]) == (503, "different")
+    typed = live_app.test_cli_runner().invoke(args=["db", "init", "--tighten"])
+    assert typed.exit_code == 0, typed.output
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_with_a_turn_index_that_is_not_unique(live_app: Flask) -> None:
+    with live_app.app_context():
+        rows = provided(Backend).database[INTERACTIONS]
+    keys = rows.index_information()["turn"]["key"]
+    rows.drop_index("turn")
+    rows.create_index(keys, name="turn")
+
+    answer = live_app.test_client().get("/readyz")
+
+    assert (answer.status_code, answer.get_json()["schema"]) == (503, "different")
+
+
 def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask) -> None:
     caller, clock = hire(app), Clock(app)
     caller.import_([at(clock.now_ms - 185 * DAY_MS)], recorded_at_us=clock.now_us)
@@ -87,6 +127,7 @@ def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask)
         "sweep_age_s": None,
         "over_retained_turns": 1,
         "organizations_at_fault": 0,
+        "set_aside_turns": 0,
     }
 
 
@@ -143,7 +184,7 @@ def test_what_cannot_be_told_in_time_is_no_outage(
 
     with app.app_context():
         probes = provided(Probes)
-    slow = replace(probes, has_schema=late, archive=late)
+    slow = replace(probes, find_schema_faults=late, archive=late)
     monkeypatch.setitem(app.extensions["turnledger"], Probes, slow)
 
     answers = [readiness(app) for _ in range(2 * FAILURES_COUNT)]

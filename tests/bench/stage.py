@@ -21,8 +21,7 @@ from pymongo.read_concern import ReadConcern
 from redis import Redis
 
 from app.backends.bundled import running_mongod, running_redis
-from app.interactions.store import InteractionStore
-from app.usage.store import UsageStore
+from tests.schema import make_schema
 
 Rows = Database[dict[str, Any]]
 CHUNK_COUNT = 5_000
@@ -81,8 +80,7 @@ class Stage:
     def furnished(self, name: str) -> Rows:
         """The database with the ledger's indexes and validator."""
         database = self.database(name)
-        InteractionStore(database).ensure_schema()
-        UsageStore(database).ensure_schema()
+        make_schema(database)
         return database
 
 

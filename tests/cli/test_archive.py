@@ -18,7 +18,7 @@ from tests.turns import DAY_MS, at, stateful
 Answer = Callable[..., Any]
 Run = Callable[..., Result]
 DAYS = 10
-FOLDED = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0}
+FOLDED = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0, "turns_set_aside": 0}
 
 
 @pytest.fixture
@@ -50,9 +50,11 @@ def test_the_status_of_an_archive_with_nothing_to_do(answer: Answer) -> None:
         "over_retained_turns": 0,
         "organizations_at_fault": 0,
         "at_fault": None,
+        "set_aside_turns": 0,
         "open_turns": 0,
         "open_days": 0,
         "oldest_open_day": None,
+        "set_aside": {},
     }
 
 

@@ -12,6 +12,7 @@ from app.usage.archive import Archiver
 from app.usage.buckets import Grouping
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
+from tests.schema import make_schema
 from tests.turns import DAY_MS, at, new_account, now_ms, row
 
 TURNS_COUNT = 3_000
@@ -23,8 +24,7 @@ def test_no_answer_misses_a_turn_or_counts_it_twice(
     live_database: Database[dict[str, Any]],
 ) -> None:
     turns, store = InteractionStore(live_database), UsageStore(live_database)
-    turns.ensure_schema()
-    store.ensure_schema()
+    make_schema(live_database)
     account, today_ms = new_account(), now_ms() // DAY_MS * DAY_MS
     first_ms = today_ms - DAYS_COUNT * DAY_MS
     step_ms = DAYS_COUNT * DAY_MS // TURNS_COUNT

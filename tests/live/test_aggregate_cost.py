@@ -13,6 +13,7 @@ from app.usage.archive import Archiver
 from app.usage.buckets import Grouping
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
+from tests.schema import make_schema
 from tests.turns import DAY_MS, body, new_account, now_ms, row
 
 NOW_MS = now_ms()
@@ -45,8 +46,7 @@ def account() -> str:
 def service(live_database: Database[dict[str, Any]], account: str) -> Iterator[UsageService]:
     """An archived month of two users, one of them busy; every operation on it is profiled."""
     turns, usage = InteractionStore(live_database), UsageStore(live_database)
-    turns.ensure_schema()
-    usage.ensure_schema()
+    make_schema(live_database)
     turns.insert_many(history(account, OTHERS_COUNT, "2") + history(account, MINE_COUNT, "1"))
     Archiver(usage).run()
     live_database.command({"profile": 2})

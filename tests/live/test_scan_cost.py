@@ -12,6 +12,7 @@ from app.interactions.ids import find_ulid
 from app.interactions.model import Filters
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
+from tests.schema import make_schema
 from tests.servers import CURSOR_SECRET
 from tests.turns import body, new_account, now_ms, row
 
@@ -48,7 +49,7 @@ def account() -> str:
 def service(live_database: Database[dict[str, Any]], account: str) -> Iterator[InteractionService]:
     """A ledger of several accounts, every operation on it profiled."""
     store = InteractionStore(live_database)
-    store.ensure_schema()
+    make_schema(live_database)
     store.insert_many(list(history(account, ROWS_COUNT)))
     for _ in range(3):
         store.insert_many(list(history(new_account(), 300)))

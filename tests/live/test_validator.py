@@ -23,6 +23,7 @@ from app.interactions.schemas import (
     WORD,
 )
 from app.interactions.store import Insertion, InteractionStore
+from tests.schema import make_schema
 from tests.servers import ID_KEY
 from tests.turns import body, new_account, now_ms, row, stateful, whole
 
@@ -37,9 +38,8 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def store(live_database: Database[Row]) -> InteractionStore:
     """An empty ledger with its validator."""
-    empty = InteractionStore(live_database)
-    empty.ensure_schema()
-    return empty
+    make_schema(live_database)
+    return InteractionStore(live_database)
 
 
 def good_row(**changes: Any) -> Row:
@@ -162,7 +162,7 @@ def test_whatever_the_wire_accepts_is_stored(store: InteractionStore, told: list
 
 @pytest.mark.parametrize("told", [body(), stateful(), whole()], ids=["least", "stateful", "whole"])
 def test_a_row_comes_back_as_it_went_in(live_database: Database[Row], told: Row) -> None:
-    InteractionStore(live_database).ensure_schema()
+    make_schema(live_database)
     written = row(new_account(), told)
 
     assert refusal_code(live_database, copy.deepcopy(written)) is None
@@ -304,15 +304,14 @@ def test_each_row_of_a_batch_is_judged_by_itself(store: InteractionStore) -> Non
 
 
 def test_making_the_schema_again_renews_the_validator(live_database: Database[Row]) -> None:
-    InteractionStore(live_database).ensure_schema(has_validators=False)
-    live_database.create_collection("other")
+    make_schema(live_database)
+    live_database.command({"collMod": "interactions", "validator": {}})
     text = replaced(good_row(), ("user_id",), "two words")
     assert refusal_code(live_database, copy.deepcopy(text)) is None
     live_database["interactions"].delete_many({})
 
-    names = [InteractionStore(live_database).ensure_schema() for _ in range(2)]
+    make_schema(live_database)
 
-    assert names[0] == names[1]
     assert refusal_code(live_database, text) == NOT_VALID
 
 

@@ -28,6 +28,7 @@ from tests.bench.stage import Stage
 from tests.bench.turns import rows
 from tests.faults.kit.mongodb_set import running_replica_set
 from tests.faults.kit.redis_nodes import RedisNode, running_cluster, running_sentinels
+from tests.schema import make_schema
 from tests.servers import settings_for
 from tests.turns import new_account, now_ms
 
@@ -151,7 +152,7 @@ def _storing(
     settings = settings_for(backend=BackendKind.LIVE, mongodb_uri=uri, redis_url=stage.redis_url)
     services = build(settings)
     store = services.interaction_store
-    store.ensure_schema()
+    make_schema(services.backend.database)
 
     def sample() -> Sample:
         told = list(rows(new_account(), now_ms(), 1, size * calls_count))

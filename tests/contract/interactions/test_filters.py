@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from app.http.instants import format_ms
@@ -15,6 +14,7 @@ from app.interactions.cursor import Cursors
 from app.interactions.model import Filters, Item
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
+from tests.schema import make_schema
 from tests.servers import CURSOR_SECRET
 from tests.turns import body, new_account, row
 
@@ -37,9 +37,8 @@ BOUNDS = st.tuples(st.integers(-1, 5), st.integers(-1, 5)).filter(lambda pair: p
 @pytest.fixture
 def store(mongo_database: Database[dict[str, Any]]) -> InteractionStore:
     """An empty ledger on each kind of database; only the real one knows validators."""
-    empty = InteractionStore(mongo_database)
-    empty.ensure_schema(has_validators=type(mongo_database.client) is MongoClient)
-    return empty
+    make_schema(mongo_database)
+    return InteractionStore(mongo_database)
 
 
 def all_combinations(bounds: tuple[int, int]) -> Iterator[Filters]:

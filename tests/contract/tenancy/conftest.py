@@ -6,11 +6,11 @@ import pytest
 from pymongo.database import Database
 
 from app.tenancy.store import TenancyStore
+from tests.schema import make_schema
 
 
 @pytest.fixture
 def store(mongo_database: Database[dict[str, Any]]) -> TenancyStore:
     """An empty store with its indexes."""
-    empty = TenancyStore(mongo_database)
-    empty.ensure_schema()
-    return empty
+    make_schema(mongo_database)
+    return TenancyStore(mongo_database)

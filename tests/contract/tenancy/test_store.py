@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from app.tenancy.model import ApiKey, Environment, KeyState, Scope
 from app.tenancy.store import AlreadyStored, TenancyStore
+from tests.schema import make_schema
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123_000, tzinfo=UTC)
 KEY = ApiKey(
@@ -44,7 +45,7 @@ def test_making_the_schema_again_changes_nothing(
 ) -> None:
     before = mongo_database["api_keys"].index_information()
 
-    store.ensure_schema()
+    make_schema(mongo_database)
 
     assert mongo_database["api_keys"].index_information() == before
     assert len(before) == 7

@@ -5,15 +5,12 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from app.interactions.store import InteractionStore
-from app.usage.store import UsageStore
 from tests.contract.usage.ledger import Books
+from tests.schema import make_schema
 
 
 @pytest.fixture
-def books(mongo_database: Database[dict[str, Any]], request: pytest.FixtureRequest) -> Books:
+def books(mongo_database: Database[dict[str, Any]]) -> Books:
     """An empty account."""
-    is_live = request.node.callspec.params.get("mongo_database") == "live"
-    InteractionStore(mongo_database).ensure_schema(has_validators=is_live)
-    UsageStore(mongo_database).ensure_schema()
+    make_schema(mongo_database)
     return Books(mongo_database)

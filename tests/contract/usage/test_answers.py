@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from app.admission.decision import QuotaState
@@ -22,6 +21,7 @@ from app.usage.service import Slice, UsageService
 from app.usage.store import UsageStore
 from tests.contract.usage import brute
 from tests.contract.usage.brute import Row
+from tests.schema import make_schema
 from tests.turns import DAY_MS, body, new_account, row
 
 START_MS = 1_790_812_800_000  # Thursday, 1 October 2026
@@ -143,9 +143,7 @@ def assert_same(shown: Slice, rows: list[Row]) -> None:
 @pytest.fixture
 def ledgers(mongo_database: Database[Row]) -> Callable[[], Ledger]:
     """Makes accounts on an empty database of each kind."""
-    is_live = type(mongo_database.client) is MongoClient
-    InteractionStore(mongo_database).ensure_schema(has_validators=is_live)
-    UsageStore(mongo_database).ensure_schema()
+    make_schema(mongo_database)
     return lambda: Ledger(mongo_database)
 
 
@@ -238,8 +236,7 @@ class RestlessStore(UsageStore):
 
 def test_a_commit_between_two_reads_is_noticed(mongo_database: Database[Row]) -> None:
     ledger = Ledger(mongo_database)
-    UsageStore(mongo_database).ensure_schema()
-    InteractionStore(mongo_database).ensure_schema(has_validators=False)
+    make_schema(mongo_database)
     ledger.tell([{"occurred_at": format_ms(START_MS + n)} for n in range(5)])
     ledger.service = UsageService(RestlessStore(mongo_database, ledger.archive, 1))
 
@@ -250,8 +247,7 @@ def test_an_archive_that_never_stands_still_is_told_as_unavailable(
     mongo_database: Database[Row],
 ) -> None:
     ledger = Ledger(mongo_database)
-    UsageStore(mongo_database).ensure_schema()
-    InteractionStore(mongo_database).ensure_schema(has_validators=False)
+    make_schema(mongo_database)
     ledger.tell([{"occurred_at": format_ms(START_MS)}])
     number = itertools.count()
 

@@ -11,11 +11,10 @@ from typing import Any
 from pymongo.database import Database
 
 from app.backends.children import spawn
-from app.interactions.store import InteractionStore
 from app.usage.archive import Archiver
-from app.usage.store import UsageStore
 from tests.contract.usage.ledger import Books
 from tests.faults.kit.archiver_program import connect
+from tests.schema import make_schema
 from tests.servers import ROOT, wait_until
 
 
@@ -24,8 +23,7 @@ def database_of(uri: str) -> Iterator[Database[dict[str, Any]]]:
     """The ledger's database as the service speaks to it, with indexes and validators."""
     backend = connect(uri)
     database = backend.maintenance_database
-    InteractionStore(database).ensure_schema()
-    UsageStore(database).ensure_schema()
+    make_schema(database)
     yield database
     backend.close()
 

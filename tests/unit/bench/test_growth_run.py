@@ -8,7 +8,7 @@ import pytest
 from pymongo.database import Database
 from redis import Redis
 
-from app.interactions.store import INDEXES, InteractionStore
+from app.interactions.store import INDEXES
 from app.usage.store import UsageStore
 from scripts.lib.replay.trace import HEADER
 from tests.bench.growth import keys, stored
@@ -19,6 +19,7 @@ from tests.bench.growth.capacity import BUSY_SHARE, per_core_and_s, rows_of
 from tests.bench.growth.commandstats import script_calls
 from tests.bench.growth.producer import Setting
 from tests.bench.stage import Stage, standing
+from tests.schema import make_schema
 from tests.turns import body, new_account, now_ms, row
 
 ARRIVALS_COUNT = 120
@@ -108,7 +109,7 @@ def test_script_calls_are_those_since_the_statistics_were_reset(live_redis: Redi
 
 
 def test_parts_hold_every_open_day_once(live_database: Database[dict[str, object]]) -> None:
-    InteractionStore(live_database).ensure_schema()
+    make_schema(live_database)
     rows = [row(new_account(), body()) for _ in range(40)]
     live_database["interactions"].insert_many(rows)
 

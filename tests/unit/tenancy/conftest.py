@@ -13,6 +13,7 @@ from app.tenancy.model import ApiKey, Environment, Organization, Plan, Scope
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
+from tests.schema import make_schema
 from tests.servers import PEPPER, ROOT
 
 
@@ -64,7 +65,7 @@ def clock() -> Clock:
 def house(memory_backend: Backend, clock: Clock) -> House:
     """An empty house."""
     store = TenancyStore(memory_backend.database)
-    store.ensure_schema()
+    make_schema(memory_backend.database)
     plans = load_plans(ROOT / "config" / "plans.toml")
     return House(
         store=store,

@@ -14,6 +14,7 @@ from typing import Any
 
 from app.usage.archive import Archiver
 from app.usage.rollups import Rollup, merged
+from app.usage.setting_aside import OpenRow
 from app.usage.store import Fence
 
 ACCOUNT = "account"
@@ -28,7 +29,8 @@ class Row:
     day: str
     latency_ms: int
     open: int | None = 0
-    is_deleted: bool = False
+    is_summable: bool = True
+    is_set_aside: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.set_aside_count = 0
         self.days = {day: Day() for day in DAYS}
 
     def chosen(self, day: str, wanted: Callable[[int], bool]) -> Iterator[Row]:
@@ -82,7 +85,8 @@ class Ledger:
     def sum(self, day: str, fence: Fence, told: list[Rollup]) -> Operation:
         sums = []
         for row in self.chosen(day, lambda it: it == fence.number):
-            sums.append(rollup_of([row]))
+            if row.is_summable:
+                sums.append(rollup_of([row]))
             yield
         told.append(merged(sums))
 
@@ -101,6 +105,15 @@ class Ledger:
             row.open = None
             yield
         told.append(0)
+
+    def close(self, rows: Collection[Row], told: list[int]) -> Operation:
+        closed = 0
+        for row in rows:
+            yield
+            if row.open is not None:
+                row.open, row.is_set_aside = None, True
+                closed += 1
+        told.append(closed)
 
 
 def rollup_of(rows: Collection[Row]) -> Rollup:
@@ -183,6 +196,26 @@ class Actor:
         self._run(self.ledger.stamp(day, fences, []))
         return 0
 
+    def find_unsummable(
+        self, account: str, day: str, fence_number: int, at_most: int
+    ) -> list[OpenRow]:
+        found = self.ledger.chosen(day, lambda it: it == fence_number)
+        return [OpenRow(row, account, day) for row in found if not row.is_summable]
+
+    def find_open(self, account: str, day: str, at_most: int) -> list[OpenRow]:
+        raise AssertionError("every day is in the calendar")
+
+    def find_unreachable(self, at_most: int) -> list[OpenRow]:
+        raise AssertionError("every row is of a day")
+
+    def close(self, row_ids: Collection[Any], _: datetime) -> int:
+        told: list[int] = []
+        self._run(self.ledger.close(row_ids, told))
+        return told[0]
+
+    def note_set_aside(self, _: str, __: str, turns: int) -> None:
+        self.ledger.set_aside_count += turns
+
 
 class World:
     """Two archivers, turns of today and of the past, deletions, kills, and what they leave."""
@@ -191,6 +224,7 @@ class World:
         self.random = random.Random(seed)  # noqa: S311 (a seed repeats the world)
         self.ledger = ledger
         self.accepted: list[Row] = []
+        self.unsummable: list[Row] = []
         self.actors = [Actor(ledger), Actor(ledger)]
         self.left_behind: list[Operation] = []
 
@@ -216,6 +250,7 @@ class World:
         self.check()
         assert [row for row in self.ledger.rows if row.open is not None] == []
         assert self.archived() == accounted(self.accepted)
+        assert [row for row in self.unsummable if not row.is_set_aside] == []
 
     def archive(self) -> None:
         self._step(self.random.randrange(2), is_killed=False)
@@ -232,9 +267,10 @@ class World:
             self.actors[number] = Actor(self.ledger)
 
     def tell(self) -> None:
-        row = Row(self.random.choice(DAYS), self.random.randrange(1_000))
+        is_summable = self.random.random() < 0.9
+        row = Row(self.random.choice(DAYS), self.random.randrange(1_000), is_summable=is_summable)
         self.ledger.rows.append(row)
-        self.accepted.append(row)
+        (self.accepted if is_summable else self.unsummable).append(row)
 
     def delete(self) -> None:
         """As the TTL monitor: only what is stamped."""
@@ -254,8 +290,12 @@ class World:
         raw = [
             row
             for row in self.ledger.rows
-            if row.open is not None and row.open not in self.ledger.days[row.day].committed
+            if row.is_summable
+            and row.open is not None
+            and row.open not in self.ledger.days[row.day].committed
         ]
+        assert [row for row in self.accepted if row.is_set_aside] == []
+        assert [row for row in self.unsummable if row.open is None and not row.is_set_aside] == []
         assert self.archived() + accounted(raw) == accounted(self.accepted)
 
     def archived(self) -> Counter[Any]:

@@ -1,0 +1,114 @@
+"""Definitions of collections, and how the database differs from them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from app.backends.validators import is_enforced
+
+Document = dict[str, Any]
+Stored = Database[Document]
+# Keys, all ascending, and options as MongoDB names them; by the name of the index.
+Indexes = Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]]
+VALIDATOR = "validator"
+# Stored beside what defines an index. `prepareUnique` is a step on the way to `unique`.
+_INCIDENTAL = frozenset({"v", "ns", "key", "background", "prepareUnique"})
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A collection's indexes, and its validator if it has one."""
+
+    collection: str
+    indexes: Indexes
+    validator: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An index, or the validator (named `VALIDATOR`), that is not as defined."""
+
+    collection: str
+    name: str
+    is_missing: bool
+
+    @property
+    def place(self) -> str:
+        """What differs, as `interactions.turn`."""
+        return f"{self.collection}.{self.name}"
+
+
+def find_differences(
+    database: Database[Document], definitions: Sequence[Definition]
+) -> list[Difference]:
+    """Every index and validator that is missing or not as defined; what is there besides is fine.
+
+    One command for all validators, and one for the indexes of each collection.
+    """
+    options = collection_options(database, definitions) if is_real(database) else {}
+    found = list[Difference]()
+    for definition in definitions:
+        found += _index_differences(database, definition)
+        if definition.validator is not None and is_real(database):
+            stored = options.get(definition.collection, {})
+            if not is_enforced(definition.validator, stored):
+                is_missing = not stored.get("validator")
+                found.append(Difference(definition.collection, VALIDATOR, is_missing))
+    return found
+
+
+def collection_options(
+    database: Database[Document], definitions: Sequence[Definition]
+) -> dict[str, Document]:
+    """The options of each collection that is there, its validator among them."""
+    names = [definition.collection for definition in definitions]
+    found = database.list_collections(filter={"name": {"$in": names}})
+    return {collection["name"]: collection.get("options", {}) for collection in found}
+
+
+def stored_indexes(database: Database[Document], collection: str) -> dict[str, Document]:
+    """The collection's indexes by name; none if it is not there."""
+    return dict(database[collection].index_information())
+
+
+def changed_options(stored: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
+    """The names of the options in which a stored index differs from its definition."""
+    held = {
+        name: value
+        for name, value in stored.items()
+        if name not in _INCIDENTAL and value is not False
+    }
+    names = held.keys() | options.keys()
+    return {name for name in names if held.get(name) != options.get(name)}
+
+
+def is_as_defined(
+    stored: Mapping[str, Any], keys: Sequence[str], options: Mapping[str, Any]
+) -> bool:
+    """Return True if a stored index has just these keys and options."""
+    return has_keys(stored, keys) and not changed_options(stored, options)
+
+
+def has_keys(stored: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Return True if a stored index has these keys in this order, all ascending."""
+    return list(stored["key"]) == [(key, 1) for key in keys]
+
+
+def is_real(database: Database[Document]) -> bool:
+    """Return False for the in-memory twin, which knows no validators and half the definitions."""
+    return isinstance(database.client, MongoClient)
+
+
+def _index_differences(
+    database: Database[Document], definition: Definition
+) -> Iterator[Difference]:
+    there = stored_indexes(database, definition.collection)
+    for name, (keys, options) in definition.indexes.items():
+        stored = there.get(name)
+        if stored is None:
+            yield Difference(definition.collection, name, is_missing=True)
+        elif is_real(database) and not is_as_defined(stored, keys, options):
+            yield Difference(definition.collection, name, is_missing=False)

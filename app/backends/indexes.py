@@ -1,0 +1,222 @@
+"""Builds missing indexes and corrects those that differ, however long that takes.
+
+A build has no time-out, can be interrupted and repeated, and reports how far it is.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Event, Thread
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+
+from app.backends import bounded
+from app.backends.definitions import (
+    Definition,
+    Document,
+    changed_options,
+    has_keys,
+    is_as_defined,
+    is_real,
+    stored_indexes,
+)
+
+Report = Callable[[str], None]
+MOST_NAMED_COUNT = 10
+_NO_BOUND = 0  # as PyMongo's `timeout` has it
+_REPORT_EVERY_S = 1.0
+_SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS, _NOT_UNIQUE = 85, 86, 359
+# What MongoDB 6.0 changes without a new build: an index becomes unique, or visible, or gets another
+# time to live.
+_CHANGEABLE = frozenset({"unique", "hidden", "expireAfterSeconds"})
+
+
+class State(StrEnum):
+    """What became of an index or a validator."""
+
+    THERE = "there"
+    MADE = "made"
+    CHANGED = "changed"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An index or a validator after the run; `next_step` is what is left to do, if anything."""
+
+    collection: str
+    name: str
+    state: State
+    next_step: str | None = None
+
+
+class _Blocked(Exception):
+    """The index cannot be made; the text says why, and what to do."""
+
+
+def ensure_indexes(
+    database: Database[Document], definition: Definition, report: Report
+) -> Iterator[Outcome]:
+    """Make each index of the collection as defined, one after the other.
+
+    An index that is done stays, whatever becomes of the next one. No row is ever deleted, and no
+    index dropped: what would need that is `BLOCKED`.
+    """
+    there = stored_indexes(database, definition.collection)
+    for name in definition.indexes:
+        try:
+            state = _ensure_index(database, definition, name, there.get(name), report)
+        except _Blocked as blocked:
+            yield Outcome(definition.collection, name, State.BLOCKED, str(blocked))
+        else:
+            yield Outcome(definition.collection, name, state)
+
+
+def _ensure_index(
+    database: Database[Document],
+    definition: Definition,
+    name: str,
+    stored: Document | None,
+    report: Report,
+) -> State:
+    keys, options = definition.indexes[name]
+    if stored is None:
+        with bounded(_NO_BOUND), _progress(database, definition.collection, name, report):
+            _build(database, definition.collection, name, keys, options)
+        return State.MADE
+    if not is_real(database) or is_as_defined(stored, keys, options):
+        return State.THERE
+    changed = changed_options(stored, options)
+    if not has_keys(stored, keys) or not _is_changeable(changed, options):
+        raise _Blocked(_other_definition(definition.collection, name))
+    with bounded(_NO_BOUND), _progress(database, definition.collection, name, report):
+        _change(database, definition.collection, name, keys, {n: options.get(n) for n in changed})
+    return State.CHANGED
+
+
+def _build(
+    database: Database[Document],
+    collection: str,
+    name: str,
+    keys: Sequence[str],
+    options: Mapping[str, Any],
+) -> None:
+    model = IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
+    try:
+        database[collection].create_indexes([model])
+    except DuplicateKeyError:
+        raise _Blocked(_duplicates(database, collection, name, keys)) from None
+    except OperationFailure as error:
+        if error.code not in {_SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS}:
+            raise
+        there = stored_indexes(database, collection)
+        others = [other for other, stored in there.items() if has_keys(stored, keys)]
+        raise _Blocked(_other_definition(collection, *others)) from None
+
+
+def _is_changeable(changed: set[str], options: Mapping[str, Any]) -> bool:
+    # The server can take back neither `unique` nor a time to live.
+    return changed <= _CHANGEABLE and changed - {"hidden"} <= options.keys()
+
+
+def _change(
+    database: Database[Document],
+    collection: str,
+    name: str,
+    keys: Sequence[str],
+    values: Mapping[str, Any],
+) -> None:
+    """Change the options of an index where it stands; it serves reads all the while."""
+    steps: list[Document] = [
+        {option: False if value is None else value} for option, value in values.items()
+    ]
+    if "unique" in values:
+        # From here on the server refuses new duplicates, also if the next step finds old ones.
+        steps.insert(0, {"prepareUnique": True})
+    for step in steps:
+        try:
+            database.command({"collMod": collection, "index": {"name": name, **step}})
+        except OperationFailure as error:
+            if error.code != _NOT_UNIQUE:
+                raise
+            raise _Blocked(_duplicates(database, collection, name, keys)) from None
+
+
+def _other_definition(collection: str, *names: str) -> str:
+    drops = "; ".join(f'db.{collection}.dropIndex("{name}")' for name in names)
+    return (
+        f"{collection}: an index {', '.join(names)} has another definition. Drop it in mongosh "
+        f"({drops}) and run `flask --app wsgi db init` again."
+    )
+
+
+def _duplicates(
+    database: Database[Document], collection: str, name: str, keys: Sequence[str]
+) -> str:
+    """Name rows that share their keys, by their ids: nothing else of them may be shown."""
+    group: Document = {
+        "_id": {key: f"${key}" for key in keys},
+        "rows": {"$sum": 1},
+        "first": {"$min": "$_id"},
+        "last": {"$max": "$_id"},
+    }
+    pipeline: list[Document] = [
+        {"$group": group},
+        {"$match": {"rows": {"$gt": 1}}},
+        {"$limit": MOST_NAMED_COUNT},
+    ]
+    with bounded(_NO_BOUND):
+        found = list(database[collection].aggregate(pipeline, allowDiskUse=True))
+    named = ", ".join(f"{each['first']} and {each['last']}" for each in found)
+    return (
+        f"{collection}: the index {name} must be unique, but rows have the same "
+        f"{', '.join(keys)}: {named} (at most {MOST_NAMED_COUNT} groups are named). Delete all but "
+        "one row of each group and run `flask --app wsgi db init` again."
+    )
+
+
+@contextmanager
+def _progress(
+    database: Database[Document], collection: str, name: str, report: Report
+) -> Iterator[None]:
+    """Report each second how long the block has taken, and how far the server says it is."""
+    started_s, done = time.monotonic(), Event()
+    what = f"{collection}: index {name}"
+
+    def watch() -> None:
+        while not done.wait(_REPORT_EVERY_S):
+            stage = _stage(database, collection)
+            report(f"{what}, {time.monotonic() - started_s:.0f} s{stage}")
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _stage(database: Database[Document], collection: str) -> str:
+    """What the server is doing for a build on the collection; nothing if it may not be asked."""
+    chosen: Document = {"ns": f"{database.name}.{collection}", "progress.total": {"$gt": 0}}
+    pipeline: list[Document] = [
+        {"$currentOp": {"allUsers": True}},
+        {"$match": chosen},
+        {"$limit": 1},
+    ]
+    try:
+        with bounded(_REPORT_EVERY_S):
+            found = list(database.client.admin.aggregate(pipeline))
+    except PyMongoError:
+        return ""
+    return "".join(f", {_percent(operation['progress'])} %" for operation in found)
+
+
+def _percent(progress: Mapping[str, int]) -> int:
+    return 100 * progress["done"] // progress["total"]

@@ -1,0 +1,77 @@
+"""Open rows of `interactions` one by one, for those that no roll-up can count.
+
+They are counted in `upkeep`, of each day and of all; `app.usage.setting_aside` says when.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from app.backends.definitions import Stored
+from app.interactions.store import COLLECTION as INTERACTIONS
+from app.usage.rollups import Document
+from app.usage.setting_aside import OpenRow
+from app.usage.summable import IS_OPEN, NOT_SUMMABLE, REACHABLE
+
+UPKEEP = "upkeep"
+# On a day that is all open every index looks as good, and most lead all over the account.
+BY_OPEN = "open"
+_BY_EXPIRY = "retention"
+_SET_ASIDE = "set_aside"
+
+
+class OpenRowStore:
+    """Finds and closes rows. Driver errors pass through."""
+
+    def __init__(self, database: Stored) -> None:
+        self._rows = database[INTERACTIONS]
+        self._upkeep = database[UPKEEP]
+
+    def find_unreachable(self, at_most: int) -> list[OpenRow]:
+        """Rows that would never expire, because the archive meets them in no day.
+
+        Reads the rows that are open: few, once the archive has done its work.
+        """
+        chosen = {"expires_at": None, "$nor": [REACHABLE]}
+        return self._open_rows(chosen, at_most, hint=_BY_EXPIRY)
+
+    def find_open(self, account: str, day: str, at_most: int) -> list[OpenRow]:
+        """Open rows of a day."""
+        return self._open_rows(_open_of(account, day, IS_OPEN), at_most, hint=BY_OPEN)
+
+    def find_unsummable(
+        self, account: str, day: str, fence_number: int, at_most: int
+    ) -> list[OpenRow]:
+        """Rows that carry this fence's number and cannot be summed."""
+        chosen = _open_of(account, day, fence_number) | NOT_SUMMABLE
+        return self._open_rows(chosen, at_most, hint=BY_OPEN)
+
+    def _open_rows(self, chosen: Document, at_most: int, *, hint: str) -> list[OpenRow]:
+        found = self._rows.find(chosen, {"account": 1, "day": 1}).limit(at_most).hint(hint)
+        return [OpenRow(row["_id"], row.get("account"), row.get("day")) for row in found]
+
+    def close(self, row_ids: Collection[Any], expires_at: datetime) -> int:
+        """Have rows expire then, unless they will already; how many."""
+        chosen = {"_id": {"$in": list(row_ids)}, "expires_at": None}
+        change = {"$unset": {"open": ""}, "$set": {"expires_at": expires_at}}
+        return self._rows.update_many(chosen, change).modified_count
+
+    def note_set_aside(self, account: str, day: str, turns: int) -> None:
+        """Add to the turns that were set aside, of the day and of all."""
+        for name in (_SET_ASIDE, f"{_SET_ASIDE}/{account}/{day}"):
+            self._upkeep.update_one({"_id": name}, {"$inc": {"turns": turns}}, upsert=True)
+
+    def count_set_aside(self) -> int:
+        """Turns that were set aside so far."""
+        found = self._upkeep.find_one({"_id": _SET_ASIDE})
+        return int(found["turns"]) if found else 0
+
+    def list_set_aside(self, at_most: int) -> dict[str, int]:
+        """Turns that were set aside, by `ACCOUNT/DAY`."""
+        names = {"$gt": f"{_SET_ASIDE}/", "$lt": f"{_SET_ASIDE}0"}
+        found = self._upkeep.find({"_id": names}).sort("_id", 1).limit(at_most)
+        return {each["_id"].removeprefix(f"{_SET_ASIDE}/"): int(each["turns"]) for each in found}
+
+
+def _open_of(account: str, day: str, wanted: Any) -> Document:
+    return {"account": account, "day": day, "open": wanted}

@@ -1,0 +1,126 @@
+"""Processes of two releases on one ledger, in both orders: each writes, and all is archived.
+
+What the previous release wrote is kept in `previous_release`, with the way to make it anew.
+"""
+
+from typing import Any
+
+import pytest
+from bson import json_util
+from flask import Flask
+from pymongo.database import Database
+from pymongo.errors import WriteError
+
+from app.http.instants import day_of_ms
+from app.http.provide import provided
+from app.interactions.ids import first_ulid
+from app.schema import DatabaseSchema
+from app.usage.archive import Archiver, Fold
+from app.usage.store import UsageStore
+from tests.callers import Caller, hire
+from tests.servers import ROOT, wait_until
+from tests.turns import DAY_MS, body, now_ms, stateful, whole
+
+Rows = Database[dict[str, Any]]
+FOLDER = ROOT / "tests" / "live" / "previous_release"
+PREVIOUS: dict[str, Any] = json_util.loads((FOLDER / "validator.json").read_text("utf-8"))
+ROWS: list[dict[str, Any]] = json_util.loads((FOLDER / "rows.json").read_text("utf-8"))
+# As a release would be whose rows we do not take.
+STRANGE = {"$jsonSchema": {"required": ["flavour"]}}
+RULES = {"as it was": PREVIOUS, "wider than ours": {"$or": [PREVIOUS, STRANGE]}}
+
+
+def previous_rows(account: str, age_ms: int = 0) -> list[dict[str, Any]]:
+    """Rows as the previous release writes them, for turns of that age."""
+    at_ms = now_ms() - age_ms
+    moved = {"account": account, "day": day_of_ms(at_ms)}
+    return [found | moved | {"_id": first_ulid(at_ms)[:10] + found["turn_key"]} for found in ROWS]
+
+
+@pytest.fixture
+def caller(live_app: Flask) -> Caller:
+    return hire(live_app)
+
+
+def validate_as_before(database: Rows, validator: Any = PREVIOUS) -> None:
+    """Put a validator in force as the `db init` of the previous release does."""
+    change = {"validator": validator, "validationLevel": "strict", "validationAction": "error"}
+    database.command({"collMod": "interactions", **change})
+
+
+def init(app: Flask, *words: str) -> str:
+    typed = app.test_cli_runner().invoke(args=["db", "init", *words])
+    assert typed.exit_code == 0, typed.output
+    return typed.stderr
+
+
+def archive(app: Flask) -> Fold:
+    with app.app_context():
+        fold = Archiver(provided(UsageStore)).run()
+    assert fold.is_whole
+    return fold
+
+
+def test_our_code_works_under_the_validator_of_the_release_before(
+    live_app: Flask, live_database: Rows, caller: Caller
+) -> None:
+    live_database["interactions"].insert_many(previous_rows(caller.account))
+    validate_as_before(live_database)
+    told = [body(), stateful(), whole()]
+
+    assert [caller.record(each).status_code for each in told] == [201] * 3
+    assert [caller.record(each).status_code for each in told] == [200] * 3
+    assert archive(live_app).turns == 3 + len(ROWS)
+    assert len(caller.walk()) == 3 + len(ROWS)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_the_release_before_works_under_our_validator(
+    live_app: Flask, live_database: Rows, caller: Caller, rule: Any
+) -> None:
+    validate_as_before(live_database, rule)
+    init(live_app)
+    rows = previous_rows(caller.account)
+
+    live_database["interactions"].insert_many(rows)
+
+    assert caller.record(body()).status_code == 201
+    assert {item["interaction_id"] for item in caller.walk()} >= {f"int_{r['_id']}" for r in rows}
+    assert archive(live_app).turns == 1 + len(rows)
+    answer = caller("GET", "/v1/interactions/aggregates").get_json()["data"]
+    assert sum(bucket["total_turns"] for bucket in answer) == 1 + len(rows)
+
+
+def test_rows_of_the_release_before_are_archived_and_expire_after_tightening(
+    live_app: Flask, live_database: Rows, caller: Caller
+) -> None:
+    """Rows that the validator in force refuses: one of them lacks a field that we require."""
+    rows = previous_rows(caller.account, age_ms=182 * DAY_MS)
+    lacking = {**rows[0], "flavour": "sweet"}
+    del lacking["guardrails"]
+    validate_as_before(live_database, STRANGE)
+    assert "--tighten" in init(live_app)
+    interactions = live_database["interactions"]
+    interactions.insert_many([*rows[1:], lacking])
+
+    assert "--tighten" not in init(live_app, "--tighten")
+    with pytest.raises(WriteError):
+        interactions.insert_one(lacking | {"_id": first_ulid(now_ms()), "turn_key": "0" * 16})
+    assert archive(live_app) == Fold(turns=len(rows), days=1)
+    # The database's own monitor, a pass a second.
+    wait_until(lambda: interactions.count_documents({}) == 0, timeout_s=30)
+
+
+def test_the_release_before_stays_ready_while_the_next_one_is_rolled_out(
+    live_app: Flask, live_database: Rows
+) -> None:
+    """Its `db init` widens: ours is then the second."""
+    with live_app.app_context():
+        schema = provided(DatabaseSchema)
+    (found,) = live_database.list_collections(filter={"name": "interactions"})
+    ours = found["options"]["validator"]
+    live_database.command({"collMod": "interactions", "validator": {"$or": [STRANGE, ours]}})
+
+    assert schema.find_differences() == []
+    assert live_app.test_client().get("/readyz").status_code == 200
+    assert hire(live_app).record(body()).status_code == 201
