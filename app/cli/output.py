@@ -18,7 +18,7 @@ from app.http.problems import Problem
 from app.http.provide import provided
 from app.tenancy.model import Environment
 from app.tenancy.plans import UnknownPlan
-from config.settings import BackendKind, Settings
+from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
 
@@ -54,11 +54,17 @@ class OperatorGroup(AppGroup):
 
 
 def _require_reachable(ctx: click.Context) -> None:
-    """Refuse in-memory stores, unless the command was given an application that is in use."""
+    """Refuse in-memory and unknown stores, unless the application that is in use was given."""
     info = ctx.ensure_object(ScriptInfo)
-    is_alone = info.create_app is None
-    if is_alone and provided(Settings).backend is BackendKind.MEMORY:
+    if info.create_app is not None:
+        return
+    settings = provided(Settings)
+    if settings.backend is BackendKind.MEMORY:
         raise click.ClickException(_OUT_OF_REACH)
+    try:
+        settings.require_hosts()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def environment_option(

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
-from scripts.lib import ROOT
+from config.variables import Variables
+from scripts.lib.environment import data_dir, read_environ
 from scripts.lib.local.environment import caller_environ, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
@@ -63,8 +64,9 @@ def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(started_at: float) -> NoReturn:
+    read_environ()
     caller = caller_environ(os.environ)
-    folder = DataFolder(Path(caller.get("DATA_DIR") or ROOT / "var"))
+    folder = DataFolder(data_dir(Variables(caller)))
     folder.make_private()
     with ExitStack() as stack:
         # The folder first: a killed run's workers hold it for as long as they hold the port.

@@ -3,7 +3,6 @@
 See `trace.py` for the format, `turns.py` for what is made up, `sender.py` for the way.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.http.instants import format_ms, parse_ms
-from scripts.lib import ROOT
+from config.variables import Variables
+from scripts.lib.environment import DATA_DIR, caller_path, data_dir, read_environ
 from scripts.lib.replay.client import Unreachable
 from scripts.lib.replay.schedule import Shot, plan_shots
 from scripts.lib.replay.sender import Replay
@@ -106,8 +106,9 @@ def main(
 ) -> None:
     """What the command does; `HELP` tells it."""
     try:
+        read_environ()
         target = choose_target(_data_dir(), plan, base_url, key)
-        arrivals = read_trace(_callers(file))[:limit]
+        arrivals = read_trace(caller_path(file))[:limit]
         holder = target.holder()
     except (TraceError, NoTarget, Unreachable) as error:
         raise click.ClickException(str(error)) from None
@@ -174,13 +175,12 @@ def _progress() -> Progress:
     )
 
 
-def _callers(path: Path) -> Path:
-    return Path(os.environ.get("CALLER_DIR", "")) / path
-
-
 def _data_dir() -> Path:
-    named = os.environ.get("DATA_DIR")
-    return _callers(Path(named)) if named else ROOT / "var"
+    variables = Variables()
+    folder = data_dir(variables)
+    if variables.problems:
+        raise NoTarget(f"{DATA_DIR} {variables.problems[DATA_DIR]}")
+    return folder
 
 
 def _say(text: str) -> None:

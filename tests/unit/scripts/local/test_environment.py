@@ -18,13 +18,11 @@ from tests.servers import ROOT
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("BACKEND", "memroy", r"BACKEND=memroy is not known: live .* or memory"),
-        ("BACKEND", "LIVE", r"BACKEND=LIVE is not known"),
-        ("DEMO_TURNS", "many", r"DEMO_TURNS=many is no number"),
-        ("DEMO_TURNS", "-1", r"DEMO_TURNS=-1 is no number"),
-        ("DEMO_TURNS", "\u0664", r"is no number"),
-        ("DEMO_TURNS", "10000001", r"DEMO_TURNS=10000001 is too much: at most 10000000"),
-        ("WEB_CONCURRENCY", "many", r"WEB_CONCURRENCY=many is no number"),
+        ("BACKEND", "memroy", r"BACKEND='memroy' is refused: set one of live, memory"),
+        ("BACKEND", "LIVE", r"BACKEND='LIVE' is refused"),
+        ("DEMO_TURNS", "many", r"DEMO_TURNS='many' is refused: set a whole number"),
+        ("DEMO_TURNS", "10000001", r"from 0 to 10000000"),
+        ("WEB_CONCURRENCY", "many", r"WEB_CONCURRENCY='many' is refused"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_line(name: str, value: str, message: str) -> None:
