@@ -56,7 +56,7 @@ _OUR_FAULTS = (
 )
 # Errors that the driver has no class for begin with the server's code: MISCONF, NOREPLICAS, BUSY…
 # Those without a code of their own ("ERR") come without one: a wrong command, a failing script.
-_CODE = re.compile(r"(?!WRONGTYPE)[A-Z]{4,}( .*)?", re.DOTALL)
+_CODE = re.compile(r"(?!WRONGTYPE)[A-Z]{4,}( .*)?|DB index is out of range", re.DOTALL)
 
 
 class RedisUnavailable(ConnectionError):

@@ -13,7 +13,7 @@ import click
 import orjson
 from flask.cli import AppGroup, ScriptInfo
 
-from app.backends import OUTAGES
+from app.backends import OUTAGES, as_outages, describe_outage
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.tenancy.model import Environment
@@ -27,7 +27,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
-_OUTAGE_HINT = "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them."
 _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
 )
@@ -41,16 +40,14 @@ class OperatorGroup(AppGroup):
         """Run the command; a Problem or an unreachable store never shows a traceback."""
         _require_reachable(ctx)
         try:
-            return super().invoke(ctx)
+            with as_outages():
+                return super().invoke(ctx)
         except Problem as problem:
             raise click.ClickException(_sentence(problem)) from None
         except UnknownPlan as unknown:
             raise click.ClickException(str(unknown)) from None
         except OUTAGES as outage:
-            kind = type(outage).__name__
-            raise click.ClickException(
-                f"A store does not answer ({kind}). {_OUTAGE_HINT}"
-            ) from None
+            raise click.ClickException(describe_outage(outage)) from None
 
 
 def _require_reachable(ctx: click.Context) -> None:

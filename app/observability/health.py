@@ -41,6 +41,13 @@ class ReadySchema(AnswerSchema):
         allow_none=True,
         metadata={"description": "Null if MongoDB is too slow to tell it in time."},
     )
+    warnings = fields.List(
+        Choice(("redis_evicts_keys",)),
+        metadata={
+            "description": "`redis_evicts_keys`: the `maxmemory-policy` of Redis is not "
+            "`noeviction`, so full memory loses charges. Work goes on."
+        },
+    )
 
 
 class UnavailableSchema(StrictSchema):
@@ -61,6 +68,7 @@ class Probes:
     One probe a store: returns quietly when it can do its work, raises one of `failures` when not.
     `has_schema` tells whether the database has its indexes, without which no list can be read.
     `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
+    `warnings` are codes of what an operator should change, asked for only while Redis is up.
     `is_draining` tells that the process is about to end. What fails here is no request, and no
     breaker hears of it.
     """
@@ -68,6 +76,7 @@ class Probes:
     probes: Mapping[str, Callable[[], object]]
     has_schema: Callable[[], bool]
     archive: Callable[[], Mapping[str, int | None]]
+    warnings: Callable[[], list[str]]
     failures: tuple[type[Exception], ...]
     is_draining: Callable[[], bool]
 
@@ -127,5 +136,12 @@ def ready() -> Response:
     if probes.lacks_schema():
         _log.error("schema_missing", remedy="run `flask --app wsgi db init`")
         return json_response({"status": "unavailable", "stores": stores, "schema": "missing"}, 503)
-    status = "ready" if stores["redis"] == "up" else "degraded"
-    return json_response({"status": status, "stores": stores, "archive": probes.find_archive()})
+    is_up = stores["redis"] == "up"
+    return json_response(
+        {
+            "status": "ready" if is_up else "degraded",
+            "stores": stores,
+            "archive": probes.find_archive(),
+            "warnings": probes.warnings() if is_up else [],
+        }
+    )
