@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from app import create_app
+from app.observability.terminal import escape_unknown_signs
 from app.serving.env_file import read_env_file
 from app.serving.launcher import serve
 from app.serving.port import claimed_port
@@ -18,6 +19,7 @@ from config.settings import Settings, SettingsError
 def main(load: Callable[[], Flask] = create_app) -> None:
     """Serve what `load` makes until SIGTERM; a bad environment ends the start with its fix."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace
+    escape_unknown_signs()
     read_env_file()
     web = Web.from_environ()
     try:

@@ -124,7 +124,7 @@ def find_redis_server() -> str:
 
 def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
     """What a server's log ends with: its complaints if it marks them, otherwise its last lines."""
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     complaints = [line for line in lines if _COMPLAINT.search(line)]
     return complaints[-most_count:] or lines[-most_count:]
 
@@ -227,7 +227,7 @@ def _is_listening(port: int) -> bool:
 
 
 def _early_end(name: str, status: int, log: Path) -> Exception:
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     if "already in use" in text:
         return _PortLost()
     remedy = ""

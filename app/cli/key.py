@@ -11,7 +11,9 @@ from app.cli.output import (
     organization_argument,
     print_record,
     print_records,
+    print_text,
 )
+from app.cli.text import Utf8Text
 from app.http.provide import provided
 from app.tenancy.api_keys import MAX_KEY_DAYS, ApiKeys
 from app.tenancy.model import ApiKey, Environment, Scope
@@ -29,7 +31,7 @@ _SCOPES = click.Choice([scope.value for scope in Scope])
 @click.option(
     "--expires-in", "days", type=click.IntRange(1, MAX_KEY_DAYS), help="Days; never if left out."
 )
-@click.option("--label", help="A name for listings, without white space.")
+@click.option("--label", type=Utf8Text(), help="A name for listings, without white space.")
 @json_option
 def create(
     organization_id: str,
@@ -53,7 +55,7 @@ def create(
         print_record(_record(key) | {"key": plaintext}, as_json=as_json)
         return
     print_record(_record(key), as_json=as_json)
-    click.echo(f"{plaintext}\nKeep this key now: it is not shown again.")
+    print_text(f"{plaintext}\nKeep this key now: it is not shown again.")
 
 
 @group.command("list")
@@ -71,7 +73,7 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 
 
 @group.command("revoke")
-@click.argument("key_id", metavar="KEY_ID")
+@click.argument("key_id", metavar="KEY_ID", type=Utf8Text())
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""

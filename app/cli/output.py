@@ -14,15 +14,17 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.backends import OUTAGES, as_outages, describe_outage
+from app.cli.text import Utf8Text
 from app.http.problems import Problem
 from app.http.provide import provided
+from app.observability.terminal import shown
 from app.tenancy.model import Environment
 from app.tenancy.plans import UnknownPlan
 from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
 
-organization_argument = click.argument("organization_id", metavar="ORG_ID")
+organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,16 +40,27 @@ class OperatorGroup(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a Problem or an unreachable store never shows a traceback."""
-        _require_reachable(ctx)
         try:
-            with as_outages():
+            _require_reachable(ctx)
+            with _one_line_failures():
                 return super().invoke(ctx)
-        except Problem as problem:
-            raise click.ClickException(_sentence(problem)) from None
-        except UnknownPlan as unknown:
-            raise click.ClickException(str(unknown)) from None
-        except OUTAGES as outage:
-            raise click.ClickException(describe_outage(outage)) from None
+        except click.ClickException as refused:
+            # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
+            refused.show(file=sys.stderr)
+            ctx.exit(refused.exit_code)
+
+
+@contextmanager
+def _one_line_failures() -> Iterator[None]:
+    try:
+        with as_outages():
+            yield
+    except Problem as problem:
+        raise click.ClickException(_sentence(problem)) from None
+    except UnknownPlan as unknown:
+        raise click.ClickException(str(unknown)) from None
+    except OUTAGES as outage:
+        raise click.ClickException(describe_outage(outage)) from None
 
 
 def _require_reachable(ctx: click.Context) -> None:
@@ -122,7 +135,13 @@ def print_records(
     elif records:
         _print_table(tuple(records[0]), [tuple(record.values()) for record in records])
     else:
-        click.echo(empty)
+        print_text(empty)
+
+
+def print_text(text: str, *, is_error: bool = False) -> None:
+    """Print a line; what the terminal cannot show is escaped."""
+    stream = sys.stderr if is_error else sys.stdout
+    click.echo(shown(text, stream), file=stream)
 
 
 def limit_text(limit: int | None) -> str:
@@ -131,7 +150,7 @@ def limit_text(limit: int | None) -> str:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    print_text(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -148,7 +167,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         # An id that is broken over two lines cannot be copied.
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(shown(_cell(value), console.file)) for value in row))
     console.print(table)
 
 

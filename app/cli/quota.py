@@ -19,6 +19,7 @@ from app.cli.output import (
     organization_argument,
     print_record,
     print_records,
+    print_text,
     progress_bar,
 )
 from app.cli.watch import Watch
@@ -79,7 +80,9 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
     empty = "No account was reconciled." if failures else empty
     print_records([_reconciled(result) for result in done], as_json=as_json, empty=empty)
     for account, error in failures.items():
-        click.echo(f"{account} was not reconciled: {type(error).__name__}. Run it again.", err=True)
+        print_text(
+            f"{account} was not reconciled: {type(error).__name__}. Run it again.", is_error=True
+        )
     if failures:
         ctx.exit(1)
 

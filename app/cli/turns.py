@@ -17,6 +17,7 @@ from app.cli.output import (
     json_option,
     organization_argument,
     print_record,
+    print_text,
     printable,
     progress_bar,
 )
@@ -74,7 +75,7 @@ def import_(
             _import(organization, Environment(environment), read(stream, advance), counts)
     except _STOPS:
         print_record(dict(counts), as_json=as_json)
-        click.echo(STOPPED, err=True)
+        print_text(STOPPED, is_error=True)
         raise
     print_record(dict(counts), as_json=as_json)
     if counts["rejected"]:
@@ -143,5 +144,5 @@ def _told(number: int, outcome: ImportOutcome) -> str:
     reasons = [fault["message"] for fault in faults[:MAX_REASONS]] or [outcome.message]
     if len(faults) > MAX_REASONS:
         reasons.append(f"({len(faults) - MAX_REASONS} more)")
-    click.echo(f"line {number}: {printable(' '.join(reasons))}", err=True)
+    print_text(f"line {number}: {printable(' '.join(reasons))}", is_error=True)
     return "rejected"

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from app.observability.terminal import escape_unknown_signs
 from app.serving.env_file import read_env_file
 from config.variables import Variables
 from scripts.lib import ROOT
@@ -15,8 +16,9 @@ def caller_path(path: Path) -> Path:
     return Path(os.environ.get("CALLER_DIR", "")).absolute() / path
 
 
-def read_environ() -> None:
-    """Make the caller's `DATA_DIR` absolute, then add the variables of `.env`."""
+def begin() -> None:
+    """Prepare a script: streams that escape, the caller's `DATA_DIR` absolute, `.env` read."""
+    escape_unknown_signs()
     given = Variables().text(DATA_DIR)
     if given is not None:
         os.environ[DATA_DIR] = str(caller_path(Path(given)))

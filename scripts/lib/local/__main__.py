@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
 from config.variables import Variables
-from scripts.lib.environment import data_dir, read_environ
+from scripts.lib.environment import begin, data_dir
 from scripts.lib.local.environment import caller_environ, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
@@ -64,7 +64,7 @@ def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(started_at: float) -> NoReturn:
-    read_environ()
+    begin()
     caller = caller_environ(os.environ)
     folder = DataFolder(data_dir(Variables(caller)))
     folder.make_private()

@@ -48,7 +48,7 @@ class DataFolder:
     def owner_id(self) -> int:
         """The process that holds or last held the folder; 0 if none ever did."""
         try:
-            return int((self.path / "pid").read_text())
+            return int((self.path / "pid").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 0
 
@@ -99,7 +99,7 @@ class DataFolder:
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.path / name
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:
@@ -115,7 +115,7 @@ class DataFolder:
         """Whole or not at all, and never readable by others, not even for a moment."""
         draft = self.path / f".{name}.new"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)

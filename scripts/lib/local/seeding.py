@@ -11,6 +11,7 @@ from app import create_app
 from app.backends import OUTAGES, as_outages, describe_outage
 from app.cli.demo import has_working_keys, restore_demo
 from app.http.problems import Problem
+from app.observability.terminal import escape_unknown_signs
 from app.schema import ensure_schema
 from config.settings import SettingsError
 from scripts.lib.local.files import DataFolder
@@ -28,6 +29,7 @@ def seed(folder: DataFolder, stores: str, turns_count: int) -> None:
 
 def main() -> None:
     """Seed live stores; what goes wrong is one line."""
+    escape_unknown_signs()
     try:
         with as_outages(), create_app().app_context():
             folder = DataFolder(Path(os.environ["DATA_DIR"]))
