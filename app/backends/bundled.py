@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.backends.children import free_port, holding, spawn, stop
+from app.backends.log_files import lines_of_last_run, open_new
 from config.variables import Variables
 
 LOOPBACK = "127.0.0.1"
@@ -124,7 +125,7 @@ def find_redis_server() -> str:
 
 def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
     """What a server's log ends with: its complaints if it marks them, otherwise its last lines."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = lines_of_last_run(log)
     complaints = [line for line in lines if _COMPLAINT.search(line)]
     return complaints[-most_count:] or lines[-most_count:]
 
@@ -187,7 +188,7 @@ def _start(
 ) -> tuple[subprocess.Popen[bytes], int]:
     for _ in range(PORT_TRIES):
         port = free_port()
-        with log.open("wb") as output:
+        with open_new(log) as output:
             process = spawn(command(port), output=output, inherited=[hold])
         try:
             _wait_until_ready(name, process, log, port, is_ready)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
+from app.backends.log_files import rotate_if_larger
 from config.variables import Variables
 from scripts.lib.environment import begin, data_dir
 from scripts.lib.local.environment import caller_environ, service_environ
@@ -142,6 +143,7 @@ def _watch(children: Mapping[str, Child]) -> NoReturn:
         for name, (process, log) in children.items():
             if process.poll() is not None:
                 raise ended_early(name, process.returncode, log)
+            rotate_if_larger(log)
         time.sleep(WATCH_INTERVAL_S)
 
 

@@ -25,12 +25,12 @@ class DataFolder:
 
     @property
     def service_log(self) -> Path:
-        """What the workers write, from the last start on."""
+        """What the workers write, appended at each start."""
         return self.path / "service.log"
 
     @property
     def worker_log(self) -> Path:
-        """What the worker that archives and reconciles writes, from the last start on."""
+        """What the worker that archives and reconciles writes, appended at each start."""
         return self.path / "worker.log"
 
     def make_private(self) -> None:
