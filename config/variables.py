@@ -106,13 +106,21 @@ def require_file(value: str) -> None:
 
 
 def _problem(value: str) -> str | None:
-    if not value.isprintable():
+    if not _is_printable(value):
         return _UNPRINTABLE
     return _QUOTED if value[0] in _QUOTES or value[-1] in _QUOTES else None
 
 
+def _is_printable(value: str) -> bool:
+    try:
+        # A locale of ASCII leaves the bytes of other signs as they are: a path may have some.
+        return value.encode(errors="surrogateescape").decode().isprintable()
+    except UnicodeError:
+        return False
+
+
 def _secret_problem(value: str) -> str | None:
     # On the next machine a blank or a quote may be missing, and then no key is valid.
-    if not value.isprintable() or any(sign in value for sign in f" {_QUOTES}"):
+    if not _is_printable(value) or any(sign in value for sign in f" {_QUOTES}"):
         return _NOT_PLAIN
     return _TOO_SHORT if len(value) < _SHORTEST_SECRET else None

@@ -95,6 +95,14 @@ REDIS: dict[str, tuple[str, str]] = {
         "rediss://localhost:{redis_tls_port}/0?ssl_ca_certs={trusted}",
         reasons.OTHER_HOST,
     ),
+    "unknown authority of a cluster": (
+        "rediss+cluster://{redis_tls}?ssl_ca_certs={stranger}",
+        reasons.UNKNOWN_AUTHORITY,
+    ),
+    "known authority of no cluster": (
+        "rediss+cluster://{redis_tls}?ssl_ca_certs={trusted}",
+        "it is no cluster",
+    ),
     "no cluster": ("redis+cluster://{redis}", "it is no cluster"),
     "cluster refused": (f"redis+cluster://{NOBODY}", reasons.REFUSED),
     "no sentinel": (f"redis+sentinel://{NOBODY}/s", "no sentinel answers and knows its master"),

@@ -117,7 +117,12 @@ def test_every_variable_of_the_example_is_in_the_corpus() -> None:
     assert SETTINGS | WEB | LOCAL_RUN | {VARIABLE, *PROGRAMS} == named
 
 
-def test_a_value_is_trimmed_and_its_surrogates_are_refused() -> None:
-    variables = Variables({"GOOD": " a b\t", "BAD": "\udcff"})
-    assert (variables.text("GOOD"), variables.text("BAD")) == ("a b", None)
-    assert list(variables.problems) == ["BAD"]
+def test_a_value_is_trimmed_and_bytes_that_are_no_text_are_refused() -> None:
+    variables = Variables({"GOOD": " a b\t", "BAD": "\udcff", "WORSE": "\ud800"})
+    assert [variables.text(name) for name in variables.environ] == ["a b", None, None]
+    assert list(variables.problems) == ["BAD", "WORSE"]
+
+
+def test_a_path_is_taken_as_a_locale_of_ascii_has_it() -> None:
+    path = "/home/Zo\u00eb".encode().decode("ascii", "surrogateescape")
+    assert Variables({"DATA_DIR": path}).text("DATA_DIR") == path
