@@ -51,7 +51,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """What a `REDIS_URL` says.
+    """The parts of a `REDIS_URL`.
 
     `hosts` are the server, a cluster's nodes or the sentinels, and none for the Unix socket at
     `socket_path`. The credentials are those of the data servers. `tls` are arguments of the driver.
@@ -99,7 +99,7 @@ def require_redis_host(url: str) -> None:
 
 
 def _target(found: re.Match[str], db_option: str) -> tuple[str, int, str]:
-    """The service, the database's number and the socket's path, each as its layout has them."""
+    """Return the service, the database's number and the socket's path, as far as given."""
     path, layout = found["path"] or "", found["layout"]
     if found["scheme"] == "unix":
         if layout or found["hosts"] or not path.strip("/"):

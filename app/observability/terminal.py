@@ -17,7 +17,10 @@ _DEFAULTS = ("strict", "surrogateescape")
 def _escape(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_escaped, error.object[error.start : error.end])), error.end
+    signs = error.object[error.start : error.end]
+    with suppress(UnicodeError):
+        signs = utf8_argument(signs)
+    return "".join(map(_escaped, signs)), error.end
 
 
 def _escaped(sign: str) -> str:

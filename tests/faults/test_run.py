@@ -220,6 +220,7 @@ def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
 
 
 def test_the_next_start_appends_to_the_log_even_in_a_terminal_of_ascii(folder: Path) -> None:
+    folder = folder.with_name("Zo\u00eb")
     bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     for _ in range(2):
         with local_run(folder, BACKEND="memory", DEMO_TURNS="0", **bare) as run:

@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
 from app.backends.log_files import rotate_if_larger
+from app.observability.terminal import escape_unknown_signs
 from config.variables import Variables
 from scripts.lib.environment import begin, data_dir
-from scripts.lib.local.environment import caller_environ, service_environ
+from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
 from scripts.lib.local.service import (
@@ -41,6 +42,7 @@ class _Stopped(BaseException):
 
 def main() -> int:
     """Run until a signal (0) or until something goes wrong (1)."""
+    escape_unknown_signs()
     # Before the first file: data, logs and secrets are for their owner alone.
     os.umask(0o077)
     for number in STOP_SIGNALS:
@@ -65,6 +67,7 @@ def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(started_at: float) -> NoReturn:
+    forget_other_run(os.environ)  # before `.env`, which may have variables of the same names
     begin()
     caller = caller_environ(os.environ)
     folder = DataFolder(data_dir(Variables(caller)))

@@ -3,7 +3,7 @@
 All that can be judged without a server is judged before one is started.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 from config.settings import WEB_CONCURRENCY_BOUNDS
 from config.variables import Variables
@@ -20,16 +20,20 @@ _ADDRESSES = ("MONGODB_URI", "REDIS_URL")
 _TEXTS = (*_ADDRESSES, "DATA_DIR", "BACKEND", "DEMO_TURNS", "WEB_CONCURRENCY")
 
 
-def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's variables, without empty ones; Failure if one of them cannot be meant.
+def forget_other_run(environ: MutableMapping[str, str]) -> None:
+    """Remove what the `env` of a run has set in the caller's shell.
 
-    A shell that has read the `env` of a run names the stores of that run, which may be gone or
-    belong to somebody else by now: what it read there does not count.
+    It names the stores of that run, which may be gone or belong to somebody else by now.
     """
+    if environ.get(MARKER):
+        say(f"ignoring what {environ[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
+        for name in (MARKER, *EXPORTED):
+            environ.pop(name, None)
+
+
+def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's variables, without empty ones; Failure if one of them cannot be meant."""
     chosen = {name: value for name, value in environ.items() if value.strip()}
-    if MARKER in chosen:
-        say(f"ignoring what {chosen[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
-        chosen = {name: chosen[name] for name in chosen if name not in {MARKER, *EXPORTED}}
     return chosen | _own_values(chosen)
 
 
@@ -57,7 +61,7 @@ def service_environ(
 
 
 def _own_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """What this script itself reads, as the service would; Failure if one is bad."""
+    """Read what this script needs itself, as the service would; Failure if one is bad."""
     variables = Variables(environ)
     read = {name: variables.text(name) for name in _TEXTS}
     variables.choice("BACKEND", (LIVE, MEMORY))

@@ -25,12 +25,12 @@ class DataFolder:
 
     @property
     def service_log(self) -> Path:
-        """What the workers write, appended at each start."""
+        """The lines of the workers, appended at each start."""
         return self.path / "service.log"
 
     @property
     def worker_log(self) -> Path:
-        """What the worker that archives and reconciles writes, appended at each start."""
+        """The lines of the worker that archives and reconciles, appended at each start."""
         return self.path / "worker.log"
 
     def make_private(self) -> None:
@@ -115,7 +115,8 @@ class DataFolder:
         """Whole or not at all, and never readable by others, not even for a moment."""
         draft = self.path / f".{name}.new"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        # A locale of ASCII leaves the bytes of other signs in a path as they are.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)

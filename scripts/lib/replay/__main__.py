@@ -121,8 +121,8 @@ def main(
     shots = plan_shots(arrivals, speed, sending["batch_size"])
     summary, replay = _run(shots, recipe, target, **sending)
     summary = {"file": file.name, "start": format_ms(recipe.start_ms)} | summary
-    told = orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() if as_json else None
-    print(shown(told or as_text(summary), sys.stdout))
+    as_object = orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode()
+    print(shown(as_object if as_json else as_text(summary), sys.stdout))
     if replay.failure:
         raise click.ClickException(shown(f"The run ended early: {replay.failure}", sys.stderr))
     if replay.is_interrupted:

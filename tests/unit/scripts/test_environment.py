@@ -1,4 +1,4 @@
-"""What the scripts make of their caller's paths."""
+"""The scripts take paths as their caller means them."""
 
 import os
 from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 
 from app.backends.breaker import FAILURES_COUNT
 from config.settings import Settings
-from scripts.lib.local.environment import caller_environ, service_environ
+from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import EXPORTED, MARKER, DataFolder
 from scripts.lib.local.messages import Failure
 from scripts.lib.local.stores import Stores
@@ -46,7 +46,9 @@ def test_what_another_run_s_env_exported_is_dropped_and_said(
     exported = dict.fromkeys(EXPORTED, "a value of that run")
     own = {"PORT": "8001", "PATH": "/bin"}
 
-    assert caller_environ(exported | own | {MARKER: "/there"}) == own
+    environ = exported | own | {MARKER: "/there"}
+    forget_other_run(environ)
+    assert caller_environ(environ) == own
 
     (line,) = capsys.readouterr().out.splitlines()
     assert "/there/env" in line
@@ -55,6 +57,7 @@ def test_what_another_run_s_env_exported_is_dropped_and_said(
 
 def test_without_the_marker_one_s_own_servers_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
     own = {"MONGODB_URI": "mongodb://mine/db"}
+    forget_other_run(own)
     assert caller_environ(own) == own
     assert capsys.readouterr().out == ""
 
