@@ -3,11 +3,15 @@
 import sys
 
 from app import create_app
+from app.observability.terminal import escape_unknown_signs
+from app.serving.env_file import read_env_file
 from config.settings import SettingsError
 
 # By this code gunicorn knows a worker that cannot start, and ends instead of trying for ever.
 CANNOT_START = 3
 
+escape_unknown_signs()
+read_env_file()
 try:
     app = create_app()
 except SettingsError as error:

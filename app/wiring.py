@@ -14,7 +14,9 @@ from app.admission.ledger import PeriodLedger
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
-from app.backends import OUTAGES, Backend, bounded, connect, note_outage
+from app.backends import OUTAGES, Backend, bounded, connect, is_outage, note_outage
+from app.backends.eviction import EvictionWatch
+from app.backends.outage_log import OutageLog
 from app.http.instants import datetime_of_us
 from app.interactions.cursor import Cursors
 from app.interactions.history import HistoryImport
@@ -40,7 +42,7 @@ from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
 from config.settings import OnRedisFailure, Settings, SettingsError
 
-__all__ = ["OUTAGES", "Services", "build"]
+__all__ = ["OUTAGES", "Services", "build", "is_outage"]
 
 # As long as the breaker's own probe may take: a store that is slow is not down.
 PING_TIMEOUT_S = 1.0
@@ -72,9 +74,9 @@ class Services:
     probes: Probes
     readings: Readings
 
-    def note_outage(self, error: Exception) -> None:
-        """Have the breaker of a store hear of `error`, which made an answer fail."""
-        note_outage(self.backend, error)
+    def note_outage(self, error: Exception) -> str:
+        """Have the breaker of a store count `error`, which made an answer fail; return why."""
+        return note_outage(self.backend, error)
 
     def all(self) -> list[Any]:
         """Every service, to be found by its type."""
@@ -191,9 +193,10 @@ def _probes(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> Probes
         with bounded(PING_TIMEOUT_S):
             backend.database.command("ping")
 
+    log = OutageLog()
     probes: dict[str, Callable[[], object]] = {
-        "mongodb": ping_mongodb,
-        "redis": backend.require_redis,
+        "mongodb": log.watching("mongodb", ping_mongodb),
+        "redis": log.watching("redis", backend.require_redis),
     }
 
     def find_schema_faults() -> dict[str, str]:
@@ -202,7 +205,12 @@ def _probes(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> Probes
         return {each.place: "missing" if each.is_missing else "different" for each in found}
 
     return Probes(
-        probes, find_schema_faults, lambda: asdict(watched.health()), OUTAGES, is_draining
+        probes,
+        find_schema_faults,
+        lambda: asdict(watched.health()),
+        EvictionWatch(backend.redis).warnings,
+        OUTAGES,
+        is_draining,
     )
 
 

@@ -16,10 +16,12 @@ from typing import Any
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
 from app.serving import run_folder, shared
+from app.serving.env_file import read_env_file
 from app.serving.port import claimed_port
 from app.serving.web import Web
 from config.settings import Settings, SettingsError
 
+read_env_file()
 _web = Web.from_environ()
 bind = _web.bind
 workers = _web.workers_count
@@ -60,7 +62,7 @@ def on_starting(server: Any) -> None:
         with claimed_port(_web):
             pass  # gunicorn would try for five seconds, and take a Unix socket from its owner
     try:
-        Settings.from_environ()
+        Settings.from_environ().require_hosts()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
     logging.getLogger("gunicorn.error").addFilter(_leave_out_requests)

@@ -4,31 +4,28 @@ A bad or missing variable never stops at the first: `SettingsError` lists them a
 remedy, so that one failed start is enough to mend a deployment.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from environs import Env, EnvValidationError
 from limits import parse_many
-from marshmallow import ValidationError
-from marshmallow.validate import URL, And, Length, OneOf, Range, Regexp
 
-from config.redis_address import parse_redis_url
+from config.mongodb_address import require_mongodb_host, require_mongodb_uri
+from config.redis_address import parse_redis_url, require_redis_host
+from config.variables import Variables
 
 _PLANS_FILE = Path(__file__).resolve().parent / "plans.toml"
-# Around a comma; a line's end there is refused with the secret.
-_BLANKS = " \t"
+_ADDRESSES = ("MONGODB_URI", "REDIS_URL")
+_SECRETS = ("KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-# A blank, a quote or a line's end in it comes from a file or a shell that was read otherwise than
-# meant: on the next machine it may be missing, and then no key is valid.
-_SECRET = And(
-    Length(min=32, error="needs at least 32 random characters"),
-    Regexp(
-        r"[^\s\"'\x00-\x1f\x7f]*\Z", error="has a blank, a quote or a line end in it: remove it"
-    ),
-)
-_MONGODB = Regexp(r"mongodb(\+srv)?://.", error="must be an address like mongodb://host/database")
+# app/serving/web.py reads these two as well.
+WEB_CONCURRENCY_BOUNDS = (1, 256)
+# MongoDB's pool has as many connections: app/backends/live.py.
+WEB_THREADS_BOUNDS = (1, 32)
+_WEB_SCHEMES = ("http", "https")
 
 
 class OnRedisFailure(StrEnum):
@@ -81,12 +78,10 @@ class Settings:
     @classmethod
     def from_environ(cls) -> "Settings":
         """Read the process's environment; raises `SettingsError` naming every bad variable."""
-        env = Env(eager=False)
-        values = _read(env)
-        try:
-            env.seal()
-        except EnvValidationError as error:
-            raise SettingsError(_explain(error)) from None
+        variables = Variables()
+        values = _read(variables)
+        if variables.problems:
+            raise SettingsError(_explain(variables.problems))
         # A variable that is not set leaves the default that stands in the class above.
         settings = cls(**{name: value for name, value in values.items() if value is not None})
         if settings.request_deadline_s * 1_000 <= settings.mongodb_timeout_ms:
@@ -94,75 +89,77 @@ class Settings:
             raise SettingsError("REQUEST_DEADLINE_S must be longer than MONGODB_TIMEOUT_MS.")
         return settings
 
+    def require_hosts(self) -> None:
+        """Raise SettingsError if DNS knows no host of an address; for starts, never for workers.
 
-def _read(env: Env) -> dict[str, Any]:
-    backend = env.enum("BACKEND", BackendKind.LIVE, enum=BackendKind, by_value=True)
-    address: dict[str, Any] = {"default": None} if backend is BackendKind.MEMORY else {}
-    return {
-        "backend": backend,
-        "mongodb_uri": env.str("MONGODB_URI", validate=_MONGODB, **address),
-        "redis_url": env.str("REDIS_URL", validate=_is_redis, **address),
-        "key_peppers": _secrets(env, "KEY_PEPPERS"),
-        "id_key": env.str("ID_KEY", validate=_SECRET),
-        "cursor_secrets": _secrets(env, "CURSOR_SECRETS"),
-        "operator_token": env.str("OPERATOR_TOKEN", None, validate=_SECRET),
-        "plans_file": env.path("PLANS_FILE", None, validate=_is_file),
-        "trusted_proxy_hops": env.int("TRUSTED_PROXY_HOPS", None, validate=Range(0, 10)),
-        "ip_limit": env.str("IP_LIMIT", None, validate=_is_rate),
-        "redis_timeout_ms": env.int("REDIS_TIMEOUT_MS", None, validate=Range(1, 60_000)),
-        "mongodb_timeout_ms": env.int("MONGODB_TIMEOUT_MS", None, validate=Range(500, 60_000)),
-        "request_deadline_s": env.int("REQUEST_DEADLINE_S", None, validate=Range(1, 300)),
-        "quota_on_redis_failure": env.enum(
-            "QUOTA_ON_REDIS_FAILURE", None, enum=OnRedisFailure, by_value=True
-        ),
+        A worker that is replaced while DNS has an outage must start.
+        """
+        problems = {}
+        lookups = {"MONGODB_URI": require_mongodb_host, "REDIS_URL": require_redis_host}
+        for name, require in lookups.items():
+            address = getattr(self, name.lower())
+            try:
+                if self.backend is BackendKind.LIVE:
+                    require(address)
+            except ValueError as error:
+                problems[name] = str(error)
+        if problems:
+            raise SettingsError(_explain(problems))
+
+
+def _read(variables: Variables) -> dict[str, Any]:
+    number, choice = variables.number, variables.choice
+    backend = choice("BACKEND", BackendKind)
+    values: dict[str, Any] = {
+        "backend": backend and BackendKind(backend),
+        "mongodb_uri": variables.text("MONGODB_URI", require_mongodb_uri),
+        "redis_url": variables.text("REDIS_URL", parse_redis_url),
+        "key_peppers": variables.secrets("KEY_PEPPERS"),
+        "id_key": variables.secret("ID_KEY"),
+        "cursor_secrets": variables.secrets("CURSOR_SECRETS"),
+        "operator_token": variables.secret("OPERATOR_TOKEN"),
+        "plans_file": variables.file("PLANS_FILE"),
+        "trusted_proxy_hops": number("TRUSTED_PROXY_HOPS", 0, 10),
+        "ip_limit": variables.text("IP_LIMIT", _require_rate),
+        "redis_timeout_ms": number("REDIS_TIMEOUT_MS", 1, 60_000),
+        "mongodb_timeout_ms": number("MONGODB_TIMEOUT_MS", 500, 60_000),
+        "request_deadline_s": number("REQUEST_DEADLINE_S", 1, 300),
         # How many processes share a rate while Redis is ill; app/serving/web.py reads it too.
-        "web_concurrency": env.int("WEB_CONCURRENCY", None, validate=Range(1, 256)),
+        "web_concurrency": number("WEB_CONCURRENCY", *WEB_CONCURRENCY_BOUNDS),
         # One organization gets a share of them; app/serving/web.py reads it for the servers.
-        "web_threads": env.int("WEB_THREADS", None, validate=Range(1, 32)),
+        "web_threads": number("WEB_THREADS", *WEB_THREADS_BOUNDS),
         # An idempotency key is valid for a day: no key may be removed before.
-        "key_retention_days": env.int("KEY_RETENTION_DAYS", None, validate=Range(1, 3_650)),
-        "log_level": env.str("LOG_LEVEL", None, validate=OneOf(_LOG_LEVELS)),
-        "documentation_url": env.str("DOCUMENTATION_URL", None, validate=URL(require_tld=False)),
+        "key_retention_days": number("KEY_RETENTION_DAYS", 1, 3_650),
+        "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
+        "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
     }
+    on_failure = choice("QUOTA_ON_REDIS_FAILURE", OnRedisFailure)
+    values["quota_on_redis_failure"] = on_failure and OnRedisFailure(on_failure)
+    required = [*_SECRETS] if backend == BackendKind.MEMORY else [*_ADDRESSES, *_SECRETS]
+    for name in required:
+        variables.require(name, values[name.lower()])
+    return values
 
 
-def _secrets(env: Env, name: str) -> tuple[str, ...]:
-    items: list[str] | None = env.list(name, validate=_each_secret)
-    return tuple(item.strip(_BLANKS) for item in items or ())
-
-
-def _each_secret(items: list[str]) -> None:
-    for item in items or [""]:
-        _SECRET(item.strip(_BLANKS))
-
-
-def _is_file(path: Path) -> None:
-    if not path.is_file():
-        raise ValidationError("no such file")
-
-
-def _is_redis(text: str) -> None:
-    try:
-        parse_redis_url(text)
-    except ValueError as error:
-        raise ValidationError(str(error)) from None
-
-
-def _is_rate(text: str) -> None:
+def _require_rate(text: str) -> None:
     try:
         limits = parse_many(text)
     except ValueError:
         limits = []
     if len(limits) != 1:
-        raise ValidationError("say one limit, like 20/2seconds")
+        raise ValueError("say one limit, like 20/2seconds")
 
 
-def _explain(error: EnvValidationError) -> str:
-    """One line a variable; values are left out, since they may be secrets."""
-    found = error.error_messages
-    problems = found if isinstance(found, dict) else {"environment": found}
-    lines = [
-        f"  {name}: {' '.join(str(message) for message in messages)}"
-        for name, messages in problems.items()
-    ]
+def _require_web_address(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in _WEB_SCHEMES or not parts.hostname or " " in text:
+        raise ValueError("must be an address like https://turnledger.example/docs")
+
+
+def _explain(problems: Mapping[str, str]) -> str:
+    """Return one line a variable; values are left out, since they may be secrets."""
+    lines = [f"  {name}: {fix}" for name, fix in problems.items()]
     return "\n".join(["The environment cannot start Turnledger:", *lines, "See .env.example."])

@@ -6,6 +6,7 @@ the in-memory twins as well as on the real servers.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,6 +34,8 @@ from tests.servers import (
     settings_for,
 )
 
+# A developer's own `.env` must not decide what tests find.
+os.environ["FLASK_SKIP_DOTENV"] = "1"
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
 hypothesis.settings.load_profile("turnledger")
 

@@ -58,6 +58,7 @@ def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, s
     """A whole environment for commands and for the service on live servers."""
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        "FLASK_SKIP_DOTENV": "1",
         "BACKEND": "live",
         "MONGODB_URI": mongodb_uri,
         "REDIS_URL": redis_url,

@@ -22,7 +22,7 @@ _PARTS = (
     *("turns", "charges", "waits", "requests", "operations"),
 )
 _LUA = files("app.admission") / "lua"
-SOURCE = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
+SOURCE = "\n".join((_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in _PARTS)
 _SHA = sha1(SOURCE.encode()).hexdigest()  # noqa: S324 - so the server names a script
 
 Argument = int | str

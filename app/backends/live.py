@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
 from redis import Redis
 
@@ -62,16 +61,16 @@ def connect(settings: Settings) -> Backend:
 def _redis(url: str, timeout_ms: int) -> GuardedRedis | GuardedCluster:
     try:
         return redis_client(url, timeout_ms, REDIS_POOL_COUNT)
-    except ValueError:
-        # As above: its text may quote a part of the address.
-        raise SettingsError("REDIS_URL is not an address that Redis's driver takes.") from None
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL: {error}.") from None
 
 
 def _mongodb(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
     try:
         return _mongodb_client(uri, timeout_ms)
-    except (ConfigurationError, ValueError):
-        # Its text quotes the address, and with it perhaps a password.
+    except Exception:
+        # A file may have gone since the settings were read. The driver's text quotes the address,
+        # and with it perhaps a password.
         raise SettingsError("MONGODB_URI is not an address that MongoDB's driver takes.") from None
 
 

@@ -56,7 +56,7 @@ _OUR_FAULTS = (
 )
 # Errors that the driver has no class for begin with the server's code: MISCONF, NOREPLICAS, BUSY…
 # Those without a code of their own ("ERR") come without one: a wrong command, a failing script.
-_CODE = re.compile(r"(?!WRONGTYPE)[A-Z]{4,}( .*)?", re.DOTALL)
+_CODE = re.compile(r"(?!WRONGTYPE)[A-Z]{4,}( .*)?|DB index is out of range", re.DOTALL)
 
 
 class RedisUnavailable(ConnectionError):
@@ -304,10 +304,7 @@ def redis_client(url: str, timeout_ms: int, pool_count: int) -> GuardedRedis | G
         "decode_responses": True,
     }
     if address.layout is Layout.SINGLE:
-        client = cast("GuardedRedis", GuardedRedis.from_url(url, retry=_once(), **options))
-        # An address may say otherwise, and the pool must never be the bound.
-        client.connection_pool.max_connections = pool_count
-        return client
+        return cast("GuardedRedis", GuardedRedis.from_url(url, retry=_once(), **options))
     options |= {"username": address.username, "password": address.password}
     if address.layout is Layout.SENTINEL:
         return _master(address, timeouts, options)
@@ -316,6 +313,7 @@ def redis_client(url: str, timeout_ms: int, pool_count: int) -> GuardedRedis | G
             startup_nodes=[ClusterNode(*host) for host in address.hosts],
             retry=_once(),
             ssl=address.is_tls,
+            **address.tls,
             **options,
         )
     )
@@ -324,7 +322,13 @@ def redis_client(url: str, timeout_ms: int, pool_count: int) -> GuardedRedis | G
 def _master(
     address: RedisAddress, timeouts: Mapping[str, Any], options: Mapping[str, Any]
 ) -> GuardedRedis:
-    asking = {**timeouts, "retry": _once(), "protocol": 2, "ssl": address.is_tls}
+    asking = {
+        **timeouts,
+        **address.tls,
+        "retry": _once(),
+        "protocol": 2,
+        "ssl": address.is_tls,
+    }
     sentinel = Sentinel(list(address.hosts), sentinel_kwargs=asking)
     master = sentinel.master_for(
         address.service,
@@ -332,6 +336,7 @@ def _master(
         connection_class=_MasterTlsConnection if address.is_tls else _MasterConnection,
         db=address.db,
         retry=_once(),
+        **address.tls,
         **options,
     )
     return cast("GuardedRedis", master)

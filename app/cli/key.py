@@ -20,6 +20,7 @@ from app.cli.output import (
     print_secret,
     say,
 )
+from app.cli.text import Utf8Text
 from app.http.provide import provided
 from app.schema import require_schema
 from app.tenancy.api_keys import ApiKeys
@@ -43,7 +44,7 @@ _SCOPES = click.Choice([scope.value for scope in Scope])
 @click.option(
     "--expires-in", "days", type=click.IntRange(1, MAX_KEY_DAYS), help="Days; never if left out."
 )
-@click.option("--label", help="A name for listings, without white space.")
+@click.option("--label", type=Utf8Text(), help="A name for listings, without white space.")
 @json_option
 def create(
     organization_id: str,
@@ -106,7 +107,7 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 
 
 @group.command("revoke")
-@click.argument("key_id", metavar="KEY_ID")
+@click.argument("key_id", metavar="KEY_ID", type=Utf8Text())
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""

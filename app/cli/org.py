@@ -16,6 +16,7 @@ from app.cli.output import (
     print_records,
     say,
 )
+from app.cli.text import Utf8Text
 from app.http.instants import format_datetime
 from app.http.provide import provided
 from app.schema import require_schema
@@ -46,8 +47,10 @@ class Ceiling(click.ParamType[int | str]):
 
 
 @group.command("create")
-@click.argument("name")
-@click.option("--plan", "plan_id", default="free", show_default=True, help="A plan's id.")
+@click.argument("name", type=Utf8Text())
+@click.option(
+    "--plan", "plan_id", type=Utf8Text(), default="free", show_default=True, help="A plan's id."
+)
 @json_option
 def create(name: str, plan_id: str, *, as_json: bool) -> None:
     """Make an organization; its billing periods are anchored on today."""
@@ -78,7 +81,7 @@ def show(organization_id: str, *, as_json: bool) -> None:
 
 @group.command("set-plan")
 @organization_argument
-@click.argument("plan_id", metavar="PLAN")
+@click.argument("plan_id", metavar="PLAN", type=Utf8Text())
 @click.option(
     "--requests-per-second",
     type=click.IntRange(*BOUNDS["requests_per_second"]),

@@ -17,25 +17,24 @@ import click
 import orjson
 from flask.cli import AppGroup, ScriptInfo
 
-from app.backends import OUTAGES
+from app.backends import OUTAGES, as_outages, describe_outage
 from app.backends.containment import Failure
+from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
 from app.http.problems import Problem
 from app.http.provide import provided
+from app.observability.terminal import shown
 from app.tenancy.model import Environment
-from config.settings import BackendKind, Settings
+from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
 
-organization_argument = click.argument("organization_id", metavar="ORG_ID")
+organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
-_OUTAGE_HINT = (
-    "Check that MongoDB and Redis run and that MONGODB_URI and REDIS_URL name them. A change may "
-    "have been made: look before you repeat it."
-)
+_LOOK_FIRST = "A change may have been made: look before you repeat it."
 _UNSHOWN = "Done, but the answer could not be written."
 _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
@@ -54,26 +53,41 @@ class OperatorGroup(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a Problem or an unreachable store never shows a traceback."""
-        _require_reachable(ctx)
         try:
-            return super().invoke(ctx)
-        except AccountFault as fault:
-            raise click.ClickException(printable(fault.reason)) from None
-        except Problem as problem:
-            raise click.ClickException(_sentence(problem)) from None
-        except OUTAGES as outage:
-            kind = type(outage).__name__
-            raise click.ClickException(
-                f"A store does not answer ({kind}). {_OUTAGE_HINT}"
-            ) from None
+            _require_reachable(ctx)
+            with _one_line_failures():
+                return super().invoke(ctx)
+        except click.ClickException as refused:
+            # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
+            refused.show(file=sys.stderr)
+            ctx.exit(refused.exit_code)
+
+
+@contextmanager
+def _one_line_failures() -> Iterator[None]:
+    try:
+        with as_outages():
+            yield
+    except AccountFault as fault:
+        raise click.ClickException(printable(fault.reason)) from None
+    except Problem as problem:
+        raise click.ClickException(_sentence(problem)) from None
+    except OUTAGES as outage:
+        raise click.ClickException(f"{describe_outage(outage)} {_LOOK_FIRST}") from None
 
 
 def _require_reachable(ctx: click.Context) -> None:
-    """Refuse in-memory stores, unless the command was given an application that is in use."""
+    """Refuse in-memory and unknown stores, unless the application that is in use was given."""
     info = ctx.ensure_object(ScriptInfo)
-    is_alone = info.create_app is None
-    if is_alone and provided(Settings).backend is BackendKind.MEMORY:
+    if info.create_app is not None:
+        return
+    settings = provided(Settings)
+    if settings.backend is BackendKind.MEMORY:
         raise click.ClickException(_OUT_OF_REACH)
+    try:
+        settings.require_hosts()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def environment_option(
@@ -159,9 +173,9 @@ def say_failure(failure: Failure) -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a line to standard error, if it can be written."""
+    """Write a line to standard error, if it can be written; unknown signs are escaped."""
     with suppress(*_UNWRITABLE):
-        click.echo(printable(sentence), err=True)
+        click.echo(shown(printable(sentence), sys.stderr), file=sys.stderr)
 
 
 def limit_text(limit: int | None) -> str:
@@ -199,14 +213,15 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         # An id that is broken over two lines cannot be copied.
         table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(shown(_cell(value), console.file)) for value in row))
     with console.capture() as capture:
         console.print(table)
     return capture.get()
 
 
 def _write(text: str) -> None:
-    click.echo(text, nl=False)
+    """Write to standard output; what it cannot show is escaped."""
+    click.echo(shown(text, sys.stdout), nl=False, file=sys.stdout)
 
 
 def _write_if_possible(text: str) -> None:

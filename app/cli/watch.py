@@ -7,7 +7,7 @@ from threading import Event
 
 import structlog
 
-from app.backends import OUTAGES
+from app.backends import OUTAGES, as_outages, reason_of
 
 EVERY_S = 60
 _log = structlog.get_logger("turnledger.worker")
@@ -35,12 +35,14 @@ class Watch:
         with self._listening():
             while not self._stop.is_set():
                 try:
-                    work(self.wait)
+                    with as_outages():
+                        work(self.wait)
                     self.wait(self._every_s)
                 except Stopped:
                     return
                 except OUTAGES as error:
-                    _log.warning("store_unavailable", error=type(error).__name__)
+                    words = {"error": type(error).__name__, "reason": reason_of(error)}
+                    _log.warning("store_unavailable", **words)
                     self._stop.wait(self._every_s)
 
     def wait(self, seconds: float) -> None:

@@ -29,21 +29,25 @@ def init_app(
     app: Flask,
     documentation_url: str,
     outages: tuple[type[Exception], ...],
-    note_outage: Callable[[Exception], None],
+    is_outage: Callable[[Exception], bool],
+    note_outage: Callable[[Exception], str],
 ) -> None:
-    """Render every failure; `outages` are the drivers' errors that mean a store is ill.
+    """Render every failure; `outages` are the drivers' errors that mean a store is unavailable.
 
-    `note_outage` hears of each of those that reaches a client.
+    `is_outage` knows those, too, whose class does not show it. `note_outage` counts each one that
+    reaches a client, and returns the reason for the log.
     """
     app.config["DOCUMENTATION_URL"] = documentation_url
     app.register_error_handler(Problem, render)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unexpected)
 
     def render_outage(error: Exception) -> Response:
-        note_outage(error)
-        return _outage(error)
+        return _outage(error, note_outage(error))
 
+    def render_unexpected(error: Exception) -> Response:
+        return render_outage(error) if is_outage(error) else _unexpected(error)
+
+    app.register_error_handler(Exception, render_unexpected)
     for outage in outages:
         app.register_error_handler(outage, render_outage)
 
@@ -86,8 +90,9 @@ def _http(error: HTTPException) -> Response:
     return render(Problem(code, message, headers=headers))
 
 
-def _outage(error: Exception) -> Response:
-    _log.warning("store_unavailable", requestId=request_id(), error=type(error).__name__)
+def _outage(error: Exception, reason: str) -> Response:
+    words = {"error": type(error).__name__, "reason": reason}
+    _log.warning("store_unavailable", requestId=request_id(), **words)
     return render(Problem.unavailable())
 
 

@@ -56,6 +56,13 @@ class ReadySchema(AnswerSchema):
         allow_none=True,
         metadata={"description": "Null if MongoDB is too slow, or what is noted is damaged."},
     )
+    warnings = fields.List(
+        Choice(("redis_evicts_keys",)),
+        metadata={
+            "description": "`redis_evicts_keys`: the `maxmemory-policy` of Redis is not "
+            "`noeviction`, so full memory loses charges. Work goes on."
+        },
+    )
 
 
 class UnavailableSchema(StrictSchema):
@@ -78,6 +85,7 @@ class Probes:
     One probe a store: returns quietly when it can do its work, raises one of `failures` when not.
     `find_schema_faults` names indexes and validators that are `missing` or `different`.
     `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
+    `warnings` are codes of what an operator should change, asked for only while Redis is up.
     `is_draining` tells that the process is about to end. What fails here is no request, and no
     breaker hears of it.
     """
@@ -85,6 +93,7 @@ class Probes:
     probes: Mapping[str, Callable[[], object]]
     find_schema_faults: Callable[[], Mapping[str, str]]
     archive: Callable[[], Mapping[str, int | None]]
+    warnings: Callable[[], list[str]]
     failures: tuple[type[Exception], ...]
     is_draining: Callable[[], bool]
     shared: SharedProbe[tuple[dict[str, Any], int]] = field(
@@ -156,8 +165,14 @@ def _readiness(probes: Probes) -> tuple[dict[str, Any], int]:
         return {"status": "unavailable", "stores": stores}, 503
     if faults := probes.schema_faults():
         return _without_schema(stores, faults)
-    status = "ready" if stores["redis"] == "up" else "degraded"
-    return {"status": status, "stores": stores, "archive": probes.find_archive()}, 200
+    is_up = stores["redis"] == "up"
+    answer = {
+        "status": "ready" if is_up else "degraded",
+        "stores": stores,
+        "archive": probes.find_archive(),
+        "warnings": probes.warnings() if is_up else [],
+    }
+    return answer, 200
 
 
 def _without_schema(

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.serving.web import refuse
+from config.variables import Variables
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only probed, and folders in it have private names
@@ -28,11 +29,15 @@ _own: dict[str, int] = {}
 
 def open_folder() -> Path:
     """Return this run's folder, empty of counters; choose and export it first if there is none."""
-    name = os.environ.get(VARIABLE)
-    if not name:
+    variables = Variables()
+    name = variables.text(VARIABLE)
+    if VARIABLE in variables.problems:
+        refuse(VARIABLE, os.environ[VARIABLE], variables.problems[VARIABLE])
+    if name is None:
         _delete_abandoned()
-        name = os.environ[VARIABLE] = tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY)
+        name = tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY)
         _own[name] = _lock(Path(name))
+    os.environ[VARIABLE] = name  # prometheus_client takes it as it stands
     folder = Path(name)
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

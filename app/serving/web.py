@@ -4,7 +4,6 @@ A bad one raises SystemExit with one line: variable, value, what to set instead.
 """
 
 import os
-import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -12,7 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from config.settings import WEB_CONCURRENCY_BOUNDS, WEB_THREADS_BOUNDS
+from config.variables import Variables, require_file
+
 _UNIX = "unix:"
+_TLS = ("WEB_TLS_CERTIFICATE", "WEB_TLS_KEY")
+# Field, variable, default, lowest and highest value.
+_NUMBERS = {
+    "port": ("PORT", 8000, 0, 65_535),
+    "workers_count": ("WEB_CONCURRENCY", 2, *WEB_CONCURRENCY_BOUNDS),
+    "threads_count": ("WEB_THREADS", 8, *WEB_THREADS_BOUNDS),
+    # Granian waits no longer for the headers of a request, and counts idle time as that.
+    "keepalive_s": ("WEB_KEEPALIVE_S", 30, 0, 60),
+    "drain_s": ("DRAIN_S", 2, 0, 10),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +44,22 @@ class Web:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Web":
         """Read `HOST`, `PORT`, `DRAIN_S` and what begins with `WEB_`."""
-        host = environ.get("HOST", "0.0.0.0")  # noqa: S104 - a platform routes to it
+        variables = Variables(environ)
+        host = variables.text("HOST") or "0.0.0.0"  # noqa: S104 - a platform routes to it
+        numbers = {field: _number(variables, *about) for field, about in _NUMBERS.items()}
+        certificate, key = (variables.text(name, require_file) for name in _TLS)
+        for name, fix in variables.problems.items():
+            refuse(name, environ[name], fix)
         is_unix = host.startswith(_UNIX)
         return cls(
             address="" if is_unix else _resolve(host),
-            port=_number(environ, "PORT", 8000, 0, 65_535),
+            port=numbers["port"],
             socket_path=Path(host.removeprefix(_UNIX)).absolute() if is_unix else None,
-            workers_count=_number(environ, "WEB_CONCURRENCY", 2, 1, 256),
-            # The pool of connections to MongoDB has 32: app/backends/live.py.
-            threads_count=_number(environ, "WEB_THREADS", 8, 1, 32),
-            # Granian waits no longer for the headers of a request, and counts idle time as that.
-            keepalive_s=_number(environ, "WEB_KEEPALIVE_S", 30, 0, 60),
-            drain_s=_number(environ, "DRAIN_S", 2, 0, 10),
-            **_tls(environ),
+            workers_count=numbers["workers_count"],
+            threads_count=numbers["threads_count"],
+            keepalive_s=numbers["keepalive_s"],
+            drain_s=numbers["drain_s"],
+            **_tls(certificate, key),
         )
 
     @property
@@ -65,30 +80,23 @@ def refuse(name: str, value: str, fix: str) -> NoReturn:
     raise SystemExit(f"{name}={value!r} is refused: {fix}")
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    text = environ.get(name, str(default))
-    if not re.fullmatch("[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
-        fix = f"set a whole number from {lowest} to {highest}, or unset it for {default}"
-        refuse(name, text, fix)
-    return int(text)
+def _number(variables: Variables, name: str, default: int, lowest: int, highest: int) -> int:
+    number = variables.number(name, lowest, highest)
+    return default if number is None else number
 
 
-def _tls(environ: Mapping[str, str]) -> dict[str, Path | None]:
+def _tls(certificate: str | None, key: str | None) -> dict[str, Path | None]:
     """Return certificate and key, tried out; both or none must be set."""
-    names = "WEB_TLS_CERTIFICATE", "WEB_TLS_KEY"
-    certificate, key = (environ.get(name, "") for name in names)
-    if not certificate and not key:
+    if certificate is None or key is None:
+        if certificate or key:
+            missing, other = _TLS if certificate is None else reversed(_TLS)
+            refuse(missing, "", f"set it too, or unset {other}")
         return {"tls_certificate": None, "tls_key": None}
-    for name, other, text in zip(names, reversed(names), (certificate, key), strict=True):
-        if not text:
-            refuse(name, text, f"set it too, or unset {other}")
-        if not Path(text).is_file() or not os.access(text, os.R_OK):
-            refuse(name, text, "set a file that can be read")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ssl.SSLError):
         fix = "set a chain of certificates in PEM, and in WEB_TLS_KEY its key without a password"
-        refuse(names[0], certificate, fix)
+        refuse(_TLS[0], certificate, fix)
     return {"tls_certificate": Path(certificate), "tls_key": Path(key)}
 
 

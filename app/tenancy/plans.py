@@ -37,7 +37,7 @@ def load_plans(path: str | Path) -> Mapping[str, Plan]:
     Raises ValueError that lists every fault at once, each with plan, field and remedy.
     """
     try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}. Set PLANS_FILE to a plan file.") from error
     except ValueError as error:

@@ -27,6 +27,8 @@ LAYERS = (
     "requirements-dev.txt",
     "requirements-bench.txt",
 )
+# How a line of progress begins; any terminal can show it.
+STEP = "*"
 IS_USABLE = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
 
 
@@ -44,7 +46,7 @@ def main(requirements: str, *arguments: str) -> None:
 
 @contextmanager
 def _taking_turns() -> Iterator[None]:
-    with (ROOT / ".venv.lock").open("w") as lock:
+    with (ROOT / ".venv.lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,7 +81,7 @@ def is_installed(requirements: Path) -> bool:
 
 def keep_installed(requirements: Path) -> None:
     """Remember that `requirements` was installed as it now stands."""
-    _stamp(requirements).write_text(_digest(requirements))
+    _stamp(requirements).write_text(_digest(requirements), encoding="utf-8")
 
 
 def _install(requirements: Path) -> None:
@@ -94,7 +96,7 @@ def _install(requirements: Path) -> None:
 
 def _is_stamped(requirements: Path) -> bool:
     stamp = _stamp(requirements)
-    return stamp.exists() and stamp.read_text() == _digest(requirements)
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == _digest(requirements)
 
 
 def _stamp(requirements: Path) -> Path:
@@ -108,11 +110,13 @@ def _digest(requirements: Path) -> str:
 def _run(command: Sequence[str], *, is_quiet: bool = False) -> subprocess.CompletedProcess[str]:
     output = subprocess.PIPE if is_quiet else None
     errors = subprocess.STDOUT if is_quiet else None
-    return subprocess.run(command, stdout=output, stderr=errors, text=True, check=False)
+    return subprocess.run(
+        command, stdout=output, stderr=errors, encoding="utf-8", errors="replace", check=False
+    )
 
 
 def _say(text: str) -> None:
-    print(f"· {text}", flush=True)
+    print(f"{STEP} {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from flask.testing import FlaskClient
 from pymongo.errors import NetworkTimeout
 from pymongo.uri_parser import parse_uri
 from redis import Redis
+from structlog.testing import capture_logs
 
 from app.backends import Backend
 from app.backends.breaker import FAILURES_COUNT, Breaker
+from app.backends.eviction import EvictionWatch
 from app.backends.redis_clients import GuardedRedis, RedisResting
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
@@ -38,6 +40,7 @@ def test_ready_when_both_stores_answer_and_the_indexes_are_there(client: FlaskCl
             "organizations_at_fault": 0,
             "set_aside_turns": 0,
         },
+        "warnings": [],
     }
 
 
@@ -228,6 +231,40 @@ def test_a_redis_that_is_left_in_peace_is_down_and_not_asked(
 
     assert answer.get_json()["status"] == "degraded"
     assert "cmdstat_set" not in live_redis.info("commandstats")
+
+
+def test_a_redis_that_may_evict_keys_is_reported_and_keeps_nobody_from_working(
+    live_app: Flask, live_redis: Redis
+) -> None:
+    live_redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with capture_logs() as lines:
+            answers = [live_app.test_client().get("/readyz") for _ in range(3)]
+    finally:
+        live_redis.config_set("maxmemory-policy", "noeviction")
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.get_json()["status"] for answer in answers} == {"ready"}
+    assert [answer.get_json()["warnings"] for answer in answers] == [["redis_evicts_keys"]] * 3
+    (line,) = [line for line in lines if line["event"] == "redis_evicts_keys"]
+    assert line["policies"] == ["allkeys-lru"]
+    assert "noeviction" in line["next_step"]
+
+
+def test_the_eviction_policy_is_asked_for_once_a_minute(live_redis: Redis) -> None:
+    now_s = 0.0
+    watch = EvictionWatch(live_redis, lambda: now_s)
+    live_redis.config_resetstat()
+    assert [watch.warnings() for _ in range(5)] == [[]] * 5
+    now_s = 59.0
+    assert watch.warnings() == []
+    assert live_redis.info("commandstats")["cmdstat_info"]["calls"] == 1
+    live_redis.config_set("maxmemory-policy", "volatile-ttl")
+    try:
+        now_s = 60.0
+        assert watch.warnings() == ["redis_evicts_keys"]
+    finally:
+        live_redis.config_set("maxmemory-policy", "noeviction")
 
 
 def guarded_redis(app: Flask) -> GuardedRedis:

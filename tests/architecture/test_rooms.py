@@ -24,7 +24,8 @@ ROOMS = {
     "flask_smorest": WEB,
     "werkzeug": WEB,
     "flask_limiter": ("app/admission/ip_limits.py",),
-    "pymongo": ("app/*/store.py", "app/backends/*"),
+    # The driver's own reader of addresses, without a client.
+    "pymongo": ("app/*/store.py", "app/backends/*", "config/mongodb_address.py"),
     "bson": ("app/*/store.py",),
     "redis": ("app/admission/*", "app/backends/*"),
     "granian": ("app/serving/launcher.py",),

@@ -1,6 +1,7 @@
 """`scripts/replay`, as somebody types it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +15,12 @@ from app.tenancy.model import Scope
 from scripts.lib.replay.__main__ import main
 from scripts.lib.replay.trace import HEADER
 from tests.callers import Caller, app_beside, hire
-from tests.servers import RunningService
+from tests.servers import ROOT, RunningService
 
 TURNS_COUNT = 40
 FAST = ("--speed", "1000000", "--json")
+
+README = ROOT / "README.md"
 
 Replay = Callable[..., Result]
 
@@ -49,6 +52,18 @@ def callers(service: RunningService) -> Iterator[Callable[..., Caller]]:
     """Makes organizations of the running service."""
     with app_beside(service) as app:
         yield lambda *plan, **options: hire(app, *plan, **options)
+
+
+def test_the_sample_that_readme_names_is_there_and_can_be_replayed(
+    service: RunningService, callers: Callable[..., Caller]
+) -> None:
+    caller = callers()
+    (named,) = set(re.findall(r"^scripts/replay (\S+)", README.read_text(encoding="utf-8"), re.M))
+    summary = told(
+        CliRunner().invoke(main, [str(ROOT / named), *FAST, *to(service, caller), "--batch", "100"])
+    )
+    assert summary["accepted"] == summary["sent_turns"] == 300
+    assert caller.rows_count() == 300
 
 
 def told(result: Result) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import pytest
 from flask import Flask
 from redis.crc import key_slot
 
+from app.backends import Backend
+from app.backends.eviction import find_policies
+from app.http.provide import provided
 from tests.callers import Caller, app_on, hire, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
@@ -111,6 +114,21 @@ def scripts_sent(node: RedisNode) -> int:
     with node.client() as redis:
         told = redis.info("commandstats").get("cmdstat_evalsha", {})
     return int(told.get("calls", 0)) + int(told.get("rejected_calls", 0))
+
+
+def test_a_primary_of_a_cluster_that_may_evict_keys_is_found(
+    app_at: AppAt, cluster: Cluster
+) -> None:
+    app = app_at(cluster.url)
+    with app.app_context():
+        redis = provided(Backend).redis
+    assert find_policies(redis) == {"noeviction"}
+    cluster.nodes[1].ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    try:
+        assert find_policies(redis) == {"noeviction", "allkeys-lfu"}
+        assert app.test_client().get("/readyz").get_json()["warnings"] == ["redis_evicts_keys"]
+    finally:
+        cluster.nodes[1].ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.corpus.variables import CANARY, odd_settings
 from tests.faults.kit.starts import ended_start, own_words
 from tests.servers import RunningService, ServerKind
 
@@ -14,7 +15,7 @@ CANNOT_START = {ServerKind.GRANIAN: 1, ServerKind.GUNICORN: 3}
 @pytest.mark.parametrize(
     ("name", "value", "fix"),
     [
-        ("HOST", "", "set an IP address"),
+        ("HOST", "nowhere.invalid", "set an IP address"),
         ("HOST", "192.0.2.1", "no such address"),
         ("PORT", "http", "0 to 65535"),
         ("WEB_CONCURRENCY", "0", "1 to 256"),
@@ -61,6 +62,37 @@ def test_a_missing_setting_is_named_once_with_its_fix(kind: ServerKind) -> None:
     assert ended.returncode == 1
     assert ended.stderr.count("ID_KEY") == 1
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_odd_values_of_all_settings_are_refused_together(kind: ServerKind, number: int) -> None:
+    odd = odd_settings(number)
+    ended = ended_start(kind, **{variable.name: variable.value for variable in odd}, PORT="0")
+    lines = own_words(ended)
+    assert ended.returncode == 1
+    assert lines[0] == "The environment cannot start Turnledger:"
+    assert len(lines) == 1 + len(odd) + 1
+    for variable in odd:
+        (line,) = [line for line in lines if line.startswith(f"  {variable.name}: ")]
+        assert [words for words in variable.refused if words not in line] == []
+    assert CANARY not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("REDIS_URL", f"redis://user:{CANARY}@nowhere.invalid/0"),
+        ("MONGODB_URI", f"mongodb+srv://user:{CANARY}@nowhere.invalid/db"),
+    ],
+)
+def test_a_host_that_dns_does_not_know_ends_the_start(
+    kind: ServerKind, name: str, address: str
+) -> None:
+    ended = ended_start(kind, **{name: address}, PORT="0")
+    (line,) = own_words(ended)[1:-1]
+    assert ended.returncode == 1
+    assert line.startswith(f"  {name}: names no host that can be found: check its name")
+    assert CANARY not in ended.stdout + ended.stderr
 
 
 def test_a_bad_plans_file_names_setting_and_line_and_ends_the_start(

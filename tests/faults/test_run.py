@@ -95,6 +95,22 @@ def test_the_worker_archives_and_reconciles_beside_the_service(served: LocalRun)
         assert wait_until(lambda event=event: f'"{event}"' in log.read_text(), timeout_s=60)
 
 
+def test_the_sample_trace_is_replayed_by_the_command_as_printed(served: LocalRun) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^scripts/replay .*", readme, re.MULTILINE)
+    replayed = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=os.environ | {"DATA_DIR": str(served.folder)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert replayed.returncode == 0, replayed.stderr
+    assert re.search(r"sent turns +300\n +accepted +300\n", replayed.stdout)
+
+
 def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
     announced = (served.folder / "demo.json").read_text()
     with local_run(served.folder, is_awaited=False, output="second.out") as second:
@@ -160,7 +176,7 @@ def test_kill_9_at_any_step_leaves_no_child_and_the_next_start_serves(
 def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
     with taken_port() as port, local_run(folder, is_awaited=False, PORT=str(port)) as run:
         assert run.wait_for_end() == 1
-        (line,) = [found for found in run.text.splitlines() if not found.startswith("·")]
+        (line,) = [found for found in run.text.splitlines() if not found.startswith("*")]
         assert f"PORT='{port}' is refused: Address already in use" in line
 
 
@@ -201,6 +217,20 @@ def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
         assert "BACKEND=memory keeps everything inside the service's process" in command.stderr
         run.process.terminate()
         assert run.wait_for_end() == 0
+
+
+def test_the_next_start_appends_to_the_log_even_in_a_terminal_of_ascii(folder: Path) -> None:
+    folder = folder.with_name("Zo\u00eb")
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    for _ in range(2):
+        with local_run(folder, BACKEND="memory", DEMO_TURNS="0", **bare) as run:
+            run.get("/v1/me", run.demo["test_key"])
+            assert run.text.isascii()
+    log = (folder / "service.log").read_text()
+    assert log.count('{"event":"run_started"') == 2
+    first, second = log.split('{"event":"run_started"')[1:]
+    assert '"/v1/me"' in first
+    assert '"/v1/me"' in second
 
 
 def test_a_wrong_program_is_named(folder: Path) -> None:

@@ -86,5 +86,8 @@ def test_stores_that_do_not_answer_are_named_in_a_line(tmp_path: Path, stores: S
     nobody = stores | {"MONGODB_URI": "mongodb://127.0.0.1:1/none"}
     with local_run(tmp_path / "data", is_awaited=False, **nobody) as run:
         assert run.wait_for_end() == 1
-        assert "check MONGODB_URI and REDIS_URL" in run.text
+        assert (
+            "MongoDB is unavailable: connection refused. Check the server and MONGODB_URI."
+            in run.text
+        )
         assert "Traceback" not in run.text

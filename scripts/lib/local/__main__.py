@@ -13,8 +13,11 @@ from typing import Any, NoReturn
 
 from app.backends.bundled import BundledServerError
 from app.backends.children import FolderInUse, holding
-from scripts.lib import ROOT
-from scripts.lib.local.environment import caller_environ, service_environ
+from app.backends.log_files import rotate_if_larger
+from app.observability.terminal import escape_unknown_signs
+from config.variables import Variables
+from scripts.lib.environment import begin, data_dir
+from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_places, print_ready, say
 from scripts.lib.local.service import (
@@ -39,6 +42,7 @@ class _Stopped(BaseException):
 
 def main() -> int:
     """Run until a signal (0) or until something goes wrong (1)."""
+    escape_unknown_signs()
     # Before the first file: data, logs and secrets are for their owner alone.
     os.umask(0o077)
     for number in STOP_SIGNALS:
@@ -63,8 +67,10 @@ def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(started_at: float) -> NoReturn:
+    forget_other_run(os.environ)  # before `.env`, which may have variables of the same names
+    begin()
     caller = caller_environ(os.environ)
-    folder = DataFolder(Path(caller.get("DATA_DIR") or ROOT / "var"))
+    folder = DataFolder(data_dir(Variables(caller)))
     folder.make_private()
     with ExitStack() as stack:
         # The folder first: a killed run's workers hold it for as long as they hold the port.
@@ -140,6 +146,7 @@ def _watch(children: Mapping[str, Child]) -> NoReturn:
         for name, (process, log) in children.items():
             if process.poll() is not None:
                 raise ended_early(name, process.returncode, log)
+            rotate_if_larger(log)
         time.sleep(WATCH_INTERVAL_S)
 
 

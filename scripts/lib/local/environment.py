@@ -3,9 +3,10 @@
 All that can be judged without a server is judged before one is started.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
+from config.settings import WEB_CONCURRENCY_BOUNDS
+from config.variables import Variables
 from scripts.lib.local.files import EXPORTED, MARKER, DataFolder
 from scripts.lib.local.messages import Failure, say
 from scripts.lib.local.stores import LIVE, MEMORY, Stores
@@ -14,21 +15,26 @@ DEMO_TURNS = "20000"
 # The twins have no indexes: every request reads every row.
 MEMORY_DEMO_TURNS = "500"
 MOST_DEMO_TURNS = 10_000_000
-_WHOLE_NUMBER = re.compile("[0-9]{1,9}")
+# They may hold a password.
+_ADDRESSES = ("MONGODB_URI", "REDIS_URL")
+_TEXTS = (*_ADDRESSES, "DATA_DIR", "BACKEND", "DEMO_TURNS", "WEB_CONCURRENCY")
+
+
+def forget_other_run(environ: MutableMapping[str, str]) -> None:
+    """Remove what the `env` of a run has set in the caller's shell.
+
+    It names the stores of that run, which may be gone or belong to somebody else by now.
+    """
+    if environ.get(MARKER):
+        say(f"ignoring what {environ[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
+        for name in (MARKER, *EXPORTED):
+            environ.pop(name, None)
 
 
 def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's variables, without empty ones; Failure if one of them cannot be meant.
-
-    A shell that has read the `env` of a run names the stores of that run, which may be gone or
-    belong to somebody else by now: what it read there does not count.
-    """
-    chosen = {name: value for name, value in environ.items() if value}
-    if MARKER in chosen:
-        say(f"ignoring what {chosen[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
-        chosen = {name: chosen[name] for name in chosen if name not in {MARKER, *EXPORTED}}
-    _check(chosen)
-    return chosen
+    """The caller's variables, without empty ones; Failure if one of them cannot be meant."""
+    chosen = {name: value for name, value in environ.items() if value.strip()}
+    return chosen | _own_values(chosen)
 
 
 def service_environ(
@@ -48,17 +54,20 @@ def service_environ(
     }
     environ = {**defaults, **caller, **folder.secrets(caller), **stores.environ}
     environ["DATA_DIR"] = str(folder.path)
+    environ["FLASK_SKIP_DOTENV"] = "1"  # all that `.env` holds is in here already
     if stores.is_memory:
         environ["WEB_CONCURRENCY"] = "1"
     return environ
 
 
-def _check(environ: Mapping[str, str]) -> None:
-    backend = environ.get("BACKEND", LIVE)
-    if backend not in {LIVE, MEMORY}:
-        raise Failure(f"BACKEND={backend} is not known: {LIVE} (the default) or {MEMORY}")
-    for name in ("DEMO_TURNS", "WEB_CONCURRENCY"):
-        if not _WHOLE_NUMBER.fullmatch(environ.get(name, "0")):
-            raise Failure(f"{name}={environ[name]} is no number: give one, or unset it")
-    if int(environ.get("DEMO_TURNS", "0")) > MOST_DEMO_TURNS:
-        raise Failure(f"DEMO_TURNS={environ['DEMO_TURNS']} is too much: at most {MOST_DEMO_TURNS}")
+def _own_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read what this script needs itself, as the service would; Failure if one is bad."""
+    variables = Variables(environ)
+    read = {name: variables.text(name) for name in _TEXTS}
+    variables.choice("BACKEND", (LIVE, MEMORY))
+    variables.number("DEMO_TURNS", 0, MOST_DEMO_TURNS)
+    variables.number("WEB_CONCURRENCY", *WEB_CONCURRENCY_BOUNDS)
+    for name, fix in variables.problems.items():
+        shown = name if name in _ADDRESSES else f"{name}={environ[name]!r}"
+        raise Failure(f"{shown} is refused: {fix}")
+    return {name: value for name, value in read.items() if value is not None}

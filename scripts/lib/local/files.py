@@ -25,12 +25,12 @@ class DataFolder:
 
     @property
     def service_log(self) -> Path:
-        """What the workers write, from the last start on."""
+        """The lines of the workers, appended at each start."""
         return self.path / "service.log"
 
     @property
     def worker_log(self) -> Path:
-        """What the worker that archives and reconciles writes, from the last start on."""
+        """The lines of the worker that archives and reconciles, appended at each start."""
         return self.path / "worker.log"
 
     def make_private(self) -> None:
@@ -48,7 +48,7 @@ class DataFolder:
     def owner_id(self) -> int:
         """The process that holds or last held the folder; 0 if none ever did."""
         try:
-            return int((self.path / "pid").read_text())
+            return int((self.path / "pid").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 0
 
@@ -99,7 +99,7 @@ class DataFolder:
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.path / name
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:
@@ -115,7 +115,8 @@ class DataFolder:
         """Whole or not at all, and never readable by others, not even for a moment."""
         draft = self.path / f".{name}.new"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        # A locale of ASCII leaves the bytes of other signs in a path as they are.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)

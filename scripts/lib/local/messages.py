@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib import ROOT
+from scripts.lib.bootstrap import STEP
 
 
 class Failure(Exception):
@@ -15,7 +16,7 @@ class Failure(Exception):
 
 def say(text: str) -> None:
     """One step of progress."""
-    print(f"· {text}", flush=True)
+    print(f"{STEP} {text}", flush=True)
 
 
 def warn(text: str) -> None:

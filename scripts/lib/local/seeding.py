@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from app import create_app
-from app.backends import OUTAGES
+from app.backends import OUTAGES, as_outages, describe_outage
 from app.cli.demo import has_working_keys, restore_demo
 from app.http.problems import Problem
+from app.observability.terminal import escape_unknown_signs
 from app.schema import ensure_schema
 from config.settings import SettingsError
 from scripts.lib.local.files import DataFolder
@@ -28,15 +29,15 @@ def seed(folder: DataFolder, stores: str, turns_count: int) -> None:
 
 def main() -> None:
     """Seed live stores; what goes wrong is one line."""
+    escape_unknown_signs()
     try:
-        with create_app().app_context():
+        with as_outages(), create_app().app_context():
             folder = DataFolder(Path(os.environ["DATA_DIR"]))
             seed(folder, os.environ["DEMO_STORES"], int(os.environ["DEMO_TURNS"]))
     except (SettingsError, Problem, Failure) as error:
         sys.exit(str(error))
     except OUTAGES as outage:
-        kind = type(outage).__name__
-        sys.exit(f"A store does not answer ({kind}): check MONGODB_URI and REDIS_URL.")
+        sys.exit(describe_outage(outage))
 
 
 if __name__ == "__main__":

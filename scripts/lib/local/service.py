@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.backends.bundled import last_words
 from app.backends.children import spawn, stop
+from app.backends.log_files import open_appending
 from app.serving.port import claimed_port
 from app.serving.web import Web, bracketed
 from scripts.lib import ROOT
@@ -58,7 +59,7 @@ def running_service(
     inherited: Sequence[int],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `module` at `address`; yield once `/readyz` has answered 200, end it with the block."""
-    with log.open("wb") as output:
+    with open_appending(log) as output:
         process = spawn(
             [sys.executable, "-m", module],
             output=output,
@@ -78,7 +79,7 @@ def running_service(
 @contextmanager
 def running_worker(log: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """The Procfile's worker, which archives and reconciles each minute; ended with the block."""
-    with log.open("wb") as output:
+    with open_appending(log) as output:
         process = spawn(
             [sys.executable, "-m", "flask", "--app", "wsgi", "archive", "watch"],
             output=output,

@@ -3,7 +3,6 @@
 See `trace.py` for the format, `turns.py` for what is made up, `sender.py` for the way.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.http.instants import format_ms, parse_ms
-from scripts.lib import ROOT
+from app.observability.terminal import shown
+from config.variables import Variables
+from scripts.lib.environment import DATA_DIR, begin, caller_path, data_dir
 from scripts.lib.replay.client import Unreachable
 from scripts.lib.replay.schedule import Shot, plan_shots
 from scripts.lib.replay.sender import Replay
@@ -106,11 +107,12 @@ def main(
 ) -> None:
     """What the command does; `HELP` tells it."""
     try:
+        begin()
         target = choose_target(_data_dir(), plan, base_url, key)
-        arrivals = read_trace(_callers(file))[:limit]
+        arrivals = read_trace(caller_path(file))[:limit]
         holder = target.holder()
     except (TraceError, NoTarget, Unreachable) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(shown(str(error), sys.stderr)) from None
     recipe = Recipe(file.stem, _start_ms(start_ms, arrivals), seed)
     _say(
         f"Replaying {len(arrivals):,} turns to {target.base_url} ({holder}).\n"
@@ -119,9 +121,10 @@ def main(
     shots = plan_shots(arrivals, speed, sending["batch_size"])
     summary, replay = _run(shots, recipe, target, **sending)
     summary = {"file": file.name, "start": format_ms(recipe.start_ms)} | summary
-    click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2) if as_json else as_text(summary))
+    as_object = orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode()
+    print(shown(as_object if as_json else as_text(summary), sys.stdout))
     if replay.failure:
-        raise click.ClickException(f"The run ended early: {replay.failure}")
+        raise click.ClickException(shown(f"The run ended early: {replay.failure}", sys.stderr))
     if replay.is_interrupted:
         sys.exit(INTERRUPTED)
 
@@ -174,13 +177,12 @@ def _progress() -> Progress:
     )
 
 
-def _callers(path: Path) -> Path:
-    return Path(os.environ.get("CALLER_DIR", "")) / path
-
-
 def _data_dir() -> Path:
-    named = os.environ.get("DATA_DIR")
-    return _callers(Path(named)) if named else ROOT / "var"
+    variables = Variables()
+    folder = data_dir(variables)
+    if variables.problems:
+        raise NoTarget(f"{DATA_DIR} {variables.problems[DATA_DIR]}")
+    return folder
 
 
 def _say(text: str) -> None:

@@ -57,7 +57,7 @@ def choose_target(data_dir: Path, plan: str, base_url: str | None, key: str | No
 
 def _demo(path: Path) -> dict[str, Any]:
     try:
-        demo: dict[str, Any] = json.loads(path.read_text())
+        demo: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NoTarget(
             f"{path} is not there: start scripts/run with the same DATA_DIR, "

@@ -1,10 +1,13 @@
 """Clients of real servers do what the ledger needs, whatever their addresses say."""
 
+from contextlib import suppress
+
 import pytest
 from pymongo import ReadPreference
 
-from app.backends import live
+from app.backends import OUTAGES, live
 from config.settings import BackendKind
+from tests.corpus.variables import VARIABLES, good_environ
 from tests.servers import settings_for
 
 ADDRESS = "mongodb://127.0.0.1:1/ledger"
@@ -25,4 +28,31 @@ def test_what_decides_writes_is_read_from_the_primary(options: str) -> None:
         assert rows.read_preference == ReadPreference.PRIMARY
         assert rows.read_concern.level == "majority"
         assert rows.write_concern.document["w"] == "majority"
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        (variable.name, variable.value.strip())
+        for variable in VARIABLES
+        if variable.name in {"MONGODB_URI", "REDIS_URL"} and not variable.refused
+    ],
+)
+def test_an_address_that_a_start_takes_is_one_that_the_drivers_can_use(
+    name: str, address: str
+) -> None:
+    addresses = good_environ() | {name: address}
+    backend = live.connect(
+        settings_for(
+            backend=BackendKind.LIVE,
+            mongodb_uri=addresses["MONGODB_URI"],
+            redis_url=addresses["REDIS_URL"],
+            redis_timeout_ms=200,
+            mongodb_timeout_ms=500,
+        )
+    )
+    ask = backend.redis.ping if name == "REDIS_URL" else lambda: backend.database.command("ping")
+    with suppress(*OUTAGES):  # a developer may have a server there
+        ask()
     backend.close()

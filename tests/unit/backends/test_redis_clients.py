@@ -274,11 +274,6 @@ def test_who_is_told_of_a_replica_connects_anew_however_often(silent: Silent) ->
     client.close()
 
 
-def test_an_address_does_not_narrow_the_pool() -> None:
-    client = redis_client(f"redis://{NOBODY}/0?max_connections=2", 50, 32)
-    assert cast("GuardedRedis", client).connection_pool.max_connections == 32
-
-
 def test_scripts_at_once_have_a_connection_each(silent: Silent) -> None:
     client = script_client(silent)
     told: list[int] = []

@@ -1,6 +1,10 @@
-"""Every form of `REDIS_URL`, and that a bad one is told without its password."""
+"""Every form of `REDIS_URL`, and that a bad one is reported without its password."""
+
+from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
+import trustme
 
 from config.redis_address import FORMS, Layout, RedisAddress, parse_redis_url
 
@@ -8,14 +12,25 @@ CANARY = "canary4711"
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "host", "db"),
     [
-        *("redis://host:6379/0", "redis://host", "rediss://user:pw@host:6380/2?ssl_cert_reqs=none"),
-        *("unix:///run/redis.sock", "unix://user:pw@/run/redis.sock?db=1", "redis://[::1]:6379/0"),
+        ("redis://host:6380/2", ("host", 6380), 2),
+        ("redis://host", ("host", 6379), 0),
+        ("redis://[::1]:6379/", ("::1", 6379), 0),
+        ("redis://host?db=3", ("host", 6379), 3),
+        ("redis:///0", ("localhost", 6379), 0),
     ],
 )
-def test_a_single_server_is_left_to_the_driver(url: str) -> None:
-    assert parse_redis_url(url) == RedisAddress(Layout.SINGLE)
+def test_a_single_server_has_a_host_and_a_database(
+    url: str, host: tuple[str, int], db: int
+) -> None:
+    assert parse_redis_url(url) == RedisAddress(Layout.SINGLE, hosts=(host,), db=db)
+
+
+def test_a_unix_socket_has_a_path_and_no_host() -> None:
+    found = parse_redis_url("unix://user:pw@/run/my%20redis.sock?db=1")
+    assert (found.socket_path, found.hosts, found.db) == ("/run/my redis.sock", (), 1)
+    assert (found.username, found.password) == ("user", "pw")
 
 
 def test_a_cluster_has_nodes() -> None:
@@ -34,7 +49,7 @@ def test_a_sentinel_has_a_service_a_database_and_credentials_of_the_servers() ->
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel://h/service", "redis+sentinel://h/service/"])
-def test_the_database_is_0_unless_it_is_told(url: str) -> None:
+def test_the_database_is_0_unless_it_is_given(url: str) -> None:
     assert (parse_redis_url(url).service, parse_redis_url(url).db) == ("service", 0)
 
 
@@ -44,24 +59,39 @@ def test_a_cluster_knows_database_0_alone(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("layout", "target"), [("", "/0"), ("+cluster", ""), ("+sentinel", "/service/0")]
+)
+def test_options_of_tls_are_the_same_in_every_layout(
+    tmp_path: Path, layout: str, target: str
+) -> None:
+    issued, path = trustme.CA().issue_cert("127.0.0.1"), tmp_path / "own & only.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(str(path))
+    query = urlencode(
+        {"ssl_ca_certs": path, "ssl_certfile": path, "ssl_check_hostname": "false"}, quote_via=quote
+    )
+    found = parse_redis_url(f"rediss{layout}://host{target}?{query}")
+    assert found.tls == {
+        "ssl_ca_certs": str(path),
+        "ssl_certfile": str(path),
+        "ssl_check_hostname": False,
+    }
+
+
+@pytest.mark.parametrize(
     "url",
     [
-        *("", "host:6379", "redis://", "http://host", "redis+ring://host", "redis:/host"),
-        *("redis://h:x", "redis://h:70000", "redis://[::1", "redis://:s3cr/et@h:6379/0"),
-        *("redis+cluster://", "redis+cluster://h/1", "redis+cluster://h,,i", "unix+cluster://h"),
-        *("redis+cluster://h:x", "redis+cluster://h:70000", "redis+cluster://h?db=1"),
-        *("redis+sentinel://h", "redis+sentinel://h/", "redis+sentinel:///service"),
-        *("redis+sentinel://h/service/x", "redis+sentinel://h/service/1/2"),
+        *("", "host:6379", "redis://h:x", "http://host", "redis+ring://host", "redis:/host"),
+        *("redis+cluster://", "redis+sentinel://h", "unix+cluster://h", "redis://a,b"),
     ],
 )
-def test_what_is_no_address_is_told_by_examples(url: str) -> None:
+def test_an_address_of_no_known_form_is_refused_with_examples(url: str) -> None:
     with pytest.raises(ValueError, match="must be an address like") as refused:
         parse_redis_url(url)
     assert all(form in str(refused.value) for form in FORMS)
 
 
-def test_a_password_is_neither_told_nor_shown() -> None:
-    with pytest.raises(ValueError, match="must be") as refused:
+def test_a_password_is_neither_reported_nor_shown() -> None:
+    with pytest.raises(ValueError, match="has none but 0") as refused:
         parse_redis_url(f"redis+cluster://user:{CANARY}@h/9")
     assert CANARY not in str(refused.value)
     assert CANARY not in repr(parse_redis_url(f"redis+cluster://user:{CANARY}@h"))

@@ -1,1 +1,1 @@
-"""What operators see, tried by itself."""
+"""Logs and terminals."""

@@ -38,7 +38,7 @@ def test_a_number_may_be_at_either_bound(name: str) -> None:
 @pytest.mark.parametrize("name", NUMBERS)
 def test_anything_but_a_whole_number_within_its_bounds_is_refused_by_name(name: str) -> None:
     lowest, highest = NUMBERS[name]
-    for value in ("", "x", "1.5", " 1", "+1", "1_0", "١", str(lowest - 1), str(highest + 1)):
+    for value in ("x", "1.5", "1 0", "+1", "1_0", "١", str(lowest - 1), str(highest + 1)):
         with pytest.raises(SystemExit) as refused:
             Web.from_environ({name: value})
         line = str(refused.value)
@@ -93,7 +93,9 @@ def test_a_certificate_comes_with_its_key(pair: dict[str, str]) -> None:
             Web.from_environ(pair | {name: ""})
         with pytest.raises(SystemExit, match=f"^{name}='/nowhere' is refused"):
             Web.from_environ(pair | {name: "/nowhere"})
-        with pytest.raises(SystemExit, match=f"^{name}='/' is refused: set a file"):
+        with pytest.raises(
+            SystemExit, match=f"^{name}='/' is refused: set a file that can be read$"
+        ):
             Web.from_environ(pair | {name: "/"})
 
 
