@@ -16,7 +16,7 @@ from redis import Redis
 
 from tests.callers import LIST, TURNS, at_once, hire, redis_of, wire
 from tests.servers import RunningService
-from tests.turns import asked, body, stateful
+from tests.turns import asked, at, body, stateful
 
 Serve = Callable[..., tuple[RunningService, Flask]]
 # What the script itself calls; the server counts these under their own names as well.
@@ -65,6 +65,7 @@ def calls(redis: Any) -> dict[str, int]:
         ("record the same", 200),
         ("batch", 200),
         ("malformed", 400),
+        ("out of range", 400),
         ("reserve", 201),
     ],
 )
@@ -79,6 +80,7 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: in
         "record the same": lambda client: client.post(LIST, json=same),
         "batch": lambda client: client.post(f"{LIST}/batch", json={"interactions": [body()] * 3}),
         "reserve": lambda client: client.post(TURNS, json=asked()),
+        "out of range": lambda client: client.post(LIST, json=at(0)),
         "malformed": lambda client: client.post(LIST, json={"text": "x"}),
     }
 
@@ -95,6 +97,8 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: in
         name: count for name, count in made.items() if count and name not in INSIDE | OWN
     }
     assert from_outside == {"evalsha": 40}
+    # What its instant refuses asks once more, for the time; each script asks for it as well.
+    assert made["time"] == (80 if operation == "out of range" else 40)
 
 
 def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_100(

@@ -191,3 +191,17 @@ def test_refusals_that_wait_for_holds_write_no_quota(live_world: World, burst: i
     # A refusal by the quota pays the bucket: its two fields and its expiry.
     changes = "rdb_changes_since_last_save"
     assert written[changes] - stats[changes] == (0 if burst == 1 else 3 * 500)
+
+
+def test_the_hold_of_the_very_turn_is_none_of_those_it_waits_for(world: World, hand: Hand) -> None:
+    for name, hold_s in (("turn_a", 10), ("turn_x", 20), ("turn_b", 30)):
+        world.gate.reserve(principal(PLENTY), turn(name), hold_s * SECOND_US)
+    who, charge = principal(limits(turns=3)), turn("turn_x", 3)
+
+    refused = world.gate.admit(who, [charge])
+
+    assert fits_at(refused) == NOON_US + 30 * SECOND_US
+    hand.us = fits_at(refused) - 1
+    assert is_refused(world.gate.admit(who, [charge]))
+    hand.us += 1
+    assert not is_refused(world.gate.admit(who, [charge]))
