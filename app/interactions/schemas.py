@@ -192,7 +192,13 @@ class BatchResultSchema(StrictSchema):
 
     status = Choice(("created", "duplicate", "rejected"))
     interaction_id = Token(INTERACTION_ID)
-    error = fields.Dict()
+    error = fields.Dict(
+        metadata={
+            "description": "As for a single turn, but with its first 5 field errors, and with its "
+            "first one only after 1,000 in the batch. If there are more, the last entry has the "
+            "code `more`."
+        }
+    )
 
 
 class BatchAnswerSchema(StrictSchema):

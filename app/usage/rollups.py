@@ -7,7 +7,6 @@ relationship or a turn.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Any, NamedTuple
 
 from app.usage import histogram
@@ -65,13 +64,12 @@ SUMS = ("latency_sum_ms", "turns_consumed", "input_tokens", "output_tokens")
 
 def merged(rollups: Iterable[Rollup]) -> Rollup:
     """The roll-up of all turns that are in any of `rollups`, which share none."""
-    each = iter(rollups)
-    first, second = next(each, Rollup()), next(each, None)
-    if second is None:  # nearly always: a day's bucket
-        return first
+    parts = list(rollups)
+    if len(parts) < 2:  # nearly always: a day's bucket
+        return parts[0] if parts else Rollup()
     maps: dict[str, Counter[Any]] = {name: Counter() for name in MAPS}
     sums = Counter[str]()
-    for rollup in chain((first, second), each):
+    for rollup in parts:
         for name in NAMES:
             maps[name].update(getattr(rollup, name))
         maps["latency_histogram"].update(unpacked(rollup.latency_histogram))
