@@ -9,16 +9,24 @@ from app.interactions.ids import PREFIX
 from app.interactions.model import Turn
 from app.interactions.recording import Desk, Recorder, RecordingOutcome
 
-# A batch of nothing but faults must not grow into a far larger answer.
+# A batch of nothing but faults must not cost far more than a good one, nor grow into a far larger
+# answer. Once so many field errors are listed, an element lists its first one only.
 MAX_OFFENCES_PER_ELEMENT = 5
+MAX_OFFENCES_PER_BATCH = 1_000
 
 Element = Turn | Problem
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
-    """The turn in each body, or its problem, in order."""
+    """The turn in each body, or its problem with its first field errors, in order."""
     present = recorder.present()
-    return [_read(recorder, account, body, present) for body in bodies]
+    elements, listed = [], 0
+    for body in bodies:
+        at_most = MAX_OFFENCES_PER_ELEMENT if listed < MAX_OFFENCES_PER_BATCH else 1
+        element = _read(recorder, account, body, present, at_most)
+        elements.append(element)
+        listed += len(element.details) if isinstance(element, Problem) else 0
+    return elements
 
 
 def record_batch(
@@ -32,9 +40,9 @@ def record_batch(
     ]
 
 
-def _read(recorder: Recorder, account: str, body: Any, present: Present) -> Element:
+def _read(recorder: Recorder, account: str, body: Any, present: Present, at_most: int) -> Element:
     try:
-        return recorder.read(account, body, present, max_offences=MAX_OFFENCES_PER_ELEMENT)
+        return recorder.read(account, body, present, max_offences=at_most)
     except Problem as problem:
         return problem
 

@@ -259,7 +259,12 @@ class BatchResultSchema(StrictSchema):
         INTERACTION_ID, metadata={"description": "Of a turn that is recorded, now or before."}
     )
     error = Part(
-        ElementErrorSchema, metadata={"description": "As for a single recording; of `rejected`."}
+        ElementErrorSchema,
+        metadata={
+            "description": "Of `rejected`: as for a single turn, but with its first 5 field "
+            "errors, and with its first one only after 1,000 in the batch. If there are more, the "
+            "last entry has the code `more`."
+        },
     )
 
 

@@ -7,7 +7,6 @@ relationship or a turn.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import chain
 from typing import Any, NamedTuple
 
 from app.usage import histogram
@@ -79,13 +78,12 @@ EXTREMES = ("latency_min_ms", "latency_max_ms")
 
 def merged(rollups: Iterable[Rollup]) -> Rollup:
     """The roll-up of all turns that are in any of `rollups`, which share none."""
-    each = iter(rollups)
-    first, second = next(each, Rollup()), next(each, None)
-    if second is None:  # nearly always: a day's bucket
-        return first
+    parts = list(rollups)
+    if len(parts) < 2:  # nearly always: a day's bucket
+        return parts[0] if parts else Rollup()
     maps: dict[str, Counter[Any]] = {name: Counter() for name in MAPS}
     sums, extremes = Counter[str](), set[int | None]()
-    for rollup in chain((first, second), each):
+    for rollup in parts:
         for name in NAMES:
             maps[name].update(getattr(rollup, name))
         maps["latency_histogram"].update(unpacked(rollup.latency_histogram))

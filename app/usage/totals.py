@@ -24,7 +24,7 @@ class Total(NamedTuple):
 
 
 def total(days: Iterable[Rollup]) -> Total:
-    """Add up `days`, which share no turn; none is kept while the others are read."""
+    """Add up `days`, which share no turn; none keeps its personalities while others are read."""
     each = iter(days)
     first, second = next(each, Rollup()), next(each, None)
     if second is None:  # nearly always: a day's bucket

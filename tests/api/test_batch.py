@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from app.interactions.batch import MAX_OFFENCES_PER_BATCH, MAX_OFFENCES_PER_ELEMENT
 from app.tenancy.model import Environment
 from tests.api.conftest import Hire
+from tests.bench.faulty import KINDS
 from tests.callers import LIST, Caller, Clock, error_of
 from tests.turns import at, body, stateful
 
@@ -236,3 +238,17 @@ def test_a_batch_of_the_test_environment_stays_there(caller: Caller, tenant: Hir
 
     assert (sandbox.rows_count(), caller.rows_count()) == (2, 0)
     assert caller.counters() == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_of_mistakes_lists_a_bounded_number_of_them(caller: Caller, kind: str) -> None:
+    answer = caller.record_batch([KINDS[kind]() for _ in range(500)])
+
+    results = answer.get_json()["results"]
+    assert (answer.status_code, len(results)) == (200, 500)
+    assert {result["status"] for result in results} == {"rejected"}
+    listed = [len(result["error"]["details"]) for result in results]
+    # One more says that there are more.
+    assert max(listed) <= MAX_OFFENCES_PER_ELEMENT + 1
+    assert sum(listed) <= MAX_OFFENCES_PER_BATCH + 2 * 500
+    assert len(answer.data) < 500_000

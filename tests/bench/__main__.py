@@ -16,6 +16,7 @@ from tests.bench import (
     aggregates,
     cold,
     depth,
+    faulty,
     folding,
     latency,
     listing,
@@ -53,11 +54,12 @@ CASES: Mapping[str, Case] = {
     "cold": cold.run,
     "aggregates": aggregates.run,
     "folding": folding.run,
+    "faulty": faulty.run,
 }
 LEAST_PAIRS = 5
 # Measured apart, and not judged.
 APART: Mapping[str, click.Command] = {"growth": growth.main, "instructions": instructions.main}
-WITHOUT_WRK = {"aggregates", "folding", "neighbours", "reserve"}
+WITHOUT_WRK = {"aggregates", "faulty", "folding", "neighbours", "reserve"}
 HELP = """Run each CASE (all by default) and its peers alternately on real servers of its own.
 
 Cases: {cases}.

@@ -1,0 +1,91 @@
+"""Field errors one by one: the same as marshmallow's, and none is looked for in vain."""
+
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from marshmallow import ValidationError
+
+from app.http import offences
+from app.http.field_errors import field_errors
+from app.http.fields import Integer, StrictSchema
+from app.http.problems import Problem
+from app.http.rules import reasons_by_path
+from app.interactions.schemas import TurnSchema
+from tests.turns import whole
+from tests.unit.http.test_accepting import BODIES, GOOD, MISSING, ODD, QUERIES, VALUES, places
+from tests.unit.http.test_accepting import changed as changed_at
+
+FAULTY_LISTS = (["joy", "No"], [1, None, "a b"], ["X"] * 8)
+
+
+def by_marshmallow(schema: StrictSchema, told: Any) -> list[tuple[str, str]]:
+    """Path and code of each field error that marshmallow's own loop finds."""
+    try:
+        schema.load(told)
+    except ValidationError as error:
+        return sorted((path, reason.code) for path, reason in reasons_by_path(error.messages))
+    return []
+
+
+@settings(max_examples=1_000)
+@given(st.data())
+def test_the_same_errors_are_found_as_by_marshmallow(data: st.DataObject) -> None:
+    values = (*VALUES, *ODD, *FAULTY_LISTS)
+    good, values = data.draw(st.sampled_from([(BODIES, values), (QUERIES, VALUES)]))
+    schema, told = data.draw(st.sampled_from(good))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.sampled_from(places(told)))
+        told = changed_at(told, place, data.draw(st.sampled_from([MISSING, *values])))
+
+    found = sorted((path, reason.code) for path, reason in field_errors(schema, told))
+
+    assert found == by_marshmallow(schema, told)
+
+
+@pytest.mark.parametrize("told", [None, [], "text", 5, [{}], {f"field{n}": 1 for n in range(65)}])
+def test_what_is_refused_as_a_whole_has_one_error(told: Any) -> None:
+    for schema, _ in GOOD:
+        found = [(path, reason.code) for path, reason in field_errors(schema, told)]
+        assert found == by_marshmallow(schema, told)
+        assert len(found) == 1
+
+
+class Counting(Integer):
+    """Counts how many values it has judged."""
+
+    judged_count = 0
+
+    def _take(self, value: Any) -> int:
+        Counting.judged_count += 1
+        return super()._take(value)
+
+
+ManyFields = type("ManyFields", (StrictSchema,), {f"field{n}": Counting(0, 1) for n in range(60)})
+
+
+def test_no_more_errors_are_looked_for_than_are_wanted() -> None:
+    Counting.judged_count = 0
+
+    found = list(islice(field_errors(ManyFields(), dict.fromkeys(ManyFields().fields, "x")), 3))
+
+    assert len(found) == 3
+    # Each is judged twice: whether it is good, and why not.
+    assert Counting.judged_count == 6
+
+
+@pytest.mark.parametrize(("wrong_count", "listed_count"), [(4, 4), (5, 5), (6, 6), (40, 6)])
+def test_the_last_of_too_many_errors_says_that_there_are_more(
+    wrong_count: int, listed_count: int
+) -> None:
+    told = whole() | {f"field{number}": 1 for number in range(wrong_count)}
+
+    with pytest.raises(Problem) as refused:
+        offences.load(TurnSchema(), told, max_offences=5)
+
+    details = refused.value.details
+    assert len(details) == listed_count
+    expected = ["unknown"] * min(wrong_count, 5) + ["more"] * (wrong_count > 5)
+    assert [wrong["code"] for wrong in details] == expected
