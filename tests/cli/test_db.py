@@ -16,13 +16,14 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from app.backends import OUTAGES, Backend, live
+from app.backends.validators import ensure_validator
 from app.http.provide import provided
 from app.interactions.store import INDEXES
-from app.schema import DatabaseSchema
+from app.schema import DatabaseSchema, definitions
 from config.settings import BackendKind
 from tests.callers import hire
 from tests.schema import make_schema
-from tests.servers import ROOT, environ_for, settings_for, wait_until
+from tests.servers import ROOT, environ_for, settings_for
 from tests.turns import body, new_account, row
 
 Rows = Database[dict[str, Any]]
@@ -171,16 +172,26 @@ def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
 def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
     ledger: Rows, environ: Mapping[str, str]
 ) -> None:
-    with subprocess.Popen(
-        INIT, env=dict(environ), cwd=ROOT, text=True, stderr=subprocess.PIPE
-    ) as process:
-        wait_until(lambda: "turn" in ledger["interactions"].index_information(), timeout_s=60)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+    rows = ledger["interactions"]
+    (ours,) = (found.validator for found in definitions() if found.validator)
+    ensure_validator(ledger, rows.name, ours, {})
+    with ledger.client.start_session() as session:
+        # A build waits for transactions on its collection, so that it is surely at work below.
+        session.start_transaction()
+        rows.insert_one(row(new_account(), body()), session=session)
+        with subprocess.Popen(
+            INIT, env=dict(environ), cwd=ROOT, text=True, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stderr is not None
+            progress = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        session.abort_transaction()
 
+    assert progress.startswith("interactions: index turn, 1 s")
     assert process.returncode == 1
     assert "run the same command again" in errors
     assert DatabaseSchema(ledger, ledger).find_differences() != []
     make_schema(ledger)
     assert DatabaseSchema(ledger, ledger).find_differences() == []
-    assert ledger["interactions"].count_documents({}) == ROWS_COUNT
+    assert rows.count_documents({}) == ROWS_COUNT
