@@ -14,6 +14,7 @@ from app.usage.items import aggregate_item
 from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, to_document
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
+from tests.schema import make_schema
 from tests.turns import DAY_MS, new_account, now_ms
 
 DAYS_COUNT = 180
@@ -41,7 +42,7 @@ def database(mongodb_admin: Any) -> Iterator[Database[dict[str, Any]]]:
     """The archive of the fullest account there can be."""
     name = "test_fullest"
     database = mongodb_admin[name]
-    UsageStore(database).ensure_schema()
+    make_schema(database)
     database["usage_daily"].insert_many([full_day(number) for number in range(DAYS_COUNT)])
     yield database
     mongodb_admin.drop_database(name)

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from app.tenancy.model import Environment, KeyState
 from app.tenancy.store import TenancyStore
+from tests.schema import make_schema
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AT_MOST = 20
@@ -45,7 +46,7 @@ def documents() -> Iterator[dict[str, Any]]:
 def store(live_database: Database[dict[str, Any]]) -> Iterator[TenancyStore]:
     """Many keys of one organization, every operation on them profiled."""
     store = TenancyStore(live_database)
-    store.ensure_schema()
+    make_schema(live_database)
     live_database["api_keys"].insert_many(list(documents()))
     live_database.command({"profile": 2})
     yield store

@@ -9,7 +9,7 @@ from app.http import request_id
 from app.http.fields import ListOf, Part, Token
 from app.interactions.id_characters import ID_FIELDS, MAX_ID_CHARACTERS
 from app.interactions.schemas import TurnSchema
-from app.tenancy import api_keys
+from app.tenancy import key_rules
 from tests.servers import ROOT
 
 PAGE = (ROOT / "docs" / "no-text.md").read_text("utf-8")
@@ -93,9 +93,9 @@ def test_the_page_says_how_many_characters_a_turn_carries_at_most() -> None:
 def test_the_strings_beside_turns_have_the_bounds_of_the_page() -> None:
     named = table("Beside turns")
 
-    assert named["label of an API key"] == bound(api_keys.LABEL_PATTERN)
+    assert named["label of an API key"] == bound(key_rules.LABEL_PATTERN)
     assert named["`X-Request-Id` of a request".strip("`")] == bound(request_id._CLEAN.pattern)
-    assert api_keys._IDEMPOTENCY_KEY.pattern == r"[ -~]{1,255}"
+    assert key_rules._IDEMPOTENCY_KEY.pattern == r"[ -~]{1,255}"
     assert named["Idempotency-Key"] == ("printable ASCII", 255, 1)
     assert len(named) == 3
 
