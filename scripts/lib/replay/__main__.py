@@ -122,7 +122,7 @@ def main(
     summary, replay = _run(shots, recipe, target, **sending)
     summary = {"file": file.name, "start": format_ms(recipe.start_ms)} | summary
     as_object = orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode()
-    print(shown(as_object if as_json else as_text(summary), sys.stdout))
+    print(shown(as_object if as_json else as_text(summary), sys.stdout), flush=True)
     if replay.failure:
         raise click.ClickException(shown(f"The run ended early: {replay.failure}", sys.stderr))
     if replay.is_interrupted:
