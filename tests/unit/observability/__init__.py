@@ -1,1 +1,1 @@
-"""What operators see, tried by itself."""
+"""Logs, metrics and health by themselves."""
