@@ -268,8 +268,8 @@ class Instant(_Strict, fields.String):
         if allow_date:
             pattern = DAY_OR_INSTANT_PATTERN
             metadata = {"description": "An instant, or a day.", "minLength": 10, "pattern": pattern}
-        told = {"description": description} if description else {}
-        super().__init__(metadata=metadata | told, **options)
+        own = {"description": description} if description else {}
+        super().__init__(metadata=metadata | own, **options)
         self.allow_date = allow_date
 
     def _take(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the document says of values: no more and no less than the service enforces."""
+"""The document describes values as the service enforces them, no more and no less."""
 
 import re
 from typing import Any
@@ -18,8 +18,8 @@ BODIES = ("Turn", "Completion", "Reservation")
 
 @pytest.fixture
 def document(memory_app: Flask) -> Document:
-    told: Document = memory_app.test_client().get("/openapi.json").get_json()
-    return told
+    published: Document = memory_app.test_client().get("/openapi.json").get_json()
+    return published
 
 
 def schema_of(document: Document, name: str) -> Document:
@@ -28,8 +28,8 @@ def schema_of(document: Document, name: str) -> Document:
 
 
 def parameters(document: Document, path: str) -> dict[str, Document]:
-    told = document["paths"][path]["get"]["parameters"]
-    return {parameter["name"]: parameter["schema"] for parameter in told}
+    described = document["paths"][path]["get"]["parameters"]
+    return {parameter["name"]: parameter["schema"] for parameter in described}
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -40,7 +40,7 @@ def test_a_stateful_turn_needs_its_people(document: Document, name: str) -> None
     assert stateful["properties"]["mode"] == {"const": "stateful"}
     assert set(stateful["required"]) == {"user_id", "relationship_id"}
     for person in stateful["required"]:
-        assert stateful["properties"][person] == {"type": "string"}, "null is nobody"
+        assert stateful["properties"][person] == {"type": "string"}, "null is no person"
 
 
 def test_an_element_of_a_batch_is_a_recording(document: Document) -> None:

@@ -49,7 +49,7 @@ def test_a_request_is_one_line_with_its_id_route_status_and_decision(
 
 @pytest.mark.parametrize(
     ("path", "route", "decision"),
-    [("/nothing", UNMATCHED, None), ("/v1/me", "/v1/me", "admitted")],
+    [("/nothing", UNMATCHED, "admitted"), ("/v1/me", "/v1/me", "admitted")],
 )
 def test_strangers_are_logged_without_an_organization(
     memory_app: Flask,

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, and the facts that make some of them come true."""
+"""Requests made from the OpenAPI document, about turns that exist."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -17,7 +17,7 @@ from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, asked, body, now_ms
 
 BATCH = "POST /v1/interactions/batch"
-MANY, SOME, FEW = 130, 60, 10
+MANY, SOME, FEW = 136, 60, 10
 # How many cases in each mode. An operation without parameters and body has but one case in all.
 CASES: dict[str, int] = {
     "POST /v1/interactions": MANY,
@@ -27,7 +27,7 @@ CASES: dict[str, int] = {
     "GET /v1/interactions/aggregates": MANY,
     "GET /v1/usage/turns": MANY,
     "POST /v1/api-keys": MANY,
-    BATCH: SOME,
+    BATCH: 20,  # each has up to 500 turns
     "GET /v1/interactions/{interaction_id}": SOME,
     "DELETE /v1/turns/{interaction_id}": SOME,
     "GET /v1/api-keys/{key_id}": FEW,
@@ -72,10 +72,10 @@ class Keys:
         return self._by_scope[policy.scope].headers if policy.scope else {}
 
 
-class Truth:
+class Facts:
     """Turns and reservations that exist, to be put into cases that are good by the document.
 
-    Left to themselves all of them would be about turns of other centuries and ids of nobody.
+    Without them every case would be about unknown ids and instants in other centuries.
     """
 
     def __init__(self, writer: Caller) -> None:
@@ -83,12 +83,12 @@ class Truth:
         self._reserved = _reserved(writer)
         self._is_range_kept = cycle([True, False, False])
 
-    def tell(self, case: Case) -> Case:
-        """Make the case about something that is there; its shape stays."""
+    def put_into(self, case: Case) -> Case:
+        """Return the case with existing ids and instants of now; its shape stays."""
         if case.method == "GET":
-            self._tell_of_now(case.query)
+            self._put_range(case.query)
         if "interaction_id" in case.path_parameters:
-            self._tell_of_a_turn(case)
+            self._put_turn(case)
         elif isinstance(case.body, dict):
             for turn in [case.body, *case.body.get("interactions", [])]:
                 if "occurred_at" in turn:
@@ -96,13 +96,13 @@ class Truth:
         case.body = _with_whole_integers(case.body)
         return case
 
-    def _tell_of_now(self, query: dict[str, Any]) -> None:
+    def _put_range(self, query: dict[str, Any]) -> None:
         if not next(self._is_range_kept):
             query.pop("cursor", None)
             range_ms = {"from": now_ms() - 3 * DAY_MS, "to": now_ms()}
             query |= {name: format_ms(range_ms[name]) for name in query.keys() & range_ms}
 
-    def _tell_of_a_turn(self, case: Case) -> None:
+    def _put_turn(self, case: Case) -> None:
         turn_id = None
         if case.method == "GET":
             interaction_id = next(self._recorded)

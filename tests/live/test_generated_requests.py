@@ -21,7 +21,7 @@ from schemathesis.specs.openapi import checks
 
 from app.http.problems import CODES
 from tests.callers import app_beside
-from tests.live.generated import BATCH, CASES, Keys, Truth, cases_count, modes_of, operations_of
+from tests.live.generated import BATCH, CASES, Facts, Keys, cases_count, modes_of, operations_of
 from tests.servers import environ_for, running_service
 
 SEED = int(os.environ.get("GENERATED_SEED") or random.SystemRandom().randrange(2**32))
@@ -46,7 +46,7 @@ class Service:
         self.base_url = base_url
         self.session = session
         self.keys = keys
-        self.truth = Truth(keys.writer)
+        self.facts = Facts(keys.writer)
         self.operations = operations_of(session.get(f"{base_url}/openapi.json").json())
 
 
@@ -108,7 +108,7 @@ class Judge:
         )
         @given(self._operation.as_strategy(generation_mode=mode))
         def send(case: Case) -> None:
-            self._send(self._service.truth.tell(case) if is_good else case, is_good=is_good)
+            self._send(self._service.facts.put_into(case) if is_good else case, is_good=is_good)
 
         send()
 

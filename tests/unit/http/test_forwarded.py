@@ -1,4 +1,4 @@
-"""The scheme that trusted proxies report, and nobody else."""
+"""The scheme comes from trusted proxies, not from clients."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Logs and terminals."""
+"""Logs, metrics and health by themselves."""

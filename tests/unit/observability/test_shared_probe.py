@@ -1,4 +1,4 @@
-"""One probe for all who ask, never older than a second, and one thread for a store that hangs."""
+"""One probe for all callers, never older than a second; a store that hangs holds one thread."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -79,7 +79,7 @@ def test_an_answer_is_kept_for_a_second_from_the_start_of_its_probe(
     assert (shared.ask(slow), probe.asked_count) == ("down", 2)
 
 
-def test_a_probe_that_takes_longer_than_a_second_is_for_those_who_waited_alone(
+def test_a_probe_that_takes_longer_than_a_second_is_not_reused(
     shared: SharedProbe[str], clock: Time
 ) -> None:
     probe = Probe()

@@ -52,6 +52,9 @@ class Protocol:
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
 
+    def response_empty(self, status: int, headers: Headers) -> None:
+        self.status, self.headers = status, headers
+
     def response_file(self, status: int, headers: Headers, path: str) -> None:
         self.status, self.headers = status, headers
         self.reader = Thread(target=self._read, args=[Path(path)])

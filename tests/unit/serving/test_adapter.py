@@ -89,6 +89,22 @@ def test_a_late_body_is_a_408_for_the_route_that_reads_it_and_closes(app: Flask)
     assert CLOSE in answer.headers
 
 
+def test_a_worker_with_a_full_queue_answers_503_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_module, "QUEUED_COUNT", -1)
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope(path="/whole"))
+    assert (answer.status, answer.body) == (503, b"")
+    for header in (
+        CLOSE,
+        ("Retry-After", "1"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ):
+        assert header in answer.headers
+
+
 def test_a_worker_that_drains_says_close(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter_module, "is_draining", lambda: True)
     with adapter_to(app) as adapter:
