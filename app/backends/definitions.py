@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bson import encode
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -82,7 +83,12 @@ def changed_options(stored: Mapping[str, Any], options: Mapping[str, Any]) -> se
         if name not in _INCIDENTAL and value is not False
     }
     names = held.keys() | options.keys()
-    return {name for name in names if held.get(name) != options.get(name)}
+    return {name for name in names if not _is_same(held.get(name), options.get(name))}
+
+
+def _is_same(stored: Any, defined: Any) -> bool:
+    # The driver returns instants in options without their zone.
+    return stored == defined or encode({"option": stored}) == encode({"option": defined})
 
 
 def is_as_defined(
