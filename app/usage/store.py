@@ -19,6 +19,7 @@ from pymongo.database import Database
 from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
 from app.http.faults import AccountFault
+from app.interactions.ids import find_instant_ms
 from app.interactions.model import Filters
 from app.interactions.store import chosen_by
 from app.usage.open_rows import BY_OPEN, OpenRowStore
@@ -258,9 +259,8 @@ class UsageStore(OpenRowStore):
 
     def find_open_us(self) -> int | None:
         """When some turn was recorded that is still open, None if there is no such turn."""
-        chosen = {"open": IS_OPEN, "recorded_at": {"$gte": 0, "$lt": EXACT_BELOW}}
-        found = next(iter(self._rows.find(chosen).limit(1).hint(BY_OPEN)), None)
-        return int(found["recorded_at"]) if found else None
+        found = next(iter(self._rows.find({"open": IS_OPEN}).limit(1).hint(BY_OPEN)), None)
+        return None if found is None else _recorded_us(found)
 
     def count_open(self, account: str, day: str) -> int:
         """Turns of the day that are still open."""
@@ -269,6 +269,15 @@ class UsageStore(OpenRowStore):
     def count_older(self, before_ulid: str, at_most: int) -> int:
         """Turns of all accounts with an id below `before_ulid`; counts no further than asked."""
         return self._rows.count_documents({"_id": {"$lt": before_ulid}}, limit=at_most)
+
+
+def _recorded_us(row: Document) -> int | None:
+    """When a row was recorded; by its id if it does not say so."""
+    recorded_at = row.get("recorded_at")
+    if isinstance(recorded_at, int) and 0 <= recorded_at < EXACT_BELOW:
+        return recorded_at
+    instant_ms = find_instant_ms(row["_id"])
+    return None if instant_ms is None else instant_ms * 1_000
 
 
 def _usage_day(account: str, document: Document) -> UsageDay:

@@ -153,7 +153,9 @@ def test_health_is_neither_limited_nor_authenticated_nor_logged(
             "sweep_age_s": None,
             "over_retained_turns": 0,
             "organizations_at_fault": 0,
+            "set_aside_turns": 0,
         },
+        "warnings": [],
     }
     assert all("X-Request-Id" in answer.headers for answer in answers)
     assert not any("X-RateLimit-Limit" in answer.headers for answer in answers)

@@ -205,7 +205,7 @@ def test_a_reading_answer_shows_its_rate_and_charges_no_quota(caller: Caller) ->
         ({"group_by": ""}, "group_by", "leave it out"),
         ({"from_": "2026-11-02", "to": "2026-11-01"}, "from", "earlier than `to`"),
         ({"from_": "2026-11-02", "to": "2026-11-02"}, "from", "earlier than `to`"),
-        ({"from_": "2026-11-02T10:00:00"}, "from", "with a zone"),
+        ({"from_": "2026-11-02T10:00:00"}, "from", "must have a zone"),
         ({"to": "2025-01-01"}, "to", "/v1/usage/turns reaches further"),
         ({"to": "0001-01-01T00:00:00+23:59"}, "to", "/v1/usage/turns reaches further"),
         ({"from_": "9999-12-31T23:59:59-23:59"}, "from", "give another `to`"),

@@ -102,7 +102,7 @@ def test_not_ready_with_other_definitions_until_they_are_corrected(
     assert (answer.status_code, answer.get_json()["schema"]) == (503, "different")
     typed = live_app.test_cli_runner().invoke(args=["db", "init", "--tighten"])
     assert typed.exit_code == 0, typed.output
-    assert client.get("/readyz").status_code == 200
+    assert readiness(live_app).status_code == 200
 
 
 def test_not_ready_with_a_turn_index_that_is_not_unique(live_app: Flask) -> None:

@@ -70,7 +70,6 @@ def test_everything_that_is_not_there_is_the_same_404_byte_for_byte(
         "%FF",
         "a" * 2_000,
         "..",
-        "batch",
     ],
 )
 def test_what_is_no_interaction_id_is_the_same_404(caller: Caller, strange: str) -> None:

@@ -26,7 +26,7 @@ ROOMS = {
     "flask_limiter": ("app/admission/ip_limits.py",),
     # The driver's own reader of addresses, without a client.
     "pymongo": ("app/*/store.py", "app/backends/*", "config/mongodb_address.py"),
-    "bson": ("app/*/store.py",),
+    "bson": ("app/*/store.py", "app/backends/*"),
     "redis": ("app/admission/*", "app/backends/*"),
     "granian": ("app/serving/launcher.py",),
     "hiredis": ("app/backends/*",),

@@ -43,7 +43,7 @@ TOLD = st.fixed_dictionaries(
         "occurred_at": INSTANTS.map(lambda offset: format_ms(START_MS + offset)),
         "user_id": st.sampled_from([None, "u_1", "u_2"]),
         "relationship_id": st.sampled_from([None, "r_1", "r_2"]),
-        "personality_id": st.sampled_from(["ada", "v1.5", "a-2E.b", "c/d:e@f"]),
+        "personality_id": st.sampled_from(["ada", "v1.5", "a-2E.b", "c/d:e-f"]),
         "status": st.sampled_from(STATUSES),
         "latency_ms": st.one_of(st.integers(0, 300), st.integers(0, DAY_MS)),
         "inferred_emotional_state": st.sampled_from(

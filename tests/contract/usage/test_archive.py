@@ -21,7 +21,7 @@ NOON_MS = parse_ms("2026-11-20T12:00:00Z")
 DAY_MS = 86_400_000
 ANY_TURNS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-names = st.sampled_from(["pers.ada", "gpt-4.1", "a/b", "c:d@e"])
+names = st.sampled_from(["pers.ada", "gpt-4.1", "a/b", "c:d-e"])
 
 
 @st.composite
