@@ -11,9 +11,11 @@ from app.http.request_id import request_id
 RETRY_AFTER_S = 60
 
 _log = structlog.get_logger("turnledger.errors")
+# By label, since a counter without one opens its file at import, also in a command.
 _COUNTED = Counter(
     "turnledger_account_faults",
     "Times that requests met stored data of their own organization that cannot be used.",
+    ["event"],
 )
 
 
@@ -37,6 +39,6 @@ class AccountFault(Problem):
 
 def note_account_fault(event: str, account: str, reason: str) -> None:
     """Log and count a fault that a request has met; `event` says what it did to the answer."""
-    _COUNTED.inc()
+    _COUNTED.labels(event).inc()
     asked = {"requestId": request_id()} if has_request_context() else {}
     _log.error(event, **asked, account=account, reason=reason)

@@ -31,7 +31,8 @@ def assert_refused_alone(answer: TestResponse, other: Caller) -> None:
 
 
 def faults_counted() -> float:
-    return REGISTRY.get_sample_value("turnledger_account_faults_total") or 0
+    labels = {"event": "account_unavailable"}
+    return REGISTRY.get_sample_value("turnledger_account_faults_total", labels) or 0
 
 
 def lines(logs: list[Any], event: str) -> list[Any]:

@@ -190,5 +190,6 @@ def test_a_command_prints_the_store_and_the_reason(
         result = app.test_cli_runner().invoke(args=["org", "list"])
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: {store} is unavailable: {MONGODB[mongodb][1]}. Check the server and {name}.\n"
+        f"Error: {store} is unavailable: {MONGODB[mongodb][1]}. Check the server and {name}. "
+        "A change may have been made: look before you repeat it.\n"
     )
