@@ -17,7 +17,7 @@ from tests.turns import DAY_MS, at, now_ms, stateful
 
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 PEER_BUCKET = "bucket:{ip:127.0.0.1}"
-LABELS = {"method", "route", "status", "bucket", "outcome", "le"}
+LABELS = {"method", "route", "status", "bucket", "outcome", "event", "le"}
 # Only of a store that has been given up in this process before.
 NOW_AND_THEN = {"store"}
 Samples = dict[str, float]
