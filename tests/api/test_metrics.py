@@ -17,9 +17,9 @@ from tests.turns import DAY_MS, at, now_ms, stateful
 
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 PEER_BUCKET = "bucket:{ip:127.0.0.1}"
-LABELS = {"method", "route", "status", "bucket", "outcome", "event", "le"}
-# Only of a store that has been given up in this process before.
-NOW_AND_THEN = {"store"}
+LABELS = {"method", "route", "status", "bucket", "outcome", "le"}
+# Only of a store, or of stored data, that was at fault in this process before.
+NOW_AND_THEN = {"store", "event"}
 Samples = dict[str, float]
 
 
