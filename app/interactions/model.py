@@ -51,6 +51,7 @@ PARTS: Mapping[str, KeysView[str]] = {
         ),
     }.items()
 }
+_PARTS = tuple(PARTS.items())
 _LAST_SHOWN_MS = 253_402_300_799_999  # the end of the year 9999
 
 
@@ -169,9 +170,9 @@ def item_of(document: Document) -> Item:
             item[name] = document[name]
     except (KeyError, ValueError, OverflowError):
         item = _item_of_another_release(document)
-    for name, parts in PARTS.items():
+    for name, parts in _PARTS:
         part = item[name]
-        if part is not None and not (isinstance(part, dict) and part.keys() == parts):
+        if part is not None and (type(part) is not dict or part.keys() != parts):
             item[name] = _completed(part, parts)
     return item
 

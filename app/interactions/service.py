@@ -102,8 +102,10 @@ class InteractionService:
 
 def _was_there(row: Document, walk_started_us: int) -> bool:
     """Return True if a row was recorded before the walk; without an instant it was long ago."""
-    recorded_at = row.get("recorded_at")
-    return not isinstance(recorded_at, int | float) or recorded_at < walk_started_us
+    try:
+        return bool(row["recorded_at"] < walk_started_us)
+    except (KeyError, TypeError):
+        return True
 
 
 def _first_shown(time_us: int, from_ms: int | None) -> str:
