@@ -99,7 +99,7 @@ def test_a_flood_goes_on_whatever_becomes_of_those_before() -> None:
 
 
 def test_a_crowd_that_is_never_complete_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowds, "MOST_S", 0.5)
+    monkeypatch.setattr(crowds, "MOST_S", 2.0)  # each has failed by then, on a busy machine too
     crowd = Crowd(("127.0.0.1", 1), "", 3)  # nobody listens there
     asyncio.run(act(crowd, Kind(3, crowds.silent), lambda: _until(lambda: False)))
     assert crowd.opened_count == 0
