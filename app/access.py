@@ -18,6 +18,7 @@ from app.admission.refusals import concurrency_problem, require_admission
 from app.http.bearer import bearer_token
 from app.http.current import current_notes, current_request
 from app.http.errors import render
+from app.http.faults import AccountFault
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.query import refuse_query
@@ -124,9 +125,10 @@ class Access:
     def _authenticate(self) -> Principal:
         try:
             principal = self._authenticator.authenticate(_authorization())
-        except Problem:
-            # Who fails pays with the address's bucket, so that guessing is slow.
-            self._charge_address()
+        except Problem as problem:
+            # Without a right key the address's bucket pays, so that guessing is slow.
+            if not (isinstance(problem, AccountFault) and problem.is_key_proven):
+                self._charge_address()
             raise
         current_notes().principal = principal
         return principal

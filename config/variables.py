@@ -76,17 +76,25 @@ class Variables:
 
     def secret(self, name: str) -> str | None:
         """Return a secret of at least 32 characters."""
-        found = self._secrets(name, [self.environ.get(name, "")])
+        found = self._secrets(name, [self._utf8(name)])
         return found[0] if found else None
 
     def secrets(self, name: str) -> tuple[str, ...] | None:
         """Return the secrets of a comma list, one at least."""
-        return self._secrets(name, self.environ.get(name, "").split(","))
+        return self._secrets(name, self._utf8(name).split(","))
 
     def require(self, name: str, value: object) -> None:
         """Note a problem if the variable has no `value` and no problem yet."""
         if not value:
             self.problems.setdefault(name, "is not set")
+
+    def _utf8(self, name: str) -> str:
+        """Return the text as UTF-8 whatever the locale is: a secret must be the same everywhere."""
+        text = self.environ.get(name, "")
+        try:
+            return os.fsencode(text).decode(errors="surrogateescape")
+        except UnicodeEncodeError:  # no locale has read it
+            return text
 
     def _secrets(self, name: str, items: list[str]) -> tuple[str, ...] | None:
         if items == [""]:

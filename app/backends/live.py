@@ -88,6 +88,10 @@ def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
         retryWrites=True,
         retryReads=True,
         tz_aware=True,
+        # One damaged document must not make a whole answer unreadable: what its instants and texts
+        # are is judged where they are read.
+        datetime_conversion="DATETIME_AUTO",
+        unicode_decode_error_handler="replace",
         uuidRepresentation="standard",
     )
 

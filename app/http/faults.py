@@ -23,10 +23,11 @@ class AccountFault(Problem):
     """Stored data of one account that cannot be used: a 503 for that account alone.
 
     `account` names it. `reason` says what is wrong and the next step, in our own words: it is for
-    the log and for commands. Clients read only that they should ask the operator.
+    the log and for commands. Clients read only that they should ask the operator. `is_key_proven`
+    says that the caller has shown a right key of the account.
     """
 
-    def __init__(self, account: str, reason: str) -> None:
+    def __init__(self, account: str, reason: str, *, is_key_proven: bool = False) -> None:
         super().__init__(
             "service_unavailable",
             "The service cannot use the stored data of your organization. Ask the operator of the "
@@ -35,6 +36,7 @@ class AccountFault(Problem):
         )
         self.account = account
         self.reason = reason
+        self.is_key_proven = is_key_proven
 
 
 def note_account_fault(event: str, account: str, reason: str) -> None:

@@ -4,6 +4,8 @@ import re
 from datetime import date
 
 EXAMPLE = "2026-11-23T10:00:00Z"
+# Twice as long as any instant: what is longer is no mistake that has a name.
+_LONGEST = 70
 
 _DATE = r"(?P<date>\d{4}-\d{2}-\d{2})"
 _TIME = r"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d{1,9})?)?"
@@ -33,6 +35,8 @@ _MISTAKES = tuple(
 
 def explain(text: str) -> str:
     """Return what follows the field's name: what is wrong, and what to write."""
+    if len(text) > _LONGEST:
+        return f"must be an instant such as {EXAMPLE}"
     written = _WRITTEN.fullmatch(text)
     if written and (message := _explain_values(written)):
         return message

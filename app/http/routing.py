@@ -6,7 +6,7 @@ lets a route that takes any name answer for a named path that lacks the method.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -27,24 +27,26 @@ def init_app(app: Flask) -> None:
 
     def correct() -> None:
         asked = current_request()
-        _require_http(asked.environ)
-        error = _routing_error(asked, methods)
+        error = _http_error(asked.environ) or _routing_error(asked, methods)
         if error is not None:
-            asked.url_rule, asked.view_args, asked.routing_exception = None, None, error
+            asked.url_rule, asked.view_args = None, None
+            # Raised when the route would be called, so after the address has paid.
+            asked.routing_exception = cast("HTTPException", error)
 
     app.before_request(correct)
 
 
-def _require_http(environ: Mapping[str, Any]) -> None:
-    """Raise a 400 for a request whose recipient or whose length is uncertain."""
+def _http_error(environ: Mapping[str, Any]) -> Problem | None:
+    """Return the 400 of a request whose recipient or whose length is uncertain."""
     host = environ.get("HTTP_HOST")
     if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        raise _malformed("Host", "required", "is required by HTTP/1.1; send it once")
+        return _malformed("Host", "required", "is required by HTTP/1.1; send it once")
     if host and _HOST.fullmatch(host) is None:
-        raise _malformed("Host", "invalid", "must be one host name or address, sent once")
+        return _malformed("Host", "invalid", "must be one host name or address, sent once")
     coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked")
     if coding.lower() != "chunked":
-        raise _malformed("Transfer-Encoding", "invalid", "must be `chunked`, sent once")
+        return _malformed("Transfer-Encoding", "invalid", "must be `chunked`, sent once")
+    return None
 
 
 def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPException | None:

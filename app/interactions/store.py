@@ -119,11 +119,11 @@ class InteractionStore:
             "quota_period": quota_period,
             "charged": {"$gt": 0},
             "mode": "stateful",
-            "relationship_id": {"$gt": ""},  # a text
+            "relationship_id": {"$gt": ""},
         }
         group = {"$group": {"_id": "$relationship_id", "turns": {"$sum": 1}}}
         for row in self._rows.aggregate([{"$match": chosen}, group]):
-            if row["_id"] is not None:  # a damaged row names nobody
+            if isinstance(row["_id"], str):  # a damaged row names nobody
                 yield row["_id"], int(row["turns"])
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:

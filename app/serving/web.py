@@ -49,7 +49,8 @@ class Web:
         numbers = {field: _number(variables, *about) for field, about in _NUMBERS.items()}
         certificate, key = (variables.text(name, require_file) for name in _TLS)
         for name, fix in variables.problems.items():
-            refuse(name, environ[name], fix)
+            # The key itself may stand where its path should.
+            refuse(name, None if name in _TLS else environ[name], fix)
         is_unix = host.startswith(_UNIX)
         return cls(
             address="" if is_unix else _resolve(host),
@@ -75,9 +76,10 @@ def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def refuse(name: str, value: str, fix: str) -> NoReturn:
-    """End the start with the one line."""
-    raise SystemExit(f"{name}={value!r} is refused: {fix}")
+def refuse(name: str, value: str | None, fix: str) -> NoReturn:
+    """End the start with the one line; None for a value that must not be shown."""
+    shown = "" if value is None else f"={value!r}"
+    raise SystemExit(f"{name}{shown} is refused: {fix}")
 
 
 def _number(variables: Variables, name: str, default: int, lowest: int, highest: int) -> int:
@@ -96,7 +98,7 @@ def _tls(certificate: str | None, key: str | None) -> dict[str, Path | None]:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ssl.SSLError):
         fix = "set a chain of certificates in PEM, and in WEB_TLS_KEY its key without a password"
-        refuse(_TLS[0], certificate, fix)
+        refuse(_TLS[0], None, fix)
     return {"tls_certificate": Path(certificate), "tls_key": Path(key)}
 
 

@@ -147,7 +147,7 @@ class Authenticator:
             raise _invalid_token()
         self._require_usable(holder.key)
         if isinstance(holder.principal, FaultyOrganization):
-            raise AccountFault(holder.principal.id, holder.principal.reason)
+            raise AccountFault(holder.principal.id, holder.principal.reason, is_key_proven=True)
         return holder.principal
 
     def _read(self, lookup: str) -> Holder | None:

@@ -16,6 +16,7 @@ Document = Mapping[str, Any]
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _IS_REVOKED = {"$type": "date"}
+_IS_TEXT = {"$gt": ""}
 _OF_ACCOUNT = ("organization_id", "environment")
 # Keys and options by name, as `app.backends.definitions` has them.
 KEY_INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
@@ -105,17 +106,17 @@ class TenancyStore:
         chosen: dict[str, Any] = {
             "organization_id": organization_id,
             "environment": {"$in": [environment.value for environment in environments]},
+            "_id": _IS_TEXT if before_id is None else {**_IS_TEXT, "$lt": before_id},
             **_in_state(state, now),
         }
-        if before_id is not None:
-            chosen["_id"] = {"$lt": before_id}
         found = self._keys.find(chosen).sort("_id", DESCENDING).limit(at_most)
         return [key_of(document) for document in found]
 
     def find_stray_keys(self, organization_id: str, now: datetime) -> list[FoundKey]:
         """Keys of an organization that no list holds, since a field of theirs is damaged."""
         states = [_in_state(state, now) for state in KeyState]
-        known = {"environment": {"$in": [environment.value for environment in Environment]}}
+        environments = [environment.value for environment in Environment]
+        known = {"_id": _IS_TEXT, "environment": {"$in": environments}}
         listed = [{**known, **state} for state in states]
         found = self._keys.find({"organization_id": organization_id, "$nor": listed})
         return [key_of(document) for document in found.sort("_id", DESCENDING)]

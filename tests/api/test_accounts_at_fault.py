@@ -130,12 +130,7 @@ def spoil_bucket(redis: Any, quota: str) -> None:
     redis.set(bucket, "no hash")
 
 
-def spoil_level(redis: Any, quota: str) -> None:
-    (bucket,) = redis.keys("bucket:{org*")
-    redis.hset(bucket, "level", "many")
-
-
-@pytest.mark.parametrize("spoil", [spoil_quota, spoil_relationships, spoil_bucket, spoil_level])
+@pytest.mark.parametrize("spoil", [spoil_quota, spoil_relationships, spoil_bucket])
 def test_damaged_counters_degrade_one_account_and_the_log_names_it(
     app: Flask, tenant: Hire, spoil: Callable[[Any, str], None]
 ) -> None:
@@ -158,6 +153,29 @@ def test_damaged_counters_degrade_one_account_and_the_log_names_it(
     usage = caller("GET", "/v1/usage/turns")
     assert usage.status_code == 503
     assert other.record(body()).status_code == 201
+
+
+@pytest.mark.parametrize("value", ["many", "nan", "inf", "-inf", "1e300"])
+def test_a_value_that_is_no_count_is_as_good_as_lost(app: Flask, tenant: Hire, value: str) -> None:
+    """A bucket without its level is full, and counters that lack one are counted anew."""
+    caller = tenant()
+    assert caller.record(body()).status_code == 201
+    with app.app_context():
+        redis = provided(Backend).redis
+    quota = f"quota:{{{caller.organization.id}}}:live:{caller.quota_period}"
+
+    for field in ("turns_used", "clock_at", "generation"):
+        redis.hset(quota, field, value)
+        assert caller.record(body()).status_code == 201
+        assert caller.list_().status_code == 200
+    (bucket,) = redis.keys("bucket:{org*")
+    for field in ("level", "at"):
+        redis.hset(bucket, field, value)
+        assert caller.record(body()).status_code == 201
+
+    usage = caller("GET", "/v1/usage/turns").get_json()
+    assert usage["quota"]["turns_used"] == 6
+    assert redis.ttl(bucket) > 0
 
 
 def test_deleting_damaged_counters_counts_them_anew(app: Flask, tenant: Hire) -> None:
@@ -236,6 +254,17 @@ def test_an_unexpected_error_names_the_organization(
     assert answer.status_code == 500
     (line,) = lines(logs, "unexpected_error")
     assert line["organization"] == caller.organization.id
+
+
+@pytest.mark.parametrize("rule", [{"overrides": {"turns": 1.5}}, {"plan": 7}])
+def test_a_right_key_of_a_faulty_organization_pays_no_address(
+    app: Flask, tenant: Hire, rule: dict[str, Any]
+) -> None:
+    caller = tenant()
+    damage(app, "organizations", {"_id": caller.organization.id}, {"$set": rule})
+
+    assert {caller("GET", "/v1/me").status_code for _ in range(30)} == {503}
+    assert app.test_client().get("/v1/billing/plans").status_code == 200
 
 
 def test_a_damaged_bucket_of_an_address_refuses_nobody(app: Flask) -> None:

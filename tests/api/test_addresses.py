@@ -222,6 +222,14 @@ def test_unknown_routes_and_methods_pay_the_addresss_bucket_and_read_no_key(
     assert buckets(backend) == {f"bucket:{{ip:{PEER}}}"}
 
 
+def test_a_request_that_names_no_host_pays_the_addresss_bucket(backend: Backend) -> None:
+    ask = asking(backend, hops=0)
+
+    answers = [ask(headers={"Host": "one,two"}) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+
+
 def test_a_good_key_passes_behind_an_empty_bucket_of_its_address(backend: Backend) -> None:
     ask = asking(backend, hops=0)
     headers = hire(ask.app).headers

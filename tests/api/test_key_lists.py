@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.backends import Backend
 from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
-from app.tenancy.model import Environment, Scope
+from app.tenancy.key_lists import KeyLists
+from app.tenancy.model import Environment, FaultyKey, Scope
 from tests.callers import Caller, error_of, hire
 from tests.turns import body
 
@@ -151,3 +153,18 @@ def test_keys_made_during_a_listing_are_not_in_it_and_revoked_ones_are_not_lost(
     rest = page(admin, limit=10, cursor=first["next_cursor"]).get_json()
 
     assert [key["id"] for key in rest["data"]] == [own_id(admin), older]
+
+
+def test_a_key_with_an_odd_id_hides_no_other_key(app: Flask, admin: Caller) -> None:
+    for _ in range(2):
+        issue(admin)
+    with app.app_context():
+        keys = provided(Backend).database["api_keys"]
+    odd = keys.find_one({"organization_id": admin.organization.id})
+    assert odd is not None
+    keys.insert_one({**odd, "_id": ObjectId(), "lookup": "odd"})
+
+    assert [len(ids) for ids in listing(admin, limit=1)] == [1, 1, 1]
+    with app.app_context():
+        found = list(provided(KeyLists).all_(admin.organization.id))
+    assert [isinstance(key, FaultyKey) for key in found] == [False, False, False, True]

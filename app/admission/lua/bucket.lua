@@ -27,8 +27,9 @@ local function read_bucket()
     price = tonumber(ARGV[6]) * period, level = capacity, at = time,
   }
   local stored = call('HMGET', KEYS[1], 'level', 'at')
-  if stored[1] and stored[2] then
-    bucket.level, bucket.at = math.min(capacity, tonumber(stored[1])), tonumber(stored[2])
+  local level, at = number(stored[1]), number(stored[2])
+  if level and at then
+    bucket.level, bucket.at = math.min(capacity, level), at
     refill(bucket)
   end
   return bucket

@@ -5,7 +5,7 @@
 
 local function admitted(bucket)
   local full_in = pay(bucket, bucket.price)
-  local clock_at = tonumber(call('HGET', KEYS[2], 'clock_at'))
+  local clock_at = number(call('HGET', KEYS[2], 'clock_at'))
   local now = clock_at and math.max(time, clock_at + 1) or 0
   return {DONE, time, now, -1, 0, 0, 0, floor_div(bucket.level, bucket.period), 0, full_in}
 end
@@ -17,7 +17,7 @@ local function refused(bucket)
   local told = call('HMGET', KEYS[2],
     'clock_at', 'generation', 'turns_used', 'relationships_used', 'reservations')
   for i = 1, 5 do
-    told[i] = tonumber(told[i])
+    told[i] = number(told[i])
     if not told[i] then return nil end
   end
   if told[5] > 0 then return nil end

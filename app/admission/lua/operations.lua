@@ -49,7 +49,7 @@ local function seed()
   end
   local active = call('HLEN', KEYS[7])
   if active ~= tonumber(ARGV[9]) then return reply(NEED_SEED) end
-  local given = tonumber(call('HGET', KEYS[2], 'clock_at')) or 0
+  local given = number(call('HGET', KEYS[2], 'clock_at')) or 0
   call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
   stored = {} -- a quota that had lost a part was read, and is deleted: every field is new
   if active > 0 then call('RENAME', KEYS[7], KEYS[3]) end

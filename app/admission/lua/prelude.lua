@@ -37,8 +37,15 @@ local DONE, RATE_LIMITED, NEED_SEED, PERIOD_MISMATCH, STALE, AGAIN = 0, 1, 2, 3,
 
 local MILLISECOND, SECOND = 1000, 1000000
 local DAY = 86400 * SECOND
+local MOST = 2 ^ 53
 
 local call = redis.call
+
+-- The number in a text; nil for any other text, and for a number that a double does not hold exactly.
+local function number(text)
+  local value = tonumber(text)
+  if value and value > -MOST and value < MOST then return value end
+end
 
 -- Quotients by fmod, which is exact; dividing first would round above 2^53.
 local function floor_div(number, divisor)

@@ -21,9 +21,9 @@ local overdue = 0             -- reservations that have lapsed and are still cou
 local function read_fields()
   local values, fields = call('HMGET', KEYS[2], unpack(FIELDS)), {}
   for i, field in ipairs(FIELDS) do
-    local number = values[i] and tonumber(values[i])
-    if not number then return nil end
-    fields[field], stored[field] = number, number
+    local value = number(values[i])
+    if not value then return nil end
+    fields[field], stored[field] = value, value
   end
   return fields
 end
@@ -72,7 +72,7 @@ end
 -- Two periods of an account give instants out in one order, so that who reads by the clock of the
 -- present one misses nothing that goes to a former one. Before a tick; `key` is the other quota.
 local function share_clock(key)
-  local clock_at = tonumber(call('HGET', key, 'clock_at'))
+  local clock_at = number(call('HGET', key, 'clock_at'))
   if not clock_at then return end
   quota.clock_at = math.max(quota.clock_at, clock_at)
   call('HSET', key, 'clock_at', instant())

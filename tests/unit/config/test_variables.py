@@ -123,6 +123,14 @@ def test_a_value_is_trimmed_and_bytes_that_are_no_text_are_refused() -> None:
     assert list(variables.problems) == ["BAD", "WORSE"]
 
 
+def test_a_secret_is_the_same_in_every_locale() -> None:
+    secret = "\u00eb" * 32
+    as_ascii_has_it = secret.encode().decode("ascii", "surrogateescape")
+    for name in ("KEY_PEPPERS", "ID_KEY"):
+        found = [Variables({name: text}).secrets(name) for text in (secret, as_ascii_has_it)]
+        assert found == [(secret,), (secret,)]
+
+
 def test_a_path_is_taken_as_a_locale_of_ascii_has_it() -> None:
     path = "/home/Zo\u00eb".encode().decode("ascii", "surrogateescape")
     assert Variables({"DATA_DIR": path}).text("DATA_DIR") == path

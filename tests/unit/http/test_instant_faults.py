@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.http import offences
 from app.http.fields import Instant, StrictSchema
-from app.http.instant_faults import explain
+from app.http.instant_faults import EXAMPLE, explain
 from app.http.problems import Problem
 from app.http.query import load_query
 
@@ -104,3 +104,8 @@ def test_each_mistake_in_a_query_is_named(query: str, words: str) -> None:
 @given(st.text(max_size=40) | st.from_regex(r"\A[0-9TtZz:.,+ -]{0,40}\Z"))
 def test_there_are_words_for_every_text(text: str) -> None:
     assert explain(text).startswith(("must ", "may ", "names ", "has "))
+
+
+def test_what_is_far_too_long_is_refused_at_once() -> None:
+    long = "2026-11-30T00:00:00." + "1" * 1_500 + "Z"
+    assert explain(long) == f"must be an instant such as {EXAMPLE}"

@@ -91,11 +91,9 @@ def test_a_certificate_comes_with_its_key(pair: dict[str, str]) -> None:
     for name in pair:
         with pytest.raises(SystemExit, match=f"^{name}='' is refused: set it too, or unset"):
             Web.from_environ(pair | {name: ""})
-        with pytest.raises(SystemExit, match=f"^{name}='/nowhere' is refused"):
+        with pytest.raises(SystemExit, match=f"^{name} is refused: set a file"):
             Web.from_environ(pair | {name: "/nowhere"})
-        with pytest.raises(
-            SystemExit, match=f"^{name}='/' is refused: set a file that can be read$"
-        ):
+        with pytest.raises(SystemExit, match=f"^{name} is refused: set a file that can be read$"):
             Web.from_environ(pair | {name: "/"})
 
 
@@ -107,5 +105,13 @@ def test_a_certificate_and_a_key_that_do_not_fit_are_refused(
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
     for wrong in (other, nonsense):
-        with pytest.raises(SystemExit, match=r"^WEB_TLS_CERTIFICATE=.* is refused: set a chain"):
+        with pytest.raises(SystemExit, match=r"^WEB_TLS_CERTIFICATE is refused: set a chain"):
             Web.from_environ(pair | {"WEB_TLS_KEY": str(wrong)})
+
+
+def test_a_key_that_stands_where_its_path_should_is_not_shown() -> None:
+    pem = "-----BEGIN PRIVATE KEY-----MIICANARY-----END PRIVATE KEY-----"
+    for name in ("WEB_TLS_KEY", "WEB_TLS_CERTIFICATE"):
+        with pytest.raises(SystemExit) as refused:
+            Web.from_environ({name: pem})
+        assert str(refused.value) == f"{name} is refused: set a file that can be read"
