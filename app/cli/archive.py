@@ -26,7 +26,7 @@ from app.usage.upkeep import Upkeep, Waiting
 MAX_NAMED = 20
 _log = structlog.get_logger("turnledger.worker")
 
-group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
+group = OperatorGroup("archive", reading=("status",), help="The roll-ups that outlive the turns.")
 
 
 @group.command("run")

@@ -32,7 +32,7 @@ from config.settings import Settings
 
 _log = structlog.get_logger("turnledger.worker")
 
-group = OperatorGroup("key", help="API keys of any organization.")
+group = OperatorGroup("key", reading=("list",), help="API keys of any organization.")
 
 _SCOPES = click.Choice([scope.value for scope in Scope])
 

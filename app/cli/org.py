@@ -26,7 +26,9 @@ from app.tenancy.service import FoundOrganization, Organizations
 
 FAULTY = "(faulty)"
 
-group = OperatorGroup("org", help="Organizations, their plans and their own ceilings.")
+group = OperatorGroup(
+    "org", reading=("list", "show"), help="Organizations, their plans and their own ceilings."
+)
 
 
 class Ceiling(click.ParamType[int | str]):

@@ -39,7 +39,9 @@ OTHERS_AT_WORK = (
 )
 _log = structlog.get_logger("turnledger.worker")
 
-group = OperatorGroup("quota", help="What accounts have used of their billing period.")
+group = OperatorGroup(
+    "quota", reading=("show",), help="What accounts have used of their billing period."
+)
 
 
 @group.command("show")
