@@ -33,8 +33,10 @@ from app.usage.store import Fence
 BATCH_COUNT = 10_000
 
 
-class ArchiveLedger(OpenRows, Protocol):
+class ArchiveLedger(Protocol):
     """The archive's steps, as `app.usage.store.UsageStore` does them."""
+
+    open_rows: OpenRows
 
     def open_days(self) -> Iterator[tuple[str, str]]:
         """Account and day of all turns that are open."""
@@ -92,7 +94,7 @@ class Archiver:
     def __init__(self, ledger: ArchiveLedger, batch_count: int = BATCH_COUNT) -> None:
         self._ledger = ledger
         self._batch_count = batch_count
-        self._setting_aside = SettingAside(ledger)
+        self._setting_aside = SettingAside(ledger.open_rows)
 
     def run(
         self,

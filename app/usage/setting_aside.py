@@ -32,7 +32,7 @@ class OpenRow(NamedTuple):
 
 
 class OpenRows(Protocol):
-    """The open rows of a ledger, as `app.usage.store.UsageStore` reads and closes them."""
+    """The open rows of a ledger, as `OpenRowStore` reads and closes them."""
 
     def find_unreachable(self, at_most: int) -> list[OpenRow]:
         """Return rows that would never expire, because the archive meets them in no day."""

@@ -124,12 +124,12 @@ class Upkeep:
             sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
             organizations_at_fault=len(self.faults().organizations),
-            set_aside_turns=self._store.count_set_aside(),
+            set_aside_turns=self._notes.count_set_aside(),
         )
 
     def list_set_aside(self, at_most: int) -> dict[str, int]:
         """Turns that were set aside, by `ACCOUNT/DAY`."""
-        return self._store.list_set_aside(at_most)
+        return self._notes.list_set_aside(at_most)
 
     def note_drift(self, turns: int, relationships: int) -> None:
         """Add what a reconciliation has corrected, in either direction."""

@@ -10,6 +10,7 @@ COLLECTION = "upkeep"
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _FAULTS = "faults_of_"
+_SET_ASIDE = "set_aside"
 # What a pass of the worker does; each replaces the organizations at fault that it found before.
 STEPS = ("archive", "organizations", "reconcile")
 MAX_AT_FAULT = 1_000
@@ -71,3 +72,19 @@ class PassNotes:
         return Faults(
             tuple(sorted(organizations)[:MAX_AT_FAULT]), sum(step["failures"] for step in steps)
         )
+
+    def note_set_aside(self, account: str, day: str, turns: int) -> None:
+        """Add to the turns that were set aside, of the day and of all."""
+        for name in (_SET_ASIDE, f"{_SET_ASIDE}/{account}/{day}"):
+            self._notes.update_one({"_id": name}, {"$inc": {"turns": turns}}, upsert=True)
+
+    def count_set_aside(self) -> int:
+        """Return how many turns were set aside so far."""
+        found = self._notes.find_one({"_id": _SET_ASIDE})
+        return int(found["turns"]) if found else 0
+
+    def list_set_aside(self, at_most: int) -> dict[str, int]:
+        """Return how many turns were set aside, by `ACCOUNT/DAY`."""
+        names = {"$gt": f"{_SET_ASIDE}/", "$lt": f"{_SET_ASIDE}0"}
+        found = self._notes.find({"_id": names}).sort("_id", 1).limit(at_most)
+        return {each["_id"].removeprefix(f"{_SET_ASIDE}/"): int(each["turns"]) for each in found}
