@@ -11,11 +11,11 @@ from app.backends.containment import Containment
 from app.cli.key import log_removed_keys
 from app.cli.output import (
     OperatorGroup,
+    contain,
     json_option,
     print_change,
     print_record,
     progress_bar,
-    say_failure,
 )
 from app.cli.quota import log_reconciliation
 from app.cli.watch import Watch
@@ -39,7 +39,7 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
     """
     require_indexes()
     upkeep = provided(Upkeep)
-    containment = Containment(say_failure)
+    containment = contain()
     with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
         fold = upkeep.run(report, containment)
     print_change(asdict(fold), as_json=as_json)

@@ -19,7 +19,7 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.backends import OUTAGES, as_outages, describe_outage
-from app.backends.containment import Failure
+from app.backends.containment import Containment
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
 from app.http.problems import Problem
@@ -36,6 +36,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
 _LOOK_FIRST = "A change may have been made: look before you repeat it."
+_RUN_AGAIN = "Run the command again."
 _UNSHOWN = "Done, but the answer could not be written."
 _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
@@ -176,9 +177,9 @@ def print_secret(record: Record, *, as_json: bool, after: str = "") -> None:
         raise OutputLost from error
 
 
-def say_failure(failure: Failure) -> None:
-    """Name on standard error what failed, and why."""
-    say(failure.sentence)
+def contain() -> Containment:
+    """Return a containment for a command over many elements: names failures on standard error."""
+    return Containment(lambda failure: say(failure.sentence), _RUN_AGAIN)
 
 
 def say(sentence: str) -> None:

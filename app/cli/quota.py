@@ -15,6 +15,7 @@ from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
     Record,
+    contain,
     environment_option,
     json_option,
     limit_text,
@@ -23,7 +24,6 @@ from app.cli.output import (
     print_record,
     progress_bar,
     say,
-    say_failure,
 )
 from app.cli.watch import Watch
 from app.http.instants import format_ms
@@ -76,7 +76,7 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
         return
     reconciler = provided(Reconciler)
     accounts = reconciler.list_accounts()
-    containment = Containment(say_failure)
+    containment = contain()
     done = reconciler.reconcile(accounts, _wait_with_bar, containment)
     _note_if_possible(done, containment)
     empty = OTHERS_AT_WORK if accounts else NO_COUNTERS

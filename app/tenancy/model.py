@@ -34,7 +34,7 @@ class Environment(StrEnum):
 
 
 class KeyState(StrEnum):
-    """Whether a key can be used; lists show the states in this order."""
+    """The states of a key, in the order in which lists show them."""
 
     ACTIVE = "active"
     EXPIRED = "expired"

@@ -11,11 +11,11 @@ turns, again and again until there is none:
    only if nobody has taken a newer fence;
 6. stamp the turns that carry it: no longer open, to expire 180 days after their day.
 
-Only a committed turn is stamped, so none can expire before it is counted. Whoever is overtaken
-cannot commit, and his turns are claimed by the newer fence, so none is counted twice. Nor does he
-commit whose sum has other than the turns that he claimed: he sets those aside that cannot be summed
-(`app.usage.summable`) and takes the day anew. A kill at any point and several archivers at once do
-no harm; turns told late are turns with `open` like others.
+Only a committed turn is stamped, so none can expire before it is counted. An archiver that is
+overtaken cannot commit, and the newer fence claims its turns, so none is counted twice. An archiver
+commits only if its sum covers exactly the turns that it claimed. Otherwise it sets the turns aside
+that cannot be summed (`app.usage.summable`) and takes a new fence for the day. A kill at any point
+and several archivers at once do no harm. Turns that arrive late have `open` like others.
 """
 
 from collections import Counter

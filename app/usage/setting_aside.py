@@ -24,7 +24,7 @@ _log = structlog.get_logger("turnledger.worker")
 
 
 class OpenRow(NamedTuple):
-    """What a row says of itself; each may be of any type, or missing (None)."""
+    """A row's own id, account and day; each may be of any type, or missing (None)."""
 
     row_id: Any
     account: Any

@@ -137,7 +137,7 @@ class Upkeep:
             self._notes.note_drift(turns, relationships)
 
     def readings(self) -> dict[str, int]:
-        """What operators watch: how late the archive is, and all drift so far."""
+        """Return the figures for operators: how late the archive is, and all drift so far."""
         health = self.health()
         turns, relationships = self._notes.drift()
         return {

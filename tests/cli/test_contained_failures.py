@@ -21,25 +21,13 @@ from app.tenancy.service import Organizations
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
 from tests.callers import Caller, Clock, hire
-from tests.cli.conftest import Run
-from tests.damage import MENDED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
+from tests.cli.conftest import Run, archived, raise_value_error
+from tests.damage import FIXED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import at, body
 
 Answer = Callable[..., Any]
-FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in MENDED_BY_SET_PLAN)]
-UNFIXED = [kind for kind in ORGANIZATIONS if kind not in FIXED]
-
-
-@pytest.fixture
-def clock(memory_app: Flask) -> Clock:
-    return Clock(memory_app)
-
-
-@pytest.fixture
-def other(memory_app: Flask) -> Caller:
-    """An organization that has done nothing wrong, and comes after the caller's."""
-    return hire(memory_app)
+FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in FIXED_BY_SET_PLAN)]
 
 
 @pytest.fixture
@@ -54,12 +42,6 @@ def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     monkeypatch.setattr(Watch, "wait", wait)
     return lambda: run("archive", "watch")
-
-
-def archived(caller: Caller) -> int:
-    with caller.app.app_context():
-        days = provided(UsageStore).days(caller.account, "", "9")
-    return sum(day.rollup.total_turns for day in days)
 
 
 def at_fault(app: Flask) -> int:
@@ -269,7 +251,3 @@ def test_the_worker_goes_on_when_a_whole_step_fails(
     assert "archive_pass_failed" in events
     assert "quota_reconciled" in events
     assert "a secret" not in str(logs)
-
-
-def raise_value_error(*_: Any) -> Any:
-    raise ValueError("a secret")

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 class Faults(NamedTuple):
-    """What the worker's passes could not do: for which organizations, and how often so far."""
+    """The organizations at fault in the worker's passes, and the number of failures so far."""
 
     organizations: tuple[str, ...] = ()
     failures: int = 0
