@@ -54,6 +54,13 @@ def log_failure(failure: Failure) -> None:
     )
 
 
+@dataclass(slots=True)
+class Attempt:
+    """The work on one element."""
+
+    has_failed: bool = False
+
+
 class Containment:
     """Reports and keeps the failures of single elements of one pass.
 
@@ -67,16 +74,18 @@ class Containment:
         self._next_step = next_step
 
     @contextmanager
-    def of(self, event: str, **names: str) -> Iterator[None]:
+    def of(self, event: str, **names: str) -> Iterator[Attempt]:
         """Contain what the body raises; `event` and `names` say what failed and for which element.
 
-        Name an account or organization `account`.
+        Name an account or organization `account`. The attempt says afterwards whether it failed.
         """
+        attempt = Attempt()
         try:
-            yield
+            yield attempt
         except Exception as error:
             if is_outage(error):
                 raise
+            attempt.has_failed = True
             reason = error.reason if isinstance(error, AccountFault) else self._next_step
             self._keep(Failure(event, names, type(error).__name__, reason, places_of(error)))
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from app.cli.output import (
+    FAULTY,
     OperatorGroup,
     Record,
     json_option,
@@ -20,11 +21,9 @@ from app.cli.text import Utf8Text
 from app.http.instants import format_datetime
 from app.http.provide import provided
 from app.schema import require_schema
-from app.tenancy.model import FaultyOrganization, OveragePolicy
+from app.tenancy.model import FaultyOrganization, FoundOrganization, OveragePolicy
 from app.tenancy.plans import BOUNDS, UNLIMITED
-from app.tenancy.service import FoundOrganization, Organizations
-
-FAULTY = "(faulty)"
+from app.tenancy.service import Organizations
 
 group = OperatorGroup(
     "org", reading=("list", "show"), help="Organizations, their plans and their own ceilings."

@@ -29,6 +29,8 @@ from app.tenancy.model import Environment
 from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
+# The mark of stored data that cannot be used.
+FAULTY = "(faulty)"
 
 organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")

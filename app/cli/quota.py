@@ -25,6 +25,7 @@ from app.cli.output import (
     progress_bar,
     say,
 )
+from app.cli.steps import step
 from app.cli.watch import Watch
 from app.http.instants import format_ms
 from app.http.provide import provided
@@ -88,8 +89,8 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
 
 def log_reconciliation(wait: Callable[[float], None]) -> None:
     """One pass of the worker: a log line for each account whose counters had drifted."""
-    containment = Containment()
-    with containment.of("reconciliation_failed"):
+    with step("reconciliation_failed"):
+        containment = Containment()
         reconciler = provided(Reconciler)
         done = reconciler.reconcile(reconciler.list_accounts(), wait, containment)
         for result in done:

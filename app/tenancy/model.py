@@ -98,6 +98,9 @@ class FaultyOrganization:
     is_suspended: bool | None
 
 
+FoundOrganization = Organization | FaultyOrganization
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as it is stored: `digest` proves the secret without holding it, `hint` names it."""

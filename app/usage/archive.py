@@ -106,7 +106,6 @@ class Archiver:
         `report` hears of each batch how many it was, `containment` of each day that fails.
         """
         containment = containment or Containment()
-        failed_before = len(containment.failures)
         turns = days = 0
         missed: Counter[str] = Counter()
         for account, day in self._ledger.open_days():
@@ -114,8 +113,7 @@ class Archiver:
             for folded in self._fold_if_possible(account, day, missed, containment):
                 turns += folded
                 report(folded)
-        failed = len(containment.failures) - failed_before
-        return Fold(turns, days, missed["overtaken"], failed, missed["aside"])
+        return Fold(turns, days, missed["overtaken"], missed["failed"], missed["aside"])
 
     def set_unreachable_aside(self) -> int:
         """Set aside the open turns that belong to no day of an account; how many."""
@@ -124,7 +122,7 @@ class Archiver:
     def _fold_if_possible(
         self, account: str, day: str, missed: Counter[str], containment: Containment
     ) -> Iterator[int]:
-        with containment.of("day_not_archived", account=account, day=day):
+        with containment.of("day_not_archived", account=account, day=day) as attempt:
             try:
                 if is_day(day):
                     yield from self._fold_day(account, day, missed)
@@ -132,6 +130,7 @@ class Archiver:
                     missed["aside"] += self._setting_aside.whole_day(account, day)
             except _Overtaken:
                 missed["overtaken"] += 1
+        missed["failed"] += attempt.has_failed
 
     def _fold_day(self, account: str, day: str, missed: Counter[str]) -> Iterator[int]:
         """Archive a day batch by batch, until it has no open turn."""

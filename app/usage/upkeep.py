@@ -8,8 +8,8 @@ from app.backends.containment import Containment
 from app.interactions.ids import first_ulid
 from app.interactions.service import RETENTION_MS
 from app.interactions.store import InteractionStore
-from app.tenancy.model import FaultyOrganization, organization_in
-from app.tenancy.service import FoundOrganization, Organizations
+from app.tenancy.model import FaultyOrganization, FoundOrganization, organization_in
+from app.tenancy.service import Organizations
 from app.usage.archive import Archiver, Fold
 from app.usage.buckets import DAY_MS
 from app.usage.freezing import Freezer
@@ -95,7 +95,7 @@ class Upkeep:
     def note_failures(self, step: str, containment: Containment) -> None:
         """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
         failures = containment.failures
-        organizations = {organization_in(failure.account) for failure in failures}
+        organizations = {organization_in(each.account) for each in failures if each.account}
         self._notes.note_faults(step, organizations, len(failures))
 
     def faults(self) -> Faults:

@@ -11,8 +11,8 @@ _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _FAULTS = "faults_of_"
 _SET_ASIDE = "set_aside"
-# What a pass of the worker does; each replaces the organizations at fault that it found before.
-STEPS = ("archive", "organizations", "reconcile")
+# Parts of a pass of the worker; each replaces the organizations at fault that it found before.
+STEPS = ("archive", "organizations", "reconcile", "whole_steps")
 MAX_AT_FAULT = 1_000
 
 Document = dict[str, Any]
