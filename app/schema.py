@@ -23,7 +23,7 @@ from app.tenancy.store import KEY_INDEXES, KEYS_COLLECTION
 from app.usage.store import COLLECTION as USAGE_DAYS
 from app.usage.store import DAY_INDEXES, PERIOD_INDEXES, PERIODS
 
-_NEXT_STEP = "run `flask --app wsgi db init` first"
+_NEXT_STEP = "Run `flask --app wsgi db init`."
 
 
 def definitions() -> tuple[Definition, ...]:
@@ -105,7 +105,7 @@ def _require(differences: Sequence[Difference]) -> None:
         places = ", ".join(difference.place for difference in differences)
         raise Problem(
             "service_unavailable",
-            f"The database lacks definitions, or has others ({places}): {_NEXT_STEP}.",
+            f"These indexes or validators are missing or differ: {places}. {_NEXT_STEP}",
         )
 
 

@@ -151,7 +151,7 @@ def _authenticator(
         plans,
         settings.key_peppers,
         now=lambda: datetime_of_us(clock.now_us()),
-        now_anew=lambda: datetime_of_us(clock.now_anew_us()),
+        fresh_now=lambda: datetime_of_us(clock.fresh_now_us()),
         require_store=backend.mongodb_breaker.require_closed,
     )
 
@@ -215,7 +215,7 @@ def _probes(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> Probes
 
 
 def _readings(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> dict[str, int]:
-    """What operators watch; nothing without the indexes, by which it is found."""
+    """Return the figures for operators; none without the indexes, by which they are found."""
     backend.mongodb_breaker.require_closed()
     is_lacking = any(difference.is_missing for difference in schema.find_differences())
     return {} if is_lacking else watched.readings()

@@ -20,7 +20,7 @@ ORGANIZATIONS: dict[str, dict[str, Any]] = {
     "an instant of a wrong type": {"$set": {"created_at": "yesterday"}},
     "a suspension of a wrong type": {"$set": {"is_suspended": "no"}},
 }
-MENDED_BY_SET_PLAN = ("plan", "overrides", "override")
+FIXED_BY_SET_PLAN = ("plan", "overrides", "override")
 
 
 def damage(app: Flask, collection: str, chosen: dict[str, Any], change: dict[str, Any]) -> None:

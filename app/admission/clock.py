@@ -40,15 +40,15 @@ class LedgerClock:
         self._offset_us = instant_us - self._monotonic_us()
 
     def now_us(self) -> int:
-        """The present on Redis's clock."""
+        """Return the current time on Redis's clock."""
         if self._offset_us is None:
             self._ask_now_and_then()
         if self._offset_us is None:
             return system_us()
         return self._monotonic_us() + self._offset_us
 
-    def now_anew_us(self) -> int:
-        """The present as Redis has it now, which may have stepped since its last reply.
+    def fresh_now_us(self) -> int:
+        """Return the time that Redis has now: its clock may have stepped since its last reply.
 
         While Redis does not answer it is `now_us`.
         """
@@ -81,8 +81,8 @@ class LedgerClock:
         return asked_us
 
 
-class Present:
-    """The present of one request, by which it may judge any number of instants.
+class RequestClock:
+    """Judges any number of instants by the current time, for one request.
 
     Redis's clock may have stepped since its last reply. So Redis is asked before the first refusal,
     once: that is about a hundredth of its work for the charge that a refused request pays.
@@ -91,7 +91,7 @@ class Present:
     def __init__(self, clock: LedgerClock) -> None:
         self._clock = clock
         self._now_us = clock.now_us()
-        self._is_anew = False
+        self._is_fresh = False
 
     def is_near(self, instant_ms: int, *, oldest_ms: int, ahead_ms: int) -> bool:
         """Return True if the instant is at most `oldest_ms` ago and at most `ahead_ms` ahead."""
@@ -102,7 +102,7 @@ class Present:
 
         if is_near():
             return True
-        if self._is_anew:
+        if self._is_fresh:
             return False
-        self._now_us, self._is_anew = self._clock.now_anew_us(), True
+        self._now_us, self._is_fresh = self._clock.fresh_now_us(), True
         return is_near()

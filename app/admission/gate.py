@@ -34,12 +34,15 @@ _UNSETTLED: tuple[type[Exception], ...] = (*_UNCOUNTED, SeedingLate)
 class Gate:
     """Admits principals by one script call, unless a quota is missing or a period has just ended.
 
-    A call is also repeated while more has lapsed than one may end. While Redis is ill, if the
-    counters of the account are damaged (then the log says so), or if that or the seeding of a
-    missing quota takes more than a second, it admits by `local` buckets. Turns are then let through
-    uncharged, or refused if `needs_charge`. What only asks for counters passes on the errors of
-    Redis, and the problem `service_unavailable` for late seeding or damage. The `ledger` is asked
-    within requests; the seeder has one that is more patient.
+    Retries while a backlog of expired reservations remains. Admits by `local` buckets if
+
+    * Redis is unavailable,
+    * the counters of the account are damaged, which is logged, or
+    * the backlog or the seeding of a missing quota takes more than a second.
+
+    Turns are then let through uncharged, or refused if `needs_charge`. Methods that only read
+    counters raise the errors of Redis, and the problem `service_unavailable` for late seeding or
+    damage. Requests use this `ledger`; the seeder has one with a longer timeout.
     """
 
     def __init__(

@@ -10,12 +10,13 @@ from app.backends import is_outage
 from app.http.faults import AccountFault
 from app.http.places import places_of
 
+_TRY_LATER = "The next pass tries again."
 _log = structlog.get_logger("turnledger.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What failed (`event`), for which element (`names`), and the kind of reason.
+    """The failure (`event`) of one element (`names`), and the kind of reason.
 
     Holds no exception text, which may quote data: `error` is the exception's type, `reason` a
     sentence of our own.
@@ -53,30 +54,40 @@ def log_failure(failure: Failure) -> None:
     )
 
 
+@dataclass(slots=True)
+class Attempt:
+    """The work on one element."""
+
+    has_failed: bool = False
+
+
 class Containment:
     """Reports and keeps the failures of single elements of one pass.
 
     An outage of a store is no element's failure: it passes through and ends the pass.
     """
 
-    def __init__(self, note: NoteFailure = log_failure) -> None:
+    def __init__(self, note: NoteFailure = log_failure, next_step: str = _TRY_LATER) -> None:
+        """`next_step` is what to do about a failure without a reason of our own."""
         self.failures: list[Failure] = []
         self._note = note
+        self._next_step = next_step
 
     @contextmanager
-    def of(self, event: str, **names: str) -> Iterator[None]:
+    def of(self, event: str, **names: str) -> Iterator[Attempt]:
         """Contain what the body raises; `event` and `names` say what failed and for which element.
 
-        Name an account or organization `account`.
+        Name an account or organization `account`. The attempt says afterwards whether it failed.
         """
+        attempt = Attempt()
         try:
-            yield
+            yield attempt
         except Exception as error:
             if is_outage(error):
                 raise
-            self._keep(
-                Failure(event, names, type(error).__name__, _reason(error), places_of(error))
-            )
+            attempt.has_failed = True
+            reason = error.reason if isinstance(error, AccountFault) else self._next_step
+            self._keep(Failure(event, names, type(error).__name__, reason, places_of(error)))
 
     def warn(self, event: str, account: str, reason: str) -> None:
         """Report what is wrong with an account, although nothing has failed for it yet."""
@@ -85,9 +96,3 @@ class Containment:
     def _keep(self, failure: Failure) -> None:
         self.failures.append(failure)
         self._note(failure)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, AccountFault):
-        return error.reason
-    return "The next pass tries again."

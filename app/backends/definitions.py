@@ -38,7 +38,7 @@ class Difference:
 
     @property
     def place(self) -> str:
-        """What differs, as `interactions.turn`."""
+        """Name the index or validator, as `interactions.turn`."""
         return f"{self.collection}.{self.name}"
 
 

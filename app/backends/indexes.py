@@ -37,7 +37,7 @@ _CHANGEABLE = frozenset({"unique", "hidden", "expireAfterSeconds"})
 
 
 class State(StrEnum):
-    """What became of an index or a validator."""
+    """The result for an index or a validator."""
 
     THERE = "there"
     MADE = "made"
@@ -203,7 +203,7 @@ def _progress(
 
 
 def _stage(database: Database[Document], collection: str) -> str:
-    """What the server is doing for a build on the collection; nothing if it may not be asked."""
+    """Return the server's step in a build on the collection; empty if it may not be asked."""
     chosen: Document = {"ns": f"{database.name}.{collection}", "progress.total": {"$gt": 0}}
     pipeline: list[Document] = [
         {"$currentOp": {"allUsers": True}},

@@ -2,31 +2,33 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import timedelta
 
 import click
 import structlog
 
 from app.admission.clock import LedgerClock
-from app.backends.containment import Containment
-from app.cli.key import log_removed_keys
 from app.cli.output import (
     OperatorGroup,
+    contain,
     json_option,
     print_change,
     print_record,
     progress_bar,
-    say_failure,
 )
 from app.cli.quota import log_reconciliation
+from app.cli.steps import step
 from app.cli.watch import Watch
 from app.http.provide import provided
 from app.schema import require_indexes
+from app.tenancy.api_keys import ApiKeys
 from app.usage.upkeep import Upkeep, Waiting
+from config.settings import Settings
 
 MAX_NAMED = 20
 _log = structlog.get_logger("turnledger.worker")
 
-group = OperatorGroup("archive", help="The roll-ups that outlive the turns.")
+group = OperatorGroup("archive", reading=("status",), help="The roll-ups that outlive the turns.")
 
 
 @group.command("run")
@@ -39,7 +41,7 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
     """
     require_indexes()
     upkeep = provided(Upkeep)
-    containment = Containment(say_failure)
+    containment = contain()
     with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
         fold = upkeep.run(report, containment)
     print_change(asdict(fold), as_json=as_json)
@@ -76,15 +78,23 @@ def _log_pass(wait: Callable[[float], None]) -> None:
     upkeep = provided(Upkeep)
     # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
     provided(LedgerClock).ask()
-    with Containment().of("archive_pass_failed"):
+    with step("archive_pass_failed"):
         # Between two batches a pass may end.
         _log.info("archived", **asdict(upkeep.run(lambda _turns: wait(0))))
         health = upkeep.health()
         if health.over_retained_turns:
             _log.error("turns_over_retained", **asdict(health))
     log_reconciliation(wait)
-    with Containment().of("key_removal_failed"):
-        log_removed_keys()
+    with step("key_removal_failed"):
+        _log_removed_keys()
+
+
+def _log_removed_keys() -> None:
+    """Remove the keys that have ended long ago, and log how many if there are any."""
+    retention = timedelta(days=provided(Settings).key_retention_days)
+    removed = provided(ApiKeys).remove_ended(retention)
+    if removed:
+        _log.info("ended_keys_removed", keys=removed)
 
 
 def _count(waiting: Iterable[Waiting]) -> int:

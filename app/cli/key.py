@@ -1,14 +1,11 @@
 """`flask key`: API keys of any organization."""
 
-from datetime import timedelta
-
 import click
-import structlog
 
 from app.accounts.items import API_KEY_FIELDS, api_key_item
 from app.backends import OUTAGES
-from app.cli.org import FAULTY
 from app.cli.output import (
+    FAULTY,
     OperatorGroup,
     OutputLost,
     Record,
@@ -28,11 +25,8 @@ from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_rules import MAX_KEY_DAYS
 from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
 from app.tenancy.service import Organizations
-from config.settings import Settings
 
-_log = structlog.get_logger("turnledger.worker")
-
-group = OperatorGroup("key", help="API keys of any organization.")
+group = OperatorGroup("key", reading=("list",), help="API keys of any organization.")
 
 _SCOPES = click.Choice([scope.value for scope in Scope])
 
@@ -112,14 +106,6 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Make a key useless, everywhere within 5 seconds."""
     print_change(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
-
-
-def log_removed_keys() -> None:
-    """Remove the keys that have ended long ago, and log how many if there are any."""
-    retention = timedelta(days=provided(Settings).key_retention_days)
-    removed = provided(ApiKeys).remove_ended(retention)
-    if removed:
-        _log.info("ended_keys_removed", keys=removed)
 
 
 def _record(key: FoundKey) -> Record:

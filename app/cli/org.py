@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from app.cli.output import (
+    FAULTY,
     OperatorGroup,
     Record,
     json_option,
@@ -20,13 +21,13 @@ from app.cli.text import Utf8Text
 from app.http.instants import format_datetime
 from app.http.provide import provided
 from app.schema import require_schema
-from app.tenancy.model import FaultyOrganization, OveragePolicy
+from app.tenancy.model import FaultyOrganization, FoundOrganization, OveragePolicy
 from app.tenancy.plans import BOUNDS, UNLIMITED
-from app.tenancy.service import FoundOrganization, Organizations
+from app.tenancy.service import Organizations
 
-FAULTY = "(faulty)"
-
-group = OperatorGroup("org", help="Organizations, their plans and their own ceilings.")
+group = OperatorGroup(
+    "org", reading=("list", "show"), help="Organizations, their plans and their own ceilings."
+)
 
 
 class Ceiling(click.ParamType[int | str]):

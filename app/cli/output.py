@@ -1,14 +1,15 @@
-"""How commands answer an operator: tables, `--json`, and errors of one line that name the remedy.
+"""How commands answer an operator: tables, `--json`, one-line errors that name the next step.
 
 An error means that nothing was changed. So commands check first, change last, and print what they
 changed by `print_change`, which does not fail.
 
-Use: `group = OperatorGroup("org", help="…")`, commands by `@group.command("list")` with
-`@organization_argument` and `@json_option`, and answers by `print_record` or `print_records`.
+Use: `group = OperatorGroup("org", reading=("list",), help="…")`, commands by
+`@group.command("list")` with `@organization_argument` and `@json_option`, and answers by
+`print_record` or `print_records`.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.backends import OUTAGES, as_outages, describe_outage
-from app.backends.containment import Failure
+from app.backends.containment import Containment
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
 from app.http.problems import Problem
@@ -28,6 +29,8 @@ from app.tenancy.model import Environment
 from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
+# The mark of stored data that cannot be used.
+FAULTY = "(faulty)"
 
 organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
@@ -35,6 +38,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
 _LOOK_FIRST = "A change may have been made: look before you repeat it."
+_RUN_AGAIN = "Run the command again."
 _UNSHOWN = "Done, but the answer could not be written."
 _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
@@ -45,17 +49,24 @@ _UNWRITABLE: tuple[type[Exception], ...] = (OSError, UnicodeError)
 
 
 class OutputLost(Exception):
-    """What is shown only once could not be written."""
+    """Raised if a value that is shown only once could not be written."""
 
 
 class OperatorGroup(AppGroup):
-    """A group of commands whose expected failures are one line on stderr and exit code 1."""
+    """A group of commands whose expected failures are one line on stderr and exit code 1.
+
+    `reading` names the commands that change nothing.
+    """
+
+    def __init__(self, name: str, *, reading: Container[str] = (), **options: Any) -> None:
+        super().__init__(name, **options)
+        self._reading = reading
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a Problem or an unreachable store never shows a traceback."""
         try:
             _require_reachable(ctx)
-            with _one_line_failures():
+            with _one_line_failures(lambda: ctx.invoked_subcommand not in self._reading):
                 return super().invoke(ctx)
         except click.ClickException as refused:
             # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
@@ -64,7 +75,7 @@ class OperatorGroup(AppGroup):
 
 
 @contextmanager
-def _one_line_failures() -> Iterator[None]:
+def _one_line_failures(may_change: Callable[[], bool]) -> Iterator[None]:
     try:
         with as_outages():
             yield
@@ -73,7 +84,8 @@ def _one_line_failures() -> Iterator[None]:
     except Problem as problem:
         raise click.ClickException(_sentence(problem)) from None
     except OUTAGES as outage:
-        raise click.ClickException(f"{describe_outage(outage)} {_LOOK_FIRST}") from None
+        look_first = f" {_LOOK_FIRST}" if may_change() else ""
+        raise click.ClickException(f"{describe_outage(outage)}{look_first}") from None
 
 
 def _require_reachable(ctx: click.Context) -> None:
@@ -167,9 +179,9 @@ def print_secret(record: Record, *, as_json: bool, after: str = "") -> None:
         raise OutputLost from error
 
 
-def say_failure(failure: Failure) -> None:
-    """Name on standard error what failed, and why."""
-    say(failure.sentence)
+def contain() -> Containment:
+    """Return a containment for a command over many elements: names failures on standard error."""
+    return Containment(lambda failure: say(failure.sentence), _RUN_AGAIN)
 
 
 def say(sentence: str) -> None:

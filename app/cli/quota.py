@@ -15,6 +15,7 @@ from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
     Record,
+    contain,
     environment_option,
     json_option,
     limit_text,
@@ -23,8 +24,8 @@ from app.cli.output import (
     print_record,
     progress_bar,
     say,
-    say_failure,
 )
+from app.cli.steps import step
 from app.cli.watch import Watch
 from app.http.instants import format_ms
 from app.http.provide import provided
@@ -39,7 +40,9 @@ OTHERS_AT_WORK = (
 )
 _log = structlog.get_logger("turnledger.worker")
 
-group = OperatorGroup("quota", help="What accounts have used of their billing period.")
+group = OperatorGroup(
+    "quota", reading=("show",), help="What accounts have used of their billing period."
+)
 
 
 @group.command("show")
@@ -74,7 +77,7 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
         return
     reconciler = provided(Reconciler)
     accounts = reconciler.list_accounts()
-    containment = Containment(say_failure)
+    containment = contain()
     done = reconciler.reconcile(accounts, _wait_with_bar, containment)
     _note_if_possible(done, containment)
     empty = OTHERS_AT_WORK if accounts else NO_COUNTERS
@@ -86,8 +89,8 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
 
 def log_reconciliation(wait: Callable[[float], None]) -> None:
     """One pass of the worker: a log line for each account whose counters had drifted."""
-    containment = Containment()
-    with containment.of("reconciliation_failed"):
+    with step("reconciliation_failed"):
+        containment = Containment()
         reconciler = provided(Reconciler)
         done = reconciler.reconcile(reconciler.list_accounts(), wait, containment)
         for result in done:

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from app.admission.chunks import CHUNK_COUNT
-from app.admission.clock import LedgerClock, Present
+from app.admission.clock import LedgerClock, RequestClock
 from app.backends import OUTAGES
-from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
+    contain,
     environment_option,
     json_option,
     organization_argument,
@@ -21,7 +21,6 @@ from app.cli.output import (
     printable,
     progress_bar,
     say,
-    say_failure,
 )
 from app.cli.turn_files import READERS, Line
 from app.http.problems import Problem
@@ -99,9 +98,9 @@ def _import(
     clock = provided(LedgerClock)
     archived_at = 0
     while True:
-        now_us = clock.now_anew_us()
+        now_us = clock.fresh_now_us()
         target = Import(account, period_at(organization.signed_up_on, now_us).label, now_us)
-        told = _store(target, Present(clock), lines)
+        told = _store(target, RequestClock(clock), lines)
         if not told:
             break
         counts.update(told)
@@ -113,14 +112,14 @@ def _import(
 
 def _archive(counts: Counter[str]) -> None:
     """Archive what is stored; a day that fails is named, and waits for the next pass."""
-    counts["archived"] += provided(Upkeep).run(containment=Containment(say_failure)).turns
+    counts["archived"] += provided(Upkeep).run(containment=contain()).turns
 
 
-def _store(target: Import, present: Present, lines: Iterator[Line]) -> list[str]:
+def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[str]:
     """How each of the next thousand lines counts."""
     history = provided(HistoryImport)
     # One by one, for of a line that is no turn nothing but the reason may stay in memory.
-    read = [_read(history, target.account, present, line) for line in islice(lines, CHUNK_COUNT)]
+    read = [_read(history, target.account, clock, line) for line in islice(lines, CHUNK_COUNT)]
     good = [line.told for line in read if isinstance(line.told, Turn)]
     outcomes = iter(history.store_many(target, good))
     return [
@@ -129,11 +128,11 @@ def _store(target: Import, present: Present, lines: Iterator[Line]) -> list[str]
     ]
 
 
-def _read(history: HistoryImport, account: str, present: Present, line: Line) -> _Read:
+def _read(history: HistoryImport, account: str, clock: RequestClock, line: Line) -> _Read:
     if line.fault is not None:
         return _Read(line.number, Problem("validation_error", f"{line.fault}."))
     try:
-        told = history.read(account, line.body, present)
+        told = history.read(account, line.body, clock)
     except Problem as problem:
         return _Read(line.number, problem)
     return _Read(line.number, told)

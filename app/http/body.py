@@ -6,7 +6,7 @@ from typing import Any
 from flask import request
 
 from app.http import offences
-from app.http.content_coding import gunzip, is_gzip
+from app.http.content_coding import gunzip, is_gzip, require_known_coding
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
 from app.http.problems import Problem, offence
@@ -56,7 +56,9 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
 
 
 def _read_decoded(max_bytes: int) -> bytes:
-    if is_gzip(request.environ.get("HTTP_CONTENT_ENCODING", "")):
+    coding = request.environ.get("HTTP_CONTENT_ENCODING", "")
+    require_known_coding(coding)
+    if is_gzip(coding):
         return gunzip(_read(max_bytes), max_bytes)
     return _read(max_bytes)
 

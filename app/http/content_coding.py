@@ -11,19 +11,24 @@ _FREE_BYTES = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 
 
+def require_known_coding(content_encoding: str) -> None:
+    """Raise the 415 for any coding of a body but gzip."""
+    if not is_gzip(content_encoding) and _coding(content_encoding) not in {"", "identity"}:
+        raise Problem(
+            "unsupported_media_type",
+            "Send the body as it is, or with Content-Encoding gzip.",
+            details={"accepted_encodings": ["gzip", "identity"]},
+            headers={"Accept-Encoding": "gzip, identity"},
+        )
+
+
 def is_gzip(content_encoding: str) -> bool:
-    """Return whether a body is to be decoded; raise the 415 for any coding but gzip."""
-    coding = content_encoding.strip(" \t").lower()
-    if coding in {"", "identity"}:
-        return False
-    if coding in {"gzip", "x-gzip"}:
-        return True
-    raise Problem(
-        "unsupported_media_type",
-        "Send the body as it is, or with Content-Encoding gzip.",
-        details={"accepted_encodings": ["gzip", "identity"]},
-        headers={"Accept-Encoding": "gzip, identity"},
-    )
+    """Return True if a body is to be decoded."""
+    return _coding(content_encoding) in {"gzip", "x-gzip"}
+
+
+def _coding(content_encoding: str) -> str:
+    return content_encoding.strip(" \t").lower()
 
 
 def gunzip(encoded: bytes, max_bytes: int) -> bytes:

@@ -39,7 +39,7 @@ def field_errors(schema: StrictSchema, data: Any, path: Path = ()) -> FieldError
     for key in data:
         if key not in known:
             yield ".".join((*path, key)), cast("Reason", schema.error_messages["unknown"])
-    yield from _reasons(lambda told: schema.check_whole(loaded, told), data, path)
+    yield from _reasons(lambda sent: schema.check_whole(loaded, sent), data, path)
 
 
 def _of_field(field: fields.Field[Any], value: Any, path: Path) -> FieldErrors:

@@ -246,7 +246,7 @@ class Part(fields.Nested):
         return accepted
 
 
-class Unread(fields.Nested):
+class DescribedOnly(fields.Nested):
     """An object that is described here, and read by the route itself."""
 
     def accept(self, value: Any) -> Any:

@@ -11,8 +11,8 @@ class Milliseconds(Integer):
     """A duration within bounds; a fraction is rounded half up."""
 
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
-        told = {"type": "number", "description": "A fraction is rounded half up."}
-        super().__init__(minimum, maximum, metadata=told, **options)
+        metadata = {"type": "number", "description": "A fraction is rounded half up."}
+        super().__init__(minimum, maximum, metadata=metadata, **options)
         self._bounds = Bounds(minimum, maximum)
 
     def _take(self, value: Any) -> int:

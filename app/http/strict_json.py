@@ -16,6 +16,10 @@ import orjson
 _BLANKS = b" \t\n\r"
 # A batch of 500 whole turns has 30,000; nobody may have a million counted twice and parsed again.
 MAX_COUNTED = 100_000
+_TOO_MANY = (
+    f"has more than {MAX_COUNTED:,} values, too many to find out whether a name is repeated: send "
+    "fewer at once"
+)
 _NO_NUMBER = re.compile("NaN|Infinity", re.IGNORECASE)
 _DIGITS = re.compile("-?[0-9]")
 
@@ -59,7 +63,7 @@ def _may_repeat_names(text: bytes, value: Any) -> bool:
         elif type(part) is list:
             waiting.extend(part)
         if len(waiting) > MAX_COUNTED:
-            raise InvalidJson("contains too many values, or a name twice in one object")
+            raise InvalidJson(_TOO_MANY)
     return uncounted > 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.admission.clock import Present
+from app.admission.clock import RequestClock
 from app.http.problems import Problem
 from app.interactions.ids import PREFIX
 from app.interactions.model import Turn
@@ -19,11 +19,11 @@ Element = Turn | Problem
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
     """The turn in each body, or its problem with its first field errors, in order."""
-    present = recorder.present()
+    clock = recorder.request_clock()
     elements, listed = [], 0
     for body in bodies:
         at_most = MAX_OFFENCES_PER_ELEMENT if listed < MAX_OFFENCES_PER_BATCH else 1
-        element = _read(recorder, account, body, present, at_most)
+        element = _read(recorder, account, body, clock, at_most)
         elements.append(element)
         listed += len(element.details) if isinstance(element, Problem) else 0
     return elements
@@ -40,9 +40,11 @@ def record_batch(
     ]
 
 
-def _read(recorder: Recorder, account: str, body: Any, present: Present, at_most: int) -> Element:
+def _read(
+    recorder: Recorder, account: str, body: Any, clock: RequestClock, at_most: int
+) -> Element:
     try:
-        return recorder.read(account, body, present, max_offences=at_most)
+        return recorder.read(account, body, clock, max_offences=at_most)
     except Problem as problem:
         return problem
 

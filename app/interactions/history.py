@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.admission.chunks import chunked
-from app.admission.clock import Present
+from app.admission.clock import RequestClock
 from app.http import offences
 from app.http.problems import Problem, offence
 from app.interactions.ids import TurnKeys
@@ -40,14 +40,14 @@ class HistoryImport:
         self._store = store
         self._keys = keys
 
-    def read(self, account: str, body: Any, present: Present) -> Turn:
+    def read(self, account: str, body: Any, clock: RequestClock) -> Turn:
         """The turn on a line of a file, or a validation problem that names its offences.
 
         It may be older than a recording, but not older than 179 days.
         """
         told = offences.load(_SCHEMA, body, whole="line")
         occurred_at_ms = told["occurred_at"] // NS_OF_MS
-        if not present.is_near(occurred_at_ms, oldest_ms=_OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
+        if not clock.is_near(occurred_at_ms, oldest_ms=_OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": 5}
             message = (
                 f"`occurred_at` must be within the last {OLDEST_DAYS} days, at most 5 minutes "

@@ -18,7 +18,9 @@ _ULID = re.compile(ULID_PATTERN, re.ASCII)
 _INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)
 _TIME_CHARACTERS = 10
 _KEY_BYTES = 10
-_LAST_MS = 2**48 - 1
+_LAST_ULID_MS = 2**48 - 1
+# The end of the year 9999: ids reach beyond the calendar.
+LAST_DATED_MS = 253_402_300_799_999
 _FIRST_KEY = base32.encode_randomness(bytes(_KEY_BYTES))
 # Crockford's alphabet onto the digits that `int(…, 32)` reads; a text takes longer to translate.
 _TO_BASE_32 = bytes.maketrans(
@@ -58,7 +60,7 @@ def find_instant_ms(row_id: object) -> int | None:
 
 def first_ulid(at_ms: int) -> str:
     """The smallest ULID of a millisecond; instants outside ULID's range count as its ends."""
-    bounded = min(max(at_ms, 0), _LAST_MS)
+    bounded = min(max(at_ms, 0), _LAST_ULID_MS)
     return _time_characters(bounded) + _FIRST_KEY
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.admission.decision import TurnCharge
 from app.http.instants import day_of_ms, format_ms
-from app.interactions.ids import PREFIX, find_instant_ms, instant_ms, turn_key
+from app.interactions.ids import LAST_DATED_MS, PREFIX, find_instant_ms, instant_ms, turn_key
 
 MODES = ("stateless", "stateful")
 STATUSES = ("completed", "guardrail_blocked", "failed", "timed_out")
@@ -52,7 +52,6 @@ PARTS: Mapping[str, KeysView[str]] = {
     }.items()
 }
 _PARTS = tuple(PARTS.items())
-_LAST_SHOWN_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def item_of(document: Document) -> Item:
 def _item_of_another_release(document: Document) -> Item:
     ulid = document["_id"]
     instant = find_instant_ms(ulid)
-    created_at = None if instant is None else format_ms(min(instant, _LAST_SHOWN_MS))
+    created_at = None if instant is None else format_ms(min(instant, LAST_DATED_MS))
     head = {"interaction_id": PREFIX + ulid, "created_at": created_at}
     return head | {name: document.get(name) for name in CONTENT}
 

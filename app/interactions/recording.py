@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 from app.admission.chunks import chunked
-from app.admission.clock import LedgerClock, Present
+from app.admission.clock import LedgerClock, RequestClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
 from app.http import offences
@@ -77,26 +77,26 @@ class Recorder:
         self._clock = clock
         self._keys = keys
 
-    def present(self) -> Present:
-        """Return the instant by which `occurred_at` is judged, for one request: Redis's clock."""
-        return Present(self._clock)
+    def request_clock(self) -> RequestClock:
+        """Return the clock by which one request judges `occurred_at`."""
+        return RequestClock(self._clock)
 
     def read(
         self,
         account: str,
         body: Any,
-        present: Present,
+        clock: RequestClock,
         *,
         max_offences: int = offences.MAX_OFFENCES,
     ) -> Turn:
         """The turn in a recording's body, or a validation problem that names its offences."""
-        told = offences.load(_SCHEMA, body, max_offences=max_offences)
-        occurred_at_ms = told["occurred_at"] // NS_OF_MS
-        if not present.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
+        loaded = offences.load(_SCHEMA, body, max_offences=max_offences)
+        occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
+        if not clock.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
             raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
-        return turn_of(self._keys, account, told)
+        return turn_of(self._keys, account, loaded)
 
     def record(self, account: str, turn: Turn, desk: Desk) -> Recorded:
         """Store one turn and charge for it.

@@ -75,7 +75,7 @@ def record() -> Response:
     the answer has no quota headers; a service that is set up strictly answers 503.
     """
     recorder, account = provided(Recorder), current_principal().account
-    turn = parse_or_charge(lambda: recorder.read(account, read_object(), recorder.present()))
+    turn = parse_or_charge(lambda: recorder.read(account, read_object(), recorder.request_clock()))
     recorded = recorder.record(account, turn, provided(Access))
     return stored_response(recorded.item, 201 if recorded.is_new else 200)
 

@@ -15,6 +15,7 @@ from app.http.fields import (
     AnswerSchema,
     Boolean,
     Choice,
+    DescribedOnly,
     ExactInstant,
     Instant,
     Integer,
@@ -24,7 +25,6 @@ from app.http.fields import (
     Part,
     StrictSchema,
     Token,
-    Unread,
 )
 from app.http.milliseconds import Milliseconds
 from app.http.rules import Reason
@@ -161,7 +161,7 @@ class BatchSchema(StrictSchema):
     """The body of a batch: each element is judged by itself, as a `TurnSchema`."""
 
     interactions = ListOf(
-        Unread(TurnSchema),
+        DescribedOnly(TurnSchema),
         MAX_PER_BATCH,
         minimum=1,
         required=True,

@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, WTimeoutError
 
 from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
+from app.backends.expressions import whole_number
 from app.interactions.model import Document, Filters
 
 COLLECTION = "interactions"
@@ -107,8 +108,7 @@ class InteractionStore:
         chosen: dict[str, Any] = {"account": account, "quota_period": quota_period}
         if before_us is not None:
             chosen["recorded_at"] = {"$lt": before_us}
-        charged = {"$convert": {"input": "$charged", "to": "int", "onError": 0, "onNull": 0}}
-        total = {"$group": {"_id": None, "turns": {"$sum": charged}}}
+        total = {"$group": {"_id": None, "turns": {"$sum": whole_number("charged")}}}
         rows = list(self._rows.aggregate([{"$match": chosen}, total]))
         return int(rows[0]["turns"]) if rows else 0
 

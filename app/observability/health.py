@@ -179,5 +179,5 @@ def _without_schema(
     stores: Mapping[str, str], faults: Mapping[str, str]
 ) -> tuple[dict[str, Any], int]:
     state = "missing" if "missing" in faults.values() else "different"
-    _log.error(f"schema_{state}", **faults, remedy="run `flask --app wsgi db init`")
+    _log.error(f"schema_{state}", **faults, next_step="run `flask --app wsgi db init`")
     return {"status": "unavailable", "stores": stores, "schema": state}, 503

@@ -1,4 +1,4 @@
-"""What the worker has noted may be damaged: that must fail neither a probe nor a scrape."""
+"""Log damaged notes of the worker, which must fail neither a probe nor a scrape."""
 
 import structlog
 
@@ -14,5 +14,5 @@ def note_unreadable(reader: str, error: Exception) -> None:
         reader=reader,
         error=type(error).__name__,
         at=places_of(error),
-        remedy="look at the collection `upkeep`; a document that is deleted is written anew",
+        next_step="look at the collection `upkeep`; a document that is deleted is written anew",
     )

@@ -118,7 +118,7 @@ class Authenticator:
         require_store: Callable[[], None],
         cache_seconds: float = 2.0,
         now: Callable[[], datetime] = utc_now,
-        now_anew: Callable[[], datetime] | None = None,
+        fresh_now: Callable[[], datetime] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._require_store = require_store
@@ -126,7 +126,7 @@ class Authenticator:
         self._plans = plans
         self._peppers = peppers
         self._now = now
-        self._now_anew = now_anew or now
+        self._fresh_now = fresh_now or now
         self._recent = RecentHolders(cache_seconds, CACHE_SIZE, monotonic)
         self._proofs = Proofs(CACHE_SIZE)
 
@@ -191,7 +191,7 @@ class Authenticator:
 
     def _is_past(self, instant: datetime) -> bool:
         """Return True if the clock that `now` follows has passed the instant, also asked anew."""
-        return self._now() >= instant and self._now_anew() >= instant
+        return self._now() >= instant and self._fresh_now() >= instant
 
 
 def _bearer_token(authorization: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What a request for an API key may ask for."""
+"""Check what a request for an API key asks for."""
 
 import re
 from datetime import datetime

@@ -34,7 +34,7 @@ class Environment(StrEnum):
 
 
 class KeyState(StrEnum):
-    """Whether a key can be used; lists show the states in this order."""
+    """The states of a key, in the order in which lists show them."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -96,6 +96,9 @@ class FaultyOrganization:
     signed_up_on: date | None
     created_at: datetime | None
     is_suspended: bool | None
+
+
+FoundOrganization = Organization | FaultyOrganization
 
 
 @dataclass(frozen=True, slots=True)

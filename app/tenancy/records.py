@@ -12,6 +12,7 @@ from app.tenancy.model import (
     FaultyKey,
     FaultyOrganization,
     FoundKey,
+    FoundOrganization,
     Organization,
     Plan,
     Scope,
@@ -47,9 +48,7 @@ _KEY: Mapping[str, Kinds] = {
 }
 
 
-def organization_of(
-    document: Document, plans: Mapping[str, Plan]
-) -> Organization | FaultyOrganization:
+def organization_of(document: Document, plans: Mapping[str, Plan]) -> FoundOrganization:
     """Return the organization with its limits, or what can be read of it and why it is faulty."""
     reason = _organization_fault(document, plans)
     if reason is not None:

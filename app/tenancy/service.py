@@ -8,7 +8,7 @@ from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
 from app.http.problems import Offence, Problem, offence, require_valid
-from app.tenancy.model import FaultyOrganization, Organization, Plan
+from app.tenancy.model import FoundOrganization, Organization, Plan
 from app.tenancy.plans import MAX_BURST, override_fault
 from app.tenancy.records import organization_of, require_sound_organization
 from app.tenancy.store import TenancyStore
@@ -16,7 +16,6 @@ from app.tenancy.store import TenancyStore
 MAX_NAME_LENGTH = 100
 
 Overrides = Mapping[str, int | str]
-FoundOrganization = Organization | FaultyOrganization
 
 
 class Organizations:

@@ -160,7 +160,7 @@ class TurnService:
         return bool(self._store.find_turns(account, [key]))
 
     def _is_in_time(self, ulid: str) -> bool:
-        return self._recorder.present().is_near(
+        return self._recorder.request_clock().is_near(
             instant_ms(ulid), oldest_ms=OLDEST_RESERVATION_MS, ahead_ms=MAX_AHEAD_MS
         )
 

@@ -11,11 +11,11 @@ turns, again and again until there is none:
    only if nobody has taken a newer fence;
 6. stamp the turns that carry it: no longer open, to expire 180 days after their day.
 
-Only a committed turn is stamped, so none can expire before it is counted. Whoever is overtaken
-cannot commit, and his turns are claimed by the newer fence, so none is counted twice. Nor does he
-commit whose sum has other than the turns that he claimed: he sets those aside that cannot be summed
-(`app.usage.summable`) and takes the day anew. A kill at any point and several archivers at once do
-no harm; turns told late are turns with `open` like others.
+Only a committed turn is stamped, so none can expire before it is counted. An archiver that is
+overtaken cannot commit, and the newer fence claims its turns, so none is counted twice. An archiver
+commits only if its sum covers exactly the turns that it claimed. Otherwise it sets the turns aside
+that cannot be summed (`app.usage.summable`) and takes a new fence for the day. A kill at any point
+and several archivers at once do no harm. Turns that arrive late have `open` like others.
 """
 
 from collections import Counter
@@ -33,8 +33,10 @@ from app.usage.store import Fence
 BATCH_COUNT = 10_000
 
 
-class ArchiveLedger(OpenRows, Protocol):
+class ArchiveLedger(Protocol):
     """The archive's steps, as `app.usage.store.UsageStore` does them."""
+
+    open_rows: OpenRows
 
     def open_days(self) -> Iterator[tuple[str, str]]:
         """Account and day of all turns that are open."""
@@ -92,7 +94,7 @@ class Archiver:
     def __init__(self, ledger: ArchiveLedger, batch_count: int = BATCH_COUNT) -> None:
         self._ledger = ledger
         self._batch_count = batch_count
-        self._setting_aside = SettingAside(ledger)
+        self._setting_aside = SettingAside(ledger.open_rows)
 
     def run(
         self,
@@ -104,7 +106,6 @@ class Archiver:
         `report` hears of each batch how many it was, `containment` of each day that fails.
         """
         containment = containment or Containment()
-        failed_before = len(containment.failures)
         turns = days = 0
         missed: Counter[str] = Counter()
         for account, day in self._ledger.open_days():
@@ -112,8 +113,7 @@ class Archiver:
             for folded in self._fold_if_possible(account, day, missed, containment):
                 turns += folded
                 report(folded)
-        failed = len(containment.failures) - failed_before
-        return Fold(turns, days, missed["overtaken"], failed, missed["aside"])
+        return Fold(turns, days, missed["overtaken"], missed["failed"], missed["aside"])
 
     def set_unreachable_aside(self) -> int:
         """Set aside the open turns that belong to no day of an account; how many."""
@@ -122,7 +122,7 @@ class Archiver:
     def _fold_if_possible(
         self, account: str, day: str, missed: Counter[str], containment: Containment
     ) -> Iterator[int]:
-        with containment.of("day_not_archived", account=account, day=day):
+        with containment.of("day_not_archived", account=account, day=day) as attempt:
             try:
                 if is_day(day):
                     yield from self._fold_day(account, day, missed)
@@ -130,6 +130,7 @@ class Archiver:
                     missed["aside"] += self._setting_aside.whole_day(account, day)
             except _Overtaken:
                 missed["overtaken"] += 1
+        missed["failed"] += attempt.has_failed
 
     def _fold_day(self, account: str, day: str, missed: Counter[str]) -> Iterator[int]:
         """Archive a day batch by batch, until it has no open turn."""

@@ -6,9 +6,8 @@ from datetime import date
 from app.admission.ledger import PeriodLedger
 from app.backends.containment import Containment
 from app.http.faults import AccountFault
-from app.tenancy.model import Environment, Organization, account_of
+from app.tenancy.model import Environment, FoundOrganization, Organization, account_of
 from app.tenancy.periods import Period, period_at
-from app.tenancy.service import FoundOrganization
 from app.usage.buckets import DAY_MS, day_of
 from app.usage.store import UsageStore
 
@@ -41,10 +40,9 @@ class Freezer:
         failed = set()
         for organization in organizations:
             if is_new_day or organization.id in self._failed:
-                failures_before = len(containment.failures)
-                with containment.of("periods_not_frozen", account=organization.id):
+                with containment.of("periods_not_frozen", account=organization.id) as attempt:
                     self._freeze(organization, now_us)
-                if len(containment.failures) > failures_before:
+                if attempt.has_failed:
                     failed.add(organization.id)
         self._froze_on, self._failed = today, frozenset(failed)
 

@@ -10,9 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from app.backends.expressions import whole_number
 from app.usage.histogram import bucket_of
 from app.usage.rollups import MAPS, SUMS, Document, Rollup, rollup_from
-from app.usage.summable import SUMMABLE, is_name, whole
+from app.usage.summable import SUMMABLE, is_name
 
 _KIND = {
     "by_status": "$status",
@@ -21,13 +22,13 @@ _KIND = {
     "provider": "$usage.llm_provider",
     "model": "$usage.llm_model",
 }
-_LATENCY = whole("latency_ms")
+_LATENCY = whole_number("latency_ms")
 _FACTS = {"kind": _KIND, "latency_ms": _LATENCY}
 _VALUES = {
     "latency_sum_ms": _LATENCY,
-    "turns_consumed": whole("usage.turns_consumed"),
-    "input_tokens": whole("usage.input_tokens"),
-    "output_tokens": whole("usage.output_tokens"),
+    "turns_consumed": whole_number("usage.turns_consumed"),
+    "input_tokens": whole_number("usage.input_tokens"),
+    "output_tokens": whole_number("usage.output_tokens"),
 }
 
 

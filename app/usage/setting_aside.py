@@ -12,20 +12,19 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from app.http.instants import day_of_ms, utc_now
-from app.interactions.ids import find_instant_ms
+from app.interactions.ids import LAST_DATED_MS, find_instant_ms
+from app.interactions.service import RETENTION_MS
 
-RETENTION = timedelta(days=180)
+RETENTION = timedelta(milliseconds=RETENTION_MS)
 UNKNOWN = "unknown"
 # How many are read at once.
 BATCH_COUNT = 1_000
 _ACCOUNT = re.compile(r"[!-~]{1,80}", re.ASCII)
-# In the year 2969; ids reach beyond the calendar.
-_LAST_MS = 2**45 - 1
 _log = structlog.get_logger("turnledger.worker")
 
 
 class OpenRow(NamedTuple):
-    """What a row says of itself; each may be of any type, or missing (None)."""
+    """A row's own id, account and day; each may be of any type, or missing (None)."""
 
     row_id: Any
     account: Any
@@ -33,7 +32,7 @@ class OpenRow(NamedTuple):
 
 
 class OpenRows(Protocol):
-    """The open rows of a ledger, as `app.usage.store.UsageStore` reads and closes them."""
+    """The open rows of a ledger, as `OpenRowStore` reads and closes them."""
 
     def find_unreachable(self, at_most: int) -> list[OpenRow]:
         """Return rows that would never expire, because the archive meets them in no day."""
@@ -122,4 +121,4 @@ def _day_of(row: OpenRow) -> str | None:
     if is_day(row.day):
         return str(row.day)
     instant_ms = find_instant_ms(row.row_id)
-    return None if instant_ms is None else day_of_ms(min(instant_ms, _LAST_MS))
+    return None if instant_ms is None else day_of_ms(min(instant_ms, LAST_DATED_MS))

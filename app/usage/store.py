@@ -21,8 +21,9 @@ from app.backends.definitions import Indexes
 from app.http.faults import AccountFault
 from app.interactions.ids import find_instant_ms
 from app.interactions.model import Filters
+from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
-from app.usage.open_rows import BY_OPEN, OpenRowStore
+from app.usage.open_rows.store import BY_OPEN, OpenRowStore
 from app.usage.pipeline import by_day, rollups_of
 from app.usage.rollups import (
     DamagedRollup,
@@ -33,6 +34,7 @@ from app.usage.rollups import (
     merged,
     to_document,
 )
+from app.usage.setting_aside import OpenRows
 from app.usage.summable import IS_OPEN, NO_ARRAY
 
 COLLECTION = "usage_daily"
@@ -73,11 +75,12 @@ class Fence:
     rollup: Rollup
 
 
-class UsageStore(OpenRowStore):
+class UsageStore:
     """Reads and writes the days of accounts. Driver errors pass through."""
 
     def __init__(self, database: Database[Document]) -> None:
-        super().__init__(database)
+        self.open_rows: OpenRows = OpenRowStore(database)
+        self._rows: Collection[Document] = database[INTERACTIONS]
         self._days: Collection[Document] = database[COLLECTION]
         self._periods: Collection[Document] = database[PERIODS]
 

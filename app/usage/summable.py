@@ -6,7 +6,6 @@ lacks counts as nothing.
 """
 
 import re
-from typing import Any
 
 from app.interactions.model import STATUSES
 
@@ -29,11 +28,6 @@ REACHABLE = {
     "open": {**IS_OPEN, **NO_ARRAY},
 }
 _NAME = re.compile(r"[!-~]{1,200}", re.ASCII)
-
-
-def whole(path: str) -> dict[str, Any]:
-    """An expression for the whole number at `path` of a row, 0 if there is none."""
-    return {"$convert": {"input": f"${path}", "to": "int", "onError": 0, "onNull": 0}}
 
 
 def is_name(value: object) -> bool:

@@ -8,8 +8,8 @@ from app.backends.containment import Containment
 from app.interactions.ids import first_ulid
 from app.interactions.service import RETENTION_MS
 from app.interactions.store import InteractionStore
-from app.tenancy.model import FaultyOrganization, organization_in
-from app.tenancy.service import FoundOrganization, Organizations
+from app.tenancy.model import FaultyOrganization, FoundOrganization, organization_in
+from app.tenancy.service import Organizations
 from app.usage.archive import Archiver, Fold
 from app.usage.buckets import DAY_MS
 from app.usage.freezing import Freezer
@@ -95,7 +95,7 @@ class Upkeep:
     def note_failures(self, step: str, containment: Containment) -> None:
         """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
         failures = containment.failures
-        organizations = {organization_in(failure.account) for failure in failures}
+        organizations = {organization_in(each.account) for each in failures if each.account}
         self._notes.note_faults(step, organizations, len(failures))
 
     def faults(self) -> Faults:
@@ -124,12 +124,12 @@ class Upkeep:
             sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
             organizations_at_fault=len(self.faults().organizations),
-            set_aside_turns=self._store.count_set_aside(),
+            set_aside_turns=self._notes.count_set_aside(),
         )
 
     def list_set_aside(self, at_most: int) -> dict[str, int]:
         """Turns that were set aside, by `ACCOUNT/DAY`."""
-        return self._store.list_set_aside(at_most)
+        return self._notes.list_set_aside(at_most)
 
     def note_drift(self, turns: int, relationships: int) -> None:
         """Add what a reconciliation has corrected, in either direction."""
@@ -137,7 +137,7 @@ class Upkeep:
             self._notes.note_drift(turns, relationships)
 
     def readings(self) -> dict[str, int]:
-        """What operators watch: how late the archive is, and all drift so far."""
+        """Return the figures for operators: how late the archive is, and all drift so far."""
         health = self.health()
         turns, relationships = self._notes.drift()
         return {

@@ -24,7 +24,7 @@ ROOMS = {
     "flask_smorest": WEB,
     "werkzeug": WEB,
     "flask_limiter": ("app/admission/ip_limits.py",),
-    # The driver's own reader of addresses, without a client.
+    # The settings let the driver check its own address; the client that it makes never connects.
     "pymongo": ("app/*/store.py", "app/backends/*", "config/mongodb_address.py"),
     "bson": ("app/*/store.py", "app/backends/*"),
     "redis": ("app/admission/*", "app/backends/*"),

@@ -8,7 +8,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from tests.callers import Caller, hire
+from app.http.provide import provided
+from app.usage.store import UsageStore
+from tests.callers import Caller, Clock, hire
 
 Run = Callable[..., Result]
 
@@ -49,3 +51,27 @@ def caller(memory_app: Flask) -> Caller:
 def import_(run: Run, caller: Caller) -> Callable[..., Result]:
     """Imports a file for `caller`."""
     return lambda file, *words: run("turns", "import", caller.organization.id, str(file), *words)
+
+
+@pytest.fixture
+def other(memory_app: Flask) -> Caller:
+    """An organization that has done nothing wrong, and comes after the caller's."""
+    return hire(memory_app)
+
+
+@pytest.fixture
+def clock(memory_app: Flask) -> Clock:
+    """Moves the clock of the application."""
+    return Clock(memory_app)
+
+
+def archived(caller: Caller) -> int:
+    """Turns of the account that are in a roll-up."""
+    with caller.app.app_context():
+        days = provided(UsageStore).days(caller.account, "", "9")
+    return sum(day.rollup.total_turns for day in days)
+
+
+def raise_value_error(*_: Any) -> Any:
+    """Stand in for a method that fails with a text that must not show."""
+    raise ValueError("a secret")

@@ -21,11 +21,6 @@ DAYS = 10
 FOLDED = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0, "turns_set_aside": 0}
 
 
-@pytest.fixture
-def clock(memory_app: Flask) -> Clock:
-    return Clock(memory_app)
-
-
 def totals(caller: Caller) -> dict[str, int]:
     """Archived turns by day."""
     with caller.app.app_context():

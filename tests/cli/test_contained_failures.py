@@ -16,30 +16,20 @@ from app.backends import Backend
 from app.cli.watch import Watch
 from app.http.instants import utc_now
 from app.http.provide import provided
+from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Organization
 from app.tenancy.service import Organizations
+from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
 from tests.callers import Caller, Clock, hire
-from tests.cli.conftest import Run
-from tests.damage import MENDED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
+from tests.cli.conftest import Run, archived, raise_value_error
+from tests.damage import FIXED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import at, body
 
 Answer = Callable[..., Any]
-FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in MENDED_BY_SET_PLAN)]
-UNFIXED = [kind for kind in ORGANIZATIONS if kind not in FIXED]
-
-
-@pytest.fixture
-def clock(memory_app: Flask) -> Clock:
-    return Clock(memory_app)
-
-
-@pytest.fixture
-def other(memory_app: Flask) -> Caller:
-    """An organization that has done nothing wrong, and comes after the caller's."""
-    return hire(memory_app)
+FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in FIXED_BY_SET_PLAN)]
 
 
 @pytest.fixture
@@ -54,12 +44,6 @@ def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     monkeypatch.setattr(Watch, "wait", wait)
     return lambda: run("archive", "watch")
-
-
-def archived(caller: Caller) -> int:
-    with caller.app.app_context():
-        days = provided(UsageStore).days(caller.account, "", "9")
-    return sum(day.rollup.total_turns for day in days)
 
 
 def at_fault(app: Flask) -> int:
@@ -253,23 +237,46 @@ def test_the_worker_reconciles_everybody_beside_damaged_counters(
     assert at_fault(memory_app) == 1
 
 
-def test_the_worker_goes_on_when_a_whole_step_fails(
+STEPS = {
+    "archive_pass_failed": (UsageStore, "open_days"),
+    "reconciliation_failed": (Reconciler, "list_accounts"),
+    "key_removal_failed": (ApiKeys, "remove_ended"),
+}
+
+
+@pytest.mark.parametrize("event", STEPS)
+def test_the_worker_goes_on_when_a_whole_step_fails_and_counts_it(
     memory_app: Flask,
     one_pass: Callable[[], Result],
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
+    event: str,
 ) -> None:
-    monkeypatch.setattr(UsageStore, "open_days", raise_value_error)
+    monkeypatch.setattr(*STEPS[event], raise_value_error)
 
     with capture_logs() as logs:
         result = one_pass()
 
     assert result.exit_code == 0
     events = [line["event"] for line in logs]
-    assert "archive_pass_failed" in events
-    assert "quota_reconciled" in events
+    assert [each for each in events if each in STEPS] == [event]
+    done = {"archived": "archive_pass_failed", "quota_reconciled": "reconciliation_failed"}
+    assert {each for each in done if each not in events} == {
+        each for each, failed in done.items() if failed == event
+    }
     assert "a secret" not in str(logs)
+    with memory_app.app_context():
+        assert provided(Upkeep).faults() == Faults(failures=1)
 
 
-def raise_value_error(*_: Any) -> Any:
-    raise ValueError("a secret")
+def test_a_failed_step_that_cannot_be_counted_does_not_end_the_worker(
+    memory_app: Flask, one_pass: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ((UsageStore, "open_days"), (PassNotes, "note_faults")):
+        monkeypatch.setattr(*place, raise_value_error)
+
+    with capture_logs() as logs:
+        result = one_pass()
+
+    assert result.exit_code == 0
+    assert "failure_not_counted" in [line["event"] for line in logs]

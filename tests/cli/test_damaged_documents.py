@@ -10,34 +10,12 @@ from structlog.testing import capture_logs
 from app.backends import Backend
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
-from app.usage.store import UsageStore
-from tests.callers import Caller, Clock, error_of, hire
-from tests.cli.conftest import Run
+from tests.callers import Caller, Clock, error_of
+from tests.cli.conftest import Run, archived, raise_value_error
 from tests.damage import damage, damage_organization
 from tests.turns import at, body, stateful
 
 Answer = Callable[..., Any]
-
-
-@pytest.fixture
-def clock(memory_app: Flask) -> Clock:
-    return Clock(memory_app)
-
-
-@pytest.fixture
-def other(memory_app: Flask) -> Caller:
-    """An organization that has done nothing wrong, and comes after the caller's."""
-    return hire(memory_app)
-
-
-def archived(caller: Caller) -> int:
-    with caller.app.app_context():
-        days = provided(UsageStore).days(caller.account, "", "9")
-    return sum(day.rollup.total_turns for day in days)
-
-
-def raise_value_error(*_: Any) -> Any:
-    raise ValueError("a secret")
 
 
 def test_an_open_row_without_a_day_does_not_end_the_listing_of_days(

@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.admission.clock import LedgerClock, Present
+from app.admission.clock import LedgerClock, RequestClock
 from app.cli.turn_files import READERS, Line
 from app.http.problems import Problem
 from app.http.provide import provided
@@ -191,7 +191,7 @@ def imported(caller: Caller, line: Line) -> Result:
         return UNREADABLE, None
     history = provided(HistoryImport)
     try:
-        turn = history.read(caller.account, line.body, Present(provided(LedgerClock)))
+        turn = history.read(caller.account, line.body, RequestClock(provided(LedgerClock)))
     except Problem as problem:
         return blamed(problem.details), None
     target = Import(caller.account, caller.quota_period, now_ms() * 1_000)

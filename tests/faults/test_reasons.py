@@ -177,19 +177,22 @@ def test_the_log_has_the_reason_and_the_client_a_503_without_it(
 
 
 @pytest.mark.parametrize(
-    ("store", "name", "mongodb", "redis"),
+    ("words", "mongodb", "is_change"),
     [
-        ("MongoDB", "MONGODB_URI", "wrong password", "refused"),
-        ("MongoDB", "MONGODB_URI", "refused", "refused"),
+        (("org", "list"), "wrong password", False),
+        (("org", "list"), "refused", False),
+        (("archive", "status"), "refused", False),
+        (("org", "suspend", "org_1"), "refused", True),
     ],
 )
-def test_a_command_prints_the_store_and_the_reason(
-    addresses: Addresses, store: str, name: str, mongodb: str, redis: str
+def test_a_command_prints_the_store_the_reason_and_whether_it_may_have_changed_anything(
+    addresses: Addresses, words: tuple[str, ...], mongodb: str, *, is_change: bool
 ) -> None:
-    with app_at(addresses, mongodb, redis) as app:
-        result = app.test_cli_runner().invoke(args=["org", "list"])
+    with app_at(addresses, mongodb, "refused") as app:
+        result = app.test_cli_runner().invoke(args=[*words])
     assert result.exit_code == 1
+    look_first = " A change may have been made: look before you repeat it." if is_change else ""
     assert result.stderr == (
-        f"Error: {store} is unavailable: {MONGODB[mongodb][1]}. Check the server and {name}. "
-        "A change may have been made: look before you repeat it.\n"
+        f"Error: MongoDB is unavailable: {MONGODB[mongodb][1]}. "
+        f"Check the server and MONGODB_URI.{look_first}\n"
     )

@@ -1,1 +1,1 @@
-"""What the worker remembers from one pass to the next."""
+"""Notes that the worker keeps from one pass to the next."""

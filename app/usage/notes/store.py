@@ -10,15 +10,16 @@ COLLECTION = "upkeep"
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _FAULTS = "faults_of_"
-# What a pass of the worker does; each replaces the organizations at fault that it found before.
-STEPS = ("archive", "organizations", "reconcile")
+_SET_ASIDE = "set_aside"
+# Parts of a pass of the worker; each replaces the organizations at fault that it found before.
+STEPS = ("archive", "organizations", "reconcile", "whole_steps")
 MAX_AT_FAULT = 1_000
 
 Document = dict[str, Any]
 
 
 class Faults(NamedTuple):
-    """What the worker's passes could not do: for which organizations, and how often so far."""
+    """The organizations at fault in the worker's passes, and the number of failures so far."""
 
     organizations: tuple[str, ...] = ()
     failures: int = 0
@@ -71,3 +72,19 @@ class PassNotes:
         return Faults(
             tuple(sorted(organizations)[:MAX_AT_FAULT]), sum(step["failures"] for step in steps)
         )
+
+    def note_set_aside(self, account: str, day: str, turns: int) -> None:
+        """Add to the turns that were set aside, of the day and of all."""
+        for name in (_SET_ASIDE, f"{_SET_ASIDE}/{account}/{day}"):
+            self._notes.update_one({"_id": name}, {"$inc": {"turns": turns}}, upsert=True)
+
+    def count_set_aside(self) -> int:
+        """Return how many turns were set aside so far."""
+        found = self._notes.find_one({"_id": _SET_ASIDE})
+        return int(found["turns"]) if found else 0
+
+    def list_set_aside(self, at_most: int) -> dict[str, int]:
+        """Return how many turns were set aside, by `ACCOUNT/DAY`."""
+        names = {"$gt": f"{_SET_ASIDE}/", "$lt": f"{_SET_ASIDE}0"}
+        found = self._notes.find({"_id": names}).sort("_id", 1).limit(at_most)
+        return {each["_id"].removeprefix(f"{_SET_ASIDE}/"): int(each["turns"]) for each in found}

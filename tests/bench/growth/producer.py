@@ -162,7 +162,9 @@ class GateDesk:
 
 
 def _recorded(recorder: Recorder, account: str, body: Any, desk: GateDesk) -> str:
-    recorded = recorder.record(account, recorder.read(account, body, recorder.present()), desk)
+    recorded = recorder.record(
+        account, recorder.read(account, body, recorder.request_clock()), desk
+    )
     if recorded.document.get("degraded"):
         return DEGRADED
     return ACCEPTED if recorded.is_new else DUPLICATE

@@ -10,6 +10,7 @@ from app.http.instants import parse_ms, utc_now
 from app.http.provide import provided
 from app.interactions.ids import first_ulid
 from app.interactions.model import STATUSES, Filters
+from app.usage.notes.store import PassNotes
 from app.usage.rollups import Rollup, merged
 from app.usage.setting_aside import RETENTION
 from app.usage.upkeep import HOUR_US, Upkeep
@@ -71,8 +72,8 @@ def test_a_row_that_cannot_be_summed_is_set_aside_and_expires(books: Books, chan
     assert without_archive(found) == without_archive(odd)
     (line,) = [line for line in logs if line["event"] == "turns_set_aside"]
     assert (line["turns"], line["log_level"]) == (1, "error")
-    assert books.store.count_set_aside() == 1
-    assert books.store.list_set_aside(9) == {f"{line['account']}/{line['day']}": 1}
+    assert PassNotes(books.database).count_set_aside() == 1
+    assert PassNotes(books.database).list_set_aside(9) == {f"{line['account']}/{line['day']}": 1}
     assert archive(books) == 0
 
 
@@ -91,7 +92,7 @@ def test_every_odd_row_together_with_good_ones(books: Books) -> None:
     assert books.archived()[DAY].total_turns == 20 + len(COUNTED)
     assert set(books.archived()) == {DAY}
     assert list(books.database["interactions"].find({"expires_at": None})) == []
-    assert books.store.count_set_aside() == len(SET_ASIDE)
+    assert PassNotes(books.database).count_set_aside() == len(SET_ASIDE)
 
 
 @pytest.mark.parametrize("change", SET_ASIDE.values(), ids=SET_ASIDE.keys())

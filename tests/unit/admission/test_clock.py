@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from app.admission.clock import LedgerClock, Present
+from app.admission.clock import LedgerClock, RequestClock
 from tests.unit.admission.world import HOUR_US, NOON_US, SECOND_US, Hand
 
 MINUTE_MS = 60_000
@@ -89,8 +89,8 @@ class Server(Redis):
         return divmod(self.us, SECOND_US)
 
 
-def near(present: Present, instant_us: int) -> bool:
-    return present.is_near(instant_us // 1_000, oldest_ms=MINUTE_MS, ahead_ms=MINUTE_MS)
+def near(clock: RequestClock, instant_us: int) -> bool:
+    return clock.is_near(instant_us // 1_000, oldest_ms=MINUTE_MS, ahead_ms=MINUTE_MS)
 
 
 @pytest.mark.parametrize("jump_us", [-HOUR_US, HOUR_US])
@@ -100,7 +100,7 @@ def test_a_refusal_is_judged_by_the_time_that_redis_has_now(jump_us: int) -> Non
     clock.learn(NOON_US)
     server.us += jump_us
 
-    assert near(Present(clock), server.us)
+    assert near(RequestClock(clock), server.us)
     assert clock.now_us() == server.us
     assert server.asked_count == 1
 
@@ -109,7 +109,7 @@ def test_redis_is_asked_once_for_a_request_and_only_before_a_refusal() -> None:
     server = Server(NOON_US)
     clock = LedgerClock(server, Hand(0))
     clock.learn(NOON_US)
-    good, bad = Present(clock), Present(clock)
+    good, bad = RequestClock(clock), RequestClock(clock)
 
     assert [near(good, NOON_US) for _ in range(3)] == [True] * 3
     assert server.asked_count == 0
@@ -123,11 +123,11 @@ def test_a_reply_from_before_a_step_does_not_outweigh_the_answer() -> None:
     server = Server(NOON_US)
     clock = LedgerClock(server, Hand(0))
     clock.learn(NOON_US)
-    present = Present(clock)
+    of_request = RequestClock(clock)
     server.us += HOUR_US
-    assert not near(present, NOON_US + 2 * HOUR_US)
+    assert not near(of_request, NOON_US + 2 * HOUR_US)
     clock.learn(NOON_US)
-    assert near(present, server.us)
+    assert near(of_request, server.us)
 
 
 def test_the_known_time_stands_while_redis_does_not_answer() -> None:
@@ -135,9 +135,9 @@ def test_the_known_time_stands_while_redis_does_not_answer() -> None:
     clock = LedgerClock(silent, monotonic)
     clock.learn(NOON_US)
 
-    assert [near(Present(clock), NOON_US + HOUR_US) for _ in range(50)] == [False] * 50
-    assert near(Present(clock), NOON_US)
+    assert [near(RequestClock(clock), NOON_US + HOUR_US) for _ in range(50)] == [False] * 50
+    assert near(RequestClock(clock), NOON_US)
     assert silent.asked_count == 1
     monotonic.us += SECOND_US
-    assert clock.now_anew_us() == NOON_US + SECOND_US
+    assert clock.fresh_now_us() == NOON_US + SECOND_US
     assert silent.asked_count == 2

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.usage.archive import Archiver
 from app.usage.rollups import Rollup, merged
-from app.usage.setting_aside import OpenRow
+from app.usage.setting_aside import OpenRow, OpenRows
 from app.usage.store import Fence
 
 ACCOUNT = "account"
@@ -128,6 +128,7 @@ class Actor:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self.open_rows: OpenRows = self
         self.operation: Operation | None = None
         self.is_done = False
         self._is_killed = False

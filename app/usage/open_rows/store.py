@@ -1,31 +1,31 @@
 """Open rows of `interactions` one by one, for those that no roll-up can count.
 
-They are counted in `upkeep`, of each day and of all; `app.usage.setting_aside` says when.
+`app.usage.setting_aside` says when they are closed.
 """
 
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from app.backends.definitions import Stored
+from pymongo.database import Database
+
 from app.interactions.store import COLLECTION as INTERACTIONS
+from app.usage.notes.store import PassNotes
 from app.usage.rollups import Document
 from app.usage.setting_aside import OpenRow
 from app.usage.summable import IS_OPEN, NOT_SUMMABLE, REACHABLE
 
-UPKEEP = "upkeep"
 # On a day that is all open every index looks as good, and most lead all over the account.
 BY_OPEN = "open"
 _BY_EXPIRY = "retention"
-_SET_ASIDE = "set_aside"
 
 
 class OpenRowStore:
     """Finds and closes rows. Driver errors pass through."""
 
-    def __init__(self, database: Stored) -> None:
+    def __init__(self, database: Database[Document]) -> None:
         self._rows = database[INTERACTIONS]
-        self._upkeep = database[UPKEEP]
+        self._notes = PassNotes(database)
 
     def find_unreachable(self, at_most: int) -> list[OpenRow]:
         """Rows that would never expire, because the archive meets them in no day.
@@ -57,20 +57,8 @@ class OpenRowStore:
         return self._rows.update_many(chosen, change).modified_count
 
     def note_set_aside(self, account: str, day: str, turns: int) -> None:
-        """Add to the turns that were set aside, of the day and of all."""
-        for name in (_SET_ASIDE, f"{_SET_ASIDE}/{account}/{day}"):
-            self._upkeep.update_one({"_id": name}, {"$inc": {"turns": turns}}, upsert=True)
-
-    def count_set_aside(self) -> int:
-        """Turns that were set aside so far."""
-        found = self._upkeep.find_one({"_id": _SET_ASIDE})
-        return int(found["turns"]) if found else 0
-
-    def list_set_aside(self, at_most: int) -> dict[str, int]:
-        """Turns that were set aside, by `ACCOUNT/DAY`."""
-        names = {"$gt": f"{_SET_ASIDE}/", "$lt": f"{_SET_ASIDE}0"}
-        found = self._upkeep.find({"_id": names}).sort("_id", 1).limit(at_most)
-        return {each["_id"].removeprefix(f"{_SET_ASIDE}/"): int(each["turns"]) for each in found}
+        """Add to the turns that were set aside."""
+        self._notes.note_set_aside(account, day, turns)
 
 
 def _open_of(account: str, day: str, wanted: Any) -> Document:

@@ -1,0 +1,1 @@
+"""Turns that the archive has not closed yet."""
