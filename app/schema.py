@@ -13,7 +13,7 @@ from app.backends.definitions import (
     is_real,
 )
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
-from app.backends.validators import ensure_validator
+from app.backends.validators import Validator, ensure_validator, is_enforced
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
@@ -77,7 +77,7 @@ class DatabaseSchema:
         return Outcome(
             collection,
             VALIDATOR,
-            _validator_state(options, in_force),
+            _validator_state(options, in_force, definition.validator or {}),
             None if in_force == ours else _tighten_later(collection),
         )
 
@@ -109,10 +109,11 @@ def _require(differences: Sequence[Difference]) -> None:
         )
 
 
-def _validator_state(options: Document | None, in_force: object) -> State:
+def _validator_state(options: Document | None, in_force: object, ours: Validator) -> State:
     if options is None:
         return State.MADE
-    return State.THERE if options.get("validator") == in_force else State.CHANGED
+    was_there = options.get("validator") == in_force and is_enforced(ours, options)
+    return State.THERE if was_there else State.CHANGED
 
 
 def _tighten_later(collection: str) -> str:

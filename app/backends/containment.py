@@ -37,7 +37,9 @@ class Failure:
     def sentence(self) -> str:
         """The failure in one line for an operator."""
         subject = " ".join(self.names.values())
-        return f"{subject}: {self.event.replace('_', ' ')} ({self.error}). {self.reason}"
+        # Of a fault of an account the reason says all.
+        kind = "" if self.error == AccountFault.__name__ else f" ({self.error})"
+        return f"{subject}: {self.event.replace('_', ' ')}{kind}. {self.reason}"
 
 
 NoteFailure = Callable[[Failure], None]

@@ -19,13 +19,14 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.backends import OUTAGES, as_outages, describe_outage
-from app.backends.containment import Containment
+from app.backends.containment import Containment, Failure
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
+from app.http.places import places_of
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.observability.terminal import shown
-from app.tenancy.model import Environment
+from app.tenancy.model import Environment, organization_in
 from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
@@ -84,8 +85,19 @@ def _one_line_failures(may_change: Callable[[], bool]) -> Iterator[None]:
     except Problem as problem:
         raise click.ClickException(_sentence(problem)) from None
     except OUTAGES as outage:
-        look_first = f" {_LOOK_FIRST}" if may_change() else ""
-        raise click.ClickException(f"{describe_outage(outage)}{look_first}") from None
+        raise click.ClickException(f"{describe_outage(outage)}{_advice(may_change)}") from None
+    except (click.ClickException, click.exceptions.Exit, click.Abort, OutputLost):
+        raise
+    except Exception as error:
+        places = "; ".join(places_of(error))
+        raise click.ClickException(
+            f"The command failed for an unknown reason ({type(error).__name__})."
+            f"{_advice(may_change)} Report it with these places of the code: {places}."
+        ) from None
+
+
+def _advice(may_change: Callable[[], bool]) -> str:
+    return f" {_LOOK_FIRST}" if may_change() else ""
 
 
 def _require_reachable(ctx: click.Context) -> None:
@@ -179,9 +191,17 @@ def print_secret(record: Record, *, as_json: bool, after: str = "") -> None:
         raise OutputLost from error
 
 
-def contain() -> Containment:
-    """Return a containment for a command over many elements: names failures on standard error."""
-    return Containment(lambda failure: say(failure.sentence), _RUN_AGAIN)
+def contain(only: str | None = None) -> Containment:
+    """Return a containment for a command over many elements: names failures on standard error.
+
+    `only` leaves out those of other organizations, which the worker names in its log.
+    """
+
+    def name(failure: Failure) -> None:
+        if only is None or organization_in(failure.account) == only:
+            say(failure.sentence)
+
+    return Containment(name, _RUN_AGAIN)
 
 
 def say(sentence: str) -> None:

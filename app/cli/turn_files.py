@@ -2,10 +2,13 @@
 
 A CSV file names its columns in the first line, a field within an object by a dot
 (`usage.input_tokens`). Cells are read by the field's type, a list's elements are separated by
-spaces, and an empty cell is left out, as is NaN in a column of numbers that may be null.
+spaces, and an empty cell is left out.
 
-Programs such as pandas turn a column of integers with gaps into floats, so a float that is a whole
-number is taken for the integer, here and nowhere else: 374.0 is 374.
+Files of pandas are read for what they mean, here and nowhere else:
+
+* 374.0 is 374. A column of integers with gaps is one of floats there.
+* A cell that is NaN is an empty cell: a missing text is written so, too.
+* An instant may have a blank in place of its T.
 
 Every line is read by itself, because no field of a turn may hold a line break: a quote that is left
 open costs its own line and no other.
@@ -24,7 +27,7 @@ import click
 from marshmallow import Schema, fields
 
 from app.cli.output import printable
-from app.http.fields import Boolean, Integer, ListOf, Number, Part
+from app.http.fields import Boolean, ExactInstant, Integer, ListOf, Number, Part
 from app.http.offences import short_name
 from app.http.strict_json import InvalidJson, parse
 from app.interactions.schemas import TurnSchema
@@ -37,6 +40,7 @@ _BOOLEANS = {"true": True, "false": False}
 _INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
+_BLANK_FOR_T = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9]{2}:)")
 # Hears how many bytes were read.
 Report = Callable[[int], None]
 
@@ -56,11 +60,6 @@ class _Column:
 
     path: Sequence[str]
     read: Callable[[str], Any]
-    takes_nan: bool
-
-    def is_empty(self, cell: str) -> bool:
-        """Return True if the cell stands for no value."""
-        return not cell or (self.takes_nan and cell.lower() == "nan")
 
 
 class _Unreadable(Exception):
@@ -168,6 +167,11 @@ def _columns(head: Line) -> list[_Column]:
     names: list[str] = head.body
     known = dict(_paths(TurnSchema()))
     unknown = [name for name in names if name not in known]
+    if "" in unknown:
+        raise click.ClickException(
+            f"line {head.number}: a column has no name. If it is the index of pandas, write the "
+            "file with index=False."
+        )
     if unknown:
         raise click.ClickException(
             f"line {head.number}: no turn has a field {_listed(unknown)}. Name the columns there, "
@@ -176,12 +180,7 @@ def _columns(head: Line) -> list[_Column]:
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise click.ClickException(f"line {head.number}: names {_listed(twice)} more than once.")
-    return [_column(name, known[name]) for name in names]
-
-
-def _column(name: str, field: fields.Field[Any]) -> _Column:
-    takes_nan = isinstance(field, Integer | Number) and field.allow_none
-    return _Column(name.split("."), _reader(field), takes_nan)
+    return [_Column(name.split("."), _reader(known[name])) for name in names]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -206,6 +205,8 @@ def _reader(field: fields.Field[Any]) -> Callable[[str], Any]:
         return lambda cell: _BOOLEANS.get(cell.lower(), cell)
     if isinstance(field, Integer | Number):
         return _number
+    if isinstance(field, ExactInstant):
+        return lambda cell: _BLANK_FOR_T.sub(r"\1T", cell)
     return lambda cell: cell
 
 
@@ -223,7 +224,7 @@ def _body(columns: Sequence[_Column], cells: Sequence[str]) -> dict[str, Any]:
         raise _Unreadable(f"has {len(cells)} cells, the first line names {len(columns)}")
     body: dict[str, Any] = {}
     for column, cell in zip(columns, cells, strict=True):
-        if not column.is_empty(cell):
+        if cell and cell.lower() != "nan":
             *parts, name = column.path
             place = body
             for part in parts:

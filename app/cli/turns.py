@@ -106,13 +106,13 @@ def _import(
         counts.update(told)
         if counts["new"] - archived_at >= ARCHIVE_EVERY_COUNT:
             archived_at = counts["new"]
-            _archive(counts)
-    _archive(counts)
+            _archive(organization, counts)
+    _archive(organization, counts)
 
 
-def _archive(counts: Counter[str]) -> None:
+def _archive(organization: Organization, counts: Counter[str]) -> None:
     """Archive what is stored; a day that fails is named, and waits for the next pass."""
-    counts["archived"] += provided(Upkeep).run(containment=contain()).turns
+    counts["archived"] += provided(Upkeep).run(containment=contain(organization.id)).turns
 
 
 def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[str]:

@@ -6,7 +6,7 @@ They are counted by account and day, and named in the log. Nothing else in them 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -97,8 +97,9 @@ class SettingAside:
         account, day = named
         turns = self._rows.close(row_ids, expiry_of(day))
         if turns:
-            self._rows.note_set_aside(account, day, turns)
+            # First: if counting them fails, the log still names them.
             _log.error("turns_set_aside", account=account, day=day, turns=turns)
+            self._rows.note_set_aside(account, day, turns)
         return turns
 
 
@@ -113,7 +114,8 @@ def is_day(text: Any) -> bool:
         expiry_of(text)
     except (TypeError, ValueError, OverflowError):
         return False
-    return len(text) == len("2026-11-23")
+    # A week's date is read as well, and is no name of a day.
+    return date.fromisoformat(text).isoformat() == str(text)
 
 
 def _day_of(row: OpenRow) -> str | None:
