@@ -193,6 +193,19 @@ def test_a_damaged_roll_up_costs_its_day_alone_and_the_command_names_it(
     assert at_fault(memory_app) == 1
 
 
+def test_a_command_that_fails_for_an_unknown_reason_asks_to_be_run_again(
+    run: Run, caller: Caller, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert caller.record(at(clock.now_ms)).status_code == 201
+    monkeypatch.setattr(UsageStore, "commit", raise_value_error)
+
+    result = run("archive", "run")
+
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.endswith("day not archived (ValueError). Run the command again.")
+
+
 def test_a_day_that_fails_does_not_make_the_archive_look_late(
     memory_app: Flask, run: Run, caller: Caller, other: Caller, clock: Clock
 ) -> None:
