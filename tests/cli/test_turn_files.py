@@ -127,11 +127,21 @@ def test_a_mark_at_the_beginning_of_the_file_is_skipped_and_nowhere_else(
     assert counts(result) == {"new": 1, "known": 0, "rejected": 1}
 
 
+def test_a_column_without_a_name_is_the_index_of_pandas(
+    import_: Callable[..., Result], tmp_path: Path
+) -> None:
+    head = ["", *SHORT_HEAD.split(",")]
+    result = import_(csv_file(tmp_path, ["0", *row("t").split(",")], head=head))
+    assert result.exit_code == 1
+    assert "line 1: a column has no name" in result.stderr
+    assert "index=False" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("cell", "is_taken"),
     [
         *(("7", True), ("+7", True), ("007", True)),
-        *(("7.0", True), ("7.", True), ("0.7e1", True), ("7.5", False), ("nan", False)),
+        *(("7.0", True), ("7.", True), ("0.7e1", True), ("7.5", False), ("nan", True)),
         *((" 7 ", False), ("1_0", False), ("٧", False), ("0x7", False)),
         *(("9" * 5_000, False), ("-7", False), ("7\x00", False)),
     ],

@@ -66,6 +66,7 @@ SET_ASIDE: Mapping[str, Change] = {
     "a day of no calendar": with_(day="2026-02-31"),
     "a day beyond the calendar": with_(day="9999-12-31"),
     "a day that is a text": with_(day="yesterday"),
+    "a day of a week": with_(day="2026-W47-1"),
     "a day that is a list": with_(day=["2026-11-20"]),
     "a day that is a number": with_(day=20261120),
     "no day": without("day"),
@@ -76,6 +77,7 @@ SET_ASIDE: Mapping[str, Change] = {
     "open as nothing": with_(open=None),
     "open as no number": with_(open=float("nan")),
     "open beyond every fence": with_(open=2**60),
+    "open beyond every fence of a day": with_(open=1_000_000_000),
     "an id of MongoDB's own and no day": lambda found: without("day")(found | {"_id": ObjectId()}),
     "an id that is a text and no day": lambda found: without("day")(
         found | {"_id": f"mine-{found['_id']}"}
