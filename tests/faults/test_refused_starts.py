@@ -31,7 +31,8 @@ def test_a_bad_variable_is_one_line_that_names_it_and_its_fix(
     ended = ended_start(kind, **{name: value})
     (line,) = own_words(ended)
     assert ended.returncode == 1
-    assert line.startswith(f"{name}={value!r} is refused: ")
+    shown = "" if name == "WEB_TLS_CERTIFICATE" else f"={value!r}"  # it may be the key itself
+    assert line.startswith(f"{name}{shown} is refused: ")
     assert fix in line
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from uuid import uuid4
 
 import trustme
 
@@ -18,7 +19,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
-        self.path = folder / f"authority_{id(authority)}.pem"
+        self.path = folder / f"authority_{uuid4()}.pem"
         authority.cert_pem.write_to_path(str(self.path))
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("127.0.0.1").configure_cert(self.context)
