@@ -5,6 +5,7 @@ test gets its own database and an empty Redis. What is parametrised `memory` and
 the in-memory twins as well as on the real servers.
 """
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -53,6 +54,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in measured:
         told = ", ".join(f"{name}={value}" for name, value in report.user_properties)
         terminalreporter.write_line(f"{report.nodeid}: {told}")
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often: what is loaded by now stays, and takes long to look through."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture

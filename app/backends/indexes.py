@@ -28,6 +28,7 @@ from app.backends.definitions import (
 
 Report = Callable[[str], None]
 MOST_NAMED_COUNT = 10
+_ON_ID = "_id_"  # the server's own
 _NO_BOUND = 0  # as PyMongo's `timeout` has it
 _REPORT_EVERY_S = 1.0
 _SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS, _NOT_UNIQUE = 85, 86, 359
@@ -68,6 +69,9 @@ def ensure_indexes(
     index dropped: what would need that is `BLOCKED`.
     """
     there = stored_indexes(database, definition.collection)
+    if there.keys() <= {_ON_ID} and not database[definition.collection].find_one({}, {"_id": 1}):
+        yield from _make_at_once(database, definition)
+        return
     for name in definition.indexes:
         try:
             state = _ensure_index(database, definition, name, there.get(name), report)
@@ -75,6 +79,19 @@ def ensure_indexes(
             yield Outcome(definition.collection, name, State.BLOCKED, str(blocked))
         else:
             yield Outcome(definition.collection, name, state)
+
+
+def _make_at_once(database: Database[Document], definition: Definition) -> Iterator[Outcome]:
+    """Make every index of a collection without rows: one command, and nothing to wait for."""
+    database[definition.collection].create_indexes(
+        [_model(name, *about) for name, about in definition.indexes.items()]
+    )
+    for name in definition.indexes:
+        yield Outcome(definition.collection, name, State.MADE)
+
+
+def _model(name: str, keys: Sequence[str], options: Mapping[str, Any]) -> IndexModel:
+    return IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
 
 
 def _ensure_index(
@@ -106,9 +123,8 @@ def _build(
     keys: Sequence[str],
     options: Mapping[str, Any],
 ) -> None:
-    model = IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
     try:
-        database[collection].create_indexes([model])
+        database[collection].create_indexes([_model(name, keys, options)])
     except DuplicateKeyError:
         raise _Blocked(_duplicates(database, collection, name, keys)) from None
     except OperationFailure as error:

@@ -178,23 +178,24 @@ def test_an_import_that_is_stopped_tells_how_far_it_came_and_may_go_on(
     tmp_path: Path,
     stop: BaseException,
 ) -> None:
-    file = ndjson(tmp_path, *(old(1) for _ in range(1_200)))
+    file = ndjson(tmp_path, *(old(1) for _ in range(120)))
     store_many = HistoryImport.store_many
 
     def stopped(self: HistoryImport, target: Import, good: Sequence[Turn]) -> list[ImportOutcome]:
-        if len(good) < 1_000:
+        if len(good) < 100:
             raise stop
         return store_many(self, target, good)
 
-    monkeypatch.setattr(turns_command, "ARCHIVE_EVERY_COUNT", 1_000)
+    monkeypatch.setattr(turns_command, "CHUNK_COUNT", 100)
+    monkeypatch.setattr(turns_command, "ARCHIVE_EVERY_COUNT", 100)
     with monkeypatch.context() as patched:
         patched.setattr(HistoryImport, "store_many", stopped)
         result = import_(file, "--json")
 
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == {"new": 1_000, "known": 0, "rejected": 0, "archived": 1_000}
+    assert json.loads(result.stdout) == {"new": 100, "known": 0, "rejected": 0, "archived": 100}
     assert "give the same file again" in result.stderr
     assert "Traceback" not in result.output
     assert "secret" not in result.output
-    assert counts(import_(file, "--json")) == {"new": 200, "known": 1_000, "rejected": 0}
-    assert caller.rows_count() == 1_200
+    assert counts(import_(file, "--json")) == {"new": 20, "known": 100, "rejected": 0}
+    assert caller.rows_count() == 120
