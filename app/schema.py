@@ -67,17 +67,14 @@ class DatabaseSchema:
             yield from ensure_indexes(database, definition, report)
 
     def _ensure_validator(self, definition: Definition, *, tighten: bool) -> Outcome:
-        database, collection, ours = (
-            self._maintenance_database,
-            definition.collection,
-            definition.validator or {},
-        )
+        database, collection = self._maintenance_database, definition.collection
+        ours = definition.validator or {}
         options = collection_options(database, [definition]).get(collection)
         in_force = ensure_validator(database, collection, ours, options, tighten=tighten)
         return Outcome(
             collection,
             VALIDATOR,
-            _validator_state(options, in_force, definition.validator or {}),
+            _validator_state(options, in_force, ours),
             None if in_force == ours else _tighten_later(collection),
         )
 

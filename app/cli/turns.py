@@ -100,10 +100,10 @@ def _import(
     while True:
         now_us = clock.fresh_now_us()
         target = Import(account, period_at(organization.signed_up_on, now_us).label, now_us)
-        told = _store(target, RequestClock(clock), lines)
-        if not told:
+        results = _store(target, RequestClock(clock), lines)
+        if not results:
             break
-        counts.update(told)
+        counts.update(results)
         if counts["new"] - archived_at >= ARCHIVE_EVERY_COUNT:
             archived_at = counts["new"]
             _archive(organization, counts)
@@ -132,10 +132,10 @@ def _read(history: HistoryImport, account: str, clock: RequestClock, line: Line)
     if line.fault is not None:
         return _Read(line.number, Problem("validation_error", f"{line.fault}."))
     try:
-        told = history.read(account, line.body, clock)
+        turn = history.read(account, line.body, clock)
     except Problem as problem:
         return _Read(line.number, problem)
-    return _Read(line.number, told)
+    return _Read(line.number, turn)
 
 
 def _told(number: int, outcome: ImportOutcome) -> str:

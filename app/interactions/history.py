@@ -45,8 +45,8 @@ class HistoryImport:
 
         It may be older than a recording, but not older than 179 days.
         """
-        told = offences.load(_SCHEMA, body, whole="line")
-        occurred_at_ms = told["occurred_at"] // NS_OF_MS
+        loaded = offences.load(_SCHEMA, body, whole="line")
+        occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
         if not clock.is_near(occurred_at_ms, oldest_ms=_OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": 5}
             message = (
@@ -54,7 +54,7 @@ class HistoryImport:
                 "ahead: leave older turns out."
             )
             raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
-        return turn_of(self._keys, account, told)
+        return turn_of(self._keys, account, loaded)
 
     def store_many(self, target: Import, turns: Sequence[Turn]) -> list[ImportOutcome]:
         """Store turns, each on its own; what became of each, in order.

@@ -116,12 +116,12 @@ class PeopleSchema(StrictSchema):
     personality_id = Token(NAME, required=True)
     rules = PEOPLE_RULES
 
-    def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """A stateful turn belongs to a user and a relationship."""
         if loaded.get("mode") != "stateful":
             return
         reason = Reason("required", "is required for a stateful turn")
-        missing = [name for name in ("user_id", "relationship_id") if told.get(name) is None]
+        missing = [name for name in ("user_id", "relationship_id") if data.get(name) is None]
         if missing:
             raise ValidationError({name: [reason] for name in missing})
 
@@ -138,9 +138,9 @@ class ContentSchema(PeopleSchema):
     time_to_first_token_ms: Integer = Milliseconds(0, _DAY_MS, load_default=None, allow_none=True)
     error_code = Token(LABEL, load_default=None, allow_none=True)
 
-    def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Check the people of the turn, and the length of its ids together."""
-        super().check_whole(loaded, told)
+        super().check_whole(loaded, data)
         require_short_ids(loaded)
 
     def finish(self, loaded: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from app.tenancy.service import Organizations
 from tests.api.conftest import Hire
-from tests.callers import Caller, error_of, hire
+from tests.callers import READY, Caller, error_of, hire
 from tests.turns import body
 
 INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -145,18 +145,7 @@ def test_health_is_neither_limited_nor_authenticated_nor_logged(
     answers = [client.get(path) for path in ("/healthz", "/readyz") for _ in range(3)]
 
     assert {answer.status_code for answer in answers} == {200}
-    assert answers[-1].get_json() == {
-        "status": "ready",
-        "stores": {"mongodb": "up", "redis": "up"},
-        "archive": {
-            "lag_s": 0,
-            "sweep_age_s": None,
-            "over_retained_turns": 0,
-            "organizations_at_fault": 0,
-            "set_aside_turns": 0,
-        },
-        "warnings": [],
-    }
+    assert answers[-1].get_json() == READY
     assert all("X-Request-Id" in answer.headers for answer in answers)
     assert not any("X-RateLimit-Limit" in answer.headers for answer in answers)
     assert capsys.readouterr().out == ""

@@ -33,9 +33,9 @@ def test_a_recording_is_judged_by_the_clock_as_it_is_now(
 @jumps
 def test_many_at_once_are_judged_so_too(caller: Caller, clock: Clock, jump_s: int) -> None:
     clock.jump(s=jump_s)
-    told = [at(clock.now_ms - number) for number in range(20)]
+    turns = [at(clock.now_ms - number) for number in range(20)]
 
-    answers = at_once([lambda each=each: caller.record(each) for each in told])
+    answers = at_once([lambda each=each: caller.record(each) for each in turns])
 
     assert {answer.status_code for answer in answers} == {201}
 
@@ -70,8 +70,8 @@ def test_a_reservation_can_be_settled_right_after_a_jump(
     reserved = reserve(caller, asked("turn_a")).get_json()["interaction_id"]
     clock._ledger_clock.learn(known_us)
 
-    told = {"json": completed("turn_a")} if end == "PUT" else {}
-    answer = caller(end, f"{TURNS}/{reserved}", **told)
+    options = {"json": completed("turn_a")} if end == "PUT" else {}
+    answer = caller(end, f"{TURNS}/{reserved}", **options)
 
     assert answer.status_code == (201 if end == "PUT" else 204)
 

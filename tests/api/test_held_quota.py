@@ -16,8 +16,8 @@ def hold(caller: Caller, *, related: bool = False) -> None:
     """Three reservations that expire ten seconds apart; `related`: each of a relationship."""
     for number, seconds in enumerate(HELD_S):
         relationship = f"rel_{number}" if related else None
-        told = asked(hold_seconds=seconds, relationship_id=relationship)
-        assert reserve(caller, told).status_code == 201
+        turn = asked(hold_seconds=seconds, relationship_id=relationship)
+        assert reserve(caller, turn).status_code == 201
 
 
 def wait_told(answer: TestResponse) -> tuple[str, int]:
@@ -32,9 +32,9 @@ def test_a_recording_waits_for_as_many_expiries_as_it_costs_turns(
     caller = tenant("free", turns=4)
     caller.record(at(clock.now_ms))
     hold(caller)
-    told = at(clock.now_ms, usage={"turns_consumed": cost})
+    turn = at(clock.now_ms, usage={"turns_consumed": cost})
 
-    answer = caller.record(told)
+    answer = caller.record(turn)
 
     assert wait_told(answer) == (str(wait_s), wait_s * 1_000)
     held_until = format_ms(clock.now_ms + wait_s * 1_000)
@@ -47,9 +47,9 @@ def test_a_recording_waits_for_as_many_expiries_as_it_costs_turns(
     assert error_of(answer)["details"]["resets_at"] == resets_at
     assert answer.headers["X-Quota-Reset"] == resets_at
     clock.move(s=wait_s, us=-1)
-    assert caller.record(told).headers["Retry-After"] == "1"
+    assert caller.record(turn).headers["Retry-After"] == "1"
     clock.move(us=1)
-    assert caller.record(told).status_code == 201
+    assert caller.record(turn).status_code == 201
 
 
 def test_what_charged_turns_alone_refuse_waits_for_the_period(tenant: Hire, clock: Clock) -> None:
@@ -89,12 +89,12 @@ def test_a_new_relationship_waits_for_the_first_that_nothing_else_keeps(
     occurred_at = format_ms(clock.now_ms)
     kept = stateful("rel_0", occurred_at=occurred_at)
     assert caller.record(kept).status_code == 201
-    told = stateful("rel_new", occurred_at=occurred_at)
+    turn = stateful("rel_new", occurred_at=occurred_at)
 
     def ask() -> TestResponse:
         if is_reservation:
             return reserve(caller, asked("turn_new", relationship_id="rel_new"))
-        return caller.record(told)
+        return caller.record(turn)
 
     answer = ask()
 
@@ -112,16 +112,16 @@ def test_behind_an_empty_bucket_the_later_wait_counts(
 ) -> None:
     """The hold ends 10 s after it began, the bucket has a token a second after the list."""
     caller = tenant("free", turns=1, requests_per_second=1, burst=1)
-    told = at(clock.now_ms)
+    turn = at(clock.now_ms)
     reserve(caller, asked(hold_seconds=10))
     clock.move(s=passed_s)
     assert caller.list_().status_code == 200
 
-    answer = caller.record(told)
+    answer = caller.record(turn)
 
     assert wait_told(answer) == (str(wait_s), wait_s * 1_000)
     clock.move(s=wait_s)
-    assert caller.record(told).status_code == 201
+    assert caller.record(turn).status_code == 201
 
 
 def test_a_reservation_waits_as_a_recording_does(tenant: Hire, clock: Clock) -> None:

@@ -40,11 +40,11 @@ def listing(caller: Caller, limit: int) -> list[list[str]]:
     """The ids of every page, to the end."""
     pages, cursor = [], {}
     while True:
-        told = page(caller, limit=limit, **cursor).get_json()
-        pages.append([key["id"] for key in told["data"]])
-        if told["next_cursor"] is None:
+        shown = page(caller, limit=limit, **cursor).get_json()
+        pages.append([key["id"] for key in shown["data"]])
+        if shown["next_cursor"] is None:
             return pages
-        cursor = {"cursor": told["next_cursor"]}
+        cursor = {"cursor": shown["next_cursor"]}
 
 
 def cursor_of(caller: Caller) -> str:
@@ -100,10 +100,10 @@ def test_a_list_of_more_than_a_thousand_keys_is_complete(admin: Caller) -> None:
 def test_without_parameters_a_page_holds_every_key_that_can_be_used(admin: Caller) -> None:
     made = {issue(admin) for _ in range(99)}
 
-    told = page(admin).get_json()
+    shown = page(admin).get_json()
 
-    assert {key["id"] for key in told["data"]} == made | {own_id(admin)}
-    assert told["next_cursor"] is None
+    assert {key["id"] for key in shown["data"]} == made | {own_id(admin)}
+    assert shown["next_cursor"] is None
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "-1", "x", "1.5", ""])

@@ -37,9 +37,9 @@ def caller(app: Flask) -> Caller:
     return hire(app, requests_per_second=1_000, burst=2_000)
 
 
-def store(caller: Caller, told: Body, change: Change) -> Row:
+def store(caller: Caller, turn: Body, change: Change) -> Row:
     """Store a changed row of the account's present period, past the validator."""
-    good = row(caller.account, told) | {"quota_period": caller.quota_period, "charged": 1}
+    good = row(caller.account, turn) | {"quota_period": caller.quota_period, "charged": 1}
     changed = change(good)
     with caller.app.app_context():
         rows = provided(Backend).database["interactions"]
@@ -106,11 +106,11 @@ def test_types_that_json_does_not_have_are_null(live_app: Flask, change: Change)
 
 def test_the_same_turn_as_a_row_that_lacks_fields_is_found_not_refused(app: Flask) -> None:
     caller, clock = hire(app), Clock(app)
-    told = whole(occurred_at=at(clock.now_ms)["occurred_at"])
-    store(caller, told, without("error_code", "guardrails", "recorded_at"))
+    turn = whole(occurred_at=at(clock.now_ms)["occurred_at"])
+    store(caller, turn, without("error_code", "guardrails", "recorded_at"))
 
-    again = caller.record(told)
-    other = caller.record(told | {"latency_ms": 1})
+    again = caller.record(turn)
+    other = caller.record(turn | {"latency_ms": 1})
 
     assert (again.status_code, other.status_code) == (200, 409)
     assert again.get_json()["error_code"] is None

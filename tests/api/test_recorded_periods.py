@@ -68,32 +68,32 @@ class Run:
         key = turn_key(TurnKeys(ID_KEY).ulid(self.caller.account, turn_id, 0))
         self.readings.setdefault(key, (self.clock.now_us, self.latest_us))
 
-    def told(self) -> dict[str, Any]:
-        told = body(occurred_at=format_ms(self.clock.now_ms))
-        self.note(told["turn_id"])
-        return told
+    def new_turn(self) -> dict[str, Any]:
+        turn = body(occurred_at=format_ms(self.clock.now_ms))
+        self.note(turn["turn_id"])
+        return turn
 
     def record(self) -> None:
-        told = self.told()
-        assert self.caller.record(told).status_code == 201
+        turn = self.new_turn()
+        assert self.caller.record(turn).status_code == 201
 
     def batch(self) -> None:
-        assert self.caller.record_batch([self.told() for _ in range(40)]).status_code == 200
+        assert self.caller.record_batch([self.new_turn() for _ in range(40)]).status_code == 200
 
     def reserve(self) -> None:
-        told = asked(hold_seconds=self.random.choice([30, 600, 3_600]))
-        answer = reserve(self.caller, told)
+        turn = asked(hold_seconds=self.random.choice([30, 600, 3_600]))
+        answer = reserve(self.caller, turn)
         assert answer.status_code == 201, answer.text
-        self.held.append((told["turn_id"], answer.get_json()["interaction_id"]))
+        self.held.append((turn["turn_id"], answer.get_json()["interaction_id"]))
 
     def complete(self) -> None:
         if not self.held:
             return
         turn_id, interaction_id = self.held.pop(self.random.randrange(len(self.held)))
         self.note(turn_id)
-        told = body(turn_id=turn_id)
-        del told["occurred_at"]
-        answer = self.caller("PUT", f"{TURNS}/{interaction_id}", json=told)
+        turn = body(turn_id=turn_id)
+        del turn["occurred_at"]
+        answer = self.caller("PUT", f"{TURNS}/{interaction_id}", json=turn)
         assert answer.status_code in {200, 201}, answer.text
         self.completed.add(interaction_id.removeprefix("int_"))
 

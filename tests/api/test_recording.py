@@ -149,9 +149,9 @@ def test_another_occurred_at_is_409_also_long_after_the_charge_is_forgotten(
 
 def test_occurred_at_is_cut_to_its_millisecond(caller: Caller, clock: Clock) -> None:
     cut = format_ms(clock.now_ms)
-    told = at(clock.now_ms) | {"occurred_at": cut.replace("Z", "500Z")}
+    turn = at(clock.now_ms) | {"occurred_at": cut.replace("Z", "500Z")}
 
-    first, again = caller.record(told), caller.record(told | {"occurred_at": cut})
+    first, again = caller.record(turn), caller.record(turn | {"occurred_at": cut})
 
     assert (first.status_code, first.get_json()["created_at"]) == (201, cut)
     assert (again.status_code, again.get_json()) == (200, first.get_json())
@@ -162,9 +162,9 @@ def test_a_turn_that_an_earlier_release_rounded_up_is_still_the_same(
 ) -> None:
     stored = at(clock.now_ms)
     first = caller.record(stored)
-    told = stored | {"occurred_at": format_ms(clock.now_ms - 1).replace("Z", "500Z")}
+    turn = stored | {"occurred_at": format_ms(clock.now_ms - 1).replace("Z", "500Z")}
 
-    again = caller.record(told)
+    again = caller.record(turn)
 
     assert (again.status_code, again.get_json()) == (200, first.get_json())
     assert caller.rows_count() == 1

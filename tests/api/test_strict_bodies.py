@@ -16,12 +16,12 @@ def send(caller: Caller, path: str, text: str) -> Any:
     return caller("POST", path, data=text, content_type="application/json")
 
 
-def with_member(told: dict[str, Any], member: str) -> str:
-    return f"{json.dumps(told).removesuffix('}')}, {member}}}"
+def with_member(turn: dict[str, Any], member: str) -> str:
+    return f"{json.dumps(turn).removesuffix('}')}, {member}}}"
 
 
 @pytest.mark.parametrize(
-    ("path", "told", "name"),
+    ("path", "turn", "name"),
     [
         (LIST, body(), "latency_ms"),
         (TURNS, asked(), "turn_id"),
@@ -30,9 +30,9 @@ def with_member(told: dict[str, Any], member: str) -> str:
     ],
 )
 def test_a_name_twice_is_a_400_that_names_it(
-    caller: Caller, path: str, told: dict[str, Any], name: str
+    caller: Caller, path: str, turn: dict[str, Any], name: str
 ) -> None:
-    answer = send(caller, path, with_member(told, f'"{name}": {json.dumps(told[name])}'))
+    answer = send(caller, path, with_member(turn, f'"{name}": {json.dumps(turn[name])}'))
 
     assert answer.status_code == 400
     assert error_of(answer)["message"] == f"`{name}` may be given only once."
@@ -82,14 +82,14 @@ def test_what_json_cannot_say_is_a_400_with_the_reason(
 def test_ids_that_are_too_long_together_are_a_400_that_names_sum_bound_and_fields(
     caller: Caller,
 ) -> None:
-    told = whole(user_id="u" * 128, relationship_id="r" * 128, error_code="e" * 32)
-    told["usage"] |= {"llm_provider": "p" * 64, "llm_model": "m" * 128}
-    told["memory"] |= {"summary_used": "s" * 112}
-    assert len(told["personality_id"]) == 8
-    assert caller.record(told).status_code == 201
-    told["memory"]["summary_used"] = "s" * 113
+    turn = whole(user_id="u" * 128, relationship_id="r" * 128, error_code="e" * 32)
+    turn["usage"] |= {"llm_provider": "p" * 64, "llm_model": "m" * 128}
+    turn["memory"] |= {"summary_used": "s" * 112}
+    assert len(turn["personality_id"]) == 8
+    assert caller.record(turn).status_code == 201
+    turn["memory"]["summary_used"] = "s" * 113
 
-    (found,) = error_of(caller.record(told))["details"]
+    (found,) = error_of(caller.record(turn))["details"]
 
     assert (found["field"], found["code"]) == ("body", "too_long_together")
     assert "600" in found["message"]
@@ -102,21 +102,21 @@ def test_ids_that_are_too_long_together_are_a_400_that_names_sum_bound_and_field
 def test_the_same_turn_with_the_same_float_is_the_same_turn(
     caller: Caller, latency_ms: float
 ) -> None:
-    told = stateful(latency_ms=1840.5, time_to_first_token_ms=0.5)
-    first = caller.record(told)
+    turn = stateful(latency_ms=1840.5, time_to_first_token_ms=0.5)
+    first = caller.record(turn)
     assert first.status_code == 201
     assert first.get_json()["latency_ms"] == 1841
     assert first.get_json()["time_to_first_token_ms"] == 1
 
-    again = caller.record(told | {"latency_ms": latency_ms})
+    again = caller.record(turn | {"latency_ms": latency_ms})
 
     assert (again.status_code, again.get_json()) == (200, first.get_json())
 
 
 def test_another_whole_millisecond_is_other_content(caller: Caller) -> None:
-    told = body(latency_ms=1840.5)
-    assert caller.record(told).status_code == 201
-    assert caller.record(told | {"latency_ms": 1840.4}).status_code == 409
+    turn = body(latency_ms=1840.5)
+    assert caller.record(turn).status_code == 201
+    assert caller.record(turn | {"latency_ms": 1840.4}).status_code == 409
 
 
 def test_a_filter_takes_every_id_that_a_turn_may_have(caller: Caller) -> None:

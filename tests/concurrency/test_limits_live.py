@@ -139,12 +139,12 @@ def test_a_client_that_waits_exactly_for_the_holds_in_its_way_is_admitted(serve:
                 held = client.post(TURNS, json=asked(hold_seconds=seconds), headers=headers)
                 assert held.status_code == 201
             Event().wait(phases_s[number])
-            told = body(usage={"turns_consumed": cost})
-            refused = client.post(LIST, json=told, headers=headers)
+            turn = body(usage={"turns_consumed": cost})
+            refused = client.post(LIST, json=turn, headers=headers)
             assert refused.json()["error"]["code"] == "quota_exhausted"
             wait_s = int(refused.headers["Retry-After"])
             Event().wait(wait_s)  # as above
-            return wait_s, client.post(LIST, json=told, headers=headers).status_code
+            return wait_s, client.post(LIST, json=turn, headers=headers).status_code
 
         met = at_once([lambda number=number: meet(number) for number in range(12)])
 

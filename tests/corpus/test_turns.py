@@ -54,19 +54,19 @@ def record_in_batch(caller: Caller, case: Case) -> Result:
     answer = send(caller, "POST", f"{LIST}/batch", whole)
     if answer.status_code != 200:
         return f"request: {blamed(answer.get_json()['error']['details'])}", None
-    first, told, last = answer.get_json()["results"]
+    first, result, last = answer.get_json()["results"]
     assert first["status"] == last["status"] == "created", case.name
-    if told["status"] == "rejected":
-        return blamed(told["error"]["details"]), None
-    item = caller("GET", f"{LIST}/{told['interaction_id']}").get_json()
-    return str(told["status"]), item
+    if result["status"] == "rejected":
+        return blamed(result["error"]["details"]), None
+    item = caller("GET", f"{LIST}/{result['interaction_id']}").get_json()
+    return str(result["status"]), item
 
 
 def complete(caller: Caller, case: Case) -> Result:
     turn_id = json.loads(case.members["turn_id"])
     is_good = re.fullmatch(r"odd-\d+", turn_id)
     reserved = caller("POST", TURNS, json=asked(turn_id if is_good else None)).get_json()
-    # A reservation tells when the turn occurred; only a case about that tells it again.
+    # A reservation has the instant of its turn; only a case about that sends one again.
     is_about_instants = case.expected.get("completion", "").startswith("occurred_at")
     without = "" if is_about_instants else "occurred_at"
     path = f"{TURNS}/{reserved['interaction_id']}"
@@ -83,7 +83,7 @@ def test_the_api_answers_every_odd_turn(
 ) -> None:
     caller = hire(app)
 
-    compare(door, [(case, use(caller, case)) for case in cases()])
+    assert_as_expected(door, [(case, use(caller, case)) for case in cases()])
 
 
 @pytest.mark.parametrize("door", FILES)
@@ -95,7 +95,7 @@ def test_an_import_reads_every_odd_line(app: Flask, tmp_path: Path, door: str) -
         lines = list(READERS[file.suffix](stream, lambda _: None))
         results = [imported(caller, line) for line in lines]
 
-    compare(door, list(zip(chosen, results, strict=True)))
+    assert_as_expected(door, list(zip(chosen, results, strict=True)))
 
 
 @pytest.mark.parametrize("door", FILES)
@@ -107,19 +107,19 @@ def test_the_command_names_every_odd_line_and_stores_the_others(
     file = file_of(door, chosen, tmp_path)
     first = 2 if door == "csv" else 1
 
-    told = run_import(live_settings, caller.organization.id, file)
+    ended = run_import(live_settings, caller.organization.id, file)
 
-    named = dict(re.findall(r"^line (\d+): (.*)$", told.stderr, re.MULTILINE))
+    named = dict(re.findall(r"^line (\d+): (.*)$", ended.stderr, re.MULTILINE))
     expected = {case.name: case.result_at(door) for case in chosen}
     assert {case.name: f"{number}" not in named for number, case in enumerate(chosen, first)} == {
         name: result == CREATED for name, result in expected.items()
-    }, told.stderr
+    }, ended.stderr
     for number, case in enumerate(chosen, first):
         field = case.result_at(door).split(" ")[0]
         assert field in {CREATED, UNREADABLE} or f"`{field}`" in named[f"{number}"], case.name
     new = sum(result == CREATED for result in expected.values())
-    assert told.returncode == 1
-    assert json.loads(told.stdout) == {
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout) == {
         "new": new,
         "known": 0,
         "rejected": len(chosen) - new,
@@ -133,11 +133,11 @@ def send(caller: Caller, method: str, path: str, text: bytes) -> TestResponse:
 
 
 def result_of(answer: TestResponse) -> Result:
-    told = answer.get_json()
+    payload = answer.get_json()
     if answer.status_code == 201:
-        return CREATED, told
-    assert (answer.status_code, told["error"]["code"]) == (400, "validation_error"), told
-    return blamed(told["error"]["details"]), None
+        return CREATED, payload
+    assert (answer.status_code, payload["error"]["code"]) == (400, "validation_error"), payload
+    return blamed(payload["error"]["details"]), None
 
 
 def blamed(details: Any) -> str:
@@ -145,7 +145,7 @@ def blamed(details: Any) -> str:
     return f"{details[0]['field']} {details[0]['code']}"
 
 
-def compare(door: str, results: list[tuple[Case, Result]]) -> None:
+def assert_as_expected(door: str, results: list[tuple[Case, Result]]) -> None:
     assert {case.name: found for case, (found, _) in results} == {
         case.name: case.result_at(door) for case, _ in results
     }

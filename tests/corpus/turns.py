@@ -27,8 +27,8 @@ class Case:
 
     def body(self, *, without: str = "") -> bytes:
         """The turn as JSON, exactly as the corpus has it."""
-        told = [f'"{name}": {raw}' for name, raw in self.members.items() if name != without]
-        return f"{{{', '.join([*told, *([self.more] if self.more else [])])}}}".encode()
+        members = [f'"{name}": {raw}' for name, raw in self.members.items() if name != without]
+        return f"{{{', '.join([*members, *([self.more] if self.more else [])])}}}".encode()
 
     def result_at(self, door: str) -> str:
         return self.expected.get(door, self.expected["all"])

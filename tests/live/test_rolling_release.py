@@ -67,10 +67,10 @@ def test_our_code_works_under_the_validator_of_the_release_before(
 ) -> None:
     validate_as_before(live_database)
     live_database["interactions"].insert_many(previous_rows(caller.account))
-    told = [body(), stateful(), whole()]
+    turns = [body(), stateful(), whole()]
 
-    assert [caller.record(each).status_code for each in told] == [201] * 3
-    assert [caller.record(each).status_code for each in told] == [200] * 3
+    assert [caller.record(each).status_code for each in turns] == [201] * 3
+    assert [caller.record(each).status_code for each in turns] == [200] * 3
     assert archive(live_app).turns == 3 + len(ROWS)
     assert len(caller.walk()) == 3 + len(ROWS)
 

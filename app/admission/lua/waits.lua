@@ -33,7 +33,7 @@ local function waits()
       turns[i], expiries[i] = found[2 * i - 1], tonumber(found[2 * i])
     end
     for i, text in ipairs(turns[1] and call('HMGET', KEYS[4], unpack(turns)) or {}) do
-      names[i] = string.match(text, '^%a+ %d+ %d+ [01] (.*)$')
+      names[i] = parse_entry(text).relationship
     end
     return names, expiries, tonumber(found[2 * MAX_SCANNED + 2])
   end

@@ -90,7 +90,9 @@ def test_a_retry_answers_the_same_key_while_its_maker_has_less_time_left(
 def test_a_retry_by_a_key_that_ends_earlier_shows_no_key_that_outlives_it(keys: ApiKeys) -> None:
     issue(keys, idempotency_key="retry-1")
 
-    wrong_field(keys, idempotency_key="retry-1", not_after=START + DAY)
+    wrong = wrong_field(keys, idempotency_key="retry-1", not_after=START + DAY)
+
+    assert wrong["code"] == "required"
 
 
 def test_an_idempotency_key_never_brings_a_removed_key_back(

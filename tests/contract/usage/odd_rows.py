@@ -86,9 +86,9 @@ SET_ASIDE: Mapping[str, Change] = {
 LAST_EXPIRY = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def put(database: Database[Row], account: str, told: Body, change: Change) -> Row:
+def put(database: Database[Row], account: str, turn: Body, change: Change) -> Row:
     """Store a changed row past the validator, if the database has one."""
-    changed = change(row(account, told))
+    changed = change(row(account, turn))
     options = {"bypass_document_validation": True}
     database["interactions"].insert_one(changed, **options)
     return changed

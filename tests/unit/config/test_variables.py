@@ -39,7 +39,7 @@ def of(names: set[str]) -> list[Variable]:
     return [variable for variable in VARIABLES if variable.name in names]
 
 
-def judge(refusal: str | None, variable: Variable) -> None:
+def assert_refused_as_expected(refusal: str | None, variable: Variable) -> None:
     """Compare what a reader said with what it should say."""
     if not variable.refused:
         assert refusal is None
@@ -61,7 +61,7 @@ def refusal_of_settings() -> str | None:
 @pytest.mark.parametrize("variable", of(SETTINGS), ids=str)
 def test_the_settings(monkeypatch: pytest.MonkeyPatch, variable: Variable) -> None:
     monkeypatch.setenv(variable.name, variable.value)
-    judge(refusal_of_settings(), variable)
+    assert_refused_as_expected(refusal_of_settings(), variable)
 
 
 @pytest.mark.parametrize("variable", of(WEB), ids=str)
@@ -71,9 +71,9 @@ def test_what_the_servers_read(variable: Variable) -> None:
     except SystemExit as refused:
         refusal = str(refused)
         assert "\n" not in refusal
-        judge(refusal.replace("WEB_TLS_KEY=''", variable.name), variable)
+        assert_refused_as_expected(refusal.replace("WEB_TLS_KEY=''", variable.name), variable)
     else:
-        judge(None, variable)
+        assert_refused_as_expected(None, variable)
 
 
 @pytest.mark.parametrize("variable", of({VARIABLE}), ids=str)
@@ -82,9 +82,9 @@ def test_the_folder_of_a_run(monkeypatch: pytest.MonkeyPatch, variable: Variable
     try:
         open_folder()
     except SystemExit as refused:
-        judge(str(refused), variable)
+        assert_refused_as_expected(str(refused), variable)
     else:
-        judge(None, variable)
+        assert_refused_as_expected(None, variable)
         assert Path(os.environ[VARIABLE]).is_dir()
     finally:
         close_folder()
@@ -98,7 +98,7 @@ def test_the_local_run_passes_on_what_the_service_will_take(variable: Variable) 
     try:
         chosen = caller_environ({variable.name: variable.value})
     except Failure as failure:
-        judge(str(failure), variable)
+        assert_refused_as_expected(str(failure), variable)
     else:
         assert not variable.refused or not (is_ours or is_changed)
         assert chosen.get(variable.name, "") == variable.value.strip(" \t")
@@ -109,7 +109,7 @@ def test_the_programs_of_servers(monkeypatch: pytest.MonkeyPatch, variable: Vari
     monkeypatch.setenv(variable.name, variable.value)
     with pytest.raises(BundledServerError) as refused:
         PROGRAMS[variable.name]()
-    judge(str(refused.value), variable)
+    assert_refused_as_expected(str(refused.value), variable)
 
 
 def test_every_variable_of_the_example_is_in_the_corpus() -> None:

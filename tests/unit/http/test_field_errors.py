@@ -21,10 +21,10 @@ from tests.unit.http.test_accepting import changed as changed_at
 FAULTY_LISTS = (["joy", "No"], [1, None, "a b"], ["X"] * 8)
 
 
-def by_marshmallow(schema: StrictSchema, told: Any) -> list[tuple[str, str]]:
+def by_marshmallow(schema: StrictSchema, value: Any) -> list[tuple[str, str]]:
     """Path and code of each field error that marshmallow's own loop finds."""
     try:
-        schema.load(told)
+        schema.load(value)
     except ValidationError as error:
         return sorted((path, reason.code) for path, reason in reasons_by_path(error.messages))
     return []
@@ -35,21 +35,21 @@ def by_marshmallow(schema: StrictSchema, told: Any) -> list[tuple[str, str]]:
 def test_the_same_errors_are_found_as_by_marshmallow(data: st.DataObject) -> None:
     values = (*VALUES, *ODD, *FAULTY_LISTS)
     good, values = data.draw(st.sampled_from([(BODIES, values), (QUERIES, VALUES)]))
-    schema, told = data.draw(st.sampled_from(good))
+    schema, value = data.draw(st.sampled_from(good))
     for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.sampled_from(places(told)))
-        told = changed_at(told, place, data.draw(st.sampled_from([MISSING, *values])))
+        place = data.draw(st.sampled_from(places(value)))
+        value = changed_at(value, place, data.draw(st.sampled_from([MISSING, *values])))
 
-    found = sorted((path, reason.code) for path, reason in field_errors(schema, told))
+    found = sorted((path, reason.code) for path, reason in field_errors(schema, value))
 
-    assert found == by_marshmallow(schema, told)
+    assert found == by_marshmallow(schema, value)
 
 
-@pytest.mark.parametrize("told", [None, [], "text", 5, [{}], {f"field{n}": 1 for n in range(65)}])
-def test_what_is_refused_as_a_whole_has_one_error(told: Any) -> None:
+@pytest.mark.parametrize("value", [None, [], "text", 5, [{}], {f"field{n}": 1 for n in range(65)}])
+def test_what_is_refused_as_a_whole_has_one_error(value: Any) -> None:
     for schema, _ in GOOD:
-        found = [(path, reason.code) for path, reason in field_errors(schema, told)]
-        assert found == by_marshmallow(schema, told)
+        found = [(path, reason.code) for path, reason in field_errors(schema, value)]
+        assert found == by_marshmallow(schema, value)
         assert len(found) == 1
 
 
@@ -80,10 +80,10 @@ def test_no_more_errors_are_looked_for_than_are_wanted() -> None:
 def test_the_last_of_too_many_errors_says_that_there_are_more(
     wrong_count: int, listed_count: int
 ) -> None:
-    told = whole() | {f"field{number}": 1 for number in range(wrong_count)}
+    value = whole() | {f"field{number}": 1 for number in range(wrong_count)}
 
     with pytest.raises(Problem) as refused:
-        offences.load(TurnSchema(), told, max_offences=5)
+        offences.load(TurnSchema(), value, max_offences=5)
 
     details = refused.value.details
     assert len(details) == listed_count
