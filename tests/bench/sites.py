@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from app.backends.children import free_port, spawn, stop
+from devkit.children import free_port, spawn, stop
 from tests.bench.ledger import Ledger
 from tests.bench.pairs import Sample, Side
 from tests.bench.processes import await_rest, cpu_meter, largest_child_mb

@@ -20,7 +20,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 from redis import Redis
 
-from app.backends.bundled import running_mongod, running_redis
+from devkit.bundled import running_mongod, running_redis
 from tests.schema import make_schema
 
 Rows = Database[dict[str, Any]]

@@ -8,12 +8,12 @@ from typing import Any
 
 from ulid import ULID
 
-from app.cli.demo_history import past_turns
 from app.http import offences
 from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Turn
 from app.interactions.schemas import TurnSchema
+from devkit.demo_history import past_turns
 from tests.servers import ID_KEY
 from tests.turns import DAY_MS, now_ms
 

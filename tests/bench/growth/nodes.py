@@ -15,11 +15,11 @@ from redis import Redis
 from redis.crc import key_slot
 
 from app.admission.decision import Outcome, TurnCharge
-from app.backends.bundled import running_mongod
 from app.interactions.store import Insertion
 from app.tenancy.plans import load_plans
 from app.wiring import build
 from config.settings import BackendKind
+from devkit.bundled import running_mongod
 from tests.bench.growth.commandstats import script_calls
 from tests.bench.growth.organizations import population
 from tests.bench.pairs import Pair, Result, Sample, Side, alternated

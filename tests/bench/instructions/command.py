@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 import click
 import orjson
 
-from app.backends.bundled import find_redis_server
 from app.cli.output import Record, print_records
+from devkit.bundled import find_redis_server
 from tests.bench.admission import FIXED, HELLO, LIMITED
 from tests.bench.admission import PATH as ME
 from tests.bench.fastify import PATH as PAGE

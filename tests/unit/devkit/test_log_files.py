@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.backends import log_files
-from app.backends.log_files import (
+from devkit import log_files
+from devkit.log_files import (
     KEPT_COUNT,
     lines_of_last_run,
     open_appending,

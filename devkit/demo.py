@@ -1,6 +1,6 @@
-"""`flask demo`: organizations, keys and a history to look at, for the local run.
+"""Make the demo: organizations, API keys and a history, for the local run.
 
-The past charges no quota, and nothing in it is anybody's data.
+The history charges no quota and contains nobody's data.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,6 @@ import click
 
 from app.admission.clock import LedgerClock
 from app.backends import Backend
-from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
 from app.cli.output import OperatorGroup, print_change, progress_bar
 from app.http.instants import utc_now
 from app.http.problems import Problem
@@ -29,6 +28,7 @@ from app.tenancy.store import TenancyStore
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
 from config.settings import Settings
+from devkit.demo_history import HISTORY_DAYS, SHARES, past_turns
 
 group = OperatorGroup("demo", help="A demo to look at.")
 

@@ -1,4 +1,4 @@
-"""`flask db` and `flask demo`."""
+"""The demo: its keys work, its history is the same each time, and a second run adds nothing."""
 
 import json
 from collections import Counter
@@ -12,17 +12,28 @@ from flask import Flask
 from pymongo.database import Database
 
 from app.backends import Backend
-from app.cli.demo_history import HISTORY_DAYS, past_turns
 from app.http.instants import parse_ms
+from app.http.provide import provided
 from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
+from app.tenancy.records import require_sound_organization
+from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
+from devkit.__main__ import main
+from devkit.demo_history import HISTORY_DAYS, past_turns
 from tests.servers import PEPPER, settings_for
 
 NOW_MS = parse_ms("2026-11-23T20:30:00Z")
 DAY_MS = 86_400_000
 TURNS = 80
 Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(memory_app: Flask) -> Run:
+    """Run a development command."""
+    runner = memory_app.test_cli_runner()
+    return lambda *words: runner.invoke(main, [*words])
 
 
 @pytest.fixture
@@ -55,10 +66,12 @@ def test_the_demo_has_an_organization_and_keys_for_each_plan(
     assert (tester.environment, tester.plan) == ("test", "pro")
 
 
-def test_the_demo_signed_up_when_its_history_begins(run: Run, answer: Callable[..., Any]) -> None:
+def test_the_demo_signed_up_when_its_history_begins(run: Run, memory_app: Flask) -> None:
     earliest = _first_day_of_history()
     seeded = _seed(run)
-    days = [found["signed_up_on"] for found in answer("org", "list")]
+    with memory_app.app_context():
+        found = [require_sound_organization(each) for each in provided(Organizations).list_()]
+    days = [organization.signed_up_on.isoformat() for organization in found]
     # A midnight may pass while the demo is seeded.
     assert set(days) <= {earliest, _first_day_of_history()}
     assert len(days) == len(seeded["organizations"])
@@ -118,31 +131,6 @@ def test_a_past_has_the_rhythm_of_days_and_weeks() -> None:
     weekdays = Counter(moment.weekday() for moment in moments)
     assert hours[20] > 5 * hours[3]
     assert weekdays[1] > 1.4 * weekdays[6]
-
-
-@pytest.mark.parametrize("backend_name", ["memory", "live"])
-def test_db_init_can_be_repeated(backend_name: str, request: pytest.FixtureRequest) -> None:
-    app: Flask = request.getfixturevalue(f"{backend_name}_app")
-    runner = app.test_cli_runner()
-    first, second = (runner.invoke(args=["db", "init", "--json"]) for _ in range(2))
-    assert first.exit_code == second.exit_code == 0
-    assert json.loads(first.stdout) == json.loads(second.stdout)
-    shown = json.loads(first.stdout)
-    assert {"collection": "interactions", "name": "turn", "state": "there"} in shown
-    assert {"collection": "api_keys", "name": "lookup_1", "state": "there"} in shown
-
-
-def test_db_init_shows_every_index_that_there_is(live_app: Flask, live_backend: Backend) -> None:
-    shown = json.loads(live_app.test_cli_runner().invoke(args=["db", "init", "--json"]).stdout)
-    database = live_backend.database
-    there_is = [{"collection": "interactions", "name": "validator", "state": "there"}]
-    there_is += [
-        {"collection": collection, "name": index, "state": "there"}
-        for collection in database.list_collection_names()
-        for index in database[collection].index_information()
-        if index != "_id_"
-    ]
-    assert sorted(shown, key=str) == sorted(there_is, key=str)
 
 
 def _first_day_of_history() -> str:

@@ -23,9 +23,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from app.backends.children import free_port, holding, spawn, stop
-from app.backends.log_files import lines_of_last_run, open_new
 from config.variables import Variables
+from devkit.children import free_port, holding, spawn, stop
+from devkit.log_files import lines_of_last_run, open_new
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 60
