@@ -40,7 +40,7 @@ LATE_IMPORTS = {
     "app/backends/__init__.py": "a backend is optional until the settings ask for it",
     "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
 }
-TOOLS = ("devkit", "scripts", "tests")
+TOOLS = ("bench", "devkit", "scripts", "tests")
 SERVICE_FILES = [
     file for file in source_files() if not file.path.startswith(tuple(f"{name}/" for name in TOOLS))
 ]
