@@ -1,11 +1,11 @@
-"""What operators type: `flask --app wsgi org|key|quota|archive|turns|db|demo`."""
+"""What operators type: `flask --app wsgi org|key|quota|archive|turns|db`."""
 
 from flask import Flask
 
-from app.cli import archive, db, demo, key, org, quota, turns
+from app.cli import archive, db, key, org, quota, turns
 
 
 def register(app: Flask) -> None:
     """Add every group of commands to the application."""
-    for module in (org, key, quota, archive, turns, db, demo):
+    for module in (org, key, quota, archive, turns, db):
         app.cli.add_command(module.group)

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from app.backends.bundled import last_words
-from app.backends.children import spawn, stop
-from app.backends.log_files import open_appending
 from app.serving.port import claimed_port
 from app.serving.web import Web, bracketed
+from devkit.bundled import last_words
+from devkit.children import spawn, stop
+from devkit.log_files import open_appending
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
 
