@@ -34,6 +34,8 @@ _ROOMS = (accounts, usage, turns, interactions, health, metrics, reference)
 class _Application(Flask):
     """Flask, without asking of every view and hook in every request whether it is a coroutine."""
 
+    url_rule_class = routing.MatchedRule
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` unchanged: no view here is a coroutine."""
         return func
