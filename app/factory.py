@@ -11,9 +11,7 @@ from app.accounts import routes as accounts
 from app.backends import Backend, bounded, budget_s
 from app.http import (
     deadlines,
-    error_page,
     errors,
-    openapi,
     provide,
     request_id,
     responses,
@@ -23,17 +21,20 @@ from app.http import (
 from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
+from app.reference import routes as reference
 from app.serving.shared import close_connection
 from app.turns import routes as turns
 from app.usage import routes as usage
 from config.settings import Settings
 
 # A named route stands before one that takes any name in its place.
-_ROOMS = (accounts, usage, turns, interactions, health, metrics, error_page)
+_ROOMS = (accounts, usage, turns, interactions, health, metrics, reference)
 
 
 class _Application(Flask):
     """Flask, without asking of every view and hook in every request whether it is a coroutine."""
+
+    url_rule_class = routing.MatchedRule
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` unchanged: no view here is a coroutine."""
@@ -58,7 +59,7 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     unread.init_app(app, close_connection)
     # What runs after a request runs in the reverse order: the log line is the last to see it.
     answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
-    openapi.init_app(app, [room.blueprint for room in _ROOMS])
+    reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     routing.init_app(app)
     services.access.init_app(app)
     cli.register(app)

@@ -17,8 +17,8 @@ from app.accounts.schemas import (
     PlanListSchema,
 )
 from app.http.body import load_body
+from app.http.descriptions import body_of, parameters_of
 from app.http.faults import note_account_fault
-from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import json_response, no_content

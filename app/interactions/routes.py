@@ -5,7 +5,7 @@ from flask_smorest import Blueprint
 
 from app.access import Access, current_decision, current_principal, parse_or_charge
 from app.http.body import LARGEST_BYTES, load_body, read_object
-from app.http.openapi import body_of, parameters_of
+from app.http.descriptions import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import stored_response

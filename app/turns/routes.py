@@ -5,7 +5,7 @@ from flask_smorest import Blueprint
 
 from app.access import Access, current_principal, parse_or_charge
 from app.http.body import read_object
-from app.http.openapi import body_of
+from app.http.descriptions import body_of
 from app.http.provide import provided
 from app.http.responses import json_response, no_content, stored_response
 from app.interactions.schemas import ItemSchema

@@ -4,7 +4,7 @@ from flask import Response
 from flask_smorest import Blueprint
 
 from app.access import Access, current_decision, current_principal
-from app.http.openapi import parameters_of
+from app.http.descriptions import parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import json_response

@@ -15,6 +15,7 @@ WEB = (
     "app/access.py",
     "app/http/*",
     "app/observability/*",
+    "app/reference/*",
     "app/cli/*",
     "app/*/routes.py",
 )

@@ -1,5 +1,6 @@
-"""The OpenAPI document, assembled at start-up from what the routes say of themselves."""
+"""Make the OpenAPI document from the routes' own descriptions."""
 
+from functools import cache
 from typing import Any
 
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -14,10 +15,11 @@ _DESCRIPTION = (
     "gzip`. Integers are written without a point or an exponent: `374`, not `374.0`. Unknown "
     "fields and parameters are refused."
 )
+_SECURITY_SCHEMES = {"apiKey": "A key of an organization.", "operatorToken": "Operators."}
 
 
 class ErrorSchema(Schema):
-    """What `code` stands for is told at `/docs/errors`."""
+    """Describe one error; `/docs/errors` explains each `code`."""
 
     code = fields.String(required=True)
     message = fields.String(required=True)
@@ -38,7 +40,7 @@ class ErrorSchema(Schema):
 
 
 class ErrorEnvelopeSchema(Schema):
-    """The one shape of every error."""
+    """Describe the body of every error."""
 
     error = fields.Nested(ErrorSchema, required=True)
 
@@ -56,38 +58,22 @@ class _Plugin(MarshmallowPlugin):
     Converter = _Converter
 
 
-class QuietApi(Api):  # type: ignore[misc] # (the library is untyped)
-    """flask-smorest without its error handler: there is one renderer, in `errors.py`."""
+class _DocumentApi(Api):  # type: ignore[misc] # (the library is untyped)
+    """Describe errors with our schema."""
 
     ERROR_SCHEMA = ErrorEnvelopeSchema
 
-    def _register_error_handlers(self) -> None:
-        """Leave errors to the application."""
 
-
-def init_app(app: Flask, blueprints: list[Blueprint]) -> None:
-    """Register `blueprints` and publish their description at `/openapi.json`."""
-    app.config.update(
-        API_TITLE="Turnledger",
-        API_VERSION=VERSION,
-        OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
-    )
+@cache
+def document(blueprints: tuple[Blueprint, ...]) -> str:
+    """Return the document of the routes of `blueprints` as JSON; made once in a process."""
+    described = Flask(__name__, static_folder=None)
+    described.config.update(API_TITLE="Turnledger", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     options = {"security": [{"apiKey": []}], "info": {"description": _DESCRIPTION}}
-    api = QuietApi(app, spec_kwargs=options | {"marshmallow_plugin": _Plugin()})
-    for name, words in (("apiKey", "A key of an organization."), ("operatorToken", "Operators.")):
-        scheme = {"type": "http", "scheme": "bearer", "description": words}
+    api = _DocumentApi(described, spec_kwargs=options | {"marshmallow_plugin": _Plugin()})
+    for name, description in _SECURITY_SCHEMES.items():
+        scheme = {"type": "http", "scheme": "bearer", "description": description}
         api.spec.components.security_scheme(name, scheme)
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
-
-
-def parameters_of(schema: type[Schema]) -> list[dict[str, Any]]:
-    """The query parameters that `schema` reads, for a route's description."""
-    return [{"in": "query", "schema": schema}]
-
-
-def body_of(schema: type[Schema]) -> dict[str, Any]:
-    """The JSON body that `schema` reads, for a route's description."""
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described.json.dumps(api.spec.to_dict(), indent=2, sort_keys=False)

@@ -1,9 +1,11 @@
-"""`/docs/errors`: what every error code means, from the same table that renders them."""
+"""`/openapi.json` describes the routes; `/docs/errors` explains each error code."""
 
-from flask import Response, render_template_string
+import flask
+from flask import Flask, Response, render_template_string
 from flask_smorest import Blueprint
 
 from app.http.problems import CODES
+from app.reference.document import document
 
 blueprint = Blueprint("documentation", __name__, description="For people.")
 
@@ -34,3 +36,15 @@ def errors() -> Response:
     page = Response(render_template_string(_PAGE, codes=CODES), mimetype="text/html")
     page.headers["Content-Security-Policy"] = "default-src 'none'"
     return page
+
+
+def init_app(app: Flask, blueprints: tuple[Blueprint, ...]) -> None:
+    """Register the routes of `blueprints` and the document that describes them."""
+    published = flask.Blueprint("api-docs", __name__)
+
+    @published.get("/openapi.json")
+    def openapi_json() -> Response:
+        return Response(document(blueprints), mimetype="application/json")
+
+    for each in (published, *blueprints):
+        app.register_blueprint(each)

@@ -1,0 +1,18 @@
+"""The reference of the API: `/openapi.json` for programs, `/docs/errors` for people.
+
+What it promises:
+
+* The document describes every route that `routes.init_app` registers, and no other.
+* The page lists every error code of `app.http.problems.CODES`.
+* Both are public, and need neither MongoDB nor Redis.
+
+Invariants:
+
+* The document depends on code only: not on settings, stores or the request. So each process makes
+  it once, when it is first asked for. A start never pays for it (some 25 ms).
+* The document is built on a Flask application of its own, because flask-smorest also adds commands
+  and error handlers to the application that it describes.
+
+How it fails: a route whose description is faulty fails the request for the document (500), not the
+start. `tests/api/test_openapi.py` asks for it.
+"""
