@@ -6,7 +6,7 @@ from typing import Any
 from app.admission.clock import RequestClock
 from app.http.problems import Problem
 from app.interactions.ids import PREFIX
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.recording import Desk, Recorder, RecordingOutcome
 
 # A batch of nothing but faults must not cost far more than a good one, nor grow into a far larger
@@ -14,7 +14,7 @@ from app.interactions.recording import Desk, Recorder, RecordingOutcome
 MAX_OFFENCES_PER_ELEMENT = 5
 MAX_OFFENCES_PER_BATCH = 1_000
 
-Element = Turn | Problem
+Element = TurnTrace | Problem
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
@@ -33,10 +33,11 @@ def record_batch(
     recorder: Recorder, account: str, elements: Sequence[Element], desk: Desk
 ) -> list[dict[str, Any]]:
     """Record the good elements, as one request; a result for every element, in order."""
-    turns = [element for element in elements if isinstance(element, Turn)]
+    turns = [element for element in elements if isinstance(element, TurnTrace)]
     recorded = iter(recorder.record_many(account, turns, desk))
     return [
-        _result(next(recorded) if isinstance(element, Turn) else element) for element in elements
+        _result(next(recorded) if isinstance(element, TurnTrace) else element)
+        for element in elements
     ]
 
 

@@ -10,7 +10,7 @@ from app.admission.clock import RequestClock
 from app.http import offences
 from app.http.problems import Problem, offence
 from app.interactions.ids import TurnKeys
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, conflict, turn_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
@@ -40,7 +40,7 @@ class HistoryImport:
         self._store = store
         self._keys = keys
 
-    def read(self, account: str, body: Any, clock: RequestClock) -> Turn:
+    def read(self, account: str, body: Any, clock: RequestClock) -> TurnTrace:
         """The turn on a line of a file, or a validation problem that names its offences.
 
         It may be older than a recording, but not older than 179 days.
@@ -56,7 +56,7 @@ class HistoryImport:
             raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
-    def store_many(self, target: Import, turns: Sequence[Turn]) -> list[ImportOutcome]:
+    def store_many(self, target: Import, turns: Sequence[TurnTrace]) -> list[ImportOutcome]:
         """Store turns, each on its own; what became of each, in order.
 
         A turn that is stored already with the same content is no problem, with other content it is
@@ -70,7 +70,7 @@ class HistoryImport:
         ]
         stored = self._store.find_turns(target.account, there) if there else {}
 
-        def outcome(turn: Turn, insertion: Insertion) -> ImportOutcome:
+        def outcome(turn: TurnTrace, insertion: Insertion) -> ImportOutcome:
             if insertion is Insertion.REFUSED:
                 return Problem("internal_error", "The database refused what the schema accepts.")
             if insertion is Insertion.STORED:
@@ -97,7 +97,7 @@ class HistoryImport:
             raise RuntimeError("the database refused rows that the schema accepted")
         return counts[Insertion.STORED]
 
-    def _insert(self, target: Import, turns: Sequence[Turn]) -> list[Insertion]:
+    def _insert(self, target: Import, turns: Sequence[TurnTrace]) -> list[Insertion]:
         rows = [
             turn.document(
                 target.account,

@@ -14,7 +14,7 @@ from app.admission.refusals import quota_problem
 from app.http import offences
 from app.http.problems import Problem, offence, require_valid
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.recording import (
     MAX_AHEAD_MS,
     OLDEST_MS,
@@ -107,7 +107,7 @@ class ReservationService:
         ulid = self._keys.ulid(account, asked.turn_id, item.recorded_at_us // 1_000)
         return Reservation(PREFIX + ulid, decision.hold.lapses_at_us, decision)
 
-    def read_completion(self, account: str, interaction_id: str, body: Any) -> Turn:
+    def read_completion(self, account: str, interaction_id: str, body: Any) -> TurnTrace:
         """The turn in a completion's body, or the problem of the id or of the body.
 
         The id must have been made for the body's `turn_id`, within the last 49 hours.
@@ -128,9 +128,9 @@ class ReservationService:
             )
             found.append(offence("turn_id", "mismatch", message))
         require_valid(found)
-        return Turn(ulid, told)
+        return TurnTrace(ulid, told)
 
-    def complete(self, account: str, turn: Turn, desk: TurnDesk) -> Recorded:
+    def complete(self, account: str, turn: TurnTrace, desk: TurnDesk) -> Recorded:
         """Store a turn that was reserved and charge for it, whatever the quota says.
 
         The same content again is found, not stored twice. Raises `conflict` for other content and

@@ -12,7 +12,7 @@ from app.cli.demo_history import past_turns
 from app.http import offences
 from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.schemas import TurnSchema
 from tests.servers import ID_KEY
 from tests.turns import DAY_MS, now_ms
@@ -33,7 +33,7 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
     step_ms = days_count * DAY_MS / count
     for number in range(count):
         ulid = keys.ulid(account, f"bench-{number}", first_ms + int(number * step_ms))
-        yield Turn(ulid, random.choice(contents)).document(
+        yield TurnTrace(ulid, random.choice(contents)).document(
             account,
             "2026-11-23",
             recorded_at_us=(first_ms + int(number * step_ms)) * 1_000,
