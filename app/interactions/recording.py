@@ -17,8 +17,8 @@ from app.admission.chunks import chunked
 from app.admission.clock import LedgerClock, RequestClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
-from app.http import offences
-from app.http.problems import Problem, offence
+from app.http import validation
+from app.http.problems import Problem, field_error
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Document, Item, TurnTrace, item_of
 from app.interactions.schemas import TurnSchema
@@ -87,15 +87,15 @@ class Recorder:
         body: Any,
         clock: RequestClock,
         *,
-        max_offences: int = offences.MAX_OFFENCES,
+        max_field_errors: int = validation.MAX_FIELD_ERRORS,
     ) -> TurnTrace:
-        """The turn in a recording's body, or a validation problem that names its offences."""
-        loaded = offences.load(_SCHEMA, body, max_offences=max_offences)
+        """The turn in a recording's body, or a validation problem that lists its field errors."""
+        loaded = validation.load(_SCHEMA, body, max_field_errors=max_field_errors)
         occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
         if not clock.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
-            raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
+            raise Problem.invalid([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
     def record(self, account: str, turn: TurnTrace, desk: Desk) -> Recorded:

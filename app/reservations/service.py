@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_problem
-from app.http import offences
-from app.http.problems import Problem, offence, require_valid
+from app.http import validation
+from app.http.problems import Problem, field_error, require_valid
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import TurnTrace
 from app.interactions.recording import (
@@ -80,8 +80,8 @@ class ReservationService:
         self._keys = keys
 
     def read_request(self, body: Any) -> ReservationRequest:
-        """The turn in a reservation's body, or a validation problem that names its offences."""
-        told = offences.load(_RESERVATION, body)
+        """The turn in a reservation's body, or a validation problem that lists its field errors."""
+        told = validation.load(_RESERVATION, body)
         relationship_id = told["relationship_id"] if told["mode"] == "stateful" else None
         return ReservationRequest(
             told["turn_id"], relationship_id, told["hold_seconds"] * 1_000_000
@@ -115,18 +115,18 @@ class ReservationService:
         ulid = find_ulid(interaction_id)
         if ulid is None:
             raise _not_found()
-        told = offences.load(_COMPLETION, body)
+        told = validation.load(_COMPLETION, body)
         reserved_at_ms = instant_ms(ulid)
         found = []
         if not self._is_in_time(ulid):
             allowed = {"oldest_hours": OLDEST_RESERVATION_MS // 3_600_000}
             message = "`interaction_id` was reserved too long ago, or never; record the turn."
-            found.append(offence("interaction_id", "out_of_range", message, allowed))
+            found.append(field_error("interaction_id", "out_of_range", message, allowed))
         if ulid != self._keys.ulid(account, told.pop("turn_id"), reserved_at_ms):
             message = (
                 "`turn_id` is not the one that this interaction_id was reserved for; send that."
             )
-            found.append(offence("turn_id", "mismatch", message))
+            found.append(field_error("turn_id", "mismatch", message))
         require_valid(found)
         return TurnTrace(ulid, told)
 

@@ -9,7 +9,7 @@ from typing import Any
 from ulid import ULID
 
 from app.cli.demo_history import past_turns
-from app.http import offences
+from app.http import validation
 from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
 from app.interactions.model import TurnTrace
@@ -45,7 +45,7 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
 @cache
 def _contents() -> list[Row]:
     told = past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)
-    contents = [offences.load(TurnSchema(), body) for body in told]
+    contents = [validation.load(TurnSchema(), body) for body in told]
     for content in contents:
         del content["turn_id"], content["occurred_at"]
     return contents

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.http import offences
+from app.http import validation
 from app.interactions.ids import first_ulid, instant_ms
 from app.interactions.model import CONTENT, MODES, STATUSES, TurnTrace, default_cost, item_of
 from app.interactions.schemas import TurnSchema
@@ -24,7 +24,7 @@ ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
 
 
 def read(told: Body) -> TurnTrace:
-    content = offences.load(TurnSchema(), told)
+    content = validation.load(TurnSchema(), told)
     del content["turn_id"], content["occurred_at"]
     return TurnTrace(ULID, content)
 
