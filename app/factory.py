@@ -22,13 +22,13 @@ from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
 from app.reference import routes as reference
+from app.reservations import routes as reservations
 from app.serving.shared import close_connection
-from app.turns import routes as turns
 from app.usage import routes as usage
 from config.settings import Settings
 
 # A named route stands before one that takes any name in its place.
-_ROOMS = (accounts, usage, turns, interactions, health, metrics, reference)
+_ROOMS = (accounts, usage, reservations, interactions, health, metrics, reference)
 
 
 class _Application(Flask):

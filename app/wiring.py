@@ -26,6 +26,7 @@ from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from app.observability.health import Probes
 from app.observability.metrics import Readings
+from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.serving.shared import is_draining
 from app.tenancy.api_keys import ApiKeys
@@ -35,7 +36,6 @@ from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
-from app.turns.service import TurnService
 from app.usage.notes.store import PassNotes
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
@@ -63,7 +63,7 @@ class Services:
     interactions: InteractionService
     recorder: Recorder
     history: HistoryImport
-    turns: TurnService
+    reservations: ReservationService
     usage_store: UsageStore
     usage: UsageService
     upkeep: Upkeep
@@ -116,7 +116,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         recorder=recorder,
         # A file is brought in at leisure.
         history=HistoryImport(ledger, keys),
-        turns=TurnService(store, recorder, keys),
+        reservations=ReservationService(store, recorder, keys),
         usage_store=usage_store,
         usage=UsageService(usage_store),
         upkeep=Upkeep(

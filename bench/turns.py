@@ -8,10 +8,10 @@ from typing import Any
 
 from ulid import ULID
 
-from app.http import offences
+from app.http import validation
 from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.schemas import TurnSchema
 from devkit.demo_history import past_turns
 from tests.servers import ID_KEY
@@ -33,7 +33,7 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
     step_ms = days_count * DAY_MS / count
     for number in range(count):
         ulid = keys.ulid(account, f"bench-{number}", first_ms + int(number * step_ms))
-        yield Turn(ulid, random.choice(contents)).document(
+        yield TurnTrace(ulid, random.choice(contents)).document(
             account,
             "2026-11-23",
             recorded_at_us=(first_ms + int(number * step_ms)) * 1_000,
@@ -45,7 +45,7 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
 @cache
 def _contents() -> list[Row]:
     told = past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)
-    contents = [offences.load(TurnSchema(), body) for body in told]
+    contents = [validation.load(TurnSchema(), body) for body in told]
     for content in contents:
         del content["turn_id"], content["occurred_at"]
     return contents

@@ -6,7 +6,7 @@ from typing import Any
 
 from ulid import ULID
 
-from app.http import offences
+from app.http import validation
 from app.http.instants import format_ms
 from app.interactions.ids import TurnKeys
 from app.interactions.recording import turn_of
@@ -96,7 +96,7 @@ def at(instant_ms: int, **changes: Any) -> Body:
 
 def row(account: str, told: Body, recorded_at_us: int = 10**15) -> dict[str, Any]:
     """The ledger's row of a recording of any age, uncharged."""
-    content = offences.load(TurnSchema(), told)
+    content = validation.load(TurnSchema(), told)
     return turn_of(TurnKeys(ID_KEY), account, content).document(
         account, "2026-11-23", recorded_at_us=recorded_at_us, relationship_counted=False, charged=0
     )

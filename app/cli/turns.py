@@ -26,7 +26,7 @@ from app.cli.turn_files import READERS, Line
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.history import HistoryImport, Import, ImportOutcome
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment, Organization, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
@@ -49,7 +49,7 @@ class _Read:
     """A line of the file as a turn, or why it is none."""
 
     number: int
-    told: Turn | Problem
+    told: TurnTrace | Problem
 
 
 @group.command("import")
@@ -120,10 +120,10 @@ def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[s
     history = provided(HistoryImport)
     # One by one, for of a line that is no turn nothing but the reason may stay in memory.
     read = [_read(history, target.account, clock, line) for line in islice(lines, CHUNK_COUNT)]
-    good = [line.told for line in read if isinstance(line.told, Turn)]
+    good = [line.told for line in read if isinstance(line.told, TurnTrace)]
     outcomes = iter(history.store_many(target, good))
     return [
-        _told(line.number, next(outcomes) if isinstance(line.told, Turn) else line.told)
+        _told(line.number, next(outcomes) if isinstance(line.told, TurnTrace) else line.told)
         for line in read
     ]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import request
 
-from app.http import offences
+from app.http import validation
 from app.http.content_coding import gunzip, is_gzip, require_known_coding
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
-from app.http.problems import Problem, offence
+from app.http.problems import Problem, field_error
 from app.http.strict_json import InvalidJson, parse
 
 DEFAULT_MAX_BYTES = 256 * 1024
@@ -31,7 +31,7 @@ class UnreadBody(BytesIO):
 
 def load_body(schema: StrictSchema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
     """The request's body as `schema` reads it; see `read_object` for what may go wrong."""
-    return offences.load(schema, read_object(max_bytes))
+    return validation.load(schema, read_object(max_bytes))
 
 
 def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
@@ -101,4 +101,4 @@ def _too_large(max_bytes: int) -> Problem:
 
 
 def _malformed(code: str, message: str) -> Problem:
-    return Problem.invalid([offence("body", code, f"`body` {message}.")])
+    return Problem.invalid([field_error("body", code, f"`body` {message}.")])

@@ -2,7 +2,7 @@
 
 import zlib
 
-from app.http.problems import Problem, offence
+from app.http.problems import Problem, field_error
 
 MAX_RATIO = 100
 MAX_MEMBERS = 16
@@ -61,7 +61,7 @@ def _decode_member(encoded: bytes, decoded: bytearray, cap: int) -> bytes:
 
 
 def _broken(message: str) -> Problem:
-    return Problem.invalid([offence("body", "invalid_gzip", f"`body` {message}.")])
+    return Problem.invalid([field_error("body", "invalid_gzip", f"`body` {message}.")])
 
 
 def _too_large(max_bytes: int) -> Problem:

@@ -45,7 +45,7 @@ class StrictSchema(Schema):
     """
 
     class Meta:
-        """Unknown fields are an offence, which is how no text can enter."""
+        """Refuse unknown fields: that keeps text out of the ledger."""
 
         unknown = RAISE
 
@@ -60,7 +60,7 @@ class StrictSchema(Schema):
         """What `load` makes of good `data`; a ValidationError that explains nothing otherwise.
 
         The same fields judge, in a fraction of the time: marshmallow's own loop is made for telling
-        every offence at once.
+        every field error at once.
         """
         if type(data) is not dict or not data.keys() <= self._keys:
             raise _declined()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Offence = dict[str, Any]
+FieldError = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,11 @@ class Problem(Exception):
         }
 
     @classmethod
-    def invalid(cls, offences: Sequence[Offence]) -> "Problem":
-        """A 400 that lists every offence at once and says the first in its message."""
-        first = offences[0]
-        more = f" ({len(offences) - 1} more in details)" if len(offences) > 1 else ""
-        return cls("validation_error", f"{first['message']}{more}", details=list(offences))
+    def invalid(cls, field_errors: Sequence[FieldError]) -> "Problem":
+        """A 400 that lists every field error at once and says the first in its message."""
+        first = field_errors[0]
+        more = f" ({len(field_errors) - 1} more in details)" if len(field_errors) > 1 else ""
+        return cls("validation_error", f"{first['message']}{more}", details=list(field_errors))
 
     @classmethod
     def unavailable(cls) -> "Problem":
@@ -121,12 +121,12 @@ class Problem(Exception):
         )
 
 
-def offence(field: str, code: str, message: str, allowed: Any = None) -> Offence:
+def field_error(field: str, code: str, message: str, allowed: Any = None) -> FieldError:
     """One element of a validation problem's `details`: which field, why, and what would do."""
     return {"field": field, "code": code, "message": message, "allowed": allowed}
 
 
-def require_valid(offences: Sequence[Offence]) -> None:
-    """Raise the 400 that lists `offences`, if there are any."""
-    if offences:
-        raise Problem.invalid(offences)
+def require_valid(field_errors: Sequence[FieldError]) -> None:
+    """Raise the 400 that lists `field_errors`, if there are any."""
+    if field_errors:
+        raise Problem.invalid(field_errors)

@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import request
 
-from app.http import offences
+from app.http import validation
 from app.http.current import current_request
 from app.http.fields import StrictSchema
-from app.http.offences import MAX_OFFENCES, short_name
-from app.http.problems import Problem, offence
+from app.http.problems import Problem, field_error
+from app.http.validation import MAX_FIELD_ERRORS, short_name
 
 
 class _NoQuery(StrictSchema):
@@ -31,23 +31,23 @@ def load_query(schema: StrictSchema) -> dict[str, Any]:
     """
     arguments = request.args
     if not arguments:
-        return dict(offences.load(schema, {}, whole="query"))
+        return dict(validation.load(schema, {}, whole="query"))
     wrong = [
         _blame(name, values)
         for name, values in arguments.lists()
         if len(values) > 1 or values[0] == ""
     ]
     if wrong:
-        raise Problem.invalid(wrong[:MAX_OFFENCES])
+        raise Problem.invalid(wrong[:MAX_FIELD_ERRORS])
 
     def hint(name: str) -> str:
         return "; write + as %2B in a URL" if " " in arguments.get(name, "") else ""
 
-    return dict(offences.load(schema, arguments.to_dict(), whole="query", hint=hint))
+    return dict(validation.load(schema, arguments.to_dict(), whole="query", hint=hint))
 
 
 def _blame(name: str, values: list[str]) -> dict[str, Any]:
     name = short_name(name)
     if len(values) > 1:
-        return offence(name, "repeated", f"`{name}` may be given only once.", {"max_items": 1})
-    return offence(name, "empty", f"`{name}` is empty; leave it out or give it a value.")
+        return field_error(name, "repeated", f"`{name}` may be given only once.", {"max_items": 1})
+    return field_error(name, "empty", f"`{name}` is empty; leave it out or give it a value.")

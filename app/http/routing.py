@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Rule
 
 from app.http.current import current_request
-from app.http.problems import Problem, offence
+from app.http.problems import Problem, field_error
 
 # The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
@@ -81,4 +81,4 @@ def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPExcep
 
 
 def _malformed(header: str, code: str, message: str) -> Problem:
-    return Problem.invalid([offence(header, code, f"`{header}` {message}.")])
+    return Problem.invalid([field_error(header, code, f"`{header}` {message}.")])

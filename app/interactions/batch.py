@@ -6,15 +6,15 @@ from typing import Any
 from app.admission.clock import RequestClock
 from app.http.problems import Problem
 from app.interactions.ids import PREFIX
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.recording import Desk, Recorder, RecordingOutcome
 
 # A batch of nothing but faults must not cost far more than a good one, nor grow into a far larger
 # answer. Once so many field errors are listed, an element lists its first one only.
-MAX_OFFENCES_PER_ELEMENT = 5
-MAX_OFFENCES_PER_BATCH = 1_000
+MAX_FIELD_ERRORS_PER_ELEMENT = 5
+MAX_FIELD_ERRORS_PER_BATCH = 1_000
 
-Element = Turn | Problem
+Element = TurnTrace | Problem
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
@@ -22,7 +22,7 @@ def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[
     clock = recorder.request_clock()
     elements, listed = [], 0
     for body in bodies:
-        at_most = MAX_OFFENCES_PER_ELEMENT if listed < MAX_OFFENCES_PER_BATCH else 1
+        at_most = MAX_FIELD_ERRORS_PER_ELEMENT if listed < MAX_FIELD_ERRORS_PER_BATCH else 1
         element = _read(recorder, account, body, clock, at_most)
         elements.append(element)
         listed += len(element.details) if isinstance(element, Problem) else 0
@@ -33,10 +33,11 @@ def record_batch(
     recorder: Recorder, account: str, elements: Sequence[Element], desk: Desk
 ) -> list[dict[str, Any]]:
     """Record the good elements, as one request; a result for every element, in order."""
-    turns = [element for element in elements if isinstance(element, Turn)]
+    turns = [element for element in elements if isinstance(element, TurnTrace)]
     recorded = iter(recorder.record_many(account, turns, desk))
     return [
-        _result(next(recorded) if isinstance(element, Turn) else element) for element in elements
+        _result(next(recorded) if isinstance(element, TurnTrace) else element)
+        for element in elements
     ]
 
 
@@ -44,7 +45,7 @@ def _read(
     recorder: Recorder, account: str, body: Any, clock: RequestClock, at_most: int
 ) -> Element:
     try:
-        return recorder.read(account, body, clock, max_offences=at_most)
+        return recorder.read(account, body, clock, max_field_errors=at_most)
     except Problem as problem:
         return problem
 

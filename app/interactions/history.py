@@ -7,10 +7,10 @@ from typing import Any
 
 from app.admission.chunks import chunked
 from app.admission.clock import RequestClock
-from app.http import offences
-from app.http.problems import Problem, offence
+from app.http import validation
+from app.http.problems import Problem, field_error
 from app.interactions.ids import TurnKeys
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, conflict, turn_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
@@ -40,12 +40,12 @@ class HistoryImport:
         self._store = store
         self._keys = keys
 
-    def read(self, account: str, body: Any, clock: RequestClock) -> Turn:
-        """The turn on a line of a file, or a validation problem that names its offences.
+    def read(self, account: str, body: Any, clock: RequestClock) -> TurnTrace:
+        """The turn on a line of a file, or a validation problem that lists its field errors.
 
         It may be older than a recording, but not older than 179 days.
         """
-        loaded = offences.load(_SCHEMA, body, whole="line")
+        loaded = validation.load(_SCHEMA, body, whole="line")
         occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
         if not clock.is_near(occurred_at_ms, oldest_ms=_OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": 5}
@@ -53,10 +53,10 @@ class HistoryImport:
                 f"`occurred_at` must be within the last {OLDEST_DAYS} days, at most 5 minutes "
                 "ahead: leave older turns out."
             )
-            raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
+            raise Problem.invalid([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
-    def store_many(self, target: Import, turns: Sequence[Turn]) -> list[ImportOutcome]:
+    def store_many(self, target: Import, turns: Sequence[TurnTrace]) -> list[ImportOutcome]:
         """Store turns, each on its own; what became of each, in order.
 
         A turn that is stored already with the same content is no problem, with other content it is
@@ -70,7 +70,7 @@ class HistoryImport:
         ]
         stored = self._store.find_turns(target.account, there) if there else {}
 
-        def outcome(turn: Turn, insertion: Insertion) -> ImportOutcome:
+        def outcome(turn: TurnTrace, insertion: Insertion) -> ImportOutcome:
             if insertion is Insertion.REFUSED:
                 return Problem("internal_error", "The database refused what the schema accepts.")
             if insertion is Insertion.STORED:
@@ -89,7 +89,7 @@ class HistoryImport:
         problem for the first bad body; those before it are stored.
         """
         target = Import(account, quota_period, recorded_at_us)
-        turns = (turn_of(self._keys, account, offences.load(_SCHEMA, body)) for body in bodies)
+        turns = (turn_of(self._keys, account, validation.load(_SCHEMA, body)) for body in bodies)
         counts: Counter[Insertion] = Counter()
         for chunk in chunked(turns):
             counts.update(self._insert(target, chunk))
@@ -97,7 +97,7 @@ class HistoryImport:
             raise RuntimeError("the database refused rows that the schema accepted")
         return counts[Insertion.STORED]
 
-    def _insert(self, target: Import, turns: Sequence[Turn]) -> list[Insertion]:
+    def _insert(self, target: Import, turns: Sequence[TurnTrace]) -> list[Insertion]:
         rows = [
             turn.document(
                 target.account,

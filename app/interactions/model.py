@@ -73,7 +73,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TurnTrace:
     """A finished turn as its producer told it, with the id that it will have."""
 
     ulid: str

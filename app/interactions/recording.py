@@ -17,10 +17,10 @@ from app.admission.chunks import chunked
 from app.admission.clock import LedgerClock, RequestClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
-from app.http import offences
-from app.http.problems import Problem, offence
+from app.http import validation
+from app.http.problems import Problem, field_error
 from app.interactions.ids import TurnKeys
-from app.interactions.model import Document, Item, Turn, item_of
+from app.interactions.model import Document, Item, TurnTrace, item_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
@@ -62,11 +62,11 @@ class Recorded:
 RecordingOutcome = Recorded | Problem
 
 
-def turn_of(keys: TurnKeys, account: str, body: dict[str, Any]) -> Turn:
+def turn_of(keys: TurnKeys, account: str, body: dict[str, Any]) -> TurnTrace:
     """The turn that a valid body tells of; takes `turn_id` and `occurred_at` out of it."""
     occurred_at_ms, cut_ns = divmod(body.pop("occurred_at"), NS_OF_MS)
     ulid = keys.ulid(account, body.pop("turn_id"), occurred_at_ms)
-    return Turn(ulid, body, is_cut=cut_ns > 0)
+    return TurnTrace(ulid, body, is_cut=cut_ns > 0)
 
 
 class Recorder:
@@ -87,18 +87,18 @@ class Recorder:
         body: Any,
         clock: RequestClock,
         *,
-        max_offences: int = offences.MAX_OFFENCES,
-    ) -> Turn:
-        """The turn in a recording's body, or a validation problem that names its offences."""
-        loaded = offences.load(_SCHEMA, body, max_offences=max_offences)
+        max_field_errors: int = validation.MAX_FIELD_ERRORS,
+    ) -> TurnTrace:
+        """The turn in a recording's body, or a validation problem that lists its field errors."""
+        loaded = validation.load(_SCHEMA, body, max_field_errors=max_field_errors)
         occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
         if not clock.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
-            raise Problem.invalid([offence("occurred_at", "out_of_range", message, allowed)])
+            raise Problem.invalid([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
-    def record(self, account: str, turn: Turn, desk: Desk) -> Recorded:
+    def record(self, account: str, turn: TurnTrace, desk: Desk) -> Recorded:
         """Store one turn and charge for it.
 
         The same turn again is found, not stored twice, and costs nothing; also when the quota is
@@ -108,7 +108,7 @@ class Recorder:
         return self.record_charged(account, turn, desk.admit([turn.charge()]), desk)
 
     def record_many(
-        self, account: str, turns: Sequence[Turn], desk: Desk
+        self, account: str, turns: Sequence[TurnTrace], desk: Desk
     ) -> list[RecordingOutcome]:
         """Store each turn on its own; what became of each, in order.
 
@@ -121,7 +121,9 @@ class Recorder:
         charged = [_Charged(first, desk.admit(_charges(first)))]
         return self._store_charged(account, charged + _charge_more(others, desk), desk)
 
-    def record_charged(self, account: str, turn: Turn, decision: Decision, desk: Desk) -> Recorded:
+    def record_charged(
+        self, account: str, turn: TurnTrace, decision: Decision, desk: Desk
+    ) -> Recorded:
         """Store a turn that `decision` has charged or refused already; otherwise as `record`."""
         (outcome,) = self._store_charged(account, [_Charged([turn], decision)], desk)
         if isinstance(outcome, Problem):
@@ -183,7 +185,7 @@ class Recorder:
 class _Charged:
     """Some turns, and the decision that has charged or refused each of them."""
 
-    turns: Sequence[Turn]
+    turns: Sequence[TurnTrace]
     decision: Decision
 
 
@@ -191,7 +193,7 @@ class _Charged:
 class _Piece:
     """One turn: its charge, the row we tried to insert and how that went, the row that is there."""
 
-    turn: Turn
+    turn: TurnTrace
     charge: ItemCharge
     decision: Decision
     document: Document | None
@@ -246,7 +248,7 @@ class _Piece:
         )
 
 
-def _charge_more(chunks: Iterable[Sequence[Turn]], desk: Desk) -> list[_Charged]:
+def _charge_more(chunks: Iterable[Sequence[TurnTrace]], desk: Desk) -> list[_Charged]:
     return [_Charged(chunk, desk.admit_more(_charges(chunk))) for chunk in chunks]
 
 
@@ -262,7 +264,7 @@ def _is_exhausted(outcome: RecordingOutcome) -> bool:
     return isinstance(outcome, Problem) and outcome.code == "quota_exhausted"
 
 
-def _charges(turns: Sequence[Turn]) -> list[TurnCharge]:
+def _charges(turns: Sequence[TurnTrace]) -> list[TurnCharge]:
     return [turn.charge() for turn in turns]
 
 

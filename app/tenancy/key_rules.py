@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from app.http.instants import format_datetime
-from app.http.problems import Offence, Problem, offence
+from app.http.problems import FieldError, Problem, field_error
 
 MAX_KEY_DAYS = 3650
 LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}$"
@@ -14,19 +14,19 @@ _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 
 def field_errors(
     label: str | None, expires_in_days: int | None, idempotency_key: str | None
-) -> list[Offence]:
+) -> list[FieldError]:
     """Return the field errors of a request for a key; none if it is valid."""
     found = []
     if label is not None and re.fullmatch(LABEL_PATTERN, label) is None:
         message = "The label must be 1 to 64 letters, digits or ._:@/+- without white space."
-        found.append(offence("label", "pattern", message, {"pattern": LABEL_PATTERN}))
+        found.append(field_error("label", "pattern", message, {"pattern": LABEL_PATTERN}))
     if expires_in_days is not None and not 1 <= expires_in_days <= MAX_KEY_DAYS:
         message = f"A key may last 1 to {MAX_KEY_DAYS} days."
         allowed = {"min": 1, "max": MAX_KEY_DAYS}
-        found.append(offence("expires_in_days", "out_of_range", message, allowed))
+        found.append(field_error("expires_in_days", "out_of_range", message, allowed))
     if idempotency_key is not None and _IDEMPOTENCY_KEY.fullmatch(idempotency_key) is None:
         message = f"The header {IDEMPOTENCY_HEADER} must be 1 to 255 printable ASCII characters."
-        found.append(offence(IDEMPOTENCY_HEADER, "pattern", message, {"max_length": 255}))
+        found.append(field_error(IDEMPOTENCY_HEADER, "pattern", message, {"max_length": 255}))
     return found
 
 
@@ -46,4 +46,4 @@ def require_ends_in_time(
         f"{bound}. {next_step}."
     )
     allowed = {"min": 1, "max": most_days, "not_after": bound}
-    raise Problem.invalid([offence("expires_in_days", code, message, allowed)])
+    raise Problem.invalid([field_error("expires_in_days", code, message, allowed)])

@@ -7,7 +7,7 @@ from typing import Any
 from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
-from app.http.problems import Offence, Problem, offence, require_valid
+from app.http.problems import FieldError, Problem, field_error, require_valid
 from app.tenancy.model import FoundOrganization, Organization, Plan
 from app.tenancy.plans import MAX_BURST, override_fault
 from app.tenancy.records import organization_of, require_sound_organization
@@ -41,7 +41,7 @@ class Organizations:
 
         Raises a validation Problem for a bad name or an unknown plan.
         """
-        require_valid([*_name_offences(name), *self._plan_offences(plan_id)])
+        require_valid([*_name_field_errors(name), *self._plan_field_errors(plan_id)])
         now = cut_to_ms(self._now())
         day = signed_up_on or now.date()
         document = {
@@ -80,7 +80,7 @@ class Organizations:
         quota stays used. In force everywhere within 5 s.
         """
         own = dict(overrides or {})
-        require_valid([*self._plan_offences(plan_id), *_override_offences(own)])
+        require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(own)])
         if "requests_per_second" in own and "burst" not in own:
             own["burst"] = min(2 * int(own["requests_per_second"]), MAX_BURST)
         changes = {"plan": plan_id, "overrides": own}
@@ -111,24 +111,24 @@ class Organizations:
             raise Problem("not_found", f"There is no organization '{organization_id}'.")
         return organization_of(found, self._plans)
 
-    def _plan_offences(self, plan_id: str) -> list[Offence]:
+    def _plan_field_errors(self, plan_id: str) -> list[FieldError]:
         if plan_id in self._plans:
             return []
         known = list(self._plans)
         message = f"There is no plan '{plan_id}'; choose one of {', '.join(known)}."
-        return [offence("plan", "not_allowed", message, known)]
+        return [field_error("plan", "not_allowed", message, known)]
 
 
-def _name_offences(name: str) -> list[Offence]:
+def _name_field_errors(name: str) -> list[FieldError]:
     if name.strip() and name.isprintable() and len(name) <= MAX_NAME_LENGTH:
         return []
     message = f"The name must be 1 to {MAX_NAME_LENGTH} printable characters."
-    return [offence("name", "invalid_name", message, {"max_length": MAX_NAME_LENGTH})]
+    return [field_error("name", "invalid_name", message, {"max_length": MAX_NAME_LENGTH})]
 
 
-def _override_offences(overrides: Overrides) -> list[Offence]:
+def _override_field_errors(overrides: Overrides) -> list[FieldError]:
     return [
-        offence(field, "invalid_limit", f"{field} {fault}.")
+        field_error(field, "invalid_limit", f"{field} {fault}.")
         for field, value in overrides.items()
         if (fault := override_fault(field, value))
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.admission.decision import QuotaState
 from app.http.instants import format_ms
-from app.http.problems import Problem, offence
+from app.http.problems import Problem, field_error
 from app.interactions.recording import MAX_AHEAD_MS
 from app.interactions.service import RETENTION_MS
 from app.usage.buckets import DAY_MS, Bucket, Grouping, Range, buckets_of, start_ms
@@ -104,4 +104,4 @@ def _require_whole_days(asked: Range, oldest_ms: int) -> None:
 
 
 def _refusal(name: str, words: str, allowed: Mapping[str, Any]) -> Problem:
-    return Problem.invalid([offence(name, "out_of_range", f"`{name}` {words}.", allowed)])
+    return Problem.invalid([field_error(name, "out_of_range", f"`{name}` {words}.", allowed)])

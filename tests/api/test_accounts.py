@@ -214,7 +214,7 @@ def test_a_bad_body_is_a_400_that_names_the_field(
     assert len(admin("GET", "/v1/api-keys").get_json()["data"]) == 1
 
 
-def test_every_offence_of_a_body_is_told_at_once(admin: Caller) -> None:
+def test_all_field_errors_of_a_body_are_reported_at_once(admin: Caller) -> None:
     response = admin("POST", "/v1/api-keys", json={"label": "", "expires_in_days": 0, "x": 1})
 
     fields = {wrong["field"] for wrong in error_of(response)["details"]}

@@ -39,8 +39,8 @@ def refused(caller: Caller, **query: str) -> dict[str, Any]:
     assert answer.status_code == 400, answer.text
     error = error_of(answer)
     assert error["code"] == "validation_error"
-    (offence,) = error["details"]
-    return dict(offence)
+    (field_error,) = error["details"]
+    return dict(field_error)
 
 
 def _query(query: dict[str, str]) -> dict[str, str]:
@@ -221,10 +221,10 @@ def test_a_reading_answer_shows_its_rate_and_charges_no_quota(caller: Caller) ->
 def test_what_cannot_be_answered_is_refused_with_a_remedy(
     caller: Caller, query: dict[str, str], field: str, remedy: str
 ) -> None:
-    offence = refused(caller, **query)
+    field_error = refused(caller, **query)
 
-    assert offence["field"] == field
-    assert remedy in offence["message"]
+    assert field_error["field"] == field
+    assert remedy in field_error["message"]
 
 
 def test_an_instant_before_all_others_is_a_beginning(caller: Caller) -> None:

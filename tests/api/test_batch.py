@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.interactions.batch import MAX_OFFENCES_PER_BATCH, MAX_OFFENCES_PER_ELEMENT
+from app.interactions.batch import MAX_FIELD_ERRORS_PER_BATCH, MAX_FIELD_ERRORS_PER_ELEMENT
 from app.tenancy.model import Environment
 from bench.faulty import KINDS
 from tests.api.conftest import Hire
@@ -96,7 +96,7 @@ def test_a_mixed_batch_judges_each_element_by_itself(
         "created",
     ]
     assert results[2]["interaction_id"] == interaction_id
-    assert [offence["field"] for offence in results[6]["error"]["details"]] == ["message"]
+    assert [field_error["field"] for field_error in results[6]["error"]["details"]] == ["message"]
     assert set(results[6]["error"]) == {"code", "message", "type", "details"}
     assert caller.counters()["turns_used"] == caller.rows_count() == 3
 
@@ -196,7 +196,7 @@ def test_a_malformed_batch_is_a_400_as_a_whole(caller: Caller, told: Any, field:
     answer = caller("POST", BATCH, json=told)
 
     assert (answer.status_code, error_of(answer)["code"]) == (400, "validation_error")
-    assert [offence["field"] for offence in error_of(answer)["details"]] == [field]
+    assert [field_error["field"] for field_error in error_of(answer)["details"]] == [field]
     assert caller.rows_count() == 0
 
 
@@ -249,6 +249,6 @@ def test_a_batch_of_mistakes_lists_a_bounded_number_of_them(caller: Caller, kind
     assert {result["status"] for result in results} == {"rejected"}
     listed = [len(result["error"]["details"]) for result in results]
     # One more says that there are more.
-    assert max(listed) <= MAX_OFFENCES_PER_ELEMENT + 1
-    assert sum(listed) <= MAX_OFFENCES_PER_BATCH + 2 * 500
+    assert max(listed) <= MAX_FIELD_ERRORS_PER_ELEMENT + 1
+    assert sum(listed) <= MAX_FIELD_ERRORS_PER_BATCH + 2 * 500
     assert len(answer.data) < 500_000

@@ -146,8 +146,8 @@ def test_what_is_no_instant_with_a_zone_is_a_400(caller: Caller, name: str, text
     answer = caller.list_(**{name: text})
 
     assert answer.status_code == 400
-    (offence,) = error_of(answer)["details"]
-    assert (offence["field"], offence["code"]) == (name, "invalid_instant")
+    (field_error,) = error_of(answer)["details"]
+    assert (field_error["field"], field_error["code"]) == (name, "invalid_instant")
 
 
 @pytest.mark.parametrize("offset_ms", [0, 1, DAY_MS])
@@ -155,7 +155,7 @@ def test_from_at_or_after_to_is_a_400(caller: Caller, offset_ms: int) -> None:
     answer = caller.list_(from_=format_ms(NOON_MS + offset_ms), to=format_ms(NOON_MS))
 
     assert answer.status_code == 400
-    assert [offence["field"] for offence in error_of(answer)["details"]] == ["from"]
+    assert [field_error["field"] for field_error in error_of(answer)["details"]] == ["from"]
 
 
 def test_equal_instants_in_different_words_are_an_empty_range_and_a_400(caller: Caller) -> None:
@@ -221,14 +221,16 @@ def test_what_is_not_understood_is_a_400_that_names_the_parameter(
     answer = caller("GET", f"/v1/interactions?{query}")
 
     assert answer.status_code == 400
-    told = [(offence["field"], offence["code"]) for offence in error_of(answer)["details"]]
+    told = [
+        (field_error["field"], field_error["code"]) for field_error in error_of(answer)["details"]
+    ]
     assert told == [(field, code)]
 
 
-def test_every_offence_of_a_question_is_told_at_once(caller: Caller) -> None:
+def test_all_field_errors_of_a_query_are_reported_at_once(caller: Caller) -> None:
     answer = caller.list_(limit="0", from_="yesterday", user_id="a b", colour="red")
 
-    told = {offence["field"] for offence in error_of(answer)["details"]}
+    told = {field_error["field"] for field_error in error_of(answer)["details"]}
     assert (answer.status_code, told) == (400, {"limit", "from", "user_id", "colour"})
 
 
@@ -241,7 +243,7 @@ def test_a_limit_outside_its_bounds_is_a_400_that_names_them(caller: Caller, lim
     error = error_of(answer)
     assert answer.status_code == 400
     assert "between 1 and 100" in error["message"]
-    assert [offence["field"] for offence in error["details"]] == ["limit"]
+    assert [field_error["field"] for field_error in error["details"]] == ["limit"]
     assert error["details"][0]["allowed"] == {"min": 1, "max": 100}
 
 

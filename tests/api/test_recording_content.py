@@ -25,7 +25,7 @@ def test_a_stateful_turn_needs_a_user_and_a_relationship(
 
     for answer in answers:
         assert answer.status_code == 400
-        named = {offence["field"] for offence in error_of(answer)["details"]}
+        named = {field_error["field"] for field_error in error_of(answer)["details"]}
         assert named == missing.keys() - {"memory"}
 
 
@@ -53,9 +53,9 @@ def test_a_turn_occurred_within_48_hours_and_at_most_5_minutes_ahead(
 
     assert answer.status_code == status
     if status == 400:
-        (offence,) = error_of(answer)["details"]
-        assert (offence["field"], offence["code"]) == ("occurred_at", "out_of_range")
-        assert offence["allowed"] == {"oldest_hours": 48, "ahead_minutes": 5}
+        (field_error,) = error_of(answer)["details"]
+        assert (field_error["field"], field_error["code"]) == ("occurred_at", "out_of_range")
+        assert field_error["allowed"] == {"oldest_hours": 48, "ahead_minutes": 5}
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_a_bad_field_is_a_400_that_names_it_and_stores_nothing(
     answer = caller.record(body(**change))
 
     assert (answer.status_code, error_of(answer)["code"]) == (400, "validation_error")
-    (offence,) = error_of(answer)["details"]
-    assert offence["field"] == (field or "inferred_emotional_state.note")
+    (field_error,) = error_of(answer)["details"]
+    assert field_error["field"] == (field or "inferred_emotional_state.note")
     assert caller.rows_count() == 0
     assert caller.counters() == {}
 
 
-def test_every_offence_of_a_body_is_told_at_once(caller: Caller) -> None:
+def test_all_field_errors_of_a_body_are_reported_at_once(caller: Caller) -> None:
     answer = caller.record({"mode": "stateful", "latency_ms": -1, "text": "x", "usage": {"y": 1}})
 
-    named = {offence["field"] for offence in error_of(answer)["details"]}
+    named = {field_error["field"] for field_error in error_of(answer)["details"]}
     assert named == {
         *("turn_id", "occurred_at", "status", "personality_id", "latency_ms", "text"),
         *("usage.y", "user_id", "relationship_id"),

@@ -228,9 +228,9 @@ def test_what_cannot_be_answered_is_refused_with_a_remedy(
 ) -> None:
     answer = caller("GET", TURNS, query_string=query)
 
-    (offence,) = error_of(answer)["details"]
-    assert (answer.status_code, offence["field"]) == (400, field)
-    assert remedy in offence["message"]
+    (field_error,) = error_of(answer)["details"]
+    assert (answer.status_code, field_error["field"]) == (400, field)
+    assert remedy in field_error["message"]
 
 
 def test_a_range_that_ends_before_the_present_period_is_told_where_it_would_begin(
@@ -238,10 +238,10 @@ def test_a_range_that_ends_before_the_present_period_is_told_where_it_would_begi
 ) -> None:
     answer = caller("GET", TURNS, query_string={"to": "2021-06-01"})
 
-    (offence,) = error_of(answer)["details"]
+    (field_error,) = error_of(answer)["details"]
     begin = ask(caller)["quota"]["period_start"]
-    assert begin in offence["message"]
-    assert offence["allowed"] == {"after": begin}
+    assert begin in field_error["message"]
+    assert field_error["allowed"] == {"after": begin}
 
 
 def test_what_is_refused_shows_the_quota_too(tenant: Hire) -> None:

@@ -15,7 +15,7 @@ from app.backends import Backend
 from app.cli import turns as turns_command
 from app.http.provide import provided
 from app.interactions.history import HistoryImport, Import, ImportOutcome
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment
 from tests.callers import Caller, hire
 from tests.cli.imports import counts, csv_file, ndjson, old
@@ -181,7 +181,9 @@ def test_an_import_that_is_stopped_tells_how_far_it_came_and_may_go_on(
     file = ndjson(tmp_path, *(old(1) for _ in range(120)))
     store_many = HistoryImport.store_many
 
-    def stopped(self: HistoryImport, target: Import, good: Sequence[Turn]) -> list[ImportOutcome]:
+    def stopped(
+        self: HistoryImport, target: Import, good: Sequence[TurnTrace]
+    ) -> list[ImportOutcome]:
         if len(good) < 100:
             raise stop
         return store_many(self, target, good)

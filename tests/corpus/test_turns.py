@@ -22,7 +22,7 @@ from app.cli.turn_files import READERS, Line
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.history import HistoryImport, Import
-from app.interactions.model import Item, Turn
+from app.interactions.model import Item, TurnTrace
 from config.settings import Settings
 from tests.callers import LIST, TURNS, Caller, hire
 from tests.corpus.turns import CREATED, UNREADABLE, Case, cases
@@ -199,7 +199,7 @@ def imported(caller: Caller, line: Line) -> Result:
     return CREATED, stored(caller, turn)
 
 
-def stored(caller: Caller, turn: Turn) -> Item:
+def stored(caller: Caller, turn: TurnTrace) -> Item:
     from_store = caller("GET", f"{LIST}/int_{turn.ulid}")
     assert from_store.status_code == 200
     item: Item = from_store.get_json()

@@ -13,7 +13,7 @@ from threading import Event
 
 import pytest
 
-from app.turns.schemas import MIN_HOLD_S
+from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, hire, log_lines, reconcile, wire
 from tests.faults.kit.chaos import House, running_house
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms

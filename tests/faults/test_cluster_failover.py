@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.turns.schemas import MIN_HOLD_S
+from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, app_beside, log_lines, reconcile, wire
 from tests.faults.kit.load import Load, percentile_ms
 from tests.faults.kit.producers import Fate, Producers

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.http.instants import format_ms
 from app.interactions.ids import find_ulid, instant_ms
-from app.turns.schemas import MIN_HOLD_S
+from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import LIST, TURNS, Caller
 from tests.faults.kit.load import NO_ANSWER, Send, Shot, has_quota, shoot
 from tests.turns import Body, body

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 from app.accounts.schemas import NewApiKeySchema
 from app.http.fields import StrictSchema
 from app.interactions.schemas import BatchSchema, ListQuerySchema, TurnSchema
-from app.turns.schemas import CompletionSchema, ReservationSchema
+from app.reservations.schemas import CompletionSchema, ReservationSchema
 from app.usage.schemas import AggregatesQuerySchema, TurnsQuerySchema
 from tests.turns import asked, body, whole
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.http import offences
+from app.http import validation
 from app.http.field_errors import field_errors
 from app.http.fields import Integer, StrictSchema
 from app.http.problems import Problem
@@ -83,7 +83,7 @@ def test_the_last_of_too_many_errors_says_that_there_are_more(
     value = whole() | {f"field{number}": 1 for number in range(wrong_count)}
 
     with pytest.raises(Problem) as refused:
-        offences.load(TurnSchema(), value, max_offences=5)
+        validation.load(TurnSchema(), value, max_field_errors=5)
 
     details = refused.value.details
     assert len(details) == listed_count

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http import offences
+from app.http import validation
 from app.http.fields import (
     Boolean,
     Choice,
@@ -63,9 +63,9 @@ WELCOME: dict[str, list[Any]] = {
 }
 
 
-def offences_of(told: Any) -> list[dict[str, Any]]:
+def field_errors_of(told: Any) -> list[dict[str, Any]]:
     with pytest.raises(Problem) as refused:
-        offences.load(SCHEMA, told)
+        validation.load(SCHEMA, told)
     assert refused.value.code == "validation_error"
     found: list[dict[str, Any]] = refused.value.details
     return found
@@ -73,7 +73,7 @@ def offences_of(told: Any) -> list[dict[str, Any]]:
 
 def is_accepted(name: str, value: Any) -> bool:
     try:
-        offences.load(SCHEMA, {name: value})
+        validation.load(SCHEMA, {name: value})
     except Problem:
         return False
     return True
@@ -120,30 +120,30 @@ def test_a_field_takes_its_own_values_and_nothing_that_resembles_them(name: str)
 def test_a_refusal_names_the_field_the_reason_and_a_remedy(
     told: Any, field: str, code: str
 ) -> None:
-    (found,) = offences_of(told)
+    (found,) = field_errors_of(told)
 
     assert (found["field"], found["code"]) == (field, code)
     assert found["message"].startswith(f"`{field}` ")
     assert set(found) == {"field", "code", "message", "allowed"}
 
 
-def test_every_offence_is_told_at_once_and_the_first_is_the_message() -> None:
+def test_all_field_errors_are_reported_at_once_and_the_first_is_the_message() -> None:
     with pytest.raises(Problem) as refused:
-        offences.load(SCHEMA, {"integer": 8, "token": "", "inner": {"count": -1}, "text": 1})
+        validation.load(SCHEMA, {"integer": 8, "token": "", "inner": {"count": -1}, "text": 1})
 
     told = {found["field"] for found in refused.value.details}
     assert told == {"integer", "token", "inner.count", "text"}
     assert "(3 more in details)" in str(refused.value)
 
 
-def test_a_flood_of_offences_is_cut_off() -> None:
-    found = offences_of({f"field{number}": 1 for number in range(64)})
+def test_a_long_list_of_field_errors_is_cut_off() -> None:
+    found = field_errors_of({f"field{number}": 1 for number in range(64)})
 
     assert [wrong["code"] for wrong in found] == ["unknown"] * 50 + ["more"]
 
 
-def test_an_object_with_too_many_fields_is_one_offence() -> None:
-    (found,) = offences_of({f"field{number}": 1 for number in range(10_000)})
+def test_an_object_with_too_many_fields_is_one_field_error() -> None:
+    (found,) = field_errors_of({f"field{number}": 1 for number in range(10_000)})
 
     assert (found["field"], found["code"]) == ("body", "too_many")
 
@@ -152,7 +152,7 @@ def test_an_object_with_too_many_fields_is_one_offence() -> None:
 def test_a_value_is_never_repeated_to_the_client(text: str) -> None:
     canary = f"canary {text}"
 
-    (found,) = offences_of({"token": canary})
+    (found,) = field_errors_of({"token": canary})
 
     assert canary not in str(found)
 
@@ -165,7 +165,7 @@ def test_a_value_is_never_repeated_to_the_client(text: str) -> None:
 )
 def test_any_json_is_either_loaded_or_a_problem(told: Any) -> None:
     try:
-        loaded = offences.load(SCHEMA, told)
+        loaded = validation.load(SCHEMA, told)
     except Problem as problem:
         loaded = problem.code if problem.details else None
 
@@ -174,14 +174,14 @@ def test_any_json_is_either_loaded_or_a_problem(told: Any) -> None:
 
 @pytest.mark.parametrize(("text", "loaded"), [("1", 1), ("100", 100), ("007", 7)])
 def test_a_numeral_is_digits(text: str, loaded: int) -> None:
-    assert offences.load(SCHEMA, {"numeral": text}) == {"numeral": loaded}
+    assert validation.load(SCHEMA, {"numeral": text}) == {"numeral": loaded}
 
 
 @pytest.mark.parametrize(
     "text", ["", "0", "101", "-1", "1.0", " 1", "1\n", "\u0663", "1" * 400, "+1"]
 )
 def test_what_is_no_numeral_within_bounds_is_refused_naming_them(text: str) -> None:
-    (found,) = offences_of({"numeral": text})
+    (found,) = field_errors_of({"numeral": text})
 
     assert found["allowed"] == {"min": 1, "max": 100}
     assert "between 1 and 100" in found["message"]

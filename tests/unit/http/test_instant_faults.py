@@ -7,7 +7,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http import offences
+from app.http import validation
 from app.http.fields import Instant, StrictSchema
 from app.http.instant_faults import EXAMPLE, explain
 from app.http.problems import Problem
@@ -70,7 +70,7 @@ def faults(problem: Problem) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("text", MISTAKES)
 def test_each_mistake_in_a_body_is_named(text: str) -> None:
     with pytest.raises(Problem) as refused:
-        offences.load(OccurredSchema(), {"at": text})
+        validation.load(OccurredSchema(), {"at": text})
     (fault,) = faults(refused.value)
     assert MISTAKES[text] in fault["message"]
     assert (fault["code"], fault["allowed"]["examples"][0]) == (
@@ -81,7 +81,7 @@ def test_each_mistake_in_a_body_is_named(text: str) -> None:
 
 def test_a_day_is_no_instant_where_one_is_asked_for() -> None:
     with pytest.raises(Problem, match="must have a time and a zone"):
-        offences.load(OccurredSchema(), {"at": "2026-10-31"})
+        validation.load(OccurredSchema(), {"at": "2026-10-31"})
 
 
 @pytest.mark.parametrize(

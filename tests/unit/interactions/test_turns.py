@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.http import offences
+from app.http import validation
 from app.interactions.ids import first_ulid, instant_ms
-from app.interactions.model import CONTENT, MODES, STATUSES, Turn, default_cost, item_of
+from app.interactions.model import CONTENT, MODES, STATUSES, TurnTrace, default_cost, item_of
 from app.interactions.schemas import TurnSchema
 from tests.turns import Body, body, stateful, whole
 
@@ -23,13 +23,13 @@ CUT = [
 ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
 
 
-def read(told: Body) -> Turn:
-    content = offences.load(TurnSchema(), told)
+def read(told: Body) -> TurnTrace:
+    content = validation.load(TurnSchema(), told)
     del content["turn_id"], content["occurred_at"]
-    return Turn(ULID, content)
+    return TurnTrace(ULID, content)
 
 
-def stored(turn: Turn) -> dict[str, object]:
+def stored(turn: TurnTrace) -> dict[str, object]:
     return turn.document(
         ACCOUNT, "2026-11-23", recorded_at_us=5, relationship_counted=True, charged=1
     )
@@ -63,7 +63,7 @@ def test_a_row_that_was_rounded_up_is_the_turn_that_is_cut_now(
     is_cut: bool, later_ms: int, is_same: bool
 ) -> None:
     turn = replace(read(whole()), is_cut=is_cut)
-    moved = Turn(first_ulid(instant_ms(ULID) + later_ms)[:10] + ULID[10:], turn.content)
+    moved = TurnTrace(first_ulid(instant_ms(ULID) + later_ms)[:10] + ULID[10:], turn.content)
     assert turn.is_same_as(stored(moved)) is is_same
 
 

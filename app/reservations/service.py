@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_problem
-from app.http import offences
-from app.http.problems import Problem, offence, require_valid
+from app.http import validation
+from app.http.problems import Problem, field_error, require_valid
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
-from app.interactions.model import Turn
+from app.interactions.model import TurnTrace
 from app.interactions.recording import (
     MAX_AHEAD_MS,
     OLDEST_MS,
@@ -24,7 +24,7 @@ from app.interactions.recording import (
     cancelled,
 )
 from app.interactions.store import InteractionStore
-from app.turns.schemas import CompletionSchema, ReservationSchema
+from app.reservations.schemas import CompletionSchema, ReservationSchema
 
 _RESERVATION = ReservationSchema()
 _COMPLETION = CompletionSchema()
@@ -49,7 +49,7 @@ class TurnDesk(Desk, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReservationRequest:
     """A turn that wants a place."""
 
     turn_id: str
@@ -58,7 +58,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
+class Reservation:
     """A place that is held, by this request or by the same one before."""
 
     interaction_id: str
@@ -71,7 +71,7 @@ class Reserved:
         return self.decision.items[0].verdict is Verdict.CHARGED
 
 
-class TurnService:
+class ReservationService:
     """Answers for one account at a time."""
 
     def __init__(self, store: InteractionStore, recorder: Recorder, keys: TurnKeys) -> None:
@@ -79,13 +79,15 @@ class TurnService:
         self._recorder = recorder
         self._keys = keys
 
-    def read_asked(self, body: Any) -> Asked:
-        """The turn in a reservation's body, or a validation problem that names its offences."""
-        told = offences.load(_RESERVATION, body)
+    def read_request(self, body: Any) -> ReservationRequest:
+        """The turn in a reservation's body, or a validation problem that lists its field errors."""
+        told = validation.load(_RESERVATION, body)
         relationship_id = told["relationship_id"] if told["mode"] == "stateful" else None
-        return Asked(told["turn_id"], relationship_id, told["hold_seconds"] * 1_000_000)
+        return ReservationRequest(
+            told["turn_id"], relationship_id, told["hold_seconds"] * 1_000_000
+        )
 
-    def reserve(self, account: str, asked: Asked, desk: TurnDesk) -> Reserved:
+    def reserve(self, account: str, asked: ReservationRequest, desk: TurnDesk) -> Reservation:
         """Hold one turn, and its relationship if it is new.
 
         The same turn again is the same reservation. Raises `conflict` for a turn that is recorded,
@@ -103,9 +105,9 @@ class TurnService:
         if decision.hold is None:
             raise AssertionError("a reservation tells when it lapses")
         ulid = self._keys.ulid(account, asked.turn_id, item.recorded_at_us // 1_000)
-        return Reserved(PREFIX + ulid, decision.hold.lapses_at_us, decision)
+        return Reservation(PREFIX + ulid, decision.hold.lapses_at_us, decision)
 
-    def read_completed(self, account: str, interaction_id: str, body: Any) -> Turn:
+    def read_completion(self, account: str, interaction_id: str, body: Any) -> TurnTrace:
         """The turn in a completion's body, or the problem of the id or of the body.
 
         The id must have been made for the body's `turn_id`, within the last 49 hours.
@@ -113,22 +115,22 @@ class TurnService:
         ulid = find_ulid(interaction_id)
         if ulid is None:
             raise _not_found()
-        told = offences.load(_COMPLETION, body)
+        told = validation.load(_COMPLETION, body)
         reserved_at_ms = instant_ms(ulid)
         found = []
         if not self._is_in_time(ulid):
             allowed = {"oldest_hours": OLDEST_RESERVATION_MS // 3_600_000}
             message = "`interaction_id` was reserved too long ago, or never; record the turn."
-            found.append(offence("interaction_id", "out_of_range", message, allowed))
+            found.append(field_error("interaction_id", "out_of_range", message, allowed))
         if ulid != self._keys.ulid(account, told.pop("turn_id"), reserved_at_ms):
             message = (
                 "`turn_id` is not the one that this interaction_id was reserved for; send that."
             )
-            found.append(offence("turn_id", "mismatch", message))
+            found.append(field_error("turn_id", "mismatch", message))
         require_valid(found)
-        return Turn(ulid, told)
+        return TurnTrace(ulid, told)
 
-    def complete(self, account: str, turn: Turn, desk: TurnDesk) -> Recorded:
+    def complete(self, account: str, turn: TurnTrace, desk: TurnDesk) -> Recorded:
         """Store a turn that was reserved and charge for it, whatever the quota says.
 
         The same content again is found, not stored twice. Raises `conflict` for other content and
@@ -137,7 +139,7 @@ class TurnService:
         decision = desk.complete(turn.charge(), instant_ms(turn.ulid) * 1_000)
         return self._recorder.record_charged(account, turn, decision, desk)
 
-    def read_cancelled(self, interaction_id: str) -> str:
+    def read_reservation_id(self, interaction_id: str) -> str:
         """The ULID of a reservation that may still be there, or `not_found`."""
         ulid = find_ulid(interaction_id)
         if ulid is None or not self._is_in_time(ulid):

@@ -256,7 +256,7 @@ def test_an_id_must_belong_to_the_turn_and_the_tenant(tenant: Hire) -> None:
 
     for answer in answers:
         assert answer.status_code == 400
-        assert [offence["field"] for offence in error_of(answer)["details"]] == ["turn_id"]
+        assert [field_error["field"] for field_error in error_of(answer)["details"]] == ["turn_id"]
     bodies = [error_of(answer) | {"request_id": ""} for answer in answers]
     assert bodies[0] == bodies[1] == bodies[2]
     for other in (sandbox, tenant("free")):
@@ -275,7 +275,9 @@ def test_an_id_out_of_time_is_refused_with_the_reason(
     answer = put(caller, path, trace())
 
     assert answer.status_code == 400
-    assert [offence["field"] for offence in error_of(answer)["details"]] == ["interaction_id"]
+    assert [field_error["field"] for field_error in error_of(answer)["details"]] == [
+        "interaction_id"
+    ]
     assert caller("DELETE", path).status_code == 404
     clock.move(s=-1 if off_s > 0 else 1)
     assert put(caller, path, trace()).status_code == 201
@@ -308,7 +310,7 @@ def test_a_malformed_completion_names_the_field(
     answer = put(caller, path, trace() | changes)
 
     assert answer.status_code == 400
-    assert field in {offence["field"] for offence in error_of(answer)["details"]}
+    assert field in {field_error["field"] for field_error in error_of(answer)["details"]}
     assert counts(caller) == (0, 1, 1, 0)
 
 

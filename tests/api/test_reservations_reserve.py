@@ -186,7 +186,7 @@ def test_a_malformed_reservation_names_the_field_and_pays_the_bucket(
     answer = reserve(caller, told)
 
     assert (answer.status_code, error_of(answer)["code"]) == (400, "validation_error")
-    assert field in {offence["field"] for offence in error_of(answer)["details"]}
+    assert field in {field_error["field"] for field_error in error_of(answer)["details"]}
     assert answer.headers["X-RateLimit-Remaining"] == "4"
     assert reserve(caller, asked()).headers["X-RateLimit-Remaining"] == "3"
 

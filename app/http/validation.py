@@ -9,10 +9,10 @@ from marshmallow import ValidationError
 
 from app.http.field_errors import field_errors
 from app.http.fields import StrictSchema
-from app.http.problems import Offence, Problem, offence
+from app.http.problems import FieldError, Problem, field_error
 from app.http.rules import Reason
 
-MAX_OFFENCES = 50
+MAX_FIELD_ERRORS = 50
 _MAX_NAME = 64
 
 
@@ -21,22 +21,24 @@ def load(
     data: Any,
     *,
     whole: str = "body",
-    max_offences: int = MAX_OFFENCES,
+    max_field_errors: int = MAX_FIELD_ERRORS,
     hint: Callable[[str], str] = lambda _path: "",
 ) -> Any:
     """`schema.load(data)`, or a validation problem that lists its field errors.
 
-    `whole` names the thing itself where no field of it is to blame; `hint` ends the sentence about
-    a field. Only `max_offences` errors are looked for; if there are more, the last entry says so.
+    `whole` names `data` where no field of it is wrong; `hint` ends the sentence about a field.
+    Finds at most `max_field_errors` errors. If there are more, the last entry says so.
     """
     with suppress(ValidationError):
         return schema.accept(data)
-    found = list(islice(field_errors(schema, data), max_offences + 1))
+    found = list(islice(field_errors(schema, data), max_field_errors + 1))
     if not found:
         return schema.load(data)
-    listed = [_offence(path or whole, reason, hint(path)) for path, reason in found[:max_offences]]
+    listed = [
+        _field_error(path or whole, reason, hint(path)) for path, reason in found[:max_field_errors]
+    ]
     raise Problem.invalid(
-        [*listed, *([_more(whole, max_offences)] if found[max_offences:] else [])]
+        [*listed, *([_more(whole, max_field_errors)] if found[max_field_errors:] else [])]
     )
 
 
@@ -45,13 +47,13 @@ def short_name(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
-def _more(whole: str, count: int) -> Offence:
+def _more(whole: str, count: int) -> FieldError:
     message = (
         f"More is wrong than the {count} field errors listed. Correct these, then send it again."
     )
-    return offence(whole, "more", message)
+    return field_error(whole, "more", message)
 
 
-def _offence(path: str, reason: Reason, hint: str) -> Offence:
+def _field_error(path: str, reason: Reason, hint: str) -> FieldError:
     name = short_name(path)
-    return offence(name, reason.code, f"`{name}` {reason.message}{hint}.", reason.allowed)
+    return field_error(name, reason.code, f"`{name}` {reason.message}{hint}.", reason.allowed)

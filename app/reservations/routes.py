@@ -9,9 +9,9 @@ from app.http.descriptions import body_of
 from app.http.provide import provided
 from app.http.responses import json_response, no_content, stored_response
 from app.interactions.schemas import ItemSchema
-from app.turns.items import reserved_item
-from app.turns.schemas import CompletionSchema, ReservationSchema, ReservedSchema
-from app.turns.service import TurnService
+from app.reservations.items import reservation_item
+from app.reservations.schemas import CompletionSchema, ReservationSchema, ReservedSchema
+from app.reservations.service import ReservationService
 
 blueprint = Blueprint("turns", __name__, url_prefix="/v1/turns", description="Ask before you run.")
 
@@ -30,10 +30,10 @@ def reserve() -> Response:
     the same turn again is another reservation. The turn may be run and completed as ever, and is
     counted afterwards. A strict service answers 503 instead.
     """
-    service, principal = provided(TurnService), current_principal()
-    asked = parse_or_charge(lambda: service.read_asked(read_object()))
+    service, principal = provided(ReservationService), current_principal()
+    asked = parse_or_charge(lambda: service.read_request(read_object()))
     reserved = service.reserve(principal.account, asked, provided(Access))
-    told = reserved_item(reserved, principal.limits.overage_policy)
+    told = reservation_item(reserved, principal.limits.overage_policy)
     return json_response(told, 201 if reserved.is_new else 200)
 
 
@@ -50,8 +50,8 @@ def complete(interaction_id: str) -> Response:
     It may come up to 48 hours after the lapse. 409 if the turn was cancelled minutes ago, or is
     recorded with other content.
     """
-    service, account = provided(TurnService), current_principal().account
-    turn = parse_or_charge(lambda: service.read_completed(account, interaction_id, read_object()))
+    service, account = provided(ReservationService), current_principal().account
+    turn = parse_or_charge(lambda: service.read_completion(account, interaction_id, read_object()))
     recorded = service.complete(account, turn, provided(Access))
     return stored_response(recorded.item, 201 if recorded.is_new else 200)
 
@@ -64,7 +64,7 @@ def cancel(interaction_id: str) -> Response:
     409 if it is recorded. 503 while Redis is ill: nothing was given back, and the hold lapses by
     itself.
     """
-    service, account = provided(TurnService), current_principal().account
-    ulid = parse_or_charge(lambda: service.read_cancelled(interaction_id))
+    service, account = provided(ReservationService), current_principal().account
+    ulid = parse_or_charge(lambda: service.read_reservation_id(interaction_id))
     service.cancel(account, ulid, provided(Access))
     return no_content()

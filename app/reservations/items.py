@@ -3,12 +3,12 @@
 from typing import Any
 
 from app.http.instants import format_ms
+from app.reservations.service import Reservation
 from app.tenancy.model import OveragePolicy
-from app.turns.service import Reserved
 from app.usage.items import quota_item
 
 
-def reserved_item(reserved: Reserved, overage_policy: OveragePolicy) -> dict[str, Any]:
+def reservation_item(reserved: Reservation, overage_policy: OveragePolicy) -> dict[str, Any]:
     """A reservation on the wire; the quota is null while Redis cannot tell it."""
     quota = reserved.decision.quota
     return {
