@@ -22,7 +22,8 @@ from pymongo.database import Database
 from redis import Redis
 
 from app import create_app
-from app.backends import Backend, live, memory
+from app.backends import live, memory
+from app.backends.backend import Backend
 from app.backends.bundled import running_mongod, running_redis
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings

@@ -11,7 +11,7 @@ from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.cli.demo_history import HISTORY_DAYS, past_turns
 from app.http.instants import parse_ms
 from app.tenancy.authentication import Authenticator

@@ -13,9 +13,12 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from app.backends import OUTAGES, Backend, bundled, connect, live
+from app.backends import bundled, live
+from app.backends.backend import Backend
 from app.backends.bundled import BundledServer, running_mongod, running_redis
 from app.backends.children import FolderInUse, free_port, holding, spawn
+from app.backends.connect import connect
+from app.backends.outages import OUTAGES
 from config.settings import BackendKind, SettingsError
 from tests.callers import at_once
 from tests.faults.kit.local_run import are_gone

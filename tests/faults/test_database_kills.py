@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from app.backends import OUTAGES
 from app.backends.bundled import running_mongod
+from app.backends.outages import OUTAGES
 from tests.callers import Caller, app_on, hire
 from tests.contract.usage.ledger import Books
 from tests.faults.kit.load import Load
