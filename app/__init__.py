@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.backends import Backend
+    from app.backends.backend import Backend
     from config.settings import Settings
 
 

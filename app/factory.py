@@ -8,7 +8,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, wiring
 from app.accounts import routes as accounts
-from app.backends import Backend, bounded, budget_s
+from app.backends.backend import Backend
+from app.backends.time_limits import bounded, budget_s
 from app.http import (
     deadlines,
     errors,

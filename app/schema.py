@@ -99,7 +99,7 @@ def require_indexes() -> None:
 
 def _require(differences: Sequence[Difference]) -> None:
     if differences:
-        places = ", ".join(difference.place for difference in differences)
+        places = ", ".join(difference.path for difference in differences)
         raise Problem(
             "service_unavailable",
             f"These indexes or validators are missing or differ: {places}. {_NEXT_STEP}",

@@ -14,9 +14,12 @@ from app.admission.ledger import PeriodLedger
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
-from app.backends import OUTAGES, Backend, bounded, connect, is_outage, note_outage
+from app.backends.backend import Backend
+from app.backends.connect import connect
 from app.backends.eviction import EvictionWatch
 from app.backends.outage_log import OutageLog
+from app.backends.outages import OUTAGES, is_outage
+from app.backends.time_limits import bounded
 from app.http.instants import datetime_of_us
 from app.interactions.cursor import Cursors
 from app.interactions.history import HistoryImport
@@ -76,7 +79,7 @@ class Services:
 
     def note_outage(self, error: Exception) -> str:
         """Have the breaker of a store count `error`, which made an answer fail; return why."""
-        return note_outage(self.backend, error)
+        return self.backend.note_outage(error)
 
     def all(self) -> list[Any]:
         """Every service, to be found by its type."""
@@ -202,7 +205,7 @@ def _probes(backend: Backend, schema: DatabaseSchema, watched: Upkeep) -> Probes
     def find_schema_faults() -> dict[str, str]:
         with bounded(PING_TIMEOUT_S):
             found = schema.find_differences()
-        return {each.place: "missing" if each.is_missing else "different" for each in found}
+        return {each.path: "missing" if each.is_missing else "different" for each in found}
 
     return Probes(
         probes,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from app.admission.clock import LedgerClock
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.cli.output import OperatorGroup, print_change, progress_bar
 from app.http.instants import utc_now
 from app.http.problems import Problem

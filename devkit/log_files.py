@@ -1,7 +1,7 @@
 """Keep the logs of child processes, bounded in size and number.
 
-A child writes to the file that it was given, so a log is rotated by copying and emptying it, as
-logrotate's `copytruncate` does. What is written between the two is lost.
+A child keeps its file open, so a log is rotated by copying and emptying it, as logrotate's
+`copytruncate` does. Lines written between the two steps are lost.
 """
 
 import os
@@ -16,7 +16,7 @@ _START = '{"event":"run_started"'
 
 
 def open_appending(log: Path) -> IO[bytes]:
-    """Open `log` to be appended to, behind a line that says when; rotate a large one first."""
+    """Open `log` for appending and write a line with the time; rotate a large log first."""
     rotate_if_larger(log)
     stream = log.open("ab")
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -26,13 +26,13 @@ def open_appending(log: Path) -> IO[bytes]:
 
 
 def open_new(log: Path) -> IO[bytes]:
-    """Open an empty `log`; the one before is kept under a number."""
+    """Open an empty `log`; the previous one is kept under a number."""
     rotate_if_larger(log, 0)
     return log.open("ab")
 
 
 def rotate_if_larger(log: Path, largest_bytes: int = LARGEST_BYTES) -> None:
-    """Move what is in a log that is larger to `.1`, that to `.2` and so on; drop the oldest."""
+    """Move a log above `largest_bytes` to `.1`, `.1` to `.2` and so on; drop the oldest."""
     if not log.exists() or log.stat().st_size <= largest_bytes:
         return
     for number in range(KEPT_COUNT - 1, 0, -1):
@@ -43,7 +43,7 @@ def rotate_if_larger(log: Path, largest_bytes: int = LARGEST_BYTES) -> None:
 
 
 def lines_of_last_run(log: Path) -> list[str]:
-    """Return the lines since the log was last opened; a log of one run has all of them."""
+    """Return the lines since the log was last opened; all lines if it was opened once."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_START)]
     return lines[starts[-1] + 1 :] if starts else lines

@@ -17,7 +17,7 @@ from app import create_app
 from app.admission.clock import LedgerClock
 from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.interactions.history import HistoryImport
 from app.observability.health import Probes

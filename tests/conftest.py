@@ -22,7 +22,8 @@ from pymongo.database import Database
 from redis import Redis
 
 from app import create_app
-from app.backends import Backend, live, memory
+from app.backends import live, memory
+from app.backends.backend import Backend
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 
 # What may be wrong with an organization's document, as an update.

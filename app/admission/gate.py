@@ -19,7 +19,7 @@ from app.admission.replies import (
 from app.admission.script import AdmissionScript
 from app.admission.seeding import WAIT_S, Seeder, SeedingLate
 from app.admission.settling import Call, Settling
-from app.backends import REDIS_OUTAGES
+from app.backends.outages import REDIS_OUTAGES
 from app.http.faults import AccountFault, note_account_fault
 from app.http.problems import Problem
 from app.tenancy.model import Principal

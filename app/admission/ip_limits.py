@@ -23,7 +23,7 @@ from app.admission.keys import address_bucket
 from app.admission.policy import BucketPolicy
 from app.admission.replies import parse_address_decision
 from app.admission.script import AdmissionScript
-from app.backends import REDIS_OUTAGES
+from app.backends.outages import REDIS_OUTAGES
 from app.http.faults import AccountFault
 
 # AccountFault: the bucket holds what the script cannot use.

@@ -15,7 +15,7 @@ from app.admission.keys import AccountKeys
 from app.admission.ledger import PeriodLedger
 from app.admission.policy import QuotaPolicy
 from app.admission.script import AdmissionScript
-from app.backends import OUTAGES
+from app.backends.outages import OUTAGES
 from app.http.faults import AccountFault
 from app.http.problems import Problem
 

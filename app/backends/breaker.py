@@ -1,10 +1,14 @@
-"""Stops asking a store that is ill, so that its illness costs a request nothing.
+"""Stop sending to an unavailable store, so that its outage costs a request nothing.
 
-A breaker belongs to one store in one process. After `FAILURES_COUNT` failures within `WITHIN_S` a
-thread of its own probes the store, and only if that fails too does it open: a store is not ill
-because somebody asks too much of it. While it is open calls fail at once and the thread probes once
-a second, until a probe succeeds. No request ever pays for a probe. The pattern: M. Nygard, Release
-It!, chapter 5.
+A breaker belongs to one store in one process:
+
+* Closed: every call is sent. `FAILURES_COUNT` failures within `WITHIN_S` start a thread that probes
+  the store. The breaker opens only if that probe fails too: clients that ask too much make calls
+  fail, but do not make a store unavailable.
+* Open: calls fail at once. The thread probes once a second and closes the breaker when a probe
+  succeeds. No request pays for a probe.
+
+The pattern: M. Nygard, Release It!, chapter 5.
 """
 
 import os
@@ -24,10 +28,11 @@ WITHIN_S = 10.0
 PROBE_EVERY_S = 1.0
 
 _log = structlog.get_logger("turnledger.stores")
-# Of workers that live; `app/serving/run_folder.py` deletes the values of the others.
-GIVEN_UP = Gauge(
-    "turnledger_store_given_up",
-    "Whether a worker's breaker leaves a store in peace; absent until one of its own has opened.",
+# One series a worker; `app/serving/run_folder.py` deletes those of workers that have ended.
+CIRCUIT_OPEN = Gauge(
+    "turnledger_store_circuit_open",
+    "1 while this worker's circuit breaker is open, 0 after it closes; "
+    "absent until it first opens.",
     ["store"],
     multiprocess_mode="liveall",
 )
@@ -39,17 +44,17 @@ def in_background(work: Callable[[], None]) -> None:
 
 
 class Breaker:
-    """Safe between threads. Its thread starts with the failures, never before a fork.
+    """A circuit breaker; safe between threads. Its thread starts after failures, never before.
 
-    `probe` raises while the store is ill and is bounded by itself. `resting` is the error that
-    `require_closed` raises: one that everybody takes for an outage of that store.
+    `probe` raises while the store is unavailable, and has a time-out of its own. `open_error` is
+    what `require_closed` raises: a class that callers treat as an outage of that store.
     """
 
     def __init__(
         self,
         store: str,
         probe: Callable[[], object],
-        resting: type[Exception],
+        open_error: type[Exception],
         *,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = time.sleep,
@@ -58,58 +63,60 @@ class Breaker:
         self.is_open = False
         self._store = store
         self._probe = probe
-        self._resting = resting
+        self._open_error = open_error
         self._clock = clock
         self._pause = pause
         self._start = start
         self._lock = Lock()
-        self._is_watched = False
+        self._is_probing = False
         self._failed_at_s: deque[float] = deque(maxlen=FAILURES_COUNT)
 
     def require_closed(self) -> None:
-        """Raise `resting` while open; otherwise costs one look at an attribute."""
+        """Raise `open_error` while open; otherwise the cost is one attribute."""
         if self.is_open:
-            raise self._resting(f"{self._store} is ill and is left in peace until a probe succeeds")
+            raise self._open_error(
+                f"The circuit breaker of {self._store} is open until a probe succeeds."
+            )
 
     def note_failure(self) -> None:
-        """Count a call that failed as if the store were ill; those while it is watched do not."""
+        """Count a call that failed because the store seems unavailable; not while it is probed."""
         with self._lock:
-            if self._is_watched or not self._is_last_straw(self._clock()):
+            if self._is_probing or not self._is_limit_reached(self._clock()):
                 return
             self._failed_at_s.clear()
-            self._is_watched = True
+            self._is_probing = True
         try:
-            self._start(self._watch)
-        except RuntimeError:  # no thread to be had: then nobody could ever close it
-            self._is_watched = False
+            self._start(self._probe_until_available)
+        except RuntimeError:  # no thread can be started, so none could close the breaker
+            self._is_probing = False
 
-    def _is_last_straw(self, now_s: float) -> bool:
+    def _is_limit_reached(self, now_s: float) -> bool:
         self._failed_at_s.append(now_s)
         is_full = len(self._failed_at_s) == FAILURES_COUNT
         return is_full and now_s - self._failed_at_s[0] <= WITHIN_S
 
-    def _watch(self) -> None:
+    def _probe_until_available(self) -> None:
         try:
-            if (error := self._illness()) is not None:
+            if (error := self._probe_error()) is not None:
                 self.is_open = True
-                words = {"error": type(error).__name__, "reason": reason_of(error)}
-                self._tell(_log.warning, "store_given_up", **words)
+                cause = {"error": type(error).__name__, "reason": reason_of(error)}
+                self._report(_log.warning, "circuit_breaker_opened", **cause)
                 while self.is_open:
                     self._pause(PROBE_EVERY_S)
-                    self.is_open = self._illness() is not None
-                self._tell(_log.info, "store_is_back")
-        finally:  # whatever ends the thread: without it nobody would ever close the breaker
-            self.is_open = self._is_watched = False
+                    self.is_open = self._probe_error() is not None
+                self._report(_log.info, "circuit_breaker_closed")
+        finally:  # whatever ends the thread: nothing else would ever close the breaker
+            self.is_open = self._is_probing = False
 
-    def _tell(self, log: Callable[..., object], event: str, **more: str) -> None:
-        with suppress(Exception):  # a full disk, or no file to be had: watching goes on
+    def _report(self, log: Callable[..., object], event: str, **more: str) -> None:
+        with suppress(Exception):  # a full disk, or no file for the metric: probing continues
             log(event, store=self._store, pid=os.getpid(), **more)
-            GIVEN_UP.labels(self._store).set(self.is_open)
+            CIRCUIT_OPEN.labels(self._store).set(self.is_open)
 
-    def _illness(self) -> Exception | None:
-        """Return the error by which the store shows that it is unavailable, if it is."""
+    def _probe_error(self) -> Exception | None:
+        """Return the error of a probe; None if it succeeded."""
         try:
             self._probe()
-        except Exception as error:  # whatever it is, the store has not proved that it is well
+        except Exception as error:  # any error: the store has not proved that it is available
             return error
         return None

@@ -1,4 +1,4 @@
-"""Contain the failure of one element of a loop, so that the work on the others goes on."""
+"""Contain the failure of one element of a loop, so that the work on the others continues."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from app.backends import is_outage
+from app.backends.outages import is_store_down
 from app.http.faults import AccountFault
 from app.http.places import places_of
 
@@ -16,10 +16,10 @@ _log = structlog.get_logger("turnledger.worker")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The failure (`event`) of one element (`names`), and the kind of reason.
+    """The failure (`event`) of one element (`names`).
 
-    Holds no exception text, which may quote data: `error` is the exception's type, `reason` a
-    sentence of our own.
+    It holds no exception text, which may quote data: `error` is the exception's type, `reason` a
+    fixed sentence.
     """
 
     event: str
@@ -30,14 +30,14 @@ class Failure:
 
     @property
     def account(self) -> str:
-        """The account or organization that it happened to; empty for a whole pass."""
+        """Return the account or organization that failed; empty for a whole pass."""
         return self.names.get("account", "")
 
     @property
     def sentence(self) -> str:
-        """The failure in one line for an operator."""
+        """Return the failure as one line for an operator."""
         subject = " ".join(self.names.values())
-        # Of a fault of an account the reason says all.
+        # For an account fault the reason is complete.
         kind = "" if self.error == AccountFault.__name__ else f" ({self.error})"
         return f"{subject}: {self.event.replace('_', ' ')}{kind}. {self.reason}"
 
@@ -64,35 +64,35 @@ class Attempt:
 
 
 class Containment:
-    """Reports and keeps the failures of single elements of one pass.
+    """Collects the failures of single elements of one pass and reports each.
 
-    An outage of a store is no element's failure: it passes through and ends the pass.
+    It does not contain an outage of a store, which ends the pass.
     """
 
     def __init__(self, note: NoteFailure = log_failure, next_step: str = _TRY_LATER) -> None:
-        """`next_step` is what to do about a failure without a reason of our own."""
+        """Set `next_step`, the advice for a failure other than an account fault."""
         self.failures: list[Failure] = []
         self._note = note
         self._next_step = next_step
 
     @contextmanager
     def of(self, event: str, **names: str) -> Iterator[Attempt]:
-        """Contain what the body raises; `event` and `names` say what failed and for which element.
+        """Contain the body's exception; `event` and `names` say what failed and for which element.
 
-        Name an account or organization `account`. The attempt says afterwards whether it failed.
+        Pass an account or organization as `account`. `has_failed` of the attempt is set afterwards.
         """
         attempt = Attempt()
         try:
             yield attempt
         except Exception as error:
-            if is_outage(error):
+            if is_store_down(error):
                 raise
             attempt.has_failed = True
             reason = error.reason if isinstance(error, AccountFault) else self._next_step
             self._keep(Failure(event, names, type(error).__name__, reason, places_of(error)))
 
     def warn(self, event: str, account: str, reason: str) -> None:
-        """Report what is wrong with an account, although nothing has failed for it yet."""
+        """Report a problem of an account for which nothing has failed yet."""
         self._note(Failure(event, {"account": account}, AccountFault.__name__, reason))
 
     def _keep(self, failure: Failure) -> None:

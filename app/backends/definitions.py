@@ -37,7 +37,7 @@ class Difference:
     is_missing: bool
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         """Name the index or validator, as `interactions.turn`."""
         return f"{self.collection}.{self.name}"
 

@@ -1,4 +1,4 @@
-"""Find out whether Redis evicts keys when its memory is full, which would lose charges.
+"""Warn if Redis evicts keys when its memory is full, because that loses charges.
 
 Managed services forbid CONFIG, so the policy is read from `INFO memory`, which Redis and Valkey
 have.
@@ -14,7 +14,7 @@ from redis import Redis
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisError
 
-from app.backends.redis_clients import GuardedCluster
+from app.backends.redis_cluster import GuardedCluster
 
 KEPT_S = 60.0
 SAFE_POLICY = "noeviction"
@@ -28,7 +28,7 @@ def find_policies(redis: Redis | GuardedCluster) -> set[str]:
     """Return the eviction policy of each primary; an empty set if Redis does not report it."""
     options = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, GuardedCluster) else {}
     try:
-        # What we use of a cluster's client is the same as of a server's.
+        # The methods used here are the same for a cluster and a server.
         answer = cast("Any", redis).execute_command("INFO", "memory", **options)
         return set(_policies_in(answer))
     except RedisError:
@@ -46,7 +46,7 @@ def _policies_in(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 class EvictionWatch:
-    """Ask for the policies once a minute at most; safe between threads."""
+    """Reads the policies at most once a minute; safe between threads."""
 
     def __init__(
         self, redis: Redis | GuardedCluster, clock: Callable[[], float] = time.monotonic
@@ -57,7 +57,7 @@ class EvictionWatch:
         self._asked_at_s: float | None = None
 
     def warnings(self) -> list[str]:
-        """Return the code of the warning if a key may be evicted; log it when that begins."""
+        """Return the warning's code if a key may be evicted; log it when the policies change."""
         with self._lock:
             now_s = self._clock()
             if self._asked_at_s is None or now_s - self._asked_at_s >= KEPT_S:

@@ -15,7 +15,6 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from app.backends import bounded
 from app.backends.definitions import (
     Definition,
     Document,
@@ -25,6 +24,7 @@ from app.backends.definitions import (
     is_real,
     stored_indexes,
 )
+from app.backends.time_limits import bounded
 
 Report = Callable[[str], None]
 MOST_NAMED_COUNT = 10

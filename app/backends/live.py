@@ -1,7 +1,7 @@
-"""Clients of real servers, with every time-out and pool bound written down.
+"""Make clients of real servers, with every time-out and pool size written down.
 
-The drivers' defaults do not fit a request's way: redis-py would resend a script up to eleven times
-and block for a minute, PyMongo would look for a server for thirty seconds.
+The drivers' defaults do not fit a request: redis-py would resend a script up to eleven times and
+block for a minute, PyMongo would look for a server for thirty seconds.
 """
 
 from typing import Any, cast
@@ -11,34 +11,38 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 from redis import Redis
 
-from app.backends import Backend, MongodbResting, bounded
+from app.backends.backend import Backend
 from app.backends.breaker import Breaker
-from app.backends.redis_clients import GuardedCluster, GuardedRedis, RedisResting, redis_client
+from app.backends.outages import MongodbCircuitOpen, RedisCircuitOpen
+from app.backends.redis_clients import redis_client
+from app.backends.redis_cluster import GuardedCluster
+from app.backends.redis_server import GuardedRedis
+from app.backends.time_limits import bounded
 from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
 MAINTENANCE_TIMEOUT_MS = 30_000
-# Scripts over a thousand entries at most, and keys that are deleted whole. A connection that leads
-# nowhere any more must not hold a seeding up for longer.
+# The longest commands are scripts over 1,000 entries and the deletion of whole keys. A dead
+# connection must not delay a seeding for longer than this.
 MAINTENANCE_REDIS_TIMEOUT_MS = 5_000
 PROBE_TIMEOUT_S = 1.0
-# As many as a worker may have threads. PyMongo's pool has those wait that are too many.
+# As many as a worker may have threads. PyMongo's pool makes further callers wait.
 MONGODB_POOL_COUNT = 32
-# redis-py's pool fails those that are too many, as if Redis were ill: it must never be the bound.
+# redis-py's pool fails further callers, which looks like an outage: it must never be the bound.
 REDIS_POOL_COUNT = 1_024
 
 
 def connect(settings: Settings) -> Backend:
     """Make request and maintenance clients for `MONGODB_URI` and `REDIS_URL`.
 
-    Nothing is sent before the first command, so an unreachable server shows itself then, as one of
-    `app.backends.OUTAGES` and within the time-outs of the settings.
+    Nothing is sent before the first command. An unreachable server then raises one of
+    `app.backends.outages.OUTAGES`, within the time-outs of the settings.
     """
     uri, url = settings.mongodb_uri, settings.redis_url
     mongodb = _mongodb(uri, settings.mongodb_timeout_ms)
     maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS)
     redis = _redis(url, settings.redis_timeout_ms)
-    redis.breaker = Breaker("redis", redis.probe, RedisResting)
+    redis.breaker = Breaker("redis", redis.probe, RedisCircuitOpen)
     maintenance_redis = _redis(url, MAINTENANCE_REDIS_TIMEOUT_MS)
     database = _database(mongodb)
 
@@ -46,14 +50,14 @@ def connect(settings: Settings) -> Backend:
         for client in (mongodb, maintenance_mongodb, redis, maintenance_redis):
             client.close()
 
-    # What we use of a cluster's client is the same as of a server's.
+    # The methods used here are the same for a cluster and a server.
     return Backend(
         database=database,
         maintenance_database=_database(maintenance_mongodb),
         redis=cast("Redis", redis),
         maintenance_redis=cast("Redis", maintenance_redis),
-        require_redis=redis.require_well,
-        mongodb_breaker=Breaker("mongodb", lambda: _probe(database), MongodbResting),
+        require_redis=redis.require_writable,
+        mongodb_breaker=Breaker("mongodb", lambda: _probe(database), MongodbCircuitOpen),
         close=close,
     )
 
@@ -69,9 +73,11 @@ def _mongodb(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
     try:
         return _mongodb_client(uri, timeout_ms)
     except Exception:
-        # A file may have gone since the settings were read. The driver's text quotes the address,
-        # and with it perhaps a password.
-        raise SettingsError("MONGODB_URI is not an address that MongoDB's driver takes.") from None
+        # A file may have been deleted since the settings were read. The driver's text quotes the
+        # address, perhaps with a password.
+        raise SettingsError(
+            "MONGODB_URI is not an address that MongoDB's driver accepts."
+        ) from None
 
 
 def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
@@ -79,7 +85,7 @@ def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
         uri,
         appname="turnledger",
         connect=False,
-        # Looking for a server is a part of it.
+        # Includes the selection of a server.
         timeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
         maxPoolSize=MONGODB_POOL_COUNT,
@@ -88,8 +94,8 @@ def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
         retryWrites=True,
         retryReads=True,
         tz_aware=True,
-        # One damaged document must not make a whole answer unreadable: what its instants and texts
-        # are is judged where they are read.
+        # One damaged document must not make a whole answer unreadable. Its instants and texts are
+        # checked where they are read.
         datetime_conversion="DATETIME_AUTO",
         unicode_decode_error_handler="replace",
         uuidRepresentation="standard",
@@ -98,14 +104,15 @@ def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
 
 def _database(client: MongoClient[dict[str, Any]]) -> Database[dict[str, Any]]:
     database = client.get_default_database(default=DEFAULT_DATABASE)
-    # Whatever the address says: what is read decides what is written, above all in the archive.
+    # Set here because an address may ask for less. What is read decides what is written, above all
+    # in the archive.
     return database.with_options(
         read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
     )
 
 
 def _probe(database: Database[dict[str, Any]]) -> None:
-    """Whether there is a primary that a majority follows; raises if not.
+    """Raise unless there is a primary that a majority follows.
 
     A linearizable read waits for the majority like a write, and leaves nothing behind.
     """

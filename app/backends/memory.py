@@ -1,6 +1,6 @@
-"""The in-memory twins, for fast tests and for machines without the bundled servers.
+"""Make the in-memory twins, for fast tests and for machines without the bundled servers.
 
-One process only, nothing is kept, and the twins lack validators, explain and transactions.
+They serve one process, keep nothing, and lack validators, explain and transactions.
 """
 
 from math import isfinite
@@ -13,21 +13,22 @@ from mongomock import aggregate
 from mongomock.collection import Collection
 from pymongo.database import Database
 
-from app.backends import Backend, MongodbResting
+from app.backends.backend import Backend
 from app.backends.breaker import Breaker
+from app.backends.outages import MongodbCircuitOpen
 
 DATABASE = "turnledger"
 
 
 class _Collection(Collection):
-    """A collection that takes the hints of updates, which it has no use for."""
+    """A collection that accepts the hint of an update and ignores it."""
 
     def _update(self, *arguments: Any, hint: str | None = None, **options: Any) -> Any:
         return super()._update(*arguments, **options)  # type: ignore[no-untyped-call]
 
 
 class _Parser(aggregate._Parser):  # noqa: SLF001 (see below)
-    """Expressions with the one conversion that roll-ups need."""
+    """Expressions, with the `$convert` that roll-ups need."""
 
     def _handle_type_convertion_operator(self, operator: str, values: Any) -> Any:
         if operator != "$convert":
@@ -40,13 +41,13 @@ class _Parser(aggregate._Parser):  # noqa: SLF001 (see below)
         return int(number) if is_number else values["onNull" if number is None else "onError"]
 
 
-# The twin has no setting for either.
+# mongomock has no setting for either class.
 aggregate._Parser = _Parser  # type: ignore[misc]  # noqa: SLF001
 mongomock.database.Collection = _Collection  # type: ignore[attr-defined]
 
 
 def connect() -> Backend:
-    """Make an empty store of its own; two calls share nothing."""
+    """Make empty stores; two calls share nothing."""
     database: Database[dict[str, Any]] = mongomock.MongoClient(tz_aware=True)[DATABASE]
     redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer(), decode_responses=True)
     return Backend(
@@ -54,7 +55,7 @@ def connect() -> Backend:
         maintenance_database=database,
         redis=redis,
         maintenance_redis=redis,
-        mongodb_breaker=Breaker("mongodb", lambda: None, MongodbResting),
+        mongodb_breaker=Breaker("mongodb", lambda: None, MongodbCircuitOpen),
         require_redis=redis.ping,
         close=redis.close,
     )

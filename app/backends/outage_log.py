@@ -1,4 +1,4 @@
-"""Log why a store does not answer a probe: once for each reason, then each minute that it lasts."""
+"""Log why a store fails its probe: at once for each new reason, then once a minute."""
 
 import time
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from threading import Lock
 
 import structlog
 
-from app.backends import OUTAGES, MongodbResting, as_outages, reason_of
-from app.backends.redis_clients import RedisResting
+from app.backends.outages import OUTAGES, MongodbCircuitOpen, RedisCircuitOpen, as_outages
+from app.backends.reasons import reason_of
 
-AGAIN_AFTER_S = 60.0
+REPEAT_AFTER_S = 60.0
 _log = structlog.get_logger("turnledger.stores")
 
 
 class OutageLog:
-    """Safe between threads; one for a process."""
+    """The reasons last logged in this process, by store; safe between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -23,13 +23,13 @@ class OutageLog:
         self._written: dict[str, tuple[str, float]] = {}
 
     def watching(self, store: str, probe: Callable[[], object]) -> Callable[[], None]:
-        """Return `probe` with a line for its failures; it raises none but outages."""
+        """Return `probe` with a log line for its failures, all of which are then `OUTAGES`."""
 
         def watched() -> None:
             try:
                 with as_outages():
                     probe()
-            except (MongodbResting, RedisResting):
+            except (MongodbCircuitOpen, RedisCircuitOpen):
                 raise  # the breaker has written its own line
             except OUTAGES as error:
                 self._note(store, error)
@@ -43,7 +43,7 @@ class OutageLog:
         reason, now_s = reason_of(error), self._clock()
         with self._lock:
             last, at_s = self._written.get(store, ("", 0.0))
-            if reason == last and now_s - at_s < AGAIN_AFTER_S:
+            if reason == last and now_s - at_s < REPEAT_AFTER_S:
                 return
             self._written[store] = reason, now_s
         _log.warning("probe_failed", store=store, error=type(error).__name__, reason=reason)

@@ -1,7 +1,7 @@
-"""Say in a few words of ours why a store does not answer.
+"""Describe in a few fixed words why a store does not answer.
 
-The words come from the error's type, code or errno. Drivers' texts hold addresses and data, so they
-are matched, where a driver reports nothing else, but never shown.
+The words depend on the error's type, code or errno. Drivers' texts contain addresses and data. They
+are matched where a driver reports nothing else, and never shown.
 """
 
 import errno
@@ -25,7 +25,7 @@ EXPIRED = "its certificate has expired"
 NO_TLS = "no TLS connection: one side does not speak it"
 NO_DATABASE = "no database of that number"
 UNKNOWN = "no connection"
-# Of MongoDB: Unauthorized, AuthenticationFailed, and Atlas's own.
+# MongoDB's Unauthorized and AuthenticationFailed, and Atlas's own code.
 AUTHENTICATION_CODES = frozenset({13, 18, 8_000})
 _NO_RIGHTS_CODE = 13
 _BY_ERRNO = {
@@ -40,7 +40,7 @@ _BY_ERRNO = {
 }
 # OpenSSL's X509_V_ERR_… numbers.
 _BY_VERIFY_CODE = {10: EXPIRED, 62: OTHER_HOST, 64: OTHER_HOST}
-# More particular classes first.
+# Subclasses first.
 _BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, NO_HOST),
     (ssl.SSLZeroReturnError, "connection lost"),
@@ -48,7 +48,7 @@ _BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, NO_TLS),
     (redis_errors.AuthenticationError, WRONG_CREDENTIALS),
     (redis_errors.NoPermissionError, NO_RIGHTS),
-    (redis_errors.BusyLoadingError, "it still loads its data"),
+    (redis_errors.BusyLoadingError, "it is still loading its data"),
     (redis_errors.OutOfMemoryError, "it is out of memory"),
     (redis_errors.ReadOnlyError, "it is a read-only replica"),
     (redis_errors.ClusterDownError, "its cluster is down"),
@@ -67,7 +67,7 @@ _BY_TEXT = (
     (re.compile(r"SSL handshake failed|\[SSL"), NO_TLS),
     (re.compile(r"replica set name|belongs to a set named"), "its replica set has another name"),
     (re.compile(r"No primary|match selector .?Primary"), "its replica set has no primary"),
-    # The look-up of mongodb+srv.
+    # The DNS query of mongodb+srv.
     (re.compile(r"DNS|resolution lifetime expired"), NO_HOST),
     (re.compile(r"timed out|No servers found yet"), NO_ANSWER),
     (re.compile(r"DB index is out of range|invalid DB index"), NO_DATABASE),
@@ -78,8 +78,8 @@ _LONGEST_CHAIN = 10
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why a store does not answer, from the most particular cause that is known."""
-    found = [reason for each in _chain(error) if (reason := _reason(each))]
+    """Return why a store does not answer, from the innermost cause that is known."""
+    found = [reason for each in _chain(error) if (reason := _known_reason(each))]
     return found[-1] if found else UNKNOWN
 
 
@@ -92,7 +92,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _reason(error: BaseException) -> str | None:
+def _known_reason(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _BY_VERIFY_CODE.get(error.verify_code, UNKNOWN_AUTHORITY)
     if isinstance(error, mongodb_errors.OperationFailure) and error.code in AUTHENTICATION_CODES:
@@ -108,6 +108,6 @@ def _reason(error: BaseException) -> str | None:
 def _reason_in_text(text: str) -> str | None:
     number = _ERRNO_IN_TEXT.search(text)
     if number is not None:
-        # Those of getaddrinfo are negative.
+        # The numbers of getaddrinfo are negative.
         return NO_HOST if int(number[1]) < 0 else _BY_ERRNO.get(int(number[1]))
     return next((reason for pattern, reason in _BY_TEXT if pattern.search(text)), None)

@@ -3,7 +3,7 @@
 import click
 
 from app.accounts.items import API_KEY_FIELDS, api_key_item
-from app.backends import OUTAGES
+from app.backends.outages import OUTAGES
 from app.cli.output import (
     FAULTY,
     OperatorGroup,

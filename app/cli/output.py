@@ -18,8 +18,8 @@ import click
 import orjson
 from flask.cli import AppGroup, ScriptInfo
 
-from app.backends import OUTAGES, as_outages, describe_outage
 from app.backends.containment import Containment, Failure
+from app.backends.outages import OUTAGES, as_outages, describe_outage
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
 from app.http.places import places_of

@@ -10,7 +10,7 @@ import click
 
 from app.admission.chunks import CHUNK_COUNT
 from app.admission.clock import LedgerClock, RequestClock
-from app.backends import OUTAGES
+from app.backends.outages import OUTAGES
 from app.cli.output import (
     OperatorGroup,
     contain,

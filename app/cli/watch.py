@@ -7,7 +7,8 @@ from threading import Event
 
 import structlog
 
-from app.backends import OUTAGES, as_outages, reason_of
+from app.backends.outages import OUTAGES, as_outages
+from app.backends.reasons import reason_of
 
 EVERY_S = 60
 _log = structlog.get_logger("turnledger.worker")

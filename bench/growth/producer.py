@@ -19,7 +19,7 @@ import orjson
 from app.admission.decision import Decision, TurnCharge
 from app.admission.gate import Gate
 from app.admission.refusals import require_admission
-from app.backends import OUTAGES
+from app.backends.outages import OUTAGES
 from app.http.problems import Problem
 from app.interactions.recording import Recorder
 from app.tenancy.model import Principal

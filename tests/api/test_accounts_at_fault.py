@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from tests.api.conftest import Hire
 from tests.callers import LIST, Caller, error_of

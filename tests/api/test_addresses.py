@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.schema import ensure_schema
 from tests.callers import hire
 from tests.servers import settings_for

@@ -9,7 +9,7 @@ from typing import Any
 from click.testing import Result
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
 from tests.callers import Caller, Clock, hire, reconcile

@@ -12,10 +12,11 @@ from pymongo.uri_parser import parse_uri
 from redis import Redis
 from structlog.testing import capture_logs
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.backends.breaker import FAILURES_COUNT, Breaker
 from app.backends.eviction import EvictionWatch
-from app.backends.redis_clients import GuardedRedis, RedisResting
+from app.backends.outages import RedisCircuitOpen
+from app.backends.redis_server import GuardedRedis
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.observability.health import Probes
@@ -266,5 +267,5 @@ def guarded_redis(app: Flask) -> GuardedRedis:
 def watch_breaker(app: Flask) -> list[Callable[[], None]]:
     """Gives Redis a breaker whose watches are only noted: one for each time it grew suspicious."""
     redis, watches = guarded_redis(app), list[Callable[[], None]]()
-    redis.breaker = Breaker("redis", redis.probe, RedisResting, start=watches.append)
+    redis.breaker = Breaker("redis", redis.probe, RedisCircuitOpen, start=watches.append)
     return watches

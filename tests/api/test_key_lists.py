@@ -7,7 +7,7 @@ from bson import ObjectId
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists

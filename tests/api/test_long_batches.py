@@ -9,7 +9,7 @@ from redis import Redis
 
 from app.admission.gate import Gate
 from app.admission.replies import Reply
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.interactions.recording import CHARGED_AT_ONCE_COUNT
 from tests.api.conftest import Hire

@@ -7,7 +7,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.usage.upkeep import Upkeep
 from tests.api.conftest import Hire

@@ -10,7 +10,7 @@ from flask import Flask
 from pymongo.errors import ExecutionTimeout, NetworkTimeout, WTimeoutError
 from werkzeug.test import TestResponse
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.backends.breaker import FAILURES_COUNT, Breaker
 from app.http.provide import provided
 from app.interactions.store import InteractionStore

@@ -9,7 +9,7 @@ from bson import Decimal128, Int64, ObjectId, Regex
 from flask import Flask
 from marshmallow import fields
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.fields import Part
 from app.http.provide import provided
 from app.interactions.model import CONTENT, PARTS

@@ -12,7 +12,7 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
 from app.interactions.ids import TurnKeys, instant_ms, turn_key

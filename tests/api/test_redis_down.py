@@ -14,7 +14,7 @@ from app import create_app
 from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.backends.redis_clients import redis_client
 from app.http.provide import provided
 from app.schema import ensure_schema

@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.admission.reconcile import Reconciler
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
 from app.interactions.store import Insertion, InteractionStore

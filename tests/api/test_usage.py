@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.instants import format_ms, parse_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Scope

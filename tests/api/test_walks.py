@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Scope

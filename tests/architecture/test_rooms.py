@@ -38,7 +38,7 @@ ROOMS = {
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
     "app/__init__.py": "a server imports the package before it has chosen the metrics' folder",
-    "app/backends/__init__.py": "a backend is optional until the settings ask for it",
+    "app/backends/connect.py": "a backend is optional until the settings ask for it",
     "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
 }
 TOOLS = ("bench", "devkit", "scripts", "tests")

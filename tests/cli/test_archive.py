@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.usage.store import UsageStore
 from tests.callers import Caller, Clock

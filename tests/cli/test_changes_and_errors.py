@@ -18,7 +18,7 @@ from pymongo.errors import AutoReconnect
 from app.admission.decision import TurnCharge
 from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.cli import output
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope

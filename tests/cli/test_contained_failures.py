@@ -12,7 +12,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from app.admission.reconcile import Reconciler
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.cli.watch import Watch
 from app.http.instants import utc_now
 from app.http.provide import provided

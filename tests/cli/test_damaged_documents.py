@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
 from tests.callers import Caller, Clock, error_of

@@ -15,7 +15,9 @@ from flask import Flask
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from app.backends import OUTAGES, Backend, live
+from app.backends import live
+from app.backends.backend import Backend
+from app.backends.outages import OUTAGES
 from app.backends.validators import ensure_validator
 from app.http.provide import provided
 from app.interactions.store import INDEXES

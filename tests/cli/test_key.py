@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from app.tenancy import key_format
 from app.tenancy.key_lists import MAX_PER_PAGE

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.backends import connect
+from app.backends.connect import connect
 from config.settings import BackendKind
 from tests.cli.conftest import Run
 from tests.servers import settings_for

@@ -11,7 +11,7 @@ from flask import Flask
 from pymongo.errors import AutoReconnect
 
 from app.admission.clock import LedgerClock
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.cli import turns as turns_command
 from app.http.provide import provided
 from app.interactions.history import HistoryImport, Import, ImportOutcome

@@ -13,7 +13,10 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from app.backends import OUTAGES, Backend, connect, live
+from app.backends import live
+from app.backends.backend import Backend
+from app.backends.connect import connect
+from app.backends.outages import OUTAGES
 from config.settings import BackendKind, SettingsError
 from devkit import bundled
 from devkit.bundled import BundledServer, running_mongod, running_redis

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from werkzeug.test import TestResponse
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from tests.callers import Caller, app_on, at_once, hire, reconcile
 from tests.faults.kit.load import has_quota

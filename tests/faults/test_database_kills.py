@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from app.backends import OUTAGES
+from app.backends.outages import OUTAGES
 from devkit.bundled import running_mongod
 from tests.callers import Caller, app_on, hire
 from tests.contract.usage.ledger import Books

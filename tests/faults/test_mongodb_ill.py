@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.backends.breaker import FAILURES_COUNT
 from app.http.provide import provided
 from app.interactions.ids import PREFIX

@@ -11,7 +11,9 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from app import create_app
-from app.backends import OUTAGES, Backend, as_outages, live, reasons
+from app.backends import live, reasons
+from app.backends.backend import Backend
+from app.backends.outages import OUTAGES, as_outages
 from app.http.provide import provided
 from app.tenancy.key_format import generate
 from app.tenancy.model import Environment

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from redis.crc import key_slot
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.backends.eviction import find_policies
 from app.http.provide import provided
 from tests.callers import Caller, app_on, hire, reconcile

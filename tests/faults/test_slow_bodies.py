@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from app.backends import budget_s
+from app.backends.time_limits import budget_s
 from tests.callers import LIST, Caller, hire
 from tests.servers import RunningService
 from tests.turns import body

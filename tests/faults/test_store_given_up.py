@@ -12,7 +12,7 @@ from tests.faults.kit.workers import kill_worker
 from tests.servers import OPERATOR_TOKEN, RunningService, ServerKind, wait_until
 
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-LINE = re.compile(r'turnledger_store_given_up\{pid="(\d+)",store="redis"\} ([01])\.0')
+LINE = re.compile(r'turnledger_store_circuit_open\{pid="(\d+)",store="redis"\} ([01])\.0')
 
 
 def given_up(service: RunningService) -> dict[int, int]:

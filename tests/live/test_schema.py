@@ -33,7 +33,7 @@ def options_of(database: Rows) -> dict[str, Any]:
 def differences(database: Rows) -> dict[str, bool]:
     """What differs, and whether it is missing."""
     found = DatabaseSchema(database, database).find_differences()
-    return {each.place: each.is_missing for each in found}
+    return {each.path: each.is_missing for each in found}
 
 
 def outcomes(database: Rows, *, tighten: bool = False) -> dict[str, tuple[State, str | None]]:

@@ -6,7 +6,7 @@ from bson import DatetimeMS
 from flask import Flask
 from pymongo.database import Database
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.provide import provided
 from tests.callers import hire
 from tests.turns import body, stateful

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from app import create_app
-from app.backends import OUTAGES, as_outages, describe_outage
+from app.backends.outages import OUTAGES, as_outages, describe_outage
 from app.http.problems import Problem
 from app.observability.terminal import escape_unknown_signs
 from app.schema import ensure_schema

@@ -2,7 +2,9 @@
 
 import sys
 
-from app.backends import OUTAGES, Backend, live
+from app.backends import live
+from app.backends.backend import Backend
+from app.backends.outages import OUTAGES
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore
 from config.settings import BackendKind

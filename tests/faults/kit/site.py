@@ -43,7 +43,9 @@ class Site:
     def given_up_count(self, store: str) -> int:
         """How many times a worker has given up `store` so far, as the log tells."""
         lines = self.service.log.read_text(errors="replace").splitlines()
-        return len([line for line in lines if "store_given_up" in line and f'"{store}"' in line])
+        return len(
+            [line for line in lines if "circuit_breaker_opened" in line and f'"{store}"' in line]
+        )
 
 
 @contextmanager

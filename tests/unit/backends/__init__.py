@@ -1,1 +1,1 @@
-"""Breaker, addresses and judgements, without any server."""
+"""Test circuit breakers, clients and the classification of errors without a server."""

@@ -1,4 +1,4 @@
-"""A breaker opens after five failures in ten seconds and closes by its own probe alone."""
+"""A breaker opens after five failures in ten seconds; only its own probe closes it."""
 
 import os
 import threading
@@ -11,42 +11,42 @@ from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
-from app.backends.breaker import FAILURES_COUNT, GIVEN_UP, WITHIN_S, Breaker
-from app.backends.redis_clients import RedisResting
+from app.backends.breaker import CIRCUIT_OPEN, FAILURES_COUNT, WITHIN_S, Breaker
+from app.backends.outages import RedisCircuitOpen
 
 
 @dataclass
-class Patient:
-    """A store with a clock to move, whose breaker's thread runs when the test says so.
+class FakeStore:
+    """A store with a settable clock, whose breaker's thread runs when the test calls it.
 
-    No other breaker of this process has its name, so nobody else tells of it.
+    No other breaker of this process has its name, so the metric of that name is its own.
     """
 
     now_s: float = 100.0
-    # Whether the store is well at each probe; afterwards it is.
+    # Whether each probe finds the store available; later ones do.
     probes: list[bool] = field(default_factory=list)
     pauses_s: list[float] = field(default_factory=list)
-    watches: list[Callable[[], None]] = field(default_factory=list)
+    threads: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(
-            "patient",
+            "fake",
             self.probe,
-            RedisResting,
+            RedisCircuitOpen,
             clock=lambda: self.now_s,
             pause=self.pause,
-            start=self.watches.append,
+            start=self.threads.append,
         )
 
     def probe(self) -> None:
         if self.probes and not self.probes.pop(0):
-            raise RedisConnectionError("still ill")
+            raise RedisConnectionError("still unavailable")
 
     def pause(self, seconds: float) -> None:
-        """While it pauses, calls must fail at once, and whoever looks is told."""
+        """Check that calls fail at once during a pause, and that the metric says so."""
         self.pauses_s.append(seconds)
-        assert told_as_given_up() == 1
-        with pytest.raises(RedisConnectionError, match="left in peace"):
+        assert reported_open() == 1
+        with pytest.raises(RedisConnectionError, match="is open until"):
             self.breaker.require_closed()
 
     def fail(self, times: int = 1, every_s: float = 0.0) -> None:
@@ -55,116 +55,116 @@ class Patient:
             self.now_s += every_s
 
 
-def told_as_given_up() -> float | None:
-    """What the metrics say of the store."""
-    return REGISTRY.get_sample_value("turnledger_store_given_up", {"store": "patient"})
+def reported_open() -> float | None:
+    """Return the metric's value for the store."""
+    return REGISTRY.get_sample_value("turnledger_store_circuit_open", {"store": "fake"})
 
 
 @pytest.fixture
-def patient() -> Patient:
-    return Patient()
+def store() -> FakeStore:
+    return FakeStore()
 
 
-def test_four_failures_change_nothing_and_the_fifth_has_it_probed(patient: Patient) -> None:
-    patient.fail(FAILURES_COUNT - 1)
-    assert patient.watches == []
-    patient.fail()
-    assert len(patient.watches) == 1
-    patient.breaker.require_closed()
+def test_four_failures_change_nothing_and_the_fifth_starts_a_probe(store: FakeStore) -> None:
+    store.fail(FAILURES_COUNT - 1)
+    assert store.threads == []
+    store.fail()
+    assert len(store.threads) == 1
+    store.breaker.require_closed()
 
 
 @pytest.mark.parametrize(
-    ("every_s", "is_watched"), [(WITHIN_S / 4, True), (WITHIN_S / 4 + 0.01, False)]
+    ("every_s", "is_probed"), [(WITHIN_S / 4, True), (WITHIN_S / 4 + 0.01, False)]
 )
 def test_only_failures_close_together_count(
-    patient: Patient, every_s: float, *, is_watched: bool
+    store: FakeStore, every_s: float, *, is_probed: bool
 ) -> None:
-    patient.fail(FAILURES_COUNT, every_s)
-    assert bool(patient.watches) == is_watched
-    patient.fail(100, WITHIN_S)
-    assert len(patient.watches) == is_watched
+    store.fail(FAILURES_COUNT, every_s)
+    assert bool(store.threads) == is_probed
+    store.fail(100, WITHIN_S)
+    assert len(store.threads) == is_probed
 
 
-def test_it_is_watched_by_one_thread(patient: Patient) -> None:
-    patient.fail(20)
-    assert len(patient.watches) == 1
+def test_one_thread_probes_the_store(store: FakeStore) -> None:
+    store.fail(20)
+    assert len(store.threads) == 1
 
 
-def test_a_store_that_answers_the_probe_is_not_given_up(patient: Patient) -> None:
-    patient.fail(FAILURES_COUNT)
-    patient.watches[0]()
-    assert patient.pauses_s == []
-    patient.breaker.require_closed()
+def test_the_breaker_stays_closed_if_the_probe_succeeds(store: FakeStore) -> None:
+    store.fail(FAILURES_COUNT)
+    store.threads[0]()
+    assert store.pauses_s == []
+    store.breaker.require_closed()
 
 
-def test_it_opens_and_probes_once_a_second_until_one_succeeds(patient: Patient) -> None:
-    patient.probes = [False, False, False, True]
-    patient.fail(FAILURES_COUNT)
-    patient.watches[0]()
-    assert patient.probes == []
-    assert patient.pauses_s == [1.0, 1.0, 1.0]
-    assert told_as_given_up() == 0
-    patient.breaker.require_closed()
+def test_it_opens_and_probes_once_a_second_until_a_probe_succeeds(store: FakeStore) -> None:
+    store.probes = [False, False, False, True]
+    store.fail(FAILURES_COUNT)
+    store.threads[0]()
+    assert store.probes == []
+    assert store.pauses_s == [1.0, 1.0, 1.0]
+    assert reported_open() == 0
+    store.breaker.require_closed()
 
 
-def test_failures_from_before_it_closed_do_not_open_it_again(patient: Patient) -> None:
-    patient.fail(FAILURES_COUNT + 4)
-    patient.watches[0]()
-    patient.fail(FAILURES_COUNT - 1)
-    assert len(patient.watches) == 1
-    patient.fail()
-    assert len(patient.watches) == 2
+def test_failures_before_it_closed_do_not_open_it_again(store: FakeStore) -> None:
+    store.fail(FAILURES_COUNT + 4)
+    store.threads[0]()
+    store.fail(FAILURES_COUNT - 1)
+    assert len(store.threads) == 1
+    store.fail()
+    assert len(store.threads) == 2
 
 
-def test_what_cannot_be_told_keeps_nobody_from_watching(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch
+def test_probing_continues_if_the_metric_cannot_be_written(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError("no file to be had")
 
-    monkeypatch.setattr(GIVEN_UP, "labels", fail)
-    patient.probes = [False, False, True]
-    watches, pauses_s = patient.watches, []
+    monkeypatch.setattr(CIRCUIT_OPEN, "labels", fail)
+    store.probes = [False, False, True]
+    threads, pauses_s = store.threads, []
     breaker = Breaker(
-        "redis", patient.probe, RedisResting, pause=pauses_s.append, start=watches.append
+        "redis", store.probe, RedisCircuitOpen, pause=pauses_s.append, start=threads.append
     )
     for _ in range(FAILURES_COUNT):
         breaker.note_failure()
-    watches[0]()
-    assert (patient.probes, pauses_s) == ([], [1.0, 1.0])
+    threads[0]()
+    assert (store.probes, pauses_s) == ([], [1.0, 1.0])
     breaker.require_closed()
     for _ in range(FAILURES_COUNT):
         breaker.note_failure()
-    assert len(watches) == 2
+    assert len(threads) == 2
 
 
-def test_without_a_thread_to_probe_it_stays_closed_and_tries_again(patient: Patient) -> None:
+def test_it_stays_closed_if_no_thread_can_be_started_and_tries_again(store: FakeStore) -> None:
     tried: list[Callable[[], None]] = []
 
     def refuse(work: Callable[[], None]) -> None:
         tried.append(work)
         raise RuntimeError("can't start new thread")
 
-    breaker = Breaker("redis", patient.probe, RedisResting, start=refuse)
+    breaker = Breaker("redis", store.probe, RedisCircuitOpen, start=refuse)
     for _ in range(2 * FAILURES_COUNT):
         breaker.note_failure()
     breaker.require_closed()
     assert len(tried) == 2
 
 
-def test_whoever_fails_at_once_opens_it_once_and_its_own_thread_closes_it() -> None:
-    is_open, may_heal, is_well = Event(), Event(), Event()
+def test_concurrent_failures_open_it_once_and_its_own_thread_closes_it() -> None:
+    is_open, may_recover, is_available = Event(), Event(), Event()
 
     def probe() -> None:
-        if not may_heal.is_set():
-            raise RedisConnectionError("still ill")
-        is_well.set()
+        if not may_recover.is_set():
+            raise RedisConnectionError("still unavailable")
+        is_available.set()
 
     def pause(_: float) -> None:
         is_open.set()
-        may_heal.wait(10)
+        may_recover.wait(10)
 
-    breaker = Breaker("redis", probe, RedisResting, pause=pause)
+    breaker = Breaker("redis", probe, RedisCircuitOpen, pause=pause)
     threads = [Thread(target=breaker.note_failure) for _ in range(40)]
     for thread in threads:
         thread.start()
@@ -172,9 +172,9 @@ def test_whoever_fails_at_once_opens_it_once_and_its_own_thread_closes_it() -> N
         thread.join()
     assert is_open.wait(10)
     assert breaker.is_open
-    may_heal.set()
-    assert is_well.wait(10)
-    # What it tells of its end must not be taken for what the next test tells.
+    may_recover.set()
+    assert is_available.wait(10)
+    # Its last log line must not appear in the next test.
     for thread in threading.enumerate():
         if thread.name == "breaker":
             thread.join(10)
@@ -182,13 +182,14 @@ def test_whoever_fails_at_once_opens_it_once_and_its_own_thread_closes_it() -> N
     breaker.require_closed()
 
 
-def test_its_lines_tell_whose_breaker_it_is(patient: Patient) -> None:
-    patient.probes = [False, True]
+def test_log_lines_name_the_store_and_the_process(store: FakeStore) -> None:
+    store.probes = [False, True]
     with capture_logs() as lines:
-        patient.fail(FAILURES_COUNT)
-        patient.watches[0]()
-    told = [(line["event"], line["store"], line["pid"]) for line in lines]
-    assert told == [
-        (event, "patient", os.getpid()) for event in ("store_given_up", "store_is_back")
+        store.fail(FAILURES_COUNT)
+        store.threads[0]()
+    logged = [(line["event"], line["store"], line["pid"]) for line in lines]
+    assert logged == [
+        (event, "fake", os.getpid())
+        for event in ("circuit_breaker_opened", "circuit_breaker_closed")
     ]
     assert lines[0]["error"] == "ConnectionError"

@@ -1,4 +1,4 @@
-"""A failure of one element is named, kept and passed over; an outage and the end are not."""
+"""A failure of one element is reported and kept; an outage and a stop end the pass."""
 
 import pytest
 from pymongo.errors import AutoReconnect, ExecutionTimeout
@@ -9,22 +9,22 @@ from app.cli.watch import Stopped
 from app.http.faults import AccountFault
 
 
-def test_a_failure_is_named_and_what_it_says_stays_out() -> None:
+def test_a_failure_is_reported_without_the_exceptions_text() -> None:
     containment = Containment()
 
     with capture_logs() as logs, containment.of("day_not_archived", account="org_1:live", day="1"):
-        raise ValueError("somebody's text")
+        raise ValueError("stored text")
 
     (failure,) = containment.failures
     assert (failure.account, failure.error) == ("org_1:live", "ValueError")
     assert failure.sentence.startswith("org_1:live 1: day not archived (ValueError).")
     (line,) = logs
     assert (line["event"], line["account"], line["day"]) == ("day_not_archived", "org_1:live", "1")
-    assert line["at"][-1].endswith("test_a_failure_is_named_and_what_it_says_stays_out")
-    assert "somebody's text" not in f"{logs}{failure}"
+    assert line["at"][-1].endswith("test_a_failure_is_reported_without_the_exceptions_text")
+    assert "stored text" not in f"{logs}{failure}"
 
 
-def test_a_fault_of_an_account_brings_its_own_reason() -> None:
+def test_an_account_fault_has_its_own_reason() -> None:
     kept: list[Failure] = []
     containment = Containment(kept.append)
 
@@ -44,7 +44,7 @@ def test_a_warning_is_reported_but_is_no_failure() -> None:
     assert (len(kept), containment.failures) == (1, [])
 
 
-def test_a_query_that_took_too_long_is_its_elements_failure() -> None:
+def test_a_query_over_its_time_limit_fails_its_element_alone() -> None:
     containment = Containment(lambda failure: None)
 
     with containment.of("day_not_archived", account="org_1:live"):
@@ -54,7 +54,7 @@ def test_a_query_that_took_too_long_is_its_elements_failure() -> None:
 
 
 @pytest.mark.parametrize("end", [AutoReconnect, Stopped, KeyboardInterrupt])
-def test_an_outage_and_the_end_pass_through(end: type[BaseException]) -> None:
+def test_an_outage_and_a_stop_are_not_contained(end: type[BaseException]) -> None:
     containment = Containment()
 
     with pytest.raises(end), containment.of("day_not_archived", account="org_1:live"):

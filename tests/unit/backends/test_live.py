@@ -1,11 +1,12 @@
-"""Clients of real servers do what the ledger needs, whatever their addresses say."""
+"""Clients of real servers meet the ledger's needs, whatever their addresses ask for."""
 
 from contextlib import suppress
 
 import pytest
 from pymongo import ReadPreference
 
-from app.backends import OUTAGES, live
+from app.backends import live
+from app.backends.outages import OUTAGES
 from config.settings import BackendKind
 from tests.corpus.variables import VARIABLES, good_environ
 from tests.servers import settings_for
@@ -17,7 +18,7 @@ ADDRESS = "mongodb://127.0.0.1:1/ledger"
     "options",
     ["", "?readPreference=secondaryPreferred", "?readPreference=nearest&readConcernLevel=local"],
 )
-def test_what_decides_writes_is_read_from_the_primary(options: str) -> None:
+def test_reads_use_the_primary_and_a_majority(options: str) -> None:
     backend = live.connect(
         settings_for(
             backend=BackendKind.LIVE, mongodb_uri=ADDRESS + options, redis_url="redis://127.0.0.1:1"
@@ -39,7 +40,7 @@ def test_what_decides_writes_is_read_from_the_primary(options: str) -> None:
         if variable.name in {"MONGODB_URI", "REDIS_URL"} and not variable.refused
     ],
 )
-def test_an_address_that_a_start_takes_is_one_that_the_drivers_can_use(
+def test_the_drivers_can_use_every_address_that_the_settings_accept(
     name: str, address: str
 ) -> None:
     addresses = good_environ() | {name: address}

@@ -1,4 +1,4 @@
-"""A probe that fails leaves a line for each reason, not for each probe."""
+"""A failing probe is logged once for each reason, not at every probe."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,14 +9,13 @@ from pymongo.errors import OperationFailure
 from redis import exceptions as redis_errors
 from structlog.testing import capture_logs
 
-from app.backends import OUTAGES, MongodbRefused
-from app.backends.outage_log import AGAIN_AFTER_S, OutageLog
+from app.backends.outage_log import REPEAT_AFTER_S, OutageLog
+from app.backends.outages import OUTAGES, MongodbRefused, RedisCircuitOpen
 from app.backends.reasons import NO_ANSWER, WRONG_CREDENTIALS
-from app.backends.redis_clients import RedisResting
 
 
 class Store:
-    """A store whose next answers are these errors; None is a good answer."""
+    """A store whose probe raises the error that a test sets; None succeeds."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -44,7 +43,7 @@ def wrong_password() -> redis_errors.AuthenticationError:
     return redis_errors.AuthenticationError("canary4711")
 
 
-def test_a_reason_is_written_once_and_again_after_a_minute(store: Store) -> None:
+def test_a_reason_is_logged_once_and_again_after_a_minute(store: Store) -> None:
     (line,) = store.lines(*[wrong_password()] * 10)
     assert (line["event"], line["store"], line["reason"]) == (
         "probe_failed",
@@ -52,24 +51,24 @@ def test_a_reason_is_written_once_and_again_after_a_minute(store: Store) -> None
         WRONG_CREDENTIALS,
     )
     assert "canary4711" not in str(line)
-    store.now_s = AGAIN_AFTER_S - 0.1
+    store.now_s = REPEAT_AFTER_S - 0.1
     assert store.lines(wrong_password()) == []
-    store.now_s = AGAIN_AFTER_S
+    store.now_s = REPEAT_AFTER_S
     assert len(store.lines(wrong_password())) == 1
 
 
-def test_another_reason_and_one_that_comes_back_are_written_at_once(store: Store) -> None:
+def test_a_new_reason_and_a_recurring_one_are_logged_at_once(store: Store) -> None:
     lines = store.lines(
         wrong_password(), redis_errors.TimeoutError("x"), None, redis_errors.TimeoutError("x")
     )
     assert [line["reason"] for line in lines] == [WRONG_CREDENTIALS, NO_ANSWER, NO_ANSWER]
 
 
-def test_an_open_breaker_has_written_its_own_line(store: Store) -> None:
-    assert store.lines(RedisResting("open")) == []
+def test_an_open_breaker_is_not_logged_again(store: Store) -> None:
+    assert store.lines(RedisCircuitOpen("open")) == []
 
 
-def test_mongodb_s_refusal_of_the_user_is_an_outage() -> None:
+def test_a_refused_mongodb_user_is_an_outage() -> None:
     def refuse() -> None:
         raise OperationFailure("canary4711", 18)
 

@@ -1,4 +1,4 @@
-"""What is judged an illness of Redis, and what a client is made of."""
+"""Redis clients: which errors mean an outage, and how a connection is reused."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -13,29 +13,25 @@ from redis.exceptions import RedisError
 from redis.sentinel import MasterNotFoundError
 
 from app.admission.script import AdmissionScript
-from app.backends import REDIS_OUTAGES
 from app.backends.breaker import FAILURES_COUNT, Breaker
-from app.backends.redis_clients import (
-    GuardedCluster,
-    GuardedRedis,
-    RedisResting,
-    _has_rest,
-    is_illness,
-    redis_client,
-)
+from app.backends.outages import REDIS_OUTAGES, RedisCircuitOpen
+from app.backends.redis_clients import redis_client
+from app.backends.redis_cluster import GuardedCluster
+from app.backends.redis_guard import is_unavailable
+from app.backends.redis_server import GuardedRedis, has_unread_data
 from tests.servers import wait_until
 from tests.unit.admission.test_fallback import KEY, PRO
 
-NOBODY = "127.0.0.1:1"
+NO_SERVER = "127.0.0.1:1"
 URLS = (
-    f"redis://{NOBODY}/0",
-    f"redis+cluster://{NOBODY},127.0.0.1:2",
-    f"redis+sentinel://{NOBODY}/service/0",
+    f"redis://{NO_SERVER}/0",
+    f"redis+cluster://{NO_SERVER},127.0.0.1:2",
+    f"redis+sentinel://{NO_SERVER}/service/0",
 )
 
-Ask = Callable[[Any], object]
-# What goes by the driver's own way, and what goes past it.
-ASKS: tuple[Ask, ...] = (
+Command = Callable[[Any], object]
+# One uses the driver's method, two bypass it.
+COMMANDS: tuple[Command, ...] = (
     lambda client: client.ping(),
     lambda client: client.evalsha("digest", 0),
     lambda client: client.script_load("return 1"),
@@ -65,8 +61,8 @@ ASKS: tuple[Ask, ...] = (
         MasterNotFoundError("no master"),
     ],
 )
-def test_an_illness_of_the_server(error: Exception) -> None:
-    assert is_illness(error)
+def test_an_outage_of_the_server(error: Exception) -> None:
+    assert is_unavailable(error)
 
 
 @pytest.mark.parametrize(
@@ -81,53 +77,55 @@ def test_an_illness_of_the_server(error: Exception) -> None:
         errors.DataError("Invalid input of type: 'dict'."),
     ],
 )
-def test_a_fault_of_ours(error: Exception) -> None:
-    assert not is_illness(error)
+def test_a_wrong_command_is_no_outage(error: Exception) -> None:
+    assert not is_unavailable(error)
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=["command", "script", "load"])
+@pytest.mark.parametrize("send", COMMANDS, ids=["command", "script", "load"])
 @pytest.mark.parametrize("url", URLS)
-def test_whatever_the_layout_an_absent_server_is_one_family_of_errors(url: str, ask: Ask) -> None:
+def test_an_absent_server_raises_the_same_errors_in_every_layout(url: str, send: Command) -> None:
     client = redis_client(url, 50, 32)
     with pytest.raises(REDIS_OUTAGES):
-        ask(client)
+        send(client)
     client.close()
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=["command", "script", "load"])
+@pytest.mark.parametrize("send", COMMANDS, ids=["command", "script", "load"])
 @pytest.mark.parametrize("url", URLS)
-def test_failures_open_the_breaker_and_then_nothing_is_sent(url: str, ask: Ask) -> None:
+def test_nothing_is_sent_after_failures_have_opened_the_breaker(url: str, send: Command) -> None:
     client: GuardedRedis | GuardedCluster = redis_client(url, 50, 32)
-    watches: list[Callable[[], None]] = []
-    is_seen = Event()
+    threads: list[Callable[[], None]] = []
+    is_checked = Event()
 
     def pause(_: float) -> None:
-        with pytest.raises(RedisResting):
-            ask(client)
-        is_seen.set()
-        raise InterruptedError  # enough has been seen
+        with pytest.raises(RedisCircuitOpen):
+            send(client)
+        is_checked.set()
+        raise InterruptedError  # ends the breaker's loop
 
-    client.breaker = Breaker("redis", client.probe, RedisResting, pause=pause, start=watches.append)
+    client.breaker = Breaker(
+        "redis", client.probe, RedisCircuitOpen, pause=pause, start=threads.append
+    )
     for _ in range(FAILURES_COUNT):
         with pytest.raises(RedisError) as caught:
-            ask(client)
-        assert not isinstance(caught.value, RedisResting)
+            send(client)
+        assert not isinstance(caught.value, RedisCircuitOpen)
     with pytest.raises(InterruptedError):
-        watches[0]()
-    assert is_seen.is_set()
+        threads[0]()
+    assert is_checked.is_set()
     with pytest.raises((RedisError, errors.RedisClusterException)) as probed:
         client.probe()
-    assert not isinstance(probed.value, RedisResting)
+    assert not isinstance(probed.value, RedisCircuitOpen)
     client.close()
 
 
 class Silent:
-    """Takes every connection, greets, remembers what comes, and answers when it is told to."""
+    """A server that accepts connections, records requests and replies only when a test says so."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
         self.connections: list[socket.socket] = []
-        self._left: set[int] = set()
+        self._closed: set[int] = set()
         self._lock = Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
@@ -143,12 +141,12 @@ class Silent:
             self.connections[number].sendall(reply)
 
     def scripts_count(self, number: int) -> int:
-        """How many scripts this connection has heard of; 0 if it is not there yet."""
+        """Return how many scripts this connection has received; 0 before it exists."""
         return self.received[number].count(b"EVALSHA") if number < len(self.received) else 0
 
-    def is_left(self, number: int) -> bool:
-        """Whether the other side has hung up."""
-        return number in self._left
+    def is_closed(self, number: int) -> bool:
+        """Return True if the client has closed the connection."""
+        return number in self._closed
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -164,9 +162,9 @@ class Silent:
         with suppress(OSError):
             while more := self.connections[number].recv(65_536):
                 self.received[number] += more
-                # With these the driver greets.
+                # The driver sends these when it connects.
                 self.connections[number].sendall(b"+OK\r\n" * more.count(b"SETINFO"))
-        self._left.add(number)
+        self._closed.add(number)
 
 
 @pytest.fixture
@@ -175,14 +173,14 @@ def silent() -> Iterator[Silent]:
         yield server
 
 
-def test_a_script_is_sent_once_and_its_connection_never_used_again(silent: Silent) -> None:
+def test_a_script_is_sent_once_and_its_connection_is_not_reused(silent: Silent) -> None:
     client = redis_client(silent.url, 100, 32)
-    script = AdmissionScript(client)  # type: ignore[arg-type] # (what we use of it is the same)
+    script = AdmissionScript(client)  # type: ignore[arg-type] # (the methods used are the same)
     for number in range(3):
         with pytest.raises(errors.TimeoutError):
             script.admit_address(KEY, PRO)
         assert len(silent.received) == number + 1
-        # A reply that comes late finds nobody, so the next script cannot take it for its own.
+        # A late reply is discarded, so the next script cannot receive it.
         silent.answer(number, b"*1\r\n:4711\r\n")
     Event().wait(0.3)
     assert [silent.scripts_count(number) for number in range(3)] == [1, 1, 1]
@@ -194,7 +192,7 @@ def script_client(silent: Silent) -> GuardedRedis:
 
 
 def run_script(client: GuardedRedis, silent: Silent, number: int) -> None:
-    """Run one, of which this connection hears as the next thing, and which it answers."""
+    """Run a script that arrives on connection `number`, which answers it."""
     before_count = silent.scripts_count(number)
 
     def answer() -> None:
@@ -207,32 +205,32 @@ def run_script(client: GuardedRedis, silent: Silent, number: int) -> None:
     answering.join()
 
 
-def test_a_connection_runs_one_script_after_the_other(silent: Silent) -> None:
+def test_a_connection_is_reused_for_the_next_script(silent: Silent) -> None:
     client = script_client(silent)
     for _ in range(3):
         run_script(client, silent, 0)
     assert len(silent.received) == 1
     client.close()
-    wait_until(lambda: silent.is_left(0))
+    wait_until(lambda: silent.is_closed(0))
 
 
-@pytest.mark.parametrize("unasked", [b":4711\r\n", None])
-def test_who_speaks_unasked_or_hangs_up_is_asked_no_more(
-    silent: Silent, unasked: bytes | None
+@pytest.mark.parametrize("unrequested", [b":4711\r\n", None])
+def test_a_connection_with_unrequested_data_or_closed_is_not_reused(
+    silent: Silent, unrequested: bytes | None
 ) -> None:
     client = script_client(silent)
     run_script(client, silent, 0)
-    if unasked:
-        silent.answer(0, unasked)
+    if unrequested:
+        silent.answer(0, unrequested)
     else:
         silent.connections[0].shutdown(socket.SHUT_WR)
-    wait_until(lambda: _has_rest(client._idle[0]))
+    wait_until(lambda: has_unread_data(client._idle[0]))
     run_script(client, silent, 1)
     assert silent.scripts_count(0) == 1
     client.close()
 
 
-def test_an_interrupted_script_leaves_no_reply_to_the_next(
+def test_the_reply_of_an_interrupted_script_is_not_given_to_the_next(
     silent: Silent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = script_client(silent)
@@ -245,11 +243,11 @@ def test_an_interrupted_script_leaves_no_reply_to_the_next(
     client.close()
 
 
-def test_a_connection_to_a_former_master_is_not_used_again(silent: Silent) -> None:
+def test_a_connection_to_a_previous_master_is_not_reused(silent: Silent) -> None:
     client = script_client(silent)
     run_script(client, silent, 0)
     owns = client.connection_pool.owns_connection
-    client.connection_pool.owns_connection = lambda _: False  # as sentinels' pool answers then
+    client.connection_pool.owns_connection = lambda _: False  # as the sentinels' pool answers then
     run_script(client, silent, 1)
     client.connection_pool.owns_connection = owns
     run_script(client, silent, 1)
@@ -257,7 +255,7 @@ def test_a_connection_to_a_former_master_is_not_used_again(silent: Silent) -> No
     client.close()
 
 
-def test_who_is_told_of_a_replica_connects_anew_however_often(silent: Silent) -> None:
+def test_a_readonly_reply_leads_to_a_new_connection_every_time(silent: Silent) -> None:
     client = cast("GuardedRedis", redis_client(silent.url, 5_000, 2))
     for number in range(5):  # more often than the pool makes connections
 
@@ -274,10 +272,10 @@ def test_who_is_told_of_a_replica_connects_anew_however_often(silent: Silent) ->
     client.close()
 
 
-def test_scripts_at_once_have_a_connection_each(silent: Silent) -> None:
+def test_concurrent_scripts_have_a_connection_each(silent: Silent) -> None:
     client = script_client(silent)
-    told: list[int] = []
-    asking = [Thread(target=lambda: told.append(client.evalsha("digest", 0))) for _ in range(3)]
+    replies: list[int] = []
+    asking = [Thread(target=lambda: replies.append(client.evalsha("digest", 0))) for _ in range(3)]
     for thread in asking:
         thread.start()
     wait_until(lambda: [silent.scripts_count(number) for number in range(3)] == [1, 1, 1])
@@ -285,11 +283,11 @@ def test_scripts_at_once_have_a_connection_each(silent: Silent) -> None:
         silent.answer(number, b":%d\r\n" % number)
     for thread in asking:
         thread.join()
-    assert sorted(told) == [0, 1, 2]
+    assert sorted(replies) == [0, 1, 2]
     client.close()
 
 
-def test_half_a_reply_is_an_outage_and_its_rest_is_read_by_nobody(silent: Silent) -> None:
+def test_half_a_reply_is_an_outage_and_its_rest_is_never_read(silent: Silent) -> None:
     client = redis_client(silent.url, 300, 32)
     answering = Thread(target=lambda: answer_half(silent))
     answering.start()

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.wiring import build
 from bench.growth.books import Books, read_books
 from config.settings import Settings

@@ -11,7 +11,7 @@ from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.http.instants import parse_ms
 from app.http.provide import provided
 from app.tenancy.authentication import Authenticator

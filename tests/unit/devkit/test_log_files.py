@@ -1,4 +1,4 @@
-"""Logs of child processes go on after a restart and never grow beyond their bounds."""
+"""Logs of child processes continue after a restart and stay within their bounds."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def texts(log: Path) -> list[str]:
     return [path.read_text() for path in sorted(log.parent.iterdir())]
 
 
-def test_a_start_appends_behind_a_line_that_says_when(log: Path) -> None:
+def test_a_start_appends_after_a_line_with_the_time(log: Path) -> None:
     for run in ("first", "second"):
         with open_appending(log) as stream:
             stream.write(f"{run}\n".encode())
@@ -38,14 +38,14 @@ def test_a_log_of_one_run_has_all_lines(log: Path) -> None:
     assert lines_of_last_run(log) == ["one", "two"]
 
 
-def test_so_many_logs_are_kept_and_the_oldest_is_dropped(log: Path) -> None:
+def test_three_old_logs_are_kept_and_the_oldest_is_dropped(log: Path) -> None:
     for run in range(KEPT_COUNT + 3):
         with open_new(log) as stream:
             stream.write(f"{run}".encode())
     assert texts(log) == ["5", "4", "3", "2"]
 
 
-def test_a_child_goes_on_writing_to_a_log_that_is_rotated(log: Path) -> None:
+def test_a_child_continues_writing_to_a_rotated_log(log: Path) -> None:
     with open_new(log) as stream:
         stream.write(b"before")
         stream.flush()

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from pymongo import _csot
 
-from app.backends import budget_s
+from app.backends.time_limits import budget_s
 from app.http import deadlines
 from app.http.provide import provided
 from app.interactions.store import InteractionStore

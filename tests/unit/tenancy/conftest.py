@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.backends import Backend
+from app.backends.backend import Backend
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.model import ApiKey, Environment, Organization, Plan, Scope
