@@ -52,6 +52,13 @@ class DatabaseSchema:
         """Every index and validator that is missing or not as defined."""
         return find_differences(self._database, self._definitions)
 
+    def require_indexes(self) -> None:
+        """Raise a `service_unavailable` problem with the next step while indexes differ.
+
+        The validator has no say in reading.
+        """
+        _require([each for each in self.find_differences() if each.name != VALIDATOR])
+
     def ensure(
         self, report: Report = lambda line: None, *, tighten: bool = False
     ) -> Iterator[Outcome]:
@@ -92,9 +99,8 @@ def require_schema() -> None:
 
 
 def require_indexes() -> None:
-    """Raise the same if indexes are missing or differ; the validator has no say in reading."""
-    found = provided(DatabaseSchema).find_differences()
-    _require([each for each in found if each.name != VALIDATOR])
+    """Raise a problem while indexes differ; see `DatabaseSchema.require_indexes`."""
+    provided(DatabaseSchema).require_indexes()
 
 
 def _require(differences: Sequence[Difference]) -> None:

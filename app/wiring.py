@@ -40,6 +40,8 @@ from app.usage.notes.store import PassNotes
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
+from app.worker import build as worker_build
+from app.worker.service import Worker
 from config.settings import OnRedisFailure, Settings, SettingsError
 
 __all__ = ["OUTAGES", "Services", "build", "is_outage"]
@@ -70,6 +72,7 @@ class Services:
     clock: LedgerClock
     gate: Gate
     reconciler: Reconciler
+    worker: Worker
     access: Access
     probes: Probes
     readings: Readings
@@ -103,13 +106,16 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     seeder = Seeder(maintenance_script, ledger)
     gate, ip_limits = _guards(settings, backend, seeder, store, clock)
     authenticator = _authenticator(settings, backend, tenancy, plans, clock)
+    api_keys = ApiKeys(tenancy, settings.key_peppers, lambda: datetime_of_us(clock.now_us()))
+    reconciler = Reconciler(maintenance_script, ledger, settings.request_deadline_s)
+    upkeep = Upkeep(UsageStore(backend.maintenance_database), notes, ledger, organizations, clock)
     return Services(
         settings=settings,
         backend=backend,
         schema=schema,
         tenancy_store=tenancy,
         organizations=organizations,
-        api_keys=ApiKeys(tenancy, settings.key_peppers, lambda: datetime_of_us(clock.now_us())),
+        api_keys=api_keys,
         key_lists=KeyLists(tenancy, settings.cursor_secrets, clock.now_us),
         interaction_store=store,
         interactions=InteractionService(store, Cursors(settings.cursor_secrets)),
@@ -119,12 +125,11 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         turns=TurnService(store, recorder, keys),
         usage_store=usage_store,
         usage=UsageService(usage_store),
-        upkeep=Upkeep(
-            UsageStore(backend.maintenance_database), notes, ledger, organizations, clock
-        ),
+        upkeep=upkeep,
         clock=clock,
         gate=gate,
-        reconciler=Reconciler(maintenance_script, ledger, settings.request_deadline_s),
+        reconciler=reconciler,
+        worker=_worker(settings, upkeep, reconciler, api_keys, clock, schema),
         access=_access(settings, authenticator, gate, ip_limits),
         probes=_probes(backend, schema, watched),
         readings=Readings(lambda: _readings(backend, schema, watched), OUTAGES),
@@ -172,6 +177,24 @@ def _guards(
         return gate, IpLimits(script, settings.ip_limit, local)
     except ValueError as error:
         raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
+
+
+def _worker(
+    settings: Settings,
+    upkeep: Upkeep,
+    reconciler: Reconciler,
+    api_keys: ApiKeys,
+    clock: LedgerClock,
+    schema: DatabaseSchema,
+) -> Worker:
+    return worker_build.build(
+        upkeep=upkeep,
+        reconciler=reconciler,
+        api_keys=api_keys,
+        clock=clock,
+        key_retention_days=settings.key_retention_days,
+        require_ready=schema.require_indexes,
+    )
 
 
 def _access(
