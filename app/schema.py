@@ -7,13 +7,13 @@ from app.backends.definitions import (
     Definition,
     Difference,
     Document,
-    Stored,
     collection_options,
     find_differences,
     is_real,
 )
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
 from app.backends.validators import Validator, ensure_validator, is_enforced
+from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
@@ -43,7 +43,9 @@ class DatabaseSchema:
     wait longer.
     """
 
-    def __init__(self, database: Stored, maintenance_database: Stored) -> None:
+    def __init__(
+        self, database: RequestDatabase, maintenance_database: MaintenanceDatabase
+    ) -> None:
         self._database = database
         self._maintenance_database = maintenance_database
         self._definitions = definitions()

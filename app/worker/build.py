@@ -1,42 +1,42 @@
 """Make the worker of one process from the services that its chores use."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
-from app.admission.clock import LedgerClock
-from app.admission.reconcile import Reconciler
+from app.admission.build import AdmissionServices
 from app.backends.containment import Containment
-from app.tenancy.api_keys import ApiKeys
-from app.usage.upkeep import Upkeep
+from app.schema import DatabaseSchema
+from app.tenancy.build import TenancyServices
+from app.usage.build import UsageServices
 from app.worker.archiving import Archiving
 from app.worker.chores import Chore
 from app.worker.key_removal import KeyRemoval
 from app.worker.reconciliation import Reconciling
 from app.worker.service import Worker
+from config.settings import Settings
 
 ARCHIVE = "archive"
 RECONCILE = "reconcile"
 REMOVE_KEYS = "remove_keys"
 
 
-def build(
-    *,
-    upkeep: Upkeep,
-    reconciler: Reconciler,
-    api_keys: ApiKeys,
-    clock: LedgerClock,
-    key_retention_days: int,
-    require_ready: Callable[[], object],
+def build_worker(
+    settings: Settings,
+    admission: AdmissionServices,
+    tenancy: TenancyServices,
+    usage: UsageServices,
+    schema: DatabaseSchema,
 ) -> Worker:
-    """Make the worker with all its chores; `require_ready` raises while indexes are missing."""
-    retention = timedelta(days=key_retention_days)
+    """Make the worker with all its chores."""
+    upkeep, clock = usage.upkeep, admission.clock
+    retention = timedelta(days=settings.key_retention_days)
 
     def count_failures(containment: Containment) -> None:
         upkeep.note_failures("whole_steps", containment)
 
+    keys = KeyRemoval(tenancy.api_keys, clock, retention)
     chores = (
         Chore(ARCHIVE, Archiving(upkeep, clock).run, "archive_pass_failed"),
-        Chore(RECONCILE, Reconciling(reconciler, upkeep).run, "reconciliation_failed"),
-        Chore(REMOVE_KEYS, KeyRemoval(api_keys, clock, retention).run, "key_removal_failed"),
+        Chore(RECONCILE, Reconciling(admission.reconciler, upkeep).run, "reconciliation_failed"),
+        Chore(REMOVE_KEYS, keys.run, "key_removal_failed"),
     )
-    return Worker(chores, require_ready, count_failures)
+    return Worker(chores, schema.require_indexes, count_failures)
