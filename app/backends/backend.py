@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from pymongo.database import Database
-from redis import Redis
 
 from app.backends.breaker import Breaker
 from app.backends.outages import is_of_mongodb, is_store_down
 from app.backends.reasons import reason_of
+from app.clients import MaintenanceDatabase, MaintenanceRedis, RequestDatabase, RequestRedis
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +19,10 @@ class Backend:
       breaker is open. The breaker does not count its failures.
     """
 
-    database: Database[dict[str, Any]]
-    maintenance_database: Database[dict[str, Any]]
-    redis: Redis
-    maintenance_redis: Redis
+    database: RequestDatabase
+    maintenance_database: MaintenanceDatabase
+    redis: RequestRedis
+    maintenance_redis: MaintenanceRedis
     mongodb_breaker: Breaker
     require_redis: Callable[[], object]
     close: Callable[[], None]

@@ -18,6 +18,7 @@ from app.backends.redis_clients import redis_client
 from app.backends.redis_cluster import GuardedCluster
 from app.backends.redis_server import GuardedRedis
 from app.backends.time_limits import bounded
+from app.clients import MaintenanceDatabase, MaintenanceRedis, RequestDatabase, RequestRedis
 from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
@@ -52,10 +53,10 @@ def connect(settings: Settings) -> Backend:
 
     # The methods used here are the same for a cluster and a server.
     return Backend(
-        database=database,
-        maintenance_database=_database(maintenance_mongodb),
-        redis=cast("Redis", redis),
-        maintenance_redis=cast("Redis", maintenance_redis),
+        database=RequestDatabase(database),
+        maintenance_database=MaintenanceDatabase(_database(maintenance_mongodb)),
+        redis=RequestRedis(cast("Redis", redis)),
+        maintenance_redis=MaintenanceRedis(cast("Redis", maintenance_redis)),
         require_redis=redis.require_writable,
         mongodb_breaker=Breaker("mongodb", lambda: _probe(database), MongodbCircuitOpen),
         close=close,

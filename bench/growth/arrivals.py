@@ -12,8 +12,9 @@ from typing import Any
 
 from redis import Redis
 
+from app.services import Services
 from app.usage.store import COLLECTION as ROLLUPS
-from app.wiring import Services, build
+from app.wiring import build
 from bench.growth.books import read_books
 from bench.growth.crew import Crew, standing_crew
 from bench.growth.producer import DEGRADED, Setting, Told
@@ -109,10 +110,10 @@ def _arrived(tally: Tally, told: list[Told], setting: Setting) -> Figures:
 
 def _kept_up(services: Services) -> Figures:
     """What a pass of the worker takes over all that has arrived, apart from its one wait."""
-    fold, folded_s = _timed(services.upkeep.run)
-    accounts, listed_s = _timed(services.reconciler.list_accounts)
+    fold, folded_s = _timed(services.rooms.usage.upkeep.run)
+    accounts, listed_s = _timed(services.rooms.admission.reconciler.list_accounts)
     compared, compared_s = _timed(
-        lambda: services.reconciler.reconcile(accounts, wait=lambda seconds: None)
+        lambda: services.rooms.admission.reconciler.reconcile(accounts, wait=lambda seconds: None)
     )
     drift = sum(abs(each.turns_drift) + abs(each.relationships_drift) for each in compared)
     assert drift == 0, f"a drift of {drift} without any outage"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.admission.keys import AccountKeys
-from app.wiring import Services
+from app.services import Services
 
 Account = tuple[str, str]
 # Turns and relationships of an account in a period.
@@ -53,7 +53,7 @@ def read_books(services: Services) -> Books:
     }
     counters = {
         (keys.account, keys.quota_period): _counted(services, keys)
-        for keys in services.reconciler.list_accounts()
+        for keys in services.rooms.admission.reconciler.list_accounts()
     }
     return Books(rows.count_documents({}), ledger, counters)
 

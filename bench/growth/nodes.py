@@ -105,7 +105,9 @@ def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side
         meter, start = cpu_meter({"app": os.getpid()}), perf_counter()
         for number in range(CALLS_COUNT):
             turn = TurnCharge(f"{next(_turns):016d}", 1, f"rel_{number % 50}")
-            decision = services.gate.admit(principals[number % len(principals)], [turn])
+            decision = services.rooms.admission.gate.admit(
+                principals[number % len(principals)], [turn]
+            )
             assert decision.outcome is Outcome.ADMITTED, decision
         call_us = (perf_counter() - start) / CALLS_COUNT * 1_000_000
         calls_count, script_us = script_calls(nodes)
@@ -151,7 +153,7 @@ def _storing(
     """Milliseconds of an insert of `size` turns by the service's own client and store."""
     settings = settings_for(backend=BackendKind.LIVE, mongodb_uri=uri, redis_url=stage.redis_url)
     services = build(settings)
-    store = services.interaction_store
+    store = services.rooms.interactions.store
     make_schema(services.backend.database)
 
     def sample() -> Sample:

@@ -22,9 +22,10 @@ from app.admission.refusals import require_admission
 from app.backends.outages import OUTAGES
 from app.http.problems import Problem
 from app.interactions.recording import Recorder
+from app.services import Services
 from app.tenancy.model import Principal
 from app.tenancy.plans import load_plans
-from app.wiring import Services, build
+from app.wiring import build
 from bench.growth.organizations import Population, population
 from bench.processes import cpu_s
 from config.settings import BackendKind, Settings
@@ -98,7 +99,7 @@ class Producer:
     def seed(self) -> int:
         """Have each organization's counters counted from the ledger; how many there are."""
         with ThreadPoolExecutor(THREADS_COUNT) as pool:
-            return len(list(pool.map(self._services.gate.inspect, self._own)))
+            return len(list(pool.map(self._services.rooms.admission.gate.inspect, self._own)))
 
     def send(self) -> Told:
         """Record every turn of the share at its instant."""
@@ -132,9 +133,11 @@ class Producer:
 
     def _outcome(self, due: _Due) -> str:
         services, account = self._services, due.principal.account
-        desk = GateDesk(services.gate, due.principal)
+        desk = GateDesk(services.rooms.admission.gate, due.principal)
         try:
-            return _recorded(services.recorder, account, orjson.loads(due.body), desk)
+            return _recorded(
+                services.rooms.interactions.recorder, account, orjson.loads(due.body), desk
+            )
         except Problem as problem:
             return outcome_of_error(problem.code)
         except OUTAGES as outage:

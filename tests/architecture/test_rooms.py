@@ -26,9 +26,9 @@ ROOMS = {
     "werkzeug": WEB,
     "flask_limiter": ("app/admission/ip_limits.py",),
     # The settings let the driver check its own address; the client that it makes never connects.
-    "pymongo": ("app/*/store.py", "app/backends/*", "config/mongodb_address.py"),
+    "pymongo": ("app/*/store.py", "app/backends/*", "app/clients.py", "config/mongodb_address.py"),
     "bson": ("app/*/store.py", "app/backends/*"),
-    "redis": ("app/admission/*", "app/backends/*"),
+    "redis": ("app/admission/*", "app/backends/*", "app/clients.py"),
     "granian": ("app/serving/launcher.py",),
     "hiredis": ("app/backends/*",),
     "fakeredis": ("app/backends/memory.py",),

@@ -81,7 +81,7 @@ def running_worker(log: Path, environ: Mapping[str, str]) -> Iterator[subprocess
     """The Procfile's worker, which archives and reconciles each minute; ended with the block."""
     with open_appending(log) as output:
         process = spawn(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "archive", "watch"],
+            [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
             output=output,
             environ=environ,
             # A kill at any step does the archive no harm, and a store that dies with us no delay.
