@@ -28,6 +28,7 @@ from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
 from tests.callers import app_beside
+from tests.databases import Databases
 from tests.servers import (
     RunningService,
     ServerKind,
@@ -97,21 +98,31 @@ def mongodb_admin(live_mongodb_uri: str) -> Iterator[MongoClient[dict[str, Any]]
         yield client
 
 
+@pytest.fixture(scope="session")
+def databases(mongodb_admin: MongoClient[dict[str, Any]]) -> Databases:
+    """Databases with the schema, for one test after the other."""
+    return Databases(mongodb_admin)
+
+
 @pytest.fixture
-def fresh_mongodb_uri(
-    live_mongodb_uri: str, mongodb_admin: MongoClient[dict[str, Any]]
-) -> Iterator[str]:
-    """The real mongod with a database that only this test uses."""
-    name = f"test_{next(_numbers)}"
+def fresh_mongodb_uri(live_mongodb_uri: str, databases: Databases) -> Iterator[str]:
+    """The real mongod with a database that has the schema, no rows, and no other user."""
+    name = databases.borrow()
     yield live_mongodb_uri.replace("/turnledger?", f"/{name}?")
-    mongodb_admin.drop_database(name)
+    databases.give_back(name)
+
+
+@pytest.fixture(scope="session")
+def redis_admin(live_redis_url: str) -> Iterator[Redis]:
+    """A client that empties the Redis of tests."""
+    with Redis.from_url(live_redis_url) as client:
+        yield client
 
 
 @pytest.fixture
-def fresh_redis_url(live_redis_url: str) -> str:
+def fresh_redis_url(live_redis_url: str, redis_admin: Redis) -> str:
     """The real Redis, emptied."""
-    with Redis.from_url(live_redis_url) as client:
-        client.flushdb()
+    redis_admin.flushdb()
     return live_redis_url
 
 
@@ -148,8 +159,16 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture
 def live_database(live_backend: Backend) -> Database[dict[str, Any]]:
-    """An empty database on the real mongod."""
+    """A database with the schema and no rows, on the real mongod."""
     return live_backend.database
+
+
+@pytest.fixture
+def bare_database(live_database: Database[dict[str, Any]]) -> Database[dict[str, Any]]:
+    """A database without collections, on the real mongod."""
+    for name in live_database.list_collection_names():
+        live_database.drop_collection(name)
+    return live_database
 
 
 @pytest.fixture
@@ -176,7 +195,7 @@ def redis_client(request: pytest.FixtureRequest) -> Redis:
 
 @pytest.fixture(params=BACKENDS)
 def mongo_database(request: pytest.FixtureRequest) -> Database[dict[str, Any]]:
-    """An empty database of each kind."""
+    """A database without rows of each kind; only the real one has the schema already."""
     chosen: Backend = request.getfixturevalue(f"{request.param}_backend")
     return chosen.database
 

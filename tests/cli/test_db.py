@@ -32,6 +32,7 @@ Rows = Database[dict[str, Any]]
 Run = Callable[..., Result]
 INIT = (sys.executable, "-m", "flask", "--app", "wsgi", "db", "init")
 ROWS_COUNT = 120_000
+FEW_COUNT = 2_000
 DEFINITIONS_COUNT = 17
 # The least that may be set.
 REQUEST_MS = 500
@@ -108,11 +109,11 @@ def test_with_the_validator_off_no_organization_is_made_but_turns_are_archived(
     assert run_live("archive", "run").exit_code == 0
 
 
-def fill(database: Rows) -> None:
-    """Store many turns, quickly and unvalidated, in a ledger without indexes."""
+def fill(database: Rows, count: int) -> None:
+    """Store turns, quickly and unvalidated, in a ledger without indexes."""
     template = row(new_account(), body())
     accounts = [new_account() for _ in range(20)]
-    for start in range(0, ROWS_COUNT, 10_000):
+    for start in range(0, count, 10_000):
         database["interactions"].insert_many(
             [
                 template
@@ -122,7 +123,7 @@ def fill(database: Rows) -> None:
                     "turn_key": f"{number:016d}",
                     "user_id": f"u_{number % 1_000}",
                 }
-                for number in range(start, start + 10_000)
+                for number in range(start, min(count, start + 10_000))
             ],
             ordered=False,
             bypass_document_validation=True,
@@ -130,10 +131,9 @@ def fill(database: Rows) -> None:
 
 
 @pytest.fixture
-def ledger(live_database: Rows) -> Rows:
-    """A ledger of many turns, in which nothing is defined."""
-    fill(live_database)
-    return live_database
+def ledger(bare_database: Rows) -> Rows:
+    """A ledger without turns, in which nothing is defined."""
+    return bare_database
 
 
 @pytest.fixture
@@ -146,6 +146,7 @@ def environ(ledger: Rows, live_mongodb_uri: str, fresh_redis_url: str) -> Mappin
 def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
     ledger: Rows, environ: Mapping[str, str], tell_figures: Callable[..., None]
 ) -> None:
+    fill(ledger, ROWS_COUNT)
     backend = live.connect(
         settings_for(
             backend=BackendKind.LIVE,
@@ -179,6 +180,7 @@ def hear_interrupts() -> None:
 def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
     ledger: Rows, environ: Mapping[str, str]
 ) -> None:
+    fill(ledger, FEW_COUNT)
     rows = ledger["interactions"]
     (ours,) = (found.validator for found in definitions() if found.validator)
     ensure_validator(ledger, rows.name, ours, {})
@@ -206,7 +208,7 @@ def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
     assert DatabaseSchema(ledger, ledger).find_differences() != []
     make_schema(ledger)
     assert DatabaseSchema(ledger, ledger).find_differences() == []
-    assert rows.count_documents({}) == ROWS_COUNT
+    assert rows.count_documents({}) == FEW_COUNT
 
 
 @pytest.mark.parametrize("backend_name", ["memory", "live"])

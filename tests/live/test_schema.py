@@ -24,6 +24,11 @@ BEFORE = {"$jsonSchema": {"properties": {"status": {"enum": ["completed", "cance
 NEWER = {"$jsonSchema": {"required": ["status"]}}
 
 
+@pytest.fixture
+def live_database(bare_database: Rows) -> Rows:
+    return bare_database
+
+
 def options_of(database: Rows) -> dict[str, Any]:
     (found,) = database.list_collections(filter={"name": INTERACTIONS})
     options: dict[str, Any] = found["options"]
