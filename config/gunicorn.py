@@ -129,7 +129,7 @@ def pre_request(worker: Any, request: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Delete what a worker that has ended reported of its present state."""
-    run_folder.forget_worker(Path(os.environ[run_folder.VARIABLE]), worker.pid)
+    run_folder.remove_worker(Path(os.environ[run_folder.VARIABLE]), worker.pid)
 
 
 def on_exit(_server: Any) -> None:
