@@ -1,4 +1,4 @@
-"""The database's indexes and validators: made by a command at each release, never at import."""
+"""Create the database's indexes and validators, by a command at each release."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,7 +27,7 @@ _NEXT_STEP = "Run `flask --app wsgi db init`."
 
 
 def definitions() -> tuple[Definition, ...]:
-    """Every collection that has indexes or a validator."""
+    """Return the definition of each collection that has indexes or a validator."""
     return (
         Definition(KEYS_COLLECTION, KEY_INDEXES),
         Definition(INTERACTIONS, INDEXES, row_validator()),
@@ -37,10 +37,9 @@ def definitions() -> tuple[Definition, ...]:
 
 
 class DatabaseSchema:
-    """Compares the database with the definitions of this release, and makes it follow them.
+    """Compares the database with the definitions of this release, and changes it to match.
 
-    Comparing goes by the first of two clients of the same database, making by the second, which may
-    wait longer.
+    The first client compares; the second, with its longer time-outs, changes.
     """
 
     def __init__(
@@ -51,23 +50,23 @@ class DatabaseSchema:
         self._definitions = definitions()
 
     def find_differences(self) -> list[Difference]:
-        """Every index and validator that is missing or not as defined."""
+        """Return every index and validator that is missing or differs from its definition."""
         return find_differences(self._database, self._definitions)
 
     def require_indexes(self) -> None:
         """Raise a `service_unavailable` problem with the next step while indexes differ.
 
-        The validator has no say in reading.
+        Reading does not need the validator.
         """
         _require([each for each in self.find_differences() if each.name != VALIDATOR])
 
     def ensure(
         self, report: Report = lambda line: None, *, tighten: bool = False
     ) -> Iterator[Outcome]:
-        """Make what is missing and correct what differs, one after the other; may be repeated.
+        """Create what is missing and change what differs, one after the other; idempotent.
 
-        `report` gets a line a second while an index is built. A validator still takes rows of the
-        release before, unless `tighten` is set.
+        `report` receives a line a second while an index is built. A validator still accepts rows of
+        the previous release, unless `tighten` is set.
         """
         database = self._maintenance_database
         for definition in self._definitions:
@@ -89,14 +88,14 @@ class DatabaseSchema:
 
 
 def ensure_schema() -> None:
-    """Make the database follow the definitions; a `service_unavailable` problem if it cannot."""
+    """Change the database to match the definitions; raise `service_unavailable` if blocked."""
     for outcome in provided(DatabaseSchema).ensure():
         if outcome.state is State.BLOCKED:
             raise Problem("service_unavailable", str(outcome.next_step))
 
 
 def require_schema() -> None:
-    """Raise a `service_unavailable` problem with the next step unless all is as defined."""
+    """Raise a `service_unavailable` problem with the next step if anything differs."""
     _require(provided(DatabaseSchema).find_differences())
 
 
@@ -107,22 +106,22 @@ def require_indexes() -> None:
 
 def _require(differences: Sequence[Difference]) -> None:
     if differences:
-        places = ", ".join(difference.path for difference in differences)
+        names = ", ".join(difference.path for difference in differences)
         raise Problem(
             "service_unavailable",
-            f"These indexes or validators are missing or differ: {places}. {_NEXT_STEP}",
+            f"These indexes or validators are missing or differ: {names}. {_NEXT_STEP}",
         )
 
 
 def _validator_state(options: Document | None, in_force: object, ours: Validator) -> State:
     if options is None:
-        return State.MADE
-    was_there = options.get("validator") == in_force and is_enforced(ours, options)
-    return State.THERE if was_there else State.CHANGED
+        return State.CREATED
+    was_same = options.get("validator") == in_force and is_enforced(ours, options)
+    return State.UNCHANGED if was_same else State.CHANGED
 
 
 def _tighten_later(collection: str) -> str:
     return (
-        f"{collection}: the validator takes the rows of this release and of the one before. Once "
-        "every process runs this release: `flask --app wsgi db init --tighten`."
+        f"{collection}: the validator accepts the rows of this release and of the previous one. "
+        "Once every process runs this release: `flask --app wsgi db init --tighten`."
     )

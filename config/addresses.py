@@ -1,6 +1,6 @@
-"""Check the parts that addresses of both stores have: escapes, options, TLS files, host names.
+"""Check what addresses of both stores have in common: escapes, options, TLS files, host names.
 
-Every ValueError holds a fix that quotes neither the address nor a password in it.
+The text of every ValueError is a fix. It never quotes the address or a password in it.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# These would end the user name or password that they stand in.
+# Unescaped, these would end the user name or password that contains them.
 _RESERVED = re.compile(r"[/?#@\[\]]")
 _UNESCAPED = (
     "has a reserved character in its user name, password or options: "
@@ -34,7 +34,7 @@ def split_query(query: str) -> list[tuple[str, str]]:
 
 
 def option_words(name: str) -> str:
-    """Return how an error text names an option; one of another alphabet may be no option at all."""
+    """Return an option's name for an error text; other characters may be part of a password."""
     return f"its option {name}" if _OPTION_NAME.fullmatch(name) else "an option of it"
 
 
@@ -48,7 +48,7 @@ def require_authorities(option: str, path: str) -> None:
 
 
 def require_certificate(option: str, certificate: str, key: str | None, password: str) -> None:
-    """Raise ValueError unless certificate and key can be read and fit each other."""
+    """Raise ValueError unless certificate and key can be read and belong together."""
     try:
         # With an empty password OpenSSL does not ask for one on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password)

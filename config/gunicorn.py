@@ -1,8 +1,8 @@
-"""Settings of gunicorn: its own threaded worker, behind a router or proxy that buffers.
+"""Configure gunicorn: its own threaded worker, behind a router or proxy that buffers.
 
-`HOST`, `PORT`, `DRAIN_S` and the `WEB_…` variables fit it to a platform; a bad one ends the start
-with one line. What connects here can hold a thread by sending or reading slowly, so clients must
-not connect directly: `python -m app` is for that.
+`HOST`, `PORT`, `DRAIN_S` and the `WEB_…` variables adapt it to a platform; a bad one ends the start
+with one line. A client that sends or reads slowly holds a thread here, so clients must not connect
+directly. `python -m app` serves direct clients.
 """
 
 import logging
@@ -32,22 +32,22 @@ certfile = str(_web.tls_certificate) if _web.tls_certificate else None
 keyfile = str(_web.tls_key) if _web.tls_key else None
 worker_tmp_dir = run_folder.MEMORY
 
-# For a worker whose main thread gives no sign of life; the time of requests does not count.
+# A worker whose main thread is silent for so long is replaced; slow requests do not count.
 timeout = 30
-# Platforms kill thirty seconds after SIGTERM.
+# Platforms send SIGKILL thirty seconds after SIGTERM.
 graceful_timeout = 24
-# A control socket would be one more way in.
+# A control socket would be one more entry point to protect.
 control_socket_disable = True
 # The application writes one JSON line a request.
 accesslog = None
 errorlog = "-"
-# TRUSTED_PROXY_HOPS decides what is believed, and the application reads those headers.
+# The application reads the forwarding headers itself, as far as TRUSTED_PROXY_HOPS trusts them.
 forwarded_allow_ips = ""
 forwarder_headers = ""
 
 
 def _leave_out_requests(record: logging.LogRecord) -> bool:
-    """Keep the address that sent a request that gunicorn cannot read; a key may be in the rest."""
+    """Keep only the client's address of a malformed request; the rest may contain a key."""
     if str(record.msg).startswith("Invalid request from ip="):
         # An IPv6 address has colons too, but no space after them.
         record.msg = record.msg.partition(": ")[0]
@@ -55,12 +55,12 @@ def _leave_out_requests(record: logging.LogRecord) -> bool:
 
 
 def on_starting(server: Any) -> None:
-    """Refuse a bad environment once, not in every worker."""
-    # An inherited socket is ours already: from `--bind fd://…`, systemd, or the master before us.
+    """Refuse a bad environment once, in the master."""
+    # An inherited socket is ours already: from `--bind fd://…`, systemd or the previous master.
     is_ours = server.master_pid or "LISTEN_FDS" in os.environ or server.cfg.bind != [bind]
     if not is_ours:
         with claimed_port(_web):
-            pass  # gunicorn would try for five seconds, and take a Unix socket from its owner
+            pass  # gunicorn would retry for 5 s, and replace another service's Unix socket
     try:
         Settings.from_environ().require_hosts()
     except SettingsError as error:
@@ -69,8 +69,8 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Choose the folder of the metrics; have `/readyz` of all workers report the end first."""
-    # Not before the port is ours: a start that fails there would leave the folder behind.
+    """Open the folder of the metrics; on SIGTERM, first report the end by `/readyz`."""
+    # Only after the port is ours: a start that fails there would leave the folder behind.
     run_folder.open_folder()
 
     def end(number: int, frame: Any) -> None:
@@ -81,16 +81,16 @@ def when_ready(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """On SIGTERM accept for `DRAIN_S` more, then refuse new connections and end what is begun.
+    """On SIGTERM accept for `DRAIN_S` more, then refuse connections and complete begun requests.
 
-    A timer of the process and not a thread: the handler may interrupt the very code that starts
-    threads, and would wait for a lock that it holds itself.
+    Uses a timer of the process rather than a thread. The handler may interrupt code that starts
+    threads, and would then wait for a lock that its own thread holds.
     """
     worker.is_ending = False
     accept = worker.accept
 
     def accept_unless_closed(listener: Any) -> None:
-        # It may be closed by a callback of the very round of events in which a client came.
+        # A callback of the same round of events may have closed it before this one.
         if listener.sock is not None:
             accept(listener)
 
@@ -102,7 +102,7 @@ def post_worker_init(worker: Any) -> None:
             signal.setitimer(signal.ITIMER_REAL, _web.drain_s or 0.001)
 
     def end(number: int, frame: Any) -> None:
-        # A client that has connected and sent nothing would hold the worker up.
+        # A client that has connected and sent nothing would delay the end.
         for connection in worker.pending_conns:
             connection.timeout = min(connection.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
         worker.handle_exit(number, frame)
@@ -114,24 +114,24 @@ def post_worker_init(worker: Any) -> None:
 
 
 def _close_listeners(worker: Any) -> None:
-    # gunicorn closes them after the last answer: until then new connections would wait in vain.
+    # gunicorn closes them only after the last answer; until then new connections would hang.
     worker.set_accept_enabled(False)
     for listener in worker.sockets:
         listener.close()
 
 
 def pre_request(worker: Any, request: Any) -> None:
-    """Let the application close this connection; close it in any case while draining."""
+    """Let the application close this connection; always close it while draining."""
     shared.connection.close = request.force_close
     if worker.is_ending or shared.is_draining():
         request.force_close()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Delete what a worker that has ended reported of its present state."""
-    run_folder.forget_worker(Path(os.environ[run_folder.VARIABLE]), worker.pid)
+    """Delete the heartbeat and live gauges of an ended worker."""
+    run_folder.remove_worker(Path(os.environ[run_folder.VARIABLE]), worker.pid)
 
 
 def on_exit(_server: Any) -> None:
-    """Leave nothing behind in memory."""
+    """Delete the folder of this run."""
     run_folder.close_folder()

@@ -1,4 +1,4 @@
-"""Check where MongoDB is, as its driver would read it but without a connection."""
+"""Check MongoDB's address with its driver, but without a connection."""
 
 from urllib.parse import unquote_plus
 
@@ -36,9 +36,9 @@ def require_mongodb_uri(uri: str) -> None:
 
 
 def require_mongodb_host(uri: str) -> None:
-    """Raise ValueError unless DNS knows one of the servers; looks up what `mongodb+srv` stands for.
+    """Raise ValueError unless DNS knows one of the servers; resolves `mongodb+srv`.
 
-    A set may start with one member that is missing.
+    One host is enough, because a replica set may lack members when the service starts.
     """
     try:
         nodes = parse_uri(uri, validate=False, warn=True, connect_timeout=_DNS_TIMEOUT_S)
@@ -56,7 +56,7 @@ def _require_option(pair: str) -> None:
         raise ValueError(f"{option_words(name)} names a file that cannot be read: {fix}") from None
     except Exception:
         # The driver raises errors of many classes, a bare KeyError among them.
-        reason = "is not one of MongoDB's driver, or has a value that it does not take"
+        reason = "is unknown to MongoDB's driver, or has a value that it refuses"
         raise ValueError(f"{option_words(name)} {reason}: correct or remove it") from None
 
 
@@ -71,13 +71,13 @@ def _require_tls_files(options: dict[str, str]) -> None:
 
 
 def _require_whole(uri: str) -> None:
-    """Raise ValueError for parts that are wrong or do not go together."""
+    """Raise ValueError for parts that are wrong or contradict each other."""
     try:
-        # As app/backends/live.py does, which reads from the primary whatever the address says.
+        # As app/backends/live.py, which reads from the primary even if the address asks otherwise.
         MongoClient[dict[str, object]](uri, connect=False, readPreference="primary").close()
     except Exception:
         raise ValueError(f"{_FORM}: check hosts, port, database and options") from None
     database = unquote_plus(uri.partition("://")[2].partition("?")[0].partition("/")[2])
     if "." in database or len(database.encode()) > _LONGEST_DATABASE_BYTES:
         fix = f"use at most {_LONGEST_DATABASE_BYTES} bytes and no dot"
-        raise ValueError(f"names a database that cannot be: {fix}")
+        raise ValueError(f"names an impossible database: {fix}")

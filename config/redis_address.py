@@ -1,4 +1,4 @@
-"""Where Redis is: one server, a cluster, or a master that sentinels know."""
+"""Parse the address of Redis: one server, a cluster, or a master that sentinels name."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ FORMS = (
     "redis+cluster://host1:6379,host2:6379",
     "redis+sentinel://host1:26379,host2:26379/service/0",
 )
-# Those that say how TLS is spoken, in the driver's words; time-outs and pools are ours to set.
+# The options of TLS, by the driver's names. Time-outs and pools are set by us.
 TLS_OPTIONS = (
     *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password"),
     *("ssl_cert_reqs", "ssl_check_hostname"),
@@ -42,7 +42,7 @@ _LOCAL = "localhost"
 
 
 class Layout(StrEnum):
-    """How the servers stand together."""
+    """The kinds of deployment."""
 
     SINGLE = "single"
     CLUSTER = "cluster"
@@ -69,7 +69,7 @@ class RedisAddress:
 
 
 def parse_redis_url(url: str) -> RedisAddress:
-    """The address in `url`; ValueError, whose text shows the forms but not the address."""
+    """Return the parts of `url`; the text of a ValueError shows the forms but not the address."""
     if not re.match(r"(rediss?|unix)(\+|:)", url):
         raise _refusal()
     require_escaped(url)
@@ -99,7 +99,7 @@ def require_redis_host(url: str) -> None:
 
 
 def _target(found: re.Match[str], db_option: str) -> tuple[str, int, str]:
-    """Return the service, the database's number and the socket's path, as far as given."""
+    """Return the service, the database's number and the socket's path, each with its default."""
     path, layout = found["path"] or "", found["layout"]
     if found["scheme"] == "unix":
         if layout or found["hosts"] or not path.strip("/"):
@@ -116,16 +116,18 @@ def _target(found: re.Match[str], db_option: str) -> tuple[str, int, str]:
 
 def _database(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("names a database that is no number: set one like redis://host:6379/0")
+        raise ValueError("names a database that is not a number: set one like redis://host:6379/0")
     return int(text)
 
 
 def _tls(options: dict[str, str], *, is_tls: bool) -> dict[str, Any]:
-    """Return the driver's arguments for TLS, tried out; ValueError names a wrong option."""
+    """Return the driver's arguments for TLS after loading files; ValueError names a bad option."""
     for name in options:
         if name not in TLS_OPTIONS:
             known = ", ".join(("db", *TLS_OPTIONS))
-            raise ValueError(f"{option_words(name)} is not taken: remove it, or use one of {known}")
+            raise ValueError(
+                f"{option_words(name)} is not supported: remove it, or use one of {known}"
+            )
         if not is_tls:
             raise ValueError(f"{option_words(name)} needs TLS: write rediss in place of redis")
     _require_choice(options, "ssl_cert_reqs", _CERT_REQS)

@@ -1,7 +1,7 @@
-"""Every setting of the service, read once from the environment.
+"""Read every setting of the service once from the environment.
 
-A bad or missing variable never stops at the first: `SettingsError` lists them all, each with its
-remedy, so that one failed start is enough to mend a deployment.
+`SettingsError` lists every bad or missing variable with its fix, so that one failed start is enough
+to correct a deployment.
 """
 
 from collections.abc import Mapping
@@ -21,26 +21,26 @@ _PLANS_FILE = Path(__file__).resolve().parent / "plans.toml"
 _ADDRESSES = ("MONGODB_URI", "REDIS_URL")
 _SECRETS = ("KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-# app/serving/web.py reads these two as well.
+# app/serving/web.py reads both variables too.
 WEB_CONCURRENCY_BOUNDS = (1, 256)
-# MongoDB's pool has as many connections: app/backends/live.py.
+# MongoDB's pool has as many connections as the upper bound: app/backends/live.py.
 WEB_THREADS_BOUNDS = (1, 32)
 _WEB_SCHEMES = ("http", "https")
 
 
 class OnRedisFailure(StrEnum):
-    """What becomes of turns that cannot be charged because Redis is ill."""
+    """The treatment of turns that cannot be charged during an outage of Redis."""
 
     ALLOW = "allow"
     DENY = "deny"
 
 
 class SettingsError(Exception):
-    """The environment does not describe a service that can start."""
+    """The service cannot start with this environment; the text lists every fix."""
 
 
 class BackendKind(StrEnum):
-    """Where the data lives: real servers, or twins inside one process that forget."""
+    """The stores: real servers, or in-memory twins of one process, which keep nothing."""
 
     LIVE = "live"
     MEMORY = "memory"
@@ -48,7 +48,7 @@ class BackendKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What `create_app` needs to know; numbers carry their unit in their name.
+    """The settings of `create_app`; the names of numbers contain their unit.
 
     `key_peppers` and `cursor_secrets` are lists, newest first: the first one signs, all of them
     verify, so either can be rotated with an overlap. `id_key` never rotates, because interaction
@@ -77,22 +77,22 @@ class Settings:
 
     @classmethod
     def from_environ(cls) -> "Settings":
-        """Read the process's environment; raises `SettingsError` naming every bad variable."""
+        """Read the process's environment; `SettingsError` has the fix of every bad variable."""
         variables = Variables()
         values = _read(variables)
         if variables.problems:
             raise SettingsError(_explain(variables.problems))
-        # A variable that is not set leaves the default that stands in the class above.
+        # A variable that is not set leaves the default of the class above.
         settings = cls(**{name: value for name, value in values.items() if value is not None})
         if settings.request_deadline_s * 1_000 <= settings.mongodb_timeout_ms:
-            # Reconciling waits one deadline for rows on their way, and is exact only then.
+            # Reconciling waits one deadline for inserts in flight, and is exact only then.
             raise SettingsError("REQUEST_DEADLINE_S must be longer than MONGODB_TIMEOUT_MS.")
         return settings
 
     def require_hosts(self) -> None:
-        """Raise SettingsError if DNS knows no host of an address; for starts, never for workers.
+        """Raise SettingsError if DNS knows no host of an address; for start-up, not for workers.
 
-        A worker that is replaced while DNS has an outage must start.
+        A replaced worker must start during an outage of DNS.
         """
         problems = {}
         lookups = {"MONGODB_URI": require_mongodb_host, "REDIS_URL": require_redis_host}
@@ -124,11 +124,11 @@ def _read(variables: Variables) -> dict[str, Any]:
         "redis_timeout_ms": number("REDIS_TIMEOUT_MS", 1, 60_000),
         "mongodb_timeout_ms": number("MONGODB_TIMEOUT_MS", 500, 60_000),
         "request_deadline_s": number("REQUEST_DEADLINE_S", 1, 300),
-        # How many processes share a rate while Redis is ill; app/serving/web.py reads it too.
+        # Processes that share a rate during an outage of Redis; app/serving/web.py reads it too.
         "web_concurrency": number("WEB_CONCURRENCY", *WEB_CONCURRENCY_BOUNDS),
-        # One organization gets a share of them; app/serving/web.py reads it for the servers.
+        # One organization gets a share of the threads; app/serving/web.py reads it for the servers.
         "web_threads": number("WEB_THREADS", *WEB_THREADS_BOUNDS),
-        # An idempotency key is valid for a day: no key may be removed before.
+        # An idempotency key is valid for a day, and no key may be removed before that.
         "key_retention_days": number("KEY_RETENTION_DAYS", 1, 3_650),
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
         "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
@@ -147,7 +147,7 @@ def _require_rate(text: str) -> None:
     except ValueError:
         limits = []
     if len(limits) != 1:
-        raise ValueError("say one limit, like 20/2seconds")
+        raise ValueError("set one limit, like 20/2seconds")
 
 
 def _require_web_address(text: str) -> None:

@@ -1,9 +1,9 @@
-"""Read environment variables, all of them by the same rules.
+"""Read environment variables, all by the same rules.
 
-* Blanks around a value are no part of it.
+* Blanks around a value are removed.
 * An empty or blank value means that the variable is not set, except for secrets.
-* A quote around a value, a line end or another character that cannot be printed is refused. It
-  comes from a file or shell that was read otherwise than meant, and looks different elsewhere.
+* A quote around a value, a line end or another unprintable character is refused. It shows that a
+  file or shell was read differently than intended, and another machine may read another value.
 """
 
 import os
@@ -16,15 +16,15 @@ _BLANKS = " \t"
 _QUOTES = "\"'"
 _SHORTEST_SECRET = 32
 _WHOLE_NUMBER = re.compile("[0-9]{1,9}")
-_QUOTED = "stands in quotes: remove them"
-_UNPRINTABLE = "has a line end or another character that cannot be printed: remove it"
-_NOT_PLAIN = "has a blank, a quote or a line end in it: remove it"
+_QUOTED = "is in quotes: remove them"
+_UNPRINTABLE = "contains a line end or another unprintable character: remove it"
+_NOT_PLAIN = "contains a blank, a quote or a line end: remove it"
 _TOO_SHORT = f"needs at least {_SHORTEST_SECRET} random characters"
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """The variables of `environ`; `problems` collects the fix of each bad one by its name.
+    """The variables of `environ`; `problems` collects the fix of each bad variable, by its name.
 
     Methods return None for a variable that is not set and for a bad one.
     """
@@ -33,7 +33,7 @@ class Variables:
     problems: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str, check: Callable[[str], object] | None = None) -> str | None:
-        """Return the value; a ValueError of `check` holds the fix of a bad one."""
+        """Return the value; the text of a ValueError of `check` is the fix."""
         value = self.environ.get(name, "").strip(_BLANKS)
         if not value:
             return None
@@ -80,20 +80,20 @@ class Variables:
         return found[0] if found else None
 
     def secrets(self, name: str) -> tuple[str, ...] | None:
-        """Return the secrets of a comma list, one at least."""
+        """Return the secrets of a comma-separated list, at least one."""
         return self._secrets(name, self._utf8(name).split(","))
 
     def require(self, name: str, value: object) -> None:
-        """Note a problem if the variable has no `value` and no problem yet."""
+        """Add the problem "is not set" if the variable has no `value` and no problem yet."""
         if not value:
             self.problems.setdefault(name, "is not set")
 
     def _utf8(self, name: str) -> str:
-        """Return the text as UTF-8 whatever the locale is: a secret must be the same everywhere."""
+        """Return the text as UTF-8 in every locale: a secret must be the same everywhere."""
         text = self.environ.get(name, "")
         try:
             return os.fsencode(text).decode(errors="surrogateescape")
-        except UnicodeEncodeError:  # no locale has read it
+        except UnicodeEncodeError:  # the text does not come from the environment's bytes
             return text
 
     def _secrets(self, name: str, items: list[str]) -> tuple[str, ...] | None:
@@ -121,14 +121,14 @@ def _problem(value: str) -> str | None:
 
 def _is_printable(value: str) -> bool:
     try:
-        # A locale of ASCII leaves the bytes of other signs as they are: a path may have some.
+        # In an ASCII locale other characters of a path are undecoded bytes.
         return value.encode(errors="surrogateescape").decode().isprintable()
     except UnicodeError:
         return False
 
 
 def _secret_problem(value: str) -> str | None:
-    # On the next machine a blank or a quote may be missing, and then no key is valid.
-    if not _is_printable(value) or any(sign in value for sign in f" {_QUOTES}"):
+    # Another reader may drop a blank or a quote, and then no key is valid.
+    if not _is_printable(value) or any(character in value for character in f" {_QUOTES}"):
         return _NOT_PLAIN
     return _TOO_SHORT if len(value) < _SHORTEST_SECRET else None

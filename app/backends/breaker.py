@@ -31,8 +31,7 @@ _log = structlog.get_logger("turnledger.stores")
 # One series a worker; `app/serving/run_folder.py` deletes those of workers that have ended.
 CIRCUIT_OPEN = Gauge(
     "turnledger_store_circuit_open",
-    "1 while this worker's circuit breaker is open, 0 after it closes; "
-    "absent until it first opens.",
+    "State of this worker's circuit breaker: 1 open, 0 closed; absent until it first opens.",
     ["store"],
     multiprocess_mode="liveall",
 )

@@ -1,4 +1,4 @@
-"""Definitions of collections, and how the database differs from them."""
+"""Define the indexes and validator of a collection, and compare the database with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from app.backends.validators import is_enforced
 
 Document = dict[str, Any]
 Stored = Database[Document]
-# Keys, all ascending, and options as MongoDB names them; by the name of the index.
+# By the name of the index: its keys, all ascending, and its options as MongoDB names them.
 Indexes = Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]]
 VALIDATOR = "validator"
-# Stored beside what defines an index. `prepareUnique` is a step on the way to `unique`.
+# Stored with an index but no part of its definition. `prepareUnique` is a step towards `unique`.
 _INCIDENTAL = frozenset({"v", "ns", "key", "background", "prepareUnique"})
 
 
@@ -30,7 +30,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An index, or the validator (named `VALIDATOR`), that is not as defined."""
+    """An index or a validator (`VALIDATOR`) that is missing or differs from its definition."""
 
     collection: str
     name: str
@@ -38,16 +38,16 @@ class Difference:
 
     @property
     def path(self) -> str:
-        """Name the index or validator, as `interactions.turn`."""
+        """Return the full name of the index or validator, as `interactions.turn`."""
         return f"{self.collection}.{self.name}"
 
 
 def find_differences(
     database: Database[Document], definitions: Sequence[Definition]
 ) -> list[Difference]:
-    """Every index and validator that is missing or not as defined; what is there besides is fine.
+    """Return every index and validator that is missing or differs; further indexes are allowed.
 
-    One command for all validators, and one for the indexes of each collection.
+    Sends one command for all validators, and one for the indexes of each collection.
     """
     options = collection_options(database, definitions) if is_real(database) else {}
     found = list[Difference]()
@@ -64,19 +64,19 @@ def find_differences(
 def collection_options(
     database: Database[Document], definitions: Sequence[Definition]
 ) -> dict[str, Document]:
-    """The options of each collection that is there, its validator among them."""
+    """Return the options of each existing collection, including its validator."""
     names = [definition.collection for definition in definitions]
     found = database.list_collections(filter={"name": {"$in": names}})
     return {collection["name"]: collection.get("options", {}) for collection in found}
 
 
 def stored_indexes(database: Database[Document], collection: str) -> dict[str, Document]:
-    """The collection's indexes by name; none if it is not there."""
+    """Return the collection's indexes by name; none if it does not exist."""
     return dict(database[collection].index_information())
 
 
 def changed_options(stored: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
-    """The names of the options in which a stored index differs from its definition."""
+    """Return the names of the options in which a stored index differs from its definition."""
     held = {
         name: value
         for name, value in stored.items()
@@ -87,14 +87,14 @@ def changed_options(stored: Mapping[str, Any], options: Mapping[str, Any]) -> se
 
 
 def _is_same(stored: Any, defined: Any) -> bool:
-    # The driver returns instants in options without their zone.
+    # The driver returns instants in options without their time zone.
     return stored == defined or encode({"option": stored}) == encode({"option": defined})
 
 
 def is_as_defined(
     stored: Mapping[str, Any], keys: Sequence[str], options: Mapping[str, Any]
 ) -> bool:
-    """Return True if a stored index has just these keys and options."""
+    """Return True if a stored index has exactly these keys and options."""
     return has_keys(stored, keys) and not changed_options(stored, options)
 
 
@@ -104,16 +104,16 @@ def has_keys(stored: Mapping[str, Any], keys: Sequence[str]) -> bool:
 
 
 def is_real(database: Database[Document]) -> bool:
-    """Return False for the in-memory twin, which knows no validators and half the definitions."""
+    """Return False for the in-memory twin, which has no validators and ignores some options."""
     return isinstance(database.client, MongoClient)
 
 
 def _index_differences(
     database: Database[Document], definition: Definition
 ) -> Iterator[Difference]:
-    there = stored_indexes(database, definition.collection)
+    existing = stored_indexes(database, definition.collection)
     for name, (keys, options) in definition.indexes.items():
-        stored = there.get(name)
+        stored = existing.get(name)
         if stored is None:
             yield Difference(definition.collection, name, is_missing=True)
         elif is_real(database) and not is_as_defined(stored, keys, options):

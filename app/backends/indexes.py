@@ -1,6 +1,6 @@
-"""Builds missing indexes and corrects those that differ, however long that takes.
+"""Build missing indexes and change those that differ, without a time limit.
 
-A build has no time-out, can be interrupted and repeated, and reports how far it is.
+A build can be interrupted and repeated, and reports its progress.
 """
 
 import time
@@ -32,23 +32,22 @@ _ON_ID = "_id_"  # the server's own
 _NO_BOUND = 0  # as PyMongo's `timeout` has it
 _REPORT_EVERY_S = 1.0
 _SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS, _NOT_UNIQUE = 85, 86, 359
-# What MongoDB 6.0 changes without a new build: an index becomes unique, or visible, or gets another
-# time to live.
+# What MongoDB 6.0 can change without a new build: unique, hidden and the time to live.
 _CHANGEABLE = frozenset({"unique", "hidden", "expireAfterSeconds"})
 
 
 class State(StrEnum):
     """The result for an index or a validator."""
 
-    THERE = "there"
-    MADE = "made"
+    UNCHANGED = "unchanged"
+    CREATED = "created"
     CHANGED = "changed"
     BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An index or a validator after the run; `next_step` is what is left to do, if anything."""
+    """The state of an index or a validator after the run; `next_step` is what remains to do."""
 
     collection: str
     name: str
@@ -57,37 +56,37 @@ class Outcome:
 
 
 class _Blocked(Exception):
-    """The index cannot be made; the text says why, and what to do."""
+    """The index cannot be built; the text contains the reason and the next step."""
 
 
 def ensure_indexes(
     database: Database[Document], definition: Definition, report: Report
 ) -> Iterator[Outcome]:
-    """Make each index of the collection as defined, one after the other.
+    """Build or change each index of the collection, one after the other.
 
-    An index that is done stays, whatever becomes of the next one. No row is ever deleted, and no
-    index dropped: what would need that is `BLOCKED`.
+    A finished index stays if a later one fails. No row is ever deleted and no index dropped: an
+    index that would need it is `BLOCKED`.
     """
-    there = stored_indexes(database, definition.collection)
-    if there.keys() <= {_ON_ID} and not database[definition.collection].find_one({}, {"_id": 1}):
-        yield from _make_at_once(database, definition)
+    existing = stored_indexes(database, definition.collection)
+    if existing.keys() <= {_ON_ID} and not database[definition.collection].find_one({}, {"_id": 1}):
+        yield from _build_together(database, definition)
         return
     for name in definition.indexes:
         try:
-            state = _ensure_index(database, definition, name, there.get(name), report)
+            state = _ensure_index(database, definition, name, existing.get(name), report)
         except _Blocked as blocked:
             yield Outcome(definition.collection, name, State.BLOCKED, str(blocked))
         else:
             yield Outcome(definition.collection, name, state)
 
 
-def _make_at_once(database: Database[Document], definition: Definition) -> Iterator[Outcome]:
-    """Make every index of a collection without rows: one command, and nothing to wait for."""
+def _build_together(database: Database[Document], definition: Definition) -> Iterator[Outcome]:
+    """Build every index of an empty collection in one command, which takes no time."""
     database[definition.collection].create_indexes(
         [_model(name, *about) for name, about in definition.indexes.items()]
     )
     for name in definition.indexes:
-        yield Outcome(definition.collection, name, State.MADE)
+        yield Outcome(definition.collection, name, State.CREATED)
 
 
 def _model(name: str, keys: Sequence[str], options: Mapping[str, Any]) -> IndexModel:
@@ -105,9 +104,9 @@ def _ensure_index(
     if stored is None:
         with bounded(_NO_BOUND), _progress(database, definition.collection, name, report):
             _build(database, definition.collection, name, keys, options)
-        return State.MADE
+        return State.CREATED
     if not is_real(database) or is_as_defined(stored, keys, options):
-        return State.THERE
+        return State.UNCHANGED
     changed = changed_options(stored, options)
     if not has_keys(stored, keys) or not _is_changeable(changed, options):
         raise _Blocked(_other_definition(definition.collection, name))
@@ -130,13 +129,13 @@ def _build(
     except OperationFailure as error:
         if error.code not in {_SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS}:
             raise
-        there = stored_indexes(database, collection)
-        others = [other for other, stored in there.items() if has_keys(stored, keys)]
+        existing = stored_indexes(database, collection)
+        others = [other for other, stored in existing.items() if has_keys(stored, keys)]
         raise _Blocked(_other_definition(collection, *others)) from None
 
 
 def _is_changeable(changed: set[str], options: Mapping[str, Any]) -> bool:
-    # The server can take back neither `unique` nor a time to live.
+    # The server can remove neither `unique` nor a time to live.
     return changed <= _CHANGEABLE and changed - {"hidden"} <= options.keys()
 
 
@@ -147,12 +146,12 @@ def _change(
     keys: Sequence[str],
     values: Mapping[str, Any],
 ) -> None:
-    """Change the options of an index where it stands; it serves reads all the while."""
+    """Change the options of an existing index, which continues to serve reads."""
     steps: list[Document] = [
         {option: False if value is None else value} for option, value in values.items()
     ]
     if "unique" in values:
-        # From here on the server refuses new duplicates, also if the next step finds old ones.
+        # From now on the server refuses new duplicates, even if the next step finds old ones.
         steps.insert(0, {"prepareUnique": True})
     for step in steps:
         try:
@@ -174,7 +173,7 @@ def _other_definition(collection: str, *names: str) -> str:
 def _duplicates(
     database: Database[Document], collection: str, name: str, keys: Sequence[str]
 ) -> str:
-    """Name rows that share their keys, by their ids: nothing else of them may be shown."""
+    """Return a text with the ids of rows that share their keys; no other field may be shown."""
     group: Document = {
         "_id": {key: f"${key}" for key in keys},
         "rows": {"$sum": 1},
@@ -200,7 +199,7 @@ def _duplicates(
 def _progress(
     database: Database[Document], collection: str, name: str, report: Report
 ) -> Iterator[None]:
-    """Report each second how long the block has taken, and how far the server says it is."""
+    """Report each second how long the block has run, and the progress that the server reports."""
     started_s, done = time.monotonic(), Event()
     what = f"{collection}: index {name}"
 
@@ -219,7 +218,7 @@ def _progress(
 
 
 def _stage(database: Database[Document], collection: str) -> str:
-    """Return the server's step in a build on the collection; empty if it may not be asked."""
+    """Return the progress of a build on the collection; empty if the user may not read it."""
     chosen: Document = {"ns": f"{database.name}.{collection}", "progress.total": {"$gt": 0}}
     pipeline: list[Document] = [
         {"$currentOp": {"allUsers": True}},

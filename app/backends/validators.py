@@ -1,8 +1,8 @@
-"""Validators of collections: widened at a release, tightened once all processes run it.
+"""Widen a collection's validator at a release, and tighten it once all processes run it.
 
-While a release rolls out, processes of two releases write to one collection, so the database must
-take what either of them writes: `{"$or": [<this release's>, <the previous one's>]}`. Validators are
-plain documents, compared whole.
+During a roll-out, processes of two releases write to one collection. The database must accept the
+rows of both: `{"$or": [<this release's>, <the previous one's>]}`. Validators are plain documents
+and compared as a whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from pymongo.errors import CollectionInvalid
 Document = dict[str, Any]
 Validator = Mapping[str, Any]
 
-# Checks inserts, and updates of rows that are valid. A row that an earlier rule accepted can still
-# be archived, and so expire.
+# Checks inserts, and updates of valid rows. A row that only an earlier validator accepted can
+# still be archived, and so expire.
 _LEVEL: Document = {"validationLevel": "moderate", "validationAction": "error"}
-# What the server means where it stores nothing.
+# The server's defaults, which it does not store.
 _DEFAULT_LEVEL: Document = {"validationLevel": "strict", "validationAction": "error"}
 
 
 def is_enforced(ours: Validator, options: Mapping[str, Any]) -> bool:
-    """Return True if a collection with these options takes all that `ours` accepts, and checks it.
+    """Return True if a collection with these options enforces `ours`, alone or widened.
 
-    `ours` may stand alone or in any place of an `$or`: of two releases that run at once the older
-    one must find the validator sound that the newer one has made.
+    `ours` may stand alone or anywhere in an `$or`: during a roll-out the older release must accept
+    the validator that the newer one has set. The validation level must be ours.
     """
     stored = options.get("validator", {})
     return _has_level(options) and (stored == ours or ours in _branches(stored))
@@ -39,7 +39,7 @@ def ensure_validator(
     *,
     tighten: bool = False,
 ) -> Validator:
-    """Make or change the validator of a collection with these options (None: it is not there).
+    """Create or change the validator of a collection with these options (None: no collection).
 
     Returns the validator that is then in force. `tighten` sets `ours` alone.
     """
@@ -57,10 +57,10 @@ def ensure_validator(
 
 
 def widened(ours: Validator, stored: Validator) -> Validator:
-    """The validator that takes what `ours` accepts and what the release before accepts.
+    """Return the validator that accepts the rows of this release and of the previous one.
 
-    That release's is `stored`, or its first part if `stored` was widened already. `ours` comes
-    first, since most rows then need one look. Without a stored validator it is `ours` alone.
+    The previous release's is `stored`, or its first part if `stored` was widened already. `ours`
+    comes first, because most rows then need one check. Without a stored one it is `ours` alone.
     """
     first = (_branches(stored) or [stored])[0]
     if not stored:

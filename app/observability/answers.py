@@ -1,4 +1,4 @@
-"""What became of each request: looked up once, told to whoever watches."""
+"""Collect the facts about each answered request once, for the log and the metrics."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,11 +13,11 @@ UNMATCHED = "unmatched"
 
 
 class Answer(NamedTuple):
-    """A request and its answer, in values of few kinds: no key, no body, no query, no id in a path.
+    """A request and its answer: no key, no body, no query and no id from a path.
 
     `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `UNMATCHED`;
-    `endpoint` names what answered it. `organization` is whose key was shown, `decision` what
-    admission said, each None if nobody was asked.
+    `endpoint` names its view. `organization` is None without a valid key, `decision` is None if
+    admission decided nothing.
     """
 
     request_id: str
@@ -35,21 +35,20 @@ Watcher = Callable[[Answer], None]
 
 
 def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
-    """Tell `watchers` of each request once, when its response is complete.
+    """Call `watchers` once for each request, when its response is complete.
 
-    What a watcher cannot write is lost.
+    If a watcher cannot write, its line or count is lost.
     """
 
-    def tell(response: Response) -> Response:
+    def report(response: Response) -> Response:
         answer = _answer(current_request(), current_notes(), response.status_code)
         for watch in watchers:
-            # A full disk, and a file of metrics that could not grow: who was served is answered all
-            # the same.
+            # A full disk, or a file of metrics that cannot grow: the client gets its answer anyway.
             with suppress(OSError, IndexError):
                 watch(answer)
         return response
 
-    app.after_request(tell)
+    app.after_request(report)
 
 
 def _answer(asked: Request, notes: Any, status: int) -> Answer:

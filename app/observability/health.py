@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can do its work."""
+"""Answer `/healthz` and `/readyz`: the process runs, and it can do its work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,14 +26,14 @@ class AliveSchema(AnswerSchema):
 
 
 class StoresSchema(AnswerSchema):
-    """Which stores can do their work."""
+    """The state of each store."""
 
     mongodb = Choice(("up", "down"))
     redis = Choice(("up", "down"))
 
 
 class ArchiveSchema(AnswerSchema):
-    """How late the archive is."""
+    """The lag of the archive."""
 
     lag_s = fields.Integer()
     sweep_age_s = fields.Integer(allow_none=True)
@@ -54,23 +54,23 @@ class ReadySchema(AnswerSchema):
     archive = Part(
         ArchiveSchema,
         allow_none=True,
-        metadata={"description": "Null if MongoDB is too slow, or what is noted is damaged."},
+        metadata={"description": "Null if MongoDB is too slow, or the stored figures are damaged."},
     )
     warnings = fields.List(
         Choice(("redis_evicts_keys",)),
         metadata={
             "description": "`redis_evicts_keys`: the `maxmemory-policy` of Redis is not "
-            "`noeviction`, so full memory loses charges. Work goes on."
+            "`noeviction`, so full memory loses charges. The service continues."
         },
     )
 
 
 class UnavailableSchema(StrictSchema):
-    """MongoDB does not answer, or its indexes and validators are not as this release needs them.
+    """MongoDB does not answer, or its indexes and validators are not those of this release.
 
-    Then `schema` is `missing`, or `different` if all are there.
+    Then `schema` is `missing`, or `different` if all exist.
 
-    Of a process that is about to end there is only the `status`.
+    A process that is about to end returns only the `status`.
     """
 
     status = Choice(("unavailable", "draining"), required=True)
@@ -80,14 +80,13 @@ class UnavailableSchema(StrictSchema):
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """What readiness depends on.
+    """The checks behind `/readyz`. Their failures do not count in any circuit breaker.
 
-    One probe a store: returns quietly when it can do its work, raises one of `failures` when not.
-    `find_schema_faults` names indexes and validators that are `missing` or `different`.
-    `archive` tells how late the archive is, which is worth a look but keeps nobody from working.
-    `warnings` are codes of what an operator should change, asked for only while Redis is up.
-    `is_draining` tells that the process is about to end. What fails here is no request, and no
-    breaker hears of it.
+    * `probes`: one for each store; raises one of `failures` unless the store can do its work.
+    * `find_schema_faults`: names indexes and validators that are `missing` or `different`.
+    * `archive`: reports how late the archive is, which does not affect readiness.
+    * `warnings`: returns codes of settings to change; called only while Redis is up.
+    * `is_draining`: returns True if the process is about to end.
     """
 
     probes: Mapping[str, Callable[[], object]]
@@ -101,18 +100,18 @@ class Probes:
     )
 
     def check(self) -> dict[str, str]:
-        """`up` or `down` for each store, each asked once."""
+        """Probe each store once; return `up` or `down` for each."""
         return {name: self._ask(probe) for name, probe in self.probes.items()}
 
     def schema_faults(self) -> Mapping[str, str]:
-        """Name what is not as defined; nothing if the store is too slow to answer in time."""
+        """Return indexes and validators that differ; none if the store does not answer in time."""
         try:
             return self.find_schema_faults()
         except self.failures:
             return {}
 
     def find_archive(self) -> Mapping[str, int | None] | None:
-        """How late the archive is; None if that cannot be read, or not in time."""
+        """Return how late the archive is; None if that cannot be read, or not in time."""
         try:
             return self.archive()
         except self.failures:
@@ -133,7 +132,7 @@ class Probes:
 @blueprint.response(200, AliveSchema, description="Alive.")
 @blueprint.doc(security=[])
 def alive() -> Response:
-    """200 while the process answers at all; touches no store."""
+    """Return 200 while the process answers; contacts no store."""
     return json_response({"status": "ok"})
 
 
@@ -146,10 +145,10 @@ def alive() -> Response:
 )
 @blueprint.doc(security=[])
 def ready() -> Response:
-    """200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes.
+    """Return 200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes.
 
-    503 `draining`, with work still being done, once the process has been asked to end. The stores
-    are asked at most once a second; the answer is never older.
+    Returns 503 `draining`, while requests are still served, once the process was asked to end. The
+    stores are probed at most once a second; the answer is never older.
     """
     probes = provided(Probes)
     if probes.is_draining():

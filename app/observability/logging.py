@@ -1,4 +1,4 @@
-"""One JSON line a request on standard output; never a key, never a body, never a query."""
+"""Write one JSON line a request to standard output; never a key, a body or a query."""
 
 import logging
 import sys
@@ -34,9 +34,9 @@ def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
 
 
 class _StandardOutput:
-    """Write lines to what is `sys.stdout` then; what cannot be written, on a full disk, is lost.
+    """Writes lines to the current `sys.stdout`; on a full disk they are lost.
 
-    A request that has done its work must be answered all the same.
+    A request that has done its work must still be answered.
     """
 
     def __init__(self, *_: object) -> None:
@@ -45,7 +45,7 @@ class _StandardOutput:
     def msg(self, message: str) -> None:
         """Write a line in one piece."""
         with suppress(OSError):
-            # Not by `print`: unbuffered, as some platforms have it, that writes the end by itself.
+            # Not by `print`, which writes the line end separately if the output is unbuffered.
             sys.stdout.write(f"{message}\n")
             sys.stdout.flush()
 
@@ -53,16 +53,16 @@ class _StandardOutput:
 
 
 def line_writer(level: str) -> Watcher:
-    """Writes a line for each answer, as a logger of at least `level` would.
+    """Return a watcher that writes a line for each answer, as a logger of `level` would.
 
-    Not by one, which takes three times as long: this is on every request's way.
+    A logger takes three times as long, and every request writes a line.
     """
-    told = {name for name in ("debug", "info") if _number(name) >= _number(level)}
+    enabled = {name for name in ("debug", "info") if _number(name) >= _number(level)}
     output = _StandardOutput()
 
     def write(answer: Answer) -> None:
         own_level = "debug" if answer.endpoint in QUIET_ENDPOINTS else "info"
-        if own_level not in told:
+        if own_level not in enabled:
             return
         line = {
             "requestId": answer.request_id,

@@ -1,8 +1,8 @@
-"""Prometheus metrics, summed over all workers.
+"""Serve Prometheus metrics, summed over all workers.
 
-With `PROMETHEUS_MULTIPROC_DIR` set (`app/serving/run_folder.py` does so) every worker writes to a
-shared folder and any of them answers for all; without it the process speaks for itself. The gauge
-of open breakers is made where it is set, in `app/backends/breaker.py`; each worker tells its own.
+With `PROMETHEUS_MULTIPROC_DIR` set (`app/serving/run_folder.py` sets it) every worker writes to a
+shared folder, and any worker answers for all. Without it a process reports its own values. The
+gauge of circuit breakers is defined in `app/backends/breaker.py`; it has one series a worker.
 """
 
 import os
@@ -38,22 +38,23 @@ DURATION = Histogram(
 )
 DECISIONS = Counter(
     "turnledger_decisions",
-    "Admission decisions, by whose bucket was asked: an organization's or an address's.",
+    "Admission decisions, by the bucket that was charged: an organization's or an address's.",
     ["bucket", "outcome"],
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-_DRIFT = "by which reconciliations have corrected counters, in either direction, since the start."
-# What grows for ever is a counter, so that its rate can be asked for.
+_DRIFT = "that reconciliations have added to or removed from counters, since the start."
+# Values that only grow are counters, so that Prometheus can compute their rate.
 _COUNTED = {
     "quota_drift_turns": f"Turns {_DRIFT}",
     "quota_drift_relationships": f"Active relationships {_DRIFT}",
-    "contained_failures": "Days, periods and accounts that a pass of the worker had to leave out.",
+    "contained_failures": "Days, periods and accounts that a pass of the worker had to skip.",
     "set_aside_turns": "Turns that could not be summed and were set aside, since the start.",
 }
+_SWEEP = "Seconds since the last complete sweep started"
 _READ = {
-    "archive_lag_seconds": "How long ago the archive last left nothing behind; 0 if nothing waits.",
-    "archive_sweep_age_seconds": "How long ago the archive last looked at all and left nothing.",
+    "archive_lag_seconds": f"{_SWEEP}; 0 when no turns are waiting.",
+    "archive_sweep_age_seconds": f"{_SWEEP}, also when no turns are waiting.",
     "organizations_at_fault": "Organizations with stored data that cannot be used, up to 1,000.",
     "over_retained_turns": "Turns kept beyond 181 days and an hour, counted up to 1,000.",
 }
@@ -63,16 +64,16 @@ blueprint = Blueprint("metrics", __name__, description="For operators.")
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the stores say at each scrape, whichever process has written it: values by name.
+    """Values that are read from the stores at each scrape, by name.
 
-    Left out when they raise one of `failures`, and when what is stored cannot be read.
+    They are left out if `read` raises one of `failures`, or if a stored value is damaged.
     """
 
     read: Callable[[], Mapping[str, int]]
     failures: tuple[type[Exception], ...]
 
     def exposition(self) -> bytes:
-        """The readings as Prometheus reads them."""
+        """Return the values in Prometheus's text format."""
         try:
             values = self.read()
         except self.failures:
@@ -86,17 +87,17 @@ class Readings:
 
 
 class _Snapshot(Collector):
-    """Values that are told once.
+    """Values that are reported once.
 
-    A `Gauge` or a `Counter` would not do: with several workers each keeps its value in a file of
-    its own, and all of them would be told beside these.
+    With a `Gauge` or a `Counter` each of several workers would keep a value in its own file, and
+    all of them would be reported beside these.
     """
 
     def __init__(self, values: Mapping[str, int]) -> None:
         self._values = values
 
     def collect(self) -> Iterator[Metric]:
-        """One metric for each value."""
+        """Yield one metric for each value."""
         for name, value in self._values.items():
             full_name = f"turnledger_{name}"
             if name in _COUNTED:
@@ -109,7 +110,7 @@ class _Snapshot(Collector):
 @blueprint.response(200, description="Prometheus exposition, as text.")
 @blueprint.doc(security=[{"operatorToken": []}])
 def scrape() -> Response:
-    """Prometheus exposition, for the holder of the operator token."""
+    """Return the Prometheus exposition; needs the operator token."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
@@ -119,8 +120,8 @@ def scrape() -> Response:
 
 
 def count(answer: Answer) -> None:
-    """Count an answer."""
-    # A made-up method would be a label of the client's choosing.
+    """Count an answer and observe its duration."""
+    # An invented method would be a label that the client chooses.
     method = answer.method if answer.method in _METHODS else "other"
     _child(REQUESTS, method, answer.route, answer.status).inc()
     _child(DURATION, answer.route).observe(answer.duration_ms / 1_000)
@@ -131,5 +132,5 @@ def count(answer: Answer) -> None:
 
 @cache  # of few values each
 def _child(metric: Any, *labels: str | int) -> Any:
-    """The metric under these labels; the library's own way to it is longer."""
+    """Return the metric with these labels; faster than the library's own look-up."""
     return metric.labels(*labels)

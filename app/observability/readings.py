@@ -1,4 +1,4 @@
-"""Log damaged notes of the worker, which must fail neither a probe nor a scrape."""
+"""Log damaged figures of the worker, which must fail neither a probe nor a scrape."""
 
 import structlog
 
@@ -8,11 +8,11 @@ _log = structlog.get_logger("turnledger.health")
 
 
 def note_unreadable(reader: str, error: Exception) -> None:
-    """Log that `reader` (`readyz` or `metrics`) leaves the worker's figures out, and why."""
+    """Log that `reader` (`readyz` or `metrics`) left out the worker's figures, and the reason."""
     _log.error(
         "readings_unreadable",
         reader=reader,
         error=type(error).__name__,
         at=places_of(error),
-        next_step="look at the collection `upkeep`; a document that is deleted is written anew",
+        next_step="check the collection `upkeep`; a deleted document is written again",
     )

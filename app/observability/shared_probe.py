@@ -1,4 +1,4 @@
-"""Ask something slow at most once a second, however many callers want the answer."""
+"""Run a slow probe at most once a second, however many callers want its answer."""
 
 import time
 from collections.abc import Callable
@@ -12,26 +12,26 @@ T = TypeVar("T")
 
 
 class _Probe(NamedTuple, Generic[T]):
-    """A probe that began at `began_s`, and its answer once there is one."""
+    """A probe that began at `began_s`, and its future answer."""
 
     began_s: float
     answer: Future[T]
 
 
 class _Outage(NamedTuple, Generic[T]):
-    """The bad answer of the last probe, and when that ended."""
+    """The bad answer of the last probe, and when that probe ended."""
 
     ended_s: float
     answer: T
 
 
 class SharedProbe(Generic[T]):
-    """Share one probe between all callers at the same time, and its answer for `FRESH_S`.
+    """Shares one probe between concurrent callers, and its answer for `FRESH_S`.
 
     * An answer is reused until `FRESH_S` after its probe *began*, so it is never older.
     * While a probe is running other callers wait for it.
-    * They do not wait if the probe before it has just ended badly. They get that answer at once,
-      so a store that hangs holds one thread and not all of them.
+    * They do not wait if the previous probe has just had a bad answer. They get that answer at
+      once, so a store that hangs holds one thread and not all of them.
     """
 
     def __init__(

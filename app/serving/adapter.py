@@ -18,7 +18,7 @@ from app.serving.environ import environ_of
 from app.serving.shared import is_draining
 from app.serving.streams import Streams, close_answer
 
-# Clients that have gone leave their requests behind. So many waiting ones take seconds.
+# Requests of disconnected clients stay in the queue. Answering this many takes seconds.
 QUEUED_COUNT = 4_096
 _WITHOUT_BODY = (204, 304)
 _OVERLOADED = [
@@ -31,7 +31,7 @@ _log = structlog.get_logger("turnledger.serving")
 
 
 class _Request(NamedTuple):
-    """A request with its body in memory; `is_whole` unless the client has more of it to send."""
+    """A request with its body in memory; `is_whole` unless part of the body was left unread."""
 
     environ: dict[str, Any]
     protocol: Any
@@ -62,12 +62,12 @@ class Adapter:
         answered = loop.create_future()
         try:
             self._requests.put(_Request(environ, protocol, is_whole, loop, answered))
-            await answered  # without an answer by then Granian's is 500
+            await answered  # if nothing was answered, Granian answers 500
         finally:
             self._bodies.release(body)
 
     def close(self) -> None:
-        """Let the threads end after the requests that they have begun."""
+        """End the threads after the requests that they have begun."""
         for _ in self._threads:
             self._requests.put(None)
         self._streams.close()
@@ -78,7 +78,7 @@ class Adapter:
                 self._answer(request)
             except Exception as error:
                 _log.error("answer_failed", error=type(error).__name__)
-            with suppress(RuntimeError):  # the loop has ended, and nobody waits
+            with suppress(RuntimeError):  # the loop has ended, so nothing awaits this
                 request.loop.call_soon_threadsafe(request.answered.set_result, None)
 
     def _answer(self, request: _Request) -> None:

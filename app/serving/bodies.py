@@ -1,4 +1,4 @@
-"""Await the bodies of requests on the event loop, within bounds of size, time and memory."""
+"""Read the bodies of requests on the event loop, within bounds of size, time and memory."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,38 +8,38 @@ from typing import Any
 from app.http.body import LARGEST_BYTES, UnreadBody, incomplete_body
 from app.http.problems import Problem
 
-# A longer body is read up to here and thrown away, so that its client can hear the answer.
+# A longer body is read up to here and discarded, so that its client reads the answer.
 DISCARDED_BYTES = 8 * LARGEST_BYTES
-# What the bodies of one worker may take together. Beyond it the long body that has been arriving
-# longest is given up: one that stalls, and none that comes at once.
+# The memory for all bodies of one worker. When it is full, the long body that started to arrive
+# first is evicted: a stalled one rather than one that is arriving quickly.
 HELD_BYTES = 64 * LARGEST_BYTES
 SMALL_BYTES = 64 * 1024
 
 
 @dataclass(slots=True, eq=False)
 class _Arrival:
-    """A body that is arriving; `timeout` ends it, because it is late or to make room."""
+    """A body that is arriving; `timeout` ends it, because it is late or evicted."""
 
     timeout: asyncio.Timeout
     kept: bytearray = field(default_factory=bytearray)
     read_bytes: int = 0
     ends_count: int = 0
-    is_given_up: bool = False
+    is_evicted: bool = False
 
 
 class Bodies:
-    """Read bodies and count what they take; each must arrive within `deadline_s`."""
+    """Reads bodies and counts their memory; each must arrive within `deadline_s`."""
 
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
         self._held_bytes = 0
-        self._arriving: dict[_Arrival, None] = {}  # the one that began first is first
+        self._arriving: dict[_Arrival, None] = {}  # the earliest is first
 
     async def read(self, environ: dict[str, Any], protocol: Any) -> tuple[BytesIO, bool]:
         """Return the body, and False if a part of it was left unread.
 
-        A body longer than any route takes is cut behind its cap. One that is late, finds no room or
-        breaks off raises its problem when the application reads it.
+        A body longer than any route accepts is cut after the cap. A body that is late, evicted or
+        incomplete raises its problem when the application reads it.
         """
         length = int(environ.get("CONTENT_LENGTH") or 0)
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -56,7 +56,7 @@ class Bodies:
             if is_whole and _is_broken(arrival, None if is_chunked else length, environ):
                 problem = incomplete_body()
         except TimeoutError:
-            problem = _no_room() if arrival.is_given_up else _late()
+            problem = _no_room() if arrival.is_evicted else _late()
         finally:
             del self._arriving[arrival]
         if problem is not None:
@@ -65,7 +65,7 @@ class Bodies:
         return BytesIO(arrival.kept), is_whole
 
     def release(self, body: BytesIO) -> None:
-        """Give back the memory of a body whose request has been answered."""
+        """Release the memory of a body whose request has been answered."""
         self._held_bytes -= body.getbuffer().nbytes
 
     async def _collect(self, protocol: Any, arrival: _Arrival) -> bool:
@@ -79,21 +79,21 @@ class Bodies:
                 self._make_room()
             if arrival.read_bytes > DISCARDED_BYTES:
                 return False
-        if arrival.is_given_up:
+        if arrival.is_evicted:
             raise TimeoutError
         return True
 
     def _make_room(self) -> None:
         for arrival in self._arriving:
-            # One that has expired ends by itself, and cannot be ended again.
-            is_ending = arrival.is_given_up or arrival.timeout.expired()
+            # An expired one is ending already, and its time-out cannot be rescheduled.
+            is_ending = arrival.is_evicted or arrival.timeout.expired()
             if len(arrival.kept) > SMALL_BYTES and not is_ending:
-                arrival.is_given_up = True
+                arrival.is_evicted = True
                 arrival.timeout.reschedule(0)
                 return
 
 
-# New ones each time: an exception that is raised again keeps the frames of every time before.
+# A new exception each time: one that is raised again keeps all its earlier frames.
 def _late() -> Problem:
     return Problem("request_timeout", "The body did not arrive in time. Send it again.")
 
@@ -104,10 +104,10 @@ def _no_room() -> Problem:
 
 
 def _is_broken(arrival: _Arrival, length: int | None, environ: dict[str, Any]) -> bool:
-    """Return True if the body broke off or its chunks made no sense.
+    """Return True if the body is incomplete or its chunks are malformed.
 
-    Granian ends a body with one empty part, and puts another before it where hyper has failed, or
-    where trailers came.
+    Granian ends a body with one empty part. It adds another before it if hyper has failed, or if
+    there were trailers.
     """
     if length is not None:
         return arrival.read_bytes != length

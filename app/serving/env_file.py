@@ -1,10 +1,10 @@
-"""Read `.env`, for every program of ours as the `flask` command does.
+"""Read `.env` in every program of ours as the `flask` command does.
 
-Flask reads it before any code of ours runs, so its rule is the one that all can follow:
+Flask reads it before any code of ours runs, so the other programs follow its rules:
 
-* The nearest `.env` counts, in the working directory or above it.
+* The nearest `.env` is read, in the working directory or above it.
 * A variable that the process already has, even an empty one, keeps its value.
-* `FLASK_SKIP_DOTENV=1` switches it off.
+* `FLASK_SKIP_DOTENV=1` disables it.
 """
 
 from flask.cli import load_dotenv
@@ -12,7 +12,10 @@ from flask.helpers import get_load_dotenv
 
 
 def read_env_file() -> None:
-    """Set the variables of `.env` that the process does not have; SystemExit if it is no text."""
+    """Set the variables of `.env` that the process does not have.
+
+    Raises SystemExit if the file is not UTF-8 text.
+    """
     if get_load_dotenv():
         try:
             load_dotenv()

@@ -1,4 +1,4 @@
-"""From Granian's view of a request to the WSGI environment, PEP 3333."""
+"""Convert Granian's scope of a request to the WSGI environment, PEP 3333."""
 
 import sys
 from functools import lru_cache
@@ -18,7 +18,7 @@ _CONSTANT = {
 
 
 def environ_of(scope: Any) -> dict[str, Any]:
-    """Return the environment of a request, without its body; it holds the request and no secret."""
+    """Return the environment of a request, without its body and without secrets of the process."""
     environ = {
         **_CONSTANT,
         "REQUEST_METHOD": scope.method,
@@ -39,8 +39,8 @@ def environ_of(scope: Any) -> dict[str, Any]:
 
 @lru_cache(256)
 def _variable(name: str) -> str:
-    """Return a header's name in the environment; "" for a name that could pose as another's."""
-    if "_" in name or name == "proxy":  # HTTP_PROXY is where programs look for their own proxy
+    """Return a header's name in the environment; "" for a name that could imitate another."""
+    if "_" in name or name == "proxy":  # programs read their own proxy from HTTP_PROXY
         return ""
     variable = name.upper().replace("-", "_")
     return variable if variable in {"CONTENT_LENGTH", "CONTENT_TYPE"} else f"HTTP_{variable}"

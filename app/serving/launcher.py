@@ -24,13 +24,13 @@ from app.serving.web import Web
 from app.serving.worker import HEARTBEAT_EVERY_S, Worker
 
 HUNG_AFTER_S = 30
-# Platforms kill thirty seconds after SIGTERM.
+# Platforms send SIGKILL thirty seconds after SIGTERM.
 _END_WITHIN_S = 26
 _HEADERS_BYTES = 16 * 1024
 _BACKLOG_COUNT = 4_096
-# A worker needs them for stores, files and answers in the making.
+# A worker needs these for stores, files and answers being sent.
 _OTHER_DESCRIPTORS_COUNT = 256
-# Standard output carries the lines of requests.
+# Standard output is for the log lines of requests.
 _AT_STDERR = {
     "class": "logging.StreamHandler",
     "stream": "ext://sys.stderr",
@@ -40,18 +40,18 @@ _log = structlog.get_logger("turnledger.serving")
 
 
 class _Server(Server):  # type: ignore[misc, valid-type]
-    """Granian, which also ends by itself when a worker dies again and again."""
+    """Granian, which also ends by itself when a worker dies repeatedly."""
 
     def _respawn_workers(self, workers: Any, *arguments: Any, delay: float = 0) -> None:
         super()._respawn_workers(workers, *arguments, delay=delay)
-        if delay:  # a reload: those were no failures
+        if delay:  # a reload, so these were no failures
             for index in workers:
                 self.respawned_wrks.pop(index, None)
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Have the workers obey the SIGTERM that they get now."""
+        """End the service; its workers obey the SIGTERM that they receive now."""
         shared.begin_ending()
-        if self.interrupt_signal:  # then workers that have ended already are no failures
+        if self.interrupt_signal:  # then workers that have already ended are no failures
             for worker in self.wrks:
                 worker.interrupt_by_parent = True
             self.interrupt_children.clear()
@@ -59,13 +59,13 @@ class _Server(Server):  # type: ignore[misc, valid-type]
 
 
 def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline_s: float) -> None:
-    """Serve what `load` makes in each worker until SIGTERM has drained it, or SIGINT."""
+    """Serve the application of `load` in each worker until SIGTERM has drained it, or SIGINT."""
     server: Any = _Server(
         "turnledger",
         web.address or "127.0.0.1",
         port,
         uds=web.socket_path,
-        uds_permissions=0o666,  # as gunicorn's: the rights of its folder decide who connects
+        uds_permissions=0o666,  # as gunicorn's: the permissions of its folder decide
         interface=Interfaces.RSGI,
         workers=web.workers_count,
         http=HTTPModes.http1,
@@ -78,7 +78,7 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
         backlog=_BACKLOG_COUNT,
         backpressure=_most_connections(),
         respawn_failed_workers=True,
-        respawn_interval=1.0,  # for a new worker to be up before HUP ends the old one
+        respawn_interval=1.0,  # so that HUP starts the new worker before it ends the old one
         workers_kill_timeout=_END_WITHIN_S - web.drain_s,
         log_dictconfig={"handlers": {"console": _AT_STDERR, "access": _AT_STDERR}},
         ssl_cert=web.tls_certificate,
@@ -89,18 +89,18 @@ def serve(load: Callable[[], Flask], web: Web, port: int, folder: Path, deadline
     server.on_startup(partial(_begin, server, folder, web.drain_s))
     launcher_id = os.getpid()
 
-    def work() -> Worker:
+    def make_worker() -> Worker:
         return Worker(Adapter(load(), web.threads_count, deadline_s), folder, launcher_id)
 
-    gc.freeze()  # workers share what is loaded already
-    server.serve(target_loader=work, wrap_loader=False)
+    gc.freeze()  # workers share the memory of loaded modules
+    server.serve(target_loader=make_worker, wrap_loader=False)
 
 
 def _begin(server: Any, folder: Path, drain_s: int) -> None:
     Thread(target=_watch_workers, args=[server, folder], daemon=True).start()
 
     def drain(_number: int, _frame: object) -> None:
-        # A worker that is just starting has these handlers too, and no say in the service's end.
+        # A worker that is just starting has these handlers too, but must not drain the service.
         if os.getpid() == server.pid and not shared.is_draining():
             shared.begin_draining()
             signal.setitimer(signal.ITIMER_REAL, drain_s or 0.001)
@@ -112,7 +112,7 @@ def _begin(server: Any, folder: Path, drain_s: int) -> None:
     def reload(number: int, frame: object) -> None:
         try:
             Web.from_environ()
-        except SystemExit as refusal:  # above all a certificate that is being renewed
+        except SystemExit as refusal:  # for example, a certificate that is being replaced
             _log.error("reload_refused", reason=str(refusal))
         else:
             server.signal_handler_reload(number, frame)
@@ -124,19 +124,19 @@ def _begin(server: Any, folder: Path, drain_s: int) -> None:
 
 
 def _watch_workers(server: Any, folder: Path) -> None:
-    """Kill hung workers, which Granian replaces, and forget those that have ended; for ever."""
+    """Kill hung workers, which Granian replaces, and remove ended ones; runs for ever."""
     while True:
         time.sleep(HEARTBEAT_EVERY_S)
         try:
-            _look_once(server, folder)
+            _check_workers(server, folder)
         except Exception as error:
             _log.error("watchdog_failed", error=type(error).__name__)
 
 
-def _look_once(server: Any, folder: Path) -> None:
+def _check_workers(server: Any, folder: Path) -> None:
     for process_id in run_folder.workers(folder):
         if not _is_alive(process_id):
-            run_folder.forget_worker(folder, process_id)
+            run_folder.remove_worker(folder, process_id)
     for worker in list(server.wrks):
         process_id = worker.inner.pid
         if process_id and run_folder.heartbeat_age_s(folder, process_id) > HUNG_AFTER_S:
@@ -154,7 +154,7 @@ def _is_alive(process_id: int) -> bool:
 
 
 def _most_connections() -> int:
-    """Return how many connections a worker may hold, after asking for as many files as allowed."""
+    """Raise the limit of open files as far as allowed; return the connections a worker may hold."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _BACKLOG_COUNT + _OTHER_DESCRIPTORS_COUNT
     if soft < wanted:

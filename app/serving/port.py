@@ -1,4 +1,4 @@
-"""Claim the address of a start before anything else is made, and refuse one that is taken."""
+"""Claim the address before anything else is made; refuse one that another service uses."""
 
 import errno
 import os
@@ -16,10 +16,11 @@ _LONGEST_PATH_BYTES = 107
 
 @contextmanager
 def claimed_port(web: Web) -> Iterator[int]:
-    """Hold the port of `web` and yield its number; SystemExit with one line if it is taken.
+    """Hold the port of `web` and yield its number; SystemExit with one line if it is in use.
 
-    Only sockets that ask for SO_REUSEPORT can listen there meanwhile, as Granian's workers do: they
-    would share it with another service too. gunicorn would take a Unix socket away from a service.
+    Meanwhile only sockets with SO_REUSEPORT can listen there, as Granian's workers do. Without the
+    claim they would share the port with another service, and gunicorn would replace its Unix
+    socket.
     """
     if web.socket_path:
         _clear(web.socket_path)
@@ -27,7 +28,7 @@ def claimed_port(web: Web) -> Iterator[int]:
         return
     with closing(_listening(web, web.port)) as found:
         port = int(found.getsockname()[1])
-    # Again, for a port that was asked for by its number stays ours when we listen no more.
+    # Open it again by its number: such a port stays ours after we stop listening.
     with closing(_listening(web, port)) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -44,14 +45,15 @@ def _listening(web: Web, port: int) -> socket.socket:
         if error.errno == errno.EADDRNOTAVAIL:
             refuse("HOST", web.address, "this machine has no such address; set one that it has")
         reason = os.strerror(error.errno or 0)
-        fix = f"{reason} at {web.address}; set another port, or stop what uses it"
+        fix = f"{reason} at {web.address}; set another port, or stop the program that uses it"
         refuse("PORT", str(port), fix)
 
 
 def _clear(path: Path) -> None:
-    """Delete the socket that a killed service has left at `path`; SystemExit with one line if not.
+    """Delete the socket that a killed service has left at `path`.
 
-    Nothing but a socket at which nobody listens is ever deleted.
+    Raises SystemExit with one line if another file or a used socket is there. Only a socket without
+    a listener is ever deleted.
     """
     name = f"unix:{path}"
     if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
@@ -60,7 +62,7 @@ def _clear(path: Path) -> None:
         refuse("HOST", name, "set a path in a folder that exists and can be written to")
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            refuse("HOST", name, "what is there is no socket; set another path")
+            refuse("HOST", name, "this file is not a socket; set another path")
         if _has_listener(path):
             refuse("HOST", name, "another service listens there; stop it or set another path")
         path.unlink()

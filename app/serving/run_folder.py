@@ -1,8 +1,8 @@
-"""Keep the folder in memory that one run of the service shares: metrics and heartbeats of workers.
+"""Manage the folder that one run shares: the metrics and heartbeats of its workers.
 
-`prometheus_client` takes its name from `PROMETHEUS_MULTIPROC_DIR`. A folder that the operator has
-chosen is used and kept; otherwise the run makes one and deletes it at its end. The next start
-deletes what a killed run has left behind.
+`prometheus_client` reads its name from `PROMETHEUS_MULTIPROC_DIR`. A folder that the operator has
+set is used and kept. Otherwise the run creates one in memory and deletes it at its end. The next
+start deletes the folder of a killed run.
 """
 
 import fcntl
@@ -21,14 +21,14 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only probed, and folders in it
 MEMORY = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 _PREFIX = f"turnledger-{os.getuid()}-"
 _HEARTBEAT = "alive_"
-# prometheus_client's names and our own; what else lies in an operator's folder is not ours.
+# prometheus_client's names and our own; other files in an operator's folder are not ours.
 _STALE = ("counter_*.db", "gauge_*.db", "histogram_*.db", "summary_*.db", f"{_HEARTBEAT}[0-9]*")
-# Held by the run as long as it lives. Module state, because gunicorn reads its file anew on HUP.
+# Locked until the run ends. Module state, because gunicorn reads its settings file again on HUP.
 _own: dict[str, int] = {}
 
 
 def open_folder() -> Path:
-    """Return this run's folder, empty of counters; choose and export it first if there is none."""
+    """Return this run's folder without old counters; create and export it if none is set."""
     variables = Variables()
     name = variables.text(VARIABLE)
     if VARIABLE in variables.problems:
@@ -37,12 +37,12 @@ def open_folder() -> Path:
         _delete_abandoned()
         name = tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY)
         _own[name] = _lock(Path(name))
-    os.environ[VARIABLE] = name  # prometheus_client takes it as it stands
+    os.environ[VARIABLE] = name  # prometheus_client uses it unchanged
     folder = Path(name)
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
-        refuse(VARIABLE, name, "set a folder that can be made and written to, or unset it")
+        refuse(VARIABLE, name, "set a folder that can be created and written to, or unset it")
     for pattern in _STALE:
         for left in folder.glob(pattern):
             left.unlink()
@@ -56,15 +56,15 @@ def close_folder() -> None:
 
 
 def note_heartbeat(folder: Path, process_id: int) -> None:
-    """Note that a worker is alive now."""
-    now_s = time.monotonic()  # a step of the wall clock must not look like a hung worker
+    """Record that a worker is alive now."""
+    now_s = time.monotonic()  # a jump of the wall clock must not look like a hung worker
     heartbeat = folder / f"{_HEARTBEAT}{process_id}"
     heartbeat.touch()
     os.utime(heartbeat, (now_s, now_s))
 
 
 def heartbeat_age_s(folder: Path, process_id: int) -> float:
-    """Return how long ago the last heartbeat of a worker was; 0 before its first."""
+    """Return the seconds since the last heartbeat of a worker; 0 before its first."""
     try:
         return time.monotonic() - (folder / f"{_HEARTBEAT}{process_id}").stat().st_mtime
     except FileNotFoundError:
@@ -72,16 +72,16 @@ def heartbeat_age_s(folder: Path, process_id: int) -> float:
 
 
 def workers(folder: Path) -> list[int]:
-    """Return the process ids of all workers that have had a heartbeat and are not forgotten."""
+    """Return the process ids of all workers with a heartbeat that were not removed."""
     names = [
         heartbeat.name.removeprefix(_HEARTBEAT) for heartbeat in folder.glob(f"{_HEARTBEAT}[0-9]*")
     ]
     return [int(name) for name in names if name.isdecimal()]
 
 
-def forget_worker(folder: Path, process_id: int) -> None:
-    """Delete what a worker that has ended reported of its present state."""
-    # Not by the library's `mark_process_dead`: the parent must not import it.
+def remove_worker(folder: Path, process_id: int) -> None:
+    """Delete the heartbeat and the live gauges of an ended worker; its counters stay."""
+    # The library's `mark_process_dead` does this, but the parent must not import the library.
     for left in [
         *folder.glob(f"gauge_live*_{process_id}.db"),
         folder / f"{_HEARTBEAT}{process_id}",

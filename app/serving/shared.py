@@ -5,19 +5,19 @@ import threading
 
 _memory = mmap.mmap(-1, 3)
 _DRAINING, _ORDERS, _ENDING = 0, 1, 2
-# How many orders to end there were. A list, so that a worker keeps the number of its fork.
+# The number of orders to end so far. A list, so that a worker keeps the number at its fork.
 _given = [0]
-# gunicorn sets its `close`, which has an effect until the head of the answer is sent.
+# gunicorn sets `close` on it, which works until the head of the answer is sent.
 connection = threading.local()
 
 
 def close_connection() -> None:
-    """Have the server close this thread's connection after the answer, where it can."""
+    """Close this thread's connection after the answer, if the server can."""
     getattr(connection, "close", lambda: None)()
 
 
 def begin_draining() -> None:
-    """Have every process report that the service is about to end. There is no way back."""
+    """Report in every process that the service is about to end; cannot be undone."""
     _memory[_DRAINING] = 1
 
 
@@ -27,17 +27,17 @@ def is_draining() -> bool:
 
 
 def begin_ending() -> None:
-    """Have every worker end, one that is just starting too."""
+    """End every worker, including one that is just starting."""
     _memory[_DRAINING] = _memory[_ENDING] = 1
 
 
 def is_ending() -> bool:
-    """Return True once the service has drained and ends."""
+    """Return True once the service has drained and is ending."""
     return _memory[_ENDING] == 1
 
 
 def order_end() -> None:
-    """Order the workers of now to end at their next SIGTERM; later workers are not concerned."""
+    """Order the current workers to end at their next SIGTERM; later workers are not affected."""
     _given[0] = _memory[_ORDERS] = (_given[0] + 1) % 256
 
 

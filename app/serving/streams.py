@@ -15,25 +15,25 @@ from typing import Any
 
 import structlog
 
-# However steadily its client reads: a thread is not for one client.
+# Even if its client reads steadily: one client must not keep a thread.
 STREAM_S = 300
 _OPEN_EVERY_S = 0.01
 _log = structlog.get_logger("turnledger.serving")
 
 
 def close_answer(chunks: Any) -> None:
-    """Close what an application has returned, as PEP 3333 demands."""
+    """Close the iterable that an application has returned, as PEP 3333 requires."""
     if hasattr(chunks, "close"):
         chunks.close()
 
 
 class Streams:
-    """Send streams with at most `threads_count` threads.
+    """Sends streams with at most `threads_count` threads.
 
-    Granian's own stream accepts whatever it is given and keeps it in memory, so that a client that
-    does not read could fill it. It sends a file as fast as the client reads; here the file is a
-    named pipe. A stream that its client does not take for `stall_s`, or that lasts `STREAM_S`, ends
-    early: its last line must tell a client whether it is complete.
+    Granian's own stream keeps unsent data in memory, so a client that does not read could fill it.
+    Granian sends a file as fast as the client reads; here the file is a named pipe. A stream ends
+    early if its client reads nothing for `stall_s`, or after `STREAM_S`. The last line of a stream
+    must therefore show whether it is complete.
     """
 
     def __init__(self, threads_count: int, stall_s: float) -> None:
@@ -41,7 +41,7 @@ class Streams:
         self._stall_s = stall_s
 
     def send(self, protocol: Any, status: int, headers: Any, chunks: Iterable[bytes]) -> None:
-        """Answer with `chunks`, which are made and closed in another thread."""
+        """Answer with `chunks`, which are produced and closed in another thread."""
         try:
             folder = TemporaryDirectory(prefix="turnledger-stream-")
             pipe = Path(folder.name) / "pipe"
@@ -53,12 +53,12 @@ class Streams:
             raise
 
     def close(self) -> None:
-        """Let the streams that have begun go on to their end."""
+        """Accept no more streams; those that have begun continue to their end."""
         self._pool.shutdown(wait=False)
 
     def _feed(self, folder: TemporaryDirectory[str], pipe: Path, chunks: Any) -> None:
         try:
-            # A pipe that its client has closed, or does not empty, is the end of the stream.
+            # The client has closed the pipe, or does not read it: the stream ends.
             with folder, suppress(OSError):
                 descriptor = self._open(pipe)
                 try:

@@ -1,6 +1,6 @@
-"""Read the variables that say where and how both servers listen.
+"""Read the variables for the address, processes and time limits of both servers.
 
-A bad one raises SystemExit with one line: variable, value, what to set instead.
+A bad one raises SystemExit with one line: the variable, its value and what to set instead.
 """
 
 import os
@@ -21,7 +21,7 @@ _NUMBERS = {
     "port": ("PORT", 8000, 0, 65_535),
     "workers_count": ("WEB_CONCURRENCY", 2, *WEB_CONCURRENCY_BOUNDS),
     "threads_count": ("WEB_THREADS", 8, *WEB_THREADS_BOUNDS),
-    # Granian waits no longer for the headers of a request, and counts idle time as that.
+    # Granian uses one time limit for the headers of a request and for idle connections.
     "keepalive_s": ("WEB_KEEPALIVE_S", 30, 0, 60),
     "drain_s": ("DRAIN_S", 2, 0, 10),
 }
@@ -43,13 +43,13 @@ class Web:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Web":
-        """Read `HOST`, `PORT`, `DRAIN_S` and what begins with `WEB_`."""
+        """Read `HOST`, `PORT`, `DRAIN_S` and every variable that begins with `WEB_`."""
         variables = Variables(environ)
         host = variables.text("HOST") or "0.0.0.0"  # noqa: S104 - a platform routes to it
         numbers = {field: _number(variables, *about) for field, about in _NUMBERS.items()}
         certificate, key = (variables.text(name, require_file) for name in _TLS)
         for name, fix in variables.problems.items():
-            # The key itself may stand where its path should.
+            # An operator may have set the key itself instead of its path.
             refuse(name, None if name in _TLS else environ[name], fix)
         is_unix = host.startswith(_UNIX)
         return cls(
@@ -65,19 +65,19 @@ class Web:
 
     @property
     def bind(self) -> str:
-        """The address as gunicorn reads it."""
+        """Return the address as gunicorn reads it."""
         if self.socket_path:
             return f"{_UNIX}{self.socket_path}"
         return f"{bracketed(self.address)}:{self.port}"
 
 
 def bracketed(address: str) -> str:
-    """Return an IP address as it stands in front of a port."""
+    """Return an IP address as it is written before a port."""
     return f"[{address}]" if ":" in address else address
 
 
 def refuse(name: str, value: str | None, fix: str) -> NoReturn:
-    """End the start with the one line; None for a value that must not be shown."""
+    """Raise SystemExit with one line; pass None for a value that must not be shown."""
     shown = "" if value is None else f"={value!r}"
     raise SystemExit(f"{name}{shown} is refused: {fix}")
 
@@ -88,7 +88,7 @@ def _number(variables: Variables, name: str, default: int, lowest: int, highest:
 
 
 def _tls(certificate: str | None, key: str | None) -> dict[str, Path | None]:
-    """Return certificate and key, tried out; both or none must be set."""
+    """Return certificate and key after loading them; both or none must be set."""
     if certificate is None or key is None:
         if certificate or key:
             missing, other = _TLS if certificate is None else reversed(_TLS)

@@ -1,4 +1,4 @@
-"""Run a worker of Granian: end it when it should, and note its heartbeats."""
+"""Run a worker of Granian: record its heartbeats, and end it when it is ordered to."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ HEARTBEAT_EVERY_S = 1.0
 
 
 class Worker:
-    """An adapter with the two hooks that Granian calls at its beginning and end."""
+    """An adapter with the two hooks that Granian calls at the start and end of a worker."""
 
     def __init__(self, adapter: Adapter, folder: Path, launcher_id: int) -> None:
         self.__rsgi__ = adapter.__rsgi__
@@ -22,23 +22,23 @@ class Worker:
         self._has_ended = False
 
     def __rsgi_init__(self, loop: AbstractEventLoop) -> None:
-        """Take SIGTERM from Granian, and begin the heartbeats."""
+        """Handle SIGTERM in place of Granian, and start the heartbeats."""
         loop.add_signal_handler(signal.SIGTERM, self._end_if_ordered)
-        loop.call_soon(self._beat, loop)  # no signal is heard before the loop runs
+        loop.call_soon(self._beat, loop)  # signals are handled only while the loop runs
 
     def __rsgi_del__(self, _loop: AbstractEventLoop) -> None:
-        """Let requests that have begun come to their end, also those whose client has gone."""
+        """Complete the requests that have begun, also those of disconnected clients."""
         self._adapter.close()
 
     def _end_if_ordered(self) -> None:
-        # Supervisors may signal every process. Then the launcher drains first, and orders the end.
+        # Supervisors may signal every process. The launcher drains first, then orders the end.
         if shared.is_end_ordered():
             self._end()
 
     def _beat(self, loop: AbstractEventLoop) -> None:
         with suppress(OSError):
             run_folder.note_heartbeat(self._folder, os.getpid())
-        # A killed launcher leaves nobody who could end us; a SIGTERM during our start is lost.
+        # A killed launcher can no longer end us, and a SIGTERM during our start is lost.
         if shared.is_ending() or os.getppid() != self._launcher_id:
             self._end()
         else:

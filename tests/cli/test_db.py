@@ -49,8 +49,8 @@ def test_everything_is_shown_with_its_state(run_live: Run) -> None:
     shown = json.loads(run_live("db", "init", "--json").stdout)
 
     assert len(shown) == DEFINITIONS_COUNT
-    assert {"collection": "interactions", "name": "validator", "state": "there"} in shown
-    assert {"collection": "usage_daily", "name": "day", "state": "there"} in shown
+    assert {"collection": "interactions", "name": "validator", "state": "unchanged"} in shown
+    assert {"collection": "usage_daily", "name": "day", "state": "unchanged"} in shown
 
 
 def test_a_widened_validator_is_named_with_the_next_step(
@@ -168,7 +168,7 @@ def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
     tell_figures(rows=ROWS_COUNT, seconds=round(time.monotonic() - started_s, 1))
 
     assert done.returncode == 0, done.stderr
-    assert {each["state"] for each in json.loads(done.stdout)} <= {"made", "changed"}
+    assert {each["state"] for each in json.loads(done.stdout)} <= {"created", "changed"}
     assert DatabaseSchema(ledger, ledger).find_differences() == []
 
 

@@ -119,6 +119,6 @@ def test_a_port_that_a_service_has_is_one_line_and_makes_no_folder(
     assert ended.returncode == 1
     assert line == (
         f"PORT='{port}' is refused: Address already in use at 127.0.0.1; "
-        "set another port, or stop what uses it"
+        "set another port, or stop the program that uses it"
     )
     assert not folder.exists()

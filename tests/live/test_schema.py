@@ -47,7 +47,7 @@ def outcomes(database: Rows, *, tighten: bool = False) -> dict[str, tuple[State,
     return {
         f"{each.collection}.{each.name}": (each.state, each.next_step)
         for each in made
-        if each.state is not State.THERE or each.next_step
+        if each.state is not State.UNCHANGED or each.next_step
     }
 
 
@@ -74,7 +74,7 @@ def test_a_new_collection_has_our_validator_alone(live_database: Rows) -> None:
 
     made = outcomes(live_database)
 
-    assert {state for state, _ in made.values()} == {State.MADE}
+    assert {state for state, _ in made.values()} == {State.CREATED}
     assert options_of(live_database) == {
         "validator": OURS,
         "validationLevel": "moderate",
@@ -90,7 +90,7 @@ def test_another_validator_is_widened_so_that_both_releases_may_write(
     validate_by(live_database, BEFORE, "strict")
     assert differences(live_database) == {"interactions.validator": False}
 
-    for state in (State.CHANGED, State.THERE):
+    for state in (State.CHANGED, State.UNCHANGED):
         (changed,) = outcomes(live_database).values()
         assert changed[0] is state
         assert "--tighten" in str(changed[1])
@@ -190,7 +190,7 @@ def test_duplicates_are_named_and_kept_and_everything_else_is_made(
 
     made = outcomes(live_database)
 
-    assert made.pop("interactions.list") == (State.MADE, None)
+    assert made.pop("interactions.list") == (State.CREATED, None)
     ((place, (state, step)),) = made.items()
     assert (place, state) == ("interactions.turn", State.BLOCKED)
     assert step is not None
@@ -199,7 +199,7 @@ def test_duplicates_are_named_and_kept_and_everything_else_is_made(
     assert "flask --app wsgi db init" in step
     assert rows.count_documents({}) == 2
     rows.delete_one({"_id": second["_id"]})
-    assert outcomes(live_database)["interactions.turn"][0] in {State.MADE, State.CHANGED}
+    assert outcomes(live_database)["interactions.turn"][0] in {State.CREATED, State.CHANGED}
     assert differences(live_database) == {}
 
 
@@ -237,7 +237,7 @@ def test_an_index_that_only_a_new_build_can_correct_is_named_with_the_next_step(
     assert (place, state) == (f"interactions.{name}", State.BLOCKED)
     assert f'db.interactions.dropIndex("{in_the_way}")' in str(step)
     live_database[INTERACTIONS].drop_index(in_the_way)
-    assert outcomes(live_database) == {place: (State.MADE, None)}
+    assert outcomes(live_database) == {place: (State.CREATED, None)}
 
 
 @pytest.mark.parametrize("setting", [{"expireAfterSeconds": 9_999}, {"hidden": True}])

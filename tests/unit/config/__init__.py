@@ -1,1 +1,1 @@
-"""What is set from outside."""
+"""Test the settings from the environment."""

@@ -1,4 +1,4 @@
-"""Every form of `REDIS_URL`, and that a bad one is reported without its password."""
+"""Every form of `REDIS_URL`; a bad one is reported without its password."""
 
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -40,7 +40,7 @@ def test_a_cluster_has_nodes() -> None:
     assert (found.is_tls, found.username, found.password) == (False, None, None)
 
 
-def test_a_sentinel_has_a_service_a_database_and_credentials_of_the_servers() -> None:
+def test_a_sentinel_address_has_a_service_a_database_and_credentials() -> None:
     found = parse_redis_url("rediss+sentinel://us%40er:p%3Aw@s1:26379,s2/my%20master/3")
     assert found.layout is Layout.SENTINEL
     assert found.hosts == (("s1", 26379), ("s2", 26379))
@@ -49,21 +49,19 @@ def test_a_sentinel_has_a_service_a_database_and_credentials_of_the_servers() ->
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel://h/service", "redis+sentinel://h/service/"])
-def test_the_database_is_0_unless_it_is_given(url: str) -> None:
+def test_the_database_is_0_by_default(url: str) -> None:
     assert (parse_redis_url(url).service, parse_redis_url(url).db) == ("service", 0)
 
 
 @pytest.mark.parametrize("url", ["redis+cluster://h", "redis+cluster://h/", "redis+cluster://h/0"])
-def test_a_cluster_knows_database_0_alone(url: str) -> None:
+def test_a_cluster_has_database_0_only(url: str) -> None:
     assert parse_redis_url(url).db == 0
 
 
 @pytest.mark.parametrize(
     ("layout", "target"), [("", "/0"), ("+cluster", ""), ("+sentinel", "/service/0")]
 )
-def test_options_of_tls_are_the_same_in_every_layout(
-    tmp_path: Path, layout: str, target: str
-) -> None:
+def test_tls_options_are_the_same_in_every_layout(tmp_path: Path, layout: str, target: str) -> None:
     issued, path = trustme.CA().issue_cert("127.0.0.1"), tmp_path / "own & only.pem"
     issued.private_key_and_cert_chain_pem.write_to_path(str(path))
     query = urlencode(
@@ -84,7 +82,7 @@ def test_options_of_tls_are_the_same_in_every_layout(
         *("redis+cluster://", "redis+sentinel://h", "unix+cluster://h", "redis://a,b"),
     ],
 )
-def test_an_address_of_no_known_form_is_refused_with_examples(url: str) -> None:
+def test_an_address_of_an_unknown_form_is_refused_with_examples(url: str) -> None:
     with pytest.raises(ValueError, match="must be an address like") as refused:
         parse_redis_url(url)
     assert all(form in str(refused.value) for form in FORMS)

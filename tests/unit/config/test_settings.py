@@ -1,4 +1,4 @@
-"""Settings: every bad variable at once, and never a secret in the complaint."""
+"""Settings: one error lists every bad variable and never contains a secret."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ BAD = {
 
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that names nothing of ours."""
+    """Return an environment without our variables."""
     for name in ALL:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -52,13 +52,13 @@ def settings_from(environ: pytest.MonkeyPatch, **variables: str) -> Settings:
     return Settings.from_environ()
 
 
-def complaint(environ: pytest.MonkeyPatch, **variables: str) -> str:
+def error_text(environ: pytest.MonkeyPatch, **variables: str) -> str:
     with pytest.raises(SettingsError) as refused:
         settings_from(environ, **variables)
     return str(refused.value)
 
 
-def test_the_least_that_must_be_set_leaves_every_default(environ: pytest.MonkeyPatch) -> None:
+def test_the_required_variables_leave_every_default(environ: pytest.MonkeyPatch) -> None:
     settings = settings_from(environ, **GOOD)
 
     assert settings.backend is BackendKind.MEMORY
@@ -77,7 +77,7 @@ def test_lists_are_newest_first(environ: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["KEY_PEPPERS", "CURSOR_SECRETS"])
-def test_blanks_around_a_comma_are_no_part_of_a_secret(
+def test_blanks_around_a_comma_are_not_part_of_a_secret(
     environ: pytest.MonkeyPatch, name: str
 ) -> None:
     settings = settings_from(environ, **GOOD | {name: f" {'n' * 32} ,\t{'o' * 40} "})
@@ -90,60 +90,62 @@ def test_blanks_around_a_comma_are_no_part_of_a_secret(
     "secret",
     [" " * 40, f'"{"s" * 40}"', f"'{'s' * 40}'", f"{'s' * 40}\r", f"{'s' * 40}\n", "s s" * 20],
 )
-def test_a_secret_that_a_shell_or_a_file_has_changed_is_refused_by_name(
+def test_a_secret_changed_by_a_shell_or_a_file_is_refused_with_its_name(
     environ: pytest.MonkeyPatch, name: str, secret: str
 ) -> None:
     (line,) = [
         line
-        for line in complaint(environ, **GOOD | {name: secret}).splitlines()
+        for line in error_text(environ, **GOOD | {name: secret}).splitlines()
         if line.startswith("  ")
     ]
     assert line.startswith(f"  {name}: ")
     assert secret.strip() not in line or not secret.strip()
 
 
-def test_an_empty_environment_names_all_that_is_missing(environ: pytest.MonkeyPatch) -> None:
-    told = complaint(environ)
+def test_an_empty_environment_lists_every_missing_variable(environ: pytest.MonkeyPatch) -> None:
+    text = error_text(environ)
 
     missing = ("MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS")
-    assert [name for name in missing if name not in told] == []
+    assert [name for name in missing if name not in text] == []
 
 
-def test_every_bad_variable_is_told_at_once_without_its_value(
+def test_every_bad_variable_is_listed_without_its_value(
     environ: pytest.MonkeyPatch,
 ) -> None:
-    told = complaint(environ, **GOOD | BAD)
+    text = error_text(environ, **GOOD | BAD)
 
-    assert [name for name in BAD if f"  {name}: " not in told] == []
-    assert CANARY not in told
-    assert ".env.example" in told
+    assert [name for name in BAD if f"  {name}: " not in text] == []
+    assert CANARY not in text
+    assert ".env.example" in text
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_one_bad_variable_is_the_only_one_named(environ: pytest.MonkeyPatch, name: str) -> None:
-    told = complaint(environ, **GOOD | {name: BAD[name]})
+def test_a_single_bad_variable_is_the_only_one_listed(
+    environ: pytest.MonkeyPatch, name: str
+) -> None:
+    text = error_text(environ, **GOOD | {name: BAD[name]})
 
-    assert [other for other in ALL if f"  {other}: " in told] == [name]
-    assert CANARY not in told
+    assert [other for other in ALL if f"  {other}: " in text] == [name]
+    assert CANARY not in text
 
 
 @pytest.mark.parametrize("backend", ["mongodb", "LIVE "])
 def test_another_backend_is_refused(environ: pytest.MonkeyPatch, backend: str) -> None:
-    assert "  BACKEND: " in complaint(environ, **GOOD | {"BACKEND": backend})
+    assert "  BACKEND: " in error_text(environ, **GOOD | {"BACKEND": backend})
 
 
 @pytest.mark.parametrize("secret", ["", ",", f"{'p' * 32},"])
-def test_an_empty_secret_is_none(environ: pytest.MonkeyPatch, secret: str) -> None:
-    assert "  KEY_PEPPERS: " in complaint(environ, **GOOD | {"KEY_PEPPERS": secret})
+def test_an_empty_secret_is_refused(environ: pytest.MonkeyPatch, secret: str) -> None:
+    assert "  KEY_PEPPERS: " in error_text(environ, **GOOD | {"KEY_PEPPERS": secret})
 
 
-def test_a_secret_is_not_shown_where_settings_are_printed(environ: pytest.MonkeyPatch) -> None:
+def test_repr_shows_no_secret(environ: pytest.MonkeyPatch) -> None:
     shown = repr(settings_from(environ, **GOOD | {"OPERATOR_TOKEN": "o" * 32}))
 
     assert [text for text in ("p" * 32, "i" * 32, "c" * 32, "o" * 32) if text in shown] == []
 
 
-def test_a_plans_file_may_be_named(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_plans_file_can_be_set(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
     own = tmp_path / "plans.toml"
     own.write_text("")
 
@@ -157,25 +159,25 @@ def test_a_plans_file_may_be_named(environ: pytest.MonkeyPatch, tmp_path: Path) 
         *(("REDIS_URL", "redis+cluster://"), ("REDIS_URL", "redis+sentinel://host")),
     ],
 )
-def test_an_address_of_another_kind_is_refused(
+def test_an_address_of_another_store_is_refused(
     environ: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    assert f"  {name}: must be an address" in complaint(environ, **GOOD | {name: value})
+    assert f"  {name}: must be an address" in error_text(environ, **GOOD | {name: value})
 
 
 @pytest.mark.parametrize(
     "url", ["redis+cluster://a:1,b:2", "rediss+sentinel://u:p@a,b/service/0", "unix:///r.sock"]
 )
-def test_redis_may_stand_in_any_layout(environ: pytest.MonkeyPatch, url: str) -> None:
+def test_every_layout_of_redis_is_accepted(environ: pytest.MonkeyPatch, url: str) -> None:
     assert settings_from(environ, **GOOD | {"REDIS_URL": url}).redis_url == url
 
 
-def test_turns_may_be_refused_while_redis_is_ill(environ: pytest.MonkeyPatch) -> None:
+def test_turns_can_be_refused_during_a_redis_outage(environ: pytest.MonkeyPatch) -> None:
     settings = settings_from(environ, **GOOD | {"QUOTA_ON_REDIS_FAILURE": "deny"})
     assert settings.quota_on_redis_failure is OnRedisFailure.DENY
 
 
-def test_a_deadline_must_outlast_the_store(environ: pytest.MonkeyPatch) -> None:
+def test_the_deadline_must_exceed_the_mongodb_timeout(environ: pytest.MonkeyPatch) -> None:
     times = {"REQUEST_DEADLINE_S": "2", "MONGODB_TIMEOUT_MS": "2000"}
 
-    assert "REQUEST_DEADLINE_S must be longer" in complaint(environ, **GOOD | times)
+    assert "REQUEST_DEADLINE_S must be longer" in error_text(environ, **GOOD | times)

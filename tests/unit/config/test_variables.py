@@ -1,4 +1,4 @@
-"""Every reader of variables over a corpus of odd values: `tests/corpus/variables.json`."""
+"""Every reader of variables, with a corpus of odd values: `tests/corpus/variables.json`."""
 
 import os
 from dataclasses import fields
@@ -28,7 +28,7 @@ PROGRAMS = {"MONGOD_BIN": find_mongod, "REDIS_SERVER_BIN": find_redis_server}
 
 @pytest.fixture(autouse=True)
 def environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The least environment that starts, and nothing else of ours."""
+    """Set the required variables and none other of ours."""
     for name in SETTINGS | WEB | LOCAL_RUN | {VARIABLE, *PROGRAMS}:
         monkeypatch.delenv(name, raising=False)
     for name, value in good_environ().items():
@@ -40,7 +40,7 @@ def of(names: set[str]) -> list[Variable]:
 
 
 def assert_refused_as_expected(refusal: str | None, variable: Variable) -> None:
-    """Compare what a reader said with what it should say."""
+    """Check that a reader refuses the value with the expected words, or not at all."""
     if not variable.refused:
         assert refusal is None
         return
@@ -65,7 +65,7 @@ def test_the_settings(monkeypatch: pytest.MonkeyPatch, variable: Variable) -> No
 
 
 @pytest.mark.parametrize("variable", of(WEB), ids=str)
-def test_what_the_servers_read(variable: Variable) -> None:
+def test_the_servers_variables(variable: Variable) -> None:
     try:
         Web.from_environ({variable.name: variable.value})
     except SystemExit as refused:
@@ -91,8 +91,8 @@ def test_the_folder_of_a_run(monkeypatch: pytest.MonkeyPatch, variable: Variable
 
 
 @pytest.mark.parametrize("variable", of(LOCAL_RUN), ids=str)
-def test_the_local_run_passes_on_what_the_service_will_take(variable: Variable) -> None:
-    """Addresses are the service's to refuse; quotes and line ends are refused at once."""
+def test_the_local_run_checks_values_as_the_service_does(variable: Variable) -> None:
+    """The service refuses addresses; the local run refuses quotes and line ends itself."""
     is_ours = variable.name not in {"MONGODB_URI", "REDIS_URL"}
     is_changed = {"quotes", "line end", "cannot be printed"} & set(variable.refused)
     try:
@@ -117,7 +117,7 @@ def test_every_variable_of_the_example_is_in_the_corpus() -> None:
     assert SETTINGS | WEB | LOCAL_RUN | {VARIABLE, *PROGRAMS} == named
 
 
-def test_a_value_is_trimmed_and_bytes_that_are_no_text_are_refused() -> None:
+def test_a_value_is_trimmed_and_bytes_other_than_text_are_refused() -> None:
     variables = Variables({"GOOD": " a b\t", "BAD": "\udcff", "WORSE": "\ud800"})
     assert [variables.text(name) for name in variables.environ] == ["a b", None, None]
     assert list(variables.problems) == ["BAD", "WORSE"]
@@ -131,6 +131,6 @@ def test_a_secret_is_the_same_in_every_locale() -> None:
         assert found == [(secret,), (secret,)]
 
 
-def test_a_path_is_taken_as_a_locale_of_ascii_has_it() -> None:
+def test_a_path_outside_ascii_is_accepted_in_an_ascii_locale() -> None:
     path = "/home/Zo\u00eb".encode().decode("ascii", "surrogateescape")
     assert Variables({"DATA_DIR": path}).text("DATA_DIR") == path

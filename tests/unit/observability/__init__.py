@@ -1,1 +1,1 @@
-"""Logs, metrics and health by themselves."""
+"""Test logs, metrics and health without an application."""

@@ -13,7 +13,7 @@ CALLERS_COUNT = 8
 
 
 class Probe:
-    """Answers "up" or "down", and hangs while it is held."""
+    """A probe that answers "up" or "down", and hangs while it is held."""
 
     def __init__(self) -> None:
         self.answer = "up"
@@ -45,13 +45,13 @@ def shared(clock: Time) -> SharedProbe[str]:
 
 
 def all_wait(pool: ThreadPoolExecutor, ask: Callable[[], str], probe: Probe) -> list[Future[str]]:
-    """Callers of which the first asks, and each of the others finds it asking."""
+    """Start callers: the first one probes, and the others find its probe running."""
     callers = [pool.submit(ask)]
     wait_until(lambda: probe.asked_count)
     return callers + [pool.submit(ask) for _ in range(CALLERS_COUNT - 1)]
 
 
-def test_callers_at_the_same_time_share_one_probe(shared: SharedProbe[str]) -> None:
+def test_concurrent_callers_share_one_probe(shared: SharedProbe[str]) -> None:
     probe = Probe()
     probe.may_go_on.clear()
     with ThreadPoolExecutor(CALLERS_COUNT) as pool:
@@ -62,7 +62,7 @@ def test_callers_at_the_same_time_share_one_probe(shared: SharedProbe[str]) -> N
     assert probe.asked_count == 1
 
 
-def test_an_answer_is_kept_for_a_second_from_the_start_of_its_probe(
+def test_an_answer_is_reused_for_a_second_from_the_start_of_its_probe(
     shared: SharedProbe[str], clock: Time
 ) -> None:
     probe = Probe()
@@ -92,7 +92,7 @@ def test_a_probe_that_takes_longer_than_a_second_is_not_reused(
     assert probe.asked_count == 3
 
 
-def test_a_store_that_hangs_holds_one_thread_once_it_is_known_to_be_down(
+def test_a_hanging_store_holds_one_thread_once_it_is_known_to_be_down(
     shared: SharedProbe[str], clock: Time
 ) -> None:
     probe = Probe()
@@ -115,7 +115,7 @@ def test_a_store_that_hangs_holds_one_thread_once_it_is_known_to_be_down(
     assert shared.ask(probe) == "up"
 
 
-def test_an_outage_of_long_ago_is_no_answer(shared: SharedProbe[str], clock: Time) -> None:
+def test_an_old_outage_is_not_answered_again(shared: SharedProbe[str], clock: Time) -> None:
     probe = Probe()
     probe.answer = "down"
     shared.ask(probe)
@@ -131,7 +131,7 @@ def test_an_outage_of_long_ago_is_no_answer(shared: SharedProbe[str], clock: Tim
         assert {first.result(), second.result()} == {"up"}
 
 
-def test_a_probe_that_fails_fails_for_all_and_is_not_the_last(
+def test_a_failing_probe_fails_for_all_callers_and_is_repeated(
     shared: SharedProbe[str], clock: Time
 ) -> None:
     def fail() -> str:

@@ -1,4 +1,4 @@
-"""Escapes for what a stream cannot show."""
+"""Escapes for characters that a stream cannot encode."""
 
 import io
 import json
@@ -25,16 +25,16 @@ def stream(encoding: str, errors: str = "strict") -> io.TextIOWrapper:
         ("cp932", "Zo\\u00eb \u0416 \\ud83d\\ude00"),
     ],
 )
-def test_a_stream_shows_what_it_can_and_escapes_the_rest(encoding: str, text: str) -> None:
+def test_a_stream_escapes_only_what_it_cannot_encode(encoding: str, text: str) -> None:
     assert shown(TEXT, stream(encoding)) == text
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp932", "gbk", "euc_jp"])
-def test_json_stays_json_of_the_same_text(encoding: str) -> None:
+def test_escaped_json_has_the_same_text(encoding: str) -> None:
     assert json.loads(shown(json.dumps(TEXT, ensure_ascii=False), stream(encoding))) == TEXT
 
 
-def test_bytes_that_the_locale_could_not_read_are_shown_as_the_sign_that_they_are() -> None:
+def test_bytes_that_the_locale_could_not_decode_are_shown_as_their_character() -> None:
     word = "Zo\u00eb".encode().decode("ascii", "surrogateescape")
     assert shown(word, stream("ascii")) == "Zo\\u00eb"
     assert utf8_argument(word) == "Zo\u00eb"
@@ -43,7 +43,7 @@ def test_bytes_that_the_locale_could_not_read_are_shown_as_the_sign_that_they_ar
         utf8_argument("\udcff")
 
 
-def test_the_choice_of_somebody_else_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_setting_of_the_user_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     own, default = stream("ascii", "replace"), stream("ascii", "surrogateescape")
     monkeypatch.setattr(sys, "stdout", own)
     monkeypatch.setattr(sys, "stderr", default)

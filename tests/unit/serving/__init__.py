@@ -1,1 +1,1 @@
-"""The adapter to Granian, and what both servers share."""
+"""Test the adapter to Granian, and the parts that both servers share."""

@@ -1,4 +1,4 @@
-"""Granian's side of a request, as far as the adapter looks at it."""
+"""Fake Granian's scope and protocol, as far as the adapter uses them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -14,7 +14,7 @@ Headers = list[tuple[str, str]]
 
 
 class Pairs(list[tuple[str, str]]):
-    """Headers as Granian has them: a repeated one comes once for each value."""
+    """Headers as Granian returns them: a repeated header appears once for each value."""
 
     def items(self) -> Iterable[tuple[str, str]]:
         return self
@@ -33,7 +33,7 @@ class Scope:
 
 @dataclass
 class Protocol:
-    """Gives the parts of a body, then stalls if it `is_late`; keeps the answer."""
+    """Yields the parts of a body, then stalls if it `is_late`; keeps the answer."""
 
     parts: Sequence[bytes] = ()
     is_late: bool = False
@@ -66,7 +66,7 @@ class Protocol:
 
 @contextmanager
 def adapter_to(app: Any, threads_count: int = 1, deadline_s: float = 30) -> Any:
-    """An adapter whose threads end with the block."""
+    """Yield an adapter whose threads end with the block."""
     adapter = Adapter(app, threads_count, deadline_s)
     try:
         yield adapter

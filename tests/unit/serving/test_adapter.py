@@ -1,4 +1,4 @@
-"""Requests through the adapter, with Granian's side played by a fake."""
+"""Requests through the adapter, with a fake in place of Granian."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -49,14 +49,14 @@ def app() -> Flask:
 
 
 @pytest.mark.parametrize("headers", [length(len(PART) * 2), CHUNKED])
-def test_a_body_arrives_whole_and_the_connection_stays(app: Flask, headers: Pairs) -> None:
+def test_a_complete_body_keeps_the_connection_open(app: Flask, headers: Pairs) -> None:
     with adapter_to(app) as adapter:
         answer = serve(adapter, Scope("POST", "/size", headers=headers), Protocol([PART, PART]))
     assert (answer.status, answer.body) == (200, b"131072")
     assert CLOSE not in answer.headers
 
 
-def test_of_a_body_over_the_cap_the_rest_is_read_and_thrown_away(app: Flask) -> None:
+def test_the_rest_of_a_body_over_the_cap_is_read_and_discarded(app: Flask) -> None:
     sent = Protocol([PART] * (2 * LARGEST_BYTES // len(PART)))
     with adapter_to(app) as adapter:
         answer = serve(adapter, Scope("POST", "/size", headers=CHUNKED), sent)
@@ -65,7 +65,7 @@ def test_of_a_body_over_the_cap_the_rest_is_read_and_thrown_away(app: Flask) -> 
     assert CLOSE not in answer.headers
 
 
-def test_a_body_that_announces_too_much_is_not_read_at_all(app: Flask) -> None:
+def test_a_body_with_a_too_large_content_length_is_not_read(app: Flask) -> None:
     with adapter_to(app) as adapter:
         scope = Scope("POST", "/size", headers=length(DISCARDED_BYTES + 1))
         answer = serve(adapter, scope, Protocol([PART]))
@@ -73,7 +73,7 @@ def test_a_body_that_announces_too_much_is_not_read_at_all(app: Flask) -> None:
     assert CLOSE in answer.headers
 
 
-def test_a_body_without_end_is_cut_and_its_connection_closed(app: Flask) -> None:
+def test_an_endless_body_is_cut_and_its_connection_closed(app: Flask) -> None:
     sent = Protocol([PART] * (2 * DISCARDED_BYTES // len(PART)))
     with adapter_to(app) as adapter:
         answer = serve(adapter, Scope("POST", "/size", headers=CHUNKED), sent)
@@ -81,7 +81,7 @@ def test_a_body_without_end_is_cut_and_its_connection_closed(app: Flask) -> None
     assert CLOSE in answer.headers
 
 
-def test_a_late_body_is_a_408_for_the_route_that_reads_it_and_closes(app: Flask) -> None:
+def test_a_late_body_is_a_408_for_its_route_and_closes_the_connection(app: Flask) -> None:
     with adapter_to(app, deadline_s=0.05) as adapter:
         scope = Scope("POST", "/size", headers=length(99))
         answer = serve(adapter, scope, Protocol([b"x"], is_late=True))
@@ -105,7 +105,7 @@ def test_a_worker_with_a_full_queue_answers_503_at_once(
         assert header in answer.headers
 
 
-def test_a_worker_that_drains_says_close(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draining_worker_closes_connections(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter_module, "is_draining", lambda: True)
     with adapter_to(app) as adapter:
         assert CLOSE in serve(adapter, Scope(path="/whole")).headers
@@ -116,7 +116,7 @@ def test_a_worker_that_drains_says_close(app: Flask, monkeypatch: pytest.MonkeyP
     [("HEAD", "/whole", 200), ("HEAD", "/streamed", 200)]
     + [("GET", f"/empty/{status}", status) for status in (204, 304)],
 )
-def test_an_answer_that_may_have_no_body_has_none(
+def test_an_answer_without_a_body_is_sent_without_one(
     app: Flask, method: str, path: str, status: int
 ) -> None:
     with adapter_to(app) as adapter:
@@ -130,16 +130,16 @@ def test_an_answer_of_unknown_length_is_streamed(app: Flask) -> None:
     assert (answer.status, answer.body) == (200, b"one two")
 
 
-def test_an_application_that_fails_costs_its_answer_and_no_thread() -> None:
+def test_a_failing_application_loses_its_answer_but_no_thread() -> None:
     def fail(_environ: Any, _start: Any) -> Iterable[bytes]:
         raise RuntimeError("on purpose")
 
     with adapter_to(fail) as adapter:
         for _ in range(3):  # more than there are threads
-            assert serve(adapter, Scope()).status == 0  # then Granian's is 500
+            assert serve(adapter, Scope()).status == 0  # Granian then answers 500
 
 
-def test_an_answer_is_closed_also_if_making_it_fails() -> None:
+def test_an_answer_is_closed_even_if_its_chunks_fail() -> None:
     closed = []
 
     class Broken:

@@ -1,4 +1,4 @@
-"""What bodies may take: long ones share a bound, short ones never find it full."""
+"""The memory of bodies: long ones share a bound, short ones are never refused by it."""
 
 import asyncio
 from io import BytesIO
@@ -23,7 +23,7 @@ async def read(bodies: Bodies, size: int, *, is_late: bool = False) -> BytesIO:
     return (await bodies.read(length_of(size + is_late), protocol))[0]
 
 
-def test_a_body_that_comes_at_once_takes_the_room_of_one_that_stalls() -> None:
+def test_a_quick_body_evicts_a_stalled_one() -> None:
     bodies = Bodies(DEADLINE_S)
 
     async def run() -> tuple[BytesIO, list[BytesIO]]:
@@ -45,7 +45,7 @@ def test_a_body_that_comes_at_once_takes_the_room_of_one_that_stalls() -> None:
             each.read()
 
 
-def test_a_body_that_expires_this_very_moment_is_not_the_one_to_give_up() -> None:
+def test_a_body_that_expires_now_is_not_evicted() -> None:
     bodies = Bodies(DEADLINE_S)
 
     async def run() -> tuple[BytesIO, list[BytesIO]]:
@@ -70,7 +70,7 @@ def test_a_body_that_expires_this_very_moment_is_not_the_one_to_give_up() -> Non
         stalled[1].read()
 
 
-def test_each_refused_body_has_a_problem_of_its_own() -> None:
+def test_each_refused_body_has_its_own_problem() -> None:
     bodies = Bodies(DEADLINE_S)
     problems = []
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_each_refused_body_has_a_problem_of_its_own() -> None:
     assert problems[0] is not problems[1]
 
 
-def test_a_short_body_is_taken_whatever_others_hold() -> None:
+def test_a_short_body_is_accepted_while_long_ones_fill_the_memory() -> None:
     bodies = Bodies(DEADLINE_S)
 
     async def run() -> BytesIO:
@@ -102,7 +102,7 @@ def test_a_short_body_is_taken_whatever_others_hold() -> None:
         ({"HTTP_TRANSFER_ENCODING": "chunked", "HTTP_TRAILER": "a"}, [b"abcd", b"", b""], False),
     ],
 )
-def test_a_body_that_breaks_off_is_no_body(
+def test_an_incomplete_body_is_refused(
     environ: dict[str, str], parts: list[bytes], is_broken: bool
 ) -> None:
     body, is_whole = asyncio.run(Bodies(DEADLINE_S).read(environ, Protocol(parts=parts)))
@@ -114,7 +114,7 @@ def test_a_body_that_breaks_off_is_no_body(
         assert body.read() == b"abcd"
 
 
-def test_what_late_bodies_took_is_free_again() -> None:
+def test_the_memory_of_late_bodies_is_released() -> None:
     bodies = Bodies(DEADLINE_S)
 
     async def run() -> BytesIO:
@@ -126,7 +126,7 @@ def test_what_late_bodies_took_is_free_again() -> None:
     assert len(asyncio.run(run()).read()) == LARGEST_BYTES
 
 
-def test_a_body_takes_room_until_its_request_has_been_answered() -> None:
+def test_a_body_takes_memory_until_its_request_has_been_answered() -> None:
     bodies = Bodies(DEADLINE_S)
 
     async def run() -> tuple[BytesIO, BytesIO]:

@@ -1,4 +1,4 @@
-"""The WSGI environment of a request that came through Granian."""
+"""The WSGI environment of a request through Granian."""
 
 import os
 
@@ -8,13 +8,13 @@ from app.serving.environ import environ_of
 from tests.unit.serving.fakes import Pairs, Scope
 
 
-def test_a_repeated_header_is_joined_in_its_order() -> None:
+def test_a_repeated_header_is_joined_in_order() -> None:
     headers = Pairs([("accept", "a"), ("x-one", "1"), ("accept", "b")])
     assert environ_of(Scope(headers=headers))["HTTP_ACCEPT"] == "a,b"
 
 
 @pytest.mark.parametrize("name", ["x_forwarded_for", "script_name", "content_length", "proxy"])
-def test_a_name_that_could_pose_as_another_is_left_out(name: str) -> None:
+def test_a_header_name_that_could_imitate_another_is_left_out(name: str) -> None:
     plain = environ_of(Scope())
     assert environ_of(Scope(headers=Pairs([(name, "x")]))) == plain
 
@@ -28,11 +28,11 @@ def test_a_name_that_could_pose_as_another_is_left_out(name: str) -> None:
         ("script-name", "HTTP_SCRIPT_NAME"),
     ],
 )
-def test_a_header_is_where_wsgi_has_it(name: str, variable: str) -> None:
+def test_a_header_has_its_wsgi_name(name: str, variable: str) -> None:
     assert environ_of(Scope(headers=Pairs([(name, "7")])))[variable] == "7"
 
 
-def test_a_path_that_is_not_ascii_is_its_bytes_as_latin_1() -> None:
+def test_a_path_outside_ascii_is_its_bytes_as_latin_1() -> None:
     environ = environ_of(Scope(path="/ü", query_string="q=é"))
     assert environ["PATH_INFO"].encode("latin-1").decode() == "/ü"
     assert environ["QUERY_STRING"].encode("latin-1").decode() == "q=é"
@@ -46,7 +46,7 @@ def test_the_address_of_the_client_has_no_port_and_no_brackets(client: str, addr
     assert environ_of(Scope(client=client))["REMOTE_ADDR"] == address
 
 
-def test_version_scheme_and_method_are_those_of_the_request() -> None:
+def test_version_scheme_and_method_come_from_the_request() -> None:
     environ = environ_of(Scope(method="PUT", http_version="1", scheme="https"))
     assert environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     assert environ["wsgi.url_scheme"] == "https"
@@ -54,5 +54,5 @@ def test_version_scheme_and_method_are_those_of_the_request() -> None:
     assert environ["SCRIPT_NAME"] == ""
 
 
-def test_nothing_of_the_environment_of_the_process_is_in_it() -> None:
+def test_it_contains_no_environment_variable_of_the_process() -> None:
     assert not set(environ_of(Scope())) & set(os.environ)

@@ -1,4 +1,4 @@
-"""A port that is claimed: ours, and nobody else's, before anybody listens there."""
+"""A claimed port: no other service can take it before our workers listen there."""
 
 import socket
 from contextlib import closing
@@ -15,7 +15,7 @@ def web_at(port: int) -> Web:
 
 
 def worker_at(port: int) -> socket.socket:
-    """A socket as Granian's workers make it."""
+    """Return a socket as Granian's workers make it."""
     worker = socket.socket()
     worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,7 +24,7 @@ def worker_at(port: int) -> socket.socket:
     return worker
 
 
-def test_nobody_else_takes_a_claimed_port_and_workers_share_it() -> None:
+def test_only_our_workers_can_listen_on_a_claimed_port() -> None:
     with claimed_port(web_at(0)) as port:
         refused = pytest.raises(SystemExit, match=f"^PORT='{port}' is refused")
         with refused, claimed_port(web_at(port)):
@@ -42,13 +42,13 @@ def claim(path: Path | str) -> None:
         pass
 
 
-def test_only_a_socket_at_which_nobody_listens_is_deleted(tmp_path: Path) -> None:
+def test_only_a_socket_without_a_listener_is_deleted(tmp_path: Path) -> None:
     file, folder, link = tmp_path / "file", tmp_path / "folder", tmp_path / "link"
     file.write_text("precious")
     folder.mkdir()
     link.symlink_to(file)
     for there in (file, folder, link, ""):
-        with pytest.raises(SystemExit, match=r"^HOST='unix:.*' is refused: what is there is no so"):
+        with pytest.raises(SystemExit, match=r"^HOST='unix:.*' is refused: this file is not a so"):
             claim(there)
     assert (file.read_text(), link.readlink(), folder.is_dir()) == ("precious", file, True)
 
@@ -65,6 +65,6 @@ def test_only_a_socket_at_which_nobody_listens_is_deleted(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "fix"), [("nowhere/socket", "set a path in a folder"), ("x" * 108, "at most 107")]
 )
-def test_a_path_where_no_socket_can_be_is_refused(tmp_path: Path, name: str, fix: str) -> None:
+def test_a_path_unsuitable_for_a_socket_is_refused(tmp_path: Path, name: str, fix: str) -> None:
     with pytest.raises(SystemExit, match=f"^HOST='unix:.*{name}' is refused: .*{fix}"):
         claim(tmp_path / name)

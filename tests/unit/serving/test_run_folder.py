@@ -12,7 +12,7 @@ from app.serving import run_folder
 
 @pytest.fixture(autouse=True)
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place of this test's own; what is made there is closed at the end."""
+    """Return a folder for this test; run folders made in it are closed at the end."""
     monkeypatch.setattr(run_folder, "MEMORY", str(tmp_path))
     monkeypatch.setattr(run_folder, "_own", {})
     monkeypatch.setenv(run_folder.VARIABLE, "")
@@ -22,7 +22,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def leave(memory: Path, name: str) -> Path:
-    """A folder as a killed run leaves it."""
+    """Make a folder as a killed run leaves it."""
     folder = memory / f"turnledger-{os.getuid()}-{name}"
     folder.mkdir()
     (folder / "lock").touch()
@@ -30,7 +30,7 @@ def leave(memory: Path, name: str) -> Path:
     return folder
 
 
-def test_a_run_makes_a_folder_exports_it_and_deletes_it_at_its_end(memory: Path) -> None:
+def test_a_run_creates_exports_and_deletes_its_folder(memory: Path) -> None:
     folder = run_folder.open_folder()
     assert folder.parent == memory
     assert os.environ[run_folder.VARIABLE] == str(folder)
@@ -38,7 +38,7 @@ def test_a_run_makes_a_folder_exports_it_and_deletes_it_at_its_end(memory: Path)
     assert not folder.exists()
 
 
-def test_the_next_start_deletes_what_a_killed_run_has_left_and_keeps_what_is_held(
+def test_the_next_start_deletes_the_folder_of_a_killed_run_but_no_locked_one(
     memory: Path,
 ) -> None:
     left, held, other = leave(memory, "left"), leave(memory, "held"), memory / "turnledger-x"
@@ -50,7 +50,7 @@ def test_the_next_start_deletes_what_a_killed_run_has_left_and_keeps_what_is_hel
     assert not left.exists()
 
 
-def test_a_folder_of_the_operator_is_emptied_of_counters_used_and_kept(
+def test_an_operators_folder_loses_old_counters_and_is_kept(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = leave(memory, "chosen")
@@ -62,7 +62,7 @@ def test_a_folder_of_the_operator_is_emptied_of_counters_used_and_kept(
     assert {path.name for path in chosen.iterdir()} == {"alive_x", "lock", "notes.txt"}
 
 
-def test_a_worker_lives_from_its_first_sign_until_it_is_forgotten(memory: Path) -> None:
+def test_a_worker_is_listed_from_its_first_heartbeat_until_its_removal(memory: Path) -> None:
     assert run_folder.heartbeat_age_s(memory, 17) == 0
     run_folder.note_heartbeat(memory, 17)
     assert run_folder.heartbeat_age_s(memory, 17) < 10
@@ -72,13 +72,13 @@ def test_a_worker_lives_from_its_first_sign_until_it_is_forgotten(memory: Path) 
     run_folder.note_heartbeat(memory, 17)
     assert run_folder.heartbeat_age_s(memory, 17) < 10
     assert run_folder.workers(memory) == [17]
-    run_folder.forget_worker(memory, 17)
+    run_folder.remove_worker(memory, 17)
     assert run_folder.workers(memory) == []
 
 
-def test_a_forgotten_worker_keeps_its_counters_and_loses_its_gauges(memory: Path) -> None:
+def test_a_removed_worker_keeps_its_counters_and_loses_its_gauges(memory: Path) -> None:
     kept = {"counter_17.db", "histogram_17.db", "gauge_liveall_170.db", "gauge_max_17.db"}
     for name in kept | {"gauge_liveall_17.db", "gauge_livesum_17.db"}:
         (memory / name).touch()
-    run_folder.forget_worker(memory, 17)
+    run_folder.remove_worker(memory, 17)
     assert {path.name for path in memory.iterdir()} == kept

@@ -1,4 +1,4 @@
-"""Streams to clients that read quickly, slowly, not at all, or that have gone."""
+"""Streams to clients that read quickly, slowly or not at all, or have disconnected."""
 
 import asyncio
 import os
@@ -17,13 +17,13 @@ from tests.servers import wait_until
 from tests.unit.serving.fakes import Scope, adapter_to
 
 STALL_S = 0.2
-# More than a pipe holds.
+# Larger than the buffer of a pipe.
 MANY = [bytes([number]) * 65_536 for number in range(8)]
-PATIENT_S = 30
+LONG_TIMEOUT_S = 30
 
 
 class Client:
-    """Takes the pipe of each stream, and does what a test tells it to do."""
+    """Receives the pipe of each stream; a test reads or closes it."""
 
     def __init__(self) -> None:
         self.pipes: SimpleQueue[int] = SimpleQueue()
@@ -33,7 +33,7 @@ class Client:
 
 
 class Chunks:
-    """A stream of `parts` that knows whether it has been closed."""
+    """A stream of `parts` that records whether it has been closed."""
 
     def __init__(self, parts: list[bytes]) -> None:
         self._parts = iter(parts)
@@ -50,7 +50,7 @@ class Chunks:
 
 
 @contextmanager
-def streams(threads_count: int = 1, stall_s: float = PATIENT_S) -> Iterator[Streams]:
+def streams(threads_count: int = 1, stall_s: float = LONG_TIMEOUT_S) -> Iterator[Streams]:
     made = Streams(threads_count, stall_s)
     try:
         yield made
@@ -64,7 +64,7 @@ def send(sender: Streams, client: Client, parts: list[bytes]) -> tuple[Chunks, i
     return chunks, client.pipes.get()
 
 
-def test_a_client_that_reads_slowly_gets_every_byte() -> None:
+def test_a_client_that_reads_slowly_receives_every_byte() -> None:
     with streams() as sender:
         chunks, pipe = send(sender, Client(), MANY)
         read = b""
@@ -76,7 +76,7 @@ def test_a_client_that_reads_slowly_gets_every_byte() -> None:
         os.close(pipe)
 
 
-def test_nothing_is_made_before_the_client_takes_what_there_is() -> None:
+def test_no_chunk_is_produced_before_the_client_has_read_the_last() -> None:
     with streams() as sender:
         chunks, pipe = send(sender, Client(), MANY)
         wait_until(lambda: chunks.made_count)
@@ -98,7 +98,7 @@ def test_a_client_that_reads_nothing_frees_the_thread_for_the_next_stream() -> N
     os.close(second)
 
 
-def test_a_stream_that_lasts_too_long_ends_however_steadily_it_is_read(
+def test_a_stream_that_lasts_too_long_ends_even_if_it_is_read_steadily(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(streams_module, "STREAM_S", 0)
@@ -109,10 +109,10 @@ def test_a_stream_that_lasts_too_long_ends_however_steadily_it_is_read(
     os.close(pipe)
 
 
-def test_a_client_that_has_gone_ends_its_stream_at_once() -> None:
+def test_a_disconnected_client_ends_its_stream_at_once() -> None:
     class Gone(Client):
         def response_file(self, status: int, headers: Any, path: str) -> None:
-            """Does not even open the pipe."""
+            """Leave the pipe unopened."""
 
     chunks = Chunks(MANY)
     with streams(stall_s=STALL_S) as sender:
@@ -121,7 +121,7 @@ def test_a_client_that_has_gone_ends_its_stream_at_once() -> None:
     assert chunks.made_count == 0
 
 
-def test_a_stream_that_fails_while_it_is_made_is_closed_and_leaves_no_folder(
+def test_a_failing_stream_is_closed_and_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken(Chunks):
@@ -138,7 +138,7 @@ def test_a_stream_that_fails_while_it_is_made_is_closed_and_leaves_no_folder(
     os.close(pipe)
 
 
-def test_all_streams_together_hold_a_quarter_of_the_threads() -> None:
+def test_all_streams_together_use_a_quarter_of_the_threads() -> None:
     client, open_streams = Client(), [Chunks(MANY) for _ in range(6)]
     waiting = iter(open_streams)
 

@@ -1,4 +1,4 @@
-"""Variables that say where and how both servers listen."""
+"""The variables for the address, processes and time limits of both servers."""
 
 from pathlib import Path
 
@@ -23,20 +23,20 @@ FIELDS = {
 }
 
 
-def test_an_empty_environment_is_every_default() -> None:
+def test_an_empty_environment_gives_every_default() -> None:
     web = Web.from_environ({})
     assert web == Web("0.0.0.0", 8000, None, 2, 8, 30, 2, None, None)  # noqa: S104 - the default
     assert web.bind == "0.0.0.0:8000"
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_a_number_may_be_at_either_bound(name: str) -> None:
+def test_a_number_at_either_bound_is_accepted(name: str) -> None:
     for bound in NUMBERS[name]:
         assert getattr(Web.from_environ({name: str(bound)}), FIELDS[name]) == bound
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_anything_but_a_whole_number_within_its_bounds_is_refused_by_name(name: str) -> None:
+def test_a_value_outside_its_bounds_is_refused_with_its_name(name: str) -> None:
     lowest, highest = NUMBERS[name]
     for value in ("x", "1.5", "1 0", "+1", "1_0", "١", str(lowest - 1), str(highest + 1)):
         with pytest.raises(SystemExit) as refused:
@@ -55,7 +55,7 @@ def test_anything_but_a_whole_number_within_its_bounds_is_refused_by_name(name: 
         ("127.0.0.1", "127.0.0.1", "127.0.0.1:8000"),
     ],
 )
-def test_an_address_may_stand_in_brackets(host: str, address: str, bind: str) -> None:
+def test_an_address_may_be_in_brackets(host: str, address: str, bind: str) -> None:
     web = Web.from_environ({"HOST": host})
     assert (web.address, web.bind) == (address, bind)
 
@@ -64,7 +64,7 @@ def test_a_name_is_resolved() -> None:
     assert Web.from_environ({"HOST": "localhost"}).address in {"127.0.0.1", "::1"}
 
 
-def test_a_unix_socket_stands_for_address_and_port(
+def test_a_unix_socket_replaces_address_and_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -75,7 +75,7 @@ def test_a_unix_socket_stands_for_address_and_port(
 
 @pytest.fixture
 def pair(tmp_path: Path) -> dict[str, str]:
-    """The variables of a certificate and its key."""
+    """Return the variables of a certificate and its key."""
     issued = trustme.CA().issue_cert("127.0.0.1")
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "own.pem"))
     issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
@@ -85,7 +85,7 @@ def pair(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_a_certificate_comes_with_its_key(pair: dict[str, str]) -> None:
+def test_a_certificate_needs_its_key(pair: dict[str, str]) -> None:
     web = Web.from_environ(pair)
     assert (str(web.tls_certificate), str(web.tls_key)) == tuple(pair.values())
     for name in pair:
@@ -97,9 +97,7 @@ def test_a_certificate_comes_with_its_key(pair: dict[str, str]) -> None:
             Web.from_environ(pair | {name: "/"})
 
 
-def test_a_certificate_and_a_key_that_do_not_fit_are_refused(
-    pair: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_certificate_with_another_key_is_refused(pair: dict[str, str], tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     trustme.CA().issue_cert("127.0.0.1").private_key_pem.write_to_path(str(other))
     nonsense = tmp_path / "nonsense.pem"
@@ -109,7 +107,7 @@ def test_a_certificate_and_a_key_that_do_not_fit_are_refused(
             Web.from_environ(pair | {"WEB_TLS_KEY": str(wrong)})
 
 
-def test_a_key_that_stands_where_its_path_should_is_not_shown() -> None:
+def test_a_key_set_in_place_of_its_path_is_not_shown() -> None:
     pem = "-----BEGIN PRIVATE KEY-----MIICANARY-----END PRIVATE KEY-----"
     for name in ("WEB_TLS_KEY", "WEB_TLS_CERTIFICATE"):
         with pytest.raises(SystemExit) as refused:
