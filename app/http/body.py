@@ -9,7 +9,13 @@ from app.http import validation
 from app.http.content_coding import gunzip, is_gzip, require_known_coding
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
-from app.http.problems import Problem, field_error
+from app.http.request_errors import (
+    BodyTooLarge,
+    InvalidFields,
+    RequestError,
+    UnsupportedMediaType,
+    field_error,
+)
 from app.http.strict_json import InvalidJson, parse
 
 DEFAULT_MAX_BYTES = 256 * 1024
@@ -20,7 +26,7 @@ LARGEST_BYTES = 1024 * 1024
 class UnreadBody(BytesIO):
     """Stands for a body that the server did not read; reading it raises the reason."""
 
-    def __init__(self, reason: Problem) -> None:
+    def __init__(self, reason: RequestError) -> None:
         super().__init__()
         self._reason = reason
 
@@ -43,9 +49,7 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     is left to its schema, which refuses it by name.
     """
     if request.mimetype != "application/json":
-        raise Problem(
-            "unsupported_media_type", "Send the body as JSON, with Content-Type application/json."
-        )
+        raise UnsupportedMediaType
     try:
         value = parse(_read_decoded(max_bytes))
     except InvalidJson as invalid:
@@ -66,14 +70,14 @@ def _read_decoded(max_bytes: int) -> bytes:
 def _read(max_bytes: int) -> bytes:
     announced = request.content_length
     if announced is not None and announced > max_bytes:
-        raise _too_large(max_bytes)
+        raise BodyTooLarge(max_bytes)
     parts: list[bytes] = []
     room = max_bytes + 1
     while room and (part := _read_part(room)):
         parts.append(part)
         room -= len(part)
     if not room:
-        raise _too_large(max_bytes)
+        raise BodyTooLarge(max_bytes)
     current_notes().is_body_read = True
     return b"".join(parts)
 
@@ -81,24 +85,16 @@ def _read(max_bytes: int) -> bytes:
 def _read_part(most_bytes: int) -> bytes:
     try:
         return request.stream.read(most_bytes)
-    except Problem:
+    except RequestError:
         raise
     except Exception:
         raise incomplete_body() from None
 
 
-def incomplete_body() -> Problem:
-    """Return the 400 for a body that broke off."""
+def incomplete_body() -> InvalidFields:
+    """Return the error of a body that broke off."""
     return _malformed("incomplete", "did not arrive whole")
 
 
-def _too_large(max_bytes: int) -> Problem:
-    return Problem(
-        "payload_too_large",
-        f"The body may have at most {max_bytes} bytes; send less at a time.",
-        details={"max_bytes": max_bytes},
-    )
-
-
-def _malformed(code: str, message: str) -> Problem:
-    return Problem.invalid([field_error("body", code, f"`body` {message}.")])
+def _malformed(code: str, message: str) -> InvalidFields:
+    return InvalidFields([field_error("body", code, f"`body` {message}.")])

@@ -12,7 +12,7 @@ import orjson
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from app.http.problems import Problem
+from app.http.request_errors import CursorRefused
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 _LIFETIME_US = 24 * 3_600 * 1_000_000
@@ -44,15 +44,15 @@ class SignedCursors:
         return self._signer.sign(base64_encode(orjson.dumps(state))).decode()
 
     def read(self, text: str, binding: Sequence[Any], now_us: int) -> list[Any]:
-        """Return the position in `text`; an `invalid_cursor` problem unless it is valid here."""
+        """Return the position in `text`; CursorRefused unless it is valid here."""
         state = self._state(text)
         if state is None or state[0] != self._version:
-            raise _invalid("is damaged")
+            raise CursorRefused("The cursor is damaged.")
         _, bound_to, *position, written_us = state
         if bound_to != _digest(binding):
-            raise _invalid("was made for other filters or another account")
+            raise CursorRefused("The cursor was made for other filters or another account.")
         if now_us - written_us > _LIFETIME_US:
-            raise _invalid("is older than 24 hours")
+            raise CursorRefused("The cursor is older than 24 hours.")
         return position
 
     def _state(self, text: str) -> list[Any] | None:
@@ -77,11 +77,3 @@ def _is_canonical(text: str) -> bool:
 
 def _digest(binding: Sequence[Any]) -> str:
     return hashlib.sha256(orjson.dumps(binding)).hexdigest()[:16]
-
-
-def _invalid(why: str) -> Problem:
-    return Problem(
-        "invalid_cursor",
-        f"The cursor {why}. Start again without a cursor.",
-        details=[{"field": "cursor", "code": "invalid", "message": f"The cursor {why}."}],
-    )

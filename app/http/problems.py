@@ -1,10 +1,8 @@
-"""The errors that a client may be told, as plain values; `errors.py` renders them."""
+"""The answers other than success, as plain values; `errors.py` renders them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-FieldError = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +65,19 @@ CODES: Mapping[str, Kind] = {
 }
 
 
+@dataclass(eq=False)
 class Problem(Exception):
-    """An answer other than success, raised anywhere below a route.
+    """An answer other than success.
 
     `message` is one sentence for the client and never holds exception text; `retry_after_s` is
     in whole seconds.
     """
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        details: Any = None,
-        retry_after_s: int | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = details
-        self.retry_after_s = retry_after_s
-        self.headers = dict(headers or {})
+    code: str
+    message: str
+    details: Any = None
+    retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -96,7 +85,7 @@ class Problem(Exception):
         return CODES[self.code]
 
     def body(self) -> dict[str, Any]:
-        """The part of the error envelope that does not depend on the request."""
+        """Return the part of the error envelope that does not depend on the request."""
         return {
             "code": self.code,
             "message": self.message,
@@ -105,28 +94,10 @@ class Problem(Exception):
         }
 
     @classmethod
-    def invalid(cls, field_errors: Sequence[FieldError]) -> "Problem":
-        """A 400 that lists every field error at once and says the first in its message."""
-        first = field_errors[0]
-        more = f" ({len(field_errors) - 1} more in details)" if len(field_errors) > 1 else ""
-        return cls("validation_error", f"{first['message']}{more}", details=list(field_errors))
-
-    @classmethod
     def unavailable(cls) -> "Problem":
-        """A store that the answer needs cannot be reached just now."""
+        """Return the answer while a store that the request needs is unavailable."""
         return cls(
             "service_unavailable",
             "The service cannot reach its store just now. Retry after 1 second.",
             retry_after_s=1,
         )
-
-
-def field_error(field: str, code: str, message: str, allowed: Any = None) -> FieldError:
-    """One element of a validation problem's `details`: which field, why, and what would do."""
-    return {"field": field, "code": code, "message": message, "allowed": allowed}
-
-
-def require_valid(field_errors: Sequence[FieldError]) -> None:
-    """Raise the 400 that lists `field_errors`, if there are any."""
-    if field_errors:
-        raise Problem.invalid(field_errors)

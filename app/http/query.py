@@ -7,7 +7,7 @@ from flask import request
 from app.http import validation
 from app.http.current import current_request
 from app.http.fields import StrictSchema
-from app.http.problems import Problem, field_error
+from app.http.request_errors import FieldError, InvalidFields, field_error
 from app.http.validation import MAX_FIELD_ERRORS, short_name
 
 
@@ -33,12 +33,12 @@ def load_query(schema: StrictSchema) -> dict[str, Any]:
     if not arguments:
         return dict(validation.load(schema, {}, whole="query"))
     wrong = [
-        _blame(name, values)
+        _field_error(name, values)
         for name, values in arguments.lists()
         if len(values) > 1 or values[0] == ""
     ]
     if wrong:
-        raise Problem.invalid(wrong[:MAX_FIELD_ERRORS])
+        raise InvalidFields(wrong[:MAX_FIELD_ERRORS])
 
     def hint(name: str) -> str:
         return "; write + as %2B in a URL" if " " in arguments.get(name, "") else ""
@@ -46,7 +46,7 @@ def load_query(schema: StrictSchema) -> dict[str, Any]:
     return dict(validation.load(schema, arguments.to_dict(), whole="query", hint=hint))
 
 
-def _blame(name: str, values: list[str]) -> dict[str, Any]:
+def _field_error(name: str, values: list[str]) -> FieldError:
     name = short_name(name)
     if len(values) > 1:
         return field_error(name, "repeated", f"`{name}` may be given only once.", {"max_items": 1})

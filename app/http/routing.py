@@ -12,7 +12,7 @@ from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.http.current import current_request
-from app.http.problems import Problem, field_error
+from app.http.request_errors import InvalidFields, field_error
 
 # The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
@@ -36,8 +36,8 @@ def init_app(app: Flask) -> None:
     app.before_request(correct)
 
 
-def _http_error(environ: Mapping[str, Any]) -> Problem | None:
-    """Return the 400 of a request whose recipient or whose length is uncertain."""
+def _http_error(environ: Mapping[str, Any]) -> InvalidFields | None:
+    """Return the error of a request whose recipient or whose length is uncertain."""
     host = environ.get("HTTP_HOST")
     if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return _malformed("Host", "required", "is required by HTTP/1.1; send it once")
@@ -63,5 +63,5 @@ def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPExcep
     return None
 
 
-def _malformed(header: str, code: str, message: str) -> Problem:
-    return Problem.invalid([field_error(header, code, f"`{header}` {message}.")])
+def _malformed(header: str, code: str, message: str) -> InvalidFields:
+    return InvalidFields([field_error(header, code, f"`{header}` {message}.")])

@@ -10,10 +10,11 @@ from typing import TypeVar
 from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
-from app.http.problems import Problem, require_valid
+from app.http.request_errors import InvalidFields, require_valid
 from app.tenancy import key_format
+from app.tenancy.errors import IdempotencyConflict, KeyLimitReached, KeyNotFound, TenancyError
 from app.tenancy.key_format import ParsedKey
-from app.tenancy.key_rules import IDEMPOTENCY_HEADER, field_errors, require_ends_in_time
+from app.tenancy.key_rules import field_errors, require_ends_in_time
 from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
 from app.tenancy.records import require_sound_key
 from app.tenancy.store import AlreadyStored, TenancyStore
@@ -21,8 +22,6 @@ from app.tenancy.store import AlreadyStored, TenancyStore
 MAX_KEYS = 100
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 REMOVED_AT_ONCE = 1_000
-
-_REMEDY = f"Send a new {IDEMPOTENCY_HEADER} to make another key."
 
 IssuedKey = tuple[ApiKey, str]
 K = TypeVar("K", bound=FoundKey)
@@ -45,7 +44,7 @@ class KeyRequest:
 
 
 class ApiKeys:
-    """Keys of every organization; a foreign or unknown key is the same Problem not_found.
+    """Keys of every organization; a foreign or unknown key is the same KeyNotFound.
 
     `peppers` are newest first: the first makes new keys, all of them verify. To rotate, add the
     new pepper as the last one everywhere, then move it to the front.
@@ -75,9 +74,13 @@ class ApiKeys:
         """A new key and its plaintext, which is kept nowhere and cannot be shown again.
 
         The same `idempotency_key` within 24 h answers the same key and plaintext, also when sent
-        many times at once. Raises Problem: conflict if it was used for another request, too long
-        ago or for a key revoked since, or if the account holds its 100 keys (approximately so
-        under concurrent creation); validation_error, also if the key would outlive `not_after`.
+        many times at once. Raises:
+
+        * IdempotencyConflict if it was used for another request, more than 24 h ago, or for a key
+          that is revoked;
+        * KeyLimitReached if the account holds its 100 keys (approximately so under concurrent
+          creation);
+        * InvalidFields, also if the key would outlive `not_after`.
         """
         require_valid(field_errors(label, expires_in_days, idempotency_key))
         wanted = KeyRequest(organization_id, environment, scope, expires_in_days, label, not_after)
@@ -86,7 +89,7 @@ class ApiKeys:
         return self._replay(wanted, idempotency_key) or self._issue_once(wanted, idempotency_key)
 
     def get_(self, organization_id: str, environment: Environment, key_id: str) -> ApiKey:
-        """One key of this account; Problem not_found otherwise, AccountFault if it is damaged."""
+        """One key of this account; KeyNotFound otherwise, AccountFault if it is damaged."""
         found = self._store.find_key(
             key_id, organization_id=organization_id, environment=environment.value
         )
@@ -130,7 +133,7 @@ class ApiKeys:
 
         try:
             return self._insert(wanted, make, _mark(wanted, idempotency_key, newest))
-        except Problem:
+        except (InvalidFields, TenancyError):
             # A twin of this very request may have won the race, or taken the last free place.
             replayed = self._replay(wanted, idempotency_key)
             if replayed is None:
@@ -156,11 +159,11 @@ class ApiKeys:
         lifetime = (key.expires_at - key.created_at).days if key.expires_at else None
         stored = (key.scope, lifetime, key.label)
         if stored != (wanted.scope, wanted.expires_in_days, wanted.label):
-            raise _conflict("was used with another body")
+            raise IdempotencyConflict("was used with another body")
         if key.revoked_at is not None:
-            raise _conflict("made a key that is revoked")
+            raise IdempotencyConflict("made a key that is revoked")
         if self._now() - key.created_at >= IDEMPOTENCY_WINDOW:
-            raise _conflict("was used more than 24 hours ago")
+            raise IdempotencyConflict("was used more than 24 hours ago")
 
     def _insert(
         self, wanted: KeyRequest, make: Callable[[str], ParsedKey], mark: str | None
@@ -188,18 +191,13 @@ class ApiKeys:
         try:
             self._store.insert_key(key, mark)
         except AlreadyStored:
-            raise _conflict("met another key in the making") from None
+            raise IdempotencyConflict("met another key in the making") from None
         return key, parsed.token
 
     def _require_room(self, wanted: KeyRequest, now: datetime) -> None:
         held = self._store.count_usable_keys(wanted.organization_id, wanted.environment, now)
         if held >= MAX_KEYS:
-            raise Problem(
-                "conflict",
-                f"The account already holds {MAX_KEYS} {wanted.environment.value} keys. "
-                "Revoke one that is not used any more.",
-                details={"limit": MAX_KEYS},
-            )
+            raise KeyLimitReached(MAX_KEYS, wanted.environment)
 
 
 def _derived(wanted: KeyRequest, pepper: str, *context: str) -> ParsedKey:
@@ -215,9 +213,5 @@ def _mark(wanted: KeyRequest, idempotency_key: str, pepper: str) -> str:
 
 def _known(key: K | None) -> K:
     if key is None:
-        raise Problem("not_found", "There is no such API key.")
+        raise KeyNotFound
     return key
-
-
-def _conflict(reason: str) -> Problem:
-    return Problem("conflict", f"This {IDEMPOTENCY_HEADER} {reason}. {_REMEDY}")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from app.http.bearer import bearer_token
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
-from app.http.problems import Problem
 from app.tenancy import key_format
+from app.tenancy.errors import CredentialMissing, KeyExpired, KeyRevoked, KeyUnknown
 from app.tenancy.key_format import MalformedKey, ParsedKey
 from app.tenancy.model import ApiKey, FaultyOrganization, Plan, Principal
 from app.tenancy.records import organization_of, require_sound_key
@@ -133,10 +133,11 @@ class Authenticator:
     def authenticate(self, authorization: str | None) -> Principal:
         """The principal of a valid key; a suspended organization's too, access answers 402.
 
-        Raises Problem: authentication_error (no bearer credential, or revoked), invalid_token
-        (mistyped or never issued), token_expired. A mistyped key costs no store call. While the
-        store is known to be ill, `require_store` raises: whoever is remembered would only fail
-        later, and slowly. AccountFault if the stored key or its organization cannot be used.
+        Raises an AuthenticationFailed: CredentialMissing, KeyUnknown (mistyped or never issued),
+        KeyRevoked, KeyExpired. AccountFault if the stored key or its organization cannot be used.
+
+        A mistyped key costs no store call. While the circuit breaker of the store is open,
+        `require_store` raises at once, also for a cached key: the request would fail later anyway.
         """
         token = _bearer_token(authorization)
         proof = self._proofs.find(token)
@@ -144,7 +145,7 @@ class Authenticator:
         self._require_store()
         holder = self._recent.get_or_read(lookup, lambda: self._read(lookup))
         if holder is None or not self._is_shown(token, holder.key, proof):
-            raise _invalid_token()
+            raise KeyUnknown
         self._require_usable(holder.key)
         if isinstance(holder.principal, FaultyOrganization):
             raise AccountFault(holder.principal.id, holder.principal.reason, is_key_proven=True)
@@ -181,13 +182,9 @@ class Authenticator:
 
     def _require_usable(self, key: ApiKey) -> None:
         if key.revoked_at is not None:
-            raise _refusal("authentication_error", "This API key is revoked. Use another key.")
+            raise KeyRevoked
         if key.expires_at is not None and self._is_past(key.expires_at):
-            raise _refusal(
-                "token_expired",
-                "This API key has expired. Use another key.",
-                challenge='Bearer error="token_expired"',
-            )
+            raise KeyExpired
 
     def _is_past(self, instant: datetime) -> bool:
         """Return True if the clock that `now` follows has passed the instant, also asked anew."""
@@ -197,9 +194,7 @@ class Authenticator:
 def _bearer_token(authorization: str | None) -> str:
     token = bearer_token(authorization)
     if token is None:
-        raise _refusal(
-            "authentication_error", "Send an API key in the header `Authorization: Bearer <key>`."
-        )
+        raise CredentialMissing
     return token
 
 
@@ -207,12 +202,4 @@ def _parse(token: str) -> ParsedKey:
     try:
         return key_format.parse(token)
     except MalformedKey:
-        raise _invalid_token() from None
-
-
-def _invalid_token() -> Problem:
-    return _refusal("invalid_token", "This is not a valid API key. Check that it is complete.")
-
-
-def _refusal(code: str, message: str, challenge: str = "Bearer") -> Problem:
-    return Problem(code, message, headers={"WWW-Authenticate": challenge})
+        raise KeyUnknown from None

@@ -7,7 +7,8 @@ from typing import Any
 from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
-from app.http.problems import FieldError, Problem, field_error, require_valid
+from app.http.request_errors import FieldError, field_error, require_valid
+from app.tenancy.errors import OrganizationNotFound
 from app.tenancy.model import FoundOrganization, Organization, Plan
 from app.tenancy.plans import MAX_BURST, override_fault
 from app.tenancy.records import organization_of, require_sound_organization
@@ -39,7 +40,7 @@ class Organizations:
     def create(self, name: str, plan_id: str, signed_up_on: date | None = None) -> Organization:
         """Store a new organization; billing periods are anchored on `signed_up_on` (today).
 
-        Raises a validation Problem for a bad name or an unknown plan.
+        Raises InvalidFields for a bad name or an unknown plan.
         """
         require_valid([*_name_field_errors(name), *self._plan_field_errors(plan_id)])
         now = cut_to_ms(self._now())
@@ -63,11 +64,11 @@ class Organizations:
         return [organization_of(found, self._plans) for found in self._store.list_organizations()]
 
     def look_up(self, organization_id: str) -> FoundOrganization:
-        """Return one organization, faulty or not; Problem not_found if there is none."""
+        """Return one organization, faulty or not; OrganizationNotFound if there is none."""
         return self._known(organization_id, self._store.find_organization(organization_id))
 
     def get_(self, organization_id: str) -> Organization:
-        """Return one organization; Problem not_found if there is none, AccountFault if faulty."""
+        """Return one organization; as `look_up`, and AccountFault if it is faulty."""
         return require_sound_organization(self.look_up(organization_id))
 
     def set_plan(
@@ -108,7 +109,7 @@ class Organizations:
 
     def _known(self, organization_id: str, found: Mapping[str, Any] | None) -> FoundOrganization:
         if found is None:
-            raise Problem("not_found", f"There is no organization '{organization_id}'.")
+            raise OrganizationNotFound(organization_id)
         return organization_of(found, self._plans)
 
     def _plan_field_errors(self, plan_id: str) -> list[FieldError]:

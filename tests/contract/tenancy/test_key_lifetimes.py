@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.http.problems import Problem
+from app.http.request_errors import FieldError, InvalidFields
 from app.tenancy import key_format
 from app.tenancy.api_keys import REMOVED_AT_ONCE, ApiKeys, KeyRequest, _mark
 from app.tenancy.model import ApiKey, Environment, Scope
@@ -37,13 +37,12 @@ def issue(keys: ApiKeys, **options: Any) -> Any:
     return keys.issue(ORGANIZATION, LIVE, Scope.READ, **options)
 
 
-def wrong_field(keys: ApiKeys, **options: Any) -> dict[str, Any]:
-    with pytest.raises(Problem) as refusal:
+def wrong_field(keys: ApiKeys, **options: Any) -> FieldError:
+    with pytest.raises(InvalidFields) as refusal:
         issue(keys, **options)
-    assert refusal.value.code == "validation_error"
-    (wrong,) = refusal.value.details
+    (wrong,) = refusal.value.field_errors
     assert wrong["field"] == "expires_in_days"
-    return dict(wrong)
+    return wrong
 
 
 def test_a_key_may_end_with_its_maker_and_not_a_millisecond_later(

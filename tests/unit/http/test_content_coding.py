@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from app.error_answers import find_problem
 from app.http.body import read_object
 from app.http.content_coding import MAX_MEMBERS, MAX_RATIO, gunzip, is_gzip, require_known_coding
 from app.http.problems import Problem
+from app.http.request_errors import RequestError
 
 CAP = 1024 * 1024
 TEXT = b'{"turn_id":"t-1"}'
@@ -17,9 +19,11 @@ PACKED = gzip.compress(TEXT, mtime=0)
 
 
 def refused(work: Callable[[], object]) -> Problem:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(RequestError) as caught:
         work()
-    return caught.value
+    problem = find_problem(caught.value)
+    assert problem is not None
+    return problem
 
 
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", " gzip\t"])

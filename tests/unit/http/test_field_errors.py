@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from app.http import validation
 from app.http.field_errors import field_errors
 from app.http.fields import Integer, StrictSchema
-from app.http.problems import Problem
+from app.http.request_errors import InvalidFields
 from app.http.rules import reasons_by_path
 from app.interactions.schemas import TurnSchema
 from tests.turns import whole
@@ -82,10 +82,10 @@ def test_the_last_of_too_many_errors_says_that_there_are_more(
 ) -> None:
     value = whole() | {f"field{number}": 1 for number in range(wrong_count)}
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(InvalidFields) as refused:
         validation.load(TurnSchema(), value, max_field_errors=5)
 
-    details = refused.value.details
+    details = refused.value.field_errors
     assert len(details) == listed_count
     expected = ["unknown"] * min(wrong_count, 5) + ["more"] * (wrong_count > 5)
     assert [wrong["code"] for wrong in details] == expected

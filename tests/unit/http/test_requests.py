@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
+from app.error_answers import find_problem
 from app.http.body import load_body, read_object
 from app.http.fields import StrictSchema, Token
 from app.http.problems import Problem
 from app.http.query import load_query, refuse_query
+from app.http.request_errors import InvalidFields, RequestError
 
 CAP = 64
 
@@ -42,10 +44,12 @@ def app() -> Flask:
 
 def problem_of(app: Flask, data: Any = b"", **options: Any) -> Problem:
     options.setdefault("content_type", "application/json")
-    with app.test_request_context("/", method="POST", data=data, **options):
-        with pytest.raises(Problem) as refused:
-            read_object(CAP)
-        return refused.value
+    context = app.test_request_context("/", method="POST", data=data, **options)
+    with context, pytest.raises(RequestError) as refused:
+        read_object(CAP)
+    problem = find_problem(refused.value)
+    assert problem is not None
+    return problem
 
 
 def read(app: Flask, data: bytes, **options: Any) -> Any:
@@ -149,9 +153,9 @@ def test_a_body_is_read_by_its_schema(app: Flask) -> None:
 
 def query_faults(app: Flask, query: str, schema: StrictSchema) -> Iterator[tuple[str, str]]:
     with app.test_request_context(f"/?{query}"):
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(InvalidFields) as refused:
             load_query(schema)
-        return ((found["field"], found["code"]) for found in refused.value.details)
+        return ((found["field"], found["code"]) for found in refused.value.field_errors)
 
 
 @pytest.mark.parametrize(
@@ -183,10 +187,10 @@ def test_no_parameters_are_no_fault(app: Flask, query: str) -> None:
 
 
 def test_a_route_without_parameters_names_those_that_came(app: Flask) -> None:
-    with app.test_request_context("/?a=1&b=2"), pytest.raises(Problem) as refusal:
+    with app.test_request_context("/?a=1&b=2"), pytest.raises(InvalidFields) as refusal:
         refuse_query()
 
-    assert {fault["field"] for fault in refusal.value.details} == {"a", "b"}
+    assert {fault["field"] for fault in refusal.value.field_errors} == {"a", "b"}
 
 
 def test_a_flood_of_parameters_is_cut_off(app: Flask) -> None:
