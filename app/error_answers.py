@@ -1,4 +1,4 @@
-"""Map each error of a room to what the client reads: code, details, wait and headers.
+"""Map each error of a room to its answer: code, details, wait and headers.
 
 The only place that knows both. Rooms raise errors of their subject and know no HTTP;
 `app.http.errors` renders answers and knows no subject. An error without an entry here is an outage
@@ -44,7 +44,7 @@ ACCOUNT_FAULT_RETRY_S = 60
 
 @singledispatch
 def find_problem(error: Exception) -> Problem | None:
-    """Return the answer to `error`; None if it is none of a room's."""
+    """Return the answer to an error of a room; None for any other error."""
     return None
 
 
@@ -157,7 +157,7 @@ def _unavailable(_: ArchiveMovedOn) -> Problem:
 
 @find_problem.register
 def _account_fault(_: AccountFault) -> Problem:
-    """The reason is for operators: it is in the log, and commands print it."""
+    """Hide the reason, which is for operators: the log and commands show it."""
     return Problem(
         "service_unavailable",
         "The service cannot use the stored data of your organization. Ask the operator of the "

@@ -22,7 +22,7 @@ from app.backends import OUTAGES, as_outages, describe_outage
 from app.backends.containment import Containment, Failure
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
-from app.http.places import places_of
+from app.http.frames import frames_of
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.request_errors import InvalidFields
@@ -98,7 +98,7 @@ def _one_line_failures(may_change: Callable[[], bool]) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, OutputLost):
         raise
     except Exception as error:
-        places = "; ".join(places_of(error))
+        places = "; ".join(frames_of(error))
         raise click.ClickException(
             f"The command failed for an unknown reason ({type(error).__name__})."
             f"{_advice(may_change)} Report it with these places of the code: {places}."

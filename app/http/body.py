@@ -1,4 +1,4 @@
-"""JSON bodies: capped by what is really read, parsed strictly, validated by a schema."""
+"""Read JSON bodies: count the bytes that arrive, parse strictly, validate by a schema."""
 
 from io import BytesIO
 from typing import Any
@@ -19,7 +19,7 @@ from app.http.request_errors import (
 from app.http.strict_json import InvalidJson, parse
 
 DEFAULT_MAX_BYTES = 256 * 1024
-# Of any route: a batch of turns.
+# The largest cap of a route: a batch of turns.
 LARGEST_BYTES = 1024 * 1024
 
 
@@ -36,17 +36,21 @@ class UnreadBody(BytesIO):
 
 
 def load_body(schema: StrictSchema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
-    """The request's body as `schema` reads it; see `read_object` for what may go wrong."""
+    """Load the request's body by `schema`; InvalidFields, and the errors of `read_object`."""
     return validation.load(schema, read_object(max_bytes))
 
 
 def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
-    """The request's JSON object.
+    """Return the request's JSON object. An object with repeated names is refused by its schema.
 
-    415 unless it is `application/json`, plain or gzip; 408 if it takes too long; 413 over
-    `max_bytes` (chunked bodies too, because what arrives is counted and not what is announced; gzip
-    also once it is decoded); 400 if it is not a JSON object in UTF-8. An object with repeated names
-    is left to its schema, which refuses it by name.
+    These errors are raised:
+
+    * UnsupportedMediaType unless it is `application/json`;
+    * UnsupportedContentEncoding unless it is plain or gzip;
+    * BodyTooLarge over `max_bytes`: bytes that arrive count, so chunked bodies are capped too;
+    * DecodedBodyTooLarge if a gzip body is too large once it is decoded;
+    * BodyTimeout or BodyMemoryExhausted if the server did not read it;
+    * InvalidFields if it is not a JSON object in UTF-8.
     """
     if request.mimetype != "application/json":
         raise UnsupportedMediaType

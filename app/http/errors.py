@@ -1,4 +1,4 @@
-"""The one renderer: whatever goes wrong, the client reads the same envelope."""
+"""Render every failure as the same envelope; the only code that does."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.http.current import current_notes, current_request
 from app.http.faults import AccountFault, note_account_fault
-from app.http.places import places_of
+from app.http.frames import frames_of
 from app.http.problems import Problem
 from app.http.request_id import request_id
 from app.http.responses import json_response
@@ -104,7 +104,7 @@ def _documentation_url() -> str:
     configured = current_app.config["DOCUMENTATION_URL"]
     if configured:
         return str(configured)
-    # The header is the client's: an odd one is not echoed, and must not upset what renders errors.
+    # The client chooses this header: an unusual value is not echoed.
     asked = current_request()
     host = asked.environ.get("HTTP_HOST", "")
     return f"{asked.scheme}://{host}/docs/errors" if _HOST.fullmatch(host) else "/docs/errors"
@@ -133,6 +133,6 @@ def _unexpected(error: Exception) -> Response:
         requestId=request_id(),
         organization=principal.organization_id if principal else None,
         error=type(error).__name__,
-        at=places_of(error),
+        at=frames_of(error),
     )
     return render(Problem("internal_error", "Something went wrong on our side."))

@@ -1,4 +1,4 @@
-"""Faults of one account's stored data: that account alone is refused, and the log says why."""
+"""Report stored data of one account that cannot be used: that account alone is refused."""
 
 import structlog
 from flask import has_request_context
@@ -31,7 +31,7 @@ class AccountFault(Exception):
 
 
 def note_account_fault(event: str, account: str, reason: str) -> None:
-    """Log and count a fault that a request has met; `event` says what it did to the answer."""
+    """Log and count a fault that a request has met; `event` says how it changed the answer."""
     _COUNTED.labels(event).inc()
     asked = {"requestId": request_id()} if has_request_context() else {}
     _log.error(event, **asked, account=account, reason=reason)

@@ -1,4 +1,4 @@
-"""The answers other than success, as plain values; `errors.py` renders them."""
+"""Answers other than success, as plain values; `errors.py` renders them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Status and `type` that an error code stands for, and what the code means."""
+    """The status and the `type` of an error code, and its meaning for people."""
 
     status: int
     type: str
@@ -34,7 +34,7 @@ CODES: Mapping[str, Kind] = {
         "conflict",
         "The request contradicts what is there: the turn is recorded already (with other content, "
         "or it was to be reserved or cancelled), is reserved with another relationship, or was "
-        "cancelled minutes ago; or an API key is one too many, or its Idempotency-Key was used.",
+        "cancelled minutes ago; or the API-key limit is reached, or the Idempotency-Key was used.",
     ),
     "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
     "unsupported_media_type": Kind(
@@ -81,7 +81,7 @@ class Problem(Exception):
 
     @property
     def kind(self) -> Kind:
-        """Status and type of this problem's code."""
+        """The status and the type of this problem's code."""
         return CODES[self.code]
 
     def body(self) -> dict[str, Any]:

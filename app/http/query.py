@@ -1,4 +1,4 @@
-"""Query strings, read strictly: what is not understood is refused, never ignored."""
+"""Read query strings strictly: refuse unknown parameters, never ignore them."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ from app.http.validation import MAX_FIELD_ERRORS, short_name
 
 
 class _NoQuery(StrictSchema):
-    """What a route reads that takes no parameters."""
+    """The query of a route without parameters."""
 
 
 _NO_QUERY = _NoQuery()
 
 
 def refuse_query() -> None:
-    """Raise a validation problem that names every parameter, if there are any."""
+    """Raise InvalidFields that names every parameter, if there are any."""
     if current_request().query_string:
         load_query(_NO_QUERY)
 
 
 def load_query(schema: StrictSchema) -> dict[str, Any]:
-    """The request's parameters as `schema` reads them.
+    """Load the request's parameters by `schema`.
 
-    Unknown, repeated or empty parameters are a validation problem that names them.
+    Raises InvalidFields that names unknown, repeated or empty parameters.
     """
     arguments = request.args
     if not arguments:

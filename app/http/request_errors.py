@@ -1,4 +1,4 @@
-"""Errors of a request that this room itself finds, whatever the request's subject.
+"""Errors of a request that this room finds, whatever the request's subject.
 
 Plain exceptions with typed fields. Their text is a sentence of our own: it never holds the text of
 another exception. `app.error_answers` maps each to its answer.
@@ -73,7 +73,7 @@ class BodyTimeout(RequestError):
 
 
 class BodyMemoryExhausted(RequestError):
-    """The bodies in memory take all the room there is for them."""
+    """The bodies of other requests take all memory that bodies may take."""
 
     def __init__(self) -> None:
         super().__init__("The service holds too many long bodies just now. Retry after 1 second.")

@@ -1,4 +1,4 @@
-"""From a schema's complaints to the validation problem that a client reads."""
+"""Load data by a schema; raise its field errors as clients read them."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,7 +43,7 @@ def load(
 
 
 def short_name(name: str) -> str:
-    """A name that a client made up: echoed, but never at full length."""
+    """Cut a name that a client chose, so that it is never echoed at full length."""
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 

@@ -1,4 +1,4 @@
-"""What this room raises: plain exceptions whose text is a sentence for clients and operators."""
+"""Errors of this room: plain exceptions whose text is a sentence for clients and operators."""
 
 from app.tenancy.model import Environment, Scope
 

@@ -1,4 +1,4 @@
-"""Check what a request for an API key asks for."""
+"""Check a request for an API key."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The rules of organizations: their names, plans, own ceilings and suspension."""
+"""Create and change organizations: names, plans, own ceilings, suspension."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -20,7 +20,7 @@ Overrides = Mapping[str, int | str]
 
 
 class Organizations:
-    """Organizations as operators manage them; none of this is reachable over HTTP."""
+    """Organizations as operators manage them by commands; no route uses it."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Organizations:
     def set_plan(
         self, organization_id: str, plan_id: str, overrides: Overrides | None = None
     ) -> FoundOrganization:
-        """Put an organization on a plan; `overrides` replace all of its former own ceilings.
+        """Set an organization's plan; `overrides` replace all of its own ceilings.
 
         Keys: requests_per_second, burst, turns, active_relationships (the last two also
         "unlimited"), overage_policy. A rate without a burst gets a burst of two seconds. Used
-        quota stays used. In force everywhere within 5 s.
+        quota stays used. Applies everywhere within 5 s.
         """
         own = dict(overrides or {})
         require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(own)])
@@ -97,7 +97,7 @@ class Organizations:
         return self._update(organization_id, {"is_suspended": False})
 
     def _require_sound_after(self, organization_id: str, changes: Mapping[str, Any]) -> None:
-        """Raise AccountFault, before anything is changed, if `changes` do not fix what is wrong."""
+        """Raise AccountFault before a change that does not fix all damaged fields."""
         found = self._store.find_organization(organization_id)
         if found is not None:
             require_sound_organization(organization_of({**found, **changes}, self._plans))

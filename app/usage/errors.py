@@ -1,4 +1,4 @@
-"""What this room raises: plain exceptions whose text is a sentence for clients and operators."""
+"""Errors of this room: plain exceptions whose text is a sentence for clients and operators."""
 
 from collections.abc import Mapping
 from typing import Any
