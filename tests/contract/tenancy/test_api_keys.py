@@ -48,7 +48,7 @@ def issue(keys: ApiKeys, scope: Scope = Scope.READ, **options: Any) -> IssuedKey
 
 
 def listed(keys: ApiKeys) -> list[ApiKey]:
-    """Every key of the organization."""
+    """Return every key of the organization."""
     lists = KeyLists(keys._store, [CURSOR_SECRET], lambda: int(keys._now().timestamp() * 1_000_000))
     return list(lists.all_(ORGANIZATION))
 
@@ -62,7 +62,7 @@ def refused(keys: ApiKeys, kind: type[Error], scope: Scope = Scope.READ, **optio
     return refusal.value
 
 
-def test_a_key_is_told_once_and_kept_as_a_digest_only(
+def test_a_key_is_shown_once_and_stored_as_a_digest_only(
     keys: ApiKeys, mongo_database: Database[dict[str, Any]]
 ) -> None:
     key, token = issue(keys, Scope.ADMIN, expires_in_days=30, label="ci", idempotency_key="retry-1")
@@ -112,7 +112,7 @@ def test_fifty_retries_at_once_make_one_key(keys: ApiKeys) -> None:
     assert listed(keys) == [made[0][0]]
 
 
-def test_fifty_retries_for_the_last_free_place_all_get_the_key(keys: ApiKeys) -> None:
+def test_fifty_retries_for_the_last_free_slot_all_get_the_key(keys: ApiKeys) -> None:
     for _ in range(MAX_KEYS - 1):
         issue(keys)
 
@@ -153,7 +153,7 @@ def test_a_retry_with_another_body_is_a_conflict(
     assert listed(keys) == [made]
 
 
-def test_a_retry_after_a_day_is_a_conflict_that_names_the_remedy(
+def test_a_retry_after_a_day_is_a_conflict_that_names_the_next_step(
     keys: ApiKeys, clock: Clock
 ) -> None:
     made = issue(keys, idempotency_key="retry-1")
@@ -167,7 +167,7 @@ def test_a_retry_after_a_day_is_a_conflict_that_names_the_remedy(
     assert "24 hours ago. Send a new Idempotency-Key" in str(refusal)
 
 
-def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_remedy(keys: ApiKeys) -> None:
+def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_next_step(keys: ApiKeys) -> None:
     key, _ = issue(keys, idempotency_key="retry-1")
     keys.revoke(ORGANIZATION, LIVE, key.id)
 
@@ -257,12 +257,12 @@ def test_foreign_and_unknown_keys_are_the_same_not_found(keys: ApiKeys) -> None:
         (ORGANIZATION, LIVE, "$where\0"),
     ]
 
-    told = []
+    messages = []
     for stranger in strangers:
         for method in (keys.get_, keys.revoke):
             with pytest.raises(KeyNotFound) as refusal:
                 method(*stranger)
-            told.append(str(refusal.value))
+            messages.append(str(refusal.value))
 
-    assert set(told) == {"There is no such API key."}
+    assert set(messages) == {"There is no such API key."}
     assert keys.get_(ORGANIZATION, LIVE, key.id).revoked_at is None

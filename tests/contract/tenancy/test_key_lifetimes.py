@@ -8,7 +8,7 @@ import pytest
 
 from app.http.request_errors import FieldError, InvalidFields
 from app.tenancy import key_format
-from app.tenancy.api_keys import REMOVED_AT_ONCE, ApiKeys, KeyRequest, _mark
+from app.tenancy.api_keys import REMOVED_AT_ONCE, ApiKeys, KeyRequest, _idempotency_digest
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import TenancyStore
 from tests.contract.tenancy.test_api_keys import LIVE, ORGANIZATION, Clock
@@ -124,7 +124,7 @@ def test_a_retry_across_an_upgrade_answers_the_key_that_was_made_before(
         created_at=START,
     )
     wanted = KeyRequest(ORGANIZATION, LIVE, Scope.READ, None, None)
-    store.insert_key(before, _mark(wanted, "retry-1", PEPPER))
+    store.insert_key(before, _idempotency_digest(wanted, "retry-1", PEPPER))
 
     assert issue(keys, idempotency_key="retry-1") == (before, token)
 

@@ -27,7 +27,7 @@ def refused(work: Callable[[], object]) -> Problem:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", " gzip\t"])
-def test_gzip_may_be_said_in_other_letters(coding: str) -> None:
+def test_gzip_may_be_written_in_upper_or_lower_case(coding: str) -> None:
     require_known_coding(coding)
     assert is_gzip(coding)
 
@@ -39,7 +39,7 @@ def test_no_coding_is_no_gzip(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "zstd", "gzip, gzip", "gzip,identity", "*"])
-def test_any_other_coding_is_415_with_what_is_accepted(coding: str) -> None:
+def test_another_coding_is_415_with_the_accepted_ones(coding: str) -> None:
     problem = refused(lambda: require_known_coding(coding))
     assert problem.kind.status == 415
     assert problem.headers == {"Accept-Encoding": "gzip, identity"}

@@ -25,7 +25,7 @@ from app.http.request_errors import FieldError, InvalidFields
 
 
 class InnerSchema(StrictSchema):
-    """What is inside."""
+    """An object inside another."""
 
     count = Integer(0, 5, required=True)
 
@@ -90,7 +90,7 @@ def test_a_field_takes_its_own_values_and_nothing_that_resembles_them(name: str)
 
 
 @pytest.mark.parametrize(
-    ("told", "field", "code"),
+    ("payload", "field", "code"),
     [
         ({"integer": 8}, "integer", "out_of_range"),
         ({"integer": True}, "integer", "invalid_type"),
@@ -116,10 +116,10 @@ def test_a_field_takes_its_own_values_and_nothing_that_resembles_them(name: str)
         ("text", "body", "invalid_type"),
     ],
 )
-def test_a_refusal_names_the_field_the_reason_and_a_remedy(
-    told: Any, field: str, code: str
+def test_a_refusal_names_the_field_the_reason_and_the_allowed_values(
+    payload: Any, field: str, code: str
 ) -> None:
-    (found,) = field_errors_of(told)
+    (found,) = field_errors_of(payload)
 
     assert (found["field"], found["code"]) == (field, code)
     assert found["message"].startswith(f"`{field}` ")
@@ -164,9 +164,9 @@ def test_a_value_is_never_repeated_to_the_client(text: str) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_any_json_is_either_loaded_or_refused(told: Any) -> None:
+def test_any_json_is_either_loaded_or_refused(payload: Any) -> None:
     try:
-        loaded = validation.load(SCHEMA, told)
+        loaded = validation.load(SCHEMA, payload)
     except InvalidFields as error:
         loaded = "refused" if error.field_errors else None
 
@@ -181,7 +181,7 @@ def test_a_numeral_is_digits(text: str, loaded: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "101", "-1", "1.0", " 1", "1\n", "\u0663", "1" * 400, "+1"]
 )
-def test_what_is_no_numeral_within_bounds_is_refused_naming_them(text: str) -> None:
+def test_a_numeral_out_of_bounds_is_refused_with_the_bounds(text: str) -> None:
     (found,) = field_errors_of({"numeral": text})
 
     assert found["allowed"] == {"min": 1, "max": 100}

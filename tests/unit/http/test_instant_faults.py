@@ -99,6 +99,6 @@ def test_there_are_words_for_every_text(text: str) -> None:
     assert explain(text).startswith(("must ", "may ", "names ", "has "))
 
 
-def test_what_is_far_too_long_is_refused_at_once() -> None:
+def test_a_text_that_is_far_too_long_is_refused_at_once() -> None:
     long = "2026-11-30T00:00:00." + "1" * 1_500 + "Z"
     assert explain(long) == f"must be an instant such as {EXAMPLE}"

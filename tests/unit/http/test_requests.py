@@ -86,7 +86,7 @@ def test_a_chunked_body_is_capped_by_what_arrives(
         assert problem_of(app, **chunked).kind.status == 413
 
 
-def test_an_endless_body_is_left_alone_soon_after_the_cap(app: Flask) -> None:
+def test_an_endless_body_is_read_to_soon_after_the_cap(app: Flask) -> None:
     sender = Endless()
     chunked = {
         "environ_overrides": {"wsgi.input": sender, "wsgi.input_terminated": True},
@@ -117,7 +117,7 @@ def test_another_content_type_is_415(app: Flask, content_type: str) -> None:
         "application/json;x",
     ],
 )
-def test_json_may_be_said_in_other_letters(app: Flask, content_type: str) -> None:
+def test_the_content_type_may_be_written_in_other_ways(app: Flask, content_type: str) -> None:
     assert read(app, b"{}", content_type=content_type) == {}
 
 
@@ -139,7 +139,7 @@ def test_json_may_be_said_in_other_letters(app: Flask, content_type: str) -> Non
         (b"7", "invalid_type"),
     ],
 )
-def test_what_is_no_json_object_is_400(app: Flask, data: bytes, code: str) -> None:
+def test_a_body_that_is_no_json_object_is_400(app: Flask, data: bytes, code: str) -> None:
     problem = problem_of(app, data)
 
     assert problem.kind.status == 400
@@ -193,7 +193,7 @@ def test_a_route_without_parameters_names_those_that_came(app: Flask) -> None:
     assert {fault["field"] for fault in refusal.value.field_errors} == {"a", "b"}
 
 
-def test_a_flood_of_parameters_is_cut_off(app: Flask) -> None:
+def test_a_long_list_of_field_errors_of_parameters_is_cut_off(app: Flask) -> None:
     query = "&".join(f"p{number}=" for number in range(900))
 
     assert len(list(query_faults(app, query, WordSchema()))) == 50

@@ -1,4 +1,4 @@
-"""Authentication: who passes, who is told what, and how soon a change bites."""
+"""Authentication: which keys pass, which error others get, and how soon a change applies."""
 
 from datetime import timedelta
 
@@ -28,12 +28,12 @@ def refused(house: House, authorization: str | None) -> AuthenticationFailed:
 
 
 def sibling(token: str) -> str:
-    """A well-formed key with the same look-up id and another secret."""
+    """Return a key of the right form with the same look-up id and another secret."""
     body = token[10:18] + token[18:50][::-1]
     return key_format._assemble(Environment(token[5:9]), body).token
 
 
-def test_a_good_key_tells_who_holds_it(house: House) -> None:
+def test_a_valid_key_returns_its_principal(house: House) -> None:
     tenant = house.tenant("pro")
     key, token = house.key(tenant)
 
@@ -83,7 +83,7 @@ def test_no_bearer_credential_is_an_authentication_error(house: House, header: s
         "a, Bearer b",
     ],
 )
-def test_a_token_that_is_not_well_formed_is_invalid(house: House, token: str) -> None:
+def test_a_malformed_token_is_invalid(house: House, token: str) -> None:
     refusal = refused(house, f"Bearer {token}")
 
     assert type(refusal) is KeyUnknown
@@ -91,7 +91,7 @@ def test_a_token_that_is_not_well_formed_is_invalid(house: House, token: str) ->
 
 
 @pytest.mark.parametrize("environment", list(Environment))
-def test_a_well_formed_key_that_was_never_issued_is_invalid(
+def test_a_key_with_the_right_form_that_was_never_issued_is_invalid(
     house: House, environment: Environment
 ) -> None:
     token = key_format.generate(environment).token
@@ -100,7 +100,7 @@ def test_a_well_formed_key_that_was_never_issued_is_invalid(
 
 @given(header=st.text(max_size=120))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_at_all_is_refused_without_an_accident(house: House, header: str) -> None:
+def test_any_text_is_refused_without_an_unexpected_error(house: House, header: str) -> None:
     assert isinstance(refused(house, header), AuthenticationFailed)
     assert isinstance(refused(house, f"Bearer {header}"), AuthenticationFailed)
 
@@ -122,7 +122,7 @@ def test_a_key_of_the_other_environment_does_not_pass_with_a_changed_prefix(hous
     assert type(refused(house, f"Bearer {renamed}")) is KeyUnknown
 
 
-def test_a_revocation_bites_within_the_cache_time(house: House) -> None:
+def test_a_revocation_applies_within_the_cache_time(house: House) -> None:
     tenant = house.tenant()
     key, token = house.key(tenant)
     house.authenticator.authenticate(f"Bearer {token}")
@@ -134,7 +134,7 @@ def test_a_revocation_bites_within_the_cache_time(house: House) -> None:
     assert type(refused(house, f"Bearer {token}")) is KeyRevoked
 
 
-def test_plan_and_suspension_bite_within_the_cache_time(house: House) -> None:
+def test_plan_and_suspension_apply_within_the_cache_time(house: House) -> None:
     tenant = house.tenant("free")
     _, token = house.key(tenant)
     house.authenticator.authenticate(f"Bearer {token}")
@@ -157,7 +157,7 @@ def test_a_key_expires_at_its_instant_also_when_it_is_cached(house: House) -> No
     assert type(refused(house, f"Bearer {token}")) is KeyExpired
 
 
-def test_a_wrong_secret_never_learns_that_a_key_is_revoked_or_expired(house: House) -> None:
+def test_a_wrong_secret_never_shows_that_a_key_is_revoked_or_expired(house: House) -> None:
     tenant = house.tenant()
     key, token = house.key(tenant, expires_in_days=1)
     house.keys.revoke(tenant.id, Environment.LIVE, key.id)

@@ -13,7 +13,7 @@ from app.tenancy.service import Organizations
 from tests.unit.tenancy.conftest import House
 
 
-def test_a_new_organization_is_kept_as_it_was_told(house: House) -> None:
+def test_a_new_organization_is_stored_as_requested(house: House) -> None:
     made = house.organizations.create("Café Zürich 東京", "pro")
 
     assert made.id.startswith("org_")
@@ -100,7 +100,7 @@ def test_own_ceilings_stand_over_the_plan(
     assert house.organizations.get_(tenant.id) == changed
 
 
-def test_a_change_of_plan_forgets_the_former_own_ceilings(house: House) -> None:
+def test_a_change_of_plan_replaces_the_previous_own_ceilings(house: House) -> None:
     tenant = house.tenant()
     house.organizations.set_plan(tenant.id, "pro", {"turns": 5})
 
@@ -144,7 +144,7 @@ def test_a_suspension_lasts_until_it_is_ended(house: House) -> None:
     assert house.organizations.get_(tenant.id) == tenant
 
 
-def test_a_plan_that_left_the_file_is_told_and_can_be_left(house: House) -> None:
+def test_a_plan_that_the_file_lacks_is_reported_and_can_be_replaced(house: House) -> None:
     tenant = house.tenant("pro")
     remaining = {"free": house.plans["free"]}
     organizations = Organizations(house.store, remaining, house.clock.now)

@@ -1,4 +1,4 @@
-"""What tokens were shown to be is remembered, and they themselves are not."""
+"""Proofs of tokens are cached, the tokens themselves are not."""
 
 from app.tenancy.authentication import Proof, Proofs
 from app.tenancy.errors import KeyUnknown
@@ -54,11 +54,11 @@ def test_a_proof_of_another_digest_is_made_anew(house: House) -> None:
     key, token = house.key(house.tenant())
     house.authenticator.authenticate(f"Bearer {token}")
     held = house.authenticator._proofs._entries
-    ((fingerprint, told),) = held.items()
+    ((fingerprint, proof),) = held.items()
 
-    held[fingerprint] = told._replace(digest="another")
+    held[fingerprint] = proof._replace(digest="another")
     assert house.authenticator.authenticate(f"Bearer {token}").key_id == key.id
-    assert held[fingerprint] == told
+    assert held[fingerprint] == proof
 
 
 def test_a_wrong_secret_leaves_no_proof(house: House) -> None:
