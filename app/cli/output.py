@@ -98,10 +98,10 @@ def _one_line_failures(may_change: Callable[[], bool]) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, OutputLost):
         raise
     except Exception as error:
-        places = "; ".join(frames_of(error))
+        frames = "; ".join(frames_of(error))
         raise click.ClickException(
             f"The command failed for an unknown reason ({type(error).__name__})."
-            f"{_advice(may_change)} Report it with these places of the code: {places}."
+            f"{_advice(may_change)} Report it with these lines of the code: {frames}."
         ) from None
 
 
