@@ -17,13 +17,20 @@ from app.admission.ip_limits import IpLimits
 from app.admission.refusals import concurrency_problem, require_admission
 from app.http.bearer import bearer_token
 from app.http.current import current_notes, current_request
-from app.http.errors import render
+from app.http.errors import find_answer, find_problem
 from app.http.faults import AccountFault
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.query import refuse_query
 from app.policies import POLICIES, Door, Policy, Weight
 from app.tenancy.authentication import Authenticator
+from app.tenancy.errors import (
+    AuthenticationFailed,
+    OperatorTokenMissing,
+    OrganizationSuspended,
+    ScopeMissing,
+    TenancyError,
+)
 from app.tenancy.model import Principal, Scope
 
 T = TypeVar("T")
@@ -47,7 +54,7 @@ class Access:
         self._ip_limits = ip_limits
         self._concurrency = concurrency
         self._operator_token = operator_token.encode()
-        self._unanswered: tuple[type[Exception], ...] = (Problem, *outages)
+        self._unanswered: tuple[type[Exception], ...] = (Problem, AccountFault, *outages)
 
     def init_app(self, app: Flask) -> None:
         """Guard every route of `app`; RuntimeError if one has no policy."""
@@ -62,9 +69,12 @@ class Access:
     def _enter(self) -> Response | None:
         try:
             self._require_entry()
-        except Problem as problem:
+        except Exception as error:
             # Flask's own way to the same answer is long, and floods are refused here.
-            return render(problem)
+            answer = find_answer(error)
+            if answer is None:
+                raise
+            return answer
         return None
 
     def _require_entry(self) -> None:
@@ -88,7 +98,7 @@ class Access:
         principal = self._authenticate()
         objection = _objection(principal, scope)
         crowded = None if objection else self._count_in_flight(principal, policy)
-        problem = objection or crowded
+        problem: Exception | None = objection or crowded
         if policy.door is Door.METERED or problem is not None:
             tells_quota = policy.shows_quota or problem is not None
             decision = self.admit() if tells_quota else self._take_token()
@@ -125,9 +135,9 @@ class Access:
     def _authenticate(self) -> Principal:
         try:
             principal = self._authenticator.authenticate(_authorization())
-        except Problem as problem:
+        except (AuthenticationFailed, AccountFault) as error:
             # Without a right key the address's bucket pays, so that guessing is slow.
-            if not (isinstance(problem, AccountFault) and problem.is_key_proven):
+            if not (isinstance(error, AccountFault) and error.is_key_proven):
                 self._charge_address()
             raise
         current_notes().principal = principal
@@ -137,11 +147,7 @@ class Access:
         given = (bearer_token(_authorization()) or "").encode()
         if not self._operator_token or not hmac.compare_digest(given, self._operator_token):
             self._charge_address()
-            raise Problem(
-                "authentication_error",
-                "Send the operator token in the header `Authorization: Bearer <token>`.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise OperatorTokenMissing
 
     def _charge_address(self) -> None:
         g.decision = self._ip_limits.charge(client_address())
@@ -277,8 +283,9 @@ def parse_or_charge(parse: Callable[[], T]) -> T:
     """
     try:
         return parse()
-    except Problem:
-        provided(Access).admit()
+    except Exception as error:
+        if find_problem(error) is not None:
+            provided(Access).admit()
         raise
 
 
@@ -302,15 +309,11 @@ def _authorization() -> str | None:
     return found
 
 
-def _objection(principal: Principal, scope: Scope) -> Problem | None:
+def _objection(principal: Principal, scope: Scope) -> TenancyError | None:
     if principal.is_suspended:
-        return Problem("payment_required", "The organization is suspended; ask its operator.")
+        return OrganizationSuspended()
     if not principal.scope.includes(scope):
-        return Problem(
-            "permission_denied",
-            f"This needs a key with the scope {scope.value}.",
-            details={"required_scope": scope.value},
-        )
+        return ScopeMissing(scope)
     return None
 
 

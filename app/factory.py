@@ -54,7 +54,14 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     provide.init_app(app, services.all())
     request_id.init_app(app)
     responses.init_app(app)
-    errors.init_app(app, settings.documentation_url, OUTAGES, is_outage, services.note_outage)
+    errors.init_app(
+        app,
+        settings.documentation_url,
+        find_problem,
+        outages=OUTAGES,
+        is_outage=is_outage,
+        note_outage=services.note_outage,
+    )
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
     unread.init_app(app, close_connection)
     # What runs after a request runs in the reverse order: the log line is the last to see it.

@@ -14,7 +14,6 @@ from app.backends.definitions import (
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
 from app.backends.validators import Validator, ensure_validator, is_enforced
 from app.clients import MaintenanceDatabase, RequestDatabase
-from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import INDEXES
@@ -24,6 +23,10 @@ from app.usage.store import COLLECTION as USAGE_DAYS
 from app.usage.store import DAY_INDEXES, PERIOD_INDEXES, PERIODS
 
 _NEXT_STEP = "Run `flask --app wsgi db init`."
+
+
+class SchemaDiffers(Exception):
+    """Indexes or validators are not as defined; the text says which, and the next step."""
 
 
 def definitions() -> tuple[Definition, ...]:
@@ -54,7 +57,7 @@ class DatabaseSchema:
         return find_differences(self._database, self._definitions)
 
     def require_indexes(self) -> None:
-        """Raise a `service_unavailable` problem with the next step while indexes differ.
+        """Raise SchemaDiffers with the next step while indexes differ.
 
         Reading does not need the validator.
         """
@@ -88,14 +91,14 @@ class DatabaseSchema:
 
 
 def ensure_schema() -> None:
-    """Change the database to match the definitions; raise `service_unavailable` if blocked."""
+    """Change the database to match the definitions; raise SchemaDiffers if blocked."""
     for outcome in provided(DatabaseSchema).ensure():
         if outcome.state is State.BLOCKED:
-            raise Problem("service_unavailable", str(outcome.next_step))
+            raise SchemaDiffers(str(outcome.next_step))
 
 
 def require_schema() -> None:
-    """Raise a `service_unavailable` problem with the next step if anything differs."""
+    """Raise SchemaDiffers with the next step if anything differs."""
     _require(provided(DatabaseSchema).find_differences())
 
 
@@ -107,9 +110,8 @@ def require_indexes() -> None:
 def _require(differences: Sequence[Difference]) -> None:
     if differences:
         names = ", ".join(difference.path for difference in differences)
-        raise Problem(
-            "service_unavailable",
-            f"These indexes or validators are missing or differ: {names}. {_NEXT_STEP}",
+        raise SchemaDiffers(
+            f"These indexes or validators are missing or differ: {names}. {_NEXT_STEP}"
         )
 
 

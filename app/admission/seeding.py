@@ -97,7 +97,7 @@ class Seeder:
                 if not self._script.is_loaded(keys):
                     self._count(keys, quota)
         except Exception as error:  # for those who wait to judge
-            is_known = isinstance(error, (*OUTAGES, Problem))
+            is_known = isinstance(error, (*OUTAGES, Problem, AccountFault))
             failure = error if is_known else _ledger_fault(keys, error)
         with self._guard:
             del self._underway[keys.quota]

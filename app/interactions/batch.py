@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.admission.clock import RequestClock
+from app.http.errors import describe
 from app.http.problems import Problem
+from app.http.request_errors import InvalidFields
 from app.interactions.ids import PREFIX
 from app.interactions.model import TurnTrace
 from app.interactions.recording import Desk, Recorder, RecordingOutcome
@@ -14,7 +16,7 @@ from app.interactions.recording import Desk, Recorder, RecordingOutcome
 MAX_FIELD_ERRORS_PER_ELEMENT = 5
 MAX_FIELD_ERRORS_PER_BATCH = 1_000
 
-Element = TurnTrace | Problem
+Element = TurnTrace | InvalidFields
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
@@ -25,7 +27,7 @@ def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[
         at_most = MAX_FIELD_ERRORS_PER_ELEMENT if listed < MAX_FIELD_ERRORS_PER_BATCH else 1
         element = _read(recorder, account, body, clock, at_most)
         elements.append(element)
-        listed += len(element.details) if isinstance(element, Problem) else 0
+        listed += len(element.field_errors) if isinstance(element, InvalidFields) else 0
     return elements
 
 
@@ -46,12 +48,12 @@ def _read(
 ) -> Element:
     try:
         return recorder.read(account, body, clock, max_field_errors=at_most)
-    except Problem as problem:
-        return problem
+    except InvalidFields as error:
+        return error
 
 
-def _result(outcome: RecordingOutcome) -> dict[str, Any]:
-    if isinstance(outcome, Problem):
-        return {"status": "rejected", "error": outcome.body()}
+def _result(outcome: RecordingOutcome | InvalidFields) -> dict[str, Any]:
+    if isinstance(outcome, (Problem, InvalidFields)):
+        return {"status": "rejected", "error": describe(outcome)}
     status = "created" if outcome.is_new else "duplicate"
     return {"status": status, "interaction_id": PREFIX + outcome.document["_id"]}

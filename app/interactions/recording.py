@@ -18,7 +18,8 @@ from app.admission.clock import LedgerClock, RequestClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
 from app.http import validation
-from app.http.problems import Problem, field_error
+from app.http.problems import Problem
+from app.http.request_errors import InvalidFields, field_error
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Document, Item, TurnTrace, item_of
 from app.interactions.schemas import TurnSchema
@@ -95,7 +96,7 @@ class Recorder:
         if not clock.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
             allowed = {"oldest_hours": 48, "ahead_minutes": 5}
             message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
-            raise Problem.invalid([field_error("occurred_at", "out_of_range", message, allowed)])
+            raise InvalidFields([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
     def record(self, account: str, turn: TurnTrace, desk: Desk) -> Recorded:

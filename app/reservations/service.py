@@ -12,7 +12,8 @@ from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_problem
 from app.http import validation
-from app.http.problems import Problem, field_error, require_valid
+from app.http.problems import Problem
+from app.http.request_errors import field_error, require_valid
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import TurnTrace
 from app.interactions.recording import (

@@ -20,7 +20,7 @@ from app.admission.decision import Decision, TurnCharge
 from app.admission.gate import Gate
 from app.admission.refusals import require_admission
 from app.backends.outages import OUTAGES
-from app.http.problems import Problem
+from app.error_answers import find_problem
 from app.interactions.recording import Recorder
 from app.services import Services
 from app.tenancy.model import Principal
@@ -138,10 +138,13 @@ class Producer:
             return _recorded(
                 services.rooms.interactions.recorder, account, orjson.loads(due.body), desk
             )
-        except Problem as problem:
-            return outcome_of_error(problem.code)
         except OUTAGES as outage:
             return type(outage).__name__
+        except Exception as error:
+            problem = find_problem(error)
+            if problem is None:
+                raise
+            return outcome_of_error(problem.code)
 
 
 class GateDesk:

@@ -22,7 +22,7 @@ def admin(memory_app: Flask) -> Caller:
 
 
 def caller_for(admin: Caller, days: int) -> Caller:
-    """A caller of the same account whose key expires in so many days."""
+    """Return a caller of the same account whose key expires in so many days."""
     made = admin("POST", KEYS, json={"scope": "admin", "expires_in_days": days}).get_json()
     return Caller(admin.app, admin.organization, admin.environment, made["key"])
 

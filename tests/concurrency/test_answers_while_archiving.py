@@ -49,7 +49,7 @@ def test_no_answer_misses_a_turn_or_counts_it_twice(
 
 
 def total(service: UsageService, account: str, asked: Filters) -> int | None:
-    """How many turns are told; None if the service said to come again."""
+    """Return how many turns are counted; None if the archive moved on meanwhile."""
     try:
         slices = service.aggregates(account, asked, Grouping.DAY, asked.to_ms or 0)
     except Problem as problem:
