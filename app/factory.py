@@ -11,6 +11,7 @@ from app.accounts import routes as accounts
 from app.backends.backend import Backend
 from app.backends.outages import OUTAGES, is_outage
 from app.backends.time_limits import bounded, budget_s
+from app.error_answers import find_problem
 from app.http import (
     deadlines,
     errors,
