@@ -183,7 +183,6 @@ def _access(
         ip_limits,
         ConcurrencyLimiter(settings.web_threads),
         operator_token=settings.operator_token,
-        outages=OUTAGES,
     )
 
 

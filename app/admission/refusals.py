@@ -3,8 +3,7 @@
 from fractions import Fraction
 
 from app.admission.concurrency import ConcurrencyExceeded
-from app.admission.decision import Decision, ItemCharge, Outcome, QuotaState, Verdict
-from app.admission.headers import retry_after_s
+from app.admission.decision import Decision, ItemCharge, QuotaState, Verdict
 from app.http.instants import format_us
 from app.http.problems import Problem
 
@@ -12,16 +11,6 @@ _COMPONENTS = {
     Verdict.TURNS_EXHAUSTED: "turns",
     Verdict.RELATIONSHIPS_EXHAUSTED: "active_relationships",
 }
-
-
-def require_admission(decision: Decision) -> Decision:
-    """The decision, unless the bucket is empty or too much is reserved: then that is raised.
-
-    A quota's refusal passes: it is up to the recording service, since the turn may be stored.
-    """
-    if decision.outcome is Outcome.RATE_LIMITED:
-        raise rate_problem(decision) if decision.is_rate_limited else reservations_problem(decision)
-    return decision
 
 
 def rate_problem(decision: Decision) -> Problem:
@@ -117,6 +106,11 @@ def _quota_sentence(ceiling: str, quota: QuotaState, held_until_us: int | None) 
         f"Open reservations hold what is left of the quota of {ceiling}. Cancel some, or retry "
         f"after {format_us(held_until_us)}, when enough of them have expired."
     )
+
+
+def retry_after_s(wait_us: int) -> int:
+    """Return `Retry-After`: whole seconds, at least 1, rounded up so that the retry is admitted."""
+    return max(1, -(-wait_us // 1_000_000))
 
 
 def _number(rate: Fraction) -> int | float:

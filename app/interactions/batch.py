@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.admission.clock import RequestClock
+from app.admission.ticket import AdmissionTicket
 from app.http.problems import Problem
 from app.interactions.ids import PREFIX
 from app.interactions.model import TurnTrace
-from app.interactions.recording import Desk, Recorder, RecordingOutcome
+from app.interactions.recording import Recorder, RecordingOutcome
 
 # A batch of nothing but faults must not cost far more than a good one, nor grow into a far larger
 # answer. Once so many field errors are listed, an element lists its first one only.
@@ -30,11 +31,11 @@ def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[
 
 
 def record_batch(
-    recorder: Recorder, account: str, elements: Sequence[Element], desk: Desk
+    recorder: Recorder, account: str, elements: Sequence[Element], ticket: AdmissionTicket
 ) -> list[dict[str, Any]]:
     """Record the good elements, as one request; a result for every element, in order."""
     turns = [element for element in elements if isinstance(element, TurnTrace)]
-    recorded = iter(recorder.record_many(account, turns, desk))
+    recorded = iter(recorder.record_many(account, turns, ticket))
     return [
         _result(next(recorded) if isinstance(element, TurnTrace) else element)
         for element in elements

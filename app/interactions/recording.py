@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 
 from app.admission.chunks import chunked
 from app.admission.clock import LedgerClock, RequestClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
+from app.admission.ticket import AdmissionTicket
 from app.http import validation
 from app.http.problems import Problem, field_error
 from app.interactions.ids import TurnKeys
@@ -30,20 +31,7 @@ NS_OF_MS = 1_000_000
 # About a millisecond of Redis's time.
 CHARGED_AT_ONCE_COUNT = 100
 _SCHEMA = TurnSchema()
-_ACCEPTED = frozenset({Verdict.CHARGED, Verdict.REMEMBERED})
-
-
-class Desk(Protocol):
-    """Where a request is admitted and its charges are taken back."""
-
-    def admit(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge the request and these turns; raises the problem of an empty bucket."""
-
-    def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge more turns of the same request."""
-
-    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
-        """Take back the charges of these turns of `decision`."""
+_ACCEPTED = frozenset({Verdict.CHARGED, Verdict.REPLAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +86,17 @@ class Recorder:
             raise Problem.invalid([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
-    def record(self, account: str, turn: TurnTrace, desk: Desk) -> Recorded:
+    def record(self, account: str, turn: TurnTrace, ticket: AdmissionTicket) -> Recorded:
         """Store one turn and charge for it.
 
         The same turn again is found, not stored twice, and costs nothing; also when the quota is
         spent. Raises `conflict` for other content under the same turn id, `quota_exhausted`, and
-        whatever the desk raises.
+        whatever the ticket raises.
         """
-        return self.record_charged(account, turn, desk.admit([turn.charge()]), desk)
+        return self.record_charged(account, turn, ticket.charge([turn.charge()]), ticket)
 
     def record_many(
-        self, account: str, turns: Sequence[TurnTrace], desk: Desk
+        self, account: str, turns: Sequence[TurnTrace], ticket: AdmissionTicket
     ) -> list[RecordingOutcome]:
         """Store each turn on its own; what became of each, in order.
 
@@ -118,31 +106,31 @@ class Recorder:
         """
         # Without a good turn the request pays all the same.
         first, *others = chunked(turns, CHARGED_AT_ONCE_COUNT) if turns else [[]]
-        charged = [_Charged(first, desk.admit(_charges(first)))]
-        return self._store_charged(account, charged + _charge_more(others, desk), desk)
+        charged = [_Charged(first, ticket.charge(_charges(first)))]
+        return self._store_charged(account, charged + _charge_more(others, ticket), ticket)
 
     def record_charged(
-        self, account: str, turn: TurnTrace, decision: Decision, desk: Desk
+        self, account: str, turn: TurnTrace, decision: Decision, ticket: AdmissionTicket
     ) -> Recorded:
         """Store a turn that `decision` has charged or refused already; otherwise as `record`."""
-        (outcome,) = self._store_charged(account, [_Charged([turn], decision)], desk)
+        (outcome,) = self._store_charged(account, [_Charged([turn], decision)], ticket)
         if isinstance(outcome, Problem):
             raise outcome
         return outcome
 
     def _store_charged(
-        self, account: str, charged: Sequence["_Charged"], desk: Desk
+        self, account: str, charged: Sequence["_Charged"], ticket: AdmissionTicket
     ) -> list[RecordingOutcome]:
         pieces = self._attempt(account, charged)
         outcomes = [piece.outcome() for piece in pieces]
         if charged[0].decision.is_rate_limited and isinstance(outcomes[0], Problem):
             raise outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
         refused = [index for index, outcome in enumerate(outcomes) if _is_exhausted(outcome)]
-        if _refund(pieces, desk) and refused:
+        if _refund(pieces, ticket) and refused:
             # Turns that were stored long ago held places until a moment ago.
             more = chunked([pieces[index].turn for index in refused], CHARGED_AT_ONCE_COUNT)
-            again = self._attempt(account, _charge_more(more, desk))
-            _refund(again, desk)
+            again = self._attempt(account, _charge_more(more, ticket))
+            _refund(again, ticket)
             for index, piece in zip(refused, again, strict=True):
                 outcomes[index] = piece.outcome()
         return outcomes
@@ -211,7 +199,7 @@ class _Piece:
             return self.charge.verdict is Verdict.CHARGED
         if self.insertion is not Insertion.DUPLICATE or self.stored is None or not self.turn.cost:
             return False
-        if self.stored.get("degraded") and self.charge.verdict is Verdict.REMEMBERED:
+        if self.stored.get("degraded") and self.charge.verdict is Verdict.REPLAYED:
             # As a rule the reply of the request that was charged was lost, so that it stored the
             # turn at an instant of its own: then this is the only charge that the turn has. Else
             # the next reconciliation takes it back.
@@ -248,15 +236,15 @@ class _Piece:
         )
 
 
-def _charge_more(chunks: Iterable[Sequence[TurnTrace]], desk: Desk) -> list[_Charged]:
-    return [_Charged(chunk, desk.admit_more(_charges(chunk))) for chunk in chunks]
+def _charge_more(chunks: Iterable[Sequence[TurnTrace]], ticket: AdmissionTicket) -> list[_Charged]:
+    return [_Charged(chunk, ticket.charge_more(_charges(chunk))) for chunk in chunks]
 
 
-def _refund(pieces: Sequence[_Piece], desk: Desk) -> bool:
+def _refund(pieces: Sequence[_Piece], ticket: AdmissionTicket) -> bool:
     """Take back what was charged in vain, decision by decision; whether there was anything."""
     in_vain = [piece for piece in pieces if piece.is_charged_in_vain]
     for decision, found in groupby(in_vain, key=attrgetter("decision")):
-        desk.refund(decision, [decision.items.index(piece.charge) for piece in found])
+        ticket.refund(decision, [decision.items.index(piece.charge) for piece in found])
     return bool(in_vain)
 
 

@@ -7,7 +7,7 @@ service's own: body, schema, gate, script, recorder, ledger; left out are HTTP a
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,7 @@ from typing import Any
 
 import orjson
 
-from app.admission.decision import Decision, TurnCharge
-from app.admission.gate import Gate
-from app.admission.refusals import require_admission
+from app.admission.ticket import AdmissionTicket
 from app.backends import OUTAGES
 from app.http.problems import Problem
 from app.interactions.recording import Recorder
@@ -132,38 +130,18 @@ class Producer:
 
     def _outcome(self, due: _Due) -> str:
         services, account = self._services, due.principal.account
-        desk = GateDesk(services.gate, due.principal)
+        ticket = AdmissionTicket(services.gate, due.principal)
         try:
-            return _recorded(services.recorder, account, orjson.loads(due.body), desk)
+            return _recorded(services.recorder, account, orjson.loads(due.body), ticket)
         except Problem as problem:
             return outcome_of_error(problem.code)
         except OUTAGES as outage:
             return type(outage).__name__
 
 
-class GateDesk:
-    """A desk without HTTP: the gate, for one principal."""
-
-    def __init__(self, gate: Gate, principal: Principal) -> None:
-        self._gate = gate
-        self._principal = principal
-
-    def admit(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge the request and these turns; raises the problem of an empty bucket."""
-        return require_admission(self._gate.admit(self._principal, turns))
-
-    def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge more turns of the same request."""
-        return self._gate.admit(self._principal, turns, tokens=0)
-
-    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
-        """Take back the charges of these turns of `decision`."""
-        self._gate.refund(self._principal, decision, indexes)
-
-
-def _recorded(recorder: Recorder, account: str, body: Any, desk: GateDesk) -> str:
+def _recorded(recorder: Recorder, account: str, body: Any, ticket: AdmissionTicket) -> str:
     recorded = recorder.record(
-        account, recorder.read(account, body, recorder.request_clock()), desk
+        account, recorder.read(account, body, recorder.request_clock()), ticket
     )
     if recorded.document.get("degraded"):
         return DEGRADED

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from limits import parse
 
 from app.admission.decision import Decision, Outcome
-from app.admission.headers import rate_headers, retry_after_s
+from app.admission.headers import rate_headers
 from app.admission.ip_limits import (
     SCHEME,
     IpLimits,
@@ -15,6 +15,7 @@ from app.admission.ip_limits import (
     bucket_policy,
 )
 from app.admission.keys import address_bucket
+from app.admission.refusals import retry_after_s
 from tests.unit.admission.world import SECOND_US, Hand, World
 
 AMOUNT = 20

@@ -10,9 +10,9 @@ from redis import Redis
 
 from app.admission import seeding
 from app.admission.decision import Decision, Outcome, Verdict
+from app.admission.errors import SeedingTimeout
 from app.admission.policy import QuotaPolicy
 from app.admission.replies import Status
-from app.admission.seeding import SeedingLate
 from app.http.problems import Problem
 from tests.servers import wait_until
 from tests.unit.admission.world import (
@@ -189,10 +189,10 @@ def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     monkeypatch.setattr(world.ledger, "count_turns", slow)
     keys, quota = KEYS, QuotaPolicy.of(principal().limits, PERIOD)
     for _ in range(3):
-        with pytest.raises(SeedingLate):
-            world.gate._settling._seeder.seed(keys, quota, 0.01)
+        with pytest.raises(SeedingTimeout):
+            world.gate._seeder.seed(keys, quota, 0.01)
     counted.set()
-    world.gate._settling._seeder.seed(keys, quota, 30)
+    world.gate._seeder.seed(keys, quota, 30)
     assert world.ledger.counts_count == 1
     assert world.client.exists(KEYS.quota)
 
@@ -204,12 +204,12 @@ def test_who_comes_when_a_seeding_is_late_need_not_wait_as_well(
     monkeypatch.setattr(seeding, "time", SimpleNamespace(monotonic=clock_s, sleep=sleep))
     monkeypatch.setattr(world.ledger, "count_turns", lambda *_: counted.wait(60) and 0)
     quota = QuotaPolicy.of(principal().limits, PERIOD)
-    with pytest.raises(SeedingLate):
-        world.gate._settling._seeder.seed(KEYS, quota, 0)
+    with pytest.raises(SeedingTimeout):
+        world.gate._seeder.seed(KEYS, quota, 0)
     clock_s.us += 20
     began_ns = perf_counter_ns()
-    with pytest.raises(SeedingLate):
-        world.gate._settling._seeder.seed(KEYS, quota, 20)
+    with pytest.raises(SeedingTimeout):
+        world.gate._seeder.seed(KEYS, quota, 20)
     assert perf_counter_ns() - began_ns < 10e9
     counted.set()
 

@@ -5,7 +5,8 @@ from fractions import Fraction
 import pytest
 
 from app.admission.decision import BucketState, Decision, Outcome, QuotaState
-from app.admission.headers import quota_headers, rate_headers, retry_after_s
+from app.admission.headers import quota_headers, rate_headers
+from app.admission.refusals import retry_after_s
 from tests.unit.admission.world import NOON_US, PERIOD
 
 QUOTA = QuotaState(41, 0, 1_000, 7, 25, PERIOD.start_us, PERIOD.end_us)
