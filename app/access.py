@@ -18,22 +18,27 @@ import hmac
 
 from flask import Flask, Response
 
-from app.admission.concurrency import ConcurrencyExceeded, ConcurrencyLimiter
+from app.admission.concurrency import ConcurrencyLimiter
+from app.admission.errors import RateLimited
 from app.admission.gate import Gate
 from app.admission.headers import limit_headers
 from app.admission.ip_limits import IpLimits
-from app.admission.refusals import concurrency_problem
 from app.admission.ticket import AddressTicket, AdmissionTicket
 from app.http.bearer import bearer_token
 from app.http.client_address import client_address
 from app.http.current import current_notes, current_request
-from app.http.errors import render
+from app.http.errors import find_answer
 from app.http.faults import AccountFault
-from app.http.problems import Problem
 from app.http.query import refuse_query
 from app.in_flight import InFlightRequests
 from app.policies import POLICIES, UNMATCHED, Door, Policy
 from app.tenancy.authentication import Authenticator
+from app.tenancy.errors import (
+    AuthenticationFailed,
+    OperatorTokenMissing,
+    OrganizationSuspended,
+    ScopeMissing,
+)
 from app.tenancy.model import Principal, Scope
 
 
@@ -68,9 +73,12 @@ class Access:
     def _enter(self) -> Response | None:
         try:
             self._require_entry()
-        except Problem as problem:
+        except Exception as error:
             # Flask's own way to the same answer is long, and floods are refused here.
-            return render(problem)
+            refusal = find_answer(error)
+            if refusal is None:
+                raise
+            return refusal
         return None
 
     def _require_entry(self) -> None:
@@ -92,8 +100,8 @@ class Access:
     def _authenticate(self, token: str | None) -> Principal:
         try:
             principal = self._authenticator.authenticate(token)
-        except Problem as problem:
-            if not (isinstance(problem, AccountFault) and problem.is_key_proven):
+        except (AuthenticationFailed, AccountFault) as error:
+            if not (isinstance(error, AccountFault) and error.is_key_proven):
                 self._charge_address()
             raise
         current_notes().principal = principal
@@ -102,10 +110,7 @@ class Access:
     def _admit(self, principal: Principal, policy: Policy, scope: Scope) -> None:
         ticket = current_notes().ticket = AdmissionTicket(self._gate, principal)
         _require_permission(principal, scope)
-        try:
-            self._in_flight.enter(principal.organization_id, policy)
-        except ConcurrencyExceeded as exceeded:
-            raise concurrency_problem(exceeded) from None
+        self._in_flight.enter(principal.organization_id, policy)
         if policy.door is not Door.METERED:
             return
         if policy.shows_quota:
@@ -119,11 +124,7 @@ class Access:
         given = (bearer_token(token) or "").encode()
         if not self._operator_token or not hmac.compare_digest(given, self._operator_token):
             self._charge_address()
-            raise Problem(
-                "authentication_error",
-                "Send the operator token in the header `Authorization: Bearer <token>`.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise OperatorTokenMissing
 
     def _charge_address(self) -> None:
         ticket = AddressTicket(self._ip_limits.charge(client_address()))
@@ -162,19 +163,15 @@ def current_ticket() -> AdmissionTicket:
 
 def _require_permission(principal: Principal, scope: Scope) -> None:
     if principal.is_suspended:
-        raise Problem("payment_required", "The organization is suspended; ask its operator.")
+        raise OrganizationSuspended
     if not principal.scope.includes(scope):
-        raise Problem(
-            "permission_denied",
-            f"This needs a key with the scope {scope.value}.",
-            details={"required_scope": scope.value},
-        )
+        raise ScopeMissing(scope)
 
 
 def _charge_refused(ticket: AdmissionTicket, response: Response) -> Response:
     """Charge a request that was refused before its charge; the bucket's own refusal comes first."""
     try:
         ticket.charge_refused(is_rate_limited=response.status_code == 429)
-    except Problem as problem:
-        return render(problem)
+    except RateLimited as error:
+        return find_answer(error) or response
     return response

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import cli, wiring
 from app.accounts import routes as accounts
 from app.backends import Backend, bounded, budget_s
+from app.error_answers import find_problem
 from app.http import (
     deadlines,
     error_page,
@@ -52,7 +53,12 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     request_id.init_app(app)
     responses.init_app(app)
     errors.init_app(
-        app, settings.documentation_url, wiring.OUTAGES, wiring.is_outage, services.note_outage
+        app,
+        settings.documentation_url,
+        find_problem,
+        outages=wiring.OUTAGES,
+        is_outage=wiring.is_outage,
+        note_outage=services.note_outage,
     )
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
     unread.init_app(app, close_connection)

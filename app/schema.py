@@ -14,7 +14,6 @@ from app.backends.definitions import (
 )
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
 from app.backends.validators import Validator, ensure_validator, is_enforced
-from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import INDEXES
@@ -24,6 +23,10 @@ from app.usage.store import COLLECTION as USAGE_DAYS
 from app.usage.store import DAY_INDEXES, PERIOD_INDEXES, PERIODS
 
 _NEXT_STEP = "Run `flask --app wsgi db init`."
+
+
+class SchemaDiffers(Exception):
+    """Indexes or validators are not as defined; the text says which, and the next step."""
 
 
 def definitions() -> tuple[Definition, ...]:
@@ -80,14 +83,14 @@ class DatabaseSchema:
 
 
 def ensure_schema() -> None:
-    """Make the database follow the definitions; a `service_unavailable` problem if it cannot."""
+    """Make the database follow the definitions; SchemaDiffers if it cannot."""
     for outcome in provided(DatabaseSchema).ensure():
         if outcome.state is State.BLOCKED:
-            raise Problem("service_unavailable", str(outcome.next_step))
+            raise SchemaDiffers(str(outcome.next_step))
 
 
 def require_schema() -> None:
-    """Raise a `service_unavailable` problem with the next step unless all is as defined."""
+    """Raise SchemaDiffers with the next step unless all is as defined."""
     _require(provided(DatabaseSchema).find_differences())
 
 
@@ -100,9 +103,8 @@ def require_indexes() -> None:
 def _require(differences: Sequence[Difference]) -> None:
     if differences:
         places = ", ".join(difference.place for difference in differences)
-        raise Problem(
-            "service_unavailable",
-            f"These indexes or validators are missing or differ: {places}. {_NEXT_STEP}",
+        raise SchemaDiffers(
+            f"These indexes or validators are missing or differ: {places}. {_NEXT_STEP}"
         )
 
 

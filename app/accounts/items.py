@@ -1,4 +1,4 @@
-"""Principals, plans and keys as they are told, over HTTP and by commands alike."""
+"""Principals, plans and keys on the wire, the same over HTTP and in commands."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ API_KEY_FIELDS = (
 
 
 def me_item(principal: Principal) -> Item:
-    """A principal on the wire."""
+    """Return a principal on the wire."""
     return {
         "organization": {
             "id": principal.organization_id,
@@ -28,7 +28,7 @@ def me_item(principal: Principal) -> Item:
 
 
 def plan_item(plan: Plan) -> Item:
-    """A plan on the wire."""
+    """Return a plan on the wire."""
     limits = plan.limits
     return {
         "plan": plan.id,
@@ -42,7 +42,7 @@ def plan_item(plan: Plan) -> Item:
 
 
 def api_key_item(key: ApiKey) -> Item:
-    """A key on the wire, without its secret."""
+    """Return a key on the wire, without its secret."""
     return {
         "id": key.id,
         "scope": key.scope.value,

@@ -1,4 +1,4 @@
-"""Who am I, which plans are there, and the keys of an account, over HTTP."""
+"""`/v1/me`, `/v1/billing/plans` and `/v1/api-keys` over HTTP."""
 
 from collections.abc import Iterable, Iterator
 
@@ -29,7 +29,7 @@ from app.tenancy.model import ApiKey, FaultyKey, FoundKey, Scope
 from app.tenancy.service import Organizations
 
 blueprint = Blueprint(
-    "accounts", __name__, url_prefix="/v1", description="Who is asking: account, keys, plans."
+    "accounts", __name__, url_prefix="/v1", description="The account of a key, its keys, plans."
 )
 _LIST_QUERY = ApiKeyListQuerySchema()
 
@@ -37,7 +37,7 @@ _LIST_QUERY = ApiKeyListQuerySchema()
 @blueprint.get("/me")
 @blueprint.response(200, MeSchema)
 def me() -> Response:
-    """The organization, scopes and environment of the key in use."""
+    """Return the organization, scopes and environment of the key in use."""
     return json_response(me_item(current_principal()))
 
 
@@ -45,7 +45,7 @@ def me() -> Response:
 @blueprint.response(200, PlanListSchema)
 @blueprint.doc(security=[])
 def list_plans() -> Response:
-    """The plan catalogue; public."""
+    """List the plan catalogue; public."""
     plans = provided(Organizations).plans.values()
     return json_response({"data": [plan_item(plan) for plan in plans]})
 
@@ -54,10 +54,10 @@ def list_plans() -> Response:
 @blueprint.response(200, ApiKeyListSchema)
 @blueprint.doc(parameters=parameters_of(ApiKeyListQuerySchema))
 def list_api_keys() -> Response:
-    """The keys of this organization and environment: active, then expired, then revoked.
+    """List the keys of this organization and environment: active, then expired, then revoked.
 
-    Keys are removed some time after they have expired or were revoked, by default 90 days. A key
-    whose stored document is damaged is left out: it opens nothing.
+    Keys are removed some time after they expired or were revoked, by default 90 days. A key whose
+    stored document is damaged is left out; it cannot be used.
     """
     query, principal = load_query(_LIST_QUERY), current_principal()
     page = provided(KeyLists).page(
@@ -81,10 +81,10 @@ def list_api_keys() -> Response:
 )
 @blueprint.response(201, CreatedApiKeySchema)
 def create_api_key() -> Response:
-    """A new key for this organization and environment, shown in full this once.
+    """Create a key for this organization and environment; only this answer shows it in full.
 
     It cannot outlive the key in use: if that one expires, `expires_in_days` is required.
-    503 while Redis is ill.
+    503 while Redis is unavailable.
     """
     wanted = load_body(NewApiKeySchema())
     principal = current_principal()
@@ -103,7 +103,7 @@ def create_api_key() -> Response:
 @blueprint.get("/api-keys/<key_id>")
 @blueprint.response(200, ApiKeySchema)
 def get_api_key(key_id: str) -> Response:
-    """One key of this organization and environment."""
+    """Return one key of this organization and environment."""
     principal = current_principal()
     keys = provided(ApiKeys)
     found = keys.get_(principal.organization_id, principal.environment, key_id)
@@ -115,7 +115,7 @@ def get_api_key(key_id: str) -> Response:
 def revoke_api_key(key_id: str) -> Response:
     """Revoke a key; it is refused everywhere within 5 s. Harmless when repeated.
 
-    503 while Redis is ill.
+    503 while Redis is unavailable.
     """
     principal = current_principal()
     provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)

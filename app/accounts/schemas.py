@@ -1,4 +1,4 @@
-"""Wire shapes of accounts: what a body may hold, and what answers hold; `items.py` fills them."""
+"""Wire shapes of accounts: bodies, queries and answers; `items.py` fills the answers."""
 
 from marshmallow import fields
 
@@ -21,7 +21,7 @@ class NewApiKeySchema(StrictSchema):
 
 
 class ApiKeySchema(AnswerSchema):
-    """A key as listings show it."""
+    """A key as lists show it."""
 
     id = fields.String()
     scope = Choice(_SCOPES)
@@ -34,7 +34,7 @@ class ApiKeySchema(AnswerSchema):
 
 
 class CreatedApiKeySchema(ApiKeySchema):
-    """A key as its creation shows it, this once in full."""
+    """A created key; only this answer shows it in full."""
 
     key = fields.String(metadata={"description": "The full key; it is not shown again."})
 
@@ -88,7 +88,7 @@ class OrganizationSchema(AnswerSchema):
 
 
 class MeSchema(AnswerSchema):
-    """Who is asking."""
+    """The organization, scopes and environment of the key in use."""
 
     organization = fields.Nested(OrganizationSchema)
     key_id = fields.String()

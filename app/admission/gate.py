@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, QuotaState
-from app.admission.errors import SeedingTimeout
+from app.admission.errors import CountersUnavailable, SeedingTimeout
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import account_keys
 from app.admission.ledger import PeriodLedger
@@ -24,7 +24,6 @@ from app.admission.script import AdmissionScript
 from app.admission.seeding import WAIT_S, Seeder
 from app.backends import REDIS_OUTAGES
 from app.http.faults import AccountFault, note_account_fault
-from app.http.problems import Problem
 from app.tenancy.model import Principal
 from app.tenancy.periods import period_at
 
@@ -86,9 +85,9 @@ class Gate:
         return decision._replace(hold=parse_hold(reply, most_reservations(principal.limits)))
 
     def decide_locally(self, principal: Principal, operation: Operation) -> Decision:
-        """Decide without Redis; Problem `service_unavailable` for turns that `needs_charge`."""
+        """Decide without Redis; CountersUnavailable for turns that `needs_charge`."""
         if self._needs_charge and operation.turns_without_redis:
-            raise Problem.unavailable()
+            raise CountersUnavailable
         return self._local.decide(principal, operation)
 
     def refund(
@@ -182,4 +181,4 @@ class Gate:
             else:
                 return reply, at
             attempts_left -= 1
-        raise SeedingTimeout.unavailable()
+        raise SeedingTimeout

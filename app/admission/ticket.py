@@ -5,14 +5,15 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
+from app.admission.errors import AdmissionError, CountersUnavailable
 from app.admission.gate import Gate
 from app.admission.operations import TAKE_TOKEN, Cancel, Charge, Complete, Operation, Reserve
-from app.admission.refusals import rate_problem, reservations_problem
+from app.admission.refusals import refusal_of
 from app.backends import OUTAGES
-from app.http.problems import Problem
+from app.http.faults import AccountFault
 from app.tenancy.model import Principal
 
-_UNANSWERED: tuple[type[Exception], ...] = (Problem, *OUTAGES)
+_UNANSWERED: tuple[type[Exception], ...] = (AdmissionError, AccountFault, *OUTAGES)
 
 
 class AddressTicket(NamedTuple):
@@ -21,9 +22,9 @@ class AddressTicket(NamedTuple):
     decision: Decision
 
     def require_admission(self) -> None:
-        """Raise the 429 of the address's bucket if it refused."""
+        """Raise RateLimited if the address's bucket refused."""
         if self.decision.is_rate_limited:
-            raise rate_problem(self.decision)
+            raise refusal_of(self.decision)
 
 
 class AdmissionTicket:
@@ -109,15 +110,15 @@ class AdmissionTicket:
             self.decision = decision._replace(outcome=Outcome.RATE_LIMITED)
 
     def require_counters(self) -> None:
-        """Raise the problem `service_unavailable` if Redis did not decide this request."""
+        """Raise CountersUnavailable if Redis did not decide this request."""
         if self.made.is_local:
-            raise Problem.unavailable()
+            raise CountersUnavailable
 
     def quota(self) -> QuotaState:
         """Read the account's counters in its current period, once for a request.
 
-        Without Redis the problem `service_unavailable`: counting in the ledger for each request
-        would pass the outage on to MongoDB.
+        CountersUnavailable without Redis: counting in the ledger for each request would
+        pass the outage on to MongoDB.
         """
         self.require_counters()
         state = self.made.quota or self._gate.quota(self.principal)
@@ -157,8 +158,8 @@ class AdmissionTicket:
         return self.decision
 
     def _decide(self, operation: Operation) -> Decision:
-        """Raise the 429 of the bucket or of open reservations; a quota's refusal passes."""
+        """Raise RateLimited or TooManyReservations; a quota's refusal of a turn passes."""
         decision = self.decision = self._gate.decide(self.principal, operation)
         if decision.outcome is not Outcome.RATE_LIMITED:
             return decision
-        raise rate_problem(decision) if decision.is_rate_limited else reservations_problem(decision)
+        raise refusal_of(decision)

@@ -8,7 +8,7 @@ import structlog
 
 from app.backends import is_outage
 from app.http.faults import AccountFault
-from app.http.places import places_of
+from app.http.frames import frames_of
 
 _TRY_LATER = "The next pass tries again."
 _log = structlog.get_logger("turnledger.worker")
@@ -89,7 +89,7 @@ class Containment:
                 raise
             attempt.has_failed = True
             reason = error.reason if isinstance(error, AccountFault) else self._next_step
-            self._keep(Failure(event, names, type(error).__name__, reason, places_of(error)))
+            self._keep(Failure(event, names, type(error).__name__, reason, frames_of(error)))
 
     def warn(self, event: str, account: str, reason: str) -> None:
         """Report what is wrong with an account, although nothing has failed for it yet."""

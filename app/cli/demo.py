@@ -14,12 +14,13 @@ from app.admission.clock import LedgerClock
 from app.backends import Backend
 from app.cli.demo_history import HISTORY_DAYS, SHARES, past_turns
 from app.cli.output import OperatorGroup, print_change, progress_bar
+from app.http.faults import AccountFault
 from app.http.instants import utc_now
-from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.history import HistoryImport
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.errors import AuthenticationFailed
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import ApiKey, Environment, Organization, Scope, account_of
 from app.tenancy.periods import period_at
@@ -142,7 +143,7 @@ def _working_keys(demo: Demo | None) -> Mapping[Slot, str]:
     )
     working = {}
     for token in _tokens(demo) if demo else ():
-        with suppress(Problem):
+        with suppress(AuthenticationFailed, AccountFault):
             principal = authenticator.authenticate(f"Bearer {token}")
             slot = (principal.organization_id, principal.environment, principal.scope)
             working[slot] = token

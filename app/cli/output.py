@@ -18,18 +18,29 @@ import click
 import orjson
 from flask.cli import AppGroup, ScriptInfo
 
+from app.admission.errors import AdmissionError
 from app.backends import OUTAGES, as_outages, describe_outage
 from app.backends.containment import Containment, Failure
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
-from app.http.places import places_of
-from app.http.problems import Problem
+from app.http.frames import frames_of
 from app.http.provide import provided
+from app.http.request_errors import InvalidFields
 from app.observability.terminal import shown
+from app.schema import SchemaDiffers
+from app.tenancy.errors import NotFound, TenancyError
 from app.tenancy.model import Environment, organization_in
 from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
+# Errors whose text is a sentence for operators; see each room's `errors.py`.
+EXPECTED: tuple[type[Exception], ...] = (
+    AccountFault,
+    AdmissionError,
+    InvalidFields,
+    SchemaDiffers,
+    TenancyError,
+)
 # The mark of stored data that cannot be used.
 FAULTY = "(faulty)"
 
@@ -64,7 +75,7 @@ class OperatorGroup(AppGroup):
         self._reading = reading
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a Problem or an unreachable store never shows a traceback."""
+        """Run the command; an expected error or an outage of a store never shows a traceback."""
         try:
             _require_reachable(ctx)
             with _one_line_failures(lambda: ctx.invoked_subcommand not in self._reading):
@@ -80,19 +91,17 @@ def _one_line_failures(may_change: Callable[[], bool]) -> Iterator[None]:
     try:
         with as_outages():
             yield
-    except AccountFault as fault:
-        raise click.ClickException(printable(fault.reason)) from None
-    except Problem as problem:
-        raise click.ClickException(_sentence(problem)) from None
+    except EXPECTED as error:
+        raise click.ClickException(sentence(error)) from None
     except OUTAGES as outage:
         raise click.ClickException(f"{describe_outage(outage)}{_advice(may_change)}") from None
     except (click.ClickException, click.exceptions.Exit, click.Abort, OutputLost):
         raise
     except Exception as error:
-        places = "; ".join(places_of(error))
+        frames = "; ".join(frames_of(error))
         raise click.ClickException(
             f"The command failed for an unknown reason ({type(error).__name__})."
-            f"{_advice(may_change)} Report it with these places of the code: {places}."
+            f"{_advice(may_change)} Report it with these lines of the code: {frames}."
         ) from None
 
 
@@ -279,6 +288,7 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _sentence(problem: Problem) -> str:
-    hint = f" {_NOT_FOUND_HINT}" if problem.code == "not_found" else ""
-    return f"{printable(problem.message)}{hint}"
+def sentence(error: Exception) -> str:
+    """Return the text of an expected error, and the next step if something was not found."""
+    hint = f" {_NOT_FOUND_HINT}" if isinstance(error, NotFound) else ""
+    return f"{printable(str(error))}{hint}"

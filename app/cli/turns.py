@@ -23,8 +23,8 @@ from app.cli.output import (
     say,
 )
 from app.cli.turn_files import READERS, Line
-from app.http.problems import Problem
 from app.http.provide import provided
+from app.http.request_errors import InvalidFields
 from app.interactions.history import HistoryImport, Import, ImportOutcome
 from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment, Organization, account_of
@@ -44,12 +44,16 @@ STOPPED = (
 group = OperatorGroup("turns", help="Turns of the past.")
 
 
+class LineUnreadable(Exception):
+    """A line of the file holds no JSON object or no row of the table."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A line of the file as a turn, or why it is none."""
+    """A line of the file: a turn, or the error that rejects it."""
 
     number: int
-    told: TurnTrace | Problem
+    content: TurnTrace | Exception
 
 
 @group.command("import")
@@ -120,31 +124,38 @@ def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[s
     history = provided(HistoryImport)
     # One by one, for of a line that is no turn nothing but the reason may stay in memory.
     read = [_read(history, target.account, clock, line) for line in islice(lines, CHUNK_COUNT)]
-    good = [line.told for line in read if isinstance(line.told, TurnTrace)]
+    good = [line.content for line in read if isinstance(line.content, TurnTrace)]
     outcomes = iter(history.store_many(target, good))
     return [
-        _told(line.number, next(outcomes) if isinstance(line.told, TurnTrace) else line.told)
+        _result(
+            line.number, next(outcomes) if isinstance(line.content, TurnTrace) else line.content
+        )
         for line in read
     ]
 
 
 def _read(history: HistoryImport, account: str, clock: RequestClock, line: Line) -> _Read:
     if line.fault is not None:
-        return _Read(line.number, Problem("validation_error", f"{line.fault}."))
+        return _Read(line.number, LineUnreadable(f"{line.fault}."))
     try:
         turn = history.read(account, line.body, clock)
-    except Problem as problem:
-        return _Read(line.number, problem)
+    except InvalidFields as error:
+        return _Read(line.number, error)
     return _Read(line.number, turn)
 
 
-def _told(number: int, outcome: ImportOutcome) -> str:
-    """How a line counts; a rejected one is told on standard error."""
-    if not isinstance(outcome, Problem):
+def _result(number: int, outcome: ImportOutcome | Exception) -> str:
+    """Return how a line counts; report a rejected one on standard error."""
+    if isinstance(outcome, bool):
         return "new" if outcome else "known"
-    faults = outcome.details if isinstance(outcome.details, list) else []
-    reasons = [fault["message"] for fault in faults[:MAX_REASONS]] or [outcome.message]
-    if len(faults) > MAX_REASONS:
-        reasons.append(f"({len(faults) - MAX_REASONS} more)")
-    say(f"line {number}: {' '.join(reasons)}")
+    say(f"line {number}: {_reasons(outcome)}")
     return "rejected"
+
+
+def _reasons(error: Exception) -> str:
+    """Return the first reasons of an error."""
+    if not isinstance(error, InvalidFields):
+        return str(error)
+    messages = [each["message"] for each in error.field_errors]
+    shown, others_count = messages[:MAX_REASONS], len(messages[MAX_REASONS:])
+    return " ".join([*shown, f"({others_count} more)"] if others_count else shown)

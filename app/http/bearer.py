@@ -2,7 +2,7 @@
 
 
 def bearer_token(authorization: str | None) -> str | None:
-    """Return the token behind the scheme `Bearer`, in letters of any case; None without one."""
+    """Return the token after the scheme `Bearer` (upper or lower case); None without one."""
     scheme, _, token = (authorization or "").strip(" \t").partition(" ")
     token = token.strip(" \t")
     return token if scheme.lower() == "bearer" and token else None

@@ -1,4 +1,4 @@
-"""JSON bodies: capped by what is really read, parsed strictly, validated by a schema."""
+"""Read JSON bodies: count the bytes that arrive, parse strictly, validate by a schema."""
 
 from io import BytesIO
 from typing import Any
@@ -9,18 +9,24 @@ from app.http import validation
 from app.http.content_coding import gunzip, is_gzip, require_known_coding
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
-from app.http.problems import Problem, field_error
+from app.http.request_errors import (
+    BodyTooLarge,
+    InvalidFields,
+    RequestError,
+    UnsupportedMediaType,
+    field_error,
+)
 from app.http.strict_json import InvalidJson, parse
 
 DEFAULT_MAX_BYTES = 256 * 1024
-# Of any route: a batch of turns.
+# The largest cap of a route: a batch of turns.
 LARGEST_BYTES = 1024 * 1024
 
 
 class UnreadBody(BytesIO):
     """Stands for a body that the server did not read; reading it raises the reason."""
 
-    def __init__(self, reason: Problem) -> None:
+    def __init__(self, reason: RequestError) -> None:
         super().__init__()
         self._reason = reason
 
@@ -30,22 +36,24 @@ class UnreadBody(BytesIO):
 
 
 def load_body(schema: StrictSchema, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
-    """The request's body as `schema` reads it; see `read_object` for what may go wrong."""
+    """Load the request's body by `schema`; InvalidFields, and the errors of `read_object`."""
     return validation.load(schema, read_object(max_bytes))
 
 
 def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
-    """The request's JSON object.
+    """Return the request's JSON object. An object with repeated names is refused by its schema.
 
-    415 unless it is `application/json`, plain or gzip; 408 if it takes too long; 413 over
-    `max_bytes` (chunked bodies too, because what arrives is counted and not what is announced; gzip
-    also once it is decoded); 400 if it is not a JSON object in UTF-8. An object with repeated names
-    is left to its schema, which refuses it by name.
+    These errors are raised:
+
+    * UnsupportedMediaType unless it is `application/json`;
+    * UnsupportedContentEncoding unless it is plain or gzip;
+    * BodyTooLarge over `max_bytes`: bytes that arrive count, so chunked bodies are capped too;
+    * DecodedBodyTooLarge if a gzip body is too large once it is decoded;
+    * BodyTimeout or BodyMemoryExhausted if the server did not read it;
+    * InvalidFields if it is not a JSON object in UTF-8.
     """
     if request.mimetype != "application/json":
-        raise Problem(
-            "unsupported_media_type", "Send the body as JSON, with Content-Type application/json."
-        )
+        raise UnsupportedMediaType
     try:
         value = parse(_read_decoded(max_bytes))
     except InvalidJson as invalid:
@@ -66,14 +74,14 @@ def _read_decoded(max_bytes: int) -> bytes:
 def _read(max_bytes: int) -> bytes:
     announced = request.content_length
     if announced is not None and announced > max_bytes:
-        raise _too_large(max_bytes)
+        raise BodyTooLarge(max_bytes)
     parts: list[bytes] = []
     room = max_bytes + 1
     while room and (part := _read_part(room)):
         parts.append(part)
         room -= len(part)
     if not room:
-        raise _too_large(max_bytes)
+        raise BodyTooLarge(max_bytes)
     current_notes().is_body_read = True
     return b"".join(parts)
 
@@ -81,24 +89,16 @@ def _read(max_bytes: int) -> bytes:
 def _read_part(most_bytes: int) -> bytes:
     try:
         return request.stream.read(most_bytes)
-    except Problem:
+    except RequestError:
         raise
     except Exception:
         raise incomplete_body() from None
 
 
-def incomplete_body() -> Problem:
-    """Return the 400 for a body that broke off."""
+def incomplete_body() -> InvalidFields:
+    """Return the error of a body that broke off."""
     return _malformed("incomplete", "did not arrive whole")
 
 
-def _too_large(max_bytes: int) -> Problem:
-    return Problem(
-        "payload_too_large",
-        f"The body may have at most {max_bytes} bytes; send less at a time.",
-        details={"max_bytes": max_bytes},
-    )
-
-
-def _malformed(code: str, message: str) -> Problem:
-    return Problem.invalid([field_error("body", code, f"`body` {message}.")])
+def _malformed(code: str, message: str) -> InvalidFields:
+    return InvalidFields([field_error("body", code, f"`body` {message}.")])

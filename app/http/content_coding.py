@@ -2,7 +2,12 @@
 
 import zlib
 
-from app.http.problems import Problem, field_error
+from app.http.request_errors import (
+    DecodedBodyTooLarge,
+    InvalidFields,
+    UnsupportedContentEncoding,
+    field_error,
+)
 
 MAX_RATIO = 100
 MAX_MEMBERS = 16
@@ -12,14 +17,9 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def require_known_coding(content_encoding: str) -> None:
-    """Raise the 415 for any coding of a body but gzip."""
+    """Raise UnsupportedContentEncoding for any encoding of a body but gzip."""
     if not is_gzip(content_encoding) and _coding(content_encoding) not in {"", "identity"}:
-        raise Problem(
-            "unsupported_media_type",
-            "Send the body as it is, or with Content-Encoding gzip.",
-            details={"accepted_encodings": ["gzip", "identity"]},
-            headers={"Accept-Encoding": "gzip, identity"},
-        )
+        raise UnsupportedContentEncoding
 
 
 def is_gzip(content_encoding: str) -> bool:
@@ -34,15 +34,15 @@ def _coding(content_encoding: str) -> str:
 def gunzip(encoded: bytes, max_bytes: int) -> bytes:
     """Return the decoded body.
 
-    Raises Problem: 400 for broken gzip, 413 for more than `max_bytes`, or for more than
-    `MAX_RATIO` times the size of `encoded`. No more than one byte beyond that is ever decoded.
+    Raises InvalidFields for broken gzip, DecodedBodyTooLarge for more than `max_bytes` or for more
+    than `MAX_RATIO` times the size of `encoded`. At most one byte beyond that is ever decoded.
     """
     cap = min(max_bytes, max(_FREE_BYTES, MAX_RATIO * len(encoded)))
     decoded, rest = bytearray(), encoded
     for _ in range(MAX_MEMBERS):
         rest = _decode_member(rest, decoded, cap)
         if len(decoded) > cap:
-            raise _too_large(max_bytes)
+            raise DecodedBodyTooLarge(max_bytes, MAX_RATIO)
         if not rest:
             return bytes(decoded)
     raise _broken(f"has more than {MAX_MEMBERS} gzip members; send one")
@@ -60,14 +60,5 @@ def _decode_member(encoded: bytes, decoded: bytearray, cap: int) -> bytes:
     return member.unused_data
 
 
-def _broken(message: str) -> Problem:
-    return Problem.invalid([field_error("body", "invalid_gzip", f"`body` {message}.")])
-
-
-def _too_large(max_bytes: int) -> Problem:
-    return Problem(
-        "payload_too_large",
-        f"The decoded body may have at most {max_bytes} bytes and {MAX_RATIO} times its size as "
-        "sent; send less at a time.",
-        details={"max_bytes": max_bytes, "max_ratio": MAX_RATIO},
-    )
+def _broken(message: str) -> InvalidFields:
+    return InvalidFields([field_error("body", "invalid_gzip", f"`body` {message}.")])

@@ -1,7 +1,7 @@
-"""The request in hand and what is kept with it, themselves.
+"""Return the current request and its notes without Flask's proxies.
 
-Flask's `request` and `g` look them up anew for each attribute. Where every request passes that adds
-up; elsewhere they are what to use.
+Flask's `request` and `g` look their object up for each attribute. In code that every request runs
+that adds up. Elsewhere use Flask's.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ from flask import Request, g, request
 
 
 def current_request() -> Request:
-    """The request in hand."""
+    """Return the current request."""
     proxy: Any = request
     found: Request = proxy._get_current_object()  # noqa: SLF001 - as its manual says
     return found
 
 
 def current_notes() -> Any:
-    """What `g` stands for: notes that hooks and views keep with the request in hand."""
+    """Return the object behind `g`: notes that hooks and views keep with the current request."""
     return g._get_current_object()  # noqa: SLF001 - as above

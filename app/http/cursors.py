@@ -1,7 +1,7 @@
-"""Cursors of paginated lists: opaque, signed, bound to one list and its owner, good for 24 hours.
+"""Sign and verify cursors of paginated lists: opaque, bound to a list and its owner, for 24 hours.
 
-A cursor is no credential: it says where a list continues, never what a caller may see. It survives
-restarts, worker changes and the rotation of its secret.
+A cursor is no credential: it says where a list continues, never what a caller may see. It stays
+valid after restarts, with other workers and while its secret is rotated.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ import orjson
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from app.http.problems import Problem
+from app.http.request_errors import CursorRefused
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 _LIFETIME_US = 24 * 3_600 * 1_000_000
-# Beside the position: the version, the binding and the instant of writing.
+# Beside the position: the version, the binding and the instant at which it was written.
 _FIXED_COUNT = 3
 
 
@@ -38,21 +38,21 @@ class SignedCursors:
     def write(self, binding: Sequence[Any], position: Sequence[Any], now_us: int) -> str:
         """Return the cursor as text, valid for 24 hours from `now_us`.
 
-        `binding` names the owner and the filters of the list: only for the same it is read again.
+        `binding` names the owner and the filters of the list; `read` needs the same.
         """
         state = [self._version, _digest(binding), *position, now_us]
         return self._signer.sign(base64_encode(orjson.dumps(state))).decode()
 
     def read(self, text: str, binding: Sequence[Any], now_us: int) -> list[Any]:
-        """Return the position in `text`; an `invalid_cursor` problem unless it is valid here."""
+        """Return the position in `text`; CursorRefused unless it is valid here."""
         state = self._state(text)
         if state is None or state[0] != self._version:
-            raise _invalid("is damaged")
+            raise CursorRefused("The cursor is damaged.")
         _, bound_to, *position, written_us = state
         if bound_to != _digest(binding):
-            raise _invalid("was made for other filters or another account")
+            raise CursorRefused("The cursor was made for other filters or another account.")
         if now_us - written_us > _LIFETIME_US:
-            raise _invalid("is older than 24 hours")
+            raise CursorRefused("The cursor is older than 24 hours.")
         return position
 
     def _state(self, text: str) -> list[Any] | None:
@@ -67,7 +67,7 @@ class SignedCursors:
 
 
 def _is_canonical(text: str) -> bool:
-    """Base64 has several spellings of the same bytes; only the one we write is ours."""
+    """Return True if the signature is spelled as we write it: base64 has several spellings."""
     signature = text.rpartition(".")[2]
     try:
         return base64_encode(base64_decode(signature)).decode() == signature
@@ -77,11 +77,3 @@ def _is_canonical(text: str) -> bool:
 
 def _digest(binding: Sequence[Any]) -> str:
     return hashlib.sha256(orjson.dumps(binding)).hexdigest()[:16]
-
-
-def _invalid(why: str) -> Problem:
-    return Problem(
-        "invalid_cursor",
-        f"The cursor {why}. Start again without a cursor.",
-        details=[{"field": "cursor", "code": "invalid", "message": f"The cursor {why}."}],
-    )

@@ -1,8 +1,7 @@
 """Bound the time that a request spends in MongoDB: one budget for all its operations together.
 
-Nothing else on a request's way waits without a bound: Redis has its own time-out, and the server
-in front has the body before it calls the application. Granian's adapter bounds its arrival; behind
-gunicorn's router or proxy that is theirs.
+Every other wait of a request has a bound too. Redis's client has a timeout. The server has read the
+body before it calls the application: Granian's adapter bounds that, and gunicorn's proxy must.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ Bounded = Callable[[float], AbstractContextManager[object]]
 
 
 def init_app(app: Flask, bounded: Bounded, budget_s: float) -> None:
-    """Have `bounded(budget_s)` in force while a request is worked on."""
+    """Apply `bounded(budget_s)` to each request."""
 
     def begin() -> None:
         notes = current_notes()

@@ -1,7 +1,8 @@
-"""The one renderer: whatever goes wrong, the client reads the same envelope."""
+"""Render every failure as the same envelope; the only code that does."""
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app
@@ -9,11 +10,14 @@ from werkzeug.exceptions import HTTPException
 
 from app.http.current import current_notes, current_request
 from app.http.faults import AccountFault, note_account_fault
-from app.http.places import places_of
+from app.http.frames import frames_of
 from app.http.problems import Problem
 from app.http.request_id import request_id
 from app.http.responses import json_response
 
+FindProblem = Callable[[Exception], Problem | None]
+
+_FIND_PROBLEM = "turnledger.find_problem"
 _log = structlog.get_logger("turnledger.errors")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}", re.ASCII)
 _BY_STATUS = {
@@ -28,37 +32,63 @@ _BY_STATUS = {
 def init_app(
     app: Flask,
     documentation_url: str,
+    find_problem: FindProblem,
+    *,
     outages: tuple[type[Exception], ...],
     is_outage: Callable[[Exception], bool],
     note_outage: Callable[[Exception], str],
 ) -> None:
-    """Render every failure; `outages` are the drivers' errors that mean a store is unavailable.
+    """Render every failure.
 
-    `is_outage` knows those, too, whose class does not show it. `note_outage` counts each one that
-    reaches a client, and returns the reason for the log.
+    `find_problem` maps the errors of rooms to their answers. `outages` are the drivers' errors that
+    are answered as an outage; `is_outage` recognizes those that have no class of their own.
+    `note_outage` counts each one that reaches a client, and returns the reason for the log.
     """
     app.config["DOCUMENTATION_URL"] = documentation_url
-    app.register_error_handler(Problem, render)
+    app.extensions[_FIND_PROBLEM] = find_problem
+
+    def answer(error: Exception) -> Response:
+        expected = find_answer(error)
+        if expected is not None:
+            return expected
+        if isinstance(error, outages) or is_outage(error):
+            return _outage(error, note_outage(error))
+        return _unexpected(error)
+
     app.register_error_handler(HTTPException, _http)
-
-    def render_outage(error: Exception) -> Response:
-        return _outage(error, note_outage(error))
-
-    def render_unexpected(error: Exception) -> Response:
-        return render_outage(error) if is_outage(error) else _unexpected(error)
-
-    app.register_error_handler(Exception, render_unexpected)
-    for outage in outages:
-        app.register_error_handler(outage, render_outage)
+    app.register_error_handler(Exception, answer)
 
 
-def render(problem: Problem) -> Response:
-    """The response for a problem: envelope, status, `Retry-After`, its own headers.
+def find_problem(error: Exception) -> Problem | None:
+    """Return the answer to an error of a room; None for an outage or a fault of ours."""
+    find: FindProblem = current_app.extensions[_FIND_PROBLEM]
+    return find(error)
+
+
+def find_answer(error: Exception) -> Response | None:
+    """Return the response to an error of a room; None for an outage or a fault of ours.
 
     A fault of the account's stored data is logged with its reason.
     """
-    if isinstance(problem, AccountFault):
-        note_account_fault("account_unavailable", problem.account, problem.reason)
+    problem = find_problem(error)
+    if isinstance(error, AccountFault):
+        note_account_fault("account_unavailable", error.account, error.reason)
+    return None if problem is None else render(problem)
+
+
+def describe(error: Exception) -> dict[str, Any]:
+    """Return the error of a room as an element of a batch shows it.
+
+    KeyError for an error that no client may read.
+    """
+    problem = find_problem(error)
+    if problem is None:
+        raise KeyError(type(error).__name__)
+    return problem.body()
+
+
+def render(problem: Problem) -> Response:
+    """Return the response for a problem: envelope, status, `Retry-After`, its own headers."""
     body = problem.body() | {
         "request_id": request_id(),
         "documentation_url": f"{_documentation_url()}#{problem.code}",
@@ -74,7 +104,7 @@ def _documentation_url() -> str:
     configured = current_app.config["DOCUMENTATION_URL"]
     if configured:
         return str(configured)
-    # The header is the client's: an odd one is not echoed, and must not upset what renders errors.
+    # The client chooses this header: an unusual value is not echoed.
     asked = current_request()
     host = asked.environ.get("HTTP_HOST", "")
     return f"{asked.scheme}://{host}/docs/errors" if _HOST.fullmatch(host) else "/docs/errors"
@@ -103,6 +133,6 @@ def _unexpected(error: Exception) -> Response:
         requestId=request_id(),
         organization=principal.organization_id if principal else None,
         error=type(error).__name__,
-        at=places_of(error),
+        at=frames_of(error),
     )
     return render(Problem("internal_error", "Something went wrong on our side."))

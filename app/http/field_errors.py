@@ -1,8 +1,7 @@
-"""Why data is refused: its field errors, each found only when it is asked for.
+"""Find the field errors of data one by one, so that the caller decides how many to find.
 
 marshmallow finds every error before it reports the first, so a small body full of mistakes would
-cost far more than a valid one. Here the caller decides how many errors to find. Both agree on what
-is wrong.
+cost far more than a valid one. Both find the same errors.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """Strict marshmallow fields: no coercion, anchored patterns, and reasons a program can read.
 
 marshmallow's own fields turn "1" into 1 and yes into True, and explain themselves in prose only.
-These take a value for what it is, and say why not with a `Reason`.
+These accept values of their own type only, and refuse others with a `Reason`.
 """
 
 import re
@@ -40,8 +40,8 @@ _COMMON: dict[str, Any] = {
 class StrictSchema(Schema):
     """A closed object: a field that is not declared is refused by name.
 
-    What else is to be checked or added goes into `check_whole` and `finish`: hooks of marshmallow's
-    own would not run on good data.
+    Further checks and derived fields go into `check_whole` and `finish`: marshmallow's own hooks do
+    not run on valid data.
     """
 
     class Meta:
@@ -49,7 +49,7 @@ class StrictSchema(Schema):
 
         unknown = RAISE
 
-    # What the document says of several fields together, as JSON Schema: see `check_whole`.
+    # Rules over several fields in OpenAPI, as JSON Schema; `check_whole` enforces them.
     rules: ClassVar[Mapping[str, Any]] = {}
     error_messages: dict[str, Any] = {  # noqa: RUF012 (as marshmallow declares it)
         "unknown": Reason("unknown", "is not a known field or parameter"),
@@ -57,10 +57,10 @@ class StrictSchema(Schema):
     }
 
     def accept(self, data: Any) -> dict[str, Any]:
-        """What `load` makes of good `data`; a ValidationError that explains nothing otherwise.
+        """Return the result of `load` for valid `data`; a ValidationError without reasons if not.
 
-        The same fields judge, in a fraction of the time: marshmallow's own loop is made for telling
-        every field error at once.
+        Runs the same fields in a fraction of the time: marshmallow's own loop collects every field
+        error.
         """
         if type(data) is not dict or not data.keys() <= self._keys:
             raise _declined()
@@ -76,14 +76,14 @@ class StrictSchema(Schema):
         self.check_whole(accepted, data)
         return self.finish(accepted)
 
-    def check_whole(self, loaded: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-        """Raise a ValidationError for what only several fields together show to be wrong.
+    def check_whole(self, loaded: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+        """Raise a ValidationError for errors that only several fields together show.
 
-        `loaded` are the good fields of `told`.
+        `loaded` are the valid fields of `payload`.
         """
 
     def finish(self, loaded: dict[str, Any]) -> dict[str, Any]:
-        """Good data, with what follows from it."""
+        """Return valid data with the fields that are derived from it."""
         return loaded
 
     @cached_property
@@ -117,7 +117,7 @@ class StrictSchema(Schema):
 
 
 class AnswerSchema(StrictSchema):
-    """What the service tells: every field of it is always there."""
+    """An object in an answer: every field of it is always present."""
 
     def on_bind_field(self, _name: str, field_obj: fields.Field[Any]) -> None:
         """Describe the field as required."""
@@ -125,16 +125,16 @@ class AnswerSchema(StrictSchema):
 
 
 class _Strict(fields.Field[Any]):
-    """A field that takes a value for what it is."""
+    """A field that accepts values of its own type only, without coercion."""
 
     default_error_messages = _COMMON
 
     @abstractmethod
     def _take(self, value: Any) -> Any:
-        """The loaded value, or the refusal of it."""
+        """Return the loaded value; a ValidationError if it is of another type."""
 
     def accept(self, value: Any) -> Any:
-        """As `deserialize`, of a value that is there."""
+        """Load a value that is present, as `deserialize`."""
         if value is None and self.allow_none:
             return None
         taken = self._take(value)
@@ -173,7 +173,7 @@ class Number(_Strict, fields.Float):
 
 
 class Boolean(_Strict, fields.Boolean):
-    """`true` or `false`, nothing that resembles them."""
+    """`true` or `false`; neither numbers nor words."""
 
     def _take(self, value: Any) -> bool:
         if type(value) is not bool:
@@ -192,7 +192,7 @@ class Token(_Strict, fields.String):
 
 
 class Choice(_Strict, fields.String):
-    """One word of an enumeration."""
+    """One value of an enumeration."""
 
     def __init__(self, choices: Iterable[str], **options: Any) -> None:
         super().__init__(validate=OneOf(tuple(choices)), **options)
@@ -216,7 +216,7 @@ class ListOf(fields.List[Any]):
         super().__init__(inner, validate=self._count, **options)
 
     def accept(self, value: Any) -> list[Any]:
-        """As `deserialize`, of a value that is there."""
+        """Load a value that is present, as `deserialize`."""
         if type(value) is not list:
             raise _declined()
         accept = _acceptor(self.inner)
@@ -225,7 +225,7 @@ class ListOf(fields.List[Any]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> list[Any]:
-        # Before the elements are looked at, or a long list would cost what it likes.
+        # Before the elements are loaded: a long list must not cost more than a short one.
         if isinstance(value, list):
             self._count(value)
         return super()._deserialize(value, attr, data, **kwargs)
@@ -237,7 +237,7 @@ class Part(fields.Nested):
     default_error_messages = _COMMON
 
     def accept(self, value: Any) -> dict[str, Any] | None:
-        """As `deserialize`, of a value that is there."""
+        """Load a value that is present, as `deserialize`."""
         if value is None and self.allow_none:
             return None
         accepted = cast("StrictSchema", self.schema).accept(value)
@@ -247,14 +247,14 @@ class Part(fields.Nested):
 
 
 class DescribedOnly(fields.Nested):
-    """An object that is described here, and read by the route itself."""
+    """An object that OpenAPI describes here and that the route itself reads."""
 
     def accept(self, value: Any) -> Any:
-        """Return `value` as it came."""
+        """Return `value` unchanged."""
         return value
 
     def deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        """Return `value` as it came."""
+        """Return `value` unchanged."""
         return value
 
 

@@ -8,11 +8,11 @@ _SCHEMES = ("http", "https")
 
 
 class ForwardedScheme:
-    """A WSGI application that knows by which scheme the outermost trusted proxy was asked.
+    """A WSGI application that uses the scheme at which the outermost trusted proxy was called.
 
     Each of the `hops_count` trusted proxies adds a value, or replaces or keeps the one before it.
-    So of the last `hops_count` values the first is the outermost proxy's, whatever stood before
-    them; with fewer values the first of all. Anything but a scheme of HTTP is ignored.
+    So the first of the last `hops_count` values is the outermost proxy's. With fewer values it is
+    the first of all. Values other than `http` and `https` are ignored.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], hops_count: int) -> None:
@@ -20,7 +20,7 @@ class ForwardedScheme:
         self._hops_count = hops_count
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Set the scheme, and answer as the application does."""
+        """Set the scheme and call the application."""
         values = environ.get(_HEADER, "").split(",")[-self._hops_count :]
         scheme = values[0].strip(" \t").lower()
         if scheme in _SCHEMES:

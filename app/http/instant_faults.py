@@ -1,10 +1,10 @@
-"""Explain why a text is not an instant, for the mistakes that programs make."""
+"""Explain why a text is not an instant; knows the usual mistakes of programs."""
 
 import re
 from datetime import date
 
 EXAMPLE = "2026-11-23T10:00:00Z"
-# Twice as long as any instant: what is longer is no mistake that has a name.
+# Twice as long as any instant: a longer text is none of the usual mistakes.
 _LONGEST = 70
 
 _DATE = r"(?P<date>\d{4}-\d{2}-\d{2})"

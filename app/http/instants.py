@@ -1,7 +1,7 @@
 """Instants on the wire: ISO-8601 in UTC with milliseconds and `Z`.
 
 Inside the service an instant is an integer, milliseconds or microseconds since 1970, so that
-comparisons are exact; text and `datetime` exist only at the edges.
+comparisons are exact. Text and `datetime` exist only where data enters and leaves.
 """
 
 import re
@@ -18,24 +18,24 @@ _ZONE = r"[Zz]|[+-][0-9]{2}:[0-5][0-9]"
 _INSTANT = re.compile(rf"({_DAY})[Tt]({_CLOCK})(?:(:[0-9]{{2}})(?:\.([0-9]{{1,9}}))?)?({_ZONE})")
 _DATE = re.compile(_DAY)
 _SHAPE = rf"{_DAY}[Tt]{_CLOCK}(:[0-9]{{2}}(\.[0-9]{{1,9}})?)?({_ZONE})"
-# For the document: the shape of an instant, of which not every one exists.
+# For OpenAPI: the shape of an instant; not every text of this shape is one.
 INSTANT_PATTERN = f"^{_SHAPE}$"
 DAY_OR_INSTANT_PATTERN = f"^({_DAY}|{_SHAPE})$"
 
 
 def utc_now() -> datetime:
-    """The present instant."""
+    """Return the current instant."""
     return datetime.now(UTC)
 
 
 def cut_to_ms(moment: datetime) -> datetime:
-    """The instant without what MongoDB would cut off, so that what is told equals what is kept."""
+    """Cut to milliseconds, as MongoDB does, so that the answer equals the stored value."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def format_ms(instant_ms: int) -> str:
-    """`2026-11-23T19:52:00.123Z` for milliseconds since 1970."""
-    # In a third of the time that `datetime` takes: a page has twenty instants.
+    """Format milliseconds since 1970 as `2026-11-23T19:52:00.123Z`."""
+    # Takes a third of the time of `datetime`: a page has twenty instants.
     minutes, rest_ms = divmod(instant_ms, 60_000)
     days, minute = divmod(minutes, 1_440)
     second, millisecond = divmod(rest_ms, 1_000)
@@ -44,36 +44,36 @@ def format_ms(instant_ms: int) -> str:
 
 
 def datetime_of_us(instant_us: int) -> datetime:
-    """The aware `datetime` of microseconds since 1970."""
+    """Return the aware `datetime` of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=instant_us)
 
 
 def format_us(instant_us: int) -> str:
-    """The wire form of microseconds since 1970, rounded up: nothing is promised too early."""
+    """Format microseconds since 1970, rounded up: a promised instant never comes too early."""
     return format_ms(-(-instant_us // 1_000))
 
 
 def format_datetime(moment: datetime) -> str:
-    """The wire form of an aware `datetime`; finer than a millisecond is cut off."""
+    """Format an aware `datetime`; fractions of a millisecond are cut off."""
     return format_ms((moment - _EPOCH) // timedelta(milliseconds=1))
 
 
 def day_of_ms(instant_ms: int) -> str:
-    """The UTC day that holds an instant in milliseconds since 1970, as `2026-11-23`."""
+    """Return the UTC day of an instant in milliseconds since 1970, as `2026-11-23`."""
     return _day(instant_ms // 86_400_000)
 
 
-@lru_cache(maxsize=512)  # more days than are shown
+@lru_cache(maxsize=512)  # more days than lists show
 def _day(days: int) -> str:
-    """The day so many days after 1 January 1970."""
+    """Return the day that is `days` after 1 January 1970."""
     return (_EPOCH + timedelta(days=days)).date().isoformat()
 
 
 def parse_ms(text: str, *, allow_date: bool = False) -> int:
-    """Milliseconds since 1970, rounded **up**; ValueError unless it is an instant with a zone.
+    """Parse to milliseconds since 1970, rounded **up**; ValueError unless it has a zone.
 
     Rounding up keeps half-open ranges exact over a store that counts whole milliseconds. With
-    `allow_date` a bare `2026-11-23` is that day's first instant in UTC.
+    `allow_date` a date without a time, `2026-11-23`, is that day's first instant in UTC.
     """
     if allow_date and _DATE.fullmatch(text):
         return _whole_ms(datetime.fromisoformat(text).replace(tzinfo=UTC))
@@ -81,7 +81,7 @@ def parse_ms(text: str, *, allow_date: bool = False) -> int:
 
 
 def parse_ns(text: str) -> int:
-    """Return nanoseconds since 1970; ValueError unless `text` is an instant with a zone."""
+    """Parse to nanoseconds since 1970; ValueError unless `text` is an instant with a zone."""
     found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError("not an instant")

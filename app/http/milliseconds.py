@@ -1,4 +1,4 @@
-"""Durations on the wire: whole milliseconds, taken with a fraction as browsers' timers give it."""
+"""Durations on the wire: whole milliseconds; fractions, as browsers' timers give, are rounded."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ class Milliseconds(Integer):
             return value
         if type(value) is not float:
             raise refuse("invalid_type", "must be a number of milliseconds")
-        # Before it is rounded, or -0.4 would be 0; NaN and infinity are out of bounds too.
+        # Before it is rounded: else -0.4 would be 0. NaN and infinity are out of bounds too.
         self._bounds(value)
         whole = math.floor(value)
         # Not floor(value + 0.5): that sum is rounded, and 0.49999999999999994 would be 1.

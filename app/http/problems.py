@@ -1,15 +1,13 @@
-"""The errors that a client may be told, as plain values; `errors.py` renders them."""
+"""Answers other than success, as plain values; `errors.py` renders them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-FieldError = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Status and `type` that an error code stands for, and what the code means."""
+    """The status and the `type` of an error code, and its meaning for people."""
 
     status: int
     type: str
@@ -36,7 +34,7 @@ CODES: Mapping[str, Kind] = {
         "conflict",
         "The request contradicts what is there: the turn is recorded already (with other content, "
         "or it was to be reserved or cancelled), is reserved with another relationship, or was "
-        "cancelled minutes ago; or an API key is one too many, or its Idempotency-Key was used.",
+        "cancelled minutes ago; or the API-key limit is reached, or the Idempotency-Key was used.",
     ),
     "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
     "unsupported_media_type": Kind(
@@ -67,36 +65,31 @@ CODES: Mapping[str, Kind] = {
 }
 
 
-class Problem(Exception):
-    """An answer other than success, raised anywhere below a route.
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer other than success.
 
     `message` is one sentence for the client and never holds exception text; `retry_after_s` is
     in whole seconds.
     """
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        details: Any = None,
-        retry_after_s: int | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = details
-        self.retry_after_s = retry_after_s
-        self.headers = dict(headers or {})
+    code: str
+    message: str
+    details: Any = None
+    retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        # Goes with the base class: rooms that are not moved yet raise answers.
+        return self.message
 
     @property
     def kind(self) -> Kind:
-        """Status and type of this problem's code."""
+        """The status and the type of this problem's code."""
         return CODES[self.code]
 
     def body(self) -> dict[str, Any]:
-        """The part of the error envelope that does not depend on the request."""
+        """Return the part of the error envelope that does not depend on the request."""
         return {
             "code": self.code,
             "message": self.message,
@@ -105,28 +98,10 @@ class Problem(Exception):
         }
 
     @classmethod
-    def invalid(cls, field_errors: Sequence[FieldError]) -> "Problem":
-        """A 400 that lists every field error at once and says the first in its message."""
-        first = field_errors[0]
-        more = f" ({len(field_errors) - 1} more in details)" if len(field_errors) > 1 else ""
-        return cls("validation_error", f"{first['message']}{more}", details=list(field_errors))
-
-    @classmethod
     def unavailable(cls) -> "Problem":
-        """A store that the answer needs cannot be reached just now."""
+        """Return the answer while a store that the request needs is unavailable."""
         return cls(
             "service_unavailable",
             "The service cannot reach its store just now. Retry after 1 second.",
             retry_after_s=1,
         )
-
-
-def field_error(field: str, code: str, message: str, allowed: Any = None) -> FieldError:
-    """One element of a validation problem's `details`: which field, why, and what would do."""
-    return {"field": field, "code": code, "message": message, "allowed": allowed}
-
-
-def require_valid(field_errors: Sequence[FieldError]) -> None:
-    """Raise the 400 that lists `field_errors`, if there are any."""
-    if field_errors:
-        raise Problem.invalid(field_errors)

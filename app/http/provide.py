@@ -1,4 +1,4 @@
-"""Hands routes and commands the services that `wiring` built, by their type."""
+"""Give routes and commands the services that `wiring` built, by their type."""
 
 from typing import Any, TypeVar
 
@@ -14,6 +14,6 @@ def init_app(app: Flask, services: list[Any]) -> None:
 
 
 def provided(kind: type[T]) -> T:
-    """The application's instance of `kind`; KeyError if wiring never built one."""
+    """Return the application's instance of `kind`; KeyError if wiring never built one."""
     instance: T = current_app.extensions[_KEY][kind]
     return instance

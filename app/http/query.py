@@ -1,4 +1,4 @@
-"""Query strings, read strictly: what is not understood is refused, never ignored."""
+"""Read query strings strictly: refuse unknown parameters, never ignore them."""
 
 from typing import Any
 
@@ -7,38 +7,38 @@ from flask import request
 from app.http import validation
 from app.http.current import current_request
 from app.http.fields import StrictSchema
-from app.http.problems import Problem, field_error
+from app.http.request_errors import FieldError, InvalidFields, field_error
 from app.http.validation import MAX_FIELD_ERRORS, short_name
 
 
 class _NoQuery(StrictSchema):
-    """What a route reads that takes no parameters."""
+    """The query of a route without parameters."""
 
 
 _NO_QUERY = _NoQuery()
 
 
 def refuse_query() -> None:
-    """Raise a validation problem that names every parameter, if there are any."""
+    """Raise InvalidFields that names every parameter, if there are any."""
     if current_request().query_string:
         load_query(_NO_QUERY)
 
 
 def load_query(schema: StrictSchema) -> dict[str, Any]:
-    """The request's parameters as `schema` reads them.
+    """Load the request's parameters by `schema`.
 
-    Unknown, repeated or empty parameters are a validation problem that names them.
+    Raises InvalidFields that names unknown, repeated or empty parameters.
     """
     arguments = request.args
     if not arguments:
         return dict(validation.load(schema, {}, whole="query"))
     wrong = [
-        _blame(name, values)
+        _field_error(name, values)
         for name, values in arguments.lists()
         if len(values) > 1 or values[0] == ""
     ]
     if wrong:
-        raise Problem.invalid(wrong[:MAX_FIELD_ERRORS])
+        raise InvalidFields(wrong[:MAX_FIELD_ERRORS])
 
     def hint(name: str) -> str:
         return "; write + as %2B in a URL" if " " in arguments.get(name, "") else ""
@@ -46,7 +46,7 @@ def load_query(schema: StrictSchema) -> dict[str, Any]:
     return dict(validation.load(schema, arguments.to_dict(), whole="query", hint=hint))
 
 
-def _blame(name: str, values: list[str]) -> dict[str, Any]:
+def _field_error(name: str, values: list[str]) -> FieldError:
     name = short_name(name)
     if len(values) > 1:
         return field_error(name, "repeated", f"`{name}` may be given only once.", {"max_items": 1})

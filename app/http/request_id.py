@@ -1,4 +1,4 @@
-"""One id for each request: in the response header, in error bodies, in the log line."""
+"""Give each request one id: in the response header, in error bodies, in the log line."""
 
 import re
 import time
@@ -10,37 +10,37 @@ from ulid import ULID
 from app.http.current import current_notes
 
 HEADER = "X-Request-Id"
-# Looked up there by every request: werkzeug's headers take ten times as long to miss it.
+# Every request looks it up here: werkzeug's headers take ten times as long.
 _IN_ENVIRON = "HTTP_X_REQUEST_ID"
 _CLEAN = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 def init_app(app: Flask) -> None:
-    """Give every request its id first, and every response its header last."""
+    """Give every request its id first and every response its header last."""
     app.before_request(_begin)
     app.after_request(_mark)
 
 
 def request_id() -> str:
-    """The id of the request in hand, a ULID that the service made."""
+    """Return the id of the current request, a ULID that the service made."""
     found: str = _begun().request_id
     return found
 
 
 def elapsed_ms() -> float:
-    """Milliseconds since this request began."""
+    """Return milliseconds since this request began."""
     began_s: float = _begun().began_s
     return (time.perf_counter() - began_s) * 1_000
 
 
 def clean_request_id(asked: Request) -> str | None:
-    """The caller's own `X-Request-Id` for the log, if it is short and clean; never echoed."""
+    """Return the caller's own `X-Request-Id` if it is short and clean; for the log only."""
     given = asked.environ.get(_IN_ENVIRON)
     return given if given and _CLEAN.fullmatch(given) else None
 
 
 def _begun() -> Any:
-    """The request's notes, which tell its id; errors before the first hook have begun nothing."""
+    """Return the request's notes with its id, also for an error before the first hook."""
     notes = current_notes()
     if "request_id" not in notes:
         _begin()

@@ -1,4 +1,4 @@
-"""The one way a payload becomes a response, and the header that every response has."""
+"""Turn payloads into responses, and add the header that every response has."""
 
 from typing import Any
 
@@ -7,28 +7,28 @@ from flask import Flask, Response
 
 
 def init_app(app: Flask) -> None:
-    """Keep browsers from taking an answer for another type than it says."""
+    """Keep browsers from guessing another content type than the one that is sent."""
 
-    def mark(response: Response) -> Response:
+    def add_nosniff(response: Response) -> Response:
         response.headers.add("X-Content-Type-Options", "nosniff")
         return response
 
-    app.after_request(mark)
+    app.after_request(add_nosniff)
 
 
 def json_response(payload: Any, status: int = 200) -> Response:
-    """A JSON response in UTF-8; `payload` is plain data, serialised here and nowhere else."""
+    """Return a JSON response in UTF-8; `payload` is plain data."""
     return Response(orjson.dumps(payload), status=status, mimetype="application/json")
 
 
 def stored_response(payload: Any, status: int = 200) -> Response:
-    """The same for rows as they are stored: null for a value that JSON does not have."""
+    """Return a JSON response for stored rows; values that JSON does not have become null."""
     data = orjson.dumps(payload, default=lambda value: None)
     return Response(data, status=status, mimetype="application/json")
 
 
 def no_content() -> Response:
-    """A 204: done, and nothing to say."""
+    """Return a 204."""
     response = Response(status=204)
     del response.headers["Content-Type"]
     return response

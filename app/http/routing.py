@@ -1,7 +1,11 @@
-"""Refuse requests that the router would take for another route's, or that HTTP/1.1 forbids.
+"""Refuse requests that the router would match with another route, or that HTTP/1.1 forbids.
 
-Werkzeug drops slashes in front of a path, reads `%2F` as a separator, takes `get` for `GET`, and
-lets a route that takes any name answer for a named path that lacks the method.
+Werkzeug:
+
+* drops slashes in front of a path;
+* reads `%2F` as a separator;
+* accepts `get` for `GET`;
+* matches a route with a variable part for a fixed path that lacks the method.
 """
 
 import re
@@ -12,7 +16,7 @@ from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.http.current import current_request
-from app.http.problems import Problem, field_error
+from app.http.request_errors import InvalidFields, field_error
 
 # The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
@@ -20,7 +24,7 @@ _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 
 
 def init_app(app: Flask) -> None:
-    """Check every request; call it once all routes are registered, and before they are guarded."""
+    """Check every request. Call it after all routes are registered and before `Access.init_app`."""
     methods: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         methods.setdefault(rule.rule, set()).update(rule.methods or ())
@@ -30,14 +34,14 @@ def init_app(app: Flask) -> None:
         error = _http_error(asked.environ) or _routing_error(asked, methods)
         if error is not None:
             asked.url_rule, asked.view_args = None, None
-            # Raised when the route would be called, so after the address has paid.
+            # Raised when the route would be called: after the address's bucket is charged.
             asked.routing_exception = cast("HTTPException", error)
 
     app.before_request(correct)
 
 
-def _http_error(environ: Mapping[str, Any]) -> Problem | None:
-    """Return the 400 of a request whose recipient or whose length is uncertain."""
+def _http_error(environ: Mapping[str, Any]) -> InvalidFields | None:
+    """Return the error of a request with an ambiguous host or length."""
     host = environ.get("HTTP_HOST")
     if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return _malformed("Host", "required", "is required by HTTP/1.1; send it once")
@@ -52,7 +56,7 @@ def _http_error(environ: Mapping[str, Any]) -> Problem | None:
 def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPException | None:
     environ = asked.environ
     path = environ["PATH_INFO"]
-    # gunicorn keeps the path as it was sent there. Granian hands over the decoded path only.
+    # gunicorn keeps the path as it was sent here; Granian passes the decoded path only.
     sent = environ.get("RAW_URI", "").partition("?")[0]
     if path.startswith("//") or _ENCODED_SLASH.search(sent):
         return NotFound()
@@ -63,5 +67,5 @@ def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPExcep
     return None
 
 
-def _malformed(header: str, code: str, message: str) -> Problem:
-    return Problem.invalid([field_error(header, code, f"`{header}` {message}.")])
+def _malformed(header: str, code: str, message: str) -> InvalidFields:
+    return InvalidFields([field_error(header, code, f"`{header}` {message}.")])

@@ -1,4 +1,4 @@
-"""What a value must satisfy, and why it does not, in a form that a program can read."""
+"""Check single values, and give reasons that a program can read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from marshmallow import ValidationError, validate
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why one value was refused: a stable code, words that follow the field's name, a remedy."""
+    """Why one value is refused: a stable code, words after the field's name, the allowed values."""
 
     code: str
     message: str
@@ -17,7 +17,7 @@ class Reason:
 
 
 def refuse(code: str, message: str, allowed: Any = None) -> ValidationError:
-    """The marshmallow error that carries a `Reason`."""
+    """Return the marshmallow error that carries a `Reason`."""
     return ValidationError([Reason(code, message, allowed)])
 
 
@@ -36,7 +36,7 @@ class Bounds(validate.Range):
 
 
 class OneOf(validate.OneOf):
-    """One of a fixed set of words."""
+    """One of a fixed set of values."""
 
     def __call__(self, value: Any) -> Any:
         """Return `value`, or refuse it naming the set."""

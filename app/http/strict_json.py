@@ -1,8 +1,8 @@
-"""JSON read strictly: UTF-8 only, no NaN, no name twice in one object.
+"""Read JSON strictly: UTF-8 only, no NaN, no name twice in one object.
 
-orjson keeps the last of two members with one name, silently. So members are counted twice: in the
-text, where every one has a colon behind a quote, and in the value. Only where the counts differ the
-text is parsed again, slowly, to find out which names are repeated.
+orjson silently keeps the last of two members with one name. So members are counted twice: in the
+text, where each has a colon after a quote, and in the value. Only if the counts differ, the text is
+parsed again, slowly, to find the repeated names.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 _BLANKS = b" \t\n\r"
-# A batch of 500 whole turns has 30,000; nobody may have a million counted twice and parsed again.
+# A batch of 500 full turns has 30,000. The cap keeps a body from costing much more than that.
 MAX_COUNTED = 100_000
 _TOO_MANY = (
     f"has more than {MAX_COUNTED:,} values, too many to find out whether a name is repeated: send "
@@ -38,7 +38,7 @@ class RepeatedNames(dict[str, Any]):
 
 
 def parse(text: bytes) -> Any:
-    """Return the value that `text` stands for; InvalidJson if there is none."""
+    """Return the value of `text`; InvalidJson if it is not JSON."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -1,7 +1,7 @@
-"""Close a connection whose request has a body that nobody read to its end.
+"""Close a connection after a request whose body was not read to its end.
 
-The rest would stand before the next request, and gunicorn sends `Connection: close` only if it is
-told to. Granian's adapter has read every body before it calls the application.
+The rest would precede the next request, and gunicorn does not send `Connection: close` by itself.
+Granian's adapter has read every body before it calls the application.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from app.http.current import current_notes, current_request
 
 
 def init_app(app: Flask, close_connection: Callable[[], None]) -> None:
-    """Have `close_connection` called before such an answer is sent."""
+    """Call `close_connection` before such an answer is sent."""
 
     def close(response: Response) -> Response:
         environ = current_request().environ

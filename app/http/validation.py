@@ -1,4 +1,4 @@
-"""From a schema's complaints to the validation problem that a client reads."""
+"""Load data by a schema; raise its field errors as clients read them."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from app.http.field_errors import field_errors
 from app.http.fields import StrictSchema
-from app.http.problems import FieldError, Problem, field_error
+from app.http.request_errors import FieldError, InvalidFields, field_error
 from app.http.rules import Reason
 
 MAX_FIELD_ERRORS = 50
@@ -24,7 +24,7 @@ def load(
     max_field_errors: int = MAX_FIELD_ERRORS,
     hint: Callable[[str], str] = lambda _path: "",
 ) -> Any:
-    """`schema.load(data)`, or a validation problem that lists its field errors.
+    """Return `schema.load(data)`; InvalidFields with its field errors if it is not valid.
 
     `whole` names `data` where no field of it is wrong; `hint` ends the sentence about a field.
     Finds at most `max_field_errors` errors. If there are more, the last entry says so.
@@ -37,13 +37,13 @@ def load(
     listed = [
         _field_error(path or whole, reason, hint(path)) for path, reason in found[:max_field_errors]
     ]
-    raise Problem.invalid(
+    raise InvalidFields(
         [*listed, *([_more(whole, max_field_errors)] if found[max_field_errors:] else [])]
     )
 
 
 def short_name(name: str) -> str:
-    """A name that a client made up: echoed, but never at full length."""
+    """Cut a name that a client chose, so that it is never echoed at full length."""
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 

@@ -1,45 +1,50 @@
-"""Batches: each element is judged by itself, and one bad one never sinks the others."""
+"""Record batches: each element has its own result, and a bad one does not stop the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.admission.clock import RequestClock
 from app.admission.ticket import AdmissionTicket
-from app.http.problems import Problem
+from app.http.request_errors import InvalidFields
+from app.interactions.attempts import RecordingOutcome
 from app.interactions.ids import PREFIX
 from app.interactions.model import TurnTrace
-from app.interactions.recording import Recorder, RecordingOutcome
+from app.interactions.recording import Recorder
 
-# A batch of nothing but faults must not cost far more than a good one, nor grow into a far larger
-# answer. Once so many field errors are listed, an element lists its first one only.
+# A batch of bad elements must not cost far more than a good one, nor have a far larger answer. Once
+# so many field errors are listed, an element lists its first one only.
 MAX_FIELD_ERRORS_PER_ELEMENT = 5
 MAX_FIELD_ERRORS_PER_BATCH = 1_000
 
-Element = TurnTrace | Problem
+Element = TurnTrace | InvalidFields
+Describe = Callable[[Exception], dict[str, Any]]
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
-    """The turn in each body, or its problem with its first field errors, in order."""
+    """Return the turn in each body, or the error with its first field errors, in order."""
     clock = recorder.request_clock()
     elements, listed = [], 0
     for body in bodies:
         at_most = MAX_FIELD_ERRORS_PER_ELEMENT if listed < MAX_FIELD_ERRORS_PER_BATCH else 1
         element = _read(recorder, account, body, clock, at_most)
         elements.append(element)
-        listed += len(element.details) if isinstance(element, Problem) else 0
+        listed += len(element.field_errors) if isinstance(element, InvalidFields) else 0
     return elements
 
 
 def record_batch(
-    recorder: Recorder, account: str, elements: Sequence[Element], ticket: AdmissionTicket
+    recorder: Recorder, elements: Sequence[Element], ticket: AdmissionTicket, describe: Describe
 ) -> list[dict[str, Any]]:
-    """Record the good elements, as one request; a result for every element, in order."""
+    """Record the good elements, as one request; return a result for every element, in order.
+
+    `describe` renders the error of an element.
+    """
     turns = [element for element in elements if isinstance(element, TurnTrace)]
-    recorded = iter(recorder.record_many(account, turns, ticket))
-    return [
-        _result(next(recorded) if isinstance(element, TurnTrace) else element)
-        for element in elements
+    recorded = iter(recorder.record_many(turns, ticket))
+    outcomes = [
+        next(recorded) if isinstance(element, TurnTrace) else element for element in elements
     ]
+    return [_result(outcome, describe) for outcome in outcomes]
 
 
 def _read(
@@ -47,12 +52,12 @@ def _read(
 ) -> Element:
     try:
         return recorder.read(account, body, clock, max_field_errors=at_most)
-    except Problem as problem:
-        return problem
+    except InvalidFields as error:
+        return error
 
 
-def _result(outcome: RecordingOutcome) -> dict[str, Any]:
-    if isinstance(outcome, Problem):
-        return {"status": "rejected", "error": outcome.body()}
+def _result(outcome: RecordingOutcome, describe: Describe) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
+        return {"status": "rejected", "error": describe(outcome)}
     status = "created" if outcome.is_new else "duplicate"
     return {"status": status, "interaction_id": PREFIX + outcome.document["_id"]}

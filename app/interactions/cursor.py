@@ -29,7 +29,7 @@ class Cursors:
         return self._signed.write(_binding(account, filters), position, now_us)
 
     def read(self, text: str, account: str, filters: Filters, now_us: int) -> Cursor:
-        """Return the cursor in `text`; an `invalid_cursor` problem unless it was made for this."""
+        """Return the cursor in `text`; CursorRefused unless it was made for this list."""
         return Cursor(*self._signed.read(text, _binding(account, filters), now_us))
 
 

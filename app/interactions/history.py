@@ -8,10 +8,11 @@ from typing import Any
 from app.admission.chunks import chunked
 from app.admission.clock import RequestClock
 from app.http import validation
-from app.http.problems import Problem, field_error
+from app.http.request_errors import InvalidFields, field_error
+from app.interactions.errors import ImportRefused, InteractionError, TurnConflict
 from app.interactions.ids import TurnKeys
 from app.interactions.model import TurnTrace
-from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, conflict, turn_of
+from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, turn_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
@@ -21,7 +22,7 @@ _OLDEST_MS = OLDEST_DAYS * 86_400_000
 _SCHEMA = TurnSchema()
 
 # What became of a turn: whether it is new, or why it is not stored.
-ImportOutcome = bool | Problem
+ImportOutcome = bool | InteractionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class HistoryImport:
         self._keys = keys
 
     def read(self, account: str, body: Any, clock: RequestClock) -> TurnTrace:
-        """The turn on a line of a file, or a validation problem that lists its field errors.
+        """The turn on a line of a file, or InvalidFields.
 
         It may be older than a recording, but not older than 179 days.
         """
@@ -53,14 +54,14 @@ class HistoryImport:
                 f"`occurred_at` must be within the last {OLDEST_DAYS} days, at most 5 minutes "
                 "ahead: leave older turns out."
             )
-            raise Problem.invalid([field_error("occurred_at", "out_of_range", message, allowed)])
+            raise InvalidFields([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
     def store_many(self, target: Import, turns: Sequence[TurnTrace]) -> list[ImportOutcome]:
         """Store turns, each on its own; what became of each, in order.
 
-        A turn that is stored already with the same content is no problem, with other content it is
-        a `conflict`.
+        A turn that is stored already with the same content is known, with other content it is a
+        TurnConflict.
         """
         insertions = self._insert(target, turns)
         there = [
@@ -72,11 +73,11 @@ class HistoryImport:
 
         def outcome(turn: TurnTrace, insertion: Insertion) -> ImportOutcome:
             if insertion is Insertion.REFUSED:
-                return Problem("internal_error", "The database refused what the schema accepts.")
+                return ImportRefused()
             if insertion is Insertion.STORED:
                 return True
             found = stored.get(turn.turn_key)
-            return conflict() if found and not turn.is_same_as(found) else False
+            return TurnConflict() if found and not turn.is_same_as(found) else False
 
         return [outcome(*pair) for pair in zip(turns, insertions, strict=True)]
 
@@ -85,8 +86,8 @@ class HistoryImport:
     ) -> int:
         """Store the turns in `bodies`, which are as in a recording but may be of any age.
 
-        Returns how many are new: a turn that is stored already stays as it is. Raises a validation
-        problem for the first bad body; those before it are stored.
+        Returns how many are new: a turn that is stored already stays as it is. Raises
+        InvalidFields for the first bad body; those before it are stored.
         """
         target = Import(account, quota_period, recorded_at_us)
         turns = (turn_of(self._keys, account, validation.load(_SCHEMA, body)) for body in bodies)

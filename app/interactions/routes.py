@@ -5,6 +5,7 @@ from flask_smorest import Blueprint
 
 from app.access import current_ticket
 from app.http.body import LARGEST_BYTES, load_body, read_object
+from app.http.errors import describe
 from app.http.openapi import body_of, parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
@@ -77,9 +78,8 @@ def record() -> Response:
     the answer has no quota headers; a service that is set up strictly answers 503.
     """
     recorder, ticket = provided(Recorder), current_ticket()
-    account = ticket.principal.account
-    turn = recorder.read(account, read_object(), recorder.request_clock())
-    recorded = recorder.record(account, turn, ticket)
+    turn = recorder.read(ticket.principal.account, read_object(), recorder.request_clock())
+    recorded = recorder.record(turn, ticket)
     return stored_response(recorded.item, 201 if recorded.is_new else 200)
 
 
@@ -89,6 +89,6 @@ def record() -> Response:
 def record_many() -> Response:
     """Record up to 500 finished turns; each one has its own result, in order."""
     recorder, ticket = provided(Recorder), current_ticket()
-    account = ticket.principal.account
-    elements = read_batch(recorder, account, load_body(_BATCH, LARGEST_BYTES)["interactions"])
-    return stored_response({"results": record_batch(recorder, account, elements, ticket)})
+    bodies = load_body(_BATCH, LARGEST_BYTES)["interactions"]
+    elements = read_batch(recorder, ticket.principal.account, bodies)
+    return stored_response({"results": record_batch(recorder, elements, ticket, describe)})

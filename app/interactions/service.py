@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.http.problems import Problem
 from app.interactions.cursor import Cursor, Cursors
+from app.interactions.errors import TurnNotFound
 from app.interactions.ids import find_ulid, first_ulid
 from app.interactions.model import Document, Filters, Item, Page, item_of
 from app.interactions.store import InteractionStore
@@ -32,7 +32,7 @@ class InteractionService:
     def get_(self, account: str, interaction_id: str, time_us: int) -> Item:
         """The trace with this id.
 
-        A `not_found` problem if it is unknown, another account's, or older than 180 days: all
+        TurnNotFound if it is unknown, another account's, or older than 180 days: all
         alike.
         """
         ulid = find_ulid(interaction_id)
@@ -40,7 +40,7 @@ class InteractionService:
             row = self._store.find(account, ulid)
             if row is not None:
                 return item_of(row)
-        raise Problem("not_found", "There is no such interaction.")
+        raise TurnNotFound
 
     def list_(
         self,
@@ -58,7 +58,7 @@ class InteractionService:
 
         A walk along the cursors sees every turn acknowledged before it started exactly once, and
         none recorded after it. A page may be short while turns arrive; only a page without a
-        cursor is the last. Raises `invalid_cursor`.
+        cursor is the last. Raises CursorRefused.
         """
         cursor = None
         if cursor_text is not None:

@@ -2,7 +2,7 @@
 
 import structlog
 
-from app.http.places import places_of
+from app.http.frames import frames_of
 
 _log = structlog.get_logger("turnledger.health")
 
@@ -13,6 +13,6 @@ def note_unreadable(reader: str, error: Exception) -> None:
         "readings_unreadable",
         reader=reader,
         error=type(error).__name__,
-        at=places_of(error),
+        at=frames_of(error),
         next_step="look at the collection `upkeep`; a document that is deleted is written anew",
     )

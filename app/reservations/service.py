@@ -10,20 +10,21 @@ from typing import Any
 
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.policy import MAX_HOLD_S
-from app.admission.refusals import quota_problem
+from app.admission.refusals import quota_refusal
 from app.admission.ticket import AdmissionTicket
 from app.http import validation
-from app.http.problems import Problem, field_error, require_valid
+from app.http.request_errors import field_error, require_valid
+from app.interactions.attempts import Recorded
+from app.interactions.errors import TurnCancelled
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import TurnTrace
 from app.interactions.recording import (
     MAX_AHEAD_MS,
     OLDEST_MS,
-    Recorded,
     Recorder,
-    cancelled,
 )
 from app.interactions.store import InteractionStore
+from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.reservations.schemas import CompletionSchema, ReservationSchema
 
 _RESERVATION = ReservationSchema()
@@ -99,7 +100,7 @@ class ReservationService:
         """
         ulid = find_ulid(interaction_id)
         if ulid is None:
-            raise _not_found()
+            raise ReservationNotFound
         told = validation.load(_COMPLETION, body)
         reserved_at_ms = instant_ms(ulid)
         found = []
@@ -122,13 +123,13 @@ class ReservationService:
         for a turn that was cancelled minutes ago, and what the ticket raises.
         """
         decision = ticket.complete(turn.charge(), instant_ms(turn.ulid) * 1_000)
-        return self._recorder.record_charged(ticket.principal.account, turn, decision, ticket)
+        return self._recorder.record_charged(turn, decision, ticket)
 
     def read_reservation_id(self, interaction_id: str) -> str:
         """The ULID of a reservation that may still be there, or `not_found`."""
         ulid = find_ulid(interaction_id)
         if ulid is None or not self._is_in_time(ulid):
-            raise _not_found()
+            raise ReservationNotFound
         return ulid
 
     def cancel(self, ulid: str, ticket: AdmissionTicket) -> None:
@@ -141,7 +142,7 @@ class ReservationService:
         decision = ticket.cancel(key, instant_ms(ulid) * 1_000)
         (item,) = decision.items
         if item.verdict is Verdict.RECORDED or self._is_stored(ticket.principal.account, key):
-            raise _recorded()
+            raise TurnRecorded
 
     def _is_stored(self, account: str, key: str) -> bool:
         return bool(self._store.find_turns(account, [key]))
@@ -155,28 +156,10 @@ class ReservationService:
 def _require_place(decision: Decision, *, is_stored: bool) -> None:
     (item,) = decision.items
     if is_stored or item.verdict is Verdict.RECORDED:
-        raise _recorded()
+        raise TurnRecorded
     if item.verdict is Verdict.CANCELLED:
-        raise cancelled()
+        raise TurnCancelled
     if item.verdict is Verdict.CONFLICT:
-        raise Problem(
-            "conflict",
-            "This turn_id is reserved with another relationship_id. "
-            "Send that one, or a new turn_id.",
-        )
+        raise ReservationConflict
     if item.verdict.is_exhausted:
-        raise quota_problem(decision, item)
-
-
-def _recorded() -> Problem:
-    return Problem(
-        "conflict",
-        "This turn_id is recorded already: nothing is left to reserve or cancel. "
-        "Only if it is another turn, use a new turn_id.",
-    )
-
-
-def _not_found() -> Problem:
-    return Problem(
-        "not_found", "There is no such reservation: its id is malformed or older than 49 hours."
-    )
+        raise quota_refusal(decision, item)

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from app.http.body import LARGEST_BYTES, UnreadBody, incomplete_body
-from app.http.problems import Problem
+from app.http.request_errors import BodyMemoryExhausted, BodyTimeout, RequestError
 
 # A longer body is read up to here and thrown away, so that its client can hear the answer.
 DISCARDED_BYTES = 8 * LARGEST_BYTES
@@ -39,7 +39,7 @@ class Bodies:
         """Return the body, and False if a part of it was left unread.
 
         A body longer than any route takes is cut behind its cap. One that is late, finds no room or
-        breaks off raises its problem when the application reads it.
+        breaks off raises its error when the application reads it.
         """
         length = int(environ.get("CONTENT_LENGTH") or 0)
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -49,19 +49,21 @@ class Bodies:
             return BytesIO(), False
         arrival = _Arrival(asyncio.timeout(self._deadline_s))
         self._arriving[arrival] = None
-        problem, is_whole = None, False
+        error: RequestError | None = None
+        is_whole = False
         try:
             async with arrival.timeout:
                 is_whole = await self._collect(protocol, arrival)
             if is_whole and _is_broken(arrival, None if is_chunked else length, environ):
-                problem = incomplete_body()
+                error = incomplete_body()
         except TimeoutError:
-            problem = _no_room() if arrival.is_given_up else _late()
+            # New ones each time: an exception that is raised again keeps the frames of every time.
+            error = BodyMemoryExhausted() if arrival.is_given_up else BodyTimeout()
         finally:
             del self._arriving[arrival]
-        if problem is not None:
+        if error is not None:
             self._held_bytes -= len(arrival.kept)
-            return UnreadBody(problem), False
+            return UnreadBody(error), False
         return BytesIO(arrival.kept), is_whole
 
     def release(self, body: BytesIO) -> None:
@@ -91,16 +93,6 @@ class Bodies:
                 arrival.is_given_up = True
                 arrival.timeout.reschedule(0)
                 return
-
-
-# New ones each time: an exception that is raised again keeps the frames of every time before.
-def _late() -> Problem:
-    return Problem("request_timeout", "The body did not arrive in time. Send it again.")
-
-
-def _no_room() -> Problem:
-    message = "The service holds too many long bodies just now. Retry after 1 second."
-    return Problem("service_unavailable", message, retry_after_s=1)
 
 
 def _is_broken(arrival: _Arrival, length: int | None, environ: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The rules of API keys: issuing once per idempotency key, reading one, revoking, removing."""
+"""Issue API keys once per idempotency key; read, revoke and remove them."""
 
 import hashlib
 import hmac
@@ -10,10 +10,11 @@ from typing import TypeVar
 from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
-from app.http.problems import Problem, require_valid
+from app.http.request_errors import InvalidFields, require_valid
 from app.tenancy import key_format
+from app.tenancy.errors import IdempotencyConflict, KeyLimitReached, KeyNotFound, TenancyError
 from app.tenancy.key_format import ParsedKey
-from app.tenancy.key_rules import IDEMPOTENCY_HEADER, field_errors, require_ends_in_time
+from app.tenancy.key_rules import field_errors, require_ends_in_time
 from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
 from app.tenancy.records import require_sound_key
 from app.tenancy.store import AlreadyStored, TenancyStore
@@ -21,8 +22,6 @@ from app.tenancy.store import AlreadyStored, TenancyStore
 MAX_KEYS = 100
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 REMOVED_AT_ONCE = 1_000
-
-_REMEDY = f"Send a new {IDEMPOTENCY_HEADER} to make another key."
 
 IssuedKey = tuple[ApiKey, str]
 K = TypeVar("K", bound=FoundKey)
@@ -45,7 +44,7 @@ class KeyRequest:
 
 
 class ApiKeys:
-    """Keys of every organization; a foreign or unknown key is the same Problem not_found.
+    """Keys of every organization; a foreign and an unknown key are the same KeyNotFound.
 
     `peppers` are newest first: the first makes new keys, all of them verify. To rotate, add the
     new pepper as the last one everywhere, then move it to the front.
@@ -72,42 +71,48 @@ class ApiKeys:
         idempotency_key: str | None = None,
         not_after: datetime | None = None,
     ) -> IssuedKey:
-        """A new key and its plaintext, which is kept nowhere and cannot be shown again.
+        """Issue a key; return it with its plaintext, which is not stored and cannot be shown again.
 
-        The same `idempotency_key` within 24 h answers the same key and plaintext, also when sent
-        many times at once. Raises Problem: conflict if it was used for another request, too long
-        ago or for a key revoked since, or if the account holds its 100 keys (approximately so
-        under concurrent creation); validation_error, also if the key would outlive `not_after`.
+        The same `idempotency_key` within 24 h returns the same key and plaintext, also for
+        concurrent requests. These errors are raised:
+
+        * IdempotencyConflict if it was used for another request, more than 24 h ago, or for a key
+          that is revoked;
+        * KeyLimitReached if the account holds its 100 keys (approximately so under concurrent
+          creation);
+        * InvalidFields, also if the key would outlive `not_after`.
         """
         require_valid(field_errors(label, expires_in_days, idempotency_key))
         wanted = KeyRequest(organization_id, environment, scope, expires_in_days, label, not_after)
         if idempotency_key is None:
-            return self._insert(wanted, lambda _id: key_format.generate(environment), mark=None)
+            return self._insert(
+                wanted, lambda _id: key_format.generate(environment), idempotency=None
+            )
         return self._replay(wanted, idempotency_key) or self._issue_once(wanted, idempotency_key)
 
     def get_(self, organization_id: str, environment: Environment, key_id: str) -> ApiKey:
-        """One key of this account; Problem not_found otherwise, AccountFault if it is damaged."""
+        """Return one key of this account; KeyNotFound otherwise, AccountFault if it is damaged."""
         found = self._store.find_key(
             key_id, organization_id=organization_id, environment=environment.value
         )
         return _known(require_sound_key(found))
 
     def revoke(self, organization_id: str, environment: Environment, key_id: str) -> None:
-        """Make a key of this account useless within 5 s; harmless when done again."""
+        """Revoke a key of this account, everywhere within 5 s; harmless when repeated."""
         self._revoke(self.get_(organization_id, environment, key_id))
 
     def revoke_by_id(self, key_id: str) -> FoundKey:
-        """Revoke any organization's key, damaged or not, as an operator may."""
+        """Revoke a key of any organization, damaged or not; for operators."""
         return self._revoke(_known(self._store.find_key(key_id)))
 
     def withdraw(self, key: ApiKey) -> None:
-        """Remove a key whose plaintext nobody has seen, as if it had never been made."""
+        """Delete a key whose plaintext was never shown."""
         self._store.delete_key(key.id)
 
     def remove_ended(self, retention: timedelta) -> int:
         """Delete keys that expired or were revoked `retention` ago or earlier; return how many.
 
-        To authenticate with one of them is `invalid_token` afterwards.
+        Afterwards authentication with one of them raises KeyUnknown.
         """
         ended_by, removed = self._now() - retention, 0
         while found := self._store.remove_keys(ended_by, REMOVED_AT_ONCE):
@@ -115,7 +120,7 @@ class ApiKeys:
         return removed
 
     def _revoke(self, key: FoundKey) -> FoundKey:
-        """Revoke a key and return it as it is then; read no more: that could fail."""
+        """Revoke a key and return it as stored, without another read that could fail."""
         now = cut_to_ms(self._now())
         self._store.revoke_key(key.id, now)
         if isinstance(key, FaultyKey) or key.revoked_at is not None:
@@ -129,23 +134,23 @@ class ApiKeys:
             return _derived(wanted, newest, idempotency_key, key_id)
 
         try:
-            return self._insert(wanted, make, _mark(wanted, idempotency_key, newest))
-        except Problem:
-            # A twin of this very request may have won the race, or taken the last free place.
+            return self._insert(wanted, make, _idempotency_digest(wanted, idempotency_key, newest))
+        except (InvalidFields, TenancyError):
+            # A concurrent copy of this request may have won the race, or taken the last free slot.
             replayed = self._replay(wanted, idempotency_key)
             if replayed is None:
                 raise
             return replayed
 
     def _replay(self, wanted: KeyRequest, idempotency_key: str) -> IssuedKey | None:
-        marks = [_mark(wanted, idempotency_key, pepper) for pepper in self._peppers]
-        key = require_sound_key(self._store.find_key_by_idempotency(marks))
+        digests = [_idempotency_digest(wanted, idempotency_key, pepper) for pepper in self._peppers]
+        key = require_sound_key(self._store.find_key_by_idempotency(digests))
         if key is None:
             return None
         self._require_same(key, wanted)
         require_ends_in_time(key.expires_at, wanted.not_after, self._now())
         for pepper in self._peppers:
-            # Keys that the release before has made are derived without their id.
+            # The previous release derived keys without their id.
             for context in ([idempotency_key, key.id], [idempotency_key]):
                 token = _derived(wanted, pepper, *context).token
                 if key_format.matches(token, key.digest, [pepper]):
@@ -156,16 +161,16 @@ class ApiKeys:
         lifetime = (key.expires_at - key.created_at).days if key.expires_at else None
         stored = (key.scope, lifetime, key.label)
         if stored != (wanted.scope, wanted.expires_in_days, wanted.label):
-            raise _conflict("was used with another body")
+            raise IdempotencyConflict("was used with another body")
         if key.revoked_at is not None:
-            raise _conflict("made a key that is revoked")
+            raise IdempotencyConflict("made a key that is revoked")
         if self._now() - key.created_at >= IDEMPOTENCY_WINDOW:
-            raise _conflict("was used more than 24 hours ago")
+            raise IdempotencyConflict("was used more than 24 hours ago")
 
     def _insert(
-        self, wanted: KeyRequest, make: Callable[[str], ParsedKey], mark: str | None
+        self, wanted: KeyRequest, make: Callable[[str], ParsedKey], idempotency: str | None
     ) -> IssuedKey:
-        """Store a new key; `make` returns its plaintext for its id."""
+        """Store a new key; `make` returns the plaintext for an id."""
         now = cut_to_ms(self._now())
         days = wanted.expires_in_days
         expires_at = now + timedelta(days=days) if days else None
@@ -186,38 +191,29 @@ class ApiKeys:
             expires_at=expires_at,
         )
         try:
-            self._store.insert_key(key, mark)
+            self._store.insert_key(key, idempotency)
         except AlreadyStored:
-            raise _conflict("met another key in the making") from None
+            raise IdempotencyConflict("met another key in the making") from None
         return key, parsed.token
 
     def _require_room(self, wanted: KeyRequest, now: datetime) -> None:
         held = self._store.count_usable_keys(wanted.organization_id, wanted.environment, now)
         if held >= MAX_KEYS:
-            raise Problem(
-                "conflict",
-                f"The account already holds {MAX_KEYS} {wanted.environment.value} keys. "
-                "Revoke one that is not used any more.",
-                details={"limit": MAX_KEYS},
-            )
+            raise KeyLimitReached(MAX_KEYS, wanted.environment)
 
 
 def _derived(wanted: KeyRequest, pepper: str, *context: str) -> ParsedKey:
-    # The key's id is part of it: else an idempotency key would bring a removed key back to life.
+    # The key's id is part of it: else an idempotency key would restore a removed key.
     return key_format.derive(wanted.environment, pepper, wanted.organization_id, *context)
 
 
-def _mark(wanted: KeyRequest, idempotency_key: str, pepper: str) -> str:
-    """What the store keeps instead of the idempotency key, bound to its account."""
+def _idempotency_digest(wanted: KeyRequest, idempotency_key: str, pepper: str) -> str:
+    """Return the digest that is stored for an idempotency key, bound to its account."""
     parts = ("idempotency", wanted.organization_id, wanted.environment.value, idempotency_key)
     return hmac.digest(pepper.encode(), "\0".join(parts).encode(), hashlib.sha256).hex()
 
 
 def _known(key: K | None) -> K:
     if key is None:
-        raise Problem("not_found", "There is no such API key.")
+        raise KeyNotFound
     return key
-
-
-def _conflict(reason: str) -> Problem:
-    return Problem("conflict", f"This {IDEMPOTENCY_HEADER} {reason}. {_REMEDY}")

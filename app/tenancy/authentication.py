@@ -1,4 +1,4 @@
-"""From an `Authorization` header to a principal, or to the reason why not."""
+"""Authenticate the API key of an `Authorization` header."""
 
 import secrets
 import time
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from app.http.bearer import bearer_token
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
-from app.http.problems import Problem
 from app.tenancy import key_format
+from app.tenancy.errors import CredentialMissing, KeyExpired, KeyRevoked, KeyUnknown
 from app.tenancy.key_format import MalformedKey, ParsedKey
 from app.tenancy.model import ApiKey, FaultyOrganization, Plan, Principal
 from app.tenancy.records import organization_of, require_sound_key
@@ -25,9 +25,9 @@ CACHE_SIZE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A stored key with the principal it stands for, as read at one moment.
+    """A stored key with its principal, as read at one moment.
 
-    Of a faulty organization there is no principal.
+    A faulty organization has no principal.
     """
 
     key: ApiKey
@@ -35,10 +35,9 @@ class Holder:
 
 
 class RecentHolders:
-    """Holders by look-up id, each for `seconds`; the least recently used leave first.
+    """A cache of holders by look-up id, each for `seconds`; evicts the least recently used.
 
-    Safe between threads. A holder proves nothing: whoever shows a token must prove it against the
-    holder every time.
+    Safe between threads. A cached holder proves nothing: each token is checked against it.
     """
 
     def __init__(self, seconds: float, size: int, clock: Callable[[], float]) -> None:
@@ -49,8 +48,8 @@ class RecentHolders:
         self._lock = Lock()
 
     def get_or_read(self, lookup: str, read: Callable[[], Holder | None]) -> Holder | None:
-        """The holder, at most `seconds` plus the duration of one read out of date."""
-        # The age counts from before the read: a revocation during it is not outlived.
+        """Return the holder, out of date by at most `seconds` plus the duration of one read."""
+        # The age counts from before the read, so a revocation during the read is not missed longer.
         now = self._clock()
         with self._lock:
             read_at, holder = self._entries.get(lookup, (None, None))
@@ -71,10 +70,10 @@ class RecentHolders:
 
 
 class Proof(NamedTuple):
-    """What a token was shown to be: well-formed, with this look-up id, and the secret of a digest.
+    """The result of checking a token: its form is right, it has this look-up id and this digest.
 
-    That is arithmetic and never grows old; whether a key with that digest is there, and in force,
-    is asked each time.
+    A result of arithmetic never expires. Each request checks that a key with the digest is stored
+    and in force.
     """
 
     lookup: str
@@ -82,7 +81,7 @@ class Proof(NamedTuple):
 
 
 class Proofs:
-    """Proofs by a fingerprint of their token, which itself is not kept; at most `size` of them.
+    """A cache of at most `size` proofs by a fingerprint of their token; tokens are not kept.
 
     Safe between threads without a lock: each step is one operation of a dict.
     """
@@ -93,11 +92,11 @@ class Proofs:
         self._entries: dict[bytes, Proof] = {}
 
     def find(self, token: str) -> Proof | None:
-        """The proof of a token that was checked before, if it is remembered."""
+        """Return the cached proof of a token, or None."""
         return self._entries.get(self._fingerprint(token))
 
     def keep(self, token: str, proof: Proof) -> None:
-        """Remember what was shown; those that came before leave together when there is no room."""
+        """Cache a proof; a full cache is emptied first."""
         if len(self._entries) >= self._size:
             self._entries = {}
         self._entries[self._fingerprint(token)] = proof
@@ -107,7 +106,7 @@ class Proofs:
 
 
 class Authenticator:
-    """Tells who holds the key in a header; revocations and plan changes bite within 5 s."""
+    """Authenticates API keys; revocations and changes of plans apply within 5 s."""
 
     def __init__(
         self,
@@ -131,12 +130,13 @@ class Authenticator:
         self._proofs = Proofs(CACHE_SIZE)
 
     def authenticate(self, authorization: str | None) -> Principal:
-        """The principal of a valid key; a suspended organization's too, access answers 402.
+        """Return the principal of a valid key, also of a suspended organization.
 
-        Raises Problem: authentication_error (no bearer credential, or revoked), invalid_token
-        (mistyped or never issued), token_expired. A mistyped key costs no store call. While the
-        store is known to be ill, `require_store` raises: whoever is remembered would only fail
-        later, and slowly. AccountFault if the stored key or its organization cannot be used.
+        Raises an AuthenticationFailed: CredentialMissing, KeyUnknown (mistyped or never issued),
+        KeyRevoked, KeyExpired. AccountFault if the stored key or its organization cannot be used.
+
+        A mistyped key costs no store call. While the circuit breaker of the store is open,
+        `require_store` raises at once, also for a cached key: the request would fail later anyway.
         """
         token = _bearer_token(authorization)
         proof = self._proofs.find(token)
@@ -144,7 +144,7 @@ class Authenticator:
         self._require_store()
         holder = self._recent.get_or_read(lookup, lambda: self._read(lookup))
         if holder is None or not self._is_shown(token, holder.key, proof):
-            raise _invalid_token()
+            raise KeyUnknown
         self._require_usable(holder.key)
         if isinstance(holder.principal, FaultyOrganization):
             raise AccountFault(holder.principal.id, holder.principal.reason, is_key_proven=True)
@@ -168,7 +168,7 @@ class Authenticator:
         return Holder(key, principal)
 
     def _is_shown(self, token: str, key: ApiKey, proof: Proof | None) -> bool:
-        """Whether the token is that key, by a proof or by a new one."""
+        """Return True if the token is that key; checks the cached proof first."""
         if proof is not None and proof.digest == key.digest:
             return True
         parsed = _parse(token)
@@ -181,25 +181,19 @@ class Authenticator:
 
     def _require_usable(self, key: ApiKey) -> None:
         if key.revoked_at is not None:
-            raise _refusal("authentication_error", "This API key is revoked. Use another key.")
+            raise KeyRevoked
         if key.expires_at is not None and self._is_past(key.expires_at):
-            raise _refusal(
-                "token_expired",
-                "This API key has expired. Use another key.",
-                challenge='Bearer error="token_expired"',
-            )
+            raise KeyExpired
 
     def _is_past(self, instant: datetime) -> bool:
-        """Return True if the clock that `now` follows has passed the instant, also asked anew."""
+        """Return True if the instant has passed, by the estimated clock and by a fresh reading."""
         return self._now() >= instant and self._fresh_now() >= instant
 
 
 def _bearer_token(authorization: str | None) -> str:
     token = bearer_token(authorization)
     if token is None:
-        raise _refusal(
-            "authentication_error", "Send an API key in the header `Authorization: Bearer <key>`."
-        )
+        raise CredentialMissing
     return token
 
 
@@ -207,12 +201,4 @@ def _parse(token: str) -> ParsedKey:
     try:
         return key_format.parse(token)
     except MalformedKey:
-        raise _invalid_token() from None
-
-
-def _invalid_token() -> Problem:
-    return _refusal("invalid_token", "This is not a valid API key. Check that it is complete.")
-
-
-def _refusal(code: str, message: str, challenge: str = "Bearer") -> Problem:
-    return Problem(code, message, headers={"WWW-Authenticate": challenge})
+        raise KeyUnknown from None

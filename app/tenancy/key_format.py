@@ -1,8 +1,8 @@
-"""The format of an API key: made, taken apart and checked without any store.
+"""Make, parse and verify API keys without any store.
 
-`uniq_live_` or `uniq_test_`, then 8 characters that find the key, 32 of secret (190 bits) and 6
-that hold the CRC-32 of everything before them, so a mistyped key never costs a store call and a
-leak scanner can verify a hit offline. The alphabet is base62.
+A key is `uniq_live_` or `uniq_test_`, an 8-character look-up id, a 32-character secret (190 bits)
+and 6 check digits: the CRC-32 of everything before them. So a mistyped key never costs a store
+call, and a leak scanner can verify a hit offline. The alphabet is base62.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ TOKEN_LENGTH = len("uniq_live_") + LOOKUP_LENGTH + SECRET_LENGTH + CHECK_LENGTH
 
 
 class MalformedKey(ValueError):
-    """A token that no issuer of ours can have made."""
+    """A token with a wrong form or wrong check digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedKey:
-    """A token whose form and check digits are right; whether it was ever issued is open."""
+    """A token with the right form and check digits; it need not have been issued."""
 
     token: str = field(repr=False)
     environment: Environment
@@ -43,13 +43,13 @@ class ParsedKey:
 def generate(
     environment: Environment, choice: Callable[[Sequence[str]], str] = secrets.choice
 ) -> ParsedKey:
-    """A new random key; `choice` picks one character of the alphabet, all equally likely."""
+    """Make a random key; `choice` picks one character of the alphabet, all equally likely."""
     body = "".join(choice(ALPHABET) for _ in range(LOOKUP_LENGTH + SECRET_LENGTH))
     return _assemble(environment, body)
 
 
 def derive(environment: Environment, pepper: str, *context: str) -> ParsedKey:
-    """The one key that belongs to this context and pepper: made again, it is the same.
+    """Derive the one key of this context and pepper: the same input gives the same key.
 
     512 bits of HMAC become 238 bits of base62, so the bias of the characters is below 2**-270.
     """
@@ -67,17 +67,17 @@ def parse(token: str) -> ParsedKey:
 
 
 def digest(token: str, pepper: str) -> str:
-    """What the store keeps instead of the key: HMAC-SHA-256 in hexadecimal."""
+    """Return the digest that is stored instead of the key: HMAC-SHA-256 in hexadecimal."""
     return hmac.digest(pepper.encode(), token.encode(), hashlib.sha256).hex()
 
 
 def matches(token: str, stored_digest: str, peppers: Sequence[str]) -> bool:
-    """Whether the stored digest was made of this token under any of the peppers."""
+    """Return True if the stored digest is that of this token under any of the peppers."""
     return any(hmac.compare_digest(digest(token, pepper), stored_digest) for pepper in peppers)
 
 
 def display(token: str) -> str:
-    """How listings show a key: prefix, four characters, three dots."""
+    """Return a key as lists show it: prefix, four characters, three dots."""
     return f"{token[: len('uniq_live_') + 4]}..."
 
 

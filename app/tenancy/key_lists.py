@@ -1,7 +1,7 @@
-"""Lists of API keys: active ones first, then expired, then revoked; newest first in each state.
+"""List API keys: active ones first, then expired, then revoked; newest first in each state.
 
 A listing is a sequence of pages. The instant at which it started decides which keys have expired,
-so a key cannot change its place between two pages. A key that is revoked meanwhile is listed among
+so a key cannot move between two pages. A key that is revoked meanwhile is listed among
 the revoked ones; if an earlier page has shown it as active, it is listed twice. No key is left out.
 """
 
@@ -14,8 +14,8 @@ from app.http.instants import datetime_of_us
 from app.tenancy.model import Environment, FoundKey, KeyState
 from app.tenancy.store import TenancyStore
 
-# More than an account may have active ones, also after a race for the last: the official client
-# reads one page.
+# More than an account may have active keys, also after a race for the last one: the official
+# client reads one page only.
 MAX_PER_PAGE = 200
 
 
@@ -51,7 +51,7 @@ class KeyLists:
     def page(
         self, organization_id: str, environment: Environment, limit: int, cursor: str | None
     ) -> KeyPage:
-        """Return at most `limit` keys of one account; raises `invalid_cursor`."""
+        """Return at most `limit` keys of one account; raises CursorRefused."""
         binding, now_us = [organization_id, environment.value], self._now_us()
         position = _Position(now_us)
         if cursor is not None:
@@ -61,8 +61,8 @@ class KeyLists:
         following = None
         if len(found) > limit:
             state, last = found[limit - 1]
-            place = [position.started_us, state.value, last.id]
-            following = self._cursors.write(binding, place, now_us)
+            shown = [position.started_us, state.value, last.id]
+            following = self._cursors.write(binding, shown, now_us)
         return KeyPage([key for _, key in found[:limit]], following)
 
     def all_(
@@ -85,7 +85,7 @@ class KeyLists:
         position: _Position,
         at_once: int,
     ) -> Iterator[tuple[KeyState, FoundKey]]:
-        """Yield every key after `position` with its state, read in pieces of `at_once` and one."""
+        """Yield every key after `position` with its state, in batches of `at_once` + 1."""
         at = datetime_of_us(position.started_us)
         states = list(KeyState)
         last_id = position.last_id

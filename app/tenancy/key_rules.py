@@ -1,10 +1,10 @@
-"""Check what a request for an API key asks for."""
+"""Check a request for an API key."""
 
 import re
 from datetime import datetime
 
 from app.http.instants import format_datetime
-from app.http.problems import FieldError, Problem, field_error
+from app.http.request_errors import FieldError, InvalidFields, field_error
 
 MAX_KEY_DAYS = 3650
 LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}$"
@@ -33,7 +33,7 @@ def field_errors(
 def require_ends_in_time(
     expires_at: datetime | None, not_after: datetime | None, now: datetime
 ) -> None:
-    """Raise a problem that names the bound if a key would outlive the key that asks for it."""
+    """Raise InvalidFields that names the bound if a key would outlive the key that asks for it."""
     if not_after is None or (expires_at is not None and expires_at <= not_after):
         return
     bound, most_days = format_datetime(not_after), (not_after - now).days
@@ -46,4 +46,4 @@ def require_ends_in_time(
         f"{bound}. {next_step}."
     )
     allowed = {"min": 1, "max": most_days, "not_after": bound}
-    raise Problem.invalid([field_error("expires_in_days", code, message, allowed)])
+    raise InvalidFields([field_error("expires_in_days", code, message, allowed)])

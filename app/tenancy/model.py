@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do: the values that every other room speaks of."""
+"""Organizations, plans, keys and principals: the values that every other room uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a key may do; each scope includes the ones before it."""
+    """The rights of a key; each scope includes the ones before it."""
 
     READ = "read"
     READ_WRITE = "read_write"
     ADMIN = "admin"
 
     def includes(self, other: "Scope") -> bool:
-        """Whether a key with this scope may do what `other` allows."""
+        """Return True if a key with this scope may do all that `other` allows."""
         return _RANKED_SCOPES.index(self) >= _RANKED_SCOPES.index(other)
 
     @property
@@ -27,7 +27,7 @@ _RANKED_SCOPES = tuple(Scope)
 
 
 class Environment(StrEnum):
-    """Two worlds of one organization that never see each other's data."""
+    """The two environments of an organization; neither sees the other's data."""
 
     LIVE = "live"
     TEST = "test"
@@ -42,7 +42,7 @@ class KeyState(StrEnum):
 
 
 class OveragePolicy(StrEnum):
-    """What a spent quota does: refuse the turn, or go on counting."""
+    """The effect of a spent quota: refuse the turn, or go on counting."""
 
     BLOCK = "block"
     ALLOW = "allow"
@@ -86,7 +86,7 @@ class Organization:
 class FaultyOrganization:
     """A customer that cannot be served: `reason` says what is wrong and the next step.
 
-    The other fields are what its document still says; None if they are missing or damaged.
+    The other fields are those of its document; None if they are missing or damaged.
     """
 
     id: str
@@ -155,7 +155,7 @@ class Principal:
         environment: Environment,
         key_expires_at: datetime | None = None,
     ) -> "Principal":
-        """Whoever acts for `organization` with this key."""
+        """Make the principal of this key of `organization`."""
         return cls(
             organization_id=organization.id,
             organization_name=organization.name,
@@ -176,10 +176,10 @@ class Principal:
 
 
 def account_of(organization_id: str, environment: Environment) -> str:
-    """The name of an account, `org_01J…:live`: one world of one organization owns ledger rows."""
+    """Return the name of an account, `org_01J…:live`: an environment of an organization."""
     return f"{organization_id}:{environment.value}"
 
 
 def organization_in(account: str) -> str:
-    """The organization's id in the name of an account, or in its own."""
+    """Return the organization's id from the name of an account, or from its own id."""
     return account.partition(":")[0]

@@ -9,7 +9,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)  # without slots, so that what is worked out once is kept
+@dataclass(frozen=True)  # without slots, so that computed values are cached
 class Period:
     """A half-open span [start, end) between two UTC midnights."""
 
@@ -33,7 +33,7 @@ class Period:
 
 
 def period_at(signed_up_on: date, instant_us: int) -> Period:
-    """The one period of this sign-up day that holds `instant_us` (microseconds since 1970).
+    """Return the period of this sign-up day that contains `instant_us` (microseconds since 1970).
 
     Every start is computed from the sign-up day itself, so a short month never moves the later
     ones: 31 January, 28 February, 31 March. Periods tile time, before the sign-up day too.
@@ -41,7 +41,7 @@ def period_at(signed_up_on: date, instant_us: int) -> Period:
     return _period_of((_EPOCH + timedelta(microseconds=instant_us)).date(), signed_up_on.day)
 
 
-@lru_cache(maxsize=256)  # today and a few days more, for every anchor
+@lru_cache(maxsize=256)  # today and a few more days, for every anchor
 def _period_of(day: date, anchor: int) -> Period:
     month = day.year * 12 + day.month - 1
     if day.day < _day_in(month, anchor):
@@ -50,7 +50,7 @@ def _period_of(day: date, anchor: int) -> Period:
 
 
 def _day_in(month: int, anchor: int) -> int:
-    """The anchor day in a month counted from year 0, or that month's last day if it is shorter."""
+    """Return the anchor day in a month counted from year 0, or the last day of a shorter month."""
     return min(anchor, monthrange(month // 12, month % 12 + 1)[1])
 
 

@@ -1,4 +1,4 @@
-"""The plan catalogue: read from a TOML file, checked whole, and applied to an organization."""
+"""Read the plan catalogue from a TOML file, check it, and apply it to organizations."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from app.tenancy.model import Limits, OveragePolicy, Plan
 
 UNLIMITED = "unlimited"
 
-# Admission keeps a bucket's level as tokens x microseconds of a second in a double: exact below
-# 2**53, so a bucket may not be larger than this.
+# Admission stores a bucket's level as tokens x microseconds in a double, which is exact below
+# 2**53: so a bucket may not be larger than this.
 MAX_BURST = (2**53 - 1) // 1_000_000
 MAX_QUOTA = 2**53 - 1
 BOUNDS: Mapping[str, tuple[int, int]] = {
@@ -21,7 +21,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 }
 QUOTA_FIELDS = frozenset({"turns", "active_relationships"})
 
-# The file says `turns_per_period` where `Limits` says `turns`.
+# `turns_per_period` in the file is `turns` in `Limits`.
 _FILE_FIELDS = {
     "requests_per_second": "requests_per_second",
     "burst": "burst",
@@ -32,16 +32,16 @@ _KNOWN = {"name", "overage_policy", *_FILE_FIELDS}
 
 
 def load_plans(path: str | Path) -> Mapping[str, Plan]:
-    """Every plan by its id, in the order of the file.
+    """Return every plan by its id, in the order of the file.
 
-    Raises ValueError that lists every fault at once, each with plan, field and remedy.
+    Raises ValueError that lists every fault at once, each with plan, field and fix.
     """
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}. Set PLANS_FILE to a plan file.") from error
     except ValueError as error:
-        raise ValueError(f"{path}: not TOML in UTF-8 ({error}). Mend that line.") from error
+        raise ValueError(f"{path}: not TOML in UTF-8 ({error}). Fix that line.") from error
     faults = _file_faults(tables)
     if faults:
         raise ValueError("\n".join(f"{path}: {fault}" for fault in faults))
@@ -49,7 +49,7 @@ def load_plans(path: str | Path) -> Mapping[str, Plan]:
 
 
 def effective_limits(plan: Plan, overrides: Mapping[str, int | str]) -> Limits:
-    """The plan's limits with an organization's own ceilings applied."""
+    """Return the plan's limits with an organization's own ceilings applied."""
 
     def ceiling(field: str, default: int | None) -> int | None:
         value = overrides.get(field, default)
@@ -66,7 +66,7 @@ def effective_limits(plan: Plan, overrides: Mapping[str, int | str]) -> Limits:
 
 
 def limit_fault(field: str, value: Any) -> str | None:
-    """Why `value` cannot be this limit, as the end of a sentence that names what can; or None."""
+    """Explain why `value` cannot be this limit, as the end of a sentence; None if it can."""
     low, high = BOUNDS[field]
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return None
@@ -74,7 +74,7 @@ def limit_fault(field: str, value: Any) -> str | None:
 
 
 def override_fault(field: str, value: Any) -> str | None:
-    """Say why `value` cannot be an organization's own ceiling, as `limit_fault`; or None."""
+    """Explain why `value` cannot be an organization's own ceiling, as `limit_fault`."""
     if field == "overage_policy":
         policies = list(OveragePolicy)
         return None if value in policies else f"must be one of {', '.join(policies)}"

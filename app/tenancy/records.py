@@ -31,7 +31,7 @@ _ORGANIZATION: Mapping[str, Kinds] = {
     "signed_up_on": (date,),
     "created_at": (datetime,),
 }
-# `flask org set-plan` writes these anew.
+# `flask org set-plan` replaces these.
 _SET_BY_PLAN = frozenset({"plan", "overrides"})
 _KEY: Mapping[str, Kinds] = {
     "_id": (str,),
@@ -49,7 +49,7 @@ _KEY: Mapping[str, Kinds] = {
 
 
 def organization_of(document: Document, plans: Mapping[str, Plan]) -> FoundOrganization:
-    """Return the organization with its limits, or what can be read of it and why it is faulty."""
+    """Return the organization with its limits; a faulty one with its readable fields."""
     reason = _organization_fault(document, plans)
     if reason is not None:
         return _faulty(document, reason)
@@ -73,7 +73,7 @@ def require_sound_organization(found: Organization | FaultyOrganization) -> Orga
 
 
 def key_of(document: Document) -> FoundKey:
-    """Return the key, or why its document is damaged."""
+    """Return the key; a faulty one with the reason if its document is damaged."""
     damaged = _damaged(document, _KEY)
     if document.get("environment") not in list(Environment):
         damaged.append("environment")
@@ -136,7 +136,7 @@ def _faulty_key(document: Document, damaged: list[str]) -> FaultyKey:
 
 
 def _damaged(document: Document, kinds: Mapping[str, Kinds]) -> list[str]:
-    """Name the fields that are missing or of another type than theirs."""
+    """Return the fields that are missing or have a wrong type."""
     return [
         name
         for name, kind in kinds.items()

@@ -1,4 +1,4 @@
-"""The rules of organizations: their names, plans, own ceilings and suspension."""
+"""Create and change organizations: names, plans, own ceilings, suspension."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -7,7 +7,8 @@ from typing import Any
 from ulid import ULID
 
 from app.http.instants import cut_to_ms, utc_now
-from app.http.problems import FieldError, Problem, field_error, require_valid
+from app.http.request_errors import FieldError, field_error, require_valid
+from app.tenancy.errors import OrganizationNotFound
 from app.tenancy.model import FoundOrganization, Organization, Plan
 from app.tenancy.plans import MAX_BURST, override_fault
 from app.tenancy.records import organization_of, require_sound_organization
@@ -19,7 +20,7 @@ Overrides = Mapping[str, int | str]
 
 
 class Organizations:
-    """Organizations as operators manage them; none of this is reachable over HTTP."""
+    """Organizations as operators manage them by commands; no route uses it."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Organizations:
     def create(self, name: str, plan_id: str, signed_up_on: date | None = None) -> Organization:
         """Store a new organization; billing periods are anchored on `signed_up_on` (today).
 
-        Raises a validation Problem for a bad name or an unknown plan.
+        Raises InvalidFields for a bad name or an unknown plan.
         """
         require_valid([*_name_field_errors(name), *self._plan_field_errors(plan_id)])
         now = cut_to_ms(self._now())
@@ -63,21 +64,21 @@ class Organizations:
         return [organization_of(found, self._plans) for found in self._store.list_organizations()]
 
     def look_up(self, organization_id: str) -> FoundOrganization:
-        """Return one organization, faulty or not; Problem not_found if there is none."""
+        """Return one organization, faulty or not; OrganizationNotFound if there is none."""
         return self._known(organization_id, self._store.find_organization(organization_id))
 
     def get_(self, organization_id: str) -> Organization:
-        """Return one organization; Problem not_found if there is none, AccountFault if faulty."""
+        """Return one organization; as `look_up`, and AccountFault if it is faulty."""
         return require_sound_organization(self.look_up(organization_id))
 
     def set_plan(
         self, organization_id: str, plan_id: str, overrides: Overrides | None = None
     ) -> FoundOrganization:
-        """Put an organization on a plan; `overrides` replace all of its former own ceilings.
+        """Set an organization's plan; `overrides` replace all of its own ceilings.
 
         Keys: requests_per_second, burst, turns, active_relationships (the last two also
         "unlimited"), overage_policy. A rate without a burst gets a burst of two seconds. Used
-        quota stays used. In force everywhere within 5 s.
+        quota stays used. Applies everywhere within 5 s.
         """
         own = dict(overrides or {})
         require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(own)])
@@ -96,7 +97,7 @@ class Organizations:
         return self._update(organization_id, {"is_suspended": False})
 
     def _require_sound_after(self, organization_id: str, changes: Mapping[str, Any]) -> None:
-        """Raise AccountFault, before anything is changed, if `changes` do not fix what is wrong."""
+        """Raise AccountFault before a change that does not fix all damaged fields."""
         found = self._store.find_organization(organization_id)
         if found is not None:
             require_sound_organization(organization_of({**found, **changes}, self._plans))
@@ -108,7 +109,7 @@ class Organizations:
 
     def _known(self, organization_id: str, found: Mapping[str, Any] | None) -> FoundOrganization:
         if found is None:
-            raise Problem("not_found", f"There is no organization '{organization_id}'.")
+            raise OrganizationNotFound(organization_id)
         return organization_of(found, self._plans)
 
     def _plan_field_errors(self, plan_id: str) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""Organizations and API keys in MongoDB: the only place that knows their documents."""
+"""Store organizations and API keys in MongoDB; the only module that knows their documents."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -18,17 +18,17 @@ _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _IS_REVOKED = {"$type": "date"}
 _IS_TEXT = {"$gt": ""}
 _OF_ACCOUNT = ("organization_id", "environment")
-# Keys and options by name, as `app.backends.definitions` has them.
+# Keys and options by name, as in `app.backends.definitions`.
 KEY_INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "lookup_1": (("lookup",), {"unique": True}),
     "idempotency_1": (("idempotency",), {"unique": True, "sparse": True}),
-    # Active and expired keys, newest first; at most 100 a day of them can expire.
+    # Active and expired keys, newest first; at most 100 of them can expire a day.
     "organization_id_1_environment_1_revoked_at_1__id_1": (
         (*_OF_ACCOUNT, "revoked_at", "_id"),
         {},
     ),
     "revoked": ((*_OF_ACCOUNT, "_id"), {"partialFilterExpression": {"revoked_at": _IS_REVOKED}}),
-    # Removal reads the keys of every account that end; no list may choose these.
+    # For removal, which reads expired and revoked keys of all accounts; no list may use these.
     **{
         f"{end}_1": ((end,), {"partialFilterExpression": {end: {"$gt": _BEFORE_ALL}}})
         for end in ("revoked_at", "expires_at")
@@ -37,13 +37,13 @@ KEY_INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
 
 
 class AlreadyStored(Exception):
-    """Another key holds the same look-up id or the same idempotency mark."""
+    """Another key has the same look-up id or the same idempotency digest."""
 
 
 class TenancyStore:
-    """Reads and writes of who is asking; driver errors pass through untouched.
+    """Reads and writes organizations and keys; driver errors pass through unchanged.
 
-    The database must answer aware instants (`tz_aware`), as the model's always are.
+    The database must return aware instants (`tz_aware`), as the model's are.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -55,16 +55,16 @@ class TenancyStore:
         self._organizations.insert_one(dict(document))
 
     def find_organization(self, organization_id: str) -> Document | None:
-        """One organization's document, instants in UTC, or None."""
+        """Return one organization's document with instants in UTC, or None."""
         document = self._organizations.find_one({"_id": organization_id})
         return _organization(document) if document else None
 
     def list_organizations(self) -> list[Document]:
-        """Every organization's document, oldest first."""
+        """Return every organization's document, oldest first."""
         return [_organization(found) for found in self._organizations.find().sort("_id", ASCENDING)]
 
     def update_organization(self, organization_id: str, fields: Document) -> Document | None:
-        """Set fields of one organization and answer it as it then is; None if it is unknown."""
+        """Set fields of one organization and return it afterwards; None if it is unknown."""
         document = self._organizations.find_one_and_update(
             {"_id": organization_id},
             {"$set": dict(fields)},
@@ -73,7 +73,7 @@ class TenancyStore:
         return _organization(document) if document else None
 
     def insert_key(self, key: ApiKey, idempotency: str | None) -> None:
-        """Store a new key; AlreadyStored if its look-up id or idempotency mark is taken."""
+        """Store a new key; AlreadyStored if its look-up id or idempotency digest is taken."""
         document = _key_document(key) | ({"idempotency": idempotency} if idempotency else {})
         try:
             self._keys.insert_one(document)
@@ -81,15 +81,15 @@ class TenancyStore:
             raise AlreadyStored from error
 
     def find_key_by_lookup(self, lookup: str) -> FoundKey | None:
-        """The key with this look-up id, revoked and expired ones too."""
+        """Return the key with this look-up id, also a revoked or expired one."""
         return _key(self._keys.find_one({"lookup": lookup}))
 
-    def find_key_by_idempotency(self, marks: Sequence[str]) -> FoundKey | None:
-        """The key that was made under any of these idempotency marks."""
-        return _key(self._keys.find_one({"idempotency": {"$in": list(marks)}}))
+    def find_key_by_idempotency(self, digests: Sequence[str]) -> FoundKey | None:
+        """Return the key that was made with one of these idempotency digests."""
+        return _key(self._keys.find_one({"idempotency": {"$in": list(digests)}}))
 
     def find_key(self, key_id: str, **owner: str) -> FoundKey | None:
-        """One key by id; `owner` may narrow to an organization_id and an environment."""
+        """Return one key by id; `owner` may name an organization_id and an environment."""
         return _key(self._keys.find_one({"_id": key_id, **owner}))
 
     def find_keys(
@@ -102,7 +102,7 @@ class TenancyStore:
         before_id: str | None,
         at_most: int,
     ) -> list[FoundKey]:
-        """Keys of an organization that are in `state` at `now`, newest first, below `before_id`."""
+        """Return keys in `state` at `now`, newest first, with ids before `before_id`."""
         chosen: dict[str, Any] = {
             "organization_id": organization_id,
             "environment": {"$in": [environment.value for environment in environments]},
@@ -113,7 +113,7 @@ class TenancyStore:
         return [key_of(document) for document in found]
 
     def find_stray_keys(self, organization_id: str, now: datetime) -> list[FoundKey]:
-        """Keys of an organization that no list holds, since a field of theirs is damaged."""
+        """Return keys of an organization that are in no list, because a field is damaged."""
         states = [_in_state(state, now) for state in KeyState]
         environments = [environment.value for environment in Environment]
         known = {"_id": _IS_TEXT, "environment": {"$in": environments}}
@@ -124,7 +124,7 @@ class TenancyStore:
     def count_usable_keys(
         self, organization_id: str, environment: Environment, now: datetime
     ) -> int:
-        """Keys of one account that are neither revoked nor expired at `now`."""
+        """Count keys of one account that are neither revoked nor expired at `now`."""
         return self._keys.count_documents(
             {
                 "organization_id": organization_id,
@@ -134,7 +134,7 @@ class TenancyStore:
         )
 
     def revoke_key(self, key_id: str, revoked_at: datetime) -> None:
-        """Mark a key as revoked; the first instant stays when it is revoked again."""
+        """Set the instant of revocation; a second revocation keeps the first."""
         self._keys.update_one(
             {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": revoked_at}}
         )
@@ -147,7 +147,7 @@ class TenancyStore:
         return self._keys.delete_many({"_id": {"$in": found}}).deleted_count if found else 0
 
     def delete_key(self, key_id: str) -> None:
-        """Remove a key that nobody has seen."""
+        """Delete a key."""
         self._keys.delete_one({"_id": key_id})
 
 
@@ -164,7 +164,7 @@ def _organization(document: dict[str, Any]) -> Document:
 
 
 def _find_day(value: Any) -> date | None:
-    """Return the day, or None if `value` is none; its reader reports that."""
+    """Return the day, or None if `value` is not a day; its reader reports that."""
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):

@@ -1,15 +1,13 @@
 """Which instants an answer is about: what was asked for, within what can be answered."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from app.admission.decision import QuotaState
 from app.http.instants import format_ms
-from app.http.problems import Problem, field_error
 from app.interactions.recording import MAX_AHEAD_MS
 from app.interactions.service import RETENTION_MS
 from app.usage.buckets import DAY_MS, Bucket, Grouping, Range, buckets_of, start_ms
+from app.usage.errors import RangeNotAnswerable
 
 MAX_BUCKETS = 1_000
 # No ledger is older, and none knows the future.
@@ -20,12 +18,12 @@ _MAX_FUTURE_DAYS = 366
 def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range:
     """What aggregates are taken from: the trailing 180 days, as lists are.
 
-    Without `to_ms` it ends with today. A validation problem if nothing of what was asked for can be
-    answered.
+    Without `to_ms` it ends with today. RangeNotAnswerable if nothing of what was asked
+    for can be answered.
     """
     oldest_ms = now_ms - RETENTION_MS
     if to_ms is not None and to_ms <= oldest_ms:
-        raise _refusal(
+        raise RangeNotAnswerable(
             "to",
             f"must be later than {format_ms(oldest_ms)}: aggregates reach back 180 days, "
             "/v1/usage/turns reaches further",
@@ -39,7 +37,7 @@ def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range
 def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, now_ms: int) -> Range:
     """Return what usage is taken from: by default the billing period until the end of today.
 
-    A validation problem for what lies beyond the archive, and for parts of days of which the
+    RangeNotAnswerable for what lies beyond the archive, and for parts of days of which the
     archive has only the whole.
     """
     first_ms = start_ms(ARCHIVE_START)
@@ -48,11 +46,11 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
     # Before the order of both: an instant before the year 1 cannot be told.
     if to_ms is not None and to_ms <= first_ms:
         words = f"must be later than {format_ms(first_ms)}, where the archive begins"
-        raise _refusal("to", words, {"after": format_ms(first_ms)})
+        raise RangeNotAnswerable("to", words, {"after": format_ms(first_ms)})
     if from_ms is None and to_ms is not None and to_ms <= period_start_ms:
         start = format_ms(period_start_ms)
         words = f"must be later than {start}, where the billing period begins; give `from` too"
-        raise _refusal("to", words, {"after": start})
+        raise RangeNotAnswerable("to", words, {"after": start})
     asked = _checked(
         period_start_ms if from_ms is None else from_ms,
         default_end_ms if to_ms is None else to_ms,
@@ -60,7 +58,7 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
     )
     if asked.start_ms < first_ms:
         words = f"must not be earlier than {format_ms(first_ms)}, where the archive begins"
-        raise _refusal("from", words, {"min": format_ms(first_ms)})
+        raise RangeNotAnswerable("from", words, {"min": format_ms(first_ms)})
     _require_whole_days(asked, now_ms - RETENTION_MS)
     return asked
 
@@ -71,14 +69,14 @@ def _end_of_today_ms(now_ms: int) -> int:
 
 
 def require_few_buckets(asked: Range, grouping: Grouping) -> list[Bucket]:
-    """The buckets of the range; a validation problem if they are more than one answer holds."""
+    """Return the buckets of the range; RangeNotAnswerable if they are more than `MAX_BUCKETS`."""
     found = buckets_of(asked, grouping)
     if len(found) > MAX_BUCKETS:
         words = (
             f"asks for {len(found)} buckets, at most {MAX_BUCKETS} are answered at once; "
             "take a longer `group_by` or a shorter range"
         )
-        raise _refusal("group_by", words, {"max_buckets": MAX_BUCKETS})
+        raise RangeNotAnswerable("group_by", words, {"max_buckets": MAX_BUCKETS})
     return found
 
 
@@ -86,10 +84,10 @@ def _checked(start_at_ms: int, end_ms: int, now_ms: int) -> Range:
     latest_ms = (now_ms // DAY_MS + _MAX_FUTURE_DAYS) * DAY_MS
     if end_ms > latest_ms:
         words = f"must not be later than {format_ms(latest_ms)}, {_MAX_FUTURE_DAYS} days from today"
-        raise _refusal("to", words, {"max": format_ms(latest_ms)})
+        raise RangeNotAnswerable("to", words, {"max": format_ms(latest_ms)})
     if start_at_ms >= end_ms:
         words = f"must be earlier than `to`, which is {format_ms(end_ms)} here; give another `to`"
-        raise _refusal("from", words, {"before": format_ms(end_ms)})
+        raise RangeNotAnswerable("from", words, {"before": format_ms(end_ms)})
     return Range(start_at_ms, end_ms)
 
 
@@ -100,8 +98,4 @@ def _require_whole_days(asked: Range, oldest_ms: int) -> None:
         if end.start_ms < oldest_ms:
             name = "from" if end.start_ms % DAY_MS else "to"
             words = "must be a midnight in UTC: of what is older than 180 days only days are kept"
-            raise _refusal(name, words, {"examples": [end.first_day.isoformat()]})
-
-
-def _refusal(name: str, words: str, allowed: Mapping[str, Any]) -> Problem:
-    return Problem.invalid([field_error(name, "out_of_range", f"`{name}` {words}.", allowed)])
+            raise RangeNotAnswerable(name, words, {"examples": [end.first_day.isoformat()]})

@@ -8,10 +8,10 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from app.admission.decision import QuotaState
-from app.http.problems import Problem
 from app.interactions.ids import first_ulid
 from app.interactions.model import Filters
 from app.usage.buckets import Bucket, Grouping, Range
+from app.usage.errors import ArchiveMovedOn
 from app.usage.ranges import archive_range, require_few_buckets, trailing_range
 from app.usage.rollups import EXTREMES, Rollup, merged
 from app.usage.store import UsageDay, UsageStore
@@ -54,7 +54,7 @@ class UsageService:
     """Answers for one account at a time; instants are milliseconds on Redis's clock.
 
     The numbers are the same whether a turn is still raw, archived, or archived and deleted. A
-    `service_unavailable` problem if the archive moves on faster than it can be read.
+    ArchiveMovedOn if the archive moves on faster than it can be read.
     """
 
     def __init__(self, store: UsageStore) -> None:
@@ -65,7 +65,7 @@ class UsageService:
     ) -> list[Slice]:
         """Every bucket of the trailing 180 days within `filters`, oldest first; empty ones too.
 
-        Without `grouping` one slice over all of it. A validation problem if the range lies outside
+        Without `grouping` one slice over all of it. RangeNotAnswerable if the range lies outside
         what can be answered.
         """
         asked = trailing_range(filters.from_ms, filters.to_ms, now_ms)
@@ -85,7 +85,7 @@ class UsageService:
     ) -> list[Slice]:
         """Every bucket of the range in `asked`, by default the billing period; empty ones too.
 
-        Goes back as far as the archive does. A validation problem if the range lies outside it or
+        Goes back as far as the archive does. RangeNotAnswerable if the range lies outside it or
         has too many buckets.
         """
         found = archive_range(asked.from_ms, asked.to_ms, period, now_ms)
@@ -141,7 +141,7 @@ class UsageService:
             names = [day.day for day in days if revisions.get(day.day, 0) != day.revision]
             if not names:
                 return found
-        raise Problem.unavailable()
+        raise ArchiveMovedOn
 
 
 def _slices(days: Days, asked: Range, grouping: Grouping, now_ms: int) -> list[Slice]:

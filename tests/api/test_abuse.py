@@ -43,14 +43,14 @@ def assert_refused(name: str, answer: Answer) -> None:
 
 
 def with_value(text: str) -> bytes:
-    """A recording whose latency is `text`, verbatim."""
+    """Return a recording whose latency is `text`, verbatim."""
     return (
         json.dumps(body(latency_ms=0)).replace('"latency_ms": 0', f'"latency_ms": {text}').encode()
     )
 
 
 def with_name(text: str) -> bytes:
-    """A recording with one more field, named by the JSON string `text`."""
+    """Return a recording with one more field, named by the JSON string `text`."""
     return json.dumps(body()).replace("{", f"{{{text}: 1, ", 1).encode()
 
 
@@ -122,9 +122,9 @@ def test_a_batch_of_hostile_elements_refuses_each_by_itself(sender: Sender) -> N
 
 
 def test_a_name_given_twice_is_refused_whatever_its_values(sender: Sender) -> None:
-    told = json.dumps(body())
-    first_is_text = told.replace("{", '{"latency_ms": "some text", ', 1).encode()
-    last_is_text = told.replace("}", ', "latency_ms": "some text"}', 1).encode()
+    text = json.dumps(body())
+    first_is_text = text.replace("{", '{"latency_ms": "some text", ', 1).encode()
+    last_is_text = text.replace("}", ', "latency_ms": "some text"}', 1).encode()
 
     for payload in (first_is_text, last_is_text):
         answer = sender.json(LIST, payload)

@@ -1,4 +1,4 @@
-"""Who may pass: every operation with every key, and what is said at each door."""
+"""Access: every operation with every key, and the answer to each refusal."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.callers import READY, Caller, error_of, hire
 from tests.turns import body
 
 INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
-# Every guarded operation, what it needs, and what it answers to who has it.
+# Every guarded operation, the scope that it needs, and its status with that scope.
 OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
     ("GET", "/v1/me", None, Scope.READ, 200),
     ("HEAD", "/v1/me", None, Scope.READ, 200),
@@ -45,9 +45,9 @@ GUARDED = [(method, path) for method, path, *_ in OPERATIONS if method != "HEAD"
 QUOTA = {"X-Quota-Turns-Used", "X-Quota-Active-Relationships-Used", "X-Quota-Reset"}
 
 
-def send(caller: Caller, method: str, path: str, told: Any = None) -> TestResponse:
-    told = BODIES.get(told, told) if isinstance(told, str) else told
-    return caller(method, path, json=told) if told else caller(method, path)
+def send(caller: Caller, method: str, path: str, payload: Any = None) -> TestResponse:
+    payload = BODIES.get(payload, payload) if isinstance(payload, str) else payload
+    return caller(method, path, json=payload) if payload else caller(method, path)
 
 
 @pytest.mark.parametrize("scope", list(Scope))
@@ -55,9 +55,9 @@ def send(caller: Caller, method: str, path: str, told: Any = None) -> TestRespon
 def test_an_operation_opens_to_its_scope_and_those_above(
     tenant: Hire, operation: tuple[str, str, Any, Scope, int], scope: Scope
 ) -> None:
-    method, path, told, needed, status = operation
+    method, path, payload, needed, status = operation
 
-    answer = send(tenant("pro", scope=scope), method, path, told)
+    answer = send(tenant("pro", scope=scope), method, path, payload)
 
     if scope.includes(needed):
         assert answer.status_code == status
@@ -128,9 +128,9 @@ def test_a_revocation_a_suspension_and_a_plan_change_bite_within_5_s(
 
     answer = caller("GET", "/v1/me")
 
-    told = (answer.status_code, answer.headers.get("X-RateLimit-Limit"))
+    shown = (answer.status_code, answer.headers.get("X-RateLimit-Limit"))
     if change == "set_plan":
-        assert told == (200, "100")
+        assert shown == (200, "100")
     else:
         assert answer.status_code == {"revoke": 401, "suspend": 402}[change]
     assert me.headers["X-RateLimit-Limit"] == "25"
@@ -211,12 +211,12 @@ def test_an_error_links_to_its_explanation(memory_app: Flask) -> None:
 def test_no_cache_keeps_an_answer_to_a_key(
     memory_app: Flask, operation: tuple[str, str, Any, Scope, int]
 ) -> None:
-    method, path, told, _, status = operation
+    method, path, payload, _, status = operation
     caller = hire(memory_app, "free", burst=1, requests_per_second=1)
     lesser = hire(memory_app, "free", scope=Scope.READ)
 
-    answers = [send(caller, method, path, told) for _ in range(20)]
-    answers.append(send(lesser, method, path, told))
+    answers = [send(caller, method, path, payload) for _ in range(20)]
+    answers.append(send(lesser, method, path, payload))
 
     assert {status, 429} <= {answer.status_code for answer in answers}
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}

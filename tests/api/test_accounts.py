@@ -72,7 +72,7 @@ def admin(caller: Call) -> Caller:
 
 
 def error_of(response: TestResponse) -> dict[str, Any]:
-    """The error without what differs from request to request."""
+    """Return the error without the parts that differ from request to request."""
     body: dict[str, Any] = response.get_json()["error"]
     return {name: value for name, value in body.items() if name != "request_id"}
 
@@ -86,7 +86,7 @@ def error_of(response: TestResponse) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("environment", list(Environment))
-def test_me_tells_who_is_asking(
+def test_me_returns_the_account_of_the_key(
     caller: Call, scope: Scope, scopes: list[str], environment: Environment
 ) -> None:
     someone = caller(scope, environment)
@@ -298,7 +298,7 @@ def test_a_revoked_key_is_refused_and_stays_in_the_list(admin: Caller, memory_ap
         ({"Authorization": "Bearer uniq_live_" + "a" * 46}, "invalid_token"),
     ],
 )
-def test_who_has_no_key_is_told_how_to_show_one(
+def test_a_request_without_a_key_is_401_with_the_way_to_send_one(
     memory_app: Flask, headers: dict[str, str], code: str
 ) -> None:
     response = memory_app.test_client().get("/v1/me", headers=headers)
@@ -307,7 +307,7 @@ def test_who_has_no_key_is_told_how_to_show_one(
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_suspended_organization_is_told_to_pay(
+def test_a_suspended_organization_is_402(
     memory_app: Flask, organization: Organization, admin: Caller
 ) -> None:
     with memory_app.app_context():

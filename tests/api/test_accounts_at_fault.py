@@ -21,7 +21,7 @@ KEY_FIELDS = ("digest", "scope", "environment", "organization_id", "created_at",
 
 
 def assert_refused_alone(answer: TestResponse, other: Caller) -> None:
-    """A 503 that says what the caller can do; everybody else is served."""
+    """Assert a 503 that names the next step, and that other accounts are served."""
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (503, "service_unavailable")
     assert "ask the operator" in error["message"].lower()
@@ -70,9 +70,7 @@ def test_a_faulty_organization_costs_its_address_nothing(app: Flask, tenant: Hir
     assert other.list_().status_code == 200
 
 
-def test_a_wrong_key_does_not_learn_that_the_organization_is_faulty(
-    app: Flask, tenant: Hire
-) -> None:
+def test_a_wrong_key_is_401_also_if_the_organization_is_faulty(app: Flask, tenant: Hire) -> None:
     caller = tenant()
     damage_organization(app, caller.organization.id, "no overrides")
     (*_, last) = caller.token
@@ -96,9 +94,7 @@ def test_a_damaged_key_is_refused_alone(app: Flask, tenant: Hire, field: str) ->
     assert len(lines(logs, "account_unavailable")) == 1
 
 
-def test_a_list_of_keys_leaves_a_damaged_one_out_and_the_log_names_it(
-    app: Flask, tenant: Hire
-) -> None:
+def test_a_list_of_keys_omits_a_damaged_one_and_the_log_names_it(app: Flask, tenant: Hire) -> None:
     caller = tenant()
     made = caller("POST", "/v1/api-keys", json={"scope": "read"}).get_json()
     damage(app, "api_keys", {"_id": made["id"]}, {"$unset": {"scope": ""}})
@@ -157,7 +153,7 @@ def test_damaged_counters_degrade_one_account_and_the_log_names_it(
 
 @pytest.mark.parametrize("value", ["many", "nan", "inf", "-inf", "1e300"])
 def test_a_value_that_is_no_count_is_as_good_as_lost(app: Flask, tenant: Hire, value: str) -> None:
-    """A bucket without its level is full, and counters that lack one are counted anew."""
+    """Read a bucket without its level as full, and count missing counters again."""
     caller = tenant()
     assert caller.record(body()).status_code == 201
     with app.app_context():

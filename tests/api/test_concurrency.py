@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.http.problems import Problem
+from app.interactions.errors import TurnNotFound
 from app.tenancy.model import Scope
 from tests.api.in_flight import Hold, counts, freeze_limiter
 from tests.callers import LIST, Caller, Clock, error_of, hire
@@ -177,9 +177,7 @@ def test_an_organization_without_a_good_key_is_no_neighbour(
     assert own("GET", ME).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "raised", [RuntimeError("a bug"), Problem("not_found", "No such thing."), SystemExit(1)]
-)
+@pytest.mark.parametrize("raised", [RuntimeError("a bug"), TurnNotFound(), SystemExit(1)])
 def test_a_request_that_fails_is_not_in_flight_any_more(
     memory_app: Flask, hold: Hold, own: Caller, other: Caller, raised: BaseException
 ) -> None:

@@ -26,7 +26,7 @@ ENVELOPE = {"code", "message", "type", "request_id", "details", "documentation_u
 
 
 class Broken:
-    """Stands where a store or a gate stood, and fails as it was told."""
+    """Replaces a store or a gate and raises the given error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -82,14 +82,14 @@ def test_a_mistake_of_ours_is_a_500_in_a_fixed_sentence(
     log = capsys.readouterr().out
     assert_unspecific(answer, log, 500, "internal_error")
     assert error_of(answer)["message"] == "Something went wrong on our side."
-    (told,) = [line for line in map(json.loads, log.splitlines()) if line["level"] == "error"]
-    assert told["error"] == type(error).__name__
-    assert told["requestId"] == answer.headers["X-Request-Id"]
+    (logged,) = [line for line in map(json.loads, log.splitlines()) if line["level"] == "error"]
+    assert logged["error"] == type(error).__name__
+    assert logged["requestId"] == answer.headers["X-Request-Id"]
 
 
 @pytest.mark.parametrize("error", [ServerSelectionTimeoutError(CANARY), NetworkTimeout(CANARY)])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_ill_ledger_is_a_503_that_says_when_to_come_again(
+def test_an_unavailable_ledger_is_a_503_with_retry_after(
     memory_app: Flask,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -109,14 +109,14 @@ def test_an_unknown_outcome_stays_charged_until_it_is_reconciled(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = hire(memory_app)
-    told = body()
+    payload = body()
     with monkeypatch.context() as broken:
         break_ledger(memory_app, broken, NetworkTimeout(CANARY))
         # The quota is seeded through another client, so only the insert fails.
-        assert caller.record(told).status_code == 503
+        assert caller.record(payload).status_code == 503
     counted = caller.counters()["turns_used"]
 
-    again = caller.record(told)
+    again = caller.record(payload)
 
     assert (counted, again.status_code) == (1, 201)
     assert caller.counters()["turns_used"] == caller.rows_count() == 1

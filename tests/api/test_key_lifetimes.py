@@ -21,7 +21,7 @@ def admin(memory_app: Flask) -> Caller:
 
 
 def caller_for(admin: Caller, days: int) -> Caller:
-    """A caller of the same account whose key expires in so many days."""
+    """Return a caller of the same account whose key expires in so many days."""
     made = admin("POST", KEYS, json={"scope": "admin", "expires_in_days": days}).get_json()
     return Caller(admin.app, admin.organization, admin.environment, made["key"])
 
@@ -82,7 +82,7 @@ def refusal(caller: Caller) -> tuple[int, str]:
 
 
 def run_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One pass of the worker by the clock that the test moves; its log."""
+    """Run one pass of the worker by the clock that the test moves; return its log."""
     monkeypatch.setattr(LedgerClock, "ask", lambda _: None)
     monkeypatch.setattr("app.cli.watch.Watch.wait", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     result = app.test_cli_runner().invoke(args=["archive", "watch"])

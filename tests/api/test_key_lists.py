@@ -37,7 +37,7 @@ def page(caller: Caller, **query: Any) -> TestResponse:
 
 
 def listing(caller: Caller, limit: int) -> list[list[str]]:
-    """The ids of every page, to the end."""
+    """Return the ids of all pages."""
     pages, cursor = [], {}
     while True:
         shown = page(caller, limit=limit, **cursor).get_json()
@@ -48,7 +48,7 @@ def listing(caller: Caller, limit: int) -> list[list[str]]:
 
 
 def cursor_of(caller: Caller) -> str:
-    """A cursor to the second page of one key each."""
+    """Return a cursor to the second page of one key each."""
     issue(caller)
     cursor: str = page(caller, limit=1).get_json()["next_cursor"]
     return cursor
@@ -134,7 +134,7 @@ def test_a_cursor_of_another_account_list_or_hand_is_refused(app: Flask, admin: 
 
 
 def interactions_cursor(caller: Caller) -> str:
-    """A cursor that the list of turns made for the same account."""
+    """Return a cursor that the list of turns made for the same account."""
     for _ in range(2):
         assert caller.record(body()).status_code == 201
     cursor: str = caller.page(limit=1)["next_cursor"]

@@ -17,7 +17,7 @@ ID = "int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 def methods_by_path(app: Flask) -> dict[str, set[str]]:
-    """Each path as a client writes it, and every method that any of its rules takes."""
+    """Return each path as a client writes it, and every method that any of its rules takes."""
     found: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         path = re.sub("<[^>]*>", ID, rule.rule)
@@ -52,7 +52,7 @@ def test_no_named_path_is_taken_for_an_id(memory_app: Flask) -> None:
 
 
 def ask(app: Flask, path: str, **environ: str) -> TestResponse:
-    """A request whose path is `path` to the letter."""
+    """Make a request whose path is `path` to the letter."""
     return app.test_client().get("/", environ_overrides={"PATH_INFO": path, **environ})
 
 
@@ -106,7 +106,7 @@ def test_a_host_is_one_name(memory_app: Flask, host: str | None, status: int) ->
 
 
 def hostless(app: Flask, protocol: str = "HTTP/1.1") -> TestResponse:
-    """The test client puts a host into every request: this takes it out again."""
+    """Remove the host that the test client puts into every request."""
 
     def without_host(environ: dict[str, object], start: object) -> object:
         environ.pop("HTTP_HOST")

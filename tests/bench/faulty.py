@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from app import create_app
-from app.http.problems import Problem
+from app.http.errors import describe
 from app.http.provide import provided
+from app.http.request_errors import InvalidFields
 from app.interactions.batch import read_batch
 from app.interactions.recording import Recorder
 from app.interactions.schemas import MAX_PER_BATCH
@@ -68,5 +69,5 @@ def judging(element: Callable[[], Any]) -> Side:
 def _timed_ms(recorder: Recorder, body: bytes) -> float:
     start = time.process_time()
     elements = read_batch(recorder, ACCOUNT, orjson.loads(body))
-    orjson.dumps([element.body() for element in elements if isinstance(element, Problem)])
+    orjson.dumps([describe(element) for element in elements if isinstance(element, InvalidFields)])
     return (time.process_time() - start) * 1_000

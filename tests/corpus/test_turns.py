@@ -19,8 +19,8 @@ from werkzeug.test import TestResponse
 
 from app.admission.clock import LedgerClock, RequestClock
 from app.cli.turn_files import READERS, Line
-from app.http.problems import Problem
 from app.http.provide import provided
+from app.http.request_errors import InvalidFields
 from app.interactions.history import HistoryImport, Import
 from app.interactions.model import Item, TurnTrace
 from config.settings import Settings
@@ -192,8 +192,8 @@ def imported(caller: Caller, line: Line) -> Result:
     history = provided(HistoryImport)
     try:
         turn = history.read(caller.account, line.body, RequestClock(provided(LedgerClock)))
-    except Problem as problem:
-        return blamed(problem.details), None
+    except InvalidFields as error:
+        return blamed(error.field_errors), None
     target = Import(caller.account, caller.quota_period, now_ms() * 1_000)
     assert history.store_many(target, [turn]) == [True]
     return CREATED, stored(caller, turn)

@@ -10,7 +10,7 @@ from pathlib import Path
 from app import create_app
 from app.backends import OUTAGES, as_outages, describe_outage
 from app.cli.demo import has_working_keys, restore_demo
-from app.http.problems import Problem
+from app.cli.output import EXPECTED, sentence
 from app.observability.terminal import escape_unknown_signs
 from app.schema import ensure_schema
 from config.settings import SettingsError
@@ -34,7 +34,9 @@ def main() -> None:
         with as_outages(), create_app().app_context():
             folder = DataFolder(Path(os.environ["DATA_DIR"]))
             seed(folder, os.environ["DEMO_STORES"], int(os.environ["DEMO_TURNS"]))
-    except (SettingsError, Problem, Failure) as error:
+    except EXPECTED as error:
+        sys.exit(sentence(error))
+    except (SettingsError, Failure) as error:
         sys.exit(str(error))
     except OUTAGES as outage:
         sys.exit(describe_outage(outage))

@@ -18,7 +18,7 @@ import orjson
 
 from app.admission.ticket import AdmissionTicket
 from app.backends import OUTAGES
-from app.http.problems import Problem
+from app.error_answers import find_problem
 from app.interactions.recording import Recorder
 from app.tenancy.model import Principal
 from app.tenancy.plans import load_plans
@@ -133,16 +133,17 @@ class Producer:
         ticket = AdmissionTicket(services.gate, due.principal)
         try:
             return _recorded(services.recorder, account, orjson.loads(due.body), ticket)
-        except Problem as problem:
-            return outcome_of_error(problem.code)
         except OUTAGES as outage:
             return type(outage).__name__
+        except Exception as error:
+            problem = find_problem(error)
+            if problem is None:
+                raise
+            return outcome_of_error(problem.code)
 
 
 def _recorded(recorder: Recorder, account: str, body: Any, ticket: AdmissionTicket) -> str:
-    recorded = recorder.record(
-        account, recorder.read(account, body, recorder.request_clock()), ticket
-    )
+    recorded = recorder.record(recorder.read(account, body, recorder.request_clock()), ticket)
     if recorded.document.get("degraded"):
         return DEGRADED
     return ACCEPTED if recorded.is_new else DUPLICATE

@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from limits import parse
 
 from app.admission.decision import Decision, Outcome
+from app.admission.errors import whole_seconds
 from app.admission.headers import rate_headers
 from app.admission.ip_limits import (
     SCHEME,
@@ -15,7 +16,6 @@ from app.admission.ip_limits import (
     bucket_policy,
 )
 from app.admission.keys import address_bucket
-from app.admission.refusals import retry_after_s
 from tests.unit.admission.world import SECOND_US, Hand, World
 
 AMOUNT = 20
@@ -43,7 +43,7 @@ def client(world: World) -> FlaskClient:
         refused = decision.outcome is Outcome.RATE_LIMITED
         response = Response(status=429 if refused else 200, headers=rate_headers(decision))
         if refused:
-            response.headers["Retry-After"] = str(retry_after_s(decision.bucket.retry_after_us))
+            response.headers["Retry-After"] = str(whole_seconds(decision.bucket.retry_after_us))
         return response
 
     @app.get("/healthz")

@@ -2,14 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pymongo.database import Database
 
-from app.http.problems import Problem
+from app.http.request_errors import InvalidFields
 from app.tenancy import key_format
 from app.tenancy.api_keys import MAX_KEYS, ApiKeys, IssuedKey
+from app.tenancy.errors import IdempotencyConflict, KeyLimitReached, KeyNotFound
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import TenancyStore
@@ -47,18 +48,21 @@ def issue(keys: ApiKeys, scope: Scope = Scope.READ, **options: Any) -> IssuedKey
 
 
 def listed(keys: ApiKeys) -> list[ApiKey]:
-    """Every key of the organization."""
+    """Return every key of the organization."""
     lists = KeyLists(keys._store, [CURSOR_SECRET], lambda: int(keys._now().timestamp() * 1_000_000))
     return list(lists.all_(ORGANIZATION))
 
 
-def refused(keys: ApiKeys, scope: Scope = Scope.READ, **options: Any) -> Problem:
-    with pytest.raises(Problem) as refusal:
+Error = TypeVar("Error", bound=Exception)
+
+
+def refused(keys: ApiKeys, kind: type[Error], scope: Scope = Scope.READ, **options: Any) -> Error:
+    with pytest.raises(kind) as refusal:
         issue(keys, scope, **options)
     return refusal.value
 
 
-def test_a_key_is_told_once_and_kept_as_a_digest_only(
+def test_a_key_is_shown_once_and_stored_as_a_digest_only(
     keys: ApiKeys, mongo_database: Database[dict[str, Any]]
 ) -> None:
     key, token = issue(keys, Scope.ADMIN, expires_in_days=30, label="ci", idempotency_key="retry-1")
@@ -108,7 +112,7 @@ def test_fifty_retries_at_once_make_one_key(keys: ApiKeys) -> None:
     assert listed(keys) == [made[0][0]]
 
 
-def test_fifty_retries_for_the_last_free_place_all_get_the_key(keys: ApiKeys) -> None:
+def test_fifty_retries_for_the_last_free_slot_all_get_the_key(keys: ApiKeys) -> None:
     for _ in range(MAX_KEYS - 1):
         issue(keys)
 
@@ -143,14 +147,13 @@ def test_a_retry_with_another_body_is_a_conflict(
 ) -> None:
     made, _ = issue(keys, expires_in_days=7, label="ci", idempotency_key="retry-1")
 
-    refusal = refused(keys, scope, **changes, idempotency_key="retry-1")
+    refusal = refused(keys, IdempotencyConflict, scope, **changes, idempotency_key="retry-1")
 
-    assert refusal.code == "conflict"
-    assert "Send a new Idempotency-Key" in refusal.message
+    assert "Send a new Idempotency-Key" in str(refusal)
     assert listed(keys) == [made]
 
 
-def test_a_retry_after_a_day_is_a_conflict_that_names_the_remedy(
+def test_a_retry_after_a_day_is_a_conflict_that_names_the_next_step(
     keys: ApiKeys, clock: Clock
 ) -> None:
     made = issue(keys, idempotency_key="retry-1")
@@ -159,29 +162,27 @@ def test_a_retry_after_a_day_is_a_conflict_that_names_the_remedy(
     clock.wall = start + timedelta(hours=23, minutes=59)
     assert issue(keys, idempotency_key="retry-1") == made
     clock.wall = start + timedelta(hours=24)
-    refusal = refused(keys, idempotency_key="retry-1")
+    refusal = refused(keys, IdempotencyConflict, idempotency_key="retry-1")
 
-    assert refusal.code == "conflict"
-    assert "24 hours ago. Send a new Idempotency-Key" in refusal.message
+    assert "24 hours ago. Send a new Idempotency-Key" in str(refusal)
 
 
-def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_remedy(keys: ApiKeys) -> None:
+def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_next_step(keys: ApiKeys) -> None:
     key, _ = issue(keys, idempotency_key="retry-1")
     keys.revoke(ORGANIZATION, LIVE, key.id)
 
-    refusal = refused(keys, idempotency_key="retry-1")
+    refusal = refused(keys, IdempotencyConflict, idempotency_key="retry-1")
 
-    assert refusal.code == "conflict"
-    assert "revoked. Send a new Idempotency-Key" in refusal.message
+    assert "revoked. Send a new Idempotency-Key" in str(refusal)
 
 
 @pytest.mark.parametrize(
     "idempotency_key", ["", "a" * 256, "tab\t", "line\n", "é", "nul\0", "\x7f"]
 )
 def test_an_odd_idempotency_key_is_refused_by_name(keys: ApiKeys, idempotency_key: str) -> None:
-    refusal = refused(keys, idempotency_key=idempotency_key)
+    refusal = refused(keys, InvalidFields, idempotency_key=idempotency_key)
 
-    assert [wrong["field"] for wrong in refusal.details] == ["Idempotency-Key"]
+    assert [wrong["field"] for wrong in refusal.field_errors] == ["Idempotency-Key"]
     assert listed(keys) == []
 
 
@@ -208,7 +209,9 @@ def test_any_printable_idempotency_key_will_do(keys: ApiKeys, idempotency_key: s
 def test_an_odd_label_or_lifetime_is_refused_by_name(
     keys: ApiKeys, options: dict[str, Any], field: str
 ) -> None:
-    assert [wrong["field"] for wrong in refused(keys, **options).details] == [field]
+    assert [wrong["field"] for wrong in refused(keys, InvalidFields, **options).field_errors] == [
+        field
+    ]
 
 
 def test_the_hundred_and_first_key_needs_another_to_go(keys: ApiKeys, clock: Clock) -> None:
@@ -217,14 +220,14 @@ def test_the_hundred_and_first_key_needs_another_to_go(keys: ApiKeys, clock: Clo
     for _ in range(MAX_KEYS - 2):
         issue(keys)
 
-    refusal = refused(keys, idempotency_key="retry-1")
-    assert (refusal.code, refusal.details) == ("conflict", {"limit": 100})
-    assert "Revoke one" in refusal.message
+    refusal = refused(keys, KeyLimitReached, idempotency_key="retry-1")
+    assert refusal.limit == 100
+    assert "Revoke one" in str(refusal)
     assert keys.issue(ORGANIZATION, Environment.TEST, Scope.READ)
 
     keys.revoke(ORGANIZATION, LIVE, second.id)
     assert issue(keys)
-    assert refused(keys).code == "conflict"
+    refused(keys, KeyLimitReached)
     assert first.expires_at is not None
     clock.wall = first.expires_at
     assert issue(keys)
@@ -254,12 +257,12 @@ def test_foreign_and_unknown_keys_are_the_same_not_found(keys: ApiKeys) -> None:
         (ORGANIZATION, LIVE, "$where\0"),
     ]
 
-    told = []
+    messages = []
     for stranger in strangers:
         for method in (keys.get_, keys.revoke):
-            with pytest.raises(Problem) as refusal:
+            with pytest.raises(KeyNotFound) as refusal:
                 method(*stranger)
-            told.append((refusal.value.code, refusal.value.message))
+            messages.append(str(refusal.value))
 
-    assert set(told) == {("not_found", "There is no such API key.")}
+    assert set(messages) == {"There is no such API key."}
     assert keys.get_(ORGANIZATION, LIVE, key.id).revoked_at is None

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.http.problems import Problem
+from app.http.request_errors import FieldError, InvalidFields
 from app.tenancy import key_format
-from app.tenancy.api_keys import REMOVED_AT_ONCE, ApiKeys, KeyRequest, _mark
+from app.tenancy.api_keys import REMOVED_AT_ONCE, ApiKeys, KeyRequest, _idempotency_digest
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import TenancyStore
 from tests.contract.tenancy.test_api_keys import LIVE, ORGANIZATION, Clock
@@ -37,13 +37,12 @@ def issue(keys: ApiKeys, **options: Any) -> Any:
     return keys.issue(ORGANIZATION, LIVE, Scope.READ, **options)
 
 
-def wrong_field(keys: ApiKeys, **options: Any) -> dict[str, Any]:
-    with pytest.raises(Problem) as refusal:
+def wrong_field(keys: ApiKeys, **options: Any) -> FieldError:
+    with pytest.raises(InvalidFields) as refusal:
         issue(keys, **options)
-    assert refusal.value.code == "validation_error"
-    (wrong,) = refusal.value.details
+    (wrong,) = refusal.value.field_errors
     assert wrong["field"] == "expires_in_days"
-    return dict(wrong)
+    return wrong
 
 
 def test_a_key_may_end_with_its_maker_and_not_a_millisecond_later(
@@ -125,7 +124,7 @@ def test_a_retry_across_an_upgrade_answers_the_key_that_was_made_before(
         created_at=START,
     )
     wanted = KeyRequest(ORGANIZATION, LIVE, Scope.READ, None, None)
-    store.insert_key(before, _mark(wanted, "retry-1", PEPPER))
+    store.insert_key(before, _idempotency_digest(wanted, "retry-1", PEPPER))
 
     assert issue(keys, idempotency_key="retry-1") == (before, token)
 

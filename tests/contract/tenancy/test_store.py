@@ -1,4 +1,4 @@
-"""What is written is read back, on the twin as on the real server."""
+"""Written documents are read back, on the in-memory twin as on the real server."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -36,7 +36,7 @@ ORGANIZATION = {
 
 
 def numbered(number: int, **changes: Any) -> ApiKey:
-    """Another key, with an id and a look-up id of its own."""
+    """Return another key with an id and a look-up id of its own."""
     return replace(KEY, id=f"key_{number}", lookup=f"{number:08}", **changes)
 
 
@@ -83,7 +83,7 @@ def test_a_key_is_read_back_as_it_was(store: TenancyStore, key: ApiKey) -> None:
 
 
 def test_a_key_is_found_only_by_its_owner(store: TenancyStore) -> None:
-    store.insert_key(KEY, "mark")
+    store.insert_key(KEY, "digest")
 
     assert store.find_key(KEY.id, organization_id="org_2", environment="live") is None
     assert store.find_key(KEY.id, organization_id="org_1", environment="test") is None
@@ -102,11 +102,11 @@ def test_two_keys_never_share_a_look_up_id(store: TenancyStore) -> None:
 def test_two_keys_never_share_an_idempotency_mark_but_many_have_none(store: TenancyStore) -> None:
     for number in range(1, 4):
         store.insert_key(numbered(number), None)
-    store.insert_key(numbered(4), "mark")
+    store.insert_key(numbered(4), "digest")
 
     with pytest.raises(AlreadyStored):
-        store.insert_key(numbered(5), "mark")
-    found = store.find_key_by_idempotency(["other", "mark"])
+        store.insert_key(numbered(5), "digest")
+    found = store.find_key_by_idempotency(["other", "digest"])
     assert found is not None
     assert found.id == "key_4"
     assert store.find_key_by_idempotency(["other"]) is None
@@ -115,7 +115,7 @@ def test_two_keys_never_share_an_idempotency_mark_but_many_have_none(store: Tena
 def ids(
     store: TenancyStore, state: KeyState, *environments: Environment, **options: Any
 ) -> list[str]:
-    """Ids of `org_1`'s keys in this state, of both environments unless some are named."""
+    """Return ids of `org_1`'s keys in this state, of both environments unless some are named."""
     chosen = {"before_id": None, "at_most": 9} | options
     found = store.find_keys("org_1", environments or list(Environment), state, NOW, **chosen)
     return [key.id for key in found]

@@ -1,4 +1,4 @@
-"""What is good is accepted without marshmallow's loop: the same, and nothing that it refuses."""
+"""Valid data is accepted without marshmallow's loop, with the same result; other data is not."""
 
 import copy
 from typing import Any
@@ -73,40 +73,40 @@ ODD = (
 MISSING = object()
 
 
-def places(told: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Where something stands or could stand: each field, and an unknown one in each object."""
-    if not isinstance(told, dict):
+def paths_in(payload: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the path of each field, and of an unknown field in each object."""
+    if not isinstance(payload, dict):
         return [path]
-    inner = [place for name, value in told.items() for place in places(value, (*path, name))]
+    inner = [each for name, value in payload.items() for each in paths_in(value, (*path, name))]
     return [*([path] if path else []), *inner, (*path, "message")]
 
 
-def changed(told: dict[str, Any], place: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """The same with `value` there, or without anything there if it is MISSING."""
-    result = copy.deepcopy(told)
+def changed(payload: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Return a copy with `value` at the path, or without the field if `value` is MISSING."""
+    result = copy.deepcopy(payload)
     around = result
-    for name in place[:-1]:
+    for name in path[:-1]:
         around = around.get(name)  # type: ignore[assignment]
         if not isinstance(around, dict):
             return result
     if value is MISSING:
-        around.pop(place[-1], None)
+        around.pop(path[-1], None)
     else:
-        around[place[-1]] = value
+        around[path[-1]] = value
     return result
 
 
-def judged(judge: Any, told: Any) -> Any:
+def judged(judge: Any, payload: Any) -> Any:
     try:
         # As text, since 1, 1.0 and True are equal, and since the order of fields is shown.
-        return orjson.dumps(judge(told))
+        return orjson.dumps(judge(payload))
     except ValidationError:
         return "refused"
 
 
-@pytest.mark.parametrize(("schema", "told"), GOOD)
-def test_what_is_good_is_accepted(schema: StrictSchema, told: dict[str, Any]) -> None:
-    assert judged(schema.accept, told) == judged(schema.load, told) != "refused"
+@pytest.mark.parametrize(("schema", "payload"), GOOD)
+def test_valid_data_is_accepted(schema: StrictSchema, payload: dict[str, Any]) -> None:
+    assert judged(schema.accept, payload) == judged(schema.load, payload) != "refused"
 
 
 @settings(max_examples=1_000)
@@ -114,14 +114,14 @@ def test_what_is_good_is_accepted(schema: StrictSchema, told: dict[str, Any]) ->
 def test_accepting_and_loading_agree_on_every_change(data: st.DataObject) -> None:
     # A query has nothing but strings.
     good, values = data.draw(st.sampled_from([(BODIES, (*VALUES, *ODD)), (QUERIES, VALUES)]))
-    schema, told = data.draw(st.sampled_from(good))
+    schema, payload = data.draw(st.sampled_from(good))
     for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.sampled_from(places(told)))
-        told = changed(told, place, data.draw(st.sampled_from([MISSING, *values])))
+        each = data.draw(st.sampled_from(paths_in(payload)))
+        payload = changed(payload, each, data.draw(st.sampled_from([MISSING, *values])))
 
-    assert judged(schema.accept, told) == judged(schema.load, told)
+    assert judged(schema.accept, payload) == judged(schema.load, payload)
 
 
-@pytest.mark.parametrize("told", [None, [], "text", 5, [{}]])
-def test_what_is_no_object_is_not_accepted(told: Any) -> None:
-    assert {judged(schema.accept, told) for schema, _ in GOOD} == {"refused"}
+@pytest.mark.parametrize("payload", [None, [], "text", 5, [{}]])
+def test_a_value_other_than_an_object_is_not_accepted(payload: Any) -> None:
+    assert {judged(schema.accept, payload) for schema, _ in GOOD} == {"refused"}

@@ -11,18 +11,18 @@ from marshmallow import ValidationError
 from app.http import validation
 from app.http.field_errors import field_errors
 from app.http.fields import Integer, StrictSchema
-from app.http.problems import Problem
+from app.http.request_errors import InvalidFields
 from app.http.rules import reasons_by_path
 from app.interactions.schemas import TurnSchema
 from tests.turns import whole
-from tests.unit.http.test_accepting import BODIES, GOOD, MISSING, ODD, QUERIES, VALUES, places
+from tests.unit.http.test_accepting import BODIES, GOOD, MISSING, ODD, QUERIES, VALUES, paths_in
 from tests.unit.http.test_accepting import changed as changed_at
 
 FAULTY_LISTS = (["joy", "No"], [1, None, "a b"], ["X"] * 8)
 
 
 def by_marshmallow(schema: StrictSchema, value: Any) -> list[tuple[str, str]]:
-    """Path and code of each field error that marshmallow's own loop finds."""
+    """Return path and code of each field error that marshmallow's own loop finds."""
     try:
         schema.load(value)
     except ValidationError as error:
@@ -37,8 +37,8 @@ def test_the_same_errors_are_found_as_by_marshmallow(data: st.DataObject) -> Non
     good, values = data.draw(st.sampled_from([(BODIES, values), (QUERIES, VALUES)]))
     schema, value = data.draw(st.sampled_from(good))
     for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.sampled_from(places(value)))
-        value = changed_at(value, place, data.draw(st.sampled_from([MISSING, *values])))
+        path = data.draw(st.sampled_from(paths_in(value)))
+        value = changed_at(value, path, data.draw(st.sampled_from([MISSING, *values])))
 
     found = sorted((path, reason.code) for path, reason in field_errors(schema, value))
 
@@ -46,7 +46,7 @@ def test_the_same_errors_are_found_as_by_marshmallow(data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 5, [{}], {f"field{n}": 1 for n in range(65)}])
-def test_what_is_refused_as_a_whole_has_one_error(value: Any) -> None:
+def test_data_that_is_refused_as_a_whole_has_one_error(value: Any) -> None:
     for schema, _ in GOOD:
         found = [(path, reason.code) for path, reason in field_errors(schema, value)]
         assert found == by_marshmallow(schema, value)
@@ -82,10 +82,10 @@ def test_the_last_of_too_many_errors_says_that_there_are_more(
 ) -> None:
     value = whole() | {f"field{number}": 1 for number in range(wrong_count)}
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(InvalidFields) as refused:
         validation.load(TurnSchema(), value, max_field_errors=5)
 
-    details = refused.value.details
+    details = refused.value.field_errors
     assert len(details) == listed_count
     expected = ["unknown"] * min(wrong_count, 5) + ["more"] * (wrong_count > 5)
     assert [wrong["code"] for wrong in details] == expected

@@ -1,7 +1,5 @@
 """Each mistake in an instant has its own words, in a body and in a query."""
 
-from typing import Any
-
 import pytest
 from flask import Flask
 from hypothesis import given
@@ -10,8 +8,8 @@ from hypothesis import strategies as st
 from app.http import validation
 from app.http.fields import Instant, StrictSchema
 from app.http.instant_faults import EXAMPLE, explain
-from app.http.problems import Problem
 from app.http.query import load_query
+from app.http.request_errors import InvalidFields
 
 GENERIC = "must be an ISO-8601 instant with a zone, such as 2026-11-23T10:00:00Z"
 ZONE = "must have a zone"
@@ -61,17 +59,11 @@ class SinceSchema(StrictSchema):
     since = Instant(allow_date=True)
 
 
-def faults(problem: Problem) -> list[dict[str, Any]]:
-    assert problem.code == "validation_error"
-    found: list[dict[str, Any]] = problem.details
-    return found
-
-
 @pytest.mark.parametrize("text", MISTAKES)
 def test_each_mistake_in_a_body_is_named(text: str) -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(InvalidFields) as refused:
         validation.load(OccurredSchema(), {"at": text})
-    (fault,) = faults(refused.value)
+    (fault,) = refused.value.field_errors
     assert MISTAKES[text] in fault["message"]
     assert (fault["code"], fault["allowed"]["examples"][0]) == (
         "invalid_instant",
@@ -80,7 +72,7 @@ def test_each_mistake_in_a_body_is_named(text: str) -> None:
 
 
 def test_a_day_is_no_instant_where_one_is_asked_for() -> None:
-    with pytest.raises(Problem, match="must have a time and a zone"):
+    with pytest.raises(InvalidFields, match="must have a time and a zone"):
         validation.load(OccurredSchema(), {"at": "2026-10-31"})
 
 
@@ -95,9 +87,10 @@ def test_a_day_is_no_instant_where_one_is_asked_for() -> None:
     ],
 )
 def test_each_mistake_in_a_query_is_named(query: str, words: str) -> None:
-    with Flask(__name__).test_request_context(f"/?{query}"), pytest.raises(Problem) as refused:
+    context = Flask(__name__).test_request_context(f"/?{query}")
+    with context, pytest.raises(InvalidFields) as refused:
         load_query(SinceSchema())
-    (fault,) = faults(refused.value)
+    (fault,) = refused.value.field_errors
     assert words in fault["message"]
 
 
@@ -106,6 +99,6 @@ def test_there_are_words_for_every_text(text: str) -> None:
     assert explain(text).startswith(("must ", "may ", "names ", "has "))
 
 
-def test_what_is_far_too_long_is_refused_at_once() -> None:
+def test_a_text_that_is_far_too_long_is_refused_at_once() -> None:
     long = "2026-11-30T00:00:00." + "1" * 1_500 + "Z"
     assert explain(long) == f"must be an instant such as {EXAMPLE}"

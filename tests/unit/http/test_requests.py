@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
+from app.error_answers import find_problem
 from app.http.body import load_body, read_object
 from app.http.fields import StrictSchema, Token
 from app.http.problems import Problem
 from app.http.query import load_query, refuse_query
+from app.http.request_errors import InvalidFields, RequestError
 
 CAP = 64
 
@@ -42,10 +44,12 @@ def app() -> Flask:
 
 def problem_of(app: Flask, data: Any = b"", **options: Any) -> Problem:
     options.setdefault("content_type", "application/json")
-    with app.test_request_context("/", method="POST", data=data, **options):
-        with pytest.raises(Problem) as refused:
-            read_object(CAP)
-        return refused.value
+    context = app.test_request_context("/", method="POST", data=data, **options)
+    with context, pytest.raises(RequestError) as refused:
+        read_object(CAP)
+    problem = find_problem(refused.value)
+    assert problem is not None
+    return problem
 
 
 def read(app: Flask, data: bytes, **options: Any) -> Any:
@@ -82,7 +86,7 @@ def test_a_chunked_body_is_capped_by_what_arrives(
         assert problem_of(app, **chunked).kind.status == 413
 
 
-def test_an_endless_body_is_left_alone_soon_after_the_cap(app: Flask) -> None:
+def test_an_endless_body_is_read_to_soon_after_the_cap(app: Flask) -> None:
     sender = Endless()
     chunked = {
         "environ_overrides": {"wsgi.input": sender, "wsgi.input_terminated": True},
@@ -113,7 +117,7 @@ def test_another_content_type_is_415(app: Flask, content_type: str) -> None:
         "application/json;x",
     ],
 )
-def test_json_may_be_said_in_other_letters(app: Flask, content_type: str) -> None:
+def test_the_content_type_may_be_written_in_other_ways(app: Flask, content_type: str) -> None:
     assert read(app, b"{}", content_type=content_type) == {}
 
 
@@ -135,7 +139,7 @@ def test_json_may_be_said_in_other_letters(app: Flask, content_type: str) -> Non
         (b"7", "invalid_type"),
     ],
 )
-def test_what_is_no_json_object_is_400(app: Flask, data: bytes, code: str) -> None:
+def test_a_body_that_is_no_json_object_is_400(app: Flask, data: bytes, code: str) -> None:
     problem = problem_of(app, data)
 
     assert problem.kind.status == 400
@@ -149,9 +153,9 @@ def test_a_body_is_read_by_its_schema(app: Flask) -> None:
 
 def query_faults(app: Flask, query: str, schema: StrictSchema) -> Iterator[tuple[str, str]]:
     with app.test_request_context(f"/?{query}"):
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(InvalidFields) as refused:
             load_query(schema)
-        return ((found["field"], found["code"]) for found in refused.value.details)
+        return ((found["field"], found["code"]) for found in refused.value.field_errors)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +187,13 @@ def test_no_parameters_are_no_fault(app: Flask, query: str) -> None:
 
 
 def test_a_route_without_parameters_names_those_that_came(app: Flask) -> None:
-    with app.test_request_context("/?a=1&b=2"), pytest.raises(Problem) as refusal:
+    with app.test_request_context("/?a=1&b=2"), pytest.raises(InvalidFields) as refusal:
         refuse_query()
 
-    assert {fault["field"] for fault in refusal.value.details} == {"a", "b"}
+    assert {fault["field"] for fault in refusal.value.field_errors} == {"a", "b"}
 
 
-def test_a_flood_of_parameters_is_cut_off(app: Flask) -> None:
+def test_a_long_list_of_field_errors_of_parameters_is_cut_off(app: Flask) -> None:
     query = "&".join(f"p{number}=" for number in range(900))
 
     assert len(list(query_faults(app, query, WordSchema()))) == 50

@@ -17,7 +17,7 @@ SCALARS = STRINGS | st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-
 
 
 def spelled(text: str) -> st.SearchStrategy[str]:
-    """A string as JSON, some of its characters as escapes."""
+    """Write a string as JSON, some of its characters as escapes."""
     ways = [
         st.sampled_from([f"\\u{ord(sign):04x}", json.dumps(sign, ensure_ascii=False)[1:-1]])
         for sign in text
@@ -102,7 +102,7 @@ def test_the_names_of_an_object_are_named_each_once() -> None:
         (b"[" * 5_000 + b"]" * 5_000, "is not valid JSON in UTF-8"),
     ],
 )
-def test_text_that_is_no_json_says_why(text: bytes, reason: str) -> None:
+def test_a_text_that_is_no_json_is_refused_with_the_reason(text: bytes, reason: str) -> None:
     with pytest.raises(InvalidJson) as refused:
         parse(text)
 
@@ -118,7 +118,7 @@ def test_a_name_twice_deep_inside_is_found(depth: int) -> None:
     assert type(found) is RepeatedNames
 
 
-def test_what_is_too_deep_for_a_second_look_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_too_deep_for_the_second_parser_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     # How deep that is depends on the version of Python.
     def give_up(*_: Any, **__: Any) -> None:
         raise RecursionError
@@ -146,7 +146,7 @@ def test_a_flood_of_values_is_not_counted_to_its_end() -> None:
     )
 
 
-def test_what_no_name_repeats_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_without_repeated_names_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("parsed a second time")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from app.http.problems import Problem
+from app.http.request_errors import CursorRefused
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.model import Filters
 
@@ -33,8 +33,8 @@ def is_refused(
 ) -> bool:
     try:
         CURSORS.read(text, account, filters, now_us)
-    except Problem as problem:
-        return problem.code == "invalid_cursor"
+    except CursorRefused:
+        return True
     return False
 
 
@@ -157,7 +157,7 @@ def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
     assert rotating.read(TEXT, ACCOUNT, FILTERS, NOW_US) == PLACE
     assert rotated.read(new, ACCOUNT, FILTERS, NOW_US) == PLACE
     assert is_refused(new)
-    with pytest.raises(Problem, match="damaged"):
+    with pytest.raises(CursorRefused, match="damaged"):
         rotated.read(TEXT, ACCOUNT, FILTERS, NOW_US)
 
 

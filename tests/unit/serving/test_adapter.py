@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask, Response, request
 
+from app.error_answers import find_problem
 from app.http.body import LARGEST_BYTES
-from app.http.problems import Problem
+from app.http.request_errors import RequestError
 from app.serving import adapter as adapter_module
 from app.serving.bodies import DISCARDED_BYTES
 from tests.unit.serving.fakes import Pairs, Protocol, Scope, adapter_to, serve
@@ -41,8 +42,10 @@ def app() -> Flask:
     def streamed() -> Response:
         return Response(part for part in (b"one ", b"two"))
 
-    @app.errorhandler(Problem)
-    def refuse(problem: Problem) -> tuple[str, int]:
+    @app.errorhandler(RequestError)
+    def refuse(error: RequestError) -> tuple[str, int]:
+        problem = find_problem(error)
+        assert problem is not None
         return problem.code, problem.kind.status
 
     return app

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 
 from app.http.body import LARGEST_BYTES
-from app.http.problems import Problem
+from app.http.request_errors import BodyMemoryExhausted, BodyTimeout, InvalidFields
 from app.serving.bodies import HELD_BYTES, SMALL_BYTES, Bodies
 from tests.unit.serving.fakes import Protocol
 
@@ -37,11 +37,10 @@ def test_a_body_that_comes_at_once_takes_the_room_of_one_that_stalls() -> None:
     taken, stalled = asyncio.run(run())
 
     assert len(taken.read()) == LARGEST_BYTES
-    with pytest.raises(Problem, match="too many long bodies") as refused:
+    with pytest.raises(BodyMemoryExhausted, match="too many long bodies"):
         stalled[0].read()
-    assert (refused.value.code, refused.value.retry_after_s) == ("service_unavailable", 1)
     for each in stalled[1:]:
-        with pytest.raises(Problem, match="did not arrive in time"):
+        with pytest.raises(BodyTimeout, match="did not arrive in time"):
             each.read()
 
 
@@ -64,21 +63,21 @@ def test_a_body_that_expires_this_very_moment_is_not_the_one_to_give_up() -> Non
     taken, stalled = asyncio.run(run())
 
     assert len(taken.read()) == LARGEST_BYTES
-    with pytest.raises(Problem, match="did not arrive in time"):
+    with pytest.raises(BodyTimeout, match="did not arrive in time"):
         stalled[0].read()
-    with pytest.raises(Problem, match="too many long bodies"):
+    with pytest.raises(BodyMemoryExhausted, match="too many long bodies"):
         stalled[1].read()
 
 
-def test_each_refused_body_has_a_problem_of_its_own() -> None:
+def test_each_refused_body_raises_an_error_of_its_own() -> None:
     bodies = Bodies(DEADLINE_S)
-    problems = []
+    errors = []
     for _ in range(2):
         refused = asyncio.run(read(bodies, 1, is_late=True))
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(BodyTimeout) as caught:
             refused.read()
-        problems.append(caught.value)
-    assert problems[0] is not problems[1]
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]
 
 
 def test_a_short_body_is_taken_whatever_others_hold() -> None:
@@ -108,7 +107,7 @@ def test_a_body_that_breaks_off_is_no_body(
     body, is_whole = asyncio.run(Bodies(DEADLINE_S).read(environ, Protocol(parts=parts)))
     assert is_whole is not is_broken
     if is_broken:
-        with pytest.raises(Problem, match="did not arrive whole"):
+        with pytest.raises(InvalidFields, match="did not arrive whole"):
             body.read()
     else:
         assert body.read() == b"abcd"
@@ -137,6 +136,6 @@ def test_a_body_takes_room_until_its_request_has_been_answered() -> None:
 
     refused, taken = asyncio.run(run())
 
-    with pytest.raises(Problem):
+    with pytest.raises(BodyMemoryExhausted):
         refused.read()
     assert len(taken.read()) == LARGEST_BYTES

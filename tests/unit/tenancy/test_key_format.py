@@ -59,7 +59,7 @@ def test_a_key_with_two_neighbours_swapped_is_refused(position: int) -> None:
 
 
 @given(st.text(max_size=80) | st.from_regex(CLIENT_PATTERN, fullmatch=True))
-def test_text_that_nobody_issued_is_refused(text: str) -> None:
+def test_a_text_that_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(MalformedKey):
         key_format.parse(text)
 

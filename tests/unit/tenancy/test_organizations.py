@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from app.http.faults import AccountFault
-from app.http.problems import Problem
+from app.http.request_errors import InvalidFields
+from app.tenancy.errors import OrganizationNotFound
 from app.tenancy.model import Limits, OveragePolicy
 from app.tenancy.service import Organizations
 from tests.unit.tenancy.conftest import House
 
 
-def test_a_new_organization_is_kept_as_it_was_told(house: House) -> None:
+def test_a_new_organization_is_stored_as_requested(house: House) -> None:
     made = house.organizations.create("Café Zürich 東京", "pro")
 
     assert made.id.startswith("org_")
@@ -43,40 +44,38 @@ def test_listing_shows_the_oldest_first(house: House) -> None:
     "name", ["", "   ", "a" * 101, "line\nbreak", "nul\0", "\x1b[31m", "\ud800"]
 )
 def test_a_name_that_cannot_be_printed_is_refused(house: House, name: str) -> None:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(InvalidFields) as refusal:
         house.organizations.create(name, "free")
 
-    assert [wrong["field"] for wrong in refusal.value.details] == ["name"]
+    assert [wrong["field"] for wrong in refusal.value.field_errors] == ["name"]
     assert house.organizations.list_() == []
 
 
 def test_an_unknown_plan_is_refused_with_the_known_ones(house: House) -> None:
-    with pytest.raises(Problem, match="choose one of free, pro, scale, enterprise") as refusal:
+    with pytest.raises(
+        InvalidFields, match="choose one of free, pro, scale, enterprise"
+    ) as refusal:
         house.organizations.create("Acme", "gold")
 
-    assert [wrong["allowed"] for wrong in refusal.value.details] == [list(house.plans)]
+    assert [wrong["allowed"] for wrong in refusal.value.field_errors] == [list(house.plans)]
 
 
-def test_every_fault_of_a_creation_is_told_at_once(house: House) -> None:
-    with pytest.raises(Problem) as refusal:
+def test_all_field_errors_of_a_creation_are_reported_at_once(house: House) -> None:
+    with pytest.raises(InvalidFields) as refusal:
         house.organizations.create("", "gold")
 
-    assert [wrong["field"] for wrong in refusal.value.details] == ["name", "plan"]
+    assert [wrong["field"] for wrong in refusal.value.field_errors] == ["name", "plan"]
 
 
 @pytest.mark.parametrize("method", ["get_", "suspend", "resume"])
 def test_an_unknown_organization_is_not_found(house: House, method: str) -> None:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(OrganizationNotFound):
         getattr(house.organizations, method)("org_absent")
-
-    assert refusal.value.code == "not_found"
 
 
 def test_the_plan_of_an_unknown_organization_cannot_be_set(house: House) -> None:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(OrganizationNotFound):
         house.organizations.set_plan("org_absent", "pro")
-
-    assert refusal.value.code == "not_found"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +100,7 @@ def test_own_ceilings_stand_over_the_plan(
     assert house.organizations.get_(tenant.id) == changed
 
 
-def test_a_change_of_plan_forgets_the_former_own_ceilings(house: House) -> None:
+def test_a_change_of_plan_replaces_the_previous_own_ceilings(house: House) -> None:
     tenant = house.tenant()
     house.organizations.set_plan(tenant.id, "pro", {"turns": 5})
 
@@ -129,10 +128,10 @@ def test_a_change_of_plan_forgets_the_former_own_ceilings(house: House) -> None:
 def test_an_impossible_ceiling_is_refused_by_name(house: House, overrides: dict[str, Any]) -> None:
     tenant = house.tenant()
 
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(InvalidFields) as refusal:
         house.organizations.set_plan(tenant.id, "pro", overrides)
 
-    assert [wrong["field"] for wrong in refusal.value.details] == list(overrides)
+    assert [wrong["field"] for wrong in refusal.value.field_errors] == list(overrides)
     assert house.organizations.get_(tenant.id) == tenant
 
 
@@ -145,7 +144,7 @@ def test_a_suspension_lasts_until_it_is_ended(house: House) -> None:
     assert house.organizations.get_(tenant.id) == tenant
 
 
-def test_a_plan_that_left_the_file_is_told_and_can_be_left(house: House) -> None:
+def test_a_plan_that_the_file_lacks_is_reported_and_can_be_replaced(house: House) -> None:
     tenant = house.tenant("pro")
     remaining = {"free": house.plans["free"]}
     organizations = Organizations(house.store, remaining, house.clock.now)

@@ -1,4 +1,4 @@
-"""The plan catalogue says what the contract says, and a bad file says how to mend it."""
+"""The plan catalogue says what the contract says, and a bad file is refused with the fix."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_the_shipped_catalogue_is_the_contracts() -> None:
         (f"[a]\n{GOOD}".replace('"A"', '" "'), ["plan 'a'", "'name'"]),
     ],
 )
-def test_a_bad_file_is_refused_with_plan_field_and_remedy(
+def test_a_bad_file_is_refused_with_plan_field_and_fix(
     tmp_path: Path, text: str, words: list[str]
 ) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the words are checked below)
@@ -60,7 +60,7 @@ def test_a_bad_file_is_refused_with_plan_field_and_remedy(
     assert "plans.toml" in str(refusal.value)
 
 
-def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+def test_every_fault_of_a_file_is_reported_at_once(tmp_path: Path) -> None:
     text = "[a]\nname = 3\nburst = 0\nrequests_per_second = 1\n[b]\ncolour = 1\n"
 
     with pytest.raises(ValueError, match="plan 'a'") as refusal:

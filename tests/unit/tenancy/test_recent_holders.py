@@ -49,7 +49,7 @@ def test_the_age_counts_from_before_the_read(house: House, clock: Clock) -> None
     assert shelf.reads == 1
 
 
-def test_an_unknown_look_up_id_is_not_remembered(clock: Clock) -> None:
+def test_an_unknown_look_up_id_is_not_cached(clock: Clock) -> None:
     shelf = Shelf(None)
     recent = RecentHolders(2, 10, clock.monotonic)
 
@@ -57,7 +57,7 @@ def test_an_unknown_look_up_id_is_not_remembered(clock: Clock) -> None:
     assert shelf.reads == 3
 
 
-def test_the_least_recently_used_leaves_first(house: House, clock: Clock) -> None:
+def test_the_least_recently_used_is_evicted_first(house: House, clock: Clock) -> None:
     shelf = Shelf(a_holder(house))
     recent = RecentHolders(2, 2, clock.monotonic)
     for lookup in ("a", "b", "a", "c"):

@@ -1,0 +1,102 @@
+"""Errors of this room: plain exceptions whose text is a sentence for clients and operators."""
+
+from app.tenancy.model import Environment, Scope
+
+
+class TenancyError(Exception):
+    """An organization or an API key does not allow what was asked for."""
+
+
+class AuthenticationFailed(TenancyError):
+    """The request carries no credential that is in force."""
+
+
+class CredentialMissing(AuthenticationFailed):
+    """There is no bearer credential."""
+
+    def __init__(self) -> None:
+        super().__init__("Send an API key in the header `Authorization: Bearer <key>`.")
+
+
+class KeyUnknown(AuthenticationFailed):
+    """The credential is malformed, or no key with it exists."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not a valid API key. Check that it is complete.")
+
+
+class KeyRevoked(AuthenticationFailed):
+    """The key was revoked."""
+
+    def __init__(self) -> None:
+        super().__init__("This API key is revoked. Use another key.")
+
+
+class KeyExpired(AuthenticationFailed):
+    """The key has expired."""
+
+    def __init__(self) -> None:
+        super().__init__("This API key has expired. Use another key.")
+
+
+class OperatorTokenMissing(AuthenticationFailed):
+    """The operator token is missing or wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("Send the operator token in the header `Authorization: Bearer <token>`.")
+
+
+class OrganizationSuspended(TenancyError):
+    """The organization of a valid key is suspended."""
+
+    def __init__(self) -> None:
+        super().__init__("The organization is suspended; ask its operator.")
+
+
+class ScopeMissing(TenancyError):
+    """A valid key lacks the scope `required`."""
+
+    def __init__(self, required: Scope) -> None:
+        super().__init__(f"This needs a key with the scope {required.value}.")
+        self.required = required
+
+
+class NotFound(TenancyError):
+    """There is no such object, or it belongs to another account."""
+
+
+class KeyNotFound(NotFound):
+    """There is no such API key in this account."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such API key.")
+
+
+class OrganizationNotFound(NotFound):
+    """There is no organization with the id `organization_id`."""
+
+    def __init__(self, organization_id: str) -> None:
+        super().__init__(f"There is no organization '{organization_id}'.")
+        self.organization_id = organization_id
+
+
+class KeyLimitReached(TenancyError):
+    """The account holds `limit` usable keys of one environment."""
+
+    def __init__(self, limit: int, environment: Environment) -> None:
+        super().__init__(
+            f"The account already holds {limit} {environment.value} keys. "
+            "Revoke one that is not used any more."
+        )
+        self.limit = limit
+        self.environment = environment
+
+
+class IdempotencyConflict(TenancyError):
+    """An idempotency key cannot be used for this request; `reason` ends the sentence about it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"This Idempotency-Key {reason}. Send a new Idempotency-Key to make another key."
+        )
+        self.reason = reason
