@@ -6,8 +6,18 @@ or a fault of ours, and its text never reaches a client.
 """
 
 from functools import singledispatch
+from typing import Any
 
+from app.admission.errors import (
+    ConcurrencyExceeded,
+    CountersUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    TooManyReservations,
+    whole_seconds,
+)
 from app.http.faults import AccountFault
+from app.http.instants import format_us
 from app.http.problems import Problem
 from app.http.request_errors import (
     BodyMemoryExhausted,
@@ -26,6 +36,7 @@ from app.interactions.errors import (
     TurnNotFound,
     TurnNotStored,
 )
+from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.tenancy.errors import (
     AuthenticationFailed,
     IdempotencyConflict,
@@ -40,18 +51,14 @@ from app.usage.errors import ArchiveMovedOn
 
 # An operator must act first; then a change is in force within 5 s.
 ACCOUNT_FAULT_RETRY_S = 60
+# Advice: when another request of the organization ends is unknown.
+CONCURRENCY_WAIT_US = 1_000_000
 
 
 @singledispatch
 def find_problem(error: Exception) -> Problem | None:
     """Return the answer to an error of a room; None for any other error."""
     return None
-
-
-@find_problem.register
-def _raised(problem: Problem) -> Problem:
-    """Return `problem`: rooms that are not moved yet raise it. Goes with its base class."""
-    return problem
 
 
 @find_problem.register
@@ -126,7 +133,7 @@ def _scope_missing(error: ScopeMissing) -> Problem:
 
 
 @find_problem.register
-def _not_found(error: NotFound | TurnNotFound) -> Problem:
+def _not_found(error: NotFound | TurnNotFound | ReservationNotFound) -> Problem:
     return Problem("not_found", str(error))
 
 
@@ -136,8 +143,50 @@ def _key_limit_reached(error: KeyLimitReached) -> Problem:
 
 
 @find_problem.register
-def _conflict(error: IdempotencyConflict | TurnConflict | TurnCancelled) -> Problem:
+def _conflict(
+    error: IdempotencyConflict | TurnConflict | TurnCancelled | TurnRecorded | ReservationConflict,
+) -> Problem:
     return Problem("conflict", str(error))
+
+
+@find_problem.register
+def _rate_limited(error: RateLimited) -> Problem:
+    rate = error.rate
+    limit = rate.numerator if rate.denominator == 1 else float(rate)
+    return _wait("rate_limit_exceeded", error, error.wait_us, limit=limit)
+
+
+@find_problem.register
+def _too_many_reservations(error: TooManyReservations) -> Problem:
+    return _wait(
+        "rate_limit_exceeded", error, error.wait_us, component="reservations", limit=error.limit
+    )
+
+
+@find_problem.register
+def _concurrency_exceeded(error: ConcurrencyExceeded) -> Problem:
+    return _wait(
+        "rate_limit_exceeded",
+        error,
+        CONCURRENCY_WAIT_US,
+        component="concurrency",
+        limit=error.limit,
+    )
+
+
+@find_problem.register
+def _quota_exhausted(error: QuotaExhausted) -> Problem:
+    held_until_us = error.held_until_us
+    return _wait(
+        "quota_exhausted",
+        error,
+        error.wait_us,
+        component=error.component,
+        used=error.used,
+        limit=error.limit,
+        resets_at=format_us(error.resets_at_us),
+        held_until=None if held_until_us is None else format_us(held_until_us),
+    )
 
 
 @find_problem.register
@@ -151,7 +200,7 @@ def _retry_soon(error: BodyMemoryExhausted | TurnBeingRecorded) -> Problem:
 
 
 @find_problem.register
-def _unavailable(_: ArchiveMovedOn) -> Problem:
+def _unavailable(_: ArchiveMovedOn | CountersUnavailable) -> Problem:
     return Problem.unavailable()
 
 
@@ -164,3 +213,9 @@ def _account_fault(_: AccountFault) -> Problem:
         "service: the request id finds the reason in its log.",
         retry_after_s=ACCOUNT_FAULT_RETRY_S,
     )
+
+
+def _wait(code: str, error: Exception, wait_us: int, **details: Any) -> Problem:
+    """Return the answer of an error that a later request may not meet."""
+    details["retry_after_ms"] = -(-wait_us // 1_000)
+    return Problem(code, str(error), details=details, retry_after_s=whole_seconds(wait_us))

@@ -1,4 +1,4 @@
-"""How each route is guarded: one table.
+"""List how each route is guarded, in one table.
 
 A route that is not in `POLICIES` keeps the application from starting, so forgetting is impossible.
 """
@@ -34,11 +34,13 @@ RAW_FILTERS = frozenset({"user_id", "relationship_id"})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A door, the scope that a key needs to pass it, whether query parameters may, the weight.
+    """How one route is guarded.
 
-    `shows_quota` says that the quota is part of what the route tells: it is read at the door, if it
-    is not charged later, and its headers are on success and on a 400 of a route that only reads.
-    `needs_redis` closes the route while Redis is ill.
+    * `scope`: the scope that a key needs.
+    * `takes_query`: query parameters are for the route to judge; otherwise they are refused.
+    * `shows_quota`: the quota is part of the answer. A METERED route reads it at the door.
+    * `needs_redis`: the route is refused while Redis is unavailable.
+    * `weight`: see `app.admission.concurrency`.
     """
 
     door: Door
@@ -54,15 +56,34 @@ class Policy:
             return not RAW_FILTERS.isdisjoint(parameters)
         return self.weight is Weight.HEAVY
 
+    def shows_quota_in(self, status: int) -> bool:
+        """Return True if an answer with this status has quota headers whatever it charged.
 
-PROBE = Policy(Door.PROBE)
+        | status | quota headers |
+        | --- | --- |
+        | below 300 | if `shows_quota` |
+        | 400 | if `shows_quota` and the route only reads |
+        | 403, 429 | always |
+        """
+        if status in (403, 429):
+            return True
+        return self.shows_quota and (status < 300 or (status == 400 and self.door is Door.METERED))
+
+    def may_be_stored(self, status: int) -> bool:
+        """Return True if caches may store an answer with this status."""
+        return status < 400 and self.door is Door.PUBLIC
+
+
+PROBE = Policy(Door.PROBE, takes_query=True)
+# Requests that no route matches; the router answers them.
+UNMATCHED = PROBE
 PUBLIC = Policy(Door.PUBLIC)
 OPERATOR = Policy(Door.OPERATOR)
 READING = Policy(Door.METERED, Scope.READ)
 LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
 MANAGING = Policy(Door.METERED, Scope.ADMIN)
-# Keys are made and revoked by Redis's clock, and who may guess or flood here must be limited
-# exactly. Operators have `flask key` meanwhile.
+# Keys are made and revoked by Redis's clock, and these routes must be limited exactly. Operators
+# have `flask key` meanwhile.
 CHANGING_KEYS = replace(MANAGING, needs_redis=True)
 RECORDING = Policy(Door.RECORDING, Scope.READ_WRITE, shows_quota=True)
 USAGE = Policy(Door.METERED, Scope.READ, shows_quota=True)

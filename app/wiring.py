@@ -5,7 +5,6 @@ from app.admission.build import build_admission
 from app.admission.concurrency import ConcurrencyLimiter
 from app.backends.backend import Backend
 from app.backends.connect import connect
-from app.backends.outages import OUTAGES
 from app.interactions.build import build_interactions, open_ledgers
 from app.probes import build_probes, build_readings
 from app.reservations.service import ReservationService
@@ -51,7 +50,6 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             admission.ip_limits,
             ConcurrencyLimiter(settings.web_threads),
             operator_token=settings.operator_token,
-            outages=OUTAGES,
         ),
         probes=build_probes(backend, schema, probed),
         readings=build_readings(backend, schema, probed),

@@ -141,7 +141,7 @@ class Clock:
         self.asked_count = 0
         with app.app_context():
             gate, self._ledger_clock = provided(Gate), provided(LedgerClock)
-        for script in (gate._script, gate._settling._seeder._script):
+        for script in (gate._script, gate._seeder._script):
             script._test_now_us = lambda: self.now_us
         self._ledger_clock._client = self
         self._ledger_clock._monotonic_us = lambda: self._monotonic_us

@@ -15,17 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from app.admission.errors import ConcurrencyExceeded
+
 # After each of its requests an organization counts as a neighbour of the others for so long.
 NEIGHBOUR_S = 1.0
-
-
-class ConcurrencyExceeded(Exception):
-    """The organization has `limit` requests in flight already, or so many heavy ones."""
-
-    def __init__(self, limit: int, *, is_heavy: bool) -> None:
-        super().__init__(limit)
-        self.limit = limit
-        self.is_heavy = is_heavy
 
 
 @dataclass(slots=True, eq=False)

@@ -25,13 +25,13 @@ class Verdict(IntEnum):
     """What became of one turn; the numbers are those of the script."""
 
     CHARGED = 0  # or reserved, or cancelled
-    REMEMBERED = 1  # the same turn was charged minutes ago: that charge stands, there is no second
+    REPLAYED = 1  # the same turn was charged minutes ago: that charge stands, there is no second
     TURNS_EXHAUSTED = 2
     RELATIONSHIPS_EXHAUSTED = 3
     CONFLICT = 4  # charged minutes ago with another cost or relationship, or reserved with another
     RECORDED = 5  # charged minutes ago: can be neither reserved nor cancelled
     CANCELLED = 6  # minutes ago: can be neither reserved nor recorded
-    CROWDED = 7  # too many reservations are open
+    TOO_MANY_OPEN = 7  # too many reservations are open
 
     @property
     def is_exhausted(self) -> bool:
@@ -62,7 +62,7 @@ class Hold:
     If it was refused because `most_open` reservations are open: when fewer are.
     """
 
-    lapses_at_us: int
+    expires_at_us: int
     wait_us: int
     most_open: int
 

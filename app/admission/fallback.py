@@ -1,8 +1,8 @@
-"""Token buckets of this process alone, for when Redis cannot be asked.
+"""Decide in this process alone while Redis is unavailable.
 
-Approximate, and said to be: each of a service's workers gives out its share of an organization's
-rate, so that all of them together give out about that rate. The arithmetic is the script's: a
-level is tokens x period, in whole numbers (`lua/bucket.lua`).
+Approximate by design: each worker of a service gives out its share of an organization's rate, so
+that all of them together give out about that rate. The arithmetic is the script's: a level is
+tokens x period, in whole numbers (`lua/bucket.lua`).
 """
 
 from collections import OrderedDict
@@ -11,17 +11,29 @@ from functools import lru_cache
 from threading import Lock
 
 from app.admission.clock import monotonic_us
-from app.admission.decision import BucketState, Decision, Outcome
-from app.admission.policy import BucketPolicy
+from app.admission.decision import (
+    BucketState,
+    Decision,
+    Hold,
+    ItemCharge,
+    Outcome,
+    TurnCharge,
+    Verdict,
+)
+from app.admission.keys import account_keys
+from app.admission.operations import Operation
+from app.admission.policy import MAX_HOLD_S, SECOND_US, BucketPolicy, most_reservations
+from app.tenancy.model import Principal
+from app.tenancy.periods import Period, period_at
 
 BUCKETS_COUNT = 10_000
 
 
 class LocalBuckets:
-    """At most `BUCKETS_COUNT` buckets; the least recently used leave first, and come back full.
+    """At most `BUCKETS_COUNT` buckets; the least recently used are dropped, and start full again.
 
-    `now_us` is the clock that decisions tell, `workers_count` the number of processes that share
-    a rate. Safe between threads.
+    `now_us` is the clock of the decisions, `workers_count` the number of processes that share a
+    rate. Safe between threads.
     """
 
     def __init__(
@@ -36,11 +48,32 @@ class LocalBuckets:
         self._lock = Lock()
         self._levels: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
+    def decide(self, principal: Principal, operation: Operation) -> Decision:
+        """Take the operation's tokens and let its turns pass uncharged; reconciliation counts them.
+
+        They count in the current period, or in that of `reserved_at_us` while a reservation made
+        then may still be open. A reservation holds nothing.
+        """
+        bucket = BucketPolicy.of(principal.limits)
+        key = account_keys(principal.organization_id, "", "").bucket
+        decision = self.take(key, bucket, operation.tokens)
+        now_us = decision.time_us
+        turns = () if decision.is_rate_limited else operation.turns_without_redis
+        hold = None
+        if operation.hold_us is not None:
+            most_open = most_reservations(principal.limits)
+            hold = Hold(now_us + operation.hold_us, operation.hold_us, most_open)
+        return decision._replace(
+            items=tuple(_uncharged(turn, now_us) for turn in turns),
+            period=_period(principal, now_us, operation.reserved_at_us),
+            hold=hold,
+        )
+
     def take(self, key: str, bucket: BucketPolicy, tokens: int) -> Decision:
         """Take `tokens` from this process's share of `bucket`; 0 only looks.
 
         The decision is DEGRADED, or RATE_LIMITED with the wait after which this process admits. It
-        tells the whole rate, and what is left of the share.
+        contains the whole rate, and the tokens left of the share.
         """
         share = _share(bucket, self._workers_count)
         full, wanted = share.burst * share.period_us, tokens * share.period_us
@@ -77,6 +110,16 @@ def _share(bucket: BucketPolicy, workers_count: int) -> BucketPolicy:
     return BucketPolicy(bucket.rate / workers_count, max(1, bucket.burst // workers_count))
 
 
+def _uncharged(turn: TurnCharge, now_us: int) -> ItemCharge:
+    return ItemCharge(Verdict.CHARGED, now_us, relationship_counted=False, turn_key=turn.turn_key)
+
+
+def _period(principal: Principal, now_us: int, reserved_at_us: int | None) -> Period:
+    if reserved_at_us is not None and now_us - reserved_at_us <= MAX_HOLD_S * SECOND_US:
+        return period_at(principal.signed_up_on, reserved_at_us)
+    return period_at(principal.signed_up_on, now_us)
+
+
 def _time_us(missing: int, share: BucketPolicy) -> int:
-    """How long it takes until so much more is there, rounded up."""
+    """Return the time until `missing` is refilled, rounded up."""
     return -(-missing // share.rate.numerator)

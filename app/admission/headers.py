@@ -1,13 +1,31 @@
-"""The limit headers of the wire contract, from a decision: pure functions."""
+"""Render the limit headers of the wire contract from a request's admission."""
 
 from fractions import Fraction
+from functools import lru_cache
 
 from app.admission.decision import Decision, QuotaState
+from app.admission.ticket import AddressTicket, AdmissionTicket
 from app.http.instants import format_us
 
 
+def limit_headers(ticket: AddressTicket | AdmissionTicket, *, shows_quota: bool) -> dict[str, str]:
+    """Return the headers of an answer; none before a charge.
+
+    An account's quota is shown if the answer `shows_quota` or the request asked for turns. It is
+    read for that if the decision lacks it, and left out if it cannot be read.
+    """
+    decision = ticket.decision
+    if decision is None:
+        return {}
+    shown = rate_headers(decision)
+    if isinstance(ticket, AdmissionTicket) and (shows_quota or decision.items):
+        quota = decision.quota or ticket.find_quota()
+        return shown | quota_headers(quota) if quota else shown
+    return shown
+
+
 def rate_headers(decision: Decision) -> dict[str, str]:
-    """`X-RateLimit-*`: refill rate per second, whole tokens left, when the bucket is full again."""
+    """Return `X-RateLimit-*`: tokens per second, whole tokens left, when the bucket is full."""
     bucket = decision.bucket
     return {
         "X-RateLimit-Limit": _decimal(bucket.rate),
@@ -17,9 +35,9 @@ def rate_headers(decision: Decision) -> dict[str, str]:
 
 
 def quota_headers(quota: QuotaState) -> dict[str, str]:
-    """`X-Quota-*`: counters and ceilings of the billing period; an unlimited ceiling is left out.
+    """Return `X-Quota-*`: counters and ceilings of the billing period; no unlimited ceilings.
 
-    Used turns include reserved ones, so that limit minus used is what is left.
+    Used turns include reserved ones: limit minus used is available.
     """
     values = {
         "X-Quota-Turns-Used": quota.turns_used + quota.turns_reserved,
@@ -31,10 +49,6 @@ def quota_headers(quota: QuotaState) -> dict[str, str]:
     return shown | {"X-Quota-Reset": format_us(quota.period_end_us)}
 
 
-def retry_after_s(wait_us: int) -> int:
-    """`Retry-After`: whole seconds, at least 1, rounded up so that who waits is admitted."""
-    return max(1, -(-wait_us // 1_000_000))
-
-
+@lru_cache(maxsize=1_024)
 def _decimal(rate: Fraction) -> str:
     return str(rate.numerator) if rate.denominator == 1 else f"{float(rate):.6g}"

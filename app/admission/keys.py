@@ -1,11 +1,9 @@
-"""Names of the keys in Redis: readable, and in one slot for one organization."""
+"""Name the keys in Redis: readable, and all keys of an organization in one slot."""
 
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
-
-from app.tenancy.model import Principal
 
 IPV6_PREFIX_BITS = 64
 QUOTA_PATTERN = "quota:{*}:*:*"
@@ -14,76 +12,72 @@ _QUOTA = re.compile(r"quota:\{([^{}:]+)\}:([a-z]+):(\d{4}-\d{2}-\d{2})")
 
 @dataclass(frozen=True)  # without slots, so that what every call needs is made once
 class AccountKeys:
-    """The keys of one account in one billing period; the bucket is the organization's."""
+    """The keys of one account in one billing period; the bucket is its organization's."""
 
     organization_id: str
     environment: str
     quota_period: str
 
-    @staticmethod
-    def of(principal: Principal, quota_period: str) -> "AccountKeys":
-        """The keys of the account that `principal` acts for."""
-        return _keys_of(principal.organization_id, principal.environment.value, quota_period)
-
     @property
     def account(self) -> str:
-        """The account's name in the ledger, `org_01J…:live`."""
+        """Return the account's name in the ledger, `org_01J…:live`."""
         return f"{self.organization_id}:{self.environment}"
 
     @property
     def bucket(self) -> str:
-        """The token bucket, one for all environments."""
+        """Name the token bucket: one for all environments."""
         return f"bucket:{{{self.organization_id}}}"
 
     @property
     def quota(self) -> str:
-        """The hash of counters; its companions add a suffix to this name."""
+        """Name the hash of counters; its companion keys add a suffix to this name."""
         return f"quota:{{{self.organization_id}}}:{self.environment}:{self.quota_period}"
 
     @property
     def relationships(self) -> str:
-        """References of each active relationship."""
+        """Name the hash of references by relationship."""
         return f"{self.quota}:relationships"
 
     @property
     def seeding(self) -> str:
-        """The lock of who seeds this account."""
+        """Name the lock that the seeder of this account holds."""
         return f"{self.quota}:seeding"
 
     def staging(self, token: str) -> str:
-        """Where one seeder gathers relationships before they count."""
+        """Name the hash in which one seeder gathers relationships before they count."""
         return f"{self.quota}:staging:{token}"
 
     @property
     def turns(self) -> str:
-        """The entry of each turn that is reserved, or was charged or cancelled minutes ago."""
+        """Name the hash of turns that are reserved, or were charged or cancelled minutes ago."""
         return f"{self.quota}:turns"
 
     @property
     def holds(self) -> str:
-        """When each reservation lapses."""
+        """Name the sorted set of reserved turns by the instant at which their hold expires."""
         return f"{self.quota}:holds"
 
     @cached_property
     def for_script(self) -> tuple[str, ...]:
-        """KEYS 1 to 6 of the script."""
+        """Return KEYS 1 to 6 of the script."""
         companions = ("relationships", "turns", "lapses", "holds")
         return self.bucket, self.quota, *[f"{self.quota}:{name}" for name in companions]
 
 
 @lru_cache(maxsize=4_096)
-def _keys_of(organization_id: str, environment: str, quota_period: str) -> AccountKeys:
+def account_keys(organization_id: str, environment: str, quota_period: str) -> AccountKeys:
+    """Return the keys of an account in a billing period, made once."""
     return AccountKeys(organization_id, environment, quota_period)
 
 
 def parse_quota_key(name: str) -> AccountKeys | None:
-    """The account whose counters `name` holds; None for a companion or foreign key."""
+    """Return the account whose counters `name` holds; None for a companion or foreign key."""
     found = _QUOTA.fullmatch(name)
     return AccountKeys(*found.groups()) if found else None
 
 
 def address_bucket(address: str) -> str:
-    """The bucket of a client address: IPv6 by /64, since one host has all of it.
+    """Name the bucket of a client address: IPv6 by /64, since one host has all of it.
 
     ValueError if `address` is not one.
     """

@@ -34,7 +34,7 @@ class Status(IntEnum):
     NEED_SEED = 2
     PERIOD_MISMATCH = 3
     STALE = 4
-    AGAIN = 5  # the answer depends on more lapses than one call may end; nothing else was done
+    BACKLOG = 5  # more has expired than one call clears; nothing else was done
 
 
 class Counters(NamedTuple):
@@ -113,7 +113,9 @@ def _bucket_state(reply: Reply, bucket: BucketPolicy) -> BucketState:
 def _outcome(reply: Reply, items: Sequence[ItemCharge]) -> Outcome:
     if len(items) == 1 and items[0].verdict.is_exhausted:
         return Outcome.QUOTA_EXHAUSTED
-    if reply.status is Status.RATE_LIMITED or any(i.verdict is Verdict.CROWDED for i in items):
+    if reply.status is Status.RATE_LIMITED or any(
+        i.verdict is Verdict.TOO_MANY_OPEN for i in items
+    ):
         return Outcome.RATE_LIMITED
     return Outcome.ADMITTED
 

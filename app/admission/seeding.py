@@ -11,13 +11,13 @@ from uuid import uuid4
 from redis.exceptions import LockError
 
 from app.admission.chunks import chunked
+from app.admission.errors import AdmissionError, SeedingTimeout
 from app.admission.keys import AccountKeys
 from app.admission.ledger import PeriodLedger
 from app.admission.policy import QuotaPolicy
 from app.admission.script import AdmissionScript
 from app.backends.outages import OUTAGES
 from app.http.faults import AccountFault
-from app.http.problems import Problem
 
 WAIT_S = 1.0
 POLL_S = 0.02
@@ -27,10 +27,6 @@ _OUTLASTS_LOCK_S = LOCK_S + 1.0
 STAGING_MS = 60_000
 # As many as MongoDB's maintenance client has connections.
 MOST_AT_ONCE = 32
-
-
-class SeedingLate(Problem):
-    """The quota is not there, or not rid of what has lapsed, in time; as a rule that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +65,8 @@ class Seeder:
             try:
                 return seeding.done.result(max(0.0, until_s - time.monotonic()))
             except TimeoutError:
-                raise SeedingLate.unavailable() from None
-            except SeedingLate:  # another process counts; whoever is patient waits for that, too
+                raise SeedingTimeout from None
+            except SeedingTimeout:  # another process counts; whoever is patient waits for that, too
                 if time.monotonic() >= give_up_at_s:
                     raise
                 time.sleep(POLL_S)
@@ -80,13 +76,13 @@ class Seeder:
             if keys.quota in self._underway:
                 return self._underway[keys.quota]
             if len(self._underway) >= MOST_AT_ONCE:
-                raise SeedingLate.unavailable()
+                raise SeedingTimeout
             seeding = _Seeding(Future(), time.monotonic())
             work = (keys, quota, seeding.done)
             try:
                 Thread(target=self._run, args=work, name="seeder", daemon=True).start()
             except RuntimeError:  # no thread to be had
-                raise SeedingLate.unavailable() from None
+                raise SeedingTimeout from None
             self._underway[keys.quota] = seeding
         return seeding
 
@@ -97,7 +93,7 @@ class Seeder:
                 if not self._script.is_loaded(keys):
                     self._count(keys, quota)
         except Exception as error:  # for those who wait to judge
-            is_known = isinstance(error, (*OUTAGES, Problem, AccountFault))
+            is_known = isinstance(error, (*OUTAGES, AdmissionError, AccountFault))
             failure = error if is_known else _ledger_fault(keys, error)
         with self._guard:
             del self._underway[keys.quota]
@@ -115,7 +111,7 @@ class Seeder:
             blocking_timeout=_OUTLASTS_LOCK_S,
         )
         if not lock.acquire():
-            raise SeedingLate.unavailable()
+            raise SeedingTimeout
         try:
             yield
         finally:

@@ -18,12 +18,12 @@ import click
 import orjson
 from flask.cli import AppGroup, ScriptInfo
 
+from app.admission.errors import AdmissionError
 from app.backends.containment import Containment, Failure
 from app.backends.outages import OUTAGES, as_outages, describe_outage
 from app.cli.text import Utf8Text
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
-from app.http.problems import Problem
 from app.http.provide import provided
 from app.http.request_errors import InvalidFields
 from app.observability.terminal import shown
@@ -36,8 +36,8 @@ Record = dict[str, Any]
 # Errors whose text is a sentence for operators; see each room's `errors.py`.
 EXPECTED: tuple[type[Exception], ...] = (
     AccountFault,
+    AdmissionError,
     InvalidFields,
-    Problem,
     SchemaDiffers,
     TenancyError,
 )

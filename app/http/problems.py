@@ -65,8 +65,8 @@ CODES: Mapping[str, Kind] = {
 }
 
 
-@dataclass(eq=False)
-class Problem(Exception):
+@dataclass(frozen=True, slots=True)
+class Problem:
     """An answer other than success.
 
     `message` is one sentence for the client and never holds exception text; `retry_after_s` is

@@ -1,26 +1,27 @@
-"""Batches: each element is judged by itself, and one bad one never sinks the others."""
+"""Record batches: each element has its own result, and a bad one does not stop the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.admission.clock import RequestClock
-from app.http.errors import describe
-from app.http.problems import Problem
+from app.admission.ticket import AdmissionTicket
 from app.http.request_errors import InvalidFields
+from app.interactions.attempts import RecordingOutcome
 from app.interactions.ids import PREFIX
 from app.interactions.model import TurnTrace
-from app.interactions.recording import Desk, Recorder, RecordingOutcome
+from app.interactions.recording import Recorder
 
-# A batch of nothing but faults must not cost far more than a good one, nor grow into a far larger
-# answer. Once so many field errors are listed, an element lists its first one only.
+# A batch of bad elements must not cost far more than a good one, nor have a far larger answer. Once
+# so many field errors are listed, an element lists its first one only.
 MAX_FIELD_ERRORS_PER_ELEMENT = 5
 MAX_FIELD_ERRORS_PER_BATCH = 1_000
 
 Element = TurnTrace | InvalidFields
+Describe = Callable[[Exception], dict[str, Any]]
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
-    """The turn in each body, or its problem with its first field errors, in order."""
+    """Return the turn in each body, or the error with its first field errors, in order."""
     clock = recorder.request_clock()
     elements, listed = [], 0
     for body in bodies:
@@ -32,15 +33,18 @@ def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[
 
 
 def record_batch(
-    recorder: Recorder, account: str, elements: Sequence[Element], desk: Desk
+    recorder: Recorder, elements: Sequence[Element], ticket: AdmissionTicket, describe: Describe
 ) -> list[dict[str, Any]]:
-    """Record the good elements, as one request; a result for every element, in order."""
+    """Record the good elements, as one request; return a result for every element, in order.
+
+    `describe` renders the error of an element.
+    """
     turns = [element for element in elements if isinstance(element, TurnTrace)]
-    recorded = iter(recorder.record_many(account, turns, desk))
-    return [
-        _result(next(recorded) if isinstance(element, TurnTrace) else element)
-        for element in elements
+    recorded = iter(recorder.record_many(turns, ticket))
+    outcomes = [
+        next(recorded) if isinstance(element, TurnTrace) else element for element in elements
     ]
+    return [_result(outcome, describe) for outcome in outcomes]
 
 
 def _read(
@@ -52,8 +56,8 @@ def _read(
         return error
 
 
-def _result(outcome: RecordingOutcome | InvalidFields) -> dict[str, Any]:
-    if isinstance(outcome, (Problem, InvalidFields)):
+def _result(outcome: RecordingOutcome, describe: Describe) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
         return {"status": "rejected", "error": describe(outcome)}
     status = "created" if outcome.is_new else "duplicate"
     return {"status": status, "interaction_id": PREFIX + outcome.document["_id"]}

@@ -3,9 +3,10 @@
 from flask import Response
 from flask_smorest import Blueprint
 
-from app.access import Access, current_decision, current_principal, parse_or_charge
+from app.access import current_ticket
 from app.http.body import LARGEST_BYTES, load_body, read_object
 from app.http.descriptions import body_of, parameters_of
+from app.http.errors import describe
 from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import stored_response
@@ -39,15 +40,15 @@ def list_() -> Response:
     """Newest first, the trailing 180 days, filters combined with AND."""
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
-    decision = current_decision()
-    walk_us = decision.time_us if cursor else provided(Access).walk_instant_us()
+    ticket = current_ticket()
+    time_us = ticket.time_us
     page = provided(InteractionService).list_(
-        current_principal().account,
+        ticket.principal.account,
         Filters(**query),
         limit,
         cursor,
-        walk_us=walk_us,
-        time_us=decision.time_us,
+        walk_us=time_us if cursor else ticket.listing_starts_us(),
+        time_us=time_us,
     )
     return stored_response({"data": page.items, "next_cursor": page.next_cursor})
 
@@ -56,9 +57,11 @@ def list_() -> Response:
 @blueprint.response(200, ItemSchema)
 def get(interaction_id: str) -> Response:
     """One trace; unknown, foreign and expired ones are the same 404."""
-    account = current_principal().account
-    time_us = current_decision().time_us
-    return stored_response(provided(InteractionService).get_(account, interaction_id, time_us))
+    ticket = current_ticket()
+    item = provided(InteractionService).get_(
+        ticket.principal.account, interaction_id, ticket.time_us
+    )
+    return stored_response(item)
 
 
 @blueprint.post("")
@@ -74,9 +77,9 @@ def record() -> Response:
     While Redis is ill turns are recorded without a look at the quota and counted afterwards, and
     the answer has no quota headers; a service that is set up strictly answers 503.
     """
-    recorder, account = provided(Recorder), current_principal().account
-    turn = parse_or_charge(lambda: recorder.read(account, read_object(), recorder.request_clock()))
-    recorded = recorder.record(account, turn, provided(Access))
+    recorder, ticket = provided(Recorder), current_ticket()
+    turn = recorder.read(ticket.principal.account, read_object(), recorder.request_clock())
+    recorded = recorder.record(turn, ticket)
     return stored_response(recorded.item, 201 if recorded.is_new else 200)
 
 
@@ -85,7 +88,7 @@ def record() -> Response:
 @blueprint.doc(requestBody=body_of(BatchSchema))
 def record_many() -> Response:
     """Record up to 500 finished turns; each one has its own result, in order."""
-    recorder, account = provided(Recorder), current_principal().account
-    bodies = parse_or_charge(lambda: load_body(_BATCH, LARGEST_BYTES)["interactions"])
-    elements = read_batch(recorder, account, bodies)
-    return stored_response({"results": record_batch(recorder, account, elements, provided(Access))})
+    recorder, ticket = provided(Recorder), current_ticket()
+    bodies = load_body(_BATCH, LARGEST_BYTES)["interactions"]
+    elements = read_batch(recorder, ticket.principal.account, bodies)
+    return stored_response({"results": record_batch(recorder, elements, ticket, describe)})

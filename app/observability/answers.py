@@ -52,7 +52,8 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
 
 
 def _answer(asked: Request, notes: Any, status: int) -> Answer:
-    principal, decision = notes.get("principal"), notes.get("decision")
+    principal, ticket = notes.get("principal"), notes.get("ticket")
+    decision = ticket.decision if ticket else None
     rule = asked.url_rule
     return Answer(
         request_id=request_id(),

@@ -3,7 +3,7 @@
 from flask import Response
 from flask_smorest import Blueprint
 
-from app.access import Access, current_principal, parse_or_charge
+from app.access import current_ticket
 from app.http.body import read_object
 from app.http.descriptions import body_of
 from app.http.provide import provided
@@ -30,11 +30,10 @@ def reserve() -> Response:
     the same turn again is another reservation. The turn may be run and completed as ever, and is
     counted afterwards. A strict service answers 503 instead.
     """
-    service, principal = provided(ReservationService), current_principal()
-    asked = parse_or_charge(lambda: service.read_request(read_object()))
-    reserved = service.reserve(principal.account, asked, provided(Access))
-    told = reservation_item(reserved, principal.limits.overage_policy)
-    return json_response(told, 201 if reserved.is_new else 200)
+    service, ticket = provided(ReservationService), current_ticket()
+    reservation = service.reserve(service.read_request(read_object()), ticket)
+    item = reservation_item(reservation, ticket.principal.limits.overage_policy)
+    return json_response(item, 201 if reservation.is_new else 200)
 
 
 @blueprint.put("/<interaction_id>")
@@ -50,9 +49,9 @@ def complete(interaction_id: str) -> Response:
     It may come up to 48 hours after the lapse. 409 if the turn was cancelled minutes ago, or is
     recorded with other content.
     """
-    service, account = provided(ReservationService), current_principal().account
-    turn = parse_or_charge(lambda: service.read_completion(account, interaction_id, read_object()))
-    recorded = service.complete(account, turn, provided(Access))
+    service, ticket = provided(ReservationService), current_ticket()
+    turn = service.read_completion(ticket.principal.account, interaction_id, read_object())
+    recorded = service.complete(turn, ticket)
     return stored_response(recorded.item, 201 if recorded.is_new else 200)
 
 
@@ -64,7 +63,6 @@ def cancel(interaction_id: str) -> Response:
     409 if it is recorded. 503 while Redis is ill: nothing was given back, and the hold lapses by
     itself.
     """
-    service, account = provided(ReservationService), current_principal().account
-    ulid = parse_or_charge(lambda: service.read_reservation_id(interaction_id))
-    service.cancel(account, ulid, provided(Access))
+    service = provided(ReservationService)
+    service.cancel(service.read_reservation_id(interaction_id), current_ticket())
     return no_content()

@@ -6,47 +6,31 @@ instant that tells in which billing period the place is held.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.policy import MAX_HOLD_S
-from app.admission.refusals import quota_problem
+from app.admission.refusals import quota_refusal
+from app.admission.ticket import AdmissionTicket
 from app.http import validation
-from app.http.problems import Problem
 from app.http.request_errors import field_error, require_valid
+from app.interactions.attempts import Recorded
+from app.interactions.errors import TurnCancelled
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import TurnTrace
 from app.interactions.recording import (
     MAX_AHEAD_MS,
     OLDEST_MS,
-    Desk,
-    Recorded,
     Recorder,
-    cancelled,
 )
 from app.interactions.store import InteractionStore
+from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.reservations.schemas import CompletionSchema, ReservationSchema
 
 _RESERVATION = ReservationSchema()
 _COMPLETION = CompletionSchema()
 # A turn may be completed until two days after the longest hold.
 OLDEST_RESERVATION_MS = OLDEST_MS + MAX_HOLD_S * 1_000
-
-
-class TurnDesk(Desk, Protocol):
-    """Where turns are also reserved."""
-
-    def reserve(self, charge: TurnCharge, hold_us: int) -> Decision:
-        """Hold a place; raises the problem of an empty bucket or of too many reservations."""
-
-    def complete(self, charge: TurnCharge, reserved_at_us: int) -> Decision:
-        """Charge a turn that was reserved; raises the problem of an empty bucket."""
-
-    def cancel(self, turn_key: str, reserved_at_us: int) -> Decision:
-        """Give a place back; raises the problem of an empty bucket."""
-
-    def withdraw(self, turn_key: str, reserved_at_us: int) -> None:
-        """Give back what this request has reserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +72,26 @@ class ReservationService:
             told["turn_id"], relationship_id, told["hold_seconds"] * 1_000_000
         )
 
-    def reserve(self, account: str, asked: ReservationRequest, desk: TurnDesk) -> Reservation:
+    def reserve(self, asked: ReservationRequest, ticket: AdmissionTicket) -> Reservation:
         """Hold one turn, and its relationship if it is new.
 
         The same turn again is the same reservation. Raises `conflict` for a turn that is recorded,
-        cancelled, or reserved with another relationship; `quota_exhausted`; what the desk raises.
+        cancelled, or reserved with another relationship; `quota_exhausted`; what the ticket raises.
         """
+        account = ticket.principal.account
         key = turn_key(self._keys.ulid(account, asked.turn_id, 0))
-        decision = desk.reserve(TurnCharge(key, 1, asked.relationship_id), asked.hold_us)
+        decision = ticket.reserve(TurnCharge(key, 1, asked.relationship_id), asked.hold_us)
         (item,) = decision.items
         is_held = decision.hold is not None and not decision.is_local
         # If this fails the place stays held: the same turn may be asked for again at this moment.
         is_stored = not decision.is_rate_limited and self._is_stored(account, key)
         if is_stored and is_held:
-            desk.withdraw(key, item.recorded_at_us)
+            ticket.withdraw(key, item.recorded_at_us)
         _require_place(decision, is_stored=is_stored)
         if decision.hold is None:
             raise AssertionError("a reservation tells when it lapses")
         ulid = self._keys.ulid(account, asked.turn_id, item.recorded_at_us // 1_000)
-        return Reservation(PREFIX + ulid, decision.hold.lapses_at_us, decision)
+        return Reservation(PREFIX + ulid, decision.hold.expires_at_us, decision)
 
     def read_completion(self, account: str, interaction_id: str, body: Any) -> TurnTrace:
         """The turn in a completion's body, or the problem of the id or of the body.
@@ -115,7 +100,7 @@ class ReservationService:
         """
         ulid = find_ulid(interaction_id)
         if ulid is None:
-            raise _not_found()
+            raise ReservationNotFound
         told = validation.load(_COMPLETION, body)
         reserved_at_ms = instant_ms(ulid)
         found = []
@@ -131,33 +116,33 @@ class ReservationService:
         require_valid(found)
         return TurnTrace(ulid, told)
 
-    def complete(self, account: str, turn: TurnTrace, desk: TurnDesk) -> Recorded:
+    def complete(self, turn: TurnTrace, ticket: AdmissionTicket) -> Recorded:
         """Store a turn that was reserved and charge for it, whatever the quota says.
 
         The same content again is found, not stored twice. Raises `conflict` for other content and
-        for a turn that was cancelled minutes ago, and what the desk raises.
+        for a turn that was cancelled minutes ago, and what the ticket raises.
         """
-        decision = desk.complete(turn.charge(), instant_ms(turn.ulid) * 1_000)
-        return self._recorder.record_charged(account, turn, decision, desk)
+        decision = ticket.complete(turn.charge(), instant_ms(turn.ulid) * 1_000)
+        return self._recorder.record_charged(turn, decision, ticket)
 
     def read_reservation_id(self, interaction_id: str) -> str:
         """The ULID of a reservation that may still be there, or `not_found`."""
         ulid = find_ulid(interaction_id)
         if ulid is None or not self._is_in_time(ulid):
-            raise _not_found()
+            raise ReservationNotFound
         return ulid
 
-    def cancel(self, account: str, ulid: str, desk: TurnDesk) -> None:
+    def cancel(self, ulid: str, ticket: AdmissionTicket) -> None:
         """Give back what the turn of this id holds; harmless if it holds nothing (any more).
 
         For minutes the turn can be neither completed nor reserved then. Raises `conflict` if it is
-        recorded, and what the desk raises.
+        recorded, and what the ticket raises.
         """
         key = turn_key(ulid)
-        decision = desk.cancel(key, instant_ms(ulid) * 1_000)
+        decision = ticket.cancel(key, instant_ms(ulid) * 1_000)
         (item,) = decision.items
-        if item.verdict is Verdict.RECORDED or self._is_stored(account, key):
-            raise _recorded()
+        if item.verdict is Verdict.RECORDED or self._is_stored(ticket.principal.account, key):
+            raise TurnRecorded
 
     def _is_stored(self, account: str, key: str) -> bool:
         return bool(self._store.find_turns(account, [key]))
@@ -171,28 +156,10 @@ class ReservationService:
 def _require_place(decision: Decision, *, is_stored: bool) -> None:
     (item,) = decision.items
     if is_stored or item.verdict is Verdict.RECORDED:
-        raise _recorded()
+        raise TurnRecorded
     if item.verdict is Verdict.CANCELLED:
-        raise cancelled()
+        raise TurnCancelled
     if item.verdict is Verdict.CONFLICT:
-        raise Problem(
-            "conflict",
-            "This turn_id is reserved with another relationship_id. "
-            "Send that one, or a new turn_id.",
-        )
+        raise ReservationConflict
     if item.verdict.is_exhausted:
-        raise quota_problem(decision, item)
-
-
-def _recorded() -> Problem:
-    return Problem(
-        "conflict",
-        "This turn_id is recorded already: nothing is left to reserve or cancel. "
-        "Only if it is another turn, use a new turn_id.",
-    )
-
-
-def _not_found() -> Problem:
-    return Problem(
-        "not_found", "There is no such reservation: its id is malformed or older than 49 hours."
-    )
+        raise quota_refusal(decision, item)

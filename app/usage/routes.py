@@ -3,7 +3,7 @@
 from flask import Response
 from flask_smorest import Blueprint
 
-from app.access import Access, current_decision, current_principal
+from app.access import current_ticket
 from app.http.descriptions import parameters_of
 from app.http.provide import provided
 from app.http.query import load_query
@@ -33,8 +33,9 @@ def aggregates() -> Response:
     """The trailing 180 days by day, ISO week or month in UTC, or as one bucket."""
     query = load_query(_AGGREGATES_QUERY)
     grouping = Grouping(query.pop("group_by")) if "group_by" in query else None
+    ticket = current_ticket()
     slices = provided(UsageService).aggregates(
-        current_principal().account, Filters(**query), grouping, _now_ms()
+        ticket.principal.account, Filters(**query), grouping, ticket.time_us // 1_000
     )
     return json_response({"data": [aggregate_item(each) for each in slices]})
 
@@ -50,10 +51,11 @@ def turns() -> Response:
     503 while Redis is ill.
     """
     query = load_query(_TURNS_QUERY)
-    principal, quota = current_principal(), provided(Access).quota()
+    ticket = current_ticket()
+    principal, quota = ticket.principal, ticket.quota()
     grouping = Grouping(query.pop("group_by"))
     slices = provided(UsageService).turns(
-        principal.account, Filters(**query), grouping, quota, _now_ms()
+        principal.account, Filters(**query), grouping, quota, ticket.time_us // 1_000
     )
     told = quota_item(quota, principal.limits.overage_policy)
     return json_response({"data": [usage_item(each) for each in slices], "quota": told})
@@ -66,8 +68,4 @@ def active_relationships() -> Response:
 
     503 while Redis is ill.
     """
-    return json_response(relationships_item(provided(Access).quota()))
-
-
-def _now_ms() -> int:
-    return current_decision().time_us // 1_000
+    return json_response(relationships_item(current_ticket().quota()))

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.crc import key_slot
 
 from app.admission.decision import Outcome, TurnCharge
+from app.admission.operations import Charge
 from app.interactions.store import Insertion
 from app.tenancy.plans import load_plans
 from app.wiring import build
@@ -105,8 +106,8 @@ def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side
         meter, start = cpu_meter({"app": os.getpid()}), perf_counter()
         for number in range(CALLS_COUNT):
             turn = TurnCharge(f"{next(_turns):016d}", 1, f"rel_{number % 50}")
-            decision = services.rooms.admission.gate.admit(
-                principals[number % len(principals)], [turn]
+            decision = services.rooms.admission.gate.decide(
+                principals[number % len(principals)], Charge([turn])
             )
             assert decision.outcome is Outcome.ADMITTED, decision
         call_us = (perf_counter() - start) / CALLS_COUNT * 1_000_000

@@ -7,7 +7,7 @@ service's own: body, schema, gate, script, recorder, ledger; left out are HTTP a
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,7 @@ from typing import Any
 
 import orjson
 
-from app.admission.decision import Decision, TurnCharge
-from app.admission.gate import Gate
-from app.admission.refusals import require_admission
+from app.admission.ticket import AdmissionTicket
 from app.backends.outages import OUTAGES
 from app.error_answers import find_problem
 from app.interactions.recording import Recorder
@@ -133,10 +131,10 @@ class Producer:
 
     def _outcome(self, due: _Due) -> str:
         services, account = self._services, due.principal.account
-        desk = GateDesk(services.rooms.admission.gate, due.principal)
+        ticket = AdmissionTicket(services.rooms.admission.gate, due.principal)
         try:
             return _recorded(
-                services.rooms.interactions.recorder, account, orjson.loads(due.body), desk
+                services.rooms.interactions.recorder, account, orjson.loads(due.body), ticket
             )
         except OUTAGES as outage:
             return type(outage).__name__
@@ -147,30 +145,8 @@ class Producer:
             return outcome_of_error(problem.code)
 
 
-class GateDesk:
-    """A desk without HTTP: the gate, for one principal."""
-
-    def __init__(self, gate: Gate, principal: Principal) -> None:
-        self._gate = gate
-        self._principal = principal
-
-    def admit(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge the request and these turns; raises the problem of an empty bucket."""
-        return require_admission(self._gate.admit(self._principal, turns))
-
-    def admit_more(self, turns: Sequence[TurnCharge]) -> Decision:
-        """Charge more turns of the same request."""
-        return self._gate.admit(self._principal, turns, tokens=0)
-
-    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
-        """Take back the charges of these turns of `decision`."""
-        self._gate.refund(self._principal, decision, indexes)
-
-
-def _recorded(recorder: Recorder, account: str, body: Any, desk: GateDesk) -> str:
-    recorded = recorder.record(
-        account, recorder.read(account, body, recorder.request_clock()), desk
-    )
+def _recorded(recorder: Recorder, account: str, body: Any, ticket: AdmissionTicket) -> str:
+    recorded = recorder.record(recorder.read(account, body, recorder.request_clock()), ticket)
     if recorded.document.get("degraded"):
         return DEGRADED
     return ACCEPTED if recorded.is_new else DUPLICATE

@@ -13,6 +13,7 @@ WEB = (
     "app/__main__.py",
     "app/factory.py",
     "app/access.py",
+    "app/in_flight.py",
     "app/http/*",
     "app/observability/*",
     "app/reference/*",

@@ -17,6 +17,7 @@ from pymongo.errors import AutoReconnect
 
 from app.admission.decision import TurnCharge
 from app.admission.gate import Gate
+from app.admission.operations import Charge
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
 from app.cli import output
@@ -104,7 +105,7 @@ def world(memory_app: Flask, tmp_path: Path, request: pytest.FixtureRequest) -> 
             scope=Scope.READ_WRITE,
             environment=Environment.LIVE,
         )
-        provided(Gate).admit(principal, [TurnCharge("never stored", 2, None)])
+        provided(Gate).decide(principal, Charge([TurnCharge("never stored", 2, None)]))
         provided(Reconciler)._deadline_s = 0
         # Other commands refuse to work without it.
         if "db init" in request.node.name:

@@ -10,6 +10,7 @@ from redis import Redis
 from app.admission.decision import TurnCharge
 from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
+from app.admission.ticket import AdmissionTicket
 from app.cli.quota import _wait_with_bar
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
@@ -26,8 +27,9 @@ def charge(app: Flask, organization_id: str) -> None:
         who = Principal.of(
             found, key_id="key_1", scope=Scope.READ_WRITE, environment=Environment.LIVE
         )
-        provided(Gate).admit(who, [TurnCharge("turn_a", 2, "rel_a")])
-        provided(Gate).reserve(who, TurnCharge("turn_b", 1, None), 60_000_000)
+        ticket = AdmissionTicket(provided(Gate), who)
+        ticket.charge([TurnCharge("turn_a", 2, "rel_a")])
+        ticket.reserve(TurnCharge("turn_b", 1, None), 60_000_000)
 
 
 def test_show_counts_an_untouched_account(answer: Answer, organization_id: str) -> None:

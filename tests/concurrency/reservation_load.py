@@ -8,10 +8,10 @@ from redis import Redis
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, Verdict
 from app.admission.fallback import LocalBuckets
-from app.admission.gate import Gate
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.tenancy.model import Limits
+from tests.unit.admission.verbs import GateVerbs
 from tests.unit.admission.world import NOON_US, SECOND_US, MemoryLedger, principal, turn
 
 CLOCK_KEY = "clock of the test"
@@ -41,13 +41,13 @@ def now_us(client: Redis) -> int:
     return NOON_US + int(client.get(CLOCK_KEY) or 0)
 
 
-def gate_on(client: Redis) -> Gate:
+def gate_on(client: Redis) -> GateVerbs:
     """A gate whose clock is in Redis, moved by each call of any process."""
     script = AdmissionScript(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
     clock = LedgerClock(client)
     local = LocalBuckets(1, clock.now_us)
     ledger = MemoryLedger()
-    return Gate(script, Seeder(script, ledger), ledger, clock, local)
+    return GateVerbs(script, Seeder(script, ledger), ledger, clock, local)
 
 
 @dataclass

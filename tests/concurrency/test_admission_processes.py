@@ -113,6 +113,6 @@ def test_same_turn_at_once_is_one_charge_also_at_the_last_place(
     decisions = [one for each in in_each(load.same_turn, *[same] * 4) for one in each]
     items = [item for decision in decisions for item in decision.items]
     assert {decision.outcome for decision in decisions} == {Outcome.ADMITTED}
-    assert Counter(item.verdict for item in items) == {Verdict.CHARGED: 1, Verdict.REMEMBERED: 199}
+    assert Counter(item.verdict for item in items) == {Verdict.CHARGED: 1, Verdict.REPLAYED: 199}
     assert len({(item.recorded_at_us, item.relationship_counted) for item in items}) == 1
     assert World(live_redis).gate.quota(principal()).turns_used == 1

@@ -5,11 +5,11 @@ from typing import Any
 
 from pymongo.database import Database
 
-from app.http.problems import Problem
 from app.interactions.model import Filters
 from app.interactions.store import InteractionStore
 from app.usage.archive import Archiver
 from app.usage.buckets import Grouping
+from app.usage.errors import ArchiveMovedOn
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from tests.schema import make_schema
@@ -52,8 +52,6 @@ def total(service: UsageService, account: str, asked: Filters) -> int | None:
     """Return how many turns are counted; None if the archive moved on meanwhile."""
     try:
         slices = service.aggregates(account, asked, Grouping.DAY, asked.to_ms or 0)
-    except Problem as problem:
-        if problem.code != "service_unavailable":
-            raise
+    except ArchiveMovedOn:
         return None
     return sum(each.rollup.total_turns for each in slices)

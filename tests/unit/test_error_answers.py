@@ -1,10 +1,20 @@
 """The answer to each error of a room: code, status, details, wait and headers."""
 
 import inspect
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from app.admission import errors as admission_errors
+from app.admission.errors import (
+    ConcurrencyExceeded,
+    CountersUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    SeedingTimeout,
+    TooManyReservations,
+)
 from app.error_answers import find_problem
 from app.http import request_errors
 from app.http.faults import AccountFault
@@ -27,6 +37,12 @@ from app.interactions.errors import (
     TurnConflict,
     TurnNotFound,
     TurnNotStored,
+)
+from app.reservations import errors as reservation_errors
+from app.reservations.errors import (
+    ReservationConflict,
+    ReservationNotFound,
+    TurnRecorded,
 )
 from app.tenancy import errors as tenancy_errors
 from app.tenancy.errors import (
@@ -53,7 +69,20 @@ BASES = {
     request_errors.RequestError,
     tenancy_errors.TenancyError,
     interaction_errors.InteractionError,
+    admission_errors.AdmissionError,
+    reservation_errors.ReservationError,
 }
+EXHAUSTED = QuotaExhausted(
+    "active_relationships",
+    used=25,
+    limit=25,
+    resets_at_us=2_000_000,
+    held_until_us=1_000_000,
+    wait_us=1,
+)
+SPENT = QuotaExhausted(
+    "turns", used=9, limit=9, resets_at_us=2_000_000, held_until_us=None, wait_us=1_500_000
+)
 
 WRONG = field_error("limit", "out_of_range", "`limit` must be between 1 and 100.")
 ANSWERS: list[tuple[Exception, str, int]] = [
@@ -79,6 +108,15 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (DecodedBodyTooLarge(10, 100), "payload_too_large", 413),
     (UnsupportedMediaType(), "unsupported_media_type", 415),
     (UnsupportedContentEncoding(), "unsupported_media_type", 415),
+    (TurnRecorded(), "conflict", 409),
+    (ReservationConflict(), "conflict", 409),
+    (ReservationNotFound(), "not_found", 404),
+    (RateLimited(Fraction(5), 200_000), "rate_limit_exceeded", 429),
+    (TooManyReservations(150, 9_000_000), "rate_limit_exceeded", 429),
+    (ConcurrencyExceeded(4, is_heavy=False), "rate_limit_exceeded", 429),
+    (EXHAUSTED, "quota_exhausted", 429),
+    (CountersUnavailable(), "service_unavailable", 503),
+    (SeedingTimeout(), "service_unavailable", 503),
     (TurnNotStored(), "internal_error", 500),
     (AccountFault("org_1", "A field is damaged."), "service_unavailable", 503),
     (ArchiveMovedOn(), "service_unavailable", 503),
@@ -105,7 +143,14 @@ def test_each_error_has_its_code_and_status(error: Exception, code: str, status:
 def test_each_error_of_a_room_has_an_answer() -> None:
     declared = {
         kind
-        for module in (request_errors, tenancy_errors, interaction_errors, usage_errors)
+        for module in (
+            request_errors,
+            tenancy_errors,
+            interaction_errors,
+            usage_errors,
+            admission_errors,
+            reservation_errors,
+        )
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Exception) and kind.__module__ == module.__name__
     }
@@ -145,6 +190,13 @@ def test_the_headers_of_an_answer(error: Exception, headers: dict[str, str]) -> 
         (BodyMemoryExhausted(), 1),
         (TurnBeingRecorded(), 1),
         (BodyTimeout(), None),
+        (CountersUnavailable(), 1),
+        (SeedingTimeout(), 1),
+        (RateLimited(Fraction(5), 1), 1),
+        (RateLimited(Fraction(5), 1_000_001), 2),
+        (TooManyReservations(150, 9_000_000), 9),
+        (ConcurrencyExceeded(4, is_heavy=True), 1),
+        (SPENT, 2),
     ],
     ids=lambda each: type(each).__name__,
 )
@@ -162,6 +214,27 @@ def test_the_wait_of_an_answer(error: Exception, wait_s: int | None) -> None:
         (DecodedBodyTooLarge(10, 100), {"max_bytes": 10, "max_ratio": 100}),
         (UnsupportedContentEncoding(), {"accepted_encodings": ["gzip", "identity"]}),
         (KeyUnknown(), None),
+        (RateLimited(Fraction(5), 200_001), {"limit": 5, "retry_after_ms": 201}),
+        (RateLimited(Fraction(1, 2), 0), {"limit": 0.5, "retry_after_ms": 0}),
+        (
+            TooManyReservations(150, 9_000_000),
+            {"component": "reservations", "limit": 150, "retry_after_ms": 9_000},
+        ),
+        (
+            ConcurrencyExceeded(4, is_heavy=False),
+            {"component": "concurrency", "limit": 4, "retry_after_ms": 1_000},
+        ),
+        (
+            EXHAUSTED,
+            {
+                "component": "active_relationships",
+                "used": 25,
+                "limit": 25,
+                "resets_at": "1970-01-01T00:00:02.000Z",
+                "held_until": "1970-01-01T00:00:01.000Z",
+                "retry_after_ms": 1,
+            },
+        ),
         (
             CursorRefused("The cursor is damaged."),
             [{"field": "cursor", "code": "invalid", "message": "The cursor is damaged."}],

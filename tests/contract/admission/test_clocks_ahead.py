@@ -3,8 +3,8 @@
 from app.admission.clock import LedgerClock
 from app.admission.decision import TurnCharge
 from app.admission.fallback import LocalBuckets
-from app.admission.gate import Gate
 from app.admission.seeding import Seeder
+from tests.unit.admission.verbs import GateVerbs
 from tests.unit.admission.world import HOUR_US, KEYS, World, principal, turn
 
 A, B, C = (turn(f"turn_{name}", 2, f"rel_{name}") for name in "abc")
@@ -15,7 +15,7 @@ def record_without_redis(world: World, charge: TurnCharge, ahead_us: int) -> int
     """What a worker does that was born while Redis was down; the instant that it wrote."""
     local = LocalBuckets(1, lambda: world.hand.us + ahead_us)
     seeder = Seeder(world.script, world.ledger)
-    worker = Gate(world.script, seeder, world.ledger, LedgerClock(world.client), local)
+    worker = GateVerbs(world.script, seeder, world.ledger, LedgerClock(world.client), local)
     decision = worker.admit_locally(WHO, [charge])
     world.store(WHO, decision, [charge])
     return decision.items[0].recorded_at_us

@@ -2,9 +2,9 @@
 
 from app.admission.clock import LedgerClock
 from app.admission.decision import Outcome, Verdict
-from app.admission.gate import Gate
 from app.admission.seeding import Seeder
 from app.tenancy.periods import period_at
+from tests.unit.admission.verbs import GateVerbs
 from tests.unit.admission.world import (
     HOUR_US,
     KEYS,
@@ -136,5 +136,5 @@ def test_a_walk_without_redis_asks_the_ledger_of_requests(world: World) -> None:
     clock = LedgerClock(world.client)
     clock.learn(told_us - HOUR_US)
     seeder = Seeder(world.script, _Unasked())
-    gate = Gate(world.script, seeder, world.ledger, clock, world.local)
+    gate = GateVerbs(world.script, seeder, world.ledger, clock, world.local)
     assert gate.now_us_by_ledger(principal()) == told_us + 1

@@ -6,7 +6,8 @@ from flask.testing import FlaskClient
 from limits import parse
 
 from app.admission.decision import Decision, Outcome
-from app.admission.headers import rate_headers, retry_after_s
+from app.admission.errors import whole_seconds
+from app.admission.headers import rate_headers
 from app.admission.ip_limits import (
     SCHEME,
     IpLimits,
@@ -42,7 +43,7 @@ def client(world: World) -> FlaskClient:
         refused = decision.outcome is Outcome.RATE_LIMITED
         response = Response(status=429 if refused else 200, headers=rate_headers(decision))
         if refused:
-            response.headers["Retry-After"] = str(retry_after_s(decision.bucket.retry_after_us))
+            response.headers["Retry-After"] = str(whole_seconds(decision.bucket.retry_after_us))
         return response
 
     @app.get("/healthz")

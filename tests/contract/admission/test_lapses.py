@@ -3,9 +3,10 @@
 import pytest
 
 from app.admission.decision import Verdict
+from app.admission.errors import SeedingTimeout
+from app.admission.operations import Charge
 from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.admission.replies import Status
-from app.admission.seeding import SeedingLate
 from app.tenancy.model import Limits
 from tests.contract.admission.reserving import HOLD_US, A, counts, reserve, verdict
 from tests.unit.admission.world import KEYS, PERIOD, Hand, World, limits, principal, turn
@@ -57,7 +58,7 @@ def test_the_cap_counts_no_overdue_reservation(world: World, hand: Hand) -> None
     crowded = reserve(world, in_force, "turn_x")
     hand.us += HOLD_US
 
-    assert verdict(crowded) is Verdict.CROWDED
+    assert verdict(crowded) is Verdict.TOO_MANY_OPEN
     assert crowded.hold is not None
     assert crowded.hold.wait_us == HOLD_US
     assert verdict(reserve(world, limits(burst=1), "turn_x")) is Verdict.CHARGED
@@ -87,7 +88,7 @@ def test_no_call_ends_more_lapses_than_its_share(world: World, hand: Hand) -> No
 
     replies = [world.script.admit(KEYS, *asked) for _ in range(3)]
 
-    assert [reply.status for reply in replies] == [Status.AGAIN] * 2 + [Status.DONE]
+    assert [reply.status for reply in replies] == [Status.BACKLOG] * 2 + [Status.DONE]
     assert [len(reply.results) for reply in replies[:2]] == [0, 0]
     assert replies[2].results[3] == Verdict.RELATIONSHIPS_EXHAUSTED
     assert world.client.zcard(KEYS.holds) == 0
@@ -99,16 +100,9 @@ def test_lapses_that_take_too_long_are_left_to_the_next_call(world: World, hand:
         reserve(world, limits(relationships=1), f"turn_{number}", "rel_a")
     hand.us += HOLD_US
     charged = [turn("turn_x", 1, "rel_x")]
-    settling = world.gate._settling
 
-    with pytest.raises(SeedingLate):
-        settling.settle(
-            who,
-            lambda keys, quota: world.script.admit(
-                keys, BucketPolicy.of(who.limits), quota, charged
-            ),
-            wait_s=0,
-        )
+    with pytest.raises(SeedingTimeout):
+        world.gate._call(who, Charge(charged), wait_s=0)
 
     assert world.client.zcard(KEYS.holds) == 100
     assert verdict(world.gate.admit(who, charged)) is Verdict.CHARGED

@@ -18,7 +18,8 @@ from app.admission.decision import ItemCharge, TurnCharge, Verdict
 from app.admission.policy import UNLIMITED, BucketPolicy, QuotaPolicy
 from app.admission.replies import Reply, parse_items
 from app.admission.script import AdmissionScript
-from tests.unit.admission.oracle import MEMORY_US, Oracle
+from tests.unit.admission.oracle import Oracle
+from tests.unit.admission.values import MEMORY_US
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
 
 STAGING = KEYS.staging("test")

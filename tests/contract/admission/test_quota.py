@@ -67,14 +67,14 @@ def test_turn_without_cost_is_recorded_uncharged(world: World) -> None:
 def test_same_turn_is_the_same_charge_also_at_the_last_place(world: World) -> None:
     first = admit(world, limits(turns=1, relationships=1), A)
     again = admit(world, limits(turns=1, relationships=1), A, A)
-    assert verdicts(again) == [Verdict.REMEMBERED] * 2
+    assert verdicts(again) == [Verdict.REPLAYED] * 2
     assert {replace(item, verdict=Verdict.CHARGED) for item in again.items} == set(first.items)
     assert used(again) == (1, 1)
 
 
 def test_same_turn_twice_in_one_call_is_charged_once(world: World) -> None:
     decision = admit(world, limits(), A, A)
-    assert verdicts(decision) == [Verdict.CHARGED, Verdict.REMEMBERED]
+    assert verdicts(decision) == [Verdict.CHARGED, Verdict.REPLAYED]
     assert used(decision) == (1, 1)
 
 
@@ -91,7 +91,7 @@ def test_same_turn_at_another_price_is_a_conflict_and_not_charged(
 def test_charge_is_remembered_for_five_minutes(world: World, hand: Hand) -> None:
     admit(world, limits(), A)
     hand.us += MEMORY_US - 1
-    assert verdicts(admit(world, limits(), A)) == [Verdict.REMEMBERED]
+    assert verdicts(admit(world, limits(), A)) == [Verdict.REPLAYED]
     hand.us += 1
     assert verdicts(admit(world, limits(), A)) == [Verdict.CHARGED]
 

@@ -18,6 +18,7 @@ from app.tenancy.model import Environment
 from tests.unit.admission.world import (
     DEADLINE_S,
     KEYS,
+    ORGANIZATION,
     SECOND_US,
     Hand,
     World,
@@ -245,7 +246,7 @@ def test_one_account_that_fails_leaves_the_others_their_pass(
     other = principal(environment=Environment.TEST)
     world.record(WHO, A)
     world.record(other, turn("turn_t", 1, "rel_t"))
-    world.client.hset(AccountKeys.of(other, KEYS.quota_period).quota, "turns_used", 5)
+    world.client.hset(AccountKeys(ORGANIZATION, "test", KEYS.quota_period).quota, "turns_used", 5)
     if cause == "its ledger is slow":
         monkeypatch.setattr(world.ledger, "count_turns", slow_for(KEYS.account, world.ledger))
     else:

@@ -189,10 +189,10 @@ def test_a_turn_reserved_before_the_edge_is_the_same_reservation_after_it(
     after = reserve(world, limits(turns=0), A.turn_key, A.relationship_id)
     other = reserve(world, limits(), A.turn_key, "rel_b")
 
-    assert (verdict(before), verdict(after)) == (Verdict.CHARGED, Verdict.REMEMBERED)
+    assert (verdict(before), verdict(after)) == (Verdict.CHARGED, Verdict.REPLAYED)
     assert after.items[0].recorded_at_us == before.items[0].recorded_at_us
     assert after.hold is not None
-    assert after.hold.lapses_at_us == before.hold.lapses_at_us
+    assert after.hold.expires_at_us == before.hold.expires_at_us
     assert (after.period, counts(after)) == (next_period(), (0, 0))
     assert verdict(other) is Verdict.CONFLICT
     settled = world.gate.complete(principal(), A, after.items[0].recorded_at_us)

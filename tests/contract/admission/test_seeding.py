@@ -10,10 +10,9 @@ from redis import Redis
 
 from app.admission import seeding
 from app.admission.decision import Decision, Outcome, Verdict
+from app.admission.errors import SeedingTimeout
 from app.admission.policy import QuotaPolicy
 from app.admission.replies import Status
-from app.admission.seeding import SeedingLate
-from app.http.problems import Problem
 from tests.servers import wait_until
 from tests.unit.admission.world import (
     HOUR_US,
@@ -156,9 +155,8 @@ def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(world: Wo
     decision = world.gate.admit(principal(), [A])
     assert (decision.outcome, decision.quota) == (Outcome.DEGRADED, None)
     assert not world.client.exists(KEYS.quota)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SeedingTimeout):
         world.gate.quota(principal())
-    assert (caught.value.code, caught.value.retry_after_s) == ("service_unavailable", 1)
     world.client.delete(KEYS.seeding)
     wait_until(lambda: world.client.exists(KEYS.quota))
     assert world.gate.admit(principal(), [A]).outcome is Outcome.ADMITTED
@@ -189,10 +187,10 @@ def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     monkeypatch.setattr(world.ledger, "count_turns", slow)
     keys, quota = KEYS, QuotaPolicy.of(principal().limits, PERIOD)
     for _ in range(3):
-        with pytest.raises(SeedingLate):
-            world.gate._settling._seeder.seed(keys, quota, 0.01)
+        with pytest.raises(SeedingTimeout):
+            world.gate._seeder.seed(keys, quota, 0.01)
     counted.set()
-    world.gate._settling._seeder.seed(keys, quota, 30)
+    world.gate._seeder.seed(keys, quota, 30)
     assert world.ledger.counts_count == 1
     assert world.client.exists(KEYS.quota)
 
@@ -204,12 +202,12 @@ def test_who_comes_when_a_seeding_is_late_need_not_wait_as_well(
     monkeypatch.setattr(seeding, "time", SimpleNamespace(monotonic=clock_s, sleep=sleep))
     monkeypatch.setattr(world.ledger, "count_turns", lambda *_: counted.wait(60) and 0)
     quota = QuotaPolicy.of(principal().limits, PERIOD)
-    with pytest.raises(SeedingLate):
-        world.gate._settling._seeder.seed(KEYS, quota, 0)
+    with pytest.raises(SeedingTimeout):
+        world.gate._seeder.seed(KEYS, quota, 0)
     clock_s.us += 20
     began_ns = perf_counter_ns()
-    with pytest.raises(SeedingLate):
-        world.gate._settling._seeder.seed(KEYS, quota, 20)
+    with pytest.raises(SeedingTimeout):
+        world.gate._seeder.seed(KEYS, quota, 20)
     assert perf_counter_ns() - began_ns < 10e9
     counted.set()
 

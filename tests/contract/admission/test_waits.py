@@ -137,7 +137,7 @@ def test_too_many_reservations_under_a_smaller_plan_wait_for_enough_of_them(
     crowded = world.gate.reserve(who, turn("turn_x"), HOLD_US)
 
     assert (verdict(crowded), crowded.hold and crowded.hold.wait_us) == (
-        Verdict.CROWDED,
+        Verdict.TOO_MANY_OPEN,
         HOLD_US + 10,
     )
     hand.us += HOLD_US + 10

@@ -5,7 +5,8 @@ from fractions import Fraction
 import pytest
 
 from app.admission.decision import BucketState, Decision, Outcome, QuotaState
-from app.admission.headers import quota_headers, rate_headers, retry_after_s
+from app.admission.errors import whole_seconds
+from app.admission.headers import quota_headers, rate_headers
 from tests.unit.admission.world import NOON_US, PERIOD
 
 QUOTA = QuotaState(41, 0, 1_000, 7, 25, PERIOD.start_us, PERIOD.end_us)
@@ -58,4 +59,4 @@ def test_unlimited_ceilings_are_left_out() -> None:
     [(0, 1), (1, 1), (1_000_000, 1), (1_000_001, 2), (2_000_000, 2), (86_400_000_000, 86_400)],
 )
 def test_retry_after_is_rounded_up_and_at_least_one(wait_us: int, seconds: int) -> None:
-    assert retry_after_s(wait_us) == seconds
+    assert whole_seconds(wait_us) == seconds

@@ -10,13 +10,13 @@ from redis import Redis
 from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, TurnCharge
 from app.admission.fallback import LocalBuckets
-from app.admission.gate import Gate
 from app.admission.keys import AccountKeys
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.tenancy.model import Environment, Limits, OveragePolicy, Principal, Scope
 from app.tenancy.periods import period_at
+from tests.unit.admission.verbs import GateVerbs
 
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
@@ -127,7 +127,7 @@ class MemoryLedger:
 
 
 class World:
-    """Gate, reconciler and ledger on one Redis, whose own clock counts without a `hand`."""
+    """GateVerbs, reconciler and ledger on one Redis, whose own clock counts without a `hand`."""
 
     def __init__(
         self, client: Redis, hand: Hand | None = None, ledger: MemoryLedger | None = None
@@ -139,7 +139,7 @@ class World:
         clock = LedgerClock(client)
         self.local = LocalBuckets(1, clock.now_us)
         seeder = Seeder(self.script, self.ledger)
-        self.gate = Gate(self.script, seeder, self.ledger, clock, self.local)
+        self.gate = GateVerbs(self.script, seeder, self.ledger, clock, self.local)
         self.reconciler = Reconciler(self.script, self.ledger, DEADLINE_S)
 
     def record(self, who: Principal, *turns: TurnCharge) -> Decision:

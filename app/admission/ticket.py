@@ -1,0 +1,165 @@
+"""The admission of one request: a ticket that charges it and holds the decision over it."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
+from app.admission.errors import AdmissionError, CountersUnavailable
+from app.admission.gate import Gate
+from app.admission.operations import TAKE_TOKEN, Cancel, Charge, Complete, Operation, Reserve
+from app.admission.refusals import refusal_of
+from app.backends.outages import OUTAGES
+from app.http.faults import AccountFault
+from app.tenancy.model import Principal
+
+_UNANSWERED: tuple[type[Exception], ...] = (AdmissionError, AccountFault, *OUTAGES)
+
+
+class AddressTicket(NamedTuple):
+    """The admission of a request without a valid key: the decision over its address."""
+
+    decision: Decision
+
+    def require_admission(self) -> None:
+        """Raise RateLimited if the address's bucket refused."""
+        if self.decision.is_rate_limited:
+            raise refusal_of(self.decision)
+
+
+class AdmissionTicket:
+    """The admission of one request with a key: its charges, refunds and the one `decision`.
+
+    The door makes it, services receive it, headers and the log read it. `decision` is None until
+    the first charge. Each request is charged once:
+
+    | verb | what it does | refused by |
+    | --- | --- | --- |
+    | `take_token` | charges the bucket | bucket |
+    | `charge` | charges the bucket, and the quota for turns | bucket; the quota by item |
+    | `reserve` | charges the bucket, and holds a turn | bucket, open reservations; quota by item |
+    | `complete` | charges the bucket, and a turn that was reserved | bucket |
+    | `cancel` | charges the bucket, and releases the hold of a turn | bucket, missing Redis |
+
+    The others follow the first and take no token. A quota's refusal of a turn is in the decision's
+    items and not raised: services weigh it, since the turn may be stored already.
+    """
+
+    __slots__ = ("_gate", "decision", "principal")
+
+    def __init__(self, gate: Gate, principal: Principal) -> None:
+        self._gate = gate
+        self.principal = principal
+        self.decision: Decision | None = None
+
+    def take_token(self) -> None:
+        """Charge the bucket alone: for routes that neither charge nor show the quota."""
+        self._decide(TAKE_TOKEN)
+
+    def charge(self, turns: Sequence[TurnCharge] = ()) -> Decision:
+        """Charge the bucket and, for `turns`, the quota, in one atomic call."""
+        return self._decide(Charge(turns))
+
+    def charge_more(self, turns: Sequence[TurnCharge]) -> Decision:
+        """Charge the quota for more `turns` of this request.
+
+        If Redis did not answer the first call it is not called again: a request waits for Redis at
+        most once.
+        """
+        first = self.made
+        decide = self._gate.decide_locally if first.is_local else self._gate.decide
+        more = decide(self.principal, Charge(turns, tokens=0))
+        self.decision = first._replace(quota=more.quota, is_local=more.is_local)
+        return more
+
+    def reserve(self, turn: TurnCharge, hold_us: int) -> Decision:
+        """Charge the bucket and hold a turn, in one atomic call."""
+        return self._decide(Reserve([turn], hold_us=hold_us))
+
+    def complete(self, turn: TurnCharge, reserved_at_us: int) -> Decision:
+        """Charge the bucket and a turn that was reserved at that instant."""
+        return self._decide(Complete([turn], reserved_at_us=reserved_at_us))
+
+    def cancel(self, turn_key: str, reserved_at_us: int) -> Decision:
+        """Charge the bucket and release the hold of a turn; nothing is released without Redis."""
+        decision = self._decide(
+            Cancel([TurnCharge(turn_key, 0, None)], reserved_at_us=reserved_at_us)
+        )
+        self.require_counters()
+        return decision
+
+    def withdraw(self, turn_key: str, reserved_at_us: int) -> None:
+        """Release the hold that this request has made; without Redis it expires by itself."""
+        turns = [TurnCharge(turn_key, 0, None)]
+        cancel = Cancel(turns, 0, reserved_at_us, blocks_turn=False)
+        after = self._gate.decide(self.principal, cancel)
+        self.decision = self.made._replace(quota=after.quota)
+
+    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
+        """Take back charges of `decision`, which this ticket has made."""
+        quota = self._gate.refund(self.principal, decision, indexes)
+        self.decision = self.made._replace(quota=quota)
+
+    def charge_refused(self, *, is_rate_limited: bool) -> None:
+        """Charge a request that is refused before its first charge, and read the quota.
+
+        `is_rate_limited` counts the request as such although the bucket admits it.
+        """
+        decision = self._decide(Charge())
+        if is_rate_limited:
+            self.decision = decision._replace(outcome=Outcome.RATE_LIMITED)
+
+    def require_counters(self) -> None:
+        """Raise CountersUnavailable if Redis did not decide this request."""
+        if self.made.is_local:
+            raise CountersUnavailable
+
+    def quota(self) -> QuotaState:
+        """Read the account's counters in its current period, once for a request.
+
+        CountersUnavailable without Redis: counting in the ledger for each request would
+        pass the outage on to MongoDB.
+        """
+        self.require_counters()
+        state = self.made.quota or self._gate.quota(self.principal)
+        self.decision = self.made._replace(quota=state)
+        return state
+
+    def find_quota(self) -> QuotaState | None:
+        """Read the same for headers; None if it cannot be read."""
+        with suppress(*_UNANSWERED):
+            return self.quota()
+        return None
+
+    @property
+    def time_us(self) -> int:
+        """The instant of the decision, on Redis's clock."""
+        return self.made.time_us
+
+    def listing_starts_us(self) -> int:
+        """Return an instant that is later than every turn acknowledged so far.
+
+        Without loaded counters the decision does not contain it, since the clock may have stepped
+        back. Then the ledger is read: through Redis, or directly while Redis is unavailable.
+        """
+        decision = self.made
+        if decision.now_us is not None:
+            return decision.now_us
+        if not decision.is_local:
+            with suppress(*_UNANSWERED):
+                return self._gate.now_us(self.principal)
+        return self._gate.now_us_by_ledger(self.principal)
+
+    @property
+    def made(self) -> Decision:
+        """The decision, once the request is charged."""
+        if self.decision is None:
+            raise AssertionError("the request is not charged yet")
+        return self.decision
+
+    def _decide(self, operation: Operation) -> Decision:
+        """Raise RateLimited or TooManyReservations; a quota's refusal of a turn passes."""
+        decision = self.decision = self._gate.decide(self.principal, operation)
+        if decision.outcome is not Outcome.RATE_LIMITED:
+            return decision
+        raise refusal_of(decision)
