@@ -12,6 +12,7 @@ from app.admission.gate import Gate
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.tenancy.model import Limits
+from tests.script_clock import clocked
 from tests.unit.admission.world import NOON_US, SECOND_US, MemoryLedger, principal, turn
 
 CLOCK_KEY = "clock of the test"
@@ -43,7 +44,8 @@ def now_us(client: Redis) -> int:
 
 def gate_on(client: Redis) -> Gate:
     """A gate whose clock is in Redis, moved by each call of any process."""
-    script = AdmissionScript(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
+    moved = clocked(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
+    script = AdmissionScript(moved)
     clock = LedgerClock(client)
     local = LocalBuckets(1, clock.now_us)
     ledger = MemoryLedger()
