@@ -27,6 +27,7 @@ from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 from config.settings import BackendKind
+from tests.script_clock import clocked
 from tests.servers import RunningService, settings_for
 from tests.turns import Body, now_ms
 
@@ -142,7 +143,7 @@ class Clock:
         with app.app_context():
             gate, self._ledger_clock = provided(Gate), provided(LedgerClock)
         for script in (gate._script, gate._seeder._script):
-            script._test_now_us = lambda: self.now_us
+            script.client = clocked(script.client, lambda: self.now_us)
         self._ledger_clock._client = self
         self._ledger_clock._monotonic_us = lambda: self._monotonic_us
         self.move()

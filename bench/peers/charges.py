@@ -8,7 +8,8 @@ from redis import Redis
 
 from app.admission.keys import AccountKeys
 from app.admission.policy import BucketPolicy, QuotaPolicy
-from app.admission.script import SOURCE, AdmissionScript
+from app.admission.script import AdmissionScript
+from app.admission.script_source import SOURCE
 from app.http.instants import utc_now
 from app.interactions.store import COLLECTION
 from app.tenancy.model import Limits
@@ -34,7 +35,7 @@ def make(asked: Asked) -> Round:
         row = next(made)
         rename(row)
         charge = (row["turn_key"], row["usage"]["turns_consumed"], "")
-        redis.evalsha(digest, len(keys), *keys, "admit", "", *limits, *charge)
+        redis.evalsha(digest, len(keys), *keys, "admit", *limits, *charge)
         collection.insert_one(row)
 
     return record

@@ -11,6 +11,7 @@ from app.admission.fallback import LocalBuckets
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.tenancy.model import Limits
+from tests.script_clock import clocked
 from tests.unit.admission.verbs import GateVerbs
 from tests.unit.admission.world import NOON_US, SECOND_US, MemoryLedger, principal, turn
 
@@ -43,7 +44,8 @@ def now_us(client: Redis) -> int:
 
 def gate_on(client: Redis) -> GateVerbs:
     """A gate whose clock is in Redis, moved by each call of any process."""
-    script = AdmissionScript(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
+    moved = clocked(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
+    script = AdmissionScript(moved)
     clock = LedgerClock(client)
     local = LocalBuckets(1, clock.now_us)
     ledger = MemoryLedger()

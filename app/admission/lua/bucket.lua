@@ -1,9 +1,9 @@
--- The bucket: an absent one is full, so expiry loses nothing.
+-- The token bucket. An absent one is full, so a key that expires loses nothing.
 
 local MAX_STEP_BACK = SECOND
 
--- Refills up to the present. A clock that stepped back is followed at once: a stale instant would
--- freeze the bucket until it is reached again.
+-- Refills the bucket up to now. If the clock stepped back, follows it at once: a stale instant would
+-- stop the refill until the clock reaches it again.
 local function refill(bucket)
   local elapsed = time - bucket.at
   if elapsed < -MAX_STEP_BACK then
@@ -18,16 +18,17 @@ local function refill(bucket)
   end
 end
 
--- The bucket of a request, as it is now, and the price of what it takes. A smaller plan clamps here.
+-- Returns the bucket of a request as it is now, with the price of the tokens that the request takes.
+-- A plan with a smaller burst lowers the level here.
 local function read_bucket()
-  local period = tonumber(ARGV[4])
-  local capacity = tonumber(ARGV[5]) * period
+  local refilled, period, burst, tokens = four_numbers(2)
+  local capacity = burst * period
   local bucket = {
-    refilled = tonumber(ARGV[3]), period = period, capacity = capacity,
-    price = tonumber(ARGV[6]) * period, level = capacity, at = time,
+    refilled = refilled, period = period, capacity = capacity,
+    price = tokens * period, level = capacity, at = time,
   }
-  local stored = call('HMGET', KEYS[1], 'level', 'at')
-  local level, at = number(stored[1]), number(stored[2])
+  local stored = call('HMGET', bucket_key, 'level', 'at')
+  local level, at = parse_number(stored[1]), parse_number(stored[2])
   if level and at then
     bucket.level, bucket.at = math.min(capacity, level), at
     refill(bucket)
@@ -35,19 +36,19 @@ local function read_bucket()
   return bucket
 end
 
--- Time until the bucket holds `level`, from now.
+-- Returns the time from now until the bucket holds `level`.
 local function wait_for(bucket, level)
   if bucket.level >= level then return 0 end
   return ceil_div(level - bucket.level, bucket.refilled) + bucket.at - time
 end
 
--- Takes `amount` of the level, and tells the time to full; what takes nothing writes nothing.
+-- Takes `amount` of the level and returns the time until the bucket is full. Writes only a change.
 local function pay(bucket, amount)
   bucket.level = bucket.level - amount
   local full_in = wait_for(bucket, bucket.capacity)
   if amount > 0 or bucket.must_write then
-    call('HSET', KEYS[1], 'level', bucket.level, 'at', bucket.at)
-    call('PEXPIRE', KEYS[1], ceil_div(full_in + SECOND, MILLISECOND))
+    call('HSET', bucket_key, 'level', bucket.level, 'at', bucket.at)
+    call('PEXPIRE', bucket_key, ceil_div(full_in + SECOND, MILLISECOND))
   end
   return full_in
 end

@@ -1,23 +1,16 @@
--- enter: takes a token, for who charges nothing, and tells the account's instant. It ends here if it
--- can, since Lua makes every function anew in each call, and this one needs few (decision 18).
--- ARGV and results have no more than those of each request. Replies are written out: `reply` is not
--- made yet.
+-- enter: takes a token for a request that charges no turns and shows no counters.
+-- It writes its replies out, since `reply` is included later.
+-- ARGV and results are those of each request.
 
-local function admitted(bucket)
-  local full_in = pay(bucket, bucket.price)
-  local clock_at = number(call('HGET', KEYS[2], 'clock_at'))
-  local now = clock_at and math.max(time, clock_at + 1) or 0
-  return {DONE, time, now, -1, 0, 0, 0, floor_div(bucket.level, bucket.period), 0, full_in}
-end
-
--- Behind an empty bucket the counters are returned, too: floods end here, and no companion key is looked
--- at. Nil, and nothing is done, if there are reservations, of which some may have lapsed, or if a
--- counter is missing or no number.
-local function refused(bucket)
-  local counters = call('HMGET', KEYS[2],
+-- Refuses the request and returns the counters without a look at the companion keys, so that a flood
+-- ends here. Returns nil and does nothing if
+-- - there are reservations, since some may have expired, or
+-- - a counter is missing or is not a number.
+local function enter_refused(bucket)
+  local counters = call('HMGET', quota_key,
     'clock_at', 'generation', 'turns_used', 'relationships_used', 'reservations')
   for i = 1, 5 do
-    counters[i] = number(counters[i])
+    counters[i] = parse_number(counters[i])
     if not counters[i] then return nil end
   end
   if counters[5] > 0 then return nil end
@@ -26,10 +19,15 @@ local function refused(bucket)
   return {RATE_LIMITED, time, now, counters[2], counters[3], 0, counters[4], left, wait, full_in}
 end
 
-if ARGV[1] == 'enter' then
-  if not is_in_period(7) then return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0} end
+-- Takes the token and returns the account's instant, but no counters. Returns nil if the call must go
+-- on as `look`.
+local function enter()
+  local period_start, period_end = tonumber(ARGV[6]), tonumber(ARGV[7])
+  if not is_in_period(period_start, period_end) then return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0} end
   local bucket = read_bucket()
-  if bucket.level >= bucket.price then return admitted(bucket) end
-  local refusal = refused(bucket)
-  if refusal then return refusal end
+  if bucket.level < bucket.price then return enter_refused(bucket) end
+  local full_in = pay(bucket, bucket.price)
+  local clock_at = parse_number(call('HGET', quota_key, 'clock_at'))
+  local now = clock_at and math.max(time, clock_at + 1) or 0
+  return {DONE, time, now, -1, 0, 0, 0, floor_div(bucket.level, bucket.period), 0, full_in}
 end

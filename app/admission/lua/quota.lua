@@ -3,25 +3,25 @@
 local FIELDS = {
   'turns_used', 'turns_reserved', 'turns_limit',
   'relationships_used', 'relationships_limit',
-  'reservations',             -- entries of quota:turns that hold a place; each holds one turn
+  'reservations',             -- entries of quota:turns that hold quota: one turn each
   'remembered',               -- all entries of quota:turns
   'period_start', 'period_end',
-  'generation',               -- instant of seeding: an older charge is not in these counters
-  'mark_at', 'mark_used',     -- reconciliation: used by charges made before that instant
-  'settled_at',               -- the last mark that was compared: what is older is the ledger's count
+  'generation',               -- instant of seeding; the counters contain no charge before it
+  'mark_at', 'mark_used',     -- watermark of reconciliation: its instant, the turns used before it
+  'settled_at',               -- last watermark that was compared: turns before it are the ledger's
   'clock_at',                 -- last instant given out
 }
 local KEPT_AFTER_PERIOD = 3 * DAY
 
-local quota                   -- the fields as numbers; nil = missing, or a companion key was lost
-local stored = {}             -- the same as they were found
+local quota                   -- the fields as numbers; nil = a field or a companion key is missing
+local stored = {}             -- the fields as they were read
 local changed = false
-local overdue = 0             -- reservations that have lapsed and are still counted in the fields
+local backlog = 0             -- expired reservations that the fields still count
 
 local function read_fields()
-  local values, fields = call('HMGET', KEYS[2], unpack(FIELDS)), {}
+  local values, fields = call('HMGET', quota_key, unpack(FIELDS)), {}
   for i, field in ipairs(FIELDS) do
-    local value = number(values[i])
+    local value = parse_number(values[i])
     if not value then return nil end
     fields[field], stored[field] = value, value
   end
@@ -31,16 +31,17 @@ end
 local function load_quota()
   local fields = read_fields()
   if fields
-    and fields.relationships_used == call('HLEN', KEYS[3])
-    and fields.remembered == call('HLEN', KEYS[4])
-    and fields.remembered - fields.reservations == call('ZCARD', KEYS[5])
-    and (fields.reservations == 0 or fields.reservations == call('ZCARD', KEYS[6]))
+    and fields.relationships_used == call('HLEN', relationships_key)
+    and fields.remembered == call('HLEN', turns_key)
+    and fields.remembered - fields.reservations == call('ZCARD', expiries_key)
+    and (fields.reservations == 0 or fields.reservations == call('ZCARD', holds_key))
   then
     quota = fields
   end
 end
 
--- All keys of an account expire together: one that went first would look like a loss.
+-- Writes the changed fields. All keys of an account expire together: one that expired first would look
+-- like a loss.
 local function save_quota()
   if not changed then return end
   local changes = {}
@@ -50,44 +51,35 @@ local function save_quota()
       table.insert(changes, quota[field])
     end
   end
-  if changes[1] then call('HSET', KEYS[2], unpack(changes)) end
+  if changes[1] then call('HSET', quota_key, unpack(changes)) end
   local kept = math.max(SECOND, quota.period_end + KEPT_AFTER_PERIOD - time)
   for i = 2, 6 do
     call('PEXPIRE', KEYS[i], ceil_div(kept, MILLISECOND))
   end
 end
 
--- The account's present: never at or before an instant given out, even if the clock steps back.
+-- Returns the account's instant: later than every instant given out, even if the clock steps back.
 local function instant()
   return math.max(time, quota.clock_at + 1)
 end
 
--- Gives the present out, once.
+-- Gives out the account's instant, once.
 local function tick()
   quota.clock_at = instant()
   changed = true
   return quota.clock_at
 end
 
--- Two periods of an account give instants out in one order, so that who reads by the clock of the
--- present one misses nothing that goes to a former one. Before a tick; `key` is the other quota.
-local function share_clock(key)
-  local clock_at = number(call('HGET', key, 'clock_at'))
-  if not clock_at then return end
-  quota.clock_at = math.max(quota.clock_at, clock_at)
-  call('HSET', key, 'clock_at', instant())
-end
-
--- The first seven values of every reply.
+-- Returns the first seven values of a reply.
 local function reply(status)
   if not quota then return {status, time, 0, -1, 0, 0, 0} end
   return {
     status, time, instant(), quota.generation,
-    quota.turns_used, quota.turns_reserved - overdue, quota.relationships_used,
+    quota.turns_used, quota.turns_reserved - backlog, quota.relationships_used,
   }
 end
 
--- The same with one result behind it.
+-- Returns a reply with one result.
 local function reply_with(status, value)
   local result = reply(status)
   table.insert(result, value)

@@ -3,36 +3,36 @@
 
 local MAX_SCANNED = 50        -- holds that a call reads for relationships; bounds its latency
 
--- Makes the functions below; calls that refuse nothing go without them (decision 18).
+-- Makes the functions below; calls that refuse nothing go without them (ADR 18).
 local function waits()
   -- Returns when `needed` of the open holds have expired, without the one at `own_index` (or nil).
-  -- Every hold keeps one turn, and overdue holds are the first ones of KEYS[6].
+  -- Every hold keeps one turn, and the backlog comes first in the sorted set.
   local function expiry_of(needed, own_index)
     if needed <= 0 then return time end
-    local index = overdue + needed - 1
+    local index = backlog + needed - 1
     if own_index and own_index <= index then index = index + 1 end
-    return tonumber(call('ZRANGE', KEYS[6], index, index, 'WITHSCORES')[2])
+    return tonumber(call('ZRANGE', holds_key, index, index, 'WITHSCORES')[2])
   end
 
   -- Returns when the turns of `item` fit, or nil: charged turns alone leave no room. The item's own
   -- reservation may expire meanwhile and is never in its way.
   local function turns_fit_at(item)
-    local limit, taken = quota.turns_limit, quota.turns_used + quota.turns_reserved - overdue
+    local limit, taken = quota.turns_limit, quota.turns_used + quota.turns_reserved - backlog
     if not exceeds(limit, taken + item.turns) then return time end
     if exceeds(limit, quota.turns_used + item.turns) then return nil end
-    local own_index = call('ZRANK', KEYS[6], item.turn)
+    local own_index = call('ZRANK', holds_key, item.turn)
     return expiry_of(taken + item.turns - limit - (own_index and 1 or 0), own_index)
   end
 
   -- Reads the first open holds: the relationship of each, when each expires, and when the first
   -- unread one does (or nil).
   local function first_holds()
-    local found = call('ZRANGE', KEYS[6], overdue, overdue + MAX_SCANNED, 'WITHSCORES')
+    local found = call('ZRANGE', holds_key, backlog, backlog + MAX_SCANNED, 'WITHSCORES')
     local names, expiries, turns = {}, {}, {}
     for i = 1, math.min(#found / 2, MAX_SCANNED) do
       turns[i], expiries[i] = found[2 * i - 1], tonumber(found[2 * i])
     end
-    for i, text in ipairs(turns[1] and call('HMGET', KEYS[4], unpack(turns)) or {}) do
+    for i, text in ipairs(turns[1] and call('HMGET', turns_key, unpack(turns)) or {}) do
       names[i] = parse_entry(text).relationship
     end
     return names, expiries, tonumber(found[2 * MAX_SCANNED + 2])
@@ -45,7 +45,7 @@ local function waits()
     if releases then return releases end
     local names, expiries, unread_at = first_holds()
     releases = {gone_at = {}, freed = {}, unread_at = unread_at}
-    local references, ended = names[1] and call('HMGET', KEYS[3], unpack(names)) or {}, {}
+    local references, ended = names[1] and call('HMGET', relationships_key, unpack(names)) or {}, {}
     for i, name in ipairs(names) do
       ended[name] = (ended[name] or 0) + 1
       if ended[name] == tonumber(references[i] or 0) then
@@ -78,10 +78,10 @@ local function waits()
     return from and relationship_fits_at(item.relationship, from) or 0
   end
 
-  -- Returns when fewer than `most` reservations are open.
-  local function is_uncrowded_at(most)
-    return expiry_of(quota.reservations - overdue - most + 1)
+  -- Returns when fewer than `most_open` reservations are open.
+  local function fewer_open_at(most_open)
+    return expiry_of(quota.reservations - backlog - most_open + 1)
   end
 
-  return {fits_at = fits_at, is_uncrowded_at = is_uncrowded_at}
+  return {fits_at = fits_at, fewer_open_at = fewer_open_at}
 end

@@ -18,6 +18,7 @@ from app.admission.decision import ItemCharge, TurnCharge, Verdict
 from app.admission.policy import UNLIMITED, BucketPolicy, QuotaPolicy
 from app.admission.replies import Reply, parse_items
 from app.admission.script import AdmissionScript
+from tests.script_clock import clocked
 from tests.unit.admission.oracle import Oracle
 from tests.unit.admission.values import MEMORY_US
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
@@ -58,7 +59,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.client.flushdb()
         self.hand = Hand()
-        self.script = AdmissionScript(self.client, self.hand)
+        self.script = AdmissionScript(clocked(self.client, self.hand))
         self.oracle = Oracle(self.hand.us)
         self.charges: list[tuple[int, ItemCharge]] = [
             (NOON_US, ItemCharge(Verdict.CHARGED, 1, relationship_counted=False, turn_key="turn_0"))

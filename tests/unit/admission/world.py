@@ -16,6 +16,7 @@ from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.tenancy.model import Environment, Limits, OveragePolicy, Principal, Scope
 from app.tenancy.periods import period_at
+from tests.script_clock import clocked
 from tests.unit.admission.verbs import GateVerbs
 
 SECOND_US = 1_000_000
@@ -135,7 +136,7 @@ class World:
         self.client = client
         self.hand = hand or Hand()
         self.ledger = ledger or MemoryLedger()
-        self.script = AdmissionScript(client, hand)
+        self.script = AdmissionScript(clocked(client, hand) if hand else client)
         clock = LedgerClock(client)
         self.local = LocalBuckets(1, clock.now_us)
         seeder = Seeder(self.script, self.ledger)

@@ -1,0 +1,44 @@
+-- admit: charges bucket and quota, or returns why not. Behind an empty bucket there are no verdicts, but
+-- a single item that the quota refuses is refused for that.
+-- ARGV 11… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
+--      of an item that the quota refuses: verdict, when it fits (0 = not in this period), 0
+
+local function read_items()
+  local items = {}
+  for i = 11, #ARGV, 3 do
+    table.insert(items, {turn = ARGV[i], turns = tonumber(ARGV[i + 1]), relationship = ARGV[i + 2]})
+  end
+  return items
+end
+
+-- Adds to the verdicts of refused items when each fits, once this call has charged the others.
+local function add_waits(items, values)
+  local fits_at
+  for i, item in ipairs(items) do
+    local first = 3 * i - 2
+    if is_exhausted(values[first]) then
+      fits_at = fits_at or waits().fits_at
+      values[first + 1] = fits_at(item)
+    end
+  end
+  return values
+end
+
+local function admit()
+  local limits, items = read_limits(), read_items()
+  local early_reply = open_to_charge(limits, #items)
+  if early_reply then return early_reply end
+  local function charge_each()
+    local values = {}
+    for _, item in ipairs(items) do
+      for _, value in ipairs(carry_out(item, judge(item, limits.overage_allowed))) do
+        table.insert(values, value)
+      end
+    end
+    return add_waits(items, values)
+  end
+  return decide(charge_each, function()
+    local verdict = #items == 1 and judge(items[1], limits.overage_allowed)
+    return is_exhausted(verdict) and add_waits(items, {verdict, 0, 0}) or {}
+  end)
+end

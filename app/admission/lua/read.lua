@@ -1,0 +1,16 @@
+-- read: returns the counters. ARGV 2 period_start  3 period_end
+-- Result 8 reservations  9 remembered  10 mark_at  11 mark_used
+
+local function read()
+  local period_start, period_end = tonumber(ARGV[2]), tonumber(ARGV[3])
+  if not is_in_period(period_start, period_end) then return reply(PERIOD_MISMATCH) end
+  open_quota()
+  if not quota then return reply(NEED_SEED) end
+  save_quota()
+  local result = reply(DONE)
+  table.insert(result, quota.reservations - backlog)
+  for _, field in ipairs({'remembered', 'mark_at', 'mark_used'}) do
+    table.insert(result, quota[field])
+  end
+  return result
+end
