@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -20,9 +21,8 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks
 
 from app.http.problems import CODES
-from tests.callers import app_beside
 from tests.live.generated import BATCH, CASES, Facts, Keys, cases_count, modes_of, operations_of
-from tests.servers import environ_for, running_service
+from tests.servers import RunningService
 
 SEED = int(os.environ.get("GENERATED_SEED") or random.SystemRandom().randrange(2**32))
 LEAST_CASES = 2_000
@@ -51,16 +51,9 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(
-    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    environ = environ_for(live_mongodb_uri.replace("/turnledger?", "/generated?"), live_redis_url)
-    log = tmp_path_factory.mktemp("generated") / "service.log"
-    with (
-        running_service(environ, log, workers_count=1) as running,
-        app_beside(running) as app,
-        closing(requests.Session()) as session,
-    ):
+def service(common_service: tuple[RunningService, Flask]) -> Iterator[Service]:
+    running, app = common_service
+    with closing(requests.Session()) as session:
         yield Service(running.base_url, Keys(app), session)
 
 
