@@ -237,7 +237,7 @@ def own_stores(
             number = next(_numbers)
             name = f"service_{number}"
             stack.callback(mongodb_admin.drop_database, name)
-            slot = 1 + number % (REDIS_DATABASES_COUNT - 1)
+            slot = 1 + number % (REDIS_DATABASES_COUNT - 2)
             redis_url = live_redis_url.removesuffix("/0") + f"/{slot}"
             with Redis.from_url(redis_url) as client:
                 client.flushdb()
@@ -266,6 +266,24 @@ def start_service(
             return stack.enter_context(service)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def common_service(
+    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningService, Flask]]:
+    """One service with one worker, for every test that only sends requests.
+
+    A start costs a second of CPU. Each test has organizations of its own; the application beside
+    the service makes them.
+    """
+    environ = environ_for(
+        live_mongodb_uri.replace("/turnledger?", "/common_service?"),
+        live_redis_url.removesuffix("/0") + f"/{REDIS_DATABASES_COUNT - 1}",
+    )
+    log = tmp_path_factory.mktemp("common_service") / "service.log"
+    with running_service(environ, log, workers_count=1) as service, app_beside(service) as app:
+        yield service, app
 
 
 @pytest.fixture

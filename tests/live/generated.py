@@ -140,7 +140,12 @@ def modes_of(operation: APIOperation) -> list[GenerationMode]:
     return [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if can_be_bad else [])]
 
 
-def cases_count(operation: APIOperation) -> int:
+def examples_count(operation: APIOperation, share: int) -> int:
+    """How many cases an operation has in each mode: one of every `share` of the table."""
+    return -(-CASES[operation.label] // share)
+
+
+def cases_count(operation: APIOperation, share: int) -> int:
     """How many cases an operation has at least."""
     has_many = operation.body or list(operation.iter_parameters())
-    return CASES[operation.label] * len(modes_of(operation)) if has_many else 1
+    return examples_count(operation, share) * len(modes_of(operation)) if has_many else 1

@@ -1,7 +1,8 @@
-"""About 2,000 requests that schemathesis makes from `/openapi.json`, at a running service.
+"""Requests that schemathesis makes from `/openapi.json`, at a running service.
 
-Nothing may answer off the document. The seed is new for each run; it is among the figures, and in
-the failure. `GENERATED_SEED=… scripts/test tests/live/test_generated_requests.py` repeats a run.
+Nothing may answer off the document. A run sends about 500 of them, and `--long` about 2,000. The
+seed is new for each run; it is among the figures, and in the failure.
+`GENERATED_SEED=… scripts/test tests/live/test_generated_requests.py` repeats a run.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -20,12 +22,22 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks
 
 from app.http.problems import CODES
-from tests.callers import app_beside
-from tests.live.generated import BATCH, CASES, Facts, Keys, cases_count, modes_of, operations_of
-from tests.servers import environ_for, running_service
+from tests.live.generated import (
+    BATCH,
+    CASES,
+    Facts,
+    Keys,
+    cases_count,
+    examples_count,
+    modes_of,
+    operations_of,
+)
+from tests.servers import RunningService
 
 SEED = int(os.environ.get("GENERATED_SEED") or random.SystemRandom().randrange(2**32))
 LEAST_CASES = 2_000
+# Of every so many cases of the table one is sent.
+SHARES = [4, pytest.param(1, marks=pytest.mark.long)]
 OF_EVERY_ANSWER = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -51,28 +63,26 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(
-    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    environ = environ_for(live_mongodb_uri.replace("/turnledger?", "/generated?"), live_redis_url)
-    log = tmp_path_factory.mktemp("generated") / "service.log"
-    with (
-        running_service(environ, log, workers_count=1) as running,
-        app_beside(running) as app,
-        closing(requests.Session()) as session,
-    ):
+def service(common_service: tuple[RunningService, Flask]) -> Iterator[Service]:
+    running, app = common_service
+    with closing(requests.Session()) as session:
         yield Service(running.base_url, Keys(app), session)
 
 
-def test_every_operation_has_its_cases_and_there_are_enough(service: Service) -> None:
+@pytest.mark.parametrize("share", SHARES)
+def test_every_operation_has_its_cases_and_there_are_enough(service: Service, share: int) -> None:
     assert set(CASES) == set(service.operations)
-    assert sum(map(cases_count, service.operations.values())) >= LEAST_CASES
+    counts = [cases_count(operation, share) for operation in service.operations.values()]
+    assert sum(counts) >= LEAST_CASES // share
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("label", CASES)
-def test_no_answer_is_off_the_document(service: Service, label: str, tell_figures: Any) -> None:
+def test_no_answer_is_off_the_document(
+    service: Service, label: str, share: int, tell_figures: Any
+) -> None:
     operation = service.operations[label]
-    judge = Judge(service, operation)
+    judge = Judge(service, operation, share)
     try:
         for mode in modes_of(operation):
             judge.run(mode)
@@ -81,7 +91,7 @@ def test_no_answer_is_off_the_document(service: Service, label: str, tell_figure
         raise
     statuses, cases = judge.statuses, judge.statuses.total()
     tell_figures(seed=SEED, cases=cases, statuses=dict(sorted(statuses.items())))
-    assert cases >= cases_count(operation)
+    assert cases >= cases_count(operation, share)
     assert not statuses.keys() & {401, 402, 403, 429}, "every case must pass admission"
     assert label in WITHOUT_SUCCESS or any(status < 300 for status in statuses)
 
@@ -89,8 +99,9 @@ def test_no_answer_is_off_the_document(service: Service, label: str, tell_figure
 class Judge:
     """Sends the cases of one operation, and compares the answers with the document."""
 
-    def __init__(self, service: Service, operation: APIOperation) -> None:
+    def __init__(self, service: Service, operation: APIOperation, share: int) -> None:
         self._service = service
+        self._examples_count = examples_count(operation, share)
         self._operation = operation
         self._headers = service.keys.headers(operation)
         self.statuses: Counter[int] = Counter()
@@ -101,7 +112,7 @@ class Judge:
 
         @seed(SEED)
         @settings(
-            max_examples=CASES[self._operation.label],
+            max_examples=self._examples_count,
             database=None,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Semaphore, Thread
+from threading import Lock, Thread
 from typing import Any
 
 from app.usage.archive import Archiver
@@ -19,6 +19,8 @@ from app.usage.store import Fence
 
 ACCOUNT = "account"
 DAYS = ("2026-11-21", "2026-11-22", "2026-11-23")
+# A day's books are one number: so many turns, and below them the sum of their latencies.
+TURN = 10**9
 Operation = Iterator[None]
 
 
@@ -132,7 +134,9 @@ class Actor:
         self.operation: Operation | None = None
         self.is_done = False
         self._is_killed = False
-        self._go, self._gone = Semaphore(0), Semaphore(0)
+        self._go, self._gone = Lock(), Lock()
+        for lock in (self._go, self._gone):
+            lock.acquire()
         Thread(target=self._live, daemon=True).start()
 
     def step(self, *, is_killed: bool = False) -> None:
@@ -299,18 +303,17 @@ class World:
         assert [row for row in self.unsummable if row.open is None and not row.is_set_aside] == []
         assert self.archived() + accounted(raw) == accounted(self.accepted)
 
-    def archived(self) -> Counter[Any]:
-        books: Counter[Any] = Counter()
+    def archived(self) -> Counter[str]:
+        """Turns and latency of each day's roll-up."""
+        books: Counter[str] = Counter()
         for day, found in self.ledger.days.items():
-            books[day, "turns"] += found.rollup.total_turns
-            books[day, "latency"] += found.rollup.latency_sum_ms
+            books[day] += TURN * found.rollup.total_turns + found.rollup.latency_sum_ms
         return +books
 
 
-def accounted(rows: Collection[Row]) -> Counter[Any]:
+def accounted(rows: Collection[Row]) -> Counter[str]:
     """Turns and latency of each day."""
-    books: Counter[Any] = Counter()
+    books: Counter[str] = Counter()
     for row in rows:
-        books[row.day, "turns"] += 1
-        books[row.day, "latency"] += row.latency_ms
+        books[row.day] += TURN + row.latency_ms
     return +books
