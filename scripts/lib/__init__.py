@@ -1,4 +1,4 @@
-"""The parts of the scripts."""
+"""Implement the scripts: setting up Python, the local run and the replay."""
 
 from pathlib import Path
 

@@ -1,10 +1,10 @@
-"""Makes the virtual environment, keeps it up to date, and becomes the program asked for.
+"""Create and update the virtual environment, then run a program in it.
 
     bootstrap.py REQUIREMENTS ARGUMENT...
 
-installs REQUIREMENTS only if that file, or one that holds all of it, changed since it was last
-installed, then replaces itself by `.venv/bin/python ARGUMENT...`. Two that start at once take
-turns. Standard library only.
+installs REQUIREMENTS unless that file, or one that includes all of it, is installed unchanged. Then
+it replaces itself by `.venv/bin/python ARGUMENT...`. Concurrent runs wait for each other. Uses the
+standard library only.
 """
 
 import fcntl
@@ -20,23 +20,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-# Each holds all of those before it, pin for pin.
+# Each includes all pins of those before it.
 LAYERS = (
     "requirements.txt",
     "requirements-local.txt",
     "requirements-dev.txt",
     "requirements-bench.txt",
 )
-# How a line of progress begins; any terminal can show it.
+# The start of a line of progress, in ASCII for every terminal.
 STEP = "*"
 IS_USABLE = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
 
 
 def main(requirements: str, *arguments: str) -> None:
-    """Set up what `requirements` names, then become `python arguments`."""
-    # Turned into an exception, so that a running pip is ended too.
+    """Install `requirements`, then replace the process by `python arguments`."""
+    # As an exception it also ends a running pip.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with _taking_turns():
+    with _one_at_a_time():
         if not _is_usable():
             _make()
         _install(ROOT / requirements)
@@ -45,7 +45,7 @@ def main(requirements: str, *arguments: str) -> None:
 
 
 @contextmanager
-def _taking_turns() -> Iterator[None]:
+def _one_at_a_time() -> Iterator[None]:
     with (ROOT / ".venv.lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,23 +64,23 @@ def _is_usable() -> bool:
 
 def _make() -> None:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    _say(f"making .venv with Python {version}")
+    _say(f"creating .venv with Python {version}")
     made = _run([sys.executable, "-m", "venv", "--clear", str(VENV)], is_quiet=True)
     if made.returncode != 0:
         sys.exit(
-            f"{made.stdout.strip()}\n{sys.executable} cannot make a virtual environment.\n"
+            f"{made.stdout.strip()}\n{sys.executable} cannot create a virtual environment.\n"
             "On Debian: apt-get install -y python3-venv"
         )
 
 
 def is_installed(requirements: Path) -> bool:
-    """Whether `requirements`, or one that holds all of it, was installed as it now stands."""
+    """Return True if `requirements`, or a file that includes it, is installed unchanged."""
     larger = LAYERS[LAYERS.index(requirements.name) :]
     return any(_is_stamped(requirements.with_name(name)) for name in larger)
 
 
 def keep_installed(requirements: Path) -> None:
-    """Remember that `requirements` was installed as it now stands."""
+    """Record that the current content of `requirements` is installed."""
     _stamp(requirements).write_text(_digest(requirements), encoding="utf-8")
 
 

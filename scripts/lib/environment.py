@@ -1,4 +1,4 @@
-"""The variables that the scripts take from their caller."""
+"""Read the variables that callers set for the scripts."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,12 @@ DATA_DIR = "DATA_DIR"
 
 
 def caller_path(path: Path) -> Path:
-    """Return `path` as the caller means it: the scripts themselves stand in the checkout."""
+    """Return `path` relative to the caller's folder; the scripts themselves run in the checkout."""
     return Path(os.environ.get("CALLER_DIR", "")).absolute() / path
 
 
 def begin() -> None:
-    """Prepare a script: streams that escape, the caller's `DATA_DIR` absolute, `.env` read."""
+    """Prepare a script: escape output, make the caller's `DATA_DIR` absolute, read `.env`."""
     escape_unknown_signs()
     given = Variables().text(DATA_DIR)
     if given is not None:

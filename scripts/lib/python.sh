@@ -1,7 +1,7 @@
-# Sourced: finds a Python that fits and starts bootstrap.py with it.
+# Source this file: it finds a supported Python and starts bootstrap.py with it.
 #
-# The search happens outside the checkout and remembers real paths, because version managers put
-# shims on PATH whose choice depends on the folder one stands in.
+# The search runs outside the checkout and keeps real paths. Version managers put
+# shims on PATH, whose choice depends on the working directory.
 
 fits='import sys; fits = (3, 11) <= sys.version_info[:2] <= (3, 13); fits and print(sys.executable); sys.exit(not fits)'
 
@@ -17,7 +17,7 @@ find_python() {
   return 1
 }
 
-# with_requirements FILE ARGUMENT...: replaces this shell by the virtual environment's Python.
+# with_requirements FILE ARGUMENT...: replace this shell by the virtual environment's Python.
 with_requirements() {
   local python
   python="$(find_python)" || exit 1

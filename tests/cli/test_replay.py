@@ -137,8 +137,8 @@ def test_a_key_that_cannot_record_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        ((), "demo.json is not there: start scripts/run"),
-        (("--base-url", "nonsense", "--key", "k"), "say it like http://127.0.0.1:8000"),
+        ((), "demo.json does not exist: start scripts/run"),
+        (("--base-url", "nonsense", "--key", "k"), "write it like http://127.0.0.1:8000"),
         (("--base-url", "http://127.0.0.1:1", "--key", "k"), "start the service"),
     ],
 )
@@ -193,4 +193,4 @@ def test_a_bad_line_is_told_before_anybody_is_spoken_to(replay: Replay, trace: P
     result = replay("--base-url", "http://127.0.0.1:9", "--key", "k")
 
     assert result.exit_code == 1
-    assert "arrivals.csv, line 2 is no arrival" in result.output
+    assert "arrivals.csv, line 2 is not an arrival" in result.output

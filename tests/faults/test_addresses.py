@@ -24,7 +24,7 @@ from tests.servers import ServerKind, wait_until
         ("localhost", "localhost"),
     ],
 )
-def test_a_host_may_be_ipv6_with_or_without_brackets_or_a_name(
+def test_a_host_can_be_ipv6_with_or_without_brackets_or_a_name(
     kind: ServerKind, tmp_path: Path, host: str, reached_at: str
 ) -> None:
     port = free_port()
@@ -95,7 +95,7 @@ class Issued:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_certificate_and_its_key_make_it_tls(
+def test_a_certificate_and_its_key_enable_tls(
     kind: ServerKind, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     issued, port = Issued(tmp_path), free_port()

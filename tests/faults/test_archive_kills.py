@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.contract.usage.ledger import Books
+from tests.faults.kit.killed_archivers import Archivers, database_of, require_balance
 from tests.faults.kit.load import Load
-from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
 from tests.turns import DAY_MS, at, now_ms
 
 # Days whose turns expire the moment they are stamped, and the present one.

@@ -42,7 +42,7 @@ with running_mongod(Path(sys.argv[1], "m")) as m, running_redis(Path(sys.argv[1]
 """
 
 
-def test_data_is_there_after_a_restart_on_another_port(tmp_path: Path) -> None:
+def test_data_survives_a_restart_on_another_port(tmp_path: Path) -> None:
     with running_mongod(tmp_path / "m") as mongod, running_redis(tmp_path / "r") as redis:
         with MongoClient[dict[str, str]](mongod.url) as client:
             client["turnledger"]["marks"].insert_one({"_id": "kept"})
@@ -56,7 +56,7 @@ def test_data_is_there_after_a_restart_on_another_port(tmp_path: Path) -> None:
             assert client.get("mark") == b"kept"
 
 
-def test_servers_die_with_a_killed_parent_and_the_folder_can_be_used_again(tmp_path: Path) -> None:
+def test_servers_end_with_a_killed_parent_and_the_folder_can_be_reused(tmp_path: Path) -> None:
     told = tmp_path / "told"
     with told.open("wb") as output:
         parent = spawn([sys.executable, "-c", STARTER, str(tmp_path)], output=output, folder=ROOT)
@@ -92,7 +92,7 @@ def test_a_folder_in_use_is_refused_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "start"), [("MONGOD_BIN", running_mongod), ("REDIS_SERVER_BIN", running_redis)]
 )
-def test_a_server_that_cannot_start_says_why(
+def test_a_server_that_cannot_start_reports_the_reason(
     variable: str,
     start: Callable[[Path], AbstractContextManager[BundledServer]],
     tmp_path: Path,
@@ -109,7 +109,7 @@ def test_a_server_that_cannot_start_says_why(
         pass
 
 
-def test_of_a_long_log_only_complaints_are_told(tmp_path: Path) -> None:
+def test_only_errors_of_a_long_log_are_reported(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     fatal = '{"s":"F",  "c":"CONTROL","msg":"No space left"}'
     log.write_text("\n".join(['{"s":"I",  "msg":"hello"}', fatal, '{"s":"I",  "msg":"bye"}']))
@@ -118,7 +118,7 @@ def test_of_a_long_log_only_complaints_are_told(tmp_path: Path) -> None:
     assert bundled.last_words(log) == ["4", "5", "6", "7", "8"]
 
 
-def test_the_twins_that_are_not_installed_are_named_with_the_remedy(
+def test_missing_twins_are_reported_with_the_next_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr("app.backends.memory")
@@ -150,7 +150,7 @@ def impatient(servers: tuple[BundledServer, BundledServer]) -> Iterator[Backend]
     backend.close()
 
 
-def test_a_frozen_server_is_an_outage_within_its_time_out_and_heals(
+def test_a_frozen_server_is_an_outage_within_its_time_out_and_recovers(
     servers: tuple[BundledServer, BundledServer], impatient: Backend
 ) -> None:
     mongod, redis = servers
@@ -165,7 +165,7 @@ def test_a_frozen_server_is_an_outage_within_its_time_out_and_heals(
         assert wait_until(lambda ask=ask: _answers(ask))
 
 
-def test_a_server_that_is_gone_is_an_outage_at_once(
+def test_a_stopped_server_is_an_outage_at_once(
     servers: tuple[BundledServer, BundledServer], impatient: Backend
 ) -> None:
     for server in servers:
@@ -178,7 +178,7 @@ def test_a_server_that_is_gone_is_an_outage_at_once(
         assert time.monotonic() - started_at < SOON_S
 
 
-def test_more_calls_at_once_than_threads_in_a_worker_are_no_outage(live_backend: Backend) -> None:
+def test_more_concurrent_calls_than_threads_are_no_outage(live_backend: Backend) -> None:
     def wait_for_the_others() -> int:
         live_backend.redis.rpush("arrived", "me")
         assert live_backend.redis.blpop(["go"], timeout=4)
@@ -203,7 +203,7 @@ def test_a_redis_that_refuses_writes_is_an_outage(
         live_backend.redis.config_set(setting, "0")
 
 
-def test_our_own_faults_are_no_outages(live_backend: Backend) -> None:
+def test_wrong_commands_are_no_outages(live_backend: Backend) -> None:
     live_backend.database["rows"].insert_one({"_id": 1})
     faults = {
         DuplicateKeyError: lambda: live_backend.database["rows"].insert_one({"_id": 1}),

@@ -15,7 +15,7 @@ import pytest
 
 from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, hire, log_lines, reconcile, wire
-from tests.faults.kit.chaos import House, running_house
+from tests.faults.kit.chaos import Deployment, running_house
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
 from tests.faults.kit.producers import MIXED, Fate, Producers
 from tests.servers import wait_until
@@ -43,14 +43,14 @@ def turn(number: int) -> Body:
     return stateful(name)
 
 
-def is_well(house: House, caller: Caller) -> bool:
+def is_well(house: Deployment, caller: Caller) -> bool:
     """Whether a service that has had its rest shows the quota again."""
     with wire(house.service, caller) as client:
         answers = [client.get("/v1/usage/turns") for _ in range(10)]
     return all(answer.status_code == 200 and has_quota(answer) for answer in answers)
 
 
-def endure(house: House, producers: Producers, caller: Caller, seconds: float) -> None:
+def endure(house: Deployment, producers: Producers, caller: Caller, seconds: float) -> None:
     """Let things happen for so long, and each once at least, while producers are at work."""
     with Load(producers, PER_SECOND) as load:
         load.last(1)

@@ -15,7 +15,7 @@ from tests.faults.kit.redis_nodes import (
     hire_at_every_primary,
     running_cluster,
 )
-from tests.faults.kit.site import IMPATIENT, PATIENT
+from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS
 from tests.servers import RunningService, environ_for, running_service, wait_until
 from tests.turns import stateful
 
@@ -51,13 +51,15 @@ def assert_counters_are_right(
         assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
 
 
-def test_a_failover_in_mid_load_fails_nobody_and_the_counters_are_right(
+def test_a_failover_under_load_fails_no_request_and_counters_are_correct(
     tmp_path: Path, fresh_mongodb_uri: str, tell_figures: Callable[..., None]
 ) -> None:
     with (
         running_cluster(tmp_path) as cluster,
         running_service(
-            environ_for(fresh_mongodb_uri, cluster.url, **(IMPATIENT | PATIENT | MANY_THREADS)),
+            environ_for(
+                fresh_mongodb_uri, cluster.url, **(SHORT_TIMEOUTS | LONG_TIMEOUTS | MANY_THREADS)
+            ),
             tmp_path / "service.log",
         ) as service,
         app_beside(service) as app,

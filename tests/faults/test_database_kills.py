@@ -18,9 +18,9 @@ from app.backends.outages import OUTAGES
 from devkit.bundled import running_mongod
 from tests.callers import Caller, app_on, hire
 from tests.contract.usage.ledger import Books
+from tests.faults.kit.killed_archivers import Archivers, database_of, require_balance
 from tests.faults.kit.load import Load
-from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
-from tests.faults.kit.processes import MortalServer, mortal
+from tests.faults.kit.processes import RestartableServer, mortal
 from tests.faults.kit.producers import KNOWN_WITHIN_S, RETRY_AFTER_S
 from tests.servers import wait_until
 from tests.turns import DAY_MS, Body, at, now_ms, row
@@ -106,7 +106,7 @@ def deleted_count(database: Database[Row]) -> int:
     return count
 
 
-def kill(server: MortalServer, impatient: BatchProducer) -> None:
+def kill(server: RestartableServer, impatient: BatchProducer) -> None:
     """Kill the database, and start it again when `impatient` has been told that it is gone.
 
     The monitor that deletes waits for `let_expire`.

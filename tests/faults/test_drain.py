@@ -57,7 +57,7 @@ class Client:
 @pytest.mark.parametrize(
     "rounds_count", [1, pytest.param(LONG_ROUNDS_COUNT, marks=pytest.mark.long)]
 )
-def test_a_client_that_looks_loses_no_request(
+def test_a_client_that_checks_readiness_loses_no_request(
     site: Site,
     kind: ServerKind,
     tmp_path: Path,

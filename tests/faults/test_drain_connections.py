@@ -44,7 +44,7 @@ def head_of(caller: Caller, text: bytes) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def test_a_client_that_says_nothing_or_stops_in_the_middle_holds_nothing_up(
+def test_a_silent_or_stalled_client_does_not_delay_the_end(
     site: Site, kind: ServerKind, tmp_path: Path, tell_figures: Callable[..., None]
 ) -> None:
     stalled = head_of(hire(site.app), b"x" * 99) + b"x"
@@ -60,7 +60,7 @@ def test_a_client_that_says_nothing_or_stops_in_the_middle_holds_nothing_up(
 
 
 @pytest.mark.long
-def test_a_client_that_stops_within_its_head_holds_nothing_up_for_as_long_as_a_platform_waits(
+def test_a_client_stalled_in_its_headers_does_not_delay_the_end_beyond_a_platforms_wait(
     site: Site, kind: ServerKind, tmp_path: Path
 ) -> None:
     log = tmp_path / "service.log"
@@ -73,7 +73,7 @@ def test_a_client_that_stops_within_its_head_holds_nothing_up_for_as_long_as_a_p
     assert time.monotonic() - began_s < KILLED_AFTER_S
 
 
-def test_once_drained_new_clients_are_refused_although_a_request_is_in_flight(
+def test_after_draining_new_clients_are_refused_while_a_request_is_in_flight(
     site: Site, kind: ServerKind, tmp_path: Path
 ) -> None:
     text = orjson.dumps(body())

@@ -60,7 +60,7 @@ def test_every_program_reads_the_nearest_file(program: str, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_what_the_process_has_wins(program: str, folder: Path) -> None:
+def test_variables_of_the_process_have_precedence(program: str, folder: Path) -> None:
     # The next thing that is wrong is named in place of it.
     text = started(program, folder, BACKEND="live", ID_KEY="short", PORT="0")
     assert REFUSED not in text
@@ -68,19 +68,19 @@ def test_what_the_process_has_wins(program: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_one_switch_makes_all_leave_it_alone(program: str, folder: Path) -> None:
+def test_one_variable_disables_the_file_for_all_programs(program: str, folder: Path) -> None:
     text = started(program, folder, FLASK_SKIP_DOTENV="1", ID_KEY="short", PORT="0")
     assert REFUSED not in text
     assert "ID_KEY" in text or "DATA_DIR" in text
 
 
 @pytest.mark.parametrize("program", ["granian", "gunicorn", "local run"])
-def test_a_file_that_is_no_text_is_one_line(program: str, folder: Path) -> None:
+def test_a_file_other_than_text_is_reported_in_one_line(program: str, folder: Path) -> None:
     (folder / ".env").write_bytes(b"LOG_LEVEL=\xff\n")
     text = started(program, folder, PORT="0")
     assert ".env cannot be read: make it a file of UTF-8 text" in text
     assert "Traceback" not in text
 
 
-def test_the_tests_themselves_read_none() -> None:
+def test_the_tests_themselves_read_no_env_file() -> None:
     assert os.environ["FLASK_SKIP_DOTENV"] == "1"

@@ -17,7 +17,7 @@ from tests.faults.kit.hostile import (
     slow_bodies,
     slow_headers,
 )
-from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.faults.kit.workers import worker_ids
 from tests.servers import running_service, wait_until
 from tests.turns import body
@@ -37,7 +37,9 @@ TURNS_WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site"), REQUEST_DEADLINE_S="10", **PATIENT) as site:
+    with running_site(
+        tmp_path_factory.mktemp("site"), REQUEST_DEADLINE_S="10", **LONG_TIMEOUTS
+    ) as site:
         yield site
 
 
@@ -80,7 +82,7 @@ def ask(service_url: str, caller: Caller, within_s: float) -> list[float]:
         (silent, False),
     ],
 )
-def test_others_are_served_and_no_worker_dies(
+def test_other_clients_are_served_and_no_worker_dies(
     site: Site,
     caller: Caller,
     idle_count: int,

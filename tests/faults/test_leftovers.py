@@ -14,7 +14,7 @@ ENDED_WITHIN_S = 20
 
 
 @pytest.mark.parametrize("is_reloaded", [False, True], ids=["", "reloaded"])
-def test_an_end_leaves_nothing_in_memory(
+def test_an_ended_run_leaves_no_folder_in_memory(
     kind: ServerKind, tmp_path: Path, *, is_reloaded: bool
 ) -> None:
     with begun_service(kind, tmp_path / "service.log") as (service, _):
@@ -26,7 +26,7 @@ def test_an_end_leaves_nothing_in_memory(
     assert not folder.exists()
 
 
-def test_a_start_deletes_what_a_killed_run_has_left_and_not_what_is_in_use(
+def test_a_start_deletes_the_folder_of_a_killed_run_but_no_used_one(
     kind: ServerKind, tmp_path: Path
 ) -> None:
     with begun_service(kind, tmp_path / "other.log") as (other, _):

@@ -46,7 +46,7 @@ def test_any_worker_reports_the_sum_of_all(shared_service: RunningService) -> No
     assert {counted(shared_service) for _ in range(10)} == {REQUESTS_COUNT}
 
 
-def test_each_metric_is_reported_once_however_many_workers_were_asked(
+def test_each_metric_is_reported_once_by_any_number_of_workers(
     shared_service: RunningService,
 ) -> None:
     texts = [exposition(shared_service) for _ in range(10)]
@@ -56,7 +56,7 @@ def test_each_metric_is_reported_once_however_many_workers_were_asked(
     assert 'pid="' not in texts[-1]
 
 
-def test_counts_outlive_a_killed_worker_and_a_reload(
+def test_counts_survive_a_killed_worker_and_a_reload(
     start_service: Callable[..., RunningService], kind: ServerKind
 ) -> None:
     service = start_service(kind=kind)
@@ -74,7 +74,7 @@ def test_counts_outlive_a_killed_worker_and_a_reload(
     wait_until(lambda: {sign.name for sign in folder.glob("alive_*")} <= signs)
 
 
-def test_a_start_deletes_counters_of_an_earlier_run_and_nothing_else(
+def test_a_start_deletes_only_counters_of_an_earlier_run(
     start_service: Callable[..., RunningService], kind: ServerKind, tmp_path: Path
 ) -> None:
     stale = {"counter_1.db", "histogram_1.db", "summary_1.db", "gauge_liveall_1.db"}

@@ -151,14 +151,14 @@ def assert_the_other_is_served_beside_slow_requests(
     }
 
 
-def test_a_customer_is_served_beside_one_who_asks_ten_times_what_he_may(
+def test_a_customer_is_served_beside_one_at_ten_times_the_rate(
     serve: Serve, tell_figures: Callable[..., None]
 ) -> None:
     tell_figures(**assert_the_other_is_served(serve, rounds_count=1))
 
 
 @pytest.mark.long
-def test_a_customer_does_not_notice_one_who_asks_ten_times_what_he_may(
+def test_a_customer_is_not_slowed_by_one_at_ten_times_the_rate(
     serve: Serve, tell_figures: Callable[..., None]
 ) -> None:
     figures = assert_the_other_is_served(serve, rounds_count=10)
@@ -173,7 +173,7 @@ def test_a_customer_is_served_beside_one_with_many_slow_requests(
 
 
 @pytest.mark.long
-def test_a_customer_hardly_notices_one_with_many_slow_requests(
+def test_a_customer_is_hardly_slowed_by_one_with_many_slow_requests(
     serve: Serve, tell_figures: Callable[..., None], kind: ServerKind
 ) -> None:
     figures = assert_the_other_is_served_beside_slow_requests(serve, kind, 50_000, 5)

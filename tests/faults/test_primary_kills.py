@@ -53,14 +53,14 @@ def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int)
     }
 
 
-def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_primary_is_killed(
+def test_no_acknowledged_turn_is_lost_or_doubled_when_the_primary_is_killed(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
     tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=1))
 
 
 @pytest.mark.long
-def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_five_primaries_are_killed(
+def test_no_acknowledged_turn_is_lost_or_doubled_when_five_primaries_are_killed(
     tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
 ) -> None:
     figures = assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=5)

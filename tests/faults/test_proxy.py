@@ -66,7 +66,7 @@ def heard(connection: socket.socket, said: bytes) -> bytes:
     return told
 
 
-def test_it_passes_everything_and_counts(proxy: Proxy) -> None:
+def test_it_forwards_everything_and_counts(proxy: Proxy) -> None:
     for _ in range(3):
         with connected(proxy) as connection:
             assert heard(connection, b"x" * 200_000) == b"x" * 200_000
@@ -75,7 +75,7 @@ def test_it_passes_everything_and_counts(proxy: Proxy) -> None:
     assert proxy.broken_count == 0
 
 
-def test_it_refuses_and_takes_connections_again_on_its_port(proxy: Proxy) -> None:
+def test_it_refuses_and_then_accepts_connections_on_its_port(proxy: Proxy) -> None:
     for _ in range(3):
         with connected(proxy) as before:
             assert heard(before, b"hello") == b"hello"
@@ -89,7 +89,7 @@ def test_it_refuses_and_takes_connections_again_on_its_port(proxy: Proxy) -> Non
             assert heard(after, b"hello") == b"hello"
 
 
-def test_it_hangs_and_forgets_what_it_has_swallowed(proxy: Proxy) -> None:
+def test_it_hangs_and_drops_the_data_of_that_time(proxy: Proxy) -> None:
     proxy.set(Fault.HANG)
     with connected(proxy) as connection:
         connection.settimeout(0.1)
@@ -141,7 +141,7 @@ def test_only_every_third_reply_is_broken(proxy: Proxy) -> None:
     assert (proxy.replies_count, proxy.broken_count) == (9, 3)
 
 
-def test_a_server_that_is_not_there_resets_who_asks() -> None:
+def test_connections_to_an_absent_server_are_reset() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         address = gone.getsockname()
     with (
@@ -152,7 +152,7 @@ def test_a_server_that_is_not_there_resets_who_asks() -> None:
         heard(connection, b"hello")
 
 
-def test_nothing_is_left_when_it_is_closed(echo: tuple[str, int]) -> None:
+def test_no_thread_or_socket_is_left_when_it_is_closed(echo: tuple[str, int]) -> None:
     with proxy_to(*echo) as proxy, connected(proxy) as connection:
         assert heard(connection, b"hello") == b"hello"
     assert wait_until(lambda: not any(thread.is_alive() for thread in proxy._threads))

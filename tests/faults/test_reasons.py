@@ -187,7 +187,7 @@ def test_the_log_has_the_reason_and_the_client_a_503_without_it(
         (("org", "suspend", "org_1"), "refused", True),
     ],
 )
-def test_a_command_prints_the_store_the_reason_and_whether_it_may_have_changed_anything(
+def test_a_command_prints_the_store_the_reason_and_if_it_may_have_changed_data(
     addresses: Addresses, words: tuple[str, ...], mongodb: str, *, is_change: bool
 ) -> None:
     with app_at(addresses, mongodb, "refused") as app:

@@ -14,7 +14,7 @@ from tests.callers import Caller, app_on, hire, log_lines, reconcile, wire
 from tests.faults.kit.load import Load, has_quota
 from tests.faults.kit.producers import Fate, Producers
 from tests.faults.kit.redis_node import running_redis_node
-from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.servers import wait_until
 
 HEALED_WITHIN_S = 60
@@ -62,7 +62,7 @@ def assert_the_books_balance(caller: Caller, producers: Producers) -> None:
     assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
 
 
-def test_what_was_reserved_when_redis_was_emptied_may_exceed_and_nothing_else(
+def test_only_reservations_lost_with_redis_may_exceed_the_quota(
     tmp_path: Path, fresh_mongodb_uri: str, tell_figures: Callable[..., None]
 ) -> None:
     with (
@@ -142,14 +142,14 @@ def refused_count(producers: Producers, since_s: float) -> int:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path, **PATIENT) as running:
+    with running_site(tmp_path, **LONG_TIMEOUTS) as running:
         yield running
 
 
 @pytest.mark.parametrize(
     "rounds_count", [1, pytest.param(LONG_ROUNDS_COUNT, marks=pytest.mark.long)]
 )
-def test_a_limit_is_hardly_exceeded_when_redis_comes_back_empty(
+def test_a_quota_is_hardly_exceeded_when_redis_restarts_empty(
     site: Site, rounds_count: int, tell_figures: Callable[..., None]
 ) -> None:
     for number in range(rounds_count):

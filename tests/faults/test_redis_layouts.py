@@ -70,7 +70,7 @@ def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluste
     assert_reconciled(app, callers)
 
 
-def test_every_account_of_a_cluster_is_found_however_many_looks_it_takes(
+def test_every_account_of_a_cluster_is_found_over_many_scans(
     app_at: AppAt, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.admission.reconcile.SCAN_COUNT", 1)
@@ -80,7 +80,7 @@ def test_every_account_of_a_cluster_is_found_however_many_looks_it_takes(
     assert_reconciled(app, callers)
 
 
-def test_a_slot_that_moves_fails_nobody(app_at: AppAt, cluster: Cluster) -> None:
+def test_a_moving_slot_fails_no_request(app_at: AppAt, cluster: Cluster) -> None:
     app = app_at(cluster.url)
     mover, stayer = hire_at_every_primary(app, cluster)[:2]
     assert is_charged(mover)
@@ -95,7 +95,7 @@ def test_a_slot_that_moves_fails_nobody(app_at: AppAt, cluster: Cluster) -> None
     assert_reconciled(app, [mover, stayer])
 
 
-def test_a_slot_that_moves_to_a_node_without_slots_fails_nobody(
+def test_a_slot_moving_to_a_node_without_slots_fails_no_request(
     app_at: AppAt, cluster: Cluster, tmp_path: Path
 ) -> None:
     app = app_at(cluster.url)
@@ -157,7 +157,9 @@ def join(newcomer: RedisNode, cluster: Cluster) -> None:
     )
 
 
-def test_a_cluster_with_a_frozen_node_degrades_and_heals(app_at: AppAt, cluster: Cluster) -> None:
+def test_a_cluster_with_a_frozen_node_degrades_and_recovers(
+    app_at: AppAt, cluster: Cluster
+) -> None:
     app = app_at(f"redis+cluster://{cluster.nodes[0].host}")
     callers = [hire(app) for _ in range(6)]
     assert all(is_charged(caller) for caller in callers)
@@ -171,9 +173,7 @@ def test_a_cluster_with_a_frozen_node_degrades_and_heals(app_at: AppAt, cluster:
     assert_reconciled(app, callers)
 
 
-def test_a_cluster_that_is_not_there_degrades_and_is_found_later(
-    app_at: AppAt, tmp_path: Path
-) -> None:
+def test_an_absent_cluster_degrades_and_is_used_later(app_at: AppAt, tmp_path: Path) -> None:
     with running_node(tmp_path / "lone", is_clustered=True) as lone:
         lone.server.kill()
         app = app_at(f"redis+cluster://{lone.host}")
@@ -209,9 +209,7 @@ def test_the_primary_that_a_sentinel_names_is_used_and_its_successor_found(
     assert_reconciled(app, [caller])
 
 
-def test_whoever_is_connected_to_a_primary_that_was_replaced_finds_its_successor(
-    app_at: AppAt, tmp_path: Path
-) -> None:
+def test_a_client_of_a_replaced_primary_finds_its_successor(app_at: AppAt, tmp_path: Path) -> None:
     with (
         running_node(tmp_path / "first") as first,
         running_node(tmp_path / "second") as second,

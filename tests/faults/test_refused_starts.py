@@ -25,7 +25,7 @@ CANNOT_START = {ServerKind.GRANIAN: 1, ServerKind.GUNICORN: 3}
         ("WEB_TLS_CERTIFICATE", "/nowhere/own.pem", "set a file that can be read"),
     ],
 )
-def test_a_bad_variable_is_one_line_that_names_it_and_its_fix(
+def test_a_bad_variable_is_one_line_with_its_name_and_fix(
     kind: ServerKind, name: str, value: str, fix: str
 ) -> None:
     ended = ended_start(kind, **{name: value})
@@ -36,7 +36,7 @@ def test_a_bad_variable_is_one_line_that_names_it_and_its_fix(
     assert fix in line
 
 
-def test_half_of_a_pair_for_tls_is_one_line_that_names_the_other_half(
+def test_a_certificate_without_its_key_is_one_line_with_the_missing_variable(
     kind: ServerKind, tmp_path: Path
 ) -> None:
     certificate = tmp_path / "certificate.pem"
@@ -47,7 +47,7 @@ def test_half_of_a_pair_for_tls_is_one_line_that_names_the_other_half(
     assert line == "WEB_TLS_KEY='' is refused: set it too, or unset WEB_TLS_CERTIFICATE"
 
 
-def test_a_folder_that_cannot_be_made_is_one_line_that_names_it_and_its_fix(
+def test_a_folder_that_cannot_be_created_is_one_line_with_its_name_and_fix(
     kind: ServerKind, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -58,7 +58,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_that_names_it_and_its_fix(
     assert line.startswith(f"PROMETHEUS_MULTIPROC_DIR={folder!r} is refused: set a folder")
 
 
-def test_a_missing_setting_is_named_once_with_its_fix(kind: ServerKind) -> None:
+def test_a_missing_setting_is_reported_once_with_its_fix(kind: ServerKind) -> None:
     ended = ended_start(kind, ID_KEY="", PORT="0")
     assert ended.returncode == 1
     assert ended.stderr.count("ID_KEY") == 1
@@ -86,9 +86,7 @@ def test_odd_values_of_all_settings_are_refused_together(kind: ServerKind, numbe
         ("MONGODB_URI", f"mongodb+srv://user:{CANARY}@nowhere.invalid/db"),
     ],
 )
-def test_a_host_that_dns_does_not_know_ends_the_start(
-    kind: ServerKind, name: str, address: str
-) -> None:
+def test_an_unknown_host_ends_the_start(kind: ServerKind, name: str, address: str) -> None:
     ended = ended_start(kind, **{name: address}, PORT="0")
     (line,) = own_words(ended)[1:-1]
     assert ended.returncode == 1
@@ -96,7 +94,7 @@ def test_a_host_that_dns_does_not_know_ends_the_start(
     assert CANARY not in ended.stdout + ended.stderr
 
 
-def test_a_bad_plans_file_names_setting_and_line_and_ends_the_start(
+def test_a_bad_plans_file_ends_the_start_with_setting_and_line(
     kind: ServerKind, tmp_path: Path
 ) -> None:
     plans = tmp_path / "plans.toml"
@@ -109,7 +107,7 @@ def test_a_bad_plans_file_names_setting_and_line_and_ends_the_start(
     assert "line 2" in fault
 
 
-def test_a_port_that_a_service_has_is_one_line_and_makes_no_folder(
+def test_a_port_in_use_is_one_line_and_creates_no_folder(
     kind: ServerKind, shared_service: RunningService, tmp_path: Path
 ) -> None:
     port = shared_service.base_url.rpartition(":")[2]

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.callers import hire
-from tests.faults.kit.site import PATIENT, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, running_site
 from tests.servers import OPERATOR_TOKEN, ServerKind
 from tests.sockets import Answer, Sender, chunked
 
@@ -36,7 +36,7 @@ OF_AN_ANSWER = {"status", "code", "answers", "absent", "message", "documentation
 @pytest.fixture(scope="module")
 def sender(kind: ServerKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
     folder = tmp_path_factory.mktemp(f"corpus-{kind.value}")
-    options = {"TRUSTED_PROXY_HOPS": "2", **PATIENT}
+    options = {"TRUSTED_PROXY_HOPS": "2", **LONG_TIMEOUTS}
     with running_site(folder, workers_count=1, kind=kind, **options) as site:
         yield Sender(site.service, hire(site.app))
 
@@ -104,7 +104,7 @@ def test_an_odd_request_is_answered_as_the_corpus_says(sender: Sender, entry: En
     assert not set(wanted.get("absent", [])) & set(answer.headers), answer
 
 
-def test_every_entry_is_an_odd_request_of_its_own() -> None:
+def test_every_entry_is_a_different_odd_request() -> None:
     assert len(REQUESTS) > 100
     assert len({entry["name"] for entry in REQUESTS}) == len(REQUESTS)
     for entry in REQUESTS:
@@ -113,7 +113,7 @@ def test_every_entry_is_an_odd_request_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind_of_answer", ["status", "code"])
-def test_where_the_servers_differ_both_are_named(kind_of_answer: str) -> None:
+def test_different_answers_of_the_servers_are_both_listed(kind_of_answer: str) -> None:
     for entry in REQUESTS:
         value = entry[kind_of_answer]
         if isinstance(value, dict):

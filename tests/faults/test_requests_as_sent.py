@@ -31,7 +31,7 @@ def send(service: RunningService, request_text: str) -> str:
         f"{SECRET}\r\n\r\n",
     ],
 )
-def test_a_key_in_a_request_that_cannot_be_read_is_not_logged(
+def test_a_key_in_a_malformed_request_is_not_logged(
     shared_service: RunningService, request_text: str
 ) -> None:
     assert send(shared_service, request_text).startswith("HTTP/1.1 400 ")
@@ -39,14 +39,12 @@ def test_a_key_in_a_request_that_cannot_be_read_is_not_logged(
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "SCRIPT-NAME", "REMOTE_ADDR"])
-def test_nobody_sets_the_variables_of_the_server_by_a_header(
-    shared_service: RunningService, name: str
-) -> None:
+def test_no_header_sets_a_variable_of_the_server(shared_service: RunningService, name: str) -> None:
     request_text = f"GET /healthz HTTP/1.1\r\nHost: a\r\n{name}: /x\r\nConnection: close\r\n\r\n"
     assert send(shared_service, request_text).startswith("HTTP/1.1 200 ")
 
 
-def test_a_name_with_an_underscore_does_not_pose_as_the_header_of_the_proxy(
+def test_a_name_with_an_underscore_does_not_imitate_a_header_of_the_proxy(
     start_service: Callable[..., RunningService], kind: ServerKind
 ) -> None:
     service = start_service(
@@ -76,7 +74,7 @@ def header_of(answer: str, name: str) -> str:
         (ASKED.replace("GET /v1/me", "POST /v1/interactions") + "Content-Length: 0\r\n\r\n", 401),
     ],
 )
-def test_whatever_reaches_the_application_has_a_request_id_and_an_error(
+def test_every_request_that_reaches_the_application_has_a_request_id_and_an_error(
     shared_service: RunningService, request_text: str, status: int
 ) -> None:
     answer = send(shared_service, request_text)

@@ -48,7 +48,7 @@ def test_a_first_start_announces_a_demo_that_answers(served: LocalRun) -> None:
     assert f"curl -s -H 'Authorization: Bearer {demo['keys']['pro']['read_write']}'" in served.text
 
 
-def test_what_the_run_writes_is_for_its_owner_alone(served: LocalRun) -> None:
+def test_files_of_the_run_are_private_to_its_owner(served: LocalRun) -> None:
     names = ("demo.json", "env", "secrets.json", "seeds.json")
     modes = {stat.S_IMODE((served.folder / name).stat().st_mode) for name in names}
     assert modes == {0o600}
@@ -66,7 +66,7 @@ def open_to_others(folder: Path) -> set[str]:
     return found
 
 
-def test_the_written_environment_lets_commands_reach_the_demo(served: LocalRun) -> None:
+def test_commands_reach_the_demo_with_the_written_environment(served: LocalRun) -> None:
     listed = command_in(served.folder, "org list --json")
     ids = {organization["id"] for organization in json.loads(listed.stdout)}
     assert ids == set(served.demo["organizations"].values())
@@ -80,7 +80,7 @@ def command_in(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_printed_command_works_as_it_stands_from_anywhere(served: LocalRun) -> None:
+def test_the_printed_command_works_unchanged_from_any_folder(served: LocalRun) -> None:
     (line,) = re.findall(r"Commands: (.*)", served.text)
     listed = subprocess.run(
         ["bash", "-c", line], cwd="/", check=False, capture_output=True, text=True, timeout=60
@@ -152,7 +152,7 @@ def kill_while(command: str, folder: Path, **environ: str) -> None:
         wait_until(lambda: are_gone(children), timeout_s=20)
 
 
-def test_kill_9_ends_the_seeding_of_servers_that_live_on(
+def test_kill_9_ends_the_seeding_of_servers_that_keep_running(
     folder: Path, own_stores: Callable[[], tuple[str, str]]
 ) -> None:
     mongodb_uri, redis_url = own_stores()
@@ -173,7 +173,7 @@ def test_kill_9_at_any_step_leaves_no_child_and_the_next_start_serves(
         assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
 
 
-def test_a_port_in_use_is_one_line_that_names_it(folder: Path) -> None:
+def test_a_port_in_use_is_one_line_with_its_number(folder: Path) -> None:
     with taken_port() as port, local_run(folder, is_awaited=False, PORT=str(port)) as run:
         assert run.wait_for_end() == 1
         (line,) = [found for found in run.text.splitlines() if not found.startswith("*")]
@@ -193,7 +193,9 @@ def test_it_listens_on_ipv6_and_announces_an_address_that_reaches_it(
     ("name", "command"),
     [("service", "-m app"), ("mongod", "mongod"), ("worker", "wsgi worker")],
 )
-def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str, command: str) -> None:
+def test_a_child_that_dies_ends_the_run_and_is_reported(
+    folder: Path, name: str, command: str
+) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:
         children = run.descendants()
         named = {child for child in children if command in command_of(child)}
@@ -233,7 +235,7 @@ def test_the_next_start_appends_to_the_log_even_in_a_terminal_of_ascii(folder: P
     assert '"/v1/me"' in second
 
 
-def test_a_wrong_program_is_named(folder: Path) -> None:
+def test_a_wrong_program_is_reported(folder: Path) -> None:
     with local_run(folder, is_awaited=False, MONGOD_BIN="/nowhere/mongod") as run:
         assert run.wait_for_end() == 1
         assert "MONGOD_BIN=/nowhere/mongod is not a program" in run.text

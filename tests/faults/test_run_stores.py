@@ -31,7 +31,7 @@ def statuses(run: LocalRun, keys: list[str]) -> set[int]:
     return {run.get("/v1/me", key).status_code for key in keys}
 
 
-def test_a_shell_that_read_the_env_of_a_run_cannot_lead_another_run_astray(
+def test_a_shell_with_the_env_of_one_run_does_not_affect_another_run(
     tmp_path: Path, stores: Stores
 ) -> None:
     """Neither to a dead store nor to a foreign one."""
@@ -56,7 +56,7 @@ def test_a_second_folder_adds_keys_to_shared_stores_and_revokes_none(
             assert statuses(second, former) == {200}
 
 
-def test_only_keys_that_do_not_work_any_more_are_made_anew(tmp_path: Path, stores: Stores) -> None:
+def test_only_keys_that_no_longer_work_are_created_again(tmp_path: Path, stores: Stores) -> None:
     with local_run(tmp_path / "data", **stores) as run:
         former = run.demo
     with closing(MongoClient(stores["MONGODB_URI"])) as client:
@@ -69,7 +69,7 @@ def test_only_keys_that_do_not_work_any_more_are_made_anew(tmp_path: Path, store
         assert run.demo["keys"]["pro"] != former["keys"]["pro"]
 
 
-def test_what_still_holds_the_folder_is_waited_for_whatever_the_kept_number_says(
+def test_a_start_waits_for_the_holder_of_the_folder_whatever_its_pid_file_says(
     tmp_path: Path, stores: Stores
 ) -> None:
     folder = tmp_path / "data"
@@ -82,7 +82,7 @@ def test_what_still_holds_the_folder_is_waited_for_whatever_the_kept_number_says
         assert statuses(run, [run.demo["test_key"]]) == {200}
 
 
-def test_stores_that_do_not_answer_are_named_in_a_line(tmp_path: Path, stores: Stores) -> None:
+def test_stores_that_do_not_answer_are_reported_in_one_line(tmp_path: Path, stores: Stores) -> None:
     nobody = stores | {"MONGODB_URI": "mongodb://127.0.0.1:1/none"}
     with local_run(tmp_path / "data", is_awaited=False, **nobody) as run:
         assert run.wait_for_end() == 1

@@ -72,7 +72,7 @@ def length(payload: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("within_s", TOLD_WITHIN_S)
-def test_a_body_that_trickles_in_is_refused_at_the_deadline(
+def test_a_slow_body_is_refused_at_the_deadline(
     service_and_caller: tuple[RunningService, Caller], within_s: float
 ) -> None:
     service, caller = service_and_caller
@@ -95,7 +95,7 @@ def test_a_chunked_body_that_stops_is_refused_at_the_deadline(
     assert took_s <= within_s
 
 
-def test_a_body_in_time_costs_the_stores_nothing_of_their_time(serve: Serve) -> None:
+def test_the_time_of_a_body_does_not_reduce_the_time_of_the_stores(serve: Serve) -> None:
     service, caller = started(serve, deadline_s=30)
     payload = json.dumps(body()).encode()
     half = len(payload) // 2

@@ -13,7 +13,7 @@ import pytest
 
 from tests.callers import LIST, Caller, hire
 from tests.faults.kit.frontend import frontend
-from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.servers import ServerKind
 from tests.turns import body
 
@@ -44,7 +44,9 @@ def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    with running_site(folder, kind=request.param, TRUSTED_PROXY_HOPS="1", **PATIENT) as running:
+    with running_site(
+        folder, kind=request.param, TRUSTED_PROXY_HOPS="1", **LONG_TIMEOUTS
+    ) as running:
         yield running
 
 
@@ -79,7 +81,7 @@ def assert_truly_kept_or_closed(connection: socket.socket, status: int) -> None:
 
 @pytest.mark.parametrize(("status", "method", "path", "headers", "length"), CASES)
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_body_that_nobody_read_never_stands_before_the_next_request(
+def test_an_unread_body_is_never_read_as_the_next_request(
     site: Site,
     caller: Caller,
     status: int,
@@ -111,7 +113,7 @@ def test_a_body_that_nobody_read_never_stands_before_the_next_request(
         sender.join()
 
 
-def test_a_body_that_comes_later_than_its_headers_never_stands_before_the_next_request(
+def test_a_body_that_arrives_after_its_headers_is_never_read_as_the_next_request(
     site: Site, caller: Caller
 ) -> None:
     headers = (JSON, f"Authorization: Bearer {BAD_KEY}", f"Content-Length: {70 * KIB}")
@@ -122,7 +124,7 @@ def test_a_body_that_comes_later_than_its_headers_never_stands_before_the_next_r
         assert_truly_kept_or_closed(connection, 401)
 
 
-def test_a_stranger_costs_no_customer_behind_a_proxy_a_request(
+def test_a_hostile_client_loses_no_request_of_others_behind_a_proxy(
     site: Site, caller: Caller, tmp_path: Path
 ) -> None:
     is_over = Event()

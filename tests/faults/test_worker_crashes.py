@@ -86,7 +86,7 @@ def test_a_service_ends_in_time_while_a_worker_is_starting(
         assert process.wait(ENDED_WITHIN_S) == 0
 
 
-def test_a_worker_that_a_stranger_asks_to_end_serves_on(tmp_path: Path) -> None:
+def test_a_worker_with_a_sigterm_of_its_own_continues_to_serve(tmp_path: Path) -> None:
     """Granian only: as some supervisors do before they signal the parent; test_drain.py."""
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, _):
         workers = worker_ids(service)
@@ -108,9 +108,7 @@ def test_a_worker_that_is_killed_after_a_reload_is_replaced(tmp_path: Path) -> N
         assert process.poll() is None
 
 
-def test_workers_that_are_reloaded_under_load_end_in_order(
-    kind: ServerKind, tmp_path: Path
-) -> None:
+def test_workers_reloaded_under_load_end_in_order(kind: ServerKind, tmp_path: Path) -> None:
     with (
         begun_service(kind, tmp_path / "service.log") as (service, _),
         Load(lambda _: ask(service), PER_SECOND, threads_count=8) as load,

@@ -12,7 +12,7 @@ from tests.callers import hire, reconcile, wire
 from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.producers import Producers
-from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, ServerKind, wait_until
 from tests.turns import Body, stateful
@@ -94,18 +94,18 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
 @pytest.fixture
 def site(tmp_path: Path, kind: ServerKind) -> Iterator[Site]:
     # A database that stands still for a while is waited for.
-    with running_site(tmp_path, workers_count=WORKERS_COUNT, kind=kind, **PATIENT) as running:
+    with running_site(tmp_path, workers_count=WORKERS_COUNT, kind=kind, **LONG_TIMEOUTS) as running:
         yield running
 
 
-def test_a_killed_worker_harms_nobody_and_leaves_nothing_half_done(
+def test_a_killed_worker_fails_no_other_request_and_leaves_nothing_half_done(
     site: Site, tell_figures: Callable[..., None]
 ) -> None:
     tell_figures(**assert_nobody_is_harmed_by(site, kills_count=3))
 
 
 @pytest.mark.long
-def test_twenty_killed_workers_harm_nobody_and_leave_nothing_half_done(
+def test_twenty_killed_workers_fail_no_other_request_and_leave_nothing_half_done(
     site: Site, tell_figures: Callable[..., None]
 ) -> None:
     figures = assert_nobody_is_harmed_by(site, kills_count=20)

@@ -49,7 +49,7 @@ def database(mongodb_admin: Any) -> Iterator[Database[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("grouping", [None, Grouping.DAY])
-def test_the_fullest_account_gets_a_bounded_answer_from_bounded_memory(
+def test_the_largest_account_gets_a_bounded_answer_with_bounded_memory(
     database: Database[dict[str, Any]], grouping: Grouping | None, tell_figures: Any
 ) -> None:
     service = UsageService(UsageStore(database))

@@ -60,7 +60,7 @@ def operations(database: Database[dict[str, Any]], collection: str) -> list[dict
 
 
 @pytest.mark.parametrize("index", MINE)
-def test_a_filtered_aggregate_examines_the_turns_of_its_people_only(
+def test_a_filtered_aggregate_examines_only_the_turns_of_its_users(
     service: UsageService, live_database: Database[dict[str, Any]], account: str, index: str
 ) -> None:
     slices = service.aggregates(account, MINE[index], Grouping.DAY, NOW_MS)

@@ -153,7 +153,7 @@ def planted(live_app: Flask) -> Caller:
     return caller
 
 
-def test_text_of_clients_is_kept_nowhere(
+def test_no_store_or_log_contains_text_of_clients(
     live_app: Flask, live_database: Database[Document], live_redis: Redis, planted: Caller
 ) -> None:
     documents, values = bson_of(live_database), "\n".join(values_of(live_redis))

@@ -78,7 +78,7 @@ def test_every_operation_has_its_cases_and_there_are_enough(service: Service, sh
 
 @pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("label", CASES)
-def test_no_answer_is_off_the_document(
+def test_every_answer_conforms_to_the_document(
     service: Service, label: str, share: int, tell_figures: Any
 ) -> None:
     operation = service.operations[label]

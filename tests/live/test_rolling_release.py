@@ -62,7 +62,7 @@ def archive(app: Flask) -> Fold:
     return fold
 
 
-def test_our_code_works_under_the_validator_of_the_release_before(
+def test_our_code_works_with_the_validator_of_the_previous_release(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
     validate_as_before(live_database)
@@ -76,7 +76,7 @@ def test_our_code_works_under_the_validator_of_the_release_before(
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-def test_the_release_before_works_under_our_validator(
+def test_the_previous_release_works_with_our_validator(
     live_app: Flask, live_database: Rows, caller: Caller, rule: Any
 ) -> None:
     validate_as_before(live_database, rule)
@@ -92,7 +92,7 @@ def test_the_release_before_works_under_our_validator(
     assert sum(bucket["total_turns"] for bucket in answer) == 1 + len(rows)
 
 
-def test_rows_of_the_release_before_are_archived_and_expire_after_tightening(
+def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
     """Rows that our validator alone refuses: one of them lacks a field that we require."""
@@ -112,7 +112,7 @@ def test_rows_of_the_release_before_are_archived_and_expire_after_tightening(
     wait_until(lambda: interactions.count_documents({}) == 0, timeout_s=30)
 
 
-def test_the_release_before_stays_ready_while_the_next_one_is_rolled_out(
+def test_the_previous_release_stays_ready_while_the_next_one_is_rolled_out(
     live_app: Flask, live_database: Rows
 ) -> None:
     """Its `db init` widens: ours is then the second."""

@@ -67,7 +67,7 @@ def row_of(lengths: dict[str, int]) -> Row:
     return found
 
 
-def test_ids_of_600_characters_together_are_taken(judge: Judge) -> None:
+def test_ids_of_600_characters_together_are_accepted(judge: Judge) -> None:
     assert sum(LENGTHS.values()) == MAX_ID_CHARACTERS == 600
     assert set(LENGTHS) == set(LONGEST) == set(ID_FIELDS)
 
@@ -75,7 +75,7 @@ def test_ids_of_600_characters_together_are_taken(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize("field", ID_FIELDS)
-def test_one_character_more_in_any_of_them_is_refused(judge: Judge, field: str) -> None:
+def test_601_characters_are_refused_whichever_id_is_longer(judge: Judge, field: str) -> None:
     one_more = LENGTHS | {field: LENGTHS[field] + 1}
 
     assert judge(row_of(one_more)) == 121
@@ -85,12 +85,12 @@ def test_one_character_more_in_any_of_them_is_refused(judge: Judge, field: str) 
 
 
 @pytest.mark.parametrize("field", ID_FIELDS)
-def test_each_id_alone_may_be_as_long_as_it_may_be_and_no_longer(judge: Judge, field: str) -> None:
+def test_each_id_alone_has_its_own_bound(judge: Judge, field: str) -> None:
     assert judge(row_of({field: LONGEST[field]})) is None
     assert judge(row_of({field: LONGEST[field] + 1})) == 121
 
 
-def test_ids_that_are_null_or_of_no_part_count_nothing(judge: Judge) -> None:
+def test_ids_that_are_null_or_missing_count_as_nothing(judge: Judge) -> None:
     least = row(new_account(), body())
     assert least["memory"] is None
     assert least["usage"]["llm_model"] is least["user_id"] is None
@@ -100,7 +100,7 @@ def test_ids_that_are_null_or_of_no_part_count_nothing(judge: Judge) -> None:
 
 @pytest.mark.parametrize("field", ID_FIELDS)
 @pytest.mark.parametrize("value", [7, True, ["x"], {"x": "y"}, b"x"], ids=repr)
-def test_an_id_of_another_type_is_refused_as_any_bad_row_is(
+def test_an_id_of_another_type_is_refused_as_any_bad_row(
     judge: Judge, field: str, value: Any
 ) -> None:
     assert judge(with_value(row(new_account(), whole()), field, value)) == 121
@@ -110,7 +110,7 @@ def test_an_id_of_another_type_is_refused_as_any_bad_row_is(
     "field",
     ["personality_id", "usage.llm_provider", "usage.llm_model", "memory.summary_used"],
 )
-def test_no_at_sign_is_taken_where_no_person_is_named(judge: Judge, field: str) -> None:
+def test_no_at_sign_is_accepted_in_ids_other_than_users(judge: Judge, field: str) -> None:
     assert judge(with_value(row(new_account(), whole()), field, "zoe@home")) == 121
     assert judge(with_value(row(new_account(), whole()), "user_id", "zoe@home")) is None
 
@@ -127,7 +127,7 @@ def test_no_at_sign_is_taken_where_no_person_is_named(judge: Judge, field: str) 
         ([""], 121),
     ],
 )
-def test_a_list_holds_ten_words(
+def test_a_list_holds_ten_labels(
     judge: Judge, path: str, words: list[str], code: int | None
 ) -> None:
     assert judge(with_value(row(new_account(), whole()), path, words)) == code

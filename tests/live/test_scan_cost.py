@@ -64,7 +64,7 @@ def finds(database: Database[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("index", FILTERS)
-def test_every_page_examines_one_key_more_than_it_shows(
+def test_every_page_examines_one_key_more_than_it_returns(
     service: InteractionService,
     live_database: Database[dict[str, Any]],
     account: str,

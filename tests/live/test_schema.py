@@ -69,7 +69,7 @@ def good_row(**changes: Any) -> dict[str, Any]:
     return row(new_account(), body()) | changes
 
 
-def test_a_new_collection_has_our_validator_alone(live_database: Rows) -> None:
+def test_a_new_collection_has_only_our_validator(live_database: Rows) -> None:
     assert set(differences(live_database).values()) == {True}
 
     made = outcomes(live_database)
@@ -84,7 +84,7 @@ def test_a_new_collection_has_our_validator_alone(live_database: Rows) -> None:
     assert outcomes(live_database) == {}
 
 
-def test_another_validator_is_widened_so_that_both_releases_may_write(
+def test_another_validator_is_widened_so_that_both_releases_can_write(
     live_database: Rows,
 ) -> None:
     validate_by(live_database, BEFORE, "strict")
@@ -107,7 +107,7 @@ def test_another_validator_is_widened_so_that_both_releases_may_write(
     assert not is_taken(live_database, good_row(status="cancelled"))
 
 
-def test_of_a_widened_validator_the_first_part_is_the_release_before(live_database: Rows) -> None:
+def test_the_first_part_of_a_widened_validator_is_the_previous_release(live_database: Rows) -> None:
     validate_by(live_database, {"$or": [BEFORE, {"$jsonSchema": {}}]})
 
     outcomes(live_database)
@@ -115,7 +115,7 @@ def test_of_a_widened_validator_the_first_part_is_the_release_before(live_databa
     assert options_of(live_database)["validator"] == {"$or": [OURS, BEFORE]}
 
 
-def test_a_newer_release_leaves_us_at_work_and_a_roll_back_leaves_it_at_work(
+def test_a_newer_release_keeps_us_ready_and_a_roll_back_keeps_it_ready(
     live_database: Rows,
 ) -> None:
     validate_by(live_database, {"$or": [NEWER, OURS]})
@@ -126,7 +126,7 @@ def test_a_newer_release_leaves_us_at_work_and_a_roll_back_leaves_it_at_work(
     assert options_of(live_database)["validator"] == {"$or": [OURS, NEWER]}
 
 
-def test_a_newer_release_that_has_tightened_is_a_difference(live_database: Rows) -> None:
+def test_a_tightened_newer_release_is_a_difference(live_database: Rows) -> None:
     validate_by(live_database, NEWER)
     assert differences(live_database) == {"interactions.validator": False}
 
@@ -141,7 +141,7 @@ def test_a_newer_release_that_has_tightened_is_a_difference(live_database: Rows)
         ({"validator": {"$jsonSchema": {}}}, False),
     ],
 )
-def test_a_validator_that_is_switched_off_is_found_and_switched_on(
+def test_a_disabled_validator_is_found_and_enabled(
     live_database: Rows, change: dict[str, Any], is_missing: bool
 ) -> None:
     make_schema(live_database)
@@ -160,7 +160,7 @@ def replace_index(database: Rows, name: str, keys: tuple[str, ...], **options: A
     rows.create_index([(key, ASCENDING) for key in keys], name=name, **options)
 
 
-def test_an_index_that_is_not_unique_becomes_so_where_it_stands(live_database: Rows) -> None:
+def test_an_existing_index_is_made_unique(live_database: Rows) -> None:
     make_schema(live_database)
     replace_index(live_database, "turn", ("account", "turn_key"))
     first = good_row()
@@ -175,7 +175,7 @@ def test_an_index_that_is_not_unique_becomes_so_where_it_stands(live_database: R
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_duplicates_are_named_and_kept_and_everything_else_is_made(
+def test_duplicates_are_reported_and_kept_and_all_else_is_created(
     live_database: Rows, is_there: bool
 ) -> None:
     make_schema(live_database)
@@ -225,7 +225,7 @@ def break_name(database: Rows) -> None:
         (break_name, "turn", "mine"),
     ],
 )
-def test_an_index_that_only_a_new_build_can_correct_is_named_with_the_next_step(
+def test_an_index_that_must_be_rebuilt_is_reported_with_the_next_step(
     live_database: Rows, break_it: Callable[[Rows], None], name: str, in_the_way: str
 ) -> None:
     make_schema(live_database)
@@ -255,7 +255,7 @@ def test_settings_of_an_index_are_corrected_without_a_build(
     assert differences(live_database) == {}
 
 
-def test_indexes_of_others_are_left_alone(live_database: Rows) -> None:
+def test_unknown_indexes_are_not_changed(live_database: Rows) -> None:
     make_schema(live_database)
     live_database[INTERACTIONS].create_index([("status", ASCENDING)], name="reports")
 
@@ -281,7 +281,7 @@ def test_every_collection_is_compared_and_corrected(
     assert outcomes(live_database) == {place: (State.CHANGED, None)}
 
 
-def test_a_row_of_an_older_rule_is_archived_under_the_new_one(live_database: Rows) -> None:
+def test_a_row_of_an_older_validator_is_archived_under_the_new_one(live_database: Rows) -> None:
     """Claim and stamp of a row that the validator in force refuses."""
     from_before = good_row(error_code="Code-Of-Before", guardrails={"applied": ["two words"]})
     validate_by(live_database, {"$jsonSchema": {"required": ["status"]}})

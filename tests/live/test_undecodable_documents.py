@@ -20,7 +20,7 @@ def put(database: Rows, collection: str, chosen: Any, change: dict[str, Any]) ->
     assert found.modified_count == 1
 
 
-def test_an_organization_with_an_instant_beyond_the_calendar_stops_nobody(
+def test_an_organization_with_an_impossible_instant_affects_no_other(
     live_app: Flask, live_database: Rows
 ) -> None:
     faulty, other = hire(live_app), hire(live_app)
@@ -42,7 +42,7 @@ def test_an_organization_with_an_instant_beyond_the_calendar_stops_nobody(
     assert faulty.list_().status_code == 503
 
 
-def test_a_turn_or_a_key_with_one_is_shown_without_it_or_left_out(
+def test_a_turn_or_key_with_an_impossible_instant_is_returned_without_it_or_omitted(
     live_app: Flask, live_database: Rows
 ) -> None:
     caller = hire(live_app)
@@ -65,7 +65,7 @@ def test_a_turn_or_a_key_with_one_is_shown_without_it_or_left_out(
     assert made["id"] not in [key["id"] for key in keys.get_json()["data"]]
 
 
-def test_a_relationship_of_an_odd_type_does_not_switch_the_quota_off(
+def test_a_relationship_of_an_odd_type_does_not_disable_the_quota(
     live_app: Flask, live_database: Rows
 ) -> None:
     caller = hire(live_app, turns=3)

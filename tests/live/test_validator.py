@@ -152,7 +152,9 @@ BODIES = st.fixed_dictionaries(
 
 @ANY_TURNS
 @given(st.lists(BODIES, min_size=1, max_size=8))
-def test_whatever_the_wire_accepts_is_stored(store: InteractionStore, told: list[Row]) -> None:
+def test_every_turn_that_the_wire_accepts_is_stored(
+    store: InteractionStore, told: list[Row]
+) -> None:
     account = new_account()
 
     rows = [row(account, body(turn_id=f"v-{next(_numbers)}", **each)) for each in told]
@@ -161,7 +163,7 @@ def test_whatever_the_wire_accepts_is_stored(store: InteractionStore, told: list
 
 
 @pytest.mark.parametrize("told", [body(), stateful(), whole()], ids=["least", "stateful", "whole"])
-def test_a_row_comes_back_as_it_went_in(live_database: Database[Row], told: Row) -> None:
+def test_a_row_is_read_as_it_was_written(live_database: Database[Row], told: Row) -> None:
     make_schema(live_database)
     written = row(new_account(), told)
 
@@ -175,7 +177,7 @@ TEXTS = st.tuples(st.text(max_size=20), st.sampled_from(BLANKS), st.text(max_siz
 
 @ANY_TURNS
 @given(text=TEXTS, number=st.integers(0, len(STRINGS) - 1))
-def test_no_string_field_takes_text(
+def test_no_string_field_accepts_text(
     live_database: Database[Row], store: InteractionStore, text: str, number: int
 ) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -230,7 +232,7 @@ def test_a_flag_is_true_or_false(
 
 @pytest.mark.parametrize("path", OBJECTS, ids=repr)
 @pytest.mark.parametrize("name", ["message", "text", "$text", "a b", "Mode", ""])
-def test_no_object_takes_a_new_field(
+def test_no_object_accepts_a_new_field(
     live_database: Database[Row], store: InteractionStore, path: Path, name: str
 ) -> None:
     candidate = replaced(good_row(), (*path, name), "joy")
@@ -242,14 +244,14 @@ def test_no_object_takes_a_new_field(
 @pytest.mark.parametrize(
     "value", [["joy"] * 33, ["two words"], [7], [None], [["joy"]], "joy", None, {"0": "joy"}]
 )
-def test_a_list_holds_so_many_labels_and_nothing_else(
+def test_a_list_has_a_bound_and_holds_only_labels(
     live_database: Database[Row], store: InteractionStore, path: Path, value: Any
 ) -> None:
     assert refusal_code(live_database, replaced(good_row(), path, value)) == NOT_VALID
 
 
 @pytest.mark.parametrize("path", [path for path, _ in leaves(good_row()) if len(path) == 1])
-def test_no_field_can_be_left_out(
+def test_no_field_can_be_omitted(
     live_database: Database[Row], store: InteractionStore, path: Path
 ) -> None:
     candidate = good_row()
@@ -261,7 +263,7 @@ def test_no_field_can_be_left_out(
 
 
 @pytest.mark.parametrize("name", ["user_id", "relationship_id"])
-def test_a_stateful_turn_without_its_people_is_refused(
+def test_a_stateful_turn_without_its_user_or_relationship_is_refused(
     live_database: Database[Row], store: InteractionStore, name: str
 ) -> None:
     assert refusal_code(live_database, replaced(good_row(), (name,), None)) == NOT_VALID
@@ -279,7 +281,7 @@ CHANGES: list[Callable[[], Row]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_text_cannot_be_added_to_a_row_that_is_stored(
+def test_text_cannot_be_added_to_a_stored_row(
     live_database: Database[Row], store: InteractionStore, change: Callable[[], Row]
 ) -> None:
     candidate = good_row()
@@ -292,7 +294,7 @@ def test_text_cannot_be_added_to_a_row_that_is_stored(
     assert live_database["interactions"].find_one({"_id": candidate["_id"]}) == candidate
 
 
-def test_each_row_of_a_batch_is_judged_by_itself(store: InteractionStore) -> None:
+def test_each_row_of_a_batch_is_validated_separately(store: InteractionStore) -> None:
     good, twin = good_row(), good_row()
     bad = replaced(good_row(), ("user_id",), "two words")
 
@@ -303,7 +305,7 @@ def test_each_row_of_a_batch_is_judged_by_itself(store: InteractionStore) -> Non
     ]
 
 
-def test_making_the_schema_again_renews_the_validator(live_database: Database[Row]) -> None:
+def test_creating_the_schema_again_renews_the_validator(live_database: Database[Row]) -> None:
     make_schema(live_database)
     live_database.command({"collMod": "interactions", "validator": {}})
     text = replaced(good_row(), ("user_id",), "two words")

@@ -1,1 +1,1 @@
-"""Sends recorded arrivals to a running service."""
+"""Send recorded arrivals to a running service."""

@@ -1,6 +1,6 @@
-"""`scripts/replay`: sends the arrivals of a trace to a running service and sums up what became.
+"""Implement `scripts/replay`: send a trace's arrivals to a service and summarize the outcomes.
 
-See `trace.py` for the format, `turns.py` for what is made up, `sender.py` for the way.
+`trace.py` has the format, `turns.py` the generated fields, `sender.py` the sending.
 """
 
 import sys
@@ -27,17 +27,17 @@ from scripts.lib.replay.turns import Recipe
 
 OLDEST_S = 48 * 3_600
 INTERRUPTED = 130
-HELP = """Send the arrivals in FILE to a running Turnledger, in their own rhythm but faster.
+HELP = """Send the arrivals in FILE to a running Turnledger, at their recorded intervals but faster.
 
-FILE is CSV: TIMESTAMP,ContextTokens,GeneratedTokens. Distances in time and token counts are the
-file's. Users, relationships, personalities, emotions and latencies are made up from --seed.
+FILE is CSV: TIMESTAMP,ContextTokens,GeneratedTokens. Intervals and token counts come from the file.
+Users, relationships, personalities, emotions and latencies are generated from --seed.
 
-Every turn occurs at --start plus its distance from the first one, whatever the speed; by default
-the last one occurs now. Another start is another run. The same file, start and seed give the same
-turns: sent again they are duplicates, so an interrupted run can go on.
+Every turn occurs at --start plus its distance from the first one, at any speed. By default the last
+turn occurs now. Another start is another run. The same file, start and seed give the same turns.
+Sent again they are duplicates, so an interrupted run can continue.
 
-The service and its key are those of scripts/run, found in DATA_DIR, unless --base-url and --key
-name others.
+The service and its key are those of scripts/run, read from DATA_DIR, unless --base-url and --key
+are given.
 """
 
 
@@ -47,11 +47,11 @@ class Start(click.ParamType[int]):
     name = "INSTANT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The instant; a usage error for anything else."""
+        """Return the instant; a usage error for anything else."""
         try:
             return value if isinstance(value, int) else parse_ms(value)
         except (ValueError, OverflowError):
-            return self.fail("say it like 2026-11-23T10:00:00.000Z", param, ctx)
+            return self.fail("write it like 2026-11-23T10:00:00.000Z", param, ctx)
 
 
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,36 +61,38 @@ class Start(click.ParamType[int]):
     type=click.FloatRange(0.01, 1e9),
     default=60,
     show_default=True,
-    help="Times as fast.",
+    help="Factor by which intervals are shortened.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Only the first N turns.")
+@click.option("--limit", type=click.IntRange(1), help="Send only the first N turns.")
 @click.option(
     "--batch",
     "batch_size",
     type=click.IntRange(1, 500),
     default=1,
     show_default=True,
-    help="Turns in a request.",
+    help="Turns per request.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 1_000),
     default=32,
     show_default=True,
-    help="Connections at most.",
+    help="Maximum number of connections.",
 )
 @click.option(
     "--retry",
     type=click.IntRange(0, 100),
     default=0,
     show_default=True,
-    help="How often a rate-limited request is sent again, after Retry-After.",
+    help="Retries of a rate-limited request, after Retry-After.",
 )
-@click.option("--plan", default="enterprise", show_default=True, help="Whose demo key to use.")
-@click.option("--base-url", help="Another service than the local run's.")
-@click.option("--key", help="Another key than the demo's; scope read_write.")
-@click.option("--start", "start_ms", type=Start(), help="When the first turn occurred.")
-@click.option("--seed", default=1, show_default=True, help="Of what is made up.")
+@click.option(
+    "--plan", default="enterprise", show_default=True, help="Plan whose demo key is used."
+)
+@click.option("--base-url", help="Service to use in place of the local run.")
+@click.option("--key", help="Key to use in place of the demo's; scope read_write.")
+@click.option("--start", "start_ms", type=Start(), help="Instant of the first turn.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the generated fields.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def main(
     file: Path,
@@ -105,7 +107,7 @@ def main(
     as_json: bool,
     **sending: int,
 ) -> None:
-    """What the command does; `HELP` tells it."""
+    """Run the command that `HELP` describes."""
     try:
         begin()
         target = choose_target(_data_dir(), plan, base_url, key)
@@ -130,13 +132,13 @@ def main(
 
 
 def _start_ms(given_ms: int | None, arrivals: list[Arrival]) -> int:
-    """When the first turn occurred; the service takes none older than 48 hours."""
+    """Return the instant of the first turn; the service accepts none older than 48 hours."""
     now_ms = time.time_ns() // 1_000_000
     start_ms = now_ms - arrivals[-1].offset_us // 1_000 if given_ms is None else given_ms
     if now_ms - start_ms > OLDEST_S * 1_000:
         raise click.ClickException(
-            f"the first turn would have occurred at {format_ms(start_ms)}, and the service takes "
-            "none older than 48 hours: give a later --start, or fewer turns by --limit"
+            f"the first turn would have occurred at {format_ms(start_ms)}, and the service "
+            "accepts none older than 48 hours: give a later --start, or fewer turns by --limit"
         )
     return start_ms
 

@@ -1,4 +1,4 @@
-"""HTTP to the service: one kept connection for each sender, standard library only."""
+"""Send HTTP requests over one kept connection; uses the standard library only."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,12 +13,12 @@ TIMEOUT_S = 30
 
 
 class Unreachable(Exception):
-    """The service does not answer; the message names the remedy."""
+    """The service does not answer; the message contains the next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: its status, its headers, its JSON body ({} if it has none)."""
+    """A response: its status, headers and JSON body ({} if it has none)."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,13 +26,13 @@ class Answer:
 
     @property
     def error_code(self) -> str:
-        """The code of the error envelope, or the bare status where there is none."""
+        """Return the code of the error envelope, or the status if there is none."""
         error = self.body.get("error")
         return error["code"] if isinstance(error, dict) else f"http_{self.status}"
 
 
 class Client:
-    """Sends JSON with a key; for one thread. A lost connection is opened anew, once a request.
+    """Sends JSON with a key, for one thread; reopens a lost connection, once for each request.
 
     Resending is safe because a turn is identified by its turn_id.
     """
@@ -41,22 +41,24 @@ class Client:
         self._base_url = base_url.rstrip("/")
         parts = urlsplit(self._base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise Unreachable(f"{base_url!r} is no address: say it like http://127.0.0.1:8000")
+            raise Unreachable(
+                f"{base_url!r} is not an address: write it like http://127.0.0.1:8000"
+            )
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
         self._prefix = parts.path
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     def get(self, path: str) -> Answer:
-        """Read `path`; Unreachable if nobody answers."""
+        """Read `path`; Unreachable if the service does not answer."""
         return self._ask("GET", path, None)
 
     def post(self, path: str, payload: Any) -> Answer:
-        """Send `payload` as JSON; Unreachable if nobody answers."""
+        """Send `payload` as JSON; Unreachable if the service does not answer."""
         return self._ask("POST", path, orjson.dumps(payload))
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         self._connection.close()
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
@@ -78,5 +80,5 @@ class Client:
         response = self._connection.getresponse()
         content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
-        told = orjson.loads(content) if is_json else {}
-        return Answer(response.status, dict(response.headers), told)
+        payload = orjson.loads(content) if is_json else {}
+        return Answer(response.status, dict(response.headers), payload)

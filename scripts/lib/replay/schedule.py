@@ -1,4 +1,4 @@
-"""When what is sent: arrivals grouped into requests, each due at an instant of the run."""
+"""Group arrivals into requests, each due at an instant of the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from scripts.lib.replay.trace import Arrival
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One request, due so many seconds after the run began."""
+    """One request, due `due_s` after the start of the run."""
 
     due_s: float
     arrivals: Sequence[Arrival]
 
 
 def plan_shots(arrivals: Sequence[Arrival], speed: float, batch_size: int) -> list[Shot]:
-    """The trace's own rhythm, `speed` times as fast.
+    """Return the requests, with the trace's intervals divided by `speed`.
 
     A batch is due with its last arrival, as if a producer had waited for it to fill.
     """

@@ -1,7 +1,7 @@
-"""Sends shots at their instants from a bounded pool of threads.
+"""Send requests at their instants from a bounded pool of threads.
 
-The loop is open: a slow answer delays no instant. If all threads are busy a shot leaves late, and
-how late is measured, so that a slow service cannot hide behind a sender that waits for it.
+The loop is open: a slow answer delays no later request. If all threads are busy a request is sent
+late. This lateness is measured, so that a slow service cannot hide behind a waiting sender.
 """
 
 import time
@@ -46,9 +46,9 @@ class Replay:
     _rest: Iterator[Shot] = field(init=False)
 
     def send(self, threads_count: int) -> tuple[Tally, float]:
-        """Send every shot; the notes of all senders, and the seconds it took.
+        """Send every request; return the tally of all senders, and the seconds it took.
 
-        Ends early when the service is gone (`failure`) and on Ctrl-C (`is_interrupted`).
+        Ends early if the service does not answer (`failure`) and on Ctrl-C (`is_interrupted`).
         """
         tallies = [Tally() for _ in range(threads_count)]
         threads = [Thread(target=self._work, args=(tally,)) for tally in tallies]
@@ -104,14 +104,14 @@ class Replay:
         return (BATCH, {"interactions": bodies}) if self.is_batched else (SINGLE, bodies[0])
 
     def _ask(self, client: Client, path: str, payload: Any, tally: Tally) -> tuple[Answer, float]:
-        """The last answer and when its request was sent; rate-limited ones are tried again."""
+        """Return the last answer and when its request was sent; retry while rate-limited."""
         for attempt in range(self.most_retries + 1):
             sent = time.perf_counter()
             answer = client.post(path, payload)
             if attempt == self.most_retries or not _is_rate_limited(answer):
                 break
             wait_s = float(answer.headers.get("Retry-After", "1"))
-            # Never too early, and not all senders at once.
+            # Not earlier than Retry-After, and not all senders together.
             if self._stopped.wait(wait_s * uniform(1, 2)):  # noqa: S311
                 break
             tally.retries_count += 1
@@ -123,7 +123,7 @@ def _is_rate_limited(answer: Answer) -> bool:
 
 
 def _outcomes(answer: Answer, turns_count: int) -> list[str]:
-    """What became of each turn of a request."""
+    """Return the outcome of each turn of a request."""
     if results := answer.body.get("results"):
         return [outcome_of_result(result) for result in results]
     outcome = _OUTCOMES.get(answer.status) or outcome_of_error(answer.error_code)

@@ -1,4 +1,4 @@
-"""What became of a replay: counts, rates, percentiles."""
+"""Summarize a replay: counts, rates and percentiles."""
 
 import math
 from collections import Counter
@@ -21,19 +21,19 @@ _BY_CODE = {
 
 
 def outcome_of_error(code: str) -> str:
-    """The outcome that an error code counts as; what has no name of its own keeps its code."""
+    """Return the outcome of an error code; a code without an outcome is its own."""
     return _BY_CODE.get(code, code)
 
 
 def outcome_of_result(result: Mapping[str, Any]) -> str:
-    """The outcome of one element of a batch's answer."""
+    """Return the outcome of one element of a batch's answer."""
     status: str = result["status"]
     return _BY_STATUS.get(status) or outcome_of_error(result["error"]["code"])
 
 
 @dataclass(slots=True)
 class Tally:
-    """One sender's notes: turns by outcome, and seconds for each answered request."""
+    """One sender's counts: turns by outcome, and seconds of each answered request."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     retries_count: int = 0
@@ -42,7 +42,7 @@ class Tally:
     from_send_s: list[float] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
-        """Take over the notes of another sender."""
+        """Add the counts of another sender."""
         self.outcomes += other.outcomes
         self.retries_count += other.retries_count
         self.lateness_s += other.lateness_s
@@ -51,12 +51,12 @@ class Tally:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile: the smallest value that `share` of all do not exceed."""
+    """Return the nearest-rank percentile: the smallest value that `share` of all do not exceed."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def spread_ms(values_s: Sequence[float]) -> dict[str, float] | None:
-    """p50, p95, p99 and max in milliseconds; None of nothing."""
+    """Return p50, p95, p99 and max in milliseconds; None if there are no values."""
     if not values_s:
         return None
     ordered = sorted(values_s)
@@ -87,7 +87,7 @@ def summarize(tally: Tally, duration_s: float, planned_s: float) -> dict[str, An
 
 
 def as_text(summary: Mapping[str, Any]) -> str:
-    """The same figures for the eyes, one a line."""
+    """Return the figures as text, one a line."""
     return "\n".join(
         f"  {name.replace('_', ' '):<26}{_words(value)}" for name, value in summary.items()
     )

@@ -1,4 +1,4 @@
-"""Which service is spoken to, and with whose key."""
+"""Choose the service to send to, and the key."""
 
 import json
 import time
@@ -13,7 +13,7 @@ NEEDED_SCOPE = "read_write"
 
 
 class NoTarget(Exception):
-    """Nobody to send to; the message names the remedy."""
+    """No service or key can be used; the message contains the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,17 @@ class Target:
     key: str
 
     def client(self) -> Client:
-        """A connection of its own."""
+        """Return a client with its own connection."""
         return Client(self.base_url, self.key)
 
     def holder(self) -> str:
-        """Whose key it is, `Demo Pro, plan pro, live`; NoTarget if it cannot record turns."""
+        """Return the key's holder, `Demo Pro, plan pro, live`; NoTarget if it may not record."""
         client = self.client()
-        answer = _patiently_get(client, "/v1/me")
+        answer = _get_unless_limited(client, "/v1/me")
         client.close()
         if answer.status != 200:
             raise NoTarget(
-                f"{self.base_url} refuses the key ({answer.error_code}): give a good one by --key"
+                f"{self.base_url} refuses the key ({answer.error_code}): give a valid one by --key"
             )
         me = answer.body
         if NEEDED_SCOPE not in me["scopes"]:
@@ -43,7 +43,7 @@ class Target:
 
 
 def choose_target(data_dir: Path, plan: str, base_url: str | None, key: str | None) -> Target:
-    """What the options name; what they leave open is read from the local run's `demo.json`."""
+    """Return the target of the options; read missing ones from the local run's `demo.json`."""
     if base_url and key:
         return Target(base_url, key)
     demo = _demo(data_dir / "demo.json")
@@ -60,14 +60,14 @@ def _demo(path: Path) -> dict[str, Any]:
         demo: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NoTarget(
-            f"{path} is not there: start scripts/run with the same DATA_DIR, "
+            f"{path} does not exist: start scripts/run with the same DATA_DIR, "
             "or give --base-url and --key"
         ) from None
     return demo
 
 
-def _patiently_get(client: Client, path: str) -> Answer:
-    """Read `path`; the bucket may still be empty from an earlier run."""
+def _get_unless_limited(client: Client, path: str) -> Answer:
+    """Read `path`; retry while rate-limited, because an earlier run may have emptied the bucket."""
     for _ in range(MOST_TRIES - 1):
         answer = client.get(path)
         if answer.status != 429:

@@ -1,7 +1,7 @@
-"""Reads recorded arrivals: when each turn came, and how many tokens it took and gave.
+"""Read recorded arrivals: the instant of each turn and its input and output tokens.
 
 The format is that of the public Azure LLM inference traces: a header line, then
-`2023-11-16 18:15:46.6805900,374,44`, in the order of time.
+`2023-11-16 18:15:46.6805900,374,44`, in order of time.
 """
 
 import re
@@ -20,12 +20,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TraceError(Exception):
-    """The file cannot be replayed; the message names the line and the remedy."""
+    """The file cannot be replayed; the message contains the line and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One turn of the trace: its line, and how long after the first one it came."""
+    """One turn of the trace: its line, and its offset from the first turn."""
 
     line: int
     offset_us: int
@@ -34,7 +34,7 @@ class Arrival:
 
 
 def read_trace(path: Path) -> list[Arrival]:
-    """Every arrival of the file; TraceError if there is none or if a line is wrong."""
+    """Return every arrival of the file; TraceError if there is none or a line is wrong."""
     arrivals: list[Arrival] = []
     first_us = 0
     for line, text in _lines(path):
@@ -45,7 +45,7 @@ def read_trace(path: Path) -> list[Arrival]:
             raise TraceError(f"{path}, line {line} is earlier than the line before: sort the file")
         arrivals.append(Arrival(line, offset_us, context_tokens, generated_tokens))
     if not arrivals:
-        raise TraceError(f"{path} holds no arrival: add lines such as {EXAMPLE}")
+        raise TraceError(f"{path} contains no arrival: add lines such as {EXAMPLE}")
     return arrivals
 
 
@@ -66,10 +66,10 @@ def _parse(path: Path, line: int, text: str) -> tuple[int, int, int]:
     moment = found and _moment(f"{found[1]}T{found[2]}+00:00")
     if found is None or moment is None:
         raise TraceError(
-            f"{path}, line {line} is no arrival: {text[:80]!r}. "
-            f"Mend or remove it; a good one is {EXAMPLE}"
+            f"{path}, line {line} is not an arrival: {text[:80]!r}. "
+            f"Correct or remove it; a valid line is {EXAMPLE}"
         )
-    # Finer than a microsecond is cut off: more than any clock here can tell.
+    # Digits beyond microseconds are dropped: no clock here is finer.
     fraction_us = int((found[3] or "0").ljust(6, "0")[:6])
     instant_us = (moment - _EPOCH) // timedelta(microseconds=1) + fraction_us
     return instant_us, int(found[4]), int(found[5])

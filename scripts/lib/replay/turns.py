@@ -1,7 +1,7 @@
-"""From arrivals to recordings: what the trace does not tell comes from a seeded generator.
+"""Turn arrivals into recordings; a seeded generator supplies the fields that a trace lacks.
 
-Real are the distances in time and the token counts. People, personalities, emotions and latencies
-are made up; the same file, start, seed and line always give the same turn.
+Intervals and token counts come from the trace. Users, personalities, emotions and latencies are
+generated. The same file, start, seed and line always give the same turn.
 """
 
 import re
@@ -18,7 +18,7 @@ USERS_COUNT = 400
 _PERSONALITIES = ("pers_ada", "pers_bruno", "pers_chiyo", "pers_dara")
 _EMOTIONS = ("joy", "trust", "curiosity", "neutral", "sadness", "frustration")
 _INTENSITIES = ("low", "medium", "high")
-# Some people talk much more than others.
+# Some users talk much more than others.
 _WEIGHTS = list(accumulate(rank**-0.7 for rank in range(1, USERS_COUNT + 1)))
 _FIRST_TOKEN_MS = 250
 _PER_CONTEXT_TOKEN_MS = 0.05
@@ -30,18 +30,18 @@ _LONGEST_STEM = 60
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What, together with an arrival, decides every byte of a turn."""
+    """The inputs that, with an arrival, determine every byte of a turn."""
 
     file_stem: str
     start_ms: int
     seed: int
 
     def body(self, arrival: Arrival) -> dict[str, Any]:
-        """The recording of `arrival`: it occurred as long after the start as it came in the trace.
+        """Return the recording of `arrival`; its instant is the start plus the arrival's offset.
 
-        Neither speed nor batches nor limits change it, so that sending it again is a duplicate.
+        It does not depend on speed, batches or limits, so sending it again is a duplicate.
         """
-        # Repeatable on purpose, and nothing here is a secret.
+        # Deterministic on purpose; nothing here is a secret.
         random = Random(f"{self.seed} {arrival.line}")  # noqa: S311
         person = 1 + bisect(_WEIGHTS, random.random() * _WEIGHTS[-1])
         first_ms = round(
@@ -74,6 +74,6 @@ class Recipe:
         }
 
     def turn_id(self, arrival: Arrival) -> str:
-        """`FILE:START:LINE`: another start is another run, with turns of its own."""
+        """Return `FILE:START:LINE`; another start is another run, with other turns."""
         stem = _NOT_OF_AN_ID.sub("-", self.file_stem)[:_LONGEST_STEM]
         return f"{stem}:{self.start_ms}:{arrival.line}"

@@ -17,10 +17,10 @@ from flask import Flask
 
 from devkit.bundled import running_mongod
 from tests.callers import app_on
-from tests.faults.kit.processes import MortalServer, frozen, mortal
+from tests.faults.kit.processes import RestartableServer, frozen, mortal
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
-from tests.faults.kit.site import IMPATIENT
+from tests.faults.kit.site import SHORT_TIMEOUTS
 from tests.faults.kit.workers import (
     REPLACED_WITHIN_S,
     has_replaced,
@@ -43,12 +43,12 @@ SETTLED_S = 5.6
 
 
 @dataclass
-class House:
+class Deployment:
     """A service of which every store is behind a proxy, and an application of ours that is not."""
 
     service: RunningService
     app: Flask
-    mongod: MortalServer
+    mongod: RestartableServer
     redis: RedisNode
     mongodb_proxy: Proxy
     redis_proxy: Proxy
@@ -140,7 +140,7 @@ class House:
 
 
 @contextmanager
-def running_house(folder: Path, seed: int) -> Iterator[House]:
+def running_house(folder: Path, seed: int) -> Iterator[Deployment]:
     """Everything runs and is well; it ends with the block."""
     with ExitStack() as stack:
         mongod = stack.enter_context(running_mongod(folder / "mongod"))
@@ -153,12 +153,12 @@ def running_house(folder: Path, seed: int) -> Iterator[House]:
         app = stack.enter_context(app_on(mongod.url, redis.url))
         service = stack.enter_context(
             running_service(
-                environ_for(uris[0], uris[1], **IMPATIENT),
+                environ_for(uris[0], uris[1], **SHORT_TIMEOUTS),
                 folder / "service.log",
                 workers_count=WORKERS_COUNT,
             )
         )
-        yield House(
+        yield Deployment(
             service,
             app,
             stack.enter_context(mortal(mongod)),

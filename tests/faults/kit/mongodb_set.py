@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from devkit.bundled import find_mongod
 from devkit.children import free_port
-from tests.faults.kit.processes import MortalServer
+from tests.faults.kit.processes import RestartableServer
 from tests.servers import wait_until
 
 NODES_COUNT = 3
@@ -24,7 +24,7 @@ READY_WITHIN_S = 60
 class MongodbNode:
     """One member; `ask` speaks to it alone."""
 
-    server: MortalServer
+    server: RestartableServer
     port: int
 
     @property
@@ -116,4 +116,4 @@ def _start(folder: Path) -> MongodbNode:
         *("--wiredTigerEngineConfigString", "log=(prealloc=false,file_max=8MB)"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     ]
-    return MongodbNode(MortalServer.start(command, folder / "server.log"), port)
+    return MongodbNode(RestartableServer.start(command, folder / "server.log"), port)

@@ -38,7 +38,7 @@ def frozen(process_id: int) -> Iterator[None]:
     assert not is_late.is_set(), f"still frozen after {END_TIMEOUT_S} s, and so let go"
 
 
-class MortalServer:
+class RestartableServer:
     """A child that can be killed and started again with the same folder, port and all.
 
     Start it from the main thread: it ends with the thread that started it.
@@ -50,7 +50,7 @@ class MortalServer:
         self._log = log
 
     @classmethod
-    def start(cls, command: Sequence[str], log: Path) -> "MortalServer":
+    def start(cls, command: Sequence[str], log: Path) -> "RestartableServer":
         """Run `command`, which writes to `log`; it answers when it does."""
         return cls(_spawn(command, log), log)
 
@@ -66,9 +66,9 @@ class MortalServer:
 
 
 @contextmanager
-def mortal(server: BundledServer) -> Iterator[MortalServer]:
+def mortal(server: BundledServer) -> Iterator[RestartableServer]:
     """A bundled server that runs already; whatever runs in its place ends with the block."""
-    stand_in = MortalServer(server.process, server.log)
+    stand_in = RestartableServer(server.process, server.log)
     try:
         yield stand_in
     finally:

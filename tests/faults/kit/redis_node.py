@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from devkit.bundled import running_redis
-from tests.faults.kit.processes import END_TIMEOUT_S, MortalServer, mortal
+from tests.faults.kit.processes import END_TIMEOUT_S, RestartableServer, mortal
 from tests.servers import wait_until
 
 READY_WITHIN_S = 30
@@ -23,7 +23,7 @@ READY_WITHIN_S = 30
 class RedisNode:
     """One server, whatever it belongs to."""
 
-    server: MortalServer
+    server: RestartableServer
     port: int
 
     @property

@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from devkit.bundled import find_redis_server
 from devkit.children import free_port
 from tests.callers import Caller, hire
-from tests.faults.kit.processes import MortalServer
+from tests.faults.kit.processes import RestartableServer
 from tests.faults.kit.redis_node import READY_WITHIN_S, RedisNode
 from tests.servers import wait_until
 
@@ -221,7 +221,7 @@ def _try(
         command += ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
         command += ["--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
         command += ["--cluster-replica-validity-factor", "0"]
-    server = MortalServer.start(command, log)
+    server = RestartableServer.start(command, log)
     node = RedisNode(server, port)
     wait_until(lambda: server.process.poll() is not None or node.answers("PING"), READY_WITHIN_S)
     if server.process.poll() is None:

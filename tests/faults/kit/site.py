@@ -10,14 +10,14 @@ from flask import Flask
 
 from devkit.bundled import running_mongod
 from tests.callers import app_beside
-from tests.faults.kit.processes import MortalServer, mortal
+from tests.faults.kit.processes import RestartableServer, mortal
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
 from tests.servers import RunningService, ServerKind, environ_for, running_service
 
 # As in production; the usual settings of tests hide an ill store for seconds.
-IMPATIENT = {"REDIS_TIMEOUT_MS": "50", "MONGODB_TIMEOUT_MS": "2000"}
+SHORT_TIMEOUTS = {"REDIS_TIMEOUT_MS": "50", "MONGODB_TIMEOUT_MS": "2000"}
 # Where MongoDB is well, on a loaded machine too.
-PATIENT = {"MONGODB_TIMEOUT_MS": "8000"}
+LONG_TIMEOUTS = {"MONGODB_TIMEOUT_MS": "8000"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Site:
 
     service: RunningService
     app: Flask
-    mongod: MortalServer
+    mongod: RestartableServer
     redis: RedisNode
 
     def scripts_count(self) -> int:
@@ -40,7 +40,7 @@ class Site:
         with self.redis.client() as client:
             return int(client.info("stats")["total_connections_received"])
 
-    def given_up_count(self, store: str) -> int:
+    def breaker_opened_count(self, store: str) -> int:
         """How many times a worker has given up `store` so far, as the log tells."""
         lines = self.service.log.read_text(errors="replace").splitlines()
         return len(
@@ -61,7 +61,7 @@ def running_site(
         bundled = stack.enter_context(running_mongod(folder / "mongod"))
         mongod = stack.enter_context(mortal(bundled))
         redis = stack.enter_context(running_redis_node(folder / "redis"))
-        variables = environ_for(bundled.url, redis.url, **(IMPATIENT | environ))
+        variables = environ_for(bundled.url, redis.url, **(SHORT_TIMEOUTS | environ))
         service = running_service(
             variables, folder / "service.log", workers_count=workers_count, kind=kind
         )

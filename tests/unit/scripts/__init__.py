@@ -1,1 +1,1 @@
-"""The parts of the scripts, without servers."""
+"""Test the scripts without servers."""

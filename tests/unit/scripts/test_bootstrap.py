@@ -1,4 +1,4 @@
-"""When the virtual environment must be brought up to date."""
+"""The conditions under which the virtual environment is updated."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SERVICE, LOCAL, DEV, BENCH = LAYERS
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with requirements and an empty virtual environment."""
+    """Return a project with requirements and an empty virtual environment."""
     for name in LAYERS:
         (tmp_path / name).write_text(f"# {name}\n")
     (tmp_path / ".venv").mkdir()
@@ -29,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (BENCH, {SERVICE, LOCAL, DEV, BENCH}),
     ],
 )
-def test_what_is_installed_satisfies_all_that_it_holds(
+def test_an_installed_file_satisfies_every_smaller_one(
     project: Path, installed: str, satisfied: set[str]
 ) -> None:
     assert [name for name in LAYERS if is_installed(project / name)] == []
@@ -37,13 +37,13 @@ def test_what_is_installed_satisfies_all_that_it_holds(
     assert {name for name in LAYERS if is_installed(project / name)} == satisfied
 
 
-def test_a_larger_set_that_has_changed_since_proves_nothing(project: Path) -> None:
+def test_a_larger_file_changed_since_does_not_satisfy(project: Path) -> None:
     keep_installed(project / LOCAL)
     (project / LOCAL).write_text("# newer\n")
     assert not is_installed(project / SERVICE)
 
 
-def test_each_set_holds_all_pins_of_the_smaller_ones() -> None:
+def test_each_file_includes_all_pins_of_the_smaller_ones() -> None:
     service, local, dev, bench = (_pins(name) for name in LAYERS)
     assert service < local < dev < bench
 

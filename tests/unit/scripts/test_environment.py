@@ -1,4 +1,4 @@
-"""The scripts take paths as their caller means them."""
+"""Paths are relative to the folder of the scripts' caller."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from scripts.lib.environment import begin, caller_path, data_dir
 
 @pytest.fixture
 def caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A caller who stands in `tmp_path`."""
+    """Set `tmp_path` as the caller's folder."""
     monkeypatch.setenv("CALLER_DIR", str(tmp_path))
     monkeypatch.setenv("DATA_DIR", "")
     return monkeypatch
@@ -22,7 +22,7 @@ def caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatc
     ("given", "folder"),
     [("", ROOT / "var"), (" ", ROOT / "var"), ("data", "data"), (" ./data ", "data")],
 )
-def test_the_data_of_a_run_is_where_the_caller_means(
+def test_the_data_folder_is_relative_to_the_caller(
     caller: pytest.MonkeyPatch, tmp_path: Path, given: str, folder: Path | str
 ) -> None:
     caller.setenv("DATA_DIR", given)

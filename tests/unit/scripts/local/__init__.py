@@ -1,1 +1,1 @@
-"""The parts of the local run, without servers."""
+"""Test the local run without servers."""

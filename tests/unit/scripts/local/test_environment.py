@@ -1,4 +1,4 @@
-"""What the local run takes from its caller's environment, and what it refuses."""
+"""The variables that the local run accepts from its caller, and those it refuses."""
 
 import subprocess
 from dataclasses import fields
@@ -25,22 +25,22 @@ from tests.servers import ROOT
         ("WEB_CONCURRENCY", "many", r"WEB_CONCURRENCY='many' is refused"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_a_line(name: str, value: str, message: str) -> None:
+def test_an_invalid_value_is_refused_in_one_line(name: str, value: str, message: str) -> None:
     with pytest.raises(Failure, match=message) as refused:
         caller_environ({name: value})
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("backend", ["live", "memory"])
-def test_both_backends_are_taken(backend: str) -> None:
+def test_both_backends_are_accepted(backend: str) -> None:
     assert caller_environ({"BACKEND": backend}) == {"BACKEND": backend}
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
+def test_an_empty_variable_counts_as_not_set() -> None:
     assert caller_environ({"BACKEND": "", "DEMO_TURNS": "", "PORT": "1"}) == {"PORT": "1"}
 
 
-def test_what_another_run_s_env_exported_is_dropped_and_said(
+def test_variables_of_another_run_are_dropped_with_a_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     exported = dict.fromkeys(EXPORTED, "a value of that run")
@@ -55,14 +55,16 @@ def test_what_another_run_s_env_exported_is_dropped_and_said(
     assert all(name in line for name in EXPORTED)
 
 
-def test_without_the_marker_one_s_own_servers_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_marker_the_callers_servers_are_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     own = {"MONGODB_URI": "mongodb://mine/db"}
     forget_other_run(own)
     assert caller_environ(own) == own
     assert capsys.readouterr().out == ""
 
 
-def test_a_hanging_redis_holds_a_local_worker_up_for_two_seconds_at_most(tmp_path: Path) -> None:
+def test_a_hanging_redis_delays_a_local_worker_by_at_most_two_seconds(tmp_path: Path) -> None:
     stores, folder = Stores("bundled", {}), DataFolder(tmp_path)
 
     environ, chosen = (
@@ -76,20 +78,20 @@ def test_a_hanging_redis_holds_a_local_worker_up_for_two_seconds_at_most(tmp_pat
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-def test_help_is_the_head_of_the_script(option: str) -> None:
-    told = _run(option)
-    assert told.returncode == 0
-    assert told.stdout.startswith("Runs Turnledger on this machine")
+def test_help_prints_the_header_of_the_script(option: str) -> None:
+    ended = _run(option)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("Run Turnledger on this machine")
     for name in ("PORT", "HOST", "DATA_DIR", "DEMO_TURNS", "MONGODB_URI", "REDIS_URL", "BACKEND"):
-        assert name in told.stdout
-    assert "set -euo" not in told.stdout
+        assert name in ended.stdout
+    assert "set -euo" not in ended.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--port=1"], ["8000"], [""], ["a", "--help"]])
 def test_any_other_argument_is_an_error(arguments: list[str]) -> None:
-    told = _run(*arguments)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert "scripts/run --help" in told.stderr
+    ended = _run(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "scripts/run --help" in ended.stderr
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

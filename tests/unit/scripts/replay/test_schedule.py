@@ -1,4 +1,4 @@
-"""When a replay sends what."""
+"""The instants at which a replay sends its requests."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ def arrivals(*offsets_us: int) -> list[Arrival]:
 @pytest.mark.parametrize(
     ("speed", "due_s"), [(1, [0.0, 1.0, 3.5]), (10, [0.0, 0.1, 0.35]), (0.5, [0.0, 2.0, 7.0])]
 )
-def test_distances_shrink_by_the_speed(speed: float, due_s: list[float]) -> None:
+def test_intervals_are_divided_by_the_speed(speed: float, due_s: list[float]) -> None:
     shots = plan_shots(arrivals(0, 1_000_000, 3_500_000), speed, 1)
 
     assert [shot.due_s for shot in shots] == pytest.approx(due_s)
@@ -32,7 +32,7 @@ def test_a_batch_is_due_with_its_last_arrival() -> None:
     speed=st.floats(0.01, 1e6),
     batch_size=st.integers(1, 60),
 )
-def test_every_arrival_is_sent_once_in_order_and_never_before_its_time(
+def test_every_arrival_is_sent_once_in_order_and_never_early(
     gaps_us: list[int], speed: float, batch_size: int
 ) -> None:
     offsets_us = [sum(gaps_us[:count]) for count in range(len(gaps_us))]

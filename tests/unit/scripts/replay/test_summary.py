@@ -20,12 +20,12 @@ SHARES = [0.5, 0.95, 0.99, 1.0]
 @pytest.mark.parametrize(
     ("share", "expected"), [(0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100), (0.001, 1)]
 )
-def test_percentiles_of_one_to_a_hundred_are_their_own_names(share: float, expected: int) -> None:
+def test_percentiles_of_one_to_a_hundred_equal_their_names(share: float, expected: int) -> None:
     assert percentile(range(1, 101), share) == expected
 
 
 @given(values=st.lists(st.floats(0, 1e6), min_size=1), share=st.sampled_from(SHARES))
-def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
+def test_a_percentile_is_the_smallest_value_that_its_share_does_not_exceed(
     values: list[float], share: float
 ) -> None:
     ordered = sorted(values)
@@ -37,7 +37,7 @@ def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
     assert sum(value < found for value in values) < share * len(values)
 
 
-def test_a_spread_is_in_milliseconds_and_needs_no_order() -> None:
+def test_a_spread_is_in_milliseconds_for_values_in_any_order() -> None:
     assert spread_ms([0.3, 0.1, 0.2]) == {"p50": 200.0, "p95": 300.0, "p99": 300.0, "max": 300.0}
     assert spread_ms([]) is None
 
@@ -60,11 +60,11 @@ def test_each_element_of_a_batch_has_its_outcome(result: dict[str, object], outc
     ("code", "outcome"),
     [("rate_limit_exceeded", "rate_limited"), ("service_unavailable", "service_unavailable")],
 )
-def test_errors_without_a_place_keep_their_code(code: str, outcome: str) -> None:
+def test_errors_without_an_outcome_keep_their_code(code: str, outcome: str) -> None:
     assert outcome_of_error(code) == outcome
 
 
-def test_the_summary_adds_up_the_notes_of_all_senders() -> None:
+def test_the_summary_adds_the_counts_of_all_senders() -> None:
     whole = Tally()
     for outcome, count in (("accepted", 3), ("rate_limited", 2), ("service_unavailable", 1)):
         tally = Tally(retries_count=1, lateness_s=[0.0], from_schedule_s=[0.2], from_send_s=[0.1])
@@ -81,7 +81,7 @@ def test_the_summary_adds_up_the_notes_of_all_senders() -> None:
     assert summary["latency_from_send_ms"]["max"] == 100.0
 
 
-def test_the_text_names_every_figure_even_of_nothing() -> None:
+def test_the_text_has_every_figure_even_without_requests() -> None:
     summary = summarize(Tally(), duration_s=0.0, planned_s=0.0)
 
     text = as_text(summary)

@@ -1,4 +1,4 @@
-"""Reading a trace: what is taken, and how a bad line is told."""
+"""Reading a trace: accepted lines, and the messages for bad ones."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def trace(folder: Path, *lines: str, end: str = "\n") -> Path:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_arrivals_are_told_by_line_distance_and_tokens(tmp_path: Path, end: str) -> None:
+def test_an_arrival_has_its_line_offset_and_tokens(tmp_path: Path, end: str) -> None:
     path = trace(
         tmp_path,
         "2023-11-16 23:59:59.9000000,374,44",
@@ -36,7 +36,7 @@ def test_arrivals_are_told_by_line_distance_and_tokens(tmp_path: Path, end: str)
         ("2023-11-16 18:00:00", 0),
     ],
 )
-def test_fractions_of_any_length_count_down_to_the_microsecond(
+def test_fractions_of_any_length_are_read_to_the_microsecond(
     tmp_path: Path, instant: str, offset_us: int
 ) -> None:
     path = trace(tmp_path, "2023-11-16 18:00:00.0000000,1,1", f"{instant},2,2")
@@ -44,7 +44,7 @@ def test_fractions_of_any_length_count_down_to_the_microsecond(
     assert read_trace(path)[1].offset_us == offset_us
 
 
-def test_empty_lines_are_passed_over_and_lines_keep_their_numbers(tmp_path: Path) -> None:
+def test_empty_lines_are_skipped_and_lines_keep_their_numbers(tmp_path: Path) -> None:
     path = trace(tmp_path, "", EXAMPLE, "", "")
 
     assert [arrival.line for arrival in read_trace(path)] == [3]
@@ -64,15 +64,15 @@ def test_empty_lines_are_passed_over_and_lines_keep_their_numbers(tmp_path: Path
         "hello",
     ],
 )
-def test_a_bad_line_is_named_with_a_good_one(tmp_path: Path, line: str) -> None:
+def test_a_bad_line_is_reported_with_a_valid_one(tmp_path: Path, line: str) -> None:
     path = trace(tmp_path, EXAMPLE, line)
 
-    with pytest.raises(TraceError, match="line 3 is no arrival") as caught:
+    with pytest.raises(TraceError, match="line 3 is not an arrival") as caught:
         read_trace(path)
     assert EXAMPLE in str(caught.value)
 
 
-def test_a_step_back_in_time_is_named_with_its_remedy(tmp_path: Path) -> None:
+def test_a_step_back_in_time_is_reported_with_its_fix(tmp_path: Path) -> None:
     path = trace(tmp_path, "2023-11-16 18:00:01.0,1,1", "2023-11-16 18:00:00.9,1,1")
 
     with pytest.raises(TraceError, match=r"line 3 is earlier .*: sort the file"):
@@ -84,11 +84,11 @@ def test_a_step_back_in_time_is_named_with_its_remedy(tmp_path: Path) -> None:
     [
         (b"", "line 1 must be the header"),
         (EXAMPLE.encode(), "line 1 must be the header"),
-        (HEADER.encode(), "holds no arrival"),
+        (HEADER.encode(), "contains no arrival"),
         (b"\xff\xfe", "not text in UTF-8"),
     ],
 )
-def test_a_file_that_is_no_trace_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_other_than_a_trace_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes(content)
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_trace_is_refused(tmp_path: Path, content: bytes, mess
         read_trace(path)
 
 
-def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "nothing.csv"
 
     with pytest.raises(TraceError, match=r"nothing\.csv: No such file or directory"):

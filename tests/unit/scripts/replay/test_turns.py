@@ -1,4 +1,4 @@
-"""What a replay makes of an arrival."""
+"""The turns that a replay makes from arrivals."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ RECIPE = Recipe("conv", START_MS, 1)
 ARRIVAL = Arrival(7, 1_234_567, 374, 44)
 
 
-def test_instant_and_tokens_are_those_of_the_trace() -> None:
+def test_instant_and_tokens_come_from_the_trace() -> None:
     body = RECIPE.body(ARRIVAL)
 
     assert body["turn_id"] == f"conv:{START_MS}:7"
@@ -39,7 +39,7 @@ def test_another_seed_is_the_same_turn_with_other_content() -> None:
 
 
 @pytest.mark.parametrize("stem", ["conv", "a b", "ä:ö", "x" * 300, ""])
-def test_the_service_takes_every_turn_that_is_made(stem: str) -> None:
+def test_the_service_accepts_every_generated_turn(stem: str) -> None:
     recipe = replace(RECIPE, file_stem=stem)
 
     for line in range(2, 202):
@@ -47,7 +47,7 @@ def test_the_service_takes_every_turn_that_is_made(stem: str) -> None:
         assert TurnSchema().validate(body) == {}
 
 
-def test_people_keep_to_one_relationship_each_and_some_talk_more() -> None:
+def test_users_have_one_relationship_each_and_some_talk_more() -> None:
     bodies = [RECIPE.body(Arrival(line, 0, 1, 1)) for line in range(2, 4_002)]
 
     pairs = {(body["user_id"], body["relationship_id"]) for body in bodies}

@@ -22,7 +22,7 @@ def given_up(service: RunningService) -> dict[int, int]:
     return {int(worker_id): int(value) for worker_id, value in LINE.findall(text)}
 
 
-def test_an_open_breaker_shows_until_it_closes_or_its_worker_dies(
+def test_an_open_breaker_is_reported_until_it_closes_or_its_worker_dies(
     start_service: Callable[..., RunningService], kind: ServerKind, fresh_redis_url: str
 ) -> None:
     address = parse_url(fresh_redis_url)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from tests.callers import Caller, hire, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
-from tests.faults.kit.site import PATIENT, Site, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.servers import wait_until
 from tests.turns import body
 
@@ -50,20 +50,20 @@ def heal(redis: Redis) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path, **PATIENT) as running:
+    with running_site(tmp_path, **LONG_TIMEOUTS) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site"), workers_count=1, **PATIENT) as running:
+    with running_site(tmp_path_factory.mktemp("site"), workers_count=1, **LONG_TIMEOUTS) as running:
         yield running
 
 
 @pytest.mark.parametrize(
     "make_ill", [out_of_memory, read_only, without_its_master, without_replicas]
 )
-def test_a_redis_that_answers_with_errors_is_as_good_as_none(
+def test_a_redis_that_answers_with_errors_counts_as_an_outage(
     shared_site: Site, make_ill: Any
 ) -> None:
     caller = hire(shared_site.app)
@@ -81,7 +81,7 @@ def test_a_redis_that_answers_with_errors_is_as_good_as_none(
         assert caller.counters()["turns_used"] == caller.rows_count()
 
 
-def test_a_redis_that_is_busy_with_a_script_is_as_good_as_none(shared_site: Site) -> None:
+def test_a_redis_busy_with_a_script_counts_as_an_outage(shared_site: Site) -> None:
     caller = hire(shared_site.app)
     with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
         wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
@@ -99,7 +99,7 @@ def test_a_redis_that_is_busy_with_a_script_is_as_good_as_none(shared_site: Site
         wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
 
 
-def test_a_redis_that_still_loads_its_data_is_as_good_as_none(site: Site) -> None:
+def test_a_redis_still_loading_its_data_counts_as_an_outage(site: Site) -> None:
     caller = hire(site.app)
     with client_of(site, caller) as http:
         wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
@@ -119,7 +119,7 @@ def test_a_redis_that_still_loads_its_data_is_as_good_as_none(site: Site) -> Non
     assert caller.counters()["turns_used"] == caller.rows_count()
 
 
-def test_readiness_tells_of_the_illness_and_of_its_end(shared_site: Site) -> None:
+def test_readiness_reports_the_outage_and_its_end(shared_site: Site) -> None:
     with httpx.Client(base_url=shared_site.service.base_url, timeout=30) as http:
         wait_until(lambda: http.get("/readyz").json()["status"] == "ready", HEALED_WITHIN_S)
         with frozen(shared_site.redis.process_id):

@@ -50,7 +50,7 @@ def run(app: Flask) -> None:
     assert typed.exit_code == 0, typed.output
 
 
-def test_ten_days_without_an_archive_lose_nothing_show_it_and_are_made_good(
+def test_ten_days_without_an_archive_are_visible_and_caught_up_without_loss(
     live_app: Flask, tell_figures: Callable[..., None]
 ) -> None:
     caller, clock = hire(live_app), Clock(live_app)

@@ -14,7 +14,7 @@ import pytest
 from tests.callers import Caller, hire, log_lines, reconcile
 from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
-from tests.faults.kit.site import IMPATIENT, PATIENT, Site, running_site
+from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS, Site, running_site
 from tests.faults.kit.traffic import Sent, Traffic
 from tests.servers import OPERATOR_TOKEN, wait_until
 
@@ -30,7 +30,7 @@ ADDED_AFTER_OPEN_MS = 5
 OPEN_WITHIN_S = 1.0
 # Tells a hang, on whatever machine.
 HEALED_WITHIN_S = 60
-GIVEN_UP_WITHIN_S = 20
+OPENED_WITHIN_S = 20
 # One a second, and the test's own connections.
 MOST_PROBES = 20
 # What an empty Redis is sent beside the requests: scripts that it does not know, and the seeding.
@@ -54,18 +54,18 @@ def killed_redis(site: Site) -> Iterator[None]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path, **PATIENT) as running:
+    with running_site(tmp_path, **LONG_TIMEOUTS) as running:
         yield running
 
 
 @pytest.fixture
 def small_site(tmp_path: Path) -> Iterator[Site]:
     """One worker, so that one breaker is all there is."""
-    with running_site(tmp_path, workers_count=1, **PATIENT) as running:
+    with running_site(tmp_path, workers_count=1, **LONG_TIMEOUTS) as running:
         yield running
 
 
-def test_a_frozen_redis_is_given_up_and_costs_nobody_an_answer(
+def test_a_frozen_redis_opens_the_breaker_and_fails_no_request(
     small_site: Site, tell_figures: Callable[..., None]
 ) -> None:
     site, caller = small_site, hire(small_site.app)
@@ -75,7 +75,7 @@ def test_a_frozen_redis_is_given_up_and_costs_nobody_an_answer(
         counted_from_s = time.monotonic()
         scripts_before, connections_before = site.scripts_count(), site.connections_count()
         with frozen_redis(site):
-            wait_until(lambda: site.given_up_count("redis"), GIVEN_UP_WITHIN_S)
+            wait_until(lambda: site.breaker_opened_count("redis"), OPENED_WITHIN_S)
             open_s = load.last(OPEN_S)
         wait_until(lambda: load.has_charged(open_s[1]), HEALED_WITHIN_S)
     spared = [each for each in load.between(*open_s) if each.answered_at_s < open_s[1]]
@@ -96,7 +96,7 @@ def test_a_frozen_redis_is_given_up_and_costs_nobody_an_answer(
     assert_counters_are_right(site, caller, load)
 
 
-def test_a_killed_redis_costs_nobody_an_answer_and_is_filled_again(
+def test_a_killed_redis_fails_no_request_and_is_seeded_again(
     site: Site, tell_figures: Callable[..., None]
 ) -> None:
     caller = hire(site.app)
@@ -123,7 +123,7 @@ def test_a_killed_redis_costs_nobody_an_answer_and_is_filled_again(
 
 @pytest.mark.long
 @pytest.mark.parametrize("make_ill", [frozen_redis, killed_redis])
-def test_an_ill_redis_costs_a_few_requests_one_time_out(
+def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
     site: Site, make_ill: Illness, tell_figures: Callable[..., None]
 ) -> None:
     caller = hire(site.app)
@@ -154,7 +154,7 @@ def test_an_ill_redis_costs_a_few_requests_one_time_out(
     assert_counters_are_right(site, caller, load)
 
 
-def test_scripts_and_counters_lost_in_mid_load_are_loaded_anew(site: Site) -> None:
+def test_scripts_and_counters_lost_under_load_are_loaded_again(site: Site) -> None:
     caller = hire(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load, site.redis.client() as redis:
         for wipe in (redis.script_flush, redis.flushall) * 3:
@@ -171,7 +171,7 @@ def answers(sent: list[Sent]) -> set[tuple[str, int]]:
 
 def scripts_sent_count(site: Site, sent: Iterable[Sent]) -> int:
     """One for each request that Redis decided, or that waited for it as long as one may."""
-    timeout_ms = int(IMPATIENT["REDIS_TIMEOUT_MS"])
+    timeout_ms = int(SHORT_TIMEOUTS["REDIS_TIMEOUT_MS"])
     ids = {each.headers["X-Request-Id"] for each in sent}
     return sum(
         line["decision"] != "degraded" or line["durationMs"] >= timeout_ms

@@ -23,7 +23,7 @@ from tests.servers import wait_until
 PER_SECOND = 4
 # Tell a hang, on whatever machine; a frozen MongoDB is let go after thirty seconds.
 ANSWERED_WITHIN_S = 20
-GIVEN_UP_WITHIN_S = 20
+OPENED_WITHIN_S = 20
 HEALED_WITHIN_S = 60
 # So many are answered while nobody asks MongoDB.
 SPARED_COUNT = 8
@@ -56,14 +56,14 @@ def killed_mongodb(site: Site) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
-def test_who_needs_mongodb_is_told_so_and_nothing_is_lost(
+def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
     site: Site, make_ill: Illness, tell_figures: Callable[..., None]
 ) -> None:
     caller = hire(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         wait_until(lambda: {200, 201} <= statuses(load.sent), HEALED_WITHIN_S)
         with make_ill(site):
-            wait_until(lambda: site.given_up_count("mongodb"), GIVEN_UP_WITHIN_S)
+            wait_until(lambda: site.breaker_opened_count("mongodb"), OPENED_WITHIN_S)
             open_s = time.monotonic()
             # One at least has not waited for MongoDB.
             wait_until(lambda: is_spared(load.between(open_s)), HEALED_WITHIN_S)
@@ -81,7 +81,7 @@ def test_who_needs_mongodb_is_told_so_and_nothing_is_lost(
 
 @pytest.mark.long
 @pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
-def test_who_needs_mongodb_is_told_in_time_then_at_once(
+def test_requests_that_need_mongodb_are_503_in_time_then_at_once(
     site: Site, make_ill: Illness, tell_figures: Callable[..., None]
 ) -> None:
     caller = hire(site.app)
@@ -104,12 +104,12 @@ def test_who_needs_mongodb_is_told_in_time_then_at_once(
     assert_nothing_is_lost_or_doubled(site, caller, load)
 
 
-def test_a_malformed_key_is_told_so_while_mongodb_is_ill(site: Site) -> None:
+def test_a_malformed_key_is_401_during_a_mongodb_outage(site: Site) -> None:
     caller = hire(site.app)
     with httpx.Client(base_url=site.service.base_url, timeout=30) as http, frozen_mongodb(site):
         ask = lambda: http.get("/v1/me", headers=caller.headers)  # noqa: E731
         assert {answer.status_code for answer in at_once([ask] * FAILURES_COUNT)} == {503}
-        wait_until(lambda: site.given_up_count("mongodb"))
+        wait_until(lambda: site.breaker_opened_count("mongodb"))
         mistyped = {"Authorization": "Bearer uniq_live_0123456789"}
         assert http.get("/v1/me", headers=mistyped).status_code == 401
         assert http.get("/v1/me").status_code == 401
