@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, wiring
 from app.accounts import routes as accounts
-from app.backends import Backend, bounded, budget_s
+from app.backends import OUTAGES, Backend, bounded, budget_s, is_outage
 from app.http import (
     deadlines,
     error_page,
@@ -51,9 +51,7 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     provide.init_app(app, services.all())
     request_id.init_app(app)
     responses.init_app(app)
-    errors.init_app(
-        app, settings.documentation_url, wiring.OUTAGES, wiring.is_outage, services.note_outage
-    )
+    errors.init_app(app, settings.documentation_url, OUTAGES, is_outage, services.note_outage)
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
     unread.init_app(app, close_connection)
     # What runs after a request runs in the reverse order: the log line is the last to see it.

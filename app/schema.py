@@ -7,13 +7,13 @@ from app.backends.definitions import (
     Definition,
     Difference,
     Document,
-    Stored,
     collection_options,
     find_differences,
     is_real,
 )
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
 from app.backends.validators import Validator, ensure_validator, is_enforced
+from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.problems import Problem
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
@@ -43,7 +43,9 @@ class DatabaseSchema:
     wait longer.
     """
 
-    def __init__(self, database: Stored, maintenance_database: Stored) -> None:
+    def __init__(
+        self, database: RequestDatabase, maintenance_database: MaintenanceDatabase
+    ) -> None:
         self._database = database
         self._maintenance_database = maintenance_database
         self._definitions = definitions()
@@ -51,6 +53,13 @@ class DatabaseSchema:
     def find_differences(self) -> list[Difference]:
         """Every index and validator that is missing or not as defined."""
         return find_differences(self._database, self._definitions)
+
+    def require_indexes(self) -> None:
+        """Raise a `service_unavailable` problem with the next step while indexes differ.
+
+        The validator has no say in reading.
+        """
+        _require([each for each in self.find_differences() if each.name != VALIDATOR])
 
     def ensure(
         self, report: Report = lambda line: None, *, tighten: bool = False
@@ -92,9 +101,8 @@ def require_schema() -> None:
 
 
 def require_indexes() -> None:
-    """Raise the same if indexes are missing or differ; the validator has no say in reading."""
-    found = provided(DatabaseSchema).find_differences()
-    _require([each for each in found if each.name != VALIDATOR])
+    """Raise a problem while indexes differ; see `DatabaseSchema.require_indexes`."""
+    provided(DatabaseSchema).require_indexes()
 
 
 def _require(differences: Sequence[Difference]) -> None:

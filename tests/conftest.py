@@ -23,9 +23,9 @@ from redis import Redis
 
 from app import create_app
 from app.backends import Backend, live, memory
-from app.backends.bundled import running_mongod, running_redis
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
+from devkit.bundled import running_mongod, running_redis
 from tests.callers import app_beside
 from tests.servers import (
     RunningService,

@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from app.backends.children import spawn, stop
 from config.settings import BackendKind, Settings
+from devkit.children import spawn, stop
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 30

@@ -6,16 +6,14 @@ Clients are made by `connect`, in the process that uses them: never at import, n
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo import errors as mongodb_errors
 from pymongo import timeout as bounded
-from pymongo.database import Database
-from redis import Redis
 from redis import exceptions as redis_errors
 
 from app.backends.breaker import Breaker
 from app.backends.reasons import AUTHENTICATION_CODES, reason_of
+from app.clients import MaintenanceDatabase, MaintenanceRedis, RequestDatabase, RequestRedis
 from config.settings import BackendKind, Settings, SettingsError
 
 # `with bounded(seconds)`: all MongoDB operations of this thread inside it, together.
@@ -87,10 +85,10 @@ class Backend:
     is no failure to the breaker.
     """
 
-    database: Database[dict[str, Any]]
-    maintenance_database: Database[dict[str, Any]]
-    redis: Redis
-    maintenance_redis: Redis
+    database: RequestDatabase
+    maintenance_database: MaintenanceDatabase
+    redis: RequestRedis
+    maintenance_redis: MaintenanceRedis
     mongodb_breaker: Breaker
     require_redis: Callable[[], object]
     close: Callable[[], None]

@@ -14,6 +14,7 @@ from redis import Redis
 from app.backends import Backend, MongodbResting, bounded
 from app.backends.breaker import Breaker
 from app.backends.redis_clients import GuardedCluster, GuardedRedis, RedisResting, redis_client
+from app.clients import MaintenanceDatabase, MaintenanceRedis, RequestDatabase, RequestRedis
 from config.settings import Settings, SettingsError
 
 DEFAULT_DATABASE = "turnledger"
@@ -48,10 +49,10 @@ def connect(settings: Settings) -> Backend:
 
     # What we use of a cluster's client is the same as of a server's.
     return Backend(
-        database=database,
-        maintenance_database=_database(maintenance_mongodb),
-        redis=cast("Redis", redis),
-        maintenance_redis=cast("Redis", maintenance_redis),
+        database=RequestDatabase(database),
+        maintenance_database=MaintenanceDatabase(_database(maintenance_mongodb)),
+        redis=RequestRedis(cast("Redis", redis)),
+        maintenance_redis=MaintenanceRedis(cast("Redis", maintenance_redis)),
         require_redis=redis.require_well,
         mongodb_breaker=Breaker("mongodb", lambda: _probe(database), MongodbResting),
         close=close,

@@ -15,6 +15,7 @@ from pymongo.database import Database
 
 from app.backends import Backend, MongodbResting
 from app.backends.breaker import Breaker
+from app.clients import MaintenanceDatabase, MaintenanceRedis, RequestDatabase, RequestRedis
 
 DATABASE = "turnledger"
 
@@ -50,10 +51,10 @@ def connect() -> Backend:
     database: Database[dict[str, Any]] = mongomock.MongoClient(tz_aware=True)[DATABASE]
     redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer(), decode_responses=True)
     return Backend(
-        database=database,
-        maintenance_database=database,
-        redis=redis,
-        maintenance_redis=redis,
+        database=RequestDatabase(database),
+        maintenance_database=MaintenanceDatabase(database),
+        redis=RequestRedis(redis),
+        maintenance_redis=MaintenanceRedis(redis),
         mongodb_breaker=Breaker("mongodb", lambda: None, MongodbResting),
         require_redis=redis.ping,
         close=redis.close,

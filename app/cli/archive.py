@@ -1,13 +1,10 @@
 """`flask archive`: folds turns into the days' roll-ups, so that they may expire."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import timedelta
 
 import click
-import structlog
 
-from app.admission.clock import LedgerClock
 from app.cli.output import (
     OperatorGroup,
     contain,
@@ -15,18 +12,14 @@ from app.cli.output import (
     print_change,
     print_record,
     progress_bar,
+    say,
 )
-from app.cli.quota import log_reconciliation
-from app.cli.steps import step
-from app.cli.watch import Watch
+from app.cli.worker import run_chores
 from app.http.provide import provided
 from app.schema import require_indexes
-from app.tenancy.api_keys import ApiKeys
 from app.usage.upkeep import Upkeep, Waiting
-from config.settings import Settings
 
 MAX_NAMED = 20
-_log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup("archive", reading=("status",), help="The roll-ups that outlive the turns.")
 
@@ -50,9 +43,11 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 
 
 @group.command("watch")
-def watch() -> None:
-    """The worker: archive, reconcile quotas and remove old keys each minute, until SIGTERM."""
-    Watch().run(_log_pass)
+@click.pass_context
+def watch(ctx: click.Context) -> None:
+    """Run `flask worker` under its former name, which the next release removes."""
+    say("`flask archive watch` is now `flask worker`; the next release removes the former name.")
+    run_chores(ctx)
 
 
 @group.command("status")
@@ -70,31 +65,6 @@ def status(*, as_json: bool) -> None:
         "set_aside": upkeep.list_set_aside(MAX_NAMED),
     }
     print_record(record, as_json=as_json)
-
-
-def _log_pass(wait: Callable[[float], None]) -> None:
-    # Here and not before: a database that is late costs a pass, not the worker.
-    require_indexes()
-    upkeep = provided(Upkeep)
-    # The replies of requests tell the service when Redis's clock has stepped; nobody tells us.
-    provided(LedgerClock).ask()
-    with step("archive_pass_failed"):
-        # Between two batches a pass may end.
-        _log.info("archived", **asdict(upkeep.run(lambda _turns: wait(0))))
-        health = upkeep.health()
-        if health.over_retained_turns:
-            _log.error("turns_over_retained", **asdict(health))
-    log_reconciliation(wait)
-    with step("key_removal_failed"):
-        _log_removed_keys()
-
-
-def _log_removed_keys() -> None:
-    """Remove the keys that have ended long ago, and log how many if there are any."""
-    retention = timedelta(days=provided(Settings).key_retention_days)
-    removed = provided(ApiKeys).remove_ended(retention)
-    if removed:
-        _log.info("ended_keys_removed", keys=removed)
 
 
 def _count(waiting: Iterable[Waiting]) -> int:

@@ -64,15 +64,31 @@ class OperatorGroup(AppGroup):
         self._reading = reading
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a Problem or an unreachable store never shows a traceback."""
-        try:
-            _require_reachable(ctx)
-            with _one_line_failures(lambda: ctx.invoked_subcommand not in self._reading):
-                return super().invoke(ctx)
-        except click.ClickException as refused:
-            # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
-            refused.show(file=sys.stderr)
-            ctx.exit(refused.exit_code)
+        """Run the command; an expected failure never shows a traceback."""
+        return _invoke(
+            ctx, super().invoke, may_change=lambda: ctx.invoked_subcommand not in self._reading
+        )
+
+
+class OperatorCommand(click.Command):
+    """A command outside a group that changes data; it fails as those of an `OperatorGroup` do."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an expected failure never shows a traceback."""
+        return _invoke(ctx, super().invoke, may_change=lambda: True)
+
+
+def _invoke(
+    ctx: click.Context, run: Callable[[click.Context], Any], *, may_change: Callable[[], bool]
+) -> Any:
+    try:
+        _require_reachable(ctx)
+        with _one_line_failures(may_change):
+            return run(ctx)
+    except click.ClickException as refused:
+        # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
+        refused.show(file=sys.stderr)
+        ctx.exit(refused.exit_code)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import click
-import structlog
 
 from app.admission.decision import QuotaState
 from app.admission.gate import Gate
@@ -13,7 +12,6 @@ from app.admission.replies import Bookkeeping
 from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
-    Record,
     contain,
     environment_option,
     json_option,
@@ -24,20 +22,20 @@ from app.cli.output import (
     progress_bar,
     say,
 )
-from app.cli.steps import step
-from app.cli.watch import Watch
+from app.cli.worker import run_chores
 from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.upkeep import Upkeep
+from app.worker.build import RECONCILE
+from app.worker.reconciliation import drift_record, note_pass
 
 BAR_STEPS_PER_S = 10
 NO_COUNTERS = "Nothing to reconcile: no account has counters in Redis."
 OTHERS_AT_WORK = (
     "Left to others: another pass is at work on every account, or its next call seeds it anew."
 )
-_log = structlog.get_logger("turnledger.worker")
 
 group = OperatorGroup(
     "quota", reading=("show",), help="What accounts have used of their billing period."
@@ -72,7 +70,7 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
     if is_watch and as_json:
         raise click.UsageError("--watch answers in log lines: leave out --json or --watch.")
     if is_watch:
-        Watch().run(log_reconciliation)
+        run_chores(ctx, only=RECONCILE)
         return
     reconciler = provided(Reconciler)
     accounts = reconciler.list_accounts()
@@ -81,37 +79,15 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
     _note_if_possible(done, containment)
     empty = OTHERS_AT_WORK if accounts else NO_COUNTERS
     empty = "No account was reconciled." if containment.failures else empty
-    print_changes([_reconciled(result) for result in done], as_json=as_json, empty=empty)
+    print_changes([drift_record(result) for result in done], as_json=as_json, empty=empty)
     if containment.failures:
         ctx.exit(1)
-
-
-def log_reconciliation(wait: Callable[[float], None]) -> None:
-    """One pass of the worker: a log line for each account whose counters had drifted."""
-    with step("reconciliation_failed"):
-        containment = Containment()
-        reconciler = provided(Reconciler)
-        done = reconciler.reconcile(reconciler.list_accounts(), wait, containment)
-        for result in done:
-            if result.turns_drift or result.relationships_drift:
-                _log.warning("quota_drift", **_reconciled(result))
-        _note(done, containment)
-        _log.info("quota_reconciled", accounts=len(done), failed=len(containment.failures))
-
-
-def _note(done: Sequence[Reconciliation], containment: Containment) -> None:
-    upkeep = provided(Upkeep)
-    upkeep.note_drift(
-        turns=sum(abs(result.turns_drift) for result in done),
-        relationships=sum(abs(result.relationships_drift) for result in done),
-    )
-    upkeep.note_failures("reconcile", containment)
 
 
 def _note_if_possible(done: Sequence[Reconciliation], containment: Containment) -> None:
     """Note the pass; the counters are changed already, so that a failure here is no error."""
     try:
-        _note(done, containment)
+        note_pass(provided(Upkeep), done, containment)
     except Exception as error:
         say(f"This pass is missing from the metrics: writing it failed ({type(error).__name__}).")
 
@@ -136,19 +112,6 @@ def _row(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
     return _wire(state, bookkeeping) | {
         "turns_limit": limit_text(state.turns_limit),
         "active_relationships_limit": limit_text(state.relationships_limit),
-    }
-
-
-def _reconciled(result: Reconciliation) -> Record:
-    return {
-        "account": result.keys.account,
-        "period": result.keys.quota_period,
-        "turns_before": result.turns_used - result.turns_drift,
-        "turns_after": result.turns_used,
-        "turns_drift": result.turns_drift,
-        "relationships_before": result.relationships_used - result.relationships_drift,
-        "relationships_after": result.relationships_used,
-        "relationships_drift": result.relationships_drift,
     }
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.interactions.batch import MAX_OFFENCES_PER_BATCH, MAX_OFFENCES_PER_ELEMENT
 from app.tenancy.model import Environment
+from bench.faulty import KINDS
 from tests.api.conftest import Hire
-from tests.bench.faulty import KINDS
 from tests.callers import LIST, Caller, Clock, error_of
 from tests.turns import at, body, stateful
 

@@ -1,14 +1,15 @@
 """Over HTTP and by commands: no key outlives its maker, and what has ended is removed."""
 
-import os
-import signal
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from app.admission.clock import LedgerClock
+from app.admission.reconcile import Reconciler
+from app.http.provide import provided
 from tests.callers import Caller, Clock, error_of, hire
+from tests.chores import end_after_one_pass
 
 KEYS = "/v1/api-keys"
 DAY_S = 86_400
@@ -82,9 +83,11 @@ def refusal(caller: Caller) -> tuple[int, str]:
 
 
 def run_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One pass of the worker by the clock that the test moves; its log."""
+    """Run one pass of each chore by the clock that the test moves; return the log."""
     monkeypatch.setattr(LedgerClock, "ask", lambda _: None)
-    monkeypatch.setattr("app.cli.watch.Watch.wait", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    result = app.test_cli_runner().invoke(args=["archive", "watch"])
+    with app.app_context():
+        provided(Reconciler)._deadline_s = 0
+    end_after_one_pass(monkeypatch)
+    result = app.test_cli_runner().invoke(args=["worker"])
     assert result.exit_code == 0, result.output
     return result.output

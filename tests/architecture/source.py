@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("app", "config", "scripts", "tests")
+FOLDERS = ("app", "bench", "config", "devkit", "scripts", "tests")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

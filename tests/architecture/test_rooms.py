@@ -25,9 +25,9 @@ ROOMS = {
     "werkzeug": WEB,
     "flask_limiter": ("app/admission/ip_limits.py",),
     # The settings let the driver check its own address; the client that it makes never connects.
-    "pymongo": ("app/*/store.py", "app/backends/*", "config/mongodb_address.py"),
+    "pymongo": ("app/*/store.py", "app/backends/*", "app/clients.py", "config/mongodb_address.py"),
     "bson": ("app/*/store.py", "app/backends/*"),
-    "redis": ("app/admission/*", "app/backends/*"),
+    "redis": ("app/admission/*", "app/backends/*", "app/clients.py"),
     "granian": ("app/serving/launcher.py",),
     "hiredis": ("app/backends/*",),
     "fakeredis": ("app/backends/memory.py",),
@@ -40,8 +40,9 @@ LATE_IMPORTS = {
     "app/backends/__init__.py": "a backend is optional until the settings ask for it",
     "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
 }
+TOOLS = ("bench", "devkit", "scripts", "tests")
 SERVICE_FILES = [
-    file for file in source_files() if not file.path.startswith(("tests/", "scripts/"))
+    file for file in source_files() if not file.path.startswith(tuple(f"{name}/" for name in TOOLS))
 ]
 
 
@@ -54,6 +55,15 @@ def test_a_library_stays_in_its_rooms(library: str) -> None:
     ]
     strangers = [path for path in users if not any(fnmatch(path, room) for room in ROOMS[library])]
     assert strangers == []
+
+
+def test_the_service_imports_no_tool_of_its_developers() -> None:
+    offenders = [
+        file.path
+        for file in SERVICE_FILES
+        if any(module.split(".")[0] in TOOLS for module in imported_modules(file.tree))
+    ]
+    assert offenders == []
 
 
 def test_nothing_in_the_house_imports_the_roof() -> None:

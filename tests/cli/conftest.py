@@ -10,6 +10,7 @@ from flask import Flask
 
 from app.http.provide import provided
 from app.usage.store import UsageStore
+from devkit import demo
 from tests.callers import Caller, Clock, hire
 
 Run = Callable[..., Result]
@@ -17,7 +18,8 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(memory_app: Flask) -> Run:
-    """Types a command."""
+    """Types a command; that of the demo keeps the same promises as the operators'."""
+    memory_app.cli.add_command(demo.group)
     runner = memory_app.test_cli_runner()
     return lambda *words: runner.invoke(args=[*words])
 

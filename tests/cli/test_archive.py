@@ -1,7 +1,5 @@
 """`flask archive`: folds, tells how late it is, and catches up after days of standstill."""
 
-import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -116,23 +114,6 @@ def frozen(caller: Caller) -> list[dict[str, Any]]:
     with caller.app.app_context():
         periods = provided(Backend).database["usage_period"]
     return list(periods.find({"account": caller.account}, {"_id": 0}))
-
-
-def test_the_worker_archives_and_reconciles_until_sigterm(
-    caller: Caller, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert caller.record(at(clock.now_ms)).status_code == 201
-    monkeypatch.setattr("app.cli.watch.Watch.wait", lambda self, seconds: stop(self))
-
-    result = run("archive", "watch")
-
-    assert result.exit_code == 0, result.output
-    assert list(totals(caller).values()) == [1]
-
-
-def stop(watch: Any) -> None:
-    """Whoever waits is asked to end."""
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_the_table_is_for_people(run: Run) -> None:

@@ -1,7 +1,5 @@
 """One account, day or key that fails: commands and the worker do all the others, and name it."""
 
-import os
-import signal
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,7 +11,6 @@ from structlog.testing import capture_logs
 
 from app.admission.reconcile import Reconciler
 from app.backends import Backend
-from app.cli.watch import Watch
 from app.http.instants import utc_now
 from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
@@ -23,6 +20,7 @@ from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
 from tests.callers import Caller, Clock, hire
+from tests.chores import end_after_one_pass
 from tests.cli.conftest import Run, archived, raise_value_error
 from tests.damage import FIXED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
 from tests.servers import OPERATOR_TOKEN
@@ -34,16 +32,12 @@ FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in FIXED_BY
 
 @pytest.fixture
 def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
-    """Runs the worker for one pass: it is asked to end when it waits for the next."""
+    """Run the worker for one pass of each chore."""
     with memory_app.app_context():
         provided(Reconciler)._deadline_s = 0
 
-    def wait(watch: Watch, seconds: float) -> None:
-        if seconds:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Watch, "wait", wait)
-    return lambda: run("archive", "watch")
+    end_after_one_pass(monkeypatch)
+    return lambda: run("worker")
 
 
 def at_fault(app: Flask) -> int:
@@ -250,29 +244,33 @@ def test_the_worker_reconciles_everybody_beside_damaged_counters(
     assert at_fault(memory_app) == 1
 
 
-STEPS = {
-    "archive_pass_failed": (UsageStore, "open_days"),
-    "reconciliation_failed": (Reconciler, "list_accounts"),
-    "key_removal_failed": (ApiKeys, "remove_ended"),
+CHORES = {
+    "archive_pass_failed": (UsageStore, "open_days", "archive"),
+    "reconciliation_failed": (Reconciler, "list_accounts", "reconcile"),
+    "key_removal_failed": (ApiKeys, "remove_ended", "remove_keys"),
 }
 
 
-@pytest.mark.parametrize("event", STEPS)
-def test_the_worker_goes_on_when_a_whole_step_fails_and_counts_it(
+@pytest.mark.parametrize("event", CHORES)
+def test_the_worker_goes_on_when_a_pass_fails_and_counts_it(
     memory_app: Flask,
     one_pass: Callable[[], Result],
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
     event: str,
 ) -> None:
-    monkeypatch.setattr(*STEPS[event], raise_value_error)
+    monkeypatch.setattr(*CHORES[event][:2], raise_value_error)
 
     with capture_logs() as logs:
         result = one_pass()
 
-    assert result.exit_code == 0
+    assert result.exit_code == 1
+    assert (
+        result.stderr
+        == f"The last pass of the chore `{CHORES[event][2]}` failed: the log has the reason.\n"
+    )
     events = [line["event"] for line in logs]
-    assert [each for each in events if each in STEPS] == [event]
+    assert [each for each in events if each in CHORES] == [event]
     done = {"archived": "archive_pass_failed", "quota_reconciled": "reconciliation_failed"}
     assert {each for each in done if each not in events} == {
         each for each, failed in done.items() if failed == event
@@ -282,7 +280,7 @@ def test_the_worker_goes_on_when_a_whole_step_fails_and_counts_it(
         assert provided(Upkeep).faults() == Faults(failures=1)
 
 
-def test_a_failed_step_that_cannot_be_counted_does_not_end_the_worker(
+def test_a_failed_pass_that_cannot_be_counted_does_not_end_the_worker(
     memory_app: Flask, one_pass: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for place in ((UsageStore, "open_days"), (PassNotes, "note_faults")):
@@ -291,5 +289,5 @@ def test_a_failed_step_that_cannot_be_counted_does_not_end_the_worker(
     with capture_logs() as logs:
         result = one_pass()
 
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "failure_not_counted" in [line["event"] for line in logs]

@@ -205,3 +205,28 @@ def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
     make_schema(ledger)
     assert DatabaseSchema(ledger, ledger).find_differences() == []
     assert rows.count_documents({}) == ROWS_COUNT
+
+
+@pytest.mark.parametrize("backend_name", ["memory", "live"])
+def test_db_init_can_be_repeated(backend_name: str, request: pytest.FixtureRequest) -> None:
+    app: Flask = request.getfixturevalue(f"{backend_name}_app")
+    runner = app.test_cli_runner()
+    first, second = (runner.invoke(args=["db", "init", "--json"]) for _ in range(2))
+    assert first.exit_code == second.exit_code == 0
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    shown = json.loads(first.stdout)
+    assert {"collection": "interactions", "name": "turn", "state": "there"} in shown
+    assert {"collection": "api_keys", "name": "lookup_1", "state": "there"} in shown
+
+
+def test_db_init_shows_every_index_that_there_is(live_app: Flask, live_backend: Backend) -> None:
+    shown = json.loads(live_app.test_cli_runner().invoke(args=["db", "init", "--json"]).stdout)
+    database = live_backend.database
+    there_is = [{"collection": "interactions", "name": "validator", "state": "there"}]
+    there_is += [
+        {"collection": collection, "name": index, "state": "there"}
+        for collection in database.list_collection_names()
+        for index in database[collection].index_information()
+        if index != "_id_"
+    ]
+    assert sorted(shown, key=str) == sorted(there_is, key=str)

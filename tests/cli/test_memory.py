@@ -7,12 +7,17 @@ import pytest
 
 from tests.servers import ROOT, environ_for
 
+FLASK = ["flask", "--app", "wsgi"]
 
-@pytest.mark.parametrize("words", [["org", "list"], ["org", "create", "Acme"], ["demo", "seed"]])
+
+@pytest.mark.parametrize(
+    "words",
+    [[*FLASK, "org", "list"], [*FLASK, "org", "create", "Acme"], ["devkit", "demo", "seed"]],
+)
 def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
     chosen = environ_for("", "", BACKEND="memory")
     told = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        [sys.executable, "-m", *words],
         check=False,
         cwd=ROOT,
         env={name: value for name, value in chosen.items() if value},

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trustme
 
-from app.backends.children import free_port
+from devkit.children import free_port
 from tests.faults.kit.starts import answers, begun_start, ended_start, own_words
 from tests.servers import ServerKind, wait_until
 

@@ -13,10 +13,11 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from app.backends import OUTAGES, Backend, bundled, connect, live
-from app.backends.bundled import BundledServer, running_mongod, running_redis
-from app.backends.children import FolderInUse, free_port, holding, spawn
+from app.backends import OUTAGES, Backend, connect, live
 from config.settings import BackendKind, SettingsError
+from devkit import bundled
+from devkit.bundled import BundledServer, running_mongod, running_redis
+from devkit.children import FolderInUse, free_port, holding, spawn
 from tests.callers import at_once
 from tests.faults.kit.local_run import are_gone
 from tests.faults.kit.processes import END_TIMEOUT_S, frozen
@@ -31,7 +32,7 @@ SOON_S = 5
 STARTER = """
 import sys, threading
 from pathlib import Path
-from app.backends.bundled import running_mongod, running_redis
+from devkit.bundled import running_mongod, running_redis
 with running_mongod(Path(sys.argv[1], "m")) as m, running_redis(Path(sys.argv[1], "r")) as r:
     print(m.process.pid, r.process.pid, m.url, r.url, flush=True)
     threading.Event().wait()

@@ -15,7 +15,7 @@ import pytest
 from pymongo.database import Database
 
 from app.backends import OUTAGES
-from app.backends.bundled import running_mongod
+from devkit.bundled import running_mongod
 from tests.callers import Caller, app_on, hire
 from tests.contract.usage.ledger import Books
 from tests.faults.kit.load import Load

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.backends.children import spawn
+from devkit.children import spawn
 from tests.callers import LIST, Caller, hire, log_lines, wire
 from tests.faults.kit.load import Load, Shot, percentile_ms, shoot
 from tests.servers import ROOT, RunningService, ServerKind, wait_until

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from app import create_app
 from app.backends import OUTAGES, Backend, as_outages, live, reasons
-from app.backends.bundled import running_redis
 from app.http.provide import provided
 from app.tenancy.key_format import generate
 from app.tenancy.model import Environment
 from config.settings import BackendKind, Settings
+from devkit.bundled import running_redis
 from tests.faults.kit.tls import Authority, tls_before
 from tests.servers import settings_for
 

@@ -90,7 +90,7 @@ def test_the_printed_command_works_as_it_stands_from_anywhere(served: LocalRun) 
 
 def test_the_worker_archives_and_reconciles_beside_the_service(served: LocalRun) -> None:
     log = served.folder / "worker.log"
-    assert [child for child in served.descendants() if "archive watch" in command_of(child)]
+    assert [child for child in served.descendants() if "wsgi worker" in command_of(child)]
     for event in ("archived", "quota_reconciled"):
         assert wait_until(lambda event=event: f'"{event}"' in log.read_text(), timeout_s=60)
 
@@ -191,7 +191,7 @@ def test_it_listens_on_ipv6_and_announces_an_address_that_reaches_it(
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("service", "-m app"), ("mongod", "mongod"), ("worker", "archive watch")],
+    [("service", "-m app"), ("mongod", "mongod"), ("worker", "wsgi worker")],
 )
 def test_a_child_that_dies_ends_the_run_and_is_named(folder: Path, name: str, command: str) -> None:
     with local_run(folder, DEMO_TURNS="0") as run:

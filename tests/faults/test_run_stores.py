@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from app.backends.children import holding
+from devkit.children import holding
 from tests.faults.kit.local_run import LocalRun, local_run
 
 Stores = dict[str, str]

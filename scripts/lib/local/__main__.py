@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from app.backends.bundled import BundledServerError
-from app.backends.children import FolderInUse, holding
-from app.backends.log_files import rotate_if_larger
 from app.observability.terminal import escape_unknown_signs
 from config.variables import Variables
+from devkit.bundled import BundledServerError
+from devkit.children import FolderInUse, holding
+from devkit.log_files import rotate_if_larger
 from scripts.lib.environment import begin, data_dir
 from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import DataFolder

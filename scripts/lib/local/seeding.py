@@ -9,11 +9,11 @@ from pathlib import Path
 
 from app import create_app
 from app.backends import OUTAGES, as_outages, describe_outage
-from app.cli.demo import has_working_keys, restore_demo
 from app.http.problems import Problem
 from app.observability.terminal import escape_unknown_signs
 from app.schema import ensure_schema
 from config.settings import SettingsError
+from devkit.demo import has_working_keys, restore_demo
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, say
 

@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from app.backends.bundled import last_words
-from app.backends.children import spawn, stop
-from app.backends.log_files import open_appending
 from app.serving.port import claimed_port
 from app.serving.web import Web, bracketed
+from devkit.bundled import last_words
+from devkit.children import spawn, stop
+from devkit.log_files import open_appending
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
 
@@ -81,7 +81,7 @@ def running_worker(log: Path, environ: Mapping[str, str]) -> Iterator[subprocess
     """The Procfile's worker, which archives and reconciles each minute; ended with the block."""
     with open_appending(log) as output:
         process = spawn(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "archive", "watch"],
+            [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
             output=output,
             environ=environ,
             # A kill at any step does the archive no harm, and a store that dies with us no delay.

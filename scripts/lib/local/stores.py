@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from app.backends.bundled import (
+from devkit.bundled import (
     BinaryMissing,
     BundledServer,
     find_mongod,
@@ -13,7 +13,7 @@ from app.backends.bundled import (
     running_mongod,
     running_redis,
 )
-from app.backends.children import spawn, stop
+from devkit.children import spawn, stop
 from scripts.lib import ROOT
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, say, warn

@@ -3,13 +3,13 @@
 import pytest
 from flask import Flask
 
-from app.cli.watch import Stopped
 from app.http.provide import provided
 from app.interactions.recording import MAX_AHEAD_MS
 from app.turns.service import OLDEST_RESERVATION_MS
 from app.usage.archive import Fold
 from app.usage.freezing import SETTLED_US
 from app.usage.upkeep import Health, Upkeep, Waiting
+from app.worker.stop import Stopped
 from tests.callers import Clock, hire
 from tests.turns import DAY_MS, at, stateful
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from app.backends.bundled import running_mongod
+from devkit.bundled import running_mongod
 from tests.callers import app_on
 from tests.faults.kit.processes import MortalServer, frozen, mortal
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to

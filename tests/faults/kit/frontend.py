@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.backends.children import free_port, stop
+from devkit.children import free_port, stop
 from tests.servers import ROOT, RunningService, wait_until
 
 _SAMPLE = ROOT / "deploy" / "nginx.conf"

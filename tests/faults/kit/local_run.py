@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from app.backends.children import free_port, stop
+from devkit.children import free_port, stop
 from tests.servers import ROOT, wait_until
 
 START_TIMEOUT_S = 90

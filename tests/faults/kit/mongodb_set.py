@@ -9,8 +9,8 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from app.backends.bundled import find_mongod
-from app.backends.children import free_port
+from devkit.bundled import find_mongod
+from devkit.children import free_port
 from tests.faults.kit.processes import MortalServer
 from tests.servers import wait_until
 

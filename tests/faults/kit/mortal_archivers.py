@@ -10,8 +10,8 @@ from typing import Any
 
 from pymongo.database import Database
 
-from app.backends.children import spawn
 from app.usage.archive import Archiver
+from devkit.children import spawn
 from tests.contract.usage.ledger import Books
 from tests.faults.kit.archiver_program import connect
 from tests.schema import make_schema

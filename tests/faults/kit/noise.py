@@ -7,7 +7,7 @@ alone.
 
 import sys
 
-from tests.bench.openloop import offered
+from bench.openloop import offered
 
 # Far longer than any test.
 SECONDS = 600

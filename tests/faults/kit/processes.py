@@ -8,8 +8,8 @@ from pathlib import Path
 from subprocess import Popen
 from threading import Event, Timer
 
-from app.backends.bundled import BundledServer
-from app.backends.children import spawn
+from devkit.bundled import BundledServer
+from devkit.children import spawn
 
 # After which a client without patience of its own is let go, and a process is given up.
 END_TIMEOUT_S = 30

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from app.backends.bundled import running_redis
+from devkit.bundled import running_redis
 from tests.faults.kit.processes import END_TIMEOUT_S, MortalServer, mortal
 from tests.servers import wait_until
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from flask import Flask
 from redis.crc import key_slot
 
-from app.backends.bundled import find_redis_server
-from app.backends.children import free_port
+from devkit.bundled import find_redis_server
+from devkit.children import free_port
 from tests.callers import Caller, hire
 from tests.faults.kit.processes import MortalServer
 from tests.faults.kit.redis_node import READY_WITHIN_S, RedisNode

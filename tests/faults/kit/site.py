@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from app.backends.bundled import running_mongod
+from devkit.bundled import running_mongod
 from tests.callers import app_beside
 from tests.faults.kit.processes import MortalServer, mortal
 from tests.faults.kit.redis_node import RedisNode, running_redis_node

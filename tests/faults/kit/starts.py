@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.backends.children import free_port, spawn, stop
+from devkit.children import free_port, spawn, stop
 from tests.faults.kit.workers import worker_ids
 from tests.servers import (
     ROOT,

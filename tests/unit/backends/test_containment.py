@@ -5,8 +5,8 @@ from pymongo.errors import AutoReconnect, ExecutionTimeout
 from structlog.testing import capture_logs
 
 from app.backends.containment import Containment, Failure
-from app.cli.watch import Stopped
 from app.http.faults import AccountFault
+from app.worker.stop import Stopped
 
 
 def test_a_failure_is_named_and_what_it_says_stays_out() -> None:

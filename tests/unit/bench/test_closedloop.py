@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from tests.bench.closedloop import Replies, replies_of
+from bench.closedloop import Replies, replies_of
 
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.bench import crowds
-from tests.bench.crowds import KINDS, Crowd, Kind, act, allow_descriptors
-from tests.bench.neighbours import require_crowd, sample_of
-from tests.bench.openloop import PATIENCE_S, Answers
+from bench import crowds
+from bench.crowds import KINDS, Crowd, Kind, act, allow_descriptors
+from bench.neighbours import require_crowd, sample_of
+from bench.openloop import PATIENCE_S, Answers
 
 WITHIN_S = 5.0
 

@@ -5,8 +5,8 @@ from flask import Flask
 
 from app.backends import Backend
 from app.wiring import build
+from bench.growth.books import Books, read_books
 from config.settings import Settings
-from tests.bench.growth.books import Books, read_books
 from tests.callers import hire
 from tests.turns import body, stateful
 

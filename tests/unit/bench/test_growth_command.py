@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.bench.growth import command
+from bench.growth import command
 from tests.servers import ROOT
 
 
 def test_the_bench_passes_growth_on_to_its_own_commands() -> None:
-    words = [sys.executable, "-m", "tests.bench", "growth", "--help"]
+    words = [sys.executable, "-m", "bench", "growth", "--help"]
     told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert set(command.main.commands) == {
         *("accounts", "archivers", "arrivals", "keys", "nodes", "turns", "workers")

@@ -7,8 +7,8 @@ import pytest
 
 from app.interactions.validator import bson_schema
 from app.tenancy.plans import load_plans
+from bench.growth.organizations import PLANS, Population, population
 from scripts.lib.replay.trace import Arrival
-from tests.bench.growth.organizations import PLANS, Population, population
 from tests.servers import settings_for
 
 COUNT = 1_000

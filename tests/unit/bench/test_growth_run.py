@@ -10,15 +10,15 @@ from redis import Redis
 
 from app.interactions.store import INDEXES
 from app.usage.store import UsageStore
+from bench.growth import keys, stored
+from bench.growth.accounts import Crowd
+from bench.growth.archivers import PartStore
+from bench.growth.arrivals import simulate
+from bench.growth.capacity import BUSY_SHARE, per_core_and_s, rows_of
+from bench.growth.commandstats import script_calls
+from bench.growth.producer import Setting
+from bench.stage import Stage, standing
 from scripts.lib.replay.trace import HEADER
-from tests.bench.growth import keys, stored
-from tests.bench.growth.accounts import Crowd
-from tests.bench.growth.archivers import PartStore
-from tests.bench.growth.arrivals import simulate
-from tests.bench.growth.capacity import BUSY_SHARE, per_core_and_s, rows_of
-from tests.bench.growth.commandstats import script_calls
-from tests.bench.growth.producer import Setting
-from tests.bench.stage import Stage, standing
 from tests.schema import make_schema
 from tests.turns import body, new_account, now_ms, row
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from tests.bench.instructions import command
+from bench.instructions import command
 from tests.servers import ROOT
 
 DUMP = """version: 1
@@ -21,7 +21,7 @@ totals: 1000
 
 
 def test_the_bench_passes_instructions_on_to_its_own_command() -> None:
-    words = [sys.executable, "-m", "tests.bench", "instructions", "--help"]
+    words = [sys.executable, "-m", "bench", "instructions", "--help"]
     told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert "Usage: scripts/bench instructions" in told
     assert "Needs valgrind." in told

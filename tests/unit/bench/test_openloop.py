@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.bench.openloop import PATIENCE_S, Answers, Backlog, offered, schedule
+from bench.openloop import PATIENCE_S, Answers, Backlog, offered, schedule
 
 STANDSTILL_S = 0.6
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -6,8 +6,8 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 from ulid import ULID
 
-from tests.bench.peers import page_job
-from tests.bench.peers.page_job import KeyCache, cursor_after, digest_of, with_names
+from bench.peers import page_job
+from bench.peers.page_job import KeyCache, cursor_after, digest_of, with_names
 
 SIGNER = URLSafeTimedSerializer("secret")
 ROWS = [{"_id": f"01J{number:023}"} for number in range(3)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.bench.pairs import Bar, Result, Sample, alternated
-from tests.bench.table import line, record
+from bench.pairs import Bar, Result, Sample, alternated
+from bench.table import line, record
 
 COST = Bar(floor=4, goal=2, is_cost=True)
 SHARE = Bar(floor=0.7, goal=1.0)

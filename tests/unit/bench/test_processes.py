@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench import processes
-from tests.bench.processes import (
+from bench import processes
+from bench.processes import (
     await_rest,
     children,
     cpu_meter,

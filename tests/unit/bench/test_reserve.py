@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from redis import Redis
 
-from tests.bench.ledger import Ledger
-from tests.bench.reserve import TABLE, accepted, counters_of, mismatches_of, unanimous
+from bench.ledger import Ledger
+from bench.reserve import TABLE, accepted, counters_of, mismatches_of, unanimous
 
 BEFORE = {"turns_reserved": 5, "turns_used": 2}
 LEDGER = Ledger("database", {}, "org_a:live", "org_a", {})

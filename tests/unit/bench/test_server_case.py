@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.bench import earlier, server
-from tests.bench.pairs import Sample, rounds
-from tests.bench.server import BEFORE, OURS, PEERS
+from bench import earlier, server
+from bench.pairs import Sample, rounds
+from bench.server import BEFORE, OURS, PEERS
 
 
 def sample(per_s: float, p99_ms: float) -> Sample:

@@ -1,7 +1,7 @@
 """A table tells beside a figure what both sides know."""
 
-from tests.bench.pairs import Bar, Result, Sample
-from tests.bench.table import brief, line
+from bench.pairs import Bar, Result, Sample
+from bench.table import brief, line
 
 PAIR = Sample(2, {"p50_ms": 1.234, "rss_mb": 64}), Sample(1, {"p50_ms": 2})
 

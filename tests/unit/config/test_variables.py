@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.backends.bundled import BundledServerError, find_mongod, find_redis_server
 from app.serving.run_folder import VARIABLE, close_folder, open_folder
 from app.serving.web import Web
 from config.settings import Settings, SettingsError
 from config.variables import Variables
+from devkit.bundled import BundledServerError, find_mongod, find_redis_server
 from scripts.lib.local.environment import caller_environ
 from scripts.lib.local.messages import Failure
 from tests.corpus.variables import CANARY, VARIABLES, Variable, good_environ

@@ -1,0 +1,54 @@
+"""Make the ledger's stores, and the services that record and read turns."""
+
+from dataclasses import dataclass
+
+from app.admission.clock import LedgerClock
+from app.backends import Backend
+from app.interactions.cursor import Cursors
+from app.interactions.history import HistoryImport
+from app.interactions.ids import TurnKeys
+from app.interactions.recording import Recorder
+from app.interactions.service import InteractionService
+from app.interactions.store import InteractionStore
+from config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The same ledger by both clients: with short time-outs for requests, long for maintenance."""
+
+    request: InteractionStore
+    maintenance: InteractionStore
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionServices:
+    """The services of this room; `store` uses the request client."""
+
+    store: InteractionStore
+    service: InteractionService
+    turn_keys: TurnKeys
+    recorder: Recorder
+    history: HistoryImport
+
+
+def open_ledgers(backend: Backend) -> Ledgers:
+    """Make the stores, which admission needs before this room has its services."""
+    return Ledgers(
+        request=InteractionStore(backend.database),
+        maintenance=InteractionStore(backend.maintenance_database),
+    )
+
+
+def build_interactions(
+    settings: Settings, ledgers: Ledgers, clock: LedgerClock
+) -> InteractionServices:
+    """Make the services; files are imported by the maintenance client."""
+    turn_keys = TurnKeys(settings.id_key)
+    return InteractionServices(
+        store=ledgers.request,
+        service=InteractionService(ledgers.request, Cursors(settings.cursor_secrets)),
+        turn_keys=turn_keys,
+        recorder=Recorder(ledgers.request, clock, turn_keys),
+        history=HistoryImport(ledgers.maintenance, turn_keys),
+    )

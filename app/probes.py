@@ -1,0 +1,55 @@
+"""Join the stores, the schema and the archive into what `/readyz` and `/metrics` read."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from app.backends import OUTAGES, Backend, bounded
+from app.backends.eviction import EvictionWatch
+from app.backends.outage_log import OutageLog
+from app.observability.health import Probes
+from app.observability.metrics import Readings
+from app.schema import DatabaseSchema
+from app.serving.shared import is_draining
+from app.usage.upkeep import Upkeep
+
+# As long as the breaker's own probe may take: a store that is slow is not down.
+PING_TIMEOUT_S = 1.0
+
+
+def build_probes(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Probes:
+    """Make the probes of `/readyz`; `upkeep` uses the request clients."""
+
+    def ping_mongodb() -> None:
+        backend.mongodb_breaker.require_closed()
+        with bounded(PING_TIMEOUT_S):
+            backend.database.command("ping")
+
+    def find_schema_faults() -> dict[str, str]:
+        with bounded(PING_TIMEOUT_S):
+            found = schema.find_differences()
+        return {each.place: "missing" if each.is_missing else "different" for each in found}
+
+    log = OutageLog()
+    probes: dict[str, Callable[[], object]] = {
+        "mongodb": log.watching("mongodb", ping_mongodb),
+        "redis": log.watching("redis", backend.require_redis),
+    }
+    return Probes(
+        probes,
+        find_schema_faults,
+        lambda: asdict(upkeep.health()),
+        EvictionWatch(backend.redis).warnings,
+        OUTAGES,
+        is_draining,
+    )
+
+
+def build_readings(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Readings:
+    """Make the figures of `/metrics`; there are none without the indexes that find them."""
+
+    def read() -> dict[str, int]:
+        backend.mongodb_breaker.require_closed()
+        is_incomplete = any(each.is_missing for each in schema.find_differences())
+        return {} if is_incomplete else upkeep.readings()
+
+    return Readings(read, OUTAGES)

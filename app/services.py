@@ -1,0 +1,54 @@
+"""Hold all services of one process."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from app.access import Access
+from app.admission.build import AdmissionServices
+from app.backends import Backend, note_outage
+from app.interactions.build import InteractionServices
+from app.observability.health import Probes
+from app.observability.metrics import Readings
+from app.schema import DatabaseSchema
+from app.tenancy.build import TenancyServices
+from app.turns.service import TurnService
+from app.usage.build import UsageServices
+from app.worker.service import Worker
+from config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The records of the rooms that have several services."""
+
+    admission: AdmissionServices
+    interactions: InteractionServices
+    tenancy: TenancyServices
+    usage: UsageServices
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that routes and commands may ask for, one of each type."""
+
+    settings: Settings
+    backend: Backend
+    schema: DatabaseSchema
+    rooms: Rooms
+    turns: TurnService
+    worker: Worker
+    access: Access
+    probes: Probes
+    readings: Readings
+
+    def note_outage(self, error: Exception) -> str:
+        """Have the breaker of a store count `error`, which made an answer fail; return why."""
+        return note_outage(self.backend, error)
+
+    def all(self) -> list[Any]:
+        """Return every service, also those inside the rooms' records."""
+        return [*_values(self), *(each for room in _values(self.rooms) for each in _values(room))]
+
+
+def _values(record: Any) -> list[Any]:
+    return [getattr(record, field.name) for field in fields(record)]

@@ -1,0 +1,64 @@
+"""Make the services of organizations and API keys."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from app.clients import RequestDatabase
+from app.http.instants import datetime_of_us
+from app.tenancy.api_keys import ApiKeys
+from app.tenancy.authentication import Authenticator
+from app.tenancy.key_lists import KeyLists
+from app.tenancy.model import Plan
+from app.tenancy.plans import load_plans
+from app.tenancy.service import Organizations
+from app.tenancy.store import TenancyStore
+from config.settings import Settings, SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class TenancyServices:
+    """The services of this room."""
+
+    store: TenancyStore
+    organizations: Organizations
+    api_keys: ApiKeys
+    key_lists: KeyLists
+    authenticator: Authenticator
+
+
+def build_tenancy(
+    settings: Settings,
+    database: RequestDatabase,
+    require_database: Callable[[], None],
+    *,
+    now_us: Callable[[], int],
+    fresh_now_us: Callable[[], int],
+) -> TenancyServices:
+    """Make the services; SettingsError if the plans file is refused.
+
+    Keys expire by the clock of `now_us`; a refusal is checked against `fresh_now_us`.
+    `require_database` raises while MongoDB's circuit breaker is open.
+    """
+    plans = _load_plans(settings)
+    store = TenancyStore(database)
+    return TenancyServices(
+        store=store,
+        organizations=Organizations(store, plans),
+        api_keys=ApiKeys(store, settings.key_peppers, lambda: datetime_of_us(now_us())),
+        key_lists=KeyLists(store, settings.cursor_secrets, now_us),
+        authenticator=Authenticator(
+            store,
+            plans,
+            settings.key_peppers,
+            now=lambda: datetime_of_us(now_us()),
+            fresh_now=lambda: datetime_of_us(fresh_now_us()),
+            require_store=require_database,
+        ),
+    )
+
+
+def _load_plans(settings: Settings) -> Mapping[str, Plan]:
+    try:
+        return load_plans(settings.plans_file)
+    except ValueError as error:
+        raise SettingsError(f"PLANS_FILE is refused:\n{error}") from None

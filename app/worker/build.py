@@ -1,0 +1,42 @@
+"""Make the worker of one process from the services that its chores use."""
+
+from datetime import timedelta
+
+from app.admission.build import AdmissionServices
+from app.backends.containment import Containment
+from app.schema import DatabaseSchema
+from app.tenancy.build import TenancyServices
+from app.usage.build import UsageServices
+from app.worker.archiving import Archiving
+from app.worker.chores import Chore
+from app.worker.key_removal import KeyRemoval
+from app.worker.reconciliation import Reconciling
+from app.worker.service import Worker
+from config.settings import Settings
+
+ARCHIVE = "archive"
+RECONCILE = "reconcile"
+REMOVE_KEYS = "remove_keys"
+
+
+def build_worker(
+    settings: Settings,
+    admission: AdmissionServices,
+    tenancy: TenancyServices,
+    usage: UsageServices,
+    schema: DatabaseSchema,
+) -> Worker:
+    """Make the worker with all its chores."""
+    upkeep, clock = usage.upkeep, admission.clock
+    retention = timedelta(days=settings.key_retention_days)
+
+    def count_failures(containment: Containment) -> None:
+        upkeep.note_failures("whole_steps", containment)
+
+    keys = KeyRemoval(tenancy.api_keys, clock, retention)
+    chores = (
+        Chore(ARCHIVE, Archiving(upkeep, clock).run, "archive_pass_failed"),
+        Chore(RECONCILE, Reconciling(admission.reconciler, upkeep).run, "reconciliation_failed"),
+        Chore(REMOVE_KEYS, keys.run, "key_removal_failed"),
+    )
+    return Worker(chores, schema.require_indexes, count_failures)

@@ -1,0 +1,64 @@
+"""Case `folding`: one day by the real archiver, beside a bare aggregate and two `update_many`.
+
+Each side folds a fresh copy of the same rows with the same indexes, in a process of its own.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import orjson
+
+from bench.pairs import Bar, Result, Sample, Side
+from bench.processes import cpu_s
+from bench.sizes import Sizes
+from bench.stage import Stage
+from bench.turns import rows
+from tests.servers import ROOT
+from tests.turns import DAY_MS, new_account, now_ms
+
+BAR = Bar(floor=0.7, goal=1.0)
+# Flat: what is in memory does not depend on how many turns there are.
+MOST_GROWTH_MB = 32
+MEMORY = Bar(floor=MOST_GROWTH_MB, goal=MOST_GROWTH_MB / 2, is_cost=True)
+FLATNESS = Bar(floor=1.5, goal=1.1, is_cost=True)
+
+
+def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
+    """Load the turns of yesterday once, then fold copies of them."""
+    first_ms = now_ms() // DAY_MS * DAY_MS - DAY_MS
+    stage.load("folding", rows(new_account(), first_ms, 1, sizes.turns))
+    ours, theirs = folding(stage, "archiver", sizes.turns), folding(stage, "bare", sizes.turns)
+    found = [(ours(), theirs()) for _ in range(sizes.pairs)]
+    yield Result("folding", "bare aggregate + 2 update_many", "turns/s", found, BAR)
+    grown = [
+        (Sample(ours.beside["grown_mb"] + 1), Sample(ours.beside["grown_mb_quarter"] + 1))
+        for ours, _ in found
+    ]
+    yield Result("folding, memory", "itself at 1/4 of the turns", "MB grown + 1", grown, FLATNESS)
+    against = [(Sample(ours.beside["grown_mb"]), Sample(1)) for ours, _ in found]
+    yield Result("folding, memory", "1 MB", "MB grown", against, MEMORY)
+    stage.client.drop_database("folding")
+
+
+def folding(stage: Stage, way: str, turns: int) -> Side:
+    """Turns a second; memory of the folding process, CPU seconds of it and of mongod."""
+
+    def sample() -> Sample:
+        name = f"folding_{way}"
+        stage.copy("folding", name)
+        before_s = cpu_s(stage.mongod_id)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.fold", way, stage.url_of(name), str(turns)],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+        told = orjson.loads(done.stdout)
+        if told["turns"] != turns:
+            raise AssertionError(f"{way} folded {told['turns']} of {turns} turns")
+        beside = told | {"cpu_s_mongod": cpu_s(stage.mongod_id) - before_s}
+        stage.client.drop_database(name)
+        return Sample(turns / told["seconds"], beside)
+
+    return sample

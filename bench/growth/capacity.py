@@ -1,0 +1,31 @@
+"""From CPU seconds to capacity: the one formula of `docs/internals/scaling.md`.
+
+What costs c CPU seconds for each 1,000 requests keeps c cores busy at 1,000 requests a second.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# A queue grows without bounds as a core nears 1; at this share a request waits about as long as it
+# is worked on.
+BUSY_SHARE = 0.6
+PROCESSES = ("app", "redis", "mongod")
+
+
+def per_core_and_s(cpu_s_per_1000: float) -> float:
+    """Requests a second that one core of this process does while it is busy `BUSY_SHARE`."""
+    return BUSY_SHARE * 1_000 / cpu_s_per_1000 if cpu_s_per_1000 else float("inf")
+
+
+def rows_of(measured: Mapping[str, Mapping[str, float]]) -> Iterator[dict[str, Any]]:
+    """A line for each kind of request: CPU of each process, and what a core of each does."""
+    for kind, beside in measured.items():
+        cost = {name: beside[f"cpu_s_{name}"] for name in PROCESSES}
+        yield {
+            "request": kind,
+            **{f"CPU s per 1,000, {name}": f"{value:.2f}" for name, value in cost.items()},
+            **{
+                f"requests/s a core of {name}": f"{per_core_and_s(value):,.0f}"
+                for name, value in cost.items()
+            },
+        }

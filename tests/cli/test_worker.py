@@ -1,0 +1,105 @@
+"""`flask worker`: archives, reconciles and removes keys until SIGTERM."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.admission.reconcile import Reconciler
+from app.backends import Backend
+from app.http.provide import provided
+from app.usage.store import UsageStore
+from app.worker.chores import Chore
+from app.worker.service import Worker
+from tests.callers import Caller, Clock
+from tests.chores import TIMEOUT_S, end_after_one_pass
+from tests.cli.conftest import Run, archived
+from tests.turns import at
+
+FORMER_NAME = (
+    "`flask archive watch` is now `flask worker`; the next release removes the former name.\n"
+)
+
+
+@pytest.fixture
+def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Types a command that runs the worker for one pass of each chore."""
+    with memory_app.app_context():
+        provided(Reconciler)._deadline_s = 0
+    end_after_one_pass(monkeypatch)
+    return run
+
+
+@pytest.mark.parametrize(("words", "said"), [(["worker"], ""), (["archive", "watch"], FORMER_NAME)])
+def test_the_worker_archives_and_reconciles_until_sigterm(
+    caller: Caller,
+    one_pass: Callable[..., Result],
+    clock: Clock,
+    words: list[str],
+    said: str,
+) -> None:
+    assert caller.record(at(clock.now_ms)).status_code == 201
+    with caller.app.app_context():
+        redis = provided(Backend).redis
+    counters = f"quota:{{{caller.organization.id}}}:live:{caller.quota_period}"
+    redis.hincrby(counters, "turns_used", 4)
+
+    result = one_pass(*words)
+
+    assert (result.exit_code, result.stderr) == (0, said), result.output
+    assert archived(caller) == 1
+    assert caller.counters()["turns_used"] == 1
+
+
+def test_a_slow_archive_does_not_delay_the_reconciliation(
+    memory_app: Flask, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MongoDB holds the archive up until the reconciler has done its third pass."""
+    release = Event()
+    reconciliations: list[int] = []
+    _without_pauses(memory_app, monkeypatch)
+
+    def wait_for_release(_: UsageStore) -> Iterator[tuple[str, str]]:
+        assert release.wait(TIMEOUT_S)
+        return iter(())
+
+    def list_no_accounts(_: Reconciler) -> list[Any]:
+        reconciliations.append(len(reconciliations))
+        if len(reconciliations) == 3:
+            release.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return []
+
+    monkeypatch.setattr(UsageStore, "open_days", wait_for_release)
+    monkeypatch.setattr(Reconciler, "list_accounts", list_no_accounts)
+
+    result = run("worker")
+
+    assert result.exit_code == 0, result.output
+    assert len(reconciliations) >= 3
+
+
+def _without_pauses(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.app_context():
+        worker = provided(Worker)
+    hasty = [Chore(each.name, each.run, each.failure_event, 0) for each in worker._chores]
+    monkeypatch.setattr(worker, "_chores", hasty)
+
+
+@pytest.mark.parametrize("words", [["worker"], ["archive", "watch"]])
+def test_without_indexes_there_is_one_line_with_the_next_step(
+    memory_app: Flask, run: Run, words: list[str]
+) -> None:
+    with memory_app.app_context():
+        provided(Backend).database.drop_collection("usage_daily")
+
+    result = run(*words)
+
+    assert result.exit_code == 1
+    assert "flask --app wsgi db init" in result.output
+    assert "Traceback" not in result.output
