@@ -9,7 +9,8 @@ from flask import Flask
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, fields
 
-VERSION = "0.1.0"
+from config.version import VERSION
+
 _DESCRIPTION = (
     "Bodies are JSON, at most 256 KiB (a batch: 1 MiB), as they are or with `Content-Encoding: "
     "gzip`. Integers are written without a point or an exponent: `374`, not `374.0`. Unknown "

@@ -1,4 +1,4 @@
-"""From CPU seconds to capacity: the one formula of `docs/scaling.md`.
+"""From CPU seconds to capacity: the one formula of `docs/internals/scaling.md`.
 
 What costs c CPU seconds for each 1,000 requests keeps c cores busy at 1,000 requests a second.
 """

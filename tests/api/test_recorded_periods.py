@@ -1,6 +1,6 @@
 """Every row was recorded within the period that it is charged to, or in a case that has a name.
 
-The cases are those of `docs/operations.md`, "Instants and periods".
+The cases are those of `docs/operate/quota.md`, "Count a period in the ledger".
 """
 
 import random

@@ -20,7 +20,7 @@ from tests.servers import ROOT, RunningService
 TURNS_COUNT = 40
 FAST = ("--speed", "1000000", "--json")
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "operate" / "replay.md"
 
 Replay = Callable[..., Result]
 
@@ -54,11 +54,11 @@ def callers(service: RunningService) -> Iterator[Callable[..., Caller]]:
         yield lambda *plan, **options: hire(app, *plan, **options)
 
 
-def test_the_sample_that_readme_names_is_there_and_can_be_replayed(
+def test_the_sample_that_the_page_names_is_there_and_can_be_replayed(
     service: RunningService, callers: Callable[..., Caller]
 ) -> None:
     caller = callers()
-    (named,) = set(re.findall(r"^scripts/replay (\S+)", README.read_text(encoding="utf-8"), re.M))
+    (named,) = set(re.findall(r"^scripts/replay (\S+)", PAGE.read_text(encoding="utf-8"), re.M))
     summary = told(
         CliRunner().invoke(main, [str(ROOT / named), *FAST, *to(service, caller), "--batch", "100"])
     )

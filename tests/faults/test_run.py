@@ -96,8 +96,8 @@ def test_the_worker_archives_and_reconciles_beside_the_service(served: LocalRun)
 
 
 def test_the_sample_trace_is_replayed_by_the_command_as_printed(served: LocalRun) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^scripts/replay .*", readme, re.MULTILINE)
+    page = (ROOT / "docs" / "operate" / "replay.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^scripts/replay .*", page, re.MULTILINE)
     replayed = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
