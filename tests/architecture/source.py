@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("app", "config", "scripts", "tests")
+# Folders that are not there are empty.
+FOLDERS = ("app", "config", "scripts", "devkit", "bench", "tests")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
