@@ -6,6 +6,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 def python_prose(path: str, text: str) -> Iterator[Prose]:
     """Return the docstrings and comments of a Python file."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, _DOCUMENTED):
             docstring = ast.get_docstring(node)
             if docstring:
@@ -50,6 +51,23 @@ def python_prose(path: str, text: str) -> Iterator[Prose]:
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     comments = [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]
     yield from _blocks(path, [(line, comment.lstrip("#! ")) for line, comment in comments])
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    """Return the syntax tree of a file's text; several rules ask for the same."""
+    return ast.parse(text)
+
+
+def texts_of(path: str, text: str) -> Iterator[Prose]:
+    """Return the strings of a Python file that are texts for people: with a space in them."""
+    tree = parsed(text)
+    documented = (node for node in ast.walk(tree) if isinstance(node, _DOCUMENTED))
+    docstrings = {id(node.body[0].value) for node in documented if ast.get_docstring(node)}
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in docstrings and " " in node.value.strip():
+            yield Prose(path, node.lineno, " ".join(node.value.split()))
 
 
 def lua_prose(path: str, text: str) -> Iterator[Prose]:

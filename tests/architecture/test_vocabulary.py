@@ -116,6 +116,8 @@ def test_functions_begin_with_a_verb_and_properties_need_not(tmp_path: Path) -> 
         ("Re-read the file.", True),
         ("Pass the token on.", True),
         ("Process it.", True),
+        ("Number the turns.", True),
+        ("Number of turns.", False),
         ("Returns the turns.", False),
         ("The turns.", False),
         ("Whether it holds.", False),

@@ -6,7 +6,7 @@ KINDS = {
     "tell/told": re.compile(r"\b(tell|tells|telling|told)\b", re.IGNORECASE),
     # At the beginning of a text or of a sentence.
     "opening What/Who/Whether": re.compile(r"(?:^|[.!?]\s+)(What|Who|Whose|Whether)\b"),
-    # A person or program without a name: "who comes late pays", and not "clients who".
+    # Without a noun before it, and a pronoun for a person where a program is meant.
     "bare who": re.compile(
         r"(?:^|[.,;:(!?]\s*|\b(?:for|of|to|by|with|from|but|and|or|nor|is|as|than|knows?|tells?|"
         r"says?|asks?|sees?|on|that|only|even|matter|not|whom)\s+)who\b|\bwhoever\b|"
@@ -74,10 +74,12 @@ NO_VERBS = _words(
     "I You He She It We They One Two Three Four Five Six Ten Both Each Every All Any Some No Not "
     "None Nothing Never Only Other Another Same True False Either Neither Many Much More Most "
     "Least Here There Then Also Even Just So But And Or Nor Because Since While Yes "
-    "Key Text Number Value Name Path File Second Time Instant Response Request Error Status Body "
+    "Key Text Path Second Instant Response Error Status Body "
     "Organization Caller Application Service Command Server Redis Python Flask Granian Valkey "
     "Our Its Their His Her My Your Own New Old Next Last First"
 )
+# "Number the turns" begins with a verb, "Number of turns" with a noun.
+_OF = re.compile(r"[A-Z][a-z]+ (?:of|that|which|whose)\b")
 _NO_VERB_ENDING = re.compile(r"(?<!s)s$|ed$|ing$|ly$|tion$|ment$|ity$|ness$|ible$")
 
 
@@ -86,5 +88,7 @@ def is_verb_first(docstring: str) -> bool:
     first = docstring.split(maxsplit=1)[0].strip(",.:;")
     if first in VERBS:
         return True
+    if _OF.match(docstring):
+        return False
     is_word = re.fullmatch(r"[A-Z][a-z]+(?:-[a-z]+)?", first) is not None
     return is_word and first not in NO_VERBS and not _NO_VERB_ENDING.search(first)

@@ -13,11 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.architecture.prose import Prose, count_words, files_of, prose_of
+from tests.architecture.prose import Prose, count_words, files_of, parsed, prose_of, texts_of
 from tests.architecture.vocabulary import KINDS, MOST, NAMES, PHRASES, is_verb_first
 
 FOLDERS = ("app", "config", "scripts", "devkit", "bench", "tests", "wsgi.py")
-_PHRASES = {re.compile(rf"\b(?:{words})\b"): instead for words, instead in PHRASES.items()}
+# Names keep what they are called: in backticks, and as a part of a Redis key.
+_CODE = re.compile(r"`[^`]*`")
+_PHRASES = {
+    re.compile(rf"(?<![\w:])(?:{words})(?!\w)"): instead for words, instead in PHRASES.items()
+}
 _NAMES = {word: instead for words, instead in NAMES.items() for word in words.split("|")}
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LOGGING = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
@@ -45,9 +49,19 @@ def find_phrases(prose: Iterable[Prose]) -> Iterator[Found]:
     """Return each word of `PHRASES`, with the field's word."""
     for each in prose:
         for pattern, instead in _PHRASES.items():
-            for found in pattern.finditer(each.text):
-                around = each.text[max(0, found.start() - 30) : found.end() + 40]
+            text = _CODE.sub("…", each.text)
+            for found in pattern.finditer(text):
+                around = text[max(0, found.start() - 30) : found.end() + 40]
                 yield Found(f"{found[0]} → {instead}", each, around)
+
+
+def find_texts(paths: Iterable[Path]) -> Iterator[Found]:
+    """Return each word of every kind in the texts for people: errors, help, output."""
+    for file in files_of(paths):
+        if file.suffix == ".py":
+            texts = list(texts_of(str(file), file.read_text(encoding="utf-8")))
+            yield from find(texts)
+            yield from find_phrases(texts)
 
 
 def find_names(paths: Iterable[Path]) -> Iterator[Found]:
@@ -55,7 +69,7 @@ def find_names(paths: Iterable[Path]) -> Iterator[Found]:
     for file in files_of(paths):
         names = [(1, part) for part in (file.stem, *file.parent.parts)]
         if file.suffix == ".py":
-            names += _defined(ast.parse(file.read_text(encoding="utf-8")))
+            names += _defined(parsed(file.read_text(encoding="utf-8")))
         for line, name in dict.fromkeys(names):
             for word in _PART.findall(name):
                 if word.lower() in _NAMES:
@@ -68,7 +82,7 @@ def find_first_lines(paths: Iterable[Path]) -> Iterator[Found]:
     for file in files_of(paths):
         if file.suffix != ".py":
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_value(node):
                 docstring = ast.get_docstring(node)
                 if docstring and not is_verb_first(docstring):
@@ -129,6 +143,7 @@ def main() -> None:
         count = sum(each.kind == kind for each in found)
         lines.append(f"{kind:26} {count:5} {rate:6.2f} per 1,000 (at most {MOST[kind]})")
     others = {
+        "texts (not of tests)": list(find_texts(asked.paths)),
         "phrases": list(find_phrases(prose)),
         "names": list(find_names(asked.paths)),
         "first lines": list(find_first_lines(asked.paths)),

@@ -1,0 +1,1 @@
+"""The conversation itself, by subject."""

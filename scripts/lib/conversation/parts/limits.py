@@ -1,0 +1,94 @@
+"""Limits: quota, buckets, open reservations and requests in flight."""
+
+import json
+import time
+from contextlib import ExitStack
+from socket import socket
+
+from scripts.lib.conversation.parts.reservations import asked, completed, reserve
+from scripts.lib.conversation.talk import LIST, TURNS, Body, Talk, received
+
+BATCH = f"{LIST}/batch"
+# An organization may have as many open for each token of its burst.
+OPEN_FOR_EACH_TOKEN = 150
+
+
+def quota(talk: Talk) -> None:
+    """Spend the quota of six turns and two relationships; then one that allows overage."""
+    small = "small/admin"
+    for relationship in ("rel_1", "rel_2", "rel_3", "rel_1"):
+        talk.say("POST", LIST, small, body=talk.stateful(relationship))
+    last = reserve(talk, small, asked("small-1", hold_seconds=600))
+    talk.say("POST", TURNS, small, body=asked("small-2", "rel_4"))
+    turns = [*(talk.turn() for _ in range(4)), talk.stateful("rel_5")]
+    body: Body = {"interactions": turns}
+    talk.say("POST", BATCH, small, body=body)
+    again = talk.turn()
+    for _ in range(2):
+        talk.say("POST", LIST, small, body=again)
+    talk.say("POST", LIST, small, body=body["interactions"][0])
+    talk.say("POST", LIST, small, body=talk.turn(status="failed"))
+    talk.say("POST", TURNS, small, body=asked("small-3"))
+    talk.say("GET", LIST, small)
+    talk.say("GET", "/v1/usage/turns", small)
+    dear = completed(talk, "small-1", usage={"turns_consumed": 3})
+    talk.say("PUT", f"{TURNS}/{last}", small, body=dear)
+    talk.say("POST", TURNS, small, body=asked("small-3"))
+    talk.say("GET", "/v1/usage/active-relationships", small)
+    for _ in range(4):
+        talk.say("POST", LIST, "open/admin", body=talk.stateful("rel_1"))
+    talk.say("POST", TURNS, "open/admin", body=asked("open-1", "rel_2"))
+
+
+def buckets(talk: Talk) -> None:
+    """Empty a bucket of ten tokens with one batch and meet its 429."""
+    slow = "slow/admin"
+    body: Body = {"interactions": [{}] * 500}
+    talk.say("POST", BATCH, slow, body=body)
+    talk.say("POST", BATCH, slow, body=body)
+
+
+def open_reservations(talk: Talk) -> None:
+    """Reserve as many turns as may be open, and one more."""
+    for number in range(OPEN_FOR_EACH_TOKEN + 1):
+        talk.say("POST", TURNS, "crowd/admin", body=asked(f"crowd-{number}", hold_seconds=3_600))
+    talk.say("GET", "/v1/usage/turns", "crowd/admin")
+
+
+def in_flight(talk: Talk) -> None:
+    """Hold half of the threads with bodies that do not end; ask for one thread more."""
+    body = json.dumps({"interactions": [talk.turn()]}).encode()
+    single = json.dumps(talk.turn()).encode()
+    with ExitStack() as stack:
+        first = stack.enter_context(_begun(talk, BATCH, len(body)))
+        talk.say("GET", "/v1/me", "other/admin")
+        talk.say("POST", BATCH, "acme/write", body={"interactions": [talk.turn()]})
+        second = stack.enter_context(_begun(talk, LIST, len(single)))
+        talk.say("GET", "/v1/me", "other/admin")
+        talk.say("GET", "/v1/me", "acme/write")
+        talk.say("POST", LIST, "acme/write", body=talk.turn())
+        for connection, rest in ((first, body), (second, single)):
+            at_ms = time.time_ns() // 1_000_000
+            label = talk.begin("the rest of a body that was begun", at_ms, rest.decode())
+            connection.sendall(rest)
+            talk.keep(label, received(connection, at_ms))
+
+
+def _begun(talk: Talk, path: str, length: int) -> socket:
+    """Send the headers of a recording whose body does not come yet; wait until they are read."""
+    head = [
+        f"POST {path} HTTP/1.1",
+        "Host: a",
+        f"Authorization: Bearer {talk.keys['acme/write']}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        "Connection: close",
+        "Expect: 100-continue",
+        "",
+        "",
+    ]
+    connection = talk.connect()
+    connection.sendall("\r\n".join(head).encode())
+    # The server asks for the body when the application reads it, which is after it was admitted.
+    connection.recv(25)
+    return connection

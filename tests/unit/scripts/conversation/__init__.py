@@ -1,0 +1,1 @@
+"""The parts of the recorded conversation, without a service."""
