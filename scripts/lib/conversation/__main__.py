@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.backends.bundled import BundledServerError
-
+from devkit.bundled import BundledServerError
 from scripts.lib.conversation.checkout import SideFailed
 from scripts.lib.conversation.compare import differences, texts_changed
 from scripts.lib.conversation.side import Recorded, recorded

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from app.backends.children import spawn, stop
-
+from devkit.children import spawn, stop
 from scripts.lib import ROOT
 
 START_TIMEOUT_S = 60

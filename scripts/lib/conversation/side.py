@@ -6,9 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.backends.bundled import BundledServer, running_mongod, running_redis
-from app.backends.children import stop
-
+from devkit.bundled import BundledServer, running_mongod, running_redis
+from devkit.children import stop
 from scripts.lib.conversation.checkout import Checkout, checked_out, environ_of
 from scripts.lib.conversation.exchange import Exchange
 from scripts.lib.conversation.names import Names
