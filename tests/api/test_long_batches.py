@@ -11,7 +11,7 @@ from app.admission.gate import Gate
 from app.admission.replies import Reply
 from app.backends import Backend
 from app.http.provide import provided
-from app.interactions.recording import CHARGED_AT_ONCE_COUNT
+from app.interactions.attempts import CHARGED_AT_ONCE_COUNT
 from tests.api.conftest import Hire
 from tests.callers import Clock, hire
 from tests.turns import at, body, stateful
