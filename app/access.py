@@ -144,7 +144,7 @@ class Access:
             # Added, not set: no other code sets these, and a look for earlier ones costs thrice.
             for name, value in headers.items():
                 response.headers.add(name, value)
-        if not policy.may_be_stored(response.status_code):
+        if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
             response.headers.add("Cache-Control", "no-store")
         return response
 

@@ -69,10 +69,6 @@ class Policy:
             return True
         return self.shows_quota and (status < 300 or (status == 400 and self.door is Door.METERED))
 
-    def may_be_stored(self, status: int) -> bool:
-        """Return True if caches may store an answer with this status."""
-        return status < 400 and self.door is Door.PUBLIC
-
 
 PROBE = Policy(Door.PROBE, takes_query=True)
 # Requests that no route matches; the router answers them.

@@ -1,4 +1,4 @@
-"""The script's flat replies as values; the layout is told in `lua/prelude.lua`."""
+"""Parse the script's flat replies into values; `lua/prelude.lua` documents the layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ RawReply = Sequence[int | str | bytes]
 
 
 class Status(IntEnum):
-    """How a call ended; the numbers are those of the script."""
+    """The status of a call; the numbers are those of the script."""
 
     DONE = 0
     RATE_LIMITED = 1
@@ -38,7 +38,7 @@ class Status(IntEnum):
 
 
 class Counters(NamedTuple):
-    """An account's counters of one generation, the instant at which they were seeded."""
+    """An account's counters; `generation` is the instant at which they were seeded."""
 
     generation: int
     turns_used: int
@@ -47,10 +47,10 @@ class Counters(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What every operation tells; `results` are its own numbers.
+    """The reply of any operation; `results` are the operation's own numbers.
 
-    `time_us` is the server's clock, `now_us` the account's, which never runs behind an instant
-    given out; 0 if no quota is loaded. `counters` are missing then, too, or if they are not told.
+    `time_us` is the server's clock. `now_us` is the account's, which is later than every instant
+    given out; 0 if no quota is loaded. Then `counters` are missing too, as in replies without them.
     """
 
     status: Status
@@ -68,29 +68,30 @@ class Reply(NamedTuple):
 
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
-    """The decision over a bucket without quota, from a reply to a request."""
+    """Return the decision over a bucket without quota, from a reply to a request."""
     return Decision(_outcome(reply, ()), _bucket_state(reply, bucket), reply.time_us)
 
 
 def parse_decision(
     reply: Reply, bucket: BucketPolicy, limits: Limits, period: Period, turns: Sequence[TurnCharge]
 ) -> Decision:
-    """The decision over an account's bucket and `turns`, from a reply to a request."""
-    items = parse_items(reply, turns)
+    """Return the decision over an account's bucket and `turns`, from a reply to a request."""
+    items = parse_items(reply, turns) if turns else ()
+    counters = reply.counters
     return Decision(
         outcome=_outcome(reply, items),
         bucket=_bucket_state(reply, bucket),
         time_us=reply.time_us,
         now_us=reply.now_us or None,
-        quota=parse_quota(reply, limits, period),
+        quota=parse_quota(reply, limits, period) if counters else None,
         items=items,
-        generation=reply.counters.generation if reply.counters else 0,
+        generation=counters.generation if counters else 0,
         period=period,
     )
 
 
 def parse_quota(reply: Reply, limits: Limits, period: Period) -> QuotaState | None:
-    """The counters in a reply to anything; None if no quota is loaded."""
+    """Return the counters in a reply to any operation; None if no quota is loaded."""
     counters = reply.counters
     if counters is None:
         return None
@@ -121,9 +122,7 @@ def _outcome(reply: Reply, items: Sequence[ItemCharge]) -> Outcome:
 
 
 def parse_items(reply: Reply, turns: Sequence[TurnCharge]) -> tuple[ItemCharge, ...]:
-    """The turns' part of a reply to a request, in the order asked; empty behind an empty bucket."""
-    if not turns:
-        return ()
+    """Return the charge of each turn in a reply to a request; none behind an empty bucket."""
     values = reply.results[_BUCKET_COUNT:][: _ITEM_COUNT * len(turns)]
     triples = zip(*[iter(values)] * _ITEM_COUNT, strict=True)
     return tuple(_item(turn, *triple) for turn, triple in zip(turns, triples, strict=False))
@@ -137,9 +136,9 @@ def _item(turn: TurnCharge, number: int, instant_us: int, counted: int) -> ItemC
 
 
 def parse_hold(reply: Reply, most_open: int) -> Hold | None:
-    """When the hold of a reply to `reserve` ends; when few enough are open, if too many are.
+    """Return the hold in a reply to `reserve`; None behind a refusal.
 
-    None behind any other refusal.
+    If too many reservations are open it is the instant at which few enough are.
     """
     values = reply.results[_BUCKET_COUNT + _ITEM_COUNT :]
     if not values or not values[0]:
@@ -148,13 +147,13 @@ def parse_hold(reply: Reply, most_open: int) -> Hold | None:
 
 
 def relationship_of(entry: str | bytes) -> str:
-    """The relationship in an entry of the hash `turns` (`lua/prelude.lua`); may be empty."""
+    """Return the relationship in an entry of the hash `turns`; it may be empty."""
     return str(entry).split(" ", 4)[4]
 
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeping:
-    """What operators want to know beside the counters (`read`)."""
+    """Figures for operators beside the counters, from a reply to `read`."""
 
     reservations: int
     remembered: int
@@ -163,5 +162,5 @@ class Bookkeeping:
 
 
 def parse_bookkeeping(reply: Reply) -> Bookkeeping:
-    """The own part of a reply to `read`."""
+    """Return the figures for operators in a reply to `read`."""
     return Bookkeeping(*reply.results)

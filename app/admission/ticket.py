@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
@@ -27,6 +28,7 @@ class AddressTicket(NamedTuple):
             raise refusal_of(self.decision)
 
 
+@dataclass(slots=True, eq=False)
 class AdmissionTicket:
     """The admission of one request with a key: its charges, refunds and the one `decision`.
 
@@ -45,12 +47,9 @@ class AdmissionTicket:
     items and not raised: services weigh it, since the turn may be stored already.
     """
 
-    __slots__ = ("_gate", "decision", "principal")
-
-    def __init__(self, gate: Gate, principal: Principal) -> None:
-        self._gate = gate
-        self.principal = principal
-        self.decision: Decision | None = None
+    gate: Gate
+    principal: Principal
+    decision: Decision | None = None
 
     def take_token(self) -> None:
         """Charge the bucket alone: for routes that neither charge nor show the quota."""
@@ -67,7 +66,7 @@ class AdmissionTicket:
         most once.
         """
         first = self.made
-        decide = self._gate.decide_locally if first.is_local else self._gate.decide
+        decide = self.gate.decide_locally if first.is_local else self.gate.decide
         more = decide(self.principal, Charge(turns, tokens=0))
         self.decision = first._replace(quota=more.quota, is_local=more.is_local)
         return more
@@ -92,12 +91,12 @@ class AdmissionTicket:
         """Release the hold that this request has made; without Redis it expires by itself."""
         turns = [TurnCharge(turn_key, 0, None)]
         cancel = Cancel(turns, 0, reserved_at_us, blocks_turn=False)
-        after = self._gate.decide(self.principal, cancel)
+        after = self.gate.decide(self.principal, cancel)
         self.decision = self.made._replace(quota=after.quota)
 
     def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
         """Take back charges of `decision`, which this ticket has made."""
-        quota = self._gate.refund(self.principal, decision, indexes)
+        quota = self.gate.refund(self.principal, decision, indexes)
         self.decision = self.made._replace(quota=quota)
 
     def charge_refused(self, *, is_rate_limited: bool) -> None:
@@ -121,7 +120,7 @@ class AdmissionTicket:
         pass the outage on to MongoDB.
         """
         self.require_counters()
-        state = self.made.quota or self._gate.quota(self.principal)
+        state = self.made.quota or self.gate.quota(self.principal)
         self.decision = self.made._replace(quota=state)
         return state
 
@@ -147,8 +146,8 @@ class AdmissionTicket:
             return decision.now_us
         if not decision.is_local:
             with suppress(*_UNANSWERED):
-                return self._gate.now_us(self.principal)
-        return self._gate.now_us_by_ledger(self.principal)
+                return self.gate.now_us(self.principal)
+        return self.gate.now_us_by_ledger(self.principal)
 
     @property
     def made(self) -> Decision:
@@ -159,7 +158,7 @@ class AdmissionTicket:
 
     def _decide(self, operation: Operation) -> Decision:
         """Raise RateLimited or TooManyReservations; a quota's refusal of a turn passes."""
-        decision = self.decision = self._gate.decide(self.principal, operation)
+        decision = self.decision = self.gate.decide(self.principal, operation)
         if decision.outcome is not Outcome.RATE_LIMITED:
             return decision
         raise refusal_of(decision)

@@ -46,16 +46,11 @@ RecordingOutcome = Recorded | Exception
 
 
 class Charged(NamedTuple):
-    """A turn, and the decision that charged or refused it; its item there is at `item_index`."""
+    """A turn, its charge or refusal, and the decision that made it."""
 
     turn: TurnTrace
+    charge: ItemCharge
     decision: Decision
-    item_index: int
-
-    @property
-    def charge(self) -> ItemCharge:
-        """The charge of the turn, or its refusal."""
-        return self.decision.items[self.item_index]
 
 
 class Inserted(NamedTuple):
@@ -97,12 +92,12 @@ def charge_again(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Ch
 
 def pair(turns: Sequence[TurnTrace], decision: Decision) -> list[Charged]:
     """Return each turn with its charge in `decision`."""
-    return [Charged(turn, decision, index) for index, turn in enumerate(turns)]
+    return [Charged(turn, item, decision) for turn, item in zip(turns, decision.items, strict=True)]
 
 
 def document_of(account: str, charged: Charged) -> Document | None:
     """Return the row of a charged turn; None if the turn was refused."""
-    turn, decision, charge = charged.turn, charged.decision, charged.charge
+    turn, charge, decision = charged
     if charge.verdict not in _ACCEPTED:
         return None
     return turn.document(
@@ -119,7 +114,7 @@ def refund(attempts: Sequence[Attempt], ticket: AdmissionTicket) -> bool:
     """Take back the charges of turns that were not stored under them; True if there were any."""
     due = [each.charged for each in attempts if is_refund_due(each)]
     for decision, group in groupby(due, key=lambda each: each.decision):
-        ticket.refund(decision, [each.item_index for each in group])
+        ticket.refund(decision, [decision.items.index(each.charge) for each in group])
     return bool(due)
 
 
@@ -158,7 +153,7 @@ def answer(attempt: Attempt) -> RecordingOutcome:
 
     The quota has no say in a turn that is stored already.
     """
-    (turn, decision, _), document, insertion, stored = attempt
+    (turn, _, decision), document, insertion, stored = attempt
     if document is not None and insertion is Insertion.STORED:
         return Recorded(document, is_new=True)
     if stored is not None:

@@ -32,6 +32,7 @@ from app.interactions.attempts import (
     charge,
     charge_again,
     document_of,
+    pair,
     refund,
 )
 from app.interactions.ids import TurnKeys
@@ -94,7 +95,7 @@ class Recorder:
         self, turn: TurnTrace, decision: Decision, ticket: AdmissionTicket
     ) -> Recorded:
         """Store a turn that `decision` has charged or refused already; otherwise as `record`."""
-        (outcome,) = self._record([Charged(turn, decision, 0)], ticket)
+        (outcome,) = self._record(pair([turn], decision), ticket)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -114,21 +115,18 @@ class Recorder:
         self, charged: Sequence[Charged], ticket: AdmissionTicket
     ) -> list[RecordingOutcome]:
         account = ticket.principal.account
-        attempts = self._attempt(account, charged)
+        attempts = self._look_up(account, self._insert(account, charged))
         outcomes = [answer(each) for each in attempts]
         if charged and charged[0].decision.is_rate_limited and isinstance(outcomes[0], Exception):
             raise outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
         refused = [i for i, each in enumerate(outcomes) if isinstance(each, QuotaExhausted)]
         if refund(attempts, ticket) and refused:
-            turns = [charged[index].turn for index in refused]
-            attempts = self._attempt(account, charge_again(turns, ticket))
+            charged = charge_again([charged[index].turn for index in refused], ticket)
+            attempts = self._look_up(account, self._insert(account, charged))
             refund(attempts, ticket)
             for index, attempt in zip(refused, attempts, strict=True):
                 outcomes[index] = answer(attempt)
         return outcomes
-
-    def _attempt(self, account: str, charged: Sequence[Charged]) -> list[Attempt]:
-        return self._look_up(account, self._insert(account, charged))
 
     def _insert(self, account: str, charged: Sequence[Charged]) -> list[Inserted]:
         documents = [document_of(account, each) for each in charged]
