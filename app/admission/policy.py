@@ -44,7 +44,7 @@ class BucketPolicy:
         return BucketPolicy(Fraction(limits.requests_per_second), limits.burst)
 
     def arguments(self, tokens: int) -> list[int]:
-        """ARGV 3 to 6 of `admit`; ValueError if `tokens` could never be there."""
+        """Return ARGV 2 to 5 of a request; ValueError if `tokens` could never be there."""
         if not 0 <= tokens <= self.burst:
             raise ValueError(f"{tokens} tokens from a bucket of {self.burst}")
         return [self.rate.numerator, self.period_us, self.burst, tokens]
@@ -77,7 +77,7 @@ class QuotaPolicy:
 
     @cached_property
     def arguments(self) -> tuple[int, ...]:
-        """ARGV 7 to 11 of `admit`."""
+        """Return ARGV 6 to 10 of a request."""
         return (
             self.period.start_us,
             self.period.end_us,

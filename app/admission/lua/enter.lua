@@ -1,5 +1,5 @@
 -- enter: takes a token for a request that charges no turns and shows no counters.
--- It writes its replies out, since `reply` is included later.
+-- It writes out the period check and its replies, since their functions are included later.
 -- ARGV and results are those of each request.
 
 -- Refuses the request and returns the counters without a look at the companion keys, so that a flood
@@ -23,7 +23,9 @@ end
 -- on as `look`.
 local function enter()
   local period_start, period_end = tonumber(ARGV[6]), tonumber(ARGV[7])
-  if not is_in_period(period_start, period_end) then return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0} end
+  if time < period_start or time >= period_end then
+    return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0}
+  end
   local bucket = read_bucket()
   if bucket.level < bucket.price then return enter_refused(bucket) end
   local full_in = pay(bucket, bucket.price)

@@ -39,8 +39,3 @@ end
 
 local seconds, microseconds = unpack(call('TIME'))
 local time = tonumber(seconds) * SECOND + tonumber(microseconds)
-
--- Returns true if the server's clock is in a billing period.
-local function is_in_period(period_start, period_end)
-  return time >= period_start and time < period_end
-end

@@ -18,6 +18,11 @@ local stored = {}             -- the fields as they were read
 local changed = false
 local backlog = 0             -- expired reservations that the fields still count
 
+-- Returns true if the server's clock is in a billing period.
+local function is_in_period(period_start, period_end)
+  return time >= period_start and time < period_end
+end
+
 local function read_fields()
   local values, fields = call('HMGET', quota_key, unpack(FIELDS)), {}
   for i, field in ipairs(FIELDS) do
