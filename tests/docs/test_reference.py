@@ -1,0 +1,73 @@
+"""The tables of the pages name everything that there is, and nothing else."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+import click
+from flask import Flask
+
+from config.settings import Settings
+from tests.servers import ROOT
+
+# Flask and its extensions bring these.
+FOREIGN_COMMANDS = {"limiter", "openapi", "routes", "run", "shell"}
+
+
+def cells(page: str, column: int) -> Iterator[str]:
+    """Yield what stands in code in a column of a page's tables."""
+    for line in (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines():
+        found = line.replace("\\|", "").split("|")
+        if len(found) > column + 1:
+            yield from re.findall(r"`([^`]+)`", found[column])
+
+
+def test_the_settings_page_names_every_variable() -> None:
+    named = set(cells("configuration.md", 1))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    offered = set(re.findall(r"^#? ?([A-Z][A-Z_]+)=", example, re.MULTILINE))
+
+    assert {field.name.upper() for field in fields(Settings)} <= named
+    assert named == offered
+
+
+def test_the_overview_names_every_route(memory_app: Flask) -> None:
+    routes = {
+        f"{method} {templated(rule.rule)}"
+        for rule in memory_app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    named = {cell for cell in cells("api/README.md", 1) if re.match("[A-Z]+ /", cell)}
+    assert named == routes
+
+
+def templated(rule: str) -> str:
+    """Return Flask's rule as OpenAPI writes a path."""
+    return re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule)
+
+
+def test_the_page_of_errors_names_every_code(memory_app: Flask) -> None:
+    served = memory_app.test_client().get("/docs/errors").get_data(as_text=True)
+    codes = set(re.findall(r'<dt id="(\w+)">', served))
+
+    assert codes
+    assert codes <= set(cells("api/errors.md", 2))
+
+
+def test_the_page_of_commands_names_every_command(memory_app: Flask) -> None:
+    named = "\n".join(cells("operate/cli.md", 1))
+    lost = [
+        name
+        for name in commands(memory_app.cli)
+        if name.split()[0] not in FOREIGN_COMMANDS and not re.search(rf"\b{name}\b", named)
+    ]
+    assert lost == []
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[str]:
+    """Yield the words of each command below a group."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name
