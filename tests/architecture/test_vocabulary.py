@@ -103,6 +103,13 @@ def test_names_are_found_where_they_are_defined(tmp_path: Path) -> None:
     assert found == {"walks", "told", "turns_folded"}
 
 
+def test_locals_of_lua_are_names(tmp_path: Path) -> None:
+    file = tmp_path / "charges.lua"
+    script = "local lapses, left = 1, 2\nlocal function remember(turn) return told end\n"
+    file.write_text(script, encoding="utf-8")
+    assert [each.prose.line for each in find_names([file])] == [1, 2]
+
+
 def test_functions_begin_with_a_verb_and_properties_need_not(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text(FILE, encoding="utf-8")

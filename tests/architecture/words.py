@@ -24,6 +24,7 @@ _PHRASES = {
 }
 _NAMES = {word: instead for words, instead in NAMES.items() for word in words.split("|")}
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_LOCALS = re.compile(r"\blocal\s+(?:function\s+)?(\w+(?:\s*,\s*\w+)*)")
 _LOGGING = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 _METRICS = frozenset({"Counter", "Gauge", "Histogram", "GaugeMetricFamily"})
 
@@ -68,8 +69,8 @@ def find_names(paths: Iterable[Path]) -> Iterator[Found]:
     """Return each name that holds a word of `NAMES`: of files and of what they define."""
     for file in files_of(paths):
         names = [(1, part) for part in (file.stem, *file.parent.parts)]
-        if file.suffix == ".py":
-            names += _defined(parsed(file.read_text(encoding="utf-8")))
+        text = file.read_text(encoding="utf-8")
+        names += _defined(parsed(text)) if file.suffix == ".py" else _defined_in_lua(text)
         for line, name in dict.fromkeys(names):
             for word in _PART.findall(name):
                 if word.lower() in _NAMES:
@@ -108,6 +109,12 @@ def _defined(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.id if isinstance(node, ast.Name) else node.attr
         elif isinstance(node, ast.Call) and _names_something(node):
             yield from ((node.lineno, text) for text in _first_text(node))
+
+
+def _defined_in_lua(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        for names in _LOCALS.findall(line):
+            yield from ((number, name.strip()) for name in names.split(","))
 
 
 def _names_something(call: ast.Call) -> bool:

@@ -44,7 +44,8 @@ class Names:
     """
 
     def __init__(self, began_ms: int) -> None:
-        self._began_ms = self._at_ms = began_ms
+        self._began_ms = began_ms
+        self._at_ms: int | None = None
         self._label = "setup"
         self._counts: Counter[str] = Counter()
         self._known: dict[str, str] = {}
@@ -54,8 +55,11 @@ class Names:
         self._sent_ms: set[int] = set()
         self._stored_us: set[int] = set()
 
-    def begin(self, label: str, at_ms: int, sent: str = "") -> None:
-        """Name what follows after `label`; keep the instants that were `sent` as they are."""
+    def begin(self, label: str, at_ms: int | None = None, sent: str = "") -> None:
+        """Name what follows after `label`, a request at `at_ms` or no request.
+
+        The instants that were `sent` stay as they are.
+        """
         self._label, self._at_ms = label, at_ms
         self._counts.clear()
         self._sent_ms.update(ms_of(found) for found in INSTANT.findall(sent))
@@ -83,6 +87,8 @@ class Names:
 
     def distance(self, at_ms: int) -> str | None:
         """Return how far `at_ms` is from the request, by class; None if it is in no class."""
+        if self._at_ms is None:
+            return None
         offset_s = (at_ms - self._at_ms) / 1_000
         for duration_s in DURATIONS_S:
             if _EARLY_S <= offset_s - duration_s < _LATE_S:

@@ -49,7 +49,7 @@ class _Side:
 
     def look(self, moment: str, *, at_redis: bool = True) -> None:
         """Keep what is stored at this moment."""
-        self.names.begin(moment, time.time_ns() // 1_000_000)
+        self.names.begin(moment)
         for name, environ in (("web", self.environ), ("strict", self.strict_environ)):
             if at_redis:
                 found = redis_lines(environ["REDIS_URL"], self.names)

@@ -19,8 +19,14 @@ def _answer(body: object, *headers: tuple[str, str], status: str = "HTTP/1.1 200
     return Answer(status, headers, raw, SENT_MS)
 
 
+def _names() -> Names:
+    names = Names(SENT_MS)
+    names.begin("001", SENT_MS)
+    return names
+
+
 def _exchange(answer: Answer) -> Exchange:
-    return exchange_of("001 GET /", answer, Names(SENT_MS))
+    return exchange_of("001 GET /", answer, _names())
 
 
 def _found(one: Answer, other: Answer) -> list[str]:
