@@ -30,12 +30,12 @@ from app.serving.shared import close_connection
 from app.usage import routes as usage
 from config.settings import Settings
 
-# A named route stands before one that takes any name in its place.
+# Routes with fixed paths come before those with parameters at the same position.
 _ROOMS = (accounts, usage, reservations, interactions, health, metrics, reference)
 
 
 class _Application(Flask):
-    """Flask, without asking of every view and hook in every request whether it is a coroutine."""
+    """Flask without its check, at each view and hook, for coroutines."""
 
     url_rule_class = routing.MatchedRule
 
@@ -65,7 +65,7 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     )
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
     unread.init_app(app, close_connection)
-    # What runs after a request runs in the reverse order: the log line is the last to see it.
+    # Functions run after a request in the reverse order: the log line is written last.
     answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     routing.init_app(app)

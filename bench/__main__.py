@@ -14,10 +14,10 @@ from app.cli.output import print_record, print_records
 from bench import (
     admission,
     aggregates,
+    archiving,
     cold,
     depth,
     faulty,
-    folding,
     latency,
     listing,
     neighbours,
@@ -53,13 +53,13 @@ CASES: Mapping[str, Case] = {
     "neighbours": neighbours.run,
     "cold": cold.run,
     "aggregates": aggregates.run,
-    "folding": folding.run,
+    "archiving": archiving.run,
     "faulty": faulty.run,
 }
 LEAST_PAIRS = 5
 # Measured apart, and not judged.
 APART: Mapping[str, click.Command] = {"growth": growth.main, "instructions": instructions.main}
-WITHOUT_WRK = {"aggregates", "faulty", "folding", "neighbours", "reserve"}
+WITHOUT_WRK = {"aggregates", "faulty", "archiving", "neighbours", "reserve"}
 HELP = """Run each CASE (all by default) and its peers alternately on real servers of its own.
 
 Cases: {cases}.

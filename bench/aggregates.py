@@ -11,6 +11,7 @@ from os import getpid
 import orjson
 
 from app.interactions.model import Filters
+from app.interactions.retention import RETENTION_DAYS
 from app.usage.archive import Archiver
 from app.usage.buckets import Grouping
 from app.usage.items import aggregate_item
@@ -23,7 +24,7 @@ from bench.stage import Rows, Stage
 from bench.turns import rows
 from tests.turns import DAY_MS, new_account, now_ms
 
-DAYS_COUNT = 180
+DAYS_COUNT = RETENTION_DAYS
 CALLS_COUNT = 30
 BAR = Bar(floor=4, goal=2, is_cost=True)
 # What a day needs to answer the same, apart from its percentiles.
@@ -33,7 +34,7 @@ TINY = ("turns_consumed",)
 
 
 def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """Load and fold the turns, then ask."""
+    """Load and archive the turns, then ask."""
     account, end_ms = new_account(), now_ms() // DAY_MS * DAY_MS
     stage.load("aggregates", rows(account, end_ms - DAYS_COUNT * DAY_MS, DAYS_COUNT, sizes.turns))
     database = stage.furnished("aggregates")

@@ -69,7 +69,7 @@ class Stage:
         return self.furnished(name)
 
     def rest(self, name: str) -> None:
-        """Leave the index of open turns as it is some minutes after a fold.
+        """Leave the index of open turns as it is some minutes after a pass of the archive.
 
         The database keeps deleted entries for as long as a snapshot may ask for them, and a look
         for open turns steps over them: nothing after a minute's turns, but here it was all of them.

@@ -21,6 +21,7 @@ from app.admission.decision import Decision
 from app.admission.errors import QuotaExhausted
 from app.admission.ticket import AdmissionTicket
 from app.http import validation
+from app.http.durations import HOUR_MS
 from app.http.request_errors import InvalidFields, field_error
 from app.interactions.attempts import (
     Attempt,
@@ -40,7 +41,7 @@ from app.interactions.model import TurnTrace
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
-OLDEST_MS = 48 * 3_600_000
+OLDEST_MS = 48 * HOUR_MS
 MAX_AHEAD_MS = 5 * 60_000
 NS_OF_MS = 1_000_000
 _SCHEMA = TurnSchema()

@@ -13,6 +13,7 @@ from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_refusal
 from app.admission.ticket import AdmissionTicket
 from app.http import validation
+from app.http.durations import HOUR_MS
 from app.http.request_errors import field_error, require_valid
 from app.interactions.attempts import Recorded
 from app.interactions.errors import TurnCancelled
@@ -105,7 +106,7 @@ class ReservationService:
         reserved_at_ms = instant_ms(ulid)
         found = []
         if not self._is_in_time(ulid):
-            allowed = {"oldest_hours": OLDEST_RESERVATION_MS // 3_600_000}
+            allowed = {"oldest_hours": OLDEST_RESERVATION_MS // HOUR_MS}
             message = "`interaction_id` was reserved too long ago, or never; record the turn."
             found.append(field_error("interaction_id", "out_of_range", message, allowed))
         if ulid != self._keys.ulid(account, told.pop("turn_id"), reserved_at_ms):

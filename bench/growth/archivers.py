@@ -11,7 +11,7 @@ from itertools import count
 from multiprocessing import get_context
 from zlib import crc32
 
-from app.usage.archive import Archiver, Fold
+from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
 from app.wiring import build
 from bench.pairs import Result, Sample, Side, alternated
@@ -44,17 +44,17 @@ def run(stage: Stage, pairs: int, accounts_count: int) -> Iterator[Result]:
     """Two archivers beside one, on copies of the same open days."""
     _load(stage, accounts_count)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        alone = folding(pool, stage, [(0, 1)], accounts_count)
+        alone = archiving(pool, stage, [(0, 1)], accounts_count)
         for name, parts in (
             ("2 archivers, same accounts", [(0, 1), (0, 1)]),
             ("2 archivers, half the accounts each", [(0, 2), (1, 2)]),
         ):
-            found = alternated(folding(pool, stage, parts, accounts_count), alone, pairs)
+            found = alternated(archiving(pool, stage, parts, accounts_count), alone, pairs)
             yield Result(name, "1 archiver", "ms a day of an account", found, None)
     stage.client.drop_database(_SOURCE)
 
 
-def folding(
+def archiving(
     pool: ProcessPoolExecutor, stage: Stage, parts: list[tuple[int, int]], accounts_count: int
 ) -> Side:
     """Milliseconds for each day of an account, until all archivers have ended.
@@ -66,13 +66,13 @@ def folding(
         name = f"{_SOURCE}_{next(_numbers)}"
         database = stage.copy(_SOURCE, name)
         start = time.perf_counter()
-        passes = [pool.submit(fold, stage.url_of(name), *part) for part in parts]
-        folds = [each.result() for each in passes]
+        passes = [pool.submit(archive, stage.url_of(name), *part) for part in parts]
+        results = [each.result() for each in passes]
         taken_s = time.perf_counter() - start
-        folded = sum(each.turns for each in folds)
+        archived = sum(each.turns for each in results)
         left_count = database["interactions"].count_documents({"open": {"$exists": True}})
-        overtaken = sum(each.days_overtaken for each in folds)
-        assert overtaken or (not left_count and folded == accounts_count * TURNS_EACH)
+        overtaken = sum(each.days_overtaken for each in results)
+        assert overtaken or (not left_count and archived == accounts_count * TURNS_EACH)
         stage.client.drop_database(name)
         beside = {"overtaken": overtaken, "left_open": left_count}
         return Sample(taken_s / accounts_count * 1_000, beside)
@@ -80,7 +80,7 @@ def folding(
     return sample
 
 
-def fold(uri: str, part: int, parts_count: int) -> Fold:
+def archive(uri: str, part: int, parts_count: int) -> Archived:
     """One pass over a part, in a process of its own."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=uri, redis_url="redis://127.0.0.1"

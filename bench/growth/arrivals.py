@@ -110,7 +110,7 @@ def _arrived(tally: Tally, told: list[Told], setting: Setting) -> Figures:
 
 def _kept_up(services: Services) -> Figures:
     """What a pass of the worker takes over all that has arrived, apart from its one wait."""
-    fold, folded_s = _timed(services.rooms.usage.upkeep.run)
+    archived, archived_s = _timed(services.rooms.usage.upkeep.run)
     accounts, listed_s = _timed(services.rooms.admission.reconciler.list_accounts)
     compared, compared_s = _timed(
         lambda: services.rooms.admission.reconciler.reconcile(accounts, wait=lambda seconds: None)
@@ -118,9 +118,9 @@ def _kept_up(services: Services) -> Figures:
     drift = sum(abs(each.turns_drift) + abs(each.relationships_drift) for each in compared)
     assert drift == 0, f"a drift of {drift} without any outage"
     return {
-        "archive pass, s": round(folded_s, 1),
-        "archive, days of accounts": fold.days,
-        "archive, ms a day of an account": round(folded_s / max(fold.days, 1) * 1_000, 2),
+        "archive pass, s": round(archived_s, 1),
+        "archive, days of accounts": archived.days,
+        "archive, ms a day of an account": round(archived_s / max(archived.days, 1) * 1_000, 2),
         "archive, bytes a day of an account": _rollup_bytes(services),
         "reconcile pass, s": round(listed_s + compared_s, 1),
         "reconcile, accounts": len(compared),

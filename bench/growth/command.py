@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bench.growth import accounts as crowds
-from bench.growth import archivers as folding
+from bench.growth import archivers as archiving
 from bench.growth import keys as callers
 from bench.growth import nodes as layouts
 from bench.growth import stored
@@ -143,7 +143,7 @@ def archivers(*, accounts: int, pairs: int, file: Path | None) -> None:
     """Two archivers beside one: with the same accounts, and with half of them each."""
     with standing() as stage:
         report = Report.of(stage, accounts=accounts, pairs=pairs)
-        report.take("archivers", folding.run(stage, pairs, accounts))
+        report.take("archivers", archiving.run(stage, pairs, accounts))
     report.print(file)
 
 

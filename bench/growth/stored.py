@@ -39,7 +39,7 @@ def run(
 
 
 def _archived(count: int) -> Iterator[Row]:
-    """Turns of many accounts, closed and stamped."""
+    """Turns of many accounts, archived."""
     random = Random(count)  # noqa: S311
     accounts = [new_account() for _ in range(ACCOUNTS_COUNT)]
     weights = list(accumulate(rank**-EXPONENT for rank in range(1, ACCOUNTS_COUNT + 1)))

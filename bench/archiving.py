@@ -1,6 +1,6 @@
-"""Case `folding`: one day by the real archiver, beside a bare aggregate and two `update_many`.
+"""Case `archiving`: one day by the real archiver, beside a bare aggregate and two `update_many`.
 
-Each side folds a fresh copy of the same rows with the same indexes, in a process of its own.
+Each side archives a fresh copy of the same rows with the same indexes, in a process of its own.
 """
 
 import subprocess
@@ -25,38 +25,38 @@ FLATNESS = Bar(floor=1.5, goal=1.1, is_cost=True)
 
 
 def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """Load the turns of yesterday once, then fold copies of them."""
+    """Load the turns of yesterday once, then archive copies of them."""
     first_ms = now_ms() // DAY_MS * DAY_MS - DAY_MS
-    stage.load("folding", rows(new_account(), first_ms, 1, sizes.turns))
-    ours, theirs = folding(stage, "archiver", sizes.turns), folding(stage, "bare", sizes.turns)
+    stage.load("archiving", rows(new_account(), first_ms, 1, sizes.turns))
+    ours, theirs = archiving(stage, "archiver", sizes.turns), archiving(stage, "bare", sizes.turns)
     found = [(ours(), theirs()) for _ in range(sizes.pairs)]
-    yield Result("folding", "bare aggregate + 2 update_many", "turns/s", found, BAR)
+    yield Result("archiving", "bare aggregate + 2 update_many", "turns/s", found, BAR)
     grown = [
         (Sample(ours.beside["grown_mb"] + 1), Sample(ours.beside["grown_mb_quarter"] + 1))
         for ours, _ in found
     ]
-    yield Result("folding, memory", "itself at 1/4 of the turns", "MB grown + 1", grown, FLATNESS)
+    yield Result("archiving, memory", "itself at 1/4 of the turns", "MB grown + 1", grown, FLATNESS)
     against = [(Sample(ours.beside["grown_mb"]), Sample(1)) for ours, _ in found]
-    yield Result("folding, memory", "1 MB", "MB grown", against, MEMORY)
-    stage.client.drop_database("folding")
+    yield Result("archiving, memory", "1 MB", "MB grown", against, MEMORY)
+    stage.client.drop_database("archiving")
 
 
-def folding(stage: Stage, way: str, turns: int) -> Side:
-    """Turns a second; memory of the folding process, CPU seconds of it and of mongod."""
+def archiving(stage: Stage, way: str, turns: int) -> Side:
+    """Measure turns a second, memory of the process, and CPU seconds of it and of mongod."""
 
     def sample() -> Sample:
-        name = f"folding_{way}"
-        stage.copy("folding", name)
+        name = f"archiving_{way}"
+        stage.copy("archiving", name)
         before_s = cpu_s(stage.mongod_id)
         done = subprocess.run(
-            [sys.executable, "-m", "bench.fold", way, stage.url_of(name), str(turns)],
+            [sys.executable, "-m", "bench.archive_day", way, stage.url_of(name), str(turns)],
             cwd=ROOT,
             check=True,
             capture_output=True,
         )
         told = orjson.loads(done.stdout)
         if told["turns"] != turns:
-            raise AssertionError(f"{way} folded {told['turns']} of {turns} turns")
+            raise AssertionError(f"{way} archived {told['turns']} of {turns} turns")
         beside = told | {"cpu_s_mongod": cpu_s(stage.mongod_id) - before_s}
         stage.client.drop_database(name)
         return Sample(turns / told["seconds"], beside)
