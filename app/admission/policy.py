@@ -1,4 +1,4 @@
-"""The limits in force for one call, checked and in the script's units."""
+"""Limits in force for one call: checked, and in the script's units."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,9 +9,9 @@ from app.tenancy.periods import Period
 
 SECOND_US = 1_000_000
 UNLIMITED = -1
-# A full burst each second for as long as a reservation holds by default: a cap on memory only.
+# A full burst each second for the default hold of a reservation: a cap on memory only.
 RESERVATIONS_PER_BURST = 150
-# A reservation may hold for so long, and so into the next period.
+# The longest hold. It may reach into the next period.
 MAX_HOLD_S = 3_600
 # Lua's numbers are doubles: below this every integer is exact.
 EXACT_BELOW = 2**53
@@ -34,24 +34,24 @@ class BucketPolicy:
 
     @cached_property
     def period_us(self) -> int:
-        """Microseconds in which `rate.numerator` tokens come."""
+        """Return the microseconds in which `rate.numerator` tokens are refilled."""
         return self.rate.denominator * SECOND_US
 
     @staticmethod
     @lru_cache(maxsize=1_024)
     def of(limits: Limits) -> "BucketPolicy":
-        """An organization's bucket."""
+        """Return an organization's bucket, made once."""
         return BucketPolicy(Fraction(limits.requests_per_second), limits.burst)
 
     def arguments(self, tokens: int) -> list[int]:
-        """ARGV 3 to 6 of `admit`; ValueError if `tokens` could never be there."""
+        """Return the script's arguments; ValueError if the bucket can never hold `tokens`."""
         if not 0 <= tokens <= self.burst:
             raise ValueError(f"{tokens} tokens from a bucket of {self.burst}")
         return [self.rate.numerator, self.period_us, self.burst, tokens]
 
 
 def most_reservations(limits: Limits) -> int:
-    """How many reservations of an account may be open at a time."""
+    """Return how many reservations of an account may be open at a time."""
     return limits.burst * RESERVATIONS_PER_BURST
 
 
@@ -67,7 +67,7 @@ class QuotaPolicy:
     @staticmethod
     @lru_cache(maxsize=1_024)
     def of(limits: Limits, period: Period) -> "QuotaPolicy":
-        """An account's quota under `limits`."""
+        """Return an account's quota under `limits`, made once."""
         return QuotaPolicy(
             period,
             UNLIMITED if limits.turns is None else limits.turns,
@@ -77,7 +77,7 @@ class QuotaPolicy:
 
     @cached_property
     def arguments(self) -> tuple[int, ...]:
-        """ARGV 7 to 11 of `admit`."""
+        """Return the script's arguments."""
         return (
             self.period.start_us,
             self.period.end_us,

@@ -166,7 +166,7 @@ def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(world: Wo
 def test_a_command_outlasts_the_lock_of_a_seeder_that_has_died(
     world: World, monkeypatch: pytest.MonkeyPatch, waits_for_lock_s: float
 ) -> None:
-    monkeypatch.setattr(seeding, "_OUTLASTS_LOCK_S", waits_for_lock_s)
+    monkeypatch.setattr(seeding, "_LOCK_WAIT_S", waits_for_lock_s)
     world.record(principal(), A)
     world.client.flushdb()
     world.client.set(KEYS.seeding, "who has died", px=300)
