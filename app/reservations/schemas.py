@@ -27,7 +27,7 @@ class ReservedSchema(AnswerSchema):
 
     interaction_id = Token(INTERACTION_ID)
     expires_at = Instant(
-        description="When the hold expires; the turn may be completed later too. If `quota` is null "
+        description="When the hold expires; the turn may be completed later. If `quota` is null "
         "nothing is held."
     )
     quota = Part(
