@@ -1,4 +1,4 @@
-"""Redis's clock, known without asking: every reply of the script tells it anew."""
+"""Redis's clock, followed without extra calls: every reply of the script contains its time."""
 
 import time
 from collections.abc import Callable
@@ -10,23 +10,24 @@ _ASK_AGAIN_US = 1 * _MILLION
 
 
 def monotonic_us() -> int:
-    """Microseconds that never step; their beginning means nothing."""
+    """Return microseconds since an arbitrary instant, by a clock that never steps."""
     return time.monotonic_ns() // 1_000
 
 
 def system_us() -> int:
-    """Microseconds since 1970 by this machine's clock."""
+    """Return microseconds since 1970 by this machine's clock."""
     return time.time_ns() // 1_000
 
 
 class LedgerClock:
-    """The clock that stamps charges, in microseconds since 1970, right but for a round trip.
+    """The clock that dates charges, in microseconds since 1970, exact but for a round trip.
 
-    It runs on between replies by the monotonic clock, so a wrong or stepping system clock does not
-    matter. Before the first reply it asks Redis; if that fails it tells the system's time, and asks
-    again a second later at the earliest, so that nobody waits for that more than once.
-    Nodes of a cluster have clocks of their own, and this one follows whichever replied last: it
-    guesses a billing period, which the script judges, and tells instants while Redis is ill.
+    Between replies it follows the monotonic clock, so a wrong or stepping system clock does not
+    matter. Before the first reply it asks Redis. If that fails it uses the system's time, and asks
+    again after a second at the earliest, so that requests wait for that once.
+
+    Nodes of a cluster have clocks of their own, and this one follows the node that replied last. It
+    guesses a billing period, which the script checks, and dates turns while Redis is unavailable.
     """
 
     def __init__(self, client: Redis, monotonic_us: Callable[[], int] = monotonic_us) -> None:
@@ -36,7 +37,7 @@ class LedgerClock:
         self._ask_at_us = monotonic_us()
 
     def learn(self, instant_us: int) -> None:
-        """Take over the instant of a reply that has just arrived."""
+        """Set the clock to the instant of a reply that has just arrived."""
         self._offset_us = instant_us - self._monotonic_us()
 
     def now_us(self) -> int:
@@ -56,9 +57,9 @@ class LedgerClock:
         return self.now_us() if asked_us is None else asked_us
 
     def ask(self) -> bool:
-        """Learn Redis's time from Redis itself; False, and nothing changes, if it does not answer.
+        """Ask Redis for its time; return False, and change nothing, if it does not answer.
 
-        For who makes no calls whose replies would tell.
+        For commands that make no calls of the script.
         """
         return self._ask() is not None
 
@@ -82,10 +83,10 @@ class LedgerClock:
 
 
 class RequestClock:
-    """Judges any number of instants by the current time, for one request.
+    """Compares any number of instants with the current time, for one request.
 
-    Redis's clock may have stepped since its last reply. So Redis is asked before the first refusal,
-    once: that is about a hundredth of its work for the charge that a refused request pays.
+    Redis's clock may have stepped since its last reply. So Redis is asked once, before the first
+    refusal: that is about a hundredth of its work for the charge of a refused request.
     """
 
     def __init__(self, clock: LedgerClock) -> None:

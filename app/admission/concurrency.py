@@ -23,7 +23,7 @@ NEIGHBOUR_S = 1.0
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """A request that counts until it leaves; `is_streamed` is for its owner to set."""
+    """A request that counts until it leaves; its owner sets `is_streamed`."""
 
     organization_id: str
     is_heavy: bool

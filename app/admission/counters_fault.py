@@ -1,4 +1,4 @@
-"""One account's counters that cannot be used: the fault, with its fix."""
+"""Describe counters of one account that cannot be used, with the fix."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What admission is asked and what it answers: plain values, known to every room above."""
+"""Values of admission: charges, verdicts and decisions, for every room above."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -10,10 +10,10 @@ from app.tenancy.periods import Period
 
 @dataclass(frozen=True, slots=True)
 class TurnCharge:
-    """A turn to be charged.
+    """A turn to charge, and what it costs.
 
-    `turn_key` names it within its account and holds no blanks; `relationship_id` is given only if
-    the turn counts a relationship, never with a cost of 0 turns.
+    `turn_key` names the turn within its account and contains no blanks. `relationship_id` is set
+    only if the turn counts a relationship, never with a cost of 0 turns.
     """
 
     turn_key: str
@@ -22,20 +22,20 @@ class TurnCharge:
 
 
 class Verdict(IntEnum):
-    """What became of one turn; the numbers are those of the script."""
+    """The outcome for one turn; the numbers are those of the script."""
 
     CHARGED = 0  # or reserved, or cancelled
-    REPLAYED = 1  # the same turn was charged minutes ago: that charge stands, there is no second
+    REPLAYED = 1  # charged or reserved minutes ago: that charge or hold stands, there is no second
     TURNS_EXHAUSTED = 2
     RELATIONSHIPS_EXHAUSTED = 3
-    CONFLICT = 4  # charged minutes ago with another cost or relationship, or reserved with another
+    CONFLICT = 4  # the same, but with another cost or relationship
     RECORDED = 5  # charged minutes ago: can be neither reserved nor cancelled
     CANCELLED = 6  # minutes ago: can be neither reserved nor recorded
     TOO_MANY_OPEN = 7  # too many reservations are open
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the quota refused the turn."""
+        """Return True if the quota refused the turn."""
         return self in (Verdict.TURNS_EXHAUSTED, Verdict.RELATIONSHIPS_EXHAUSTED)
 
 
@@ -43,9 +43,9 @@ class Verdict(IntEnum):
 class ItemCharge:
     """The charge of one turn; `recorded_at_us` is 0 unless it was charged, now or minutes ago.
 
-    `fits_at_us` is set if the quota refused the turn: the instant from which it fits, because
-    enough open reservations have expired by then. It is 0 if charged turns leave no room in this
-    period. More than 50 open reservations may make it too early for a new relationship.
+    `fits_at_us` is set if the quota refused the turn: from that instant it fits, because enough
+    open reservations have expired. It is 0 if charged turns leave no room in this period. With more
+    than 50 open reservations it may be too early for a new relationship.
     """
 
     verdict: Verdict
@@ -57,9 +57,9 @@ class ItemCharge:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Until when a reservation holds its place, and how far that is from now.
+    """The expiry of a reservation, as an instant and as a wait from now.
 
-    If it was refused because `most_open` reservations are open: when fewer are.
+    If the reservation was refused because `most_open` are open: the instant at which fewer are.
     """
 
     expires_at_us: int
@@ -68,7 +68,7 @@ class Hold:
 
 
 class Outcome(StrEnum):
-    """The decision over the request itself."""
+    """The outcome for the request itself."""
 
     ADMITTED = "admitted"
     RATE_LIMITED = "rate_limited"
@@ -79,9 +79,9 @@ class Outcome(StrEnum):
 # A tuple and the next two as well: every request makes one of each, and a frozen dataclass takes
 # twice as long.
 class BucketState(NamedTuple):
-    """The bucket after the decision: refill rate per second, whole tokens left, when it is full.
+    """The bucket after the decision: tokens per second, whole tokens left, when it is full.
 
-    `retry_after_us` is its own wait, 0 if it admitted.
+    `retry_after_us` is the bucket's own wait, 0 if it admitted.
     """
 
     rate: Fraction
@@ -105,21 +105,24 @@ class QuotaState(NamedTuple):
 class Decision(NamedTuple):
     """One atomic decision, with all that headers, errors and the recording service need.
 
-    `outcome` goes by the bucket; a request with exactly one turn is also QUOTA_EXHAUSTED when the
-    quota refuses that turn, whatever the bucket says (`is_rate_limited` tells). With several turns
-    look at `items`.
+    | outcome | if |
+    | --- | --- |
+    | QUOTA_EXHAUSTED | the request has exactly one turn, and the quota refuses it |
+    | RATE_LIMITED | the bucket, too many reservations or the concurrency limiter refuse |
+    | DEGRADED | this process admitted it without Redis |
+    | ADMITTED | otherwise; look at `items` for the quota |
 
-    `items` are in the order asked, and empty if the bucket refused (but for the one refused turn
-    just told). A reservation has one item too, whose `recorded_at_us` is its instant, and its
-    `hold`; too many of them are RATE_LIMITED although the bucket admits. `now_us` is the account's
-    instant: later than every `recorded_at_us` given out, and so perhaps ahead of `time_us`, the
-    present on Redis's clock; None if no quota is loaded. So is `quota`, also if `Gate.enter` has
-    admitted. A decision over an address has neither of them, nor items or period.
+    `items` has one item for each turn, in order. It is empty if the bucket refused, but for a lone
+    turn that the quota refuses as well. A reservation has one item, whose `recorded_at_us` is its
+    instant, and a `hold`.
 
-    A request that the concurrency limiter refused has paid its token and is RATE_LIMITED, too.
+    `time_us` is the current time on Redis's clock. `now_us` is the account's instant: later than
+    every `recorded_at_us` given out, so perhaps ahead of `time_us`. It is None if no quota is
+    loaded. `quota` is None then too, and if a request that only took a token was admitted. A
+    decision over an address has none of these, no items and no period.
 
-    `is_local` says that Redis was not asked or did not answer: then reconciliation is to charge
-    `items`, and neither `now_us` nor `quota` is known.
+    `is_local` is True if Redis was not called or did not answer. Then reconciliation counts
+    `items`, and `now_us` and `quota` are None.
     """
 
     outcome: Outcome
@@ -135,12 +138,12 @@ class Decision(NamedTuple):
 
     @property
     def is_rate_limited(self) -> bool:
-        """Whether the bucket refused."""
+        """Return True if the bucket refused."""
         return self.bucket.retry_after_us > 0
 
     @property
     def quota_period(self) -> str:
-        """Label of the period that was charged, `2026-11-05`."""
+        """Return the label of the period that was charged, `2026-11-05`."""
         if self.period is None:
             raise AssertionError("only an account has a billing period")
         return self.period.label

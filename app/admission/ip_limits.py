@@ -1,7 +1,12 @@
-"""Limits of client addresses, hosted by flask-limiter on our token bucket.
+"""Limit client addresses: flask-limiter hosts our token bucket.
 
-flask-limiter has neither the algorithm nor a true `Retry-After`. It gets the first as a strategy
-and a storage that run our script, and never writes a header: the decision goes to our own.
+flask-limiter is here so that address limits are written in its notation (`20 per 2 seconds`) and
+work with its extensions and tools. It is used in this file alone. We override:
+
+* its strategy and storage: it has no token bucket, and our script charges in one round trip
+* its client: a cluster's client cannot be made from a URI
+* its hooks and headers: it would look up limits that no route has, and rounds `Retry-After` down,
+  so that a client is refused again; the decision goes to our own headers instead
 """
 
 from contextvars import ContextVar
@@ -31,12 +36,12 @@ _UNCOUNTED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, AccountFault)
 STRATEGY = "token-bucket"
 SCHEME = "turnledger"
 
-# `hit` may only tell yes or no; this carries the rest of that same reply to whoever charged.
+# `hit` returns only yes or no; this carries the whole decision to `IpLimits.charge`.
 _decision: ContextVar[Decision] = ContextVar("address_decision")
 
 
 class TokenBucketStorage(RedisStorage):
-    """Token buckets of `limits` items, kept by the admission script, or locally without Redis."""
+    """Keep token buckets of `limits` items by the admission script, or locally without Redis."""
 
     STORAGE_SCHEME = [SCHEME]  # noqa: RUF012 (the base class declares it so)
 
@@ -54,7 +59,7 @@ class TokenBucketStorage(RedisStorage):
         self._local = local
 
     def take(self, key: str, item: RateLimitItem, tokens: int) -> Decision:
-        """Take `tokens` if they are all there; 0 only looks."""
+        """Take `tokens` if all of them are available; 0 only reads."""
         bucket = bucket_policy(item)
         try:
             return parse_address_decision(self._script.admit_address(key, bucket, tokens), bucket)
@@ -71,19 +76,19 @@ class TokenBucketRateLimiter(RateLimiter):
     storage: TokenBucketStorage
 
     def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
-        """Take `cost` tokens; False, and nothing taken, if they are not there."""
+        """Take `cost` tokens; return False, and take none, if they are not available."""
         (key,) = identifiers
         decision = self.storage.take(key, item, cost)
         _decision.set(decision)
         return not decision.is_rate_limited
 
     def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
-        """Whether `hit` would be admitted now."""
+        """Return True if `hit` would be admitted now."""
         (key,) = identifiers
         return self.storage.take(key, item, 0).bucket.remaining >= cost
 
     def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
-        """When the bucket is full (seconds since 1970), and whole tokens left."""
+        """Return the instant at which the bucket is full (seconds since 1970), and tokens left."""
         (key,) = identifiers
         bucket = self.storage.take(key, item, 0).bucket
         return WindowStats(bucket.reset_at_us / 1_000_000, bucket.remaining)
@@ -94,12 +99,12 @@ STRATEGIES[STRATEGY] = TokenBucketRateLimiter  # type: ignore[assignment]
 
 @cache
 def bucket_policy(item: RateLimitItem) -> BucketPolicy:
-    """`20 per 2 seconds` is a burst of 20, refilled at 10 per second."""
+    """Return the bucket of a limit: `20 per 2 seconds` is a burst of 20, 10 per second."""
     return BucketPolicy(Fraction(item.amount, item.get_expiry()), item.amount)
 
 
 class IpLimits:
-    """A bucket for each client address, charged only if asked; `limit`: `20 per 2 seconds`.
+    """A bucket for each client address, of `limit`: `20 per 2 seconds`.
 
     ValueError if no exact bucket can be made of `limit`.
     """
@@ -119,7 +124,7 @@ class IpLimits:
     def init_app(self, app: Flask) -> None:
         """Set flask-limiter up on `app`.
 
-        Registered beforehand, it adds no hooks: they would look up limits that no route has.
+        Registered beforehand, it adds no hooks.
         """
         app.extensions.setdefault("limiter", set()).add(self._limiter)
         self._limiter.init_app(app)

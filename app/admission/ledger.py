@@ -1,4 +1,4 @@
-"""What admission needs to know of the ledger, which is the truth that Redis copies."""
+"""The ledger as admission sees it: the truth that the counters in Redis copy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -12,13 +12,13 @@ class PeriodLedger(Protocol):
     """
 
     def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
-        """Sum of turns consumed, of those with `recorded_at` before `before_us` if it is given."""
+        """Sum the turns charged, of those with `recorded_at` before `before_us` if it is given."""
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
-        """Each relationship that turns were charged with, and how many such turns there are."""
+        """Return each relationship that turns were charged with, and the number of these turns."""
 
     def find_turns(self, account: str, turn_keys: Sequence[str]) -> Mapping[str, object]:
-        """Those of these turns that are stored, by turn key, in whatever period."""
+        """Return those of these turns that are stored, by turn key, in any period."""
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
-        """The latest `recorded_at`; 0 if there is no turn."""
+        """Return the latest `recorded_at`; 0 without turns."""

@@ -1,4 +1,4 @@
-"""Brings counters back to the ledger: mark, wait until what is in flight has settled, compare."""
+"""Reconcile counters with the ledger: set a watermark, wait for requests in flight, compare."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,19 +31,19 @@ class Reconciliation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class _Watermark:
     keys: AccountKeys
-    mark_at_us: int
+    at_us: int
     references: dict[str, int]
     reserved: set[str]
 
 
 class Reconciler:
-    """Turns are exact after one pass, whatever was in flight, wiped or killed before it.
+    """Corrects counters: turns are exact after one pass, whatever happened before it.
 
-    One window remains: decision 4. Relationships in motion, or held by reservations, wait for a
-    later pass.
-    `deadline_s` is the time after which a request that charged has surely written or given up.
+    One window remains (ADR 4). Relationships that changed during the pass, or that reservations
+    hold, wait for a later pass. After `deadline_s` seconds a request that has charged has either
+    stored its turn or failed.
     """
 
     def __init__(self, script: AdmissionScript, ledger: PeriodLedger, deadline_s: float) -> None:
@@ -52,7 +52,7 @@ class Reconciler:
         self._deadline_s = deadline_s
 
     def list_accounts(self) -> list[AccountKeys]:
-        """Every account and period that has counters in Redis."""
+        """Return every account and period that has counters in Redis."""
         names = self._script.client.scan_iter(match=QUOTA_PATTERN, count=SCAN_COUNT)
         return [keys for name in sorted(set(names)) if (keys := parse_quota_key(name))]
 
@@ -64,56 +64,59 @@ class Reconciler:
     ) -> list[Reconciliation]:
         """Reconcile `accounts`, which share one `wait` (seconds).
 
-        Turns that the ledger has give back first what they still hold. Left out are accounts
-        without sound counters, since their next call seeds them, those that another pass marked
-        meanwhile, since that pass reconciles them, and those that fail for a reason of their own,
-        which `containment` reports. An outage of a store passes through.
+        First, stored turns release what they still hold. These accounts are left out:
+
+        * without valid counters: the next call seeds them,
+        * with a newer watermark of another pass: that pass reconciles them,
+        * that fail for a reason of their own, which `containment` reports.
+
+        The error of a store that is unavailable passes through.
         """
         containment = containment or Containment()
-        marks = list(_each(accounts, self._begin, lambda keys: keys, containment))
-        if marks:
+        watermarks = list(_each(accounts, self._begin, lambda keys: keys, containment))
+        if watermarks:
             wait(self._deadline_s)
-        return list(_each(marks, self._compare, lambda mark: mark.keys, containment))
+        return list(_each(watermarks, self._compare, lambda watermark: watermark.keys, containment))
 
-    def _begin(self, keys: AccountKeys) -> _Mark | None:
+    def _begin(self, keys: AccountKeys) -> _Watermark | None:
         self._release_stored(keys)
-        return self._mark(keys)
+        return self._set_watermark(keys)
 
     def _release_stored(self, keys: AccountKeys) -> None:
-        """Give back what stored turns still hold: they were stored while Redis was ill."""
+        """Release the holds of stored turns: these were stored while Redis was unavailable."""
         holds = self._script.client.zscan_iter(keys.holds, count=SCAN_COUNT)
         for chunk in chunked(turn for turn, _ in holds):
             if stored := self._ledger.find_turns(keys.account, chunk):
                 self._script.release(keys, stored)
 
-    def _mark(self, keys: AccountKeys) -> _Mark | None:
+    def _set_watermark(self, keys: AccountKeys) -> _Watermark | None:
         newest_us = self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
-        mark_at_us = self._script.mark(keys, newest_us)
-        if mark_at_us is None:
+        at_us = self._script.mark(keys, newest_us)
+        if at_us is None:
             return None
         scan = self._script.client.hscan_iter(keys.relationships, count=SCAN_COUNT)
         references = {name: int(references) for name, references in scan}
-        return _Mark(keys, mark_at_us, references, self._reserved(keys))
+        return _Watermark(keys, at_us, references, self._reserved(keys))
 
     def _reserved(self, keys: AccountKeys) -> set[str]:
-        """Relationships that reservations hold: the ledger cannot know their references."""
+        """Return the relationships that reservations hold: the ledger has none of these."""
         client, names = self._script.client, set()
         for chunk in chunked(client.zscan_iter(keys.holds, count=SCAN_COUNT)):
             entries = client.hmget(keys.turns, [turn for turn, _ in chunk])
             names |= {relationship_of(entry) for entry in entries if entry}
         return names
 
-    def _compare(self, mark: _Mark) -> Reconciliation | None:
-        keys = mark.keys
-        # Before the ledger is counted: what is settled from now on changes its references again.
-        reserved = mark.reserved | self._reserved(keys)
-        turns = self._ledger.count_turns(keys.account, keys.quota_period, mark.mark_at_us)
-        reply = self._script.reconcile(keys, mark.mark_at_us, turns)
+    def _compare(self, watermark: _Watermark) -> Reconciliation | None:
+        keys = watermark.keys
+        # Before the ledger is counted: a reservation that ends later changes its references again.
+        reserved = watermark.reserved | self._reserved(keys)
+        turns = self._ledger.count_turns(keys.account, keys.quota_period, watermark.at_us)
+        reply = self._script.reconcile(keys, watermark.at_us, turns)
         if reply.status is not Status.DONE or reply.counters is None:
             return None
         drift = sum(
-            self._script.mend(keys, mark.mark_at_us, chunk).results[0]
-            for chunk in chunked(self._corrections(mark, reserved))
+            self._script.mend(keys, watermark.at_us, chunk).results[0]
+            for chunk in chunked(self._corrections(watermark, reserved))
         )
         return Reconciliation(
             keys=keys,
@@ -123,16 +126,16 @@ class Reconciler:
             relationships_drift=drift,
         )
 
-    def _corrections(self, mark: _Mark, reserved: set[str]) -> Iterator[Correction]:
-        """Relationships with other references than the ledger: their id, as seen, and right.
+    def _corrections(self, watermark: _Watermark, reserved: set[str]) -> Iterator[Correction]:
+        """Yield each relationship whose references differ from the ledger's: id, seen, right.
 
-        References that have not changed for a whole deadline have all settled; the script leaves
-        alone those that have. Those that are `reserved` wait for a pass that finds them settled.
+        References that did not change for a whole deadline are final; the script skips those that
+        changed. Those that are `reserved` wait for a later pass.
         """
-        keys = mark.keys
+        keys = watermark.keys
         right = dict(self._ledger.count_relationships(keys.account, keys.quota_period))
-        for relationship in (mark.references.keys() | right.keys()) - reserved:
-            seen = mark.references.get(relationship, 0)
+        for relationship in (watermark.references.keys() | right.keys()) - reserved:
+            seen = watermark.references.get(relationship, 0)
             if seen != right.get(relationship, 0):
                 yield relationship, seen, right.get(relationship, 0)
 
@@ -143,7 +146,7 @@ def _each(
     keys_of: Callable[[T], AccountKeys],
     containment: Containment,
 ) -> Iterator[R]:
-    """Yield what `work` returns for each of `those`, but None and failures left out."""
+    """Yield the results of `work`, without None and failures."""
     for one in those:
         found = None
         with containment.of("account_not_reconciled", account=keys_of(one).account):

@@ -1,4 +1,4 @@
-"""Fills a missing quota from the ledger: a lost counter is never zero."""
+"""Seed missing counters from the ledger: a lost counter is never zero."""
 
 import time
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from app.http.faults import AccountFault
 
 WAIT_S = 1.0
 POLL_S = 0.02
-# Whoever dies while seeding holds the others up for so long; two seeders at once do no harm.
+# A seeder that dies delays the others for so long; two seeders at once do no harm.
 LOCK_S = 5.0
-_OUTLASTS_LOCK_S = LOCK_S + 1.0
+_LOCK_WAIT_S = LOCK_S + 1.0
 STAGING_MS = 60_000
 # As many as MongoDB's maintenance client has connections.
 MOST_AT_ONCE = 32
@@ -31,59 +31,58 @@ MOST_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class _Seeding:
-    """Work that is underway, and since when (monotonic)."""
+    """Work in progress, and its start (monotonic)."""
 
     done: Future[None]
     began_at_s: float
 
 
 class Seeder:
-    """Counts a period once, however many ask for it at the same time.
+    """Counts an account's period once, however many requests need it at the same time.
 
-    It does so in a thread of its own, since a large account takes longer than a request may wait,
-    through clients with longer time-outs than a request's. Charges in flight from before a wipe
-    are counted or not; reconciliation mends that.
+    Counting runs in a thread of its own, since a large account takes longer than a request may
+    wait, through clients with longer timeouts than a request's. Charges in flight from before a
+    loss of data are counted or not; reconciliation corrects that.
     """
 
     def __init__(self, script: AdmissionScript, ledger: PeriodLedger) -> None:
         self._script = script
         self._ledger = ledger
         self._guard = Lock()
-        self._underway: dict[str, _Seeding] = {}
+        self._in_progress: dict[str, _Seeding] = {}
 
     def seed(self, keys: AccountKeys, quota: QuotaPolicy, wait_s: float = WAIT_S) -> None:
-        """Make sure that the account's counters are there, by this call or another's.
+        """Wait until the account's counters are loaded, by this call or another's.
 
-        Raises `SeedingLate` if they are not within `wait_s`, or at once if a second or `wait_s` has
-        passed since the work began: who comes late need not wait as well. Also what the stores
-        raise.
+        Raises SeedingTimeout after `wait_s`, and at once if the work began longer ago than a second
+        and `wait_s`: late requests need not wait as well. Raises also what the stores raise.
         """
         give_up_at_s = time.monotonic() + wait_s
         while True:
-            seeding = self._underway_for(keys, quota)
+            seeding = self._seeding_of(keys, quota)
             until_s = min(give_up_at_s, seeding.began_at_s + max(wait_s, WAIT_S))
             try:
                 return seeding.done.result(max(0.0, until_s - time.monotonic()))
             except TimeoutError:
                 raise SeedingTimeout from None
-            except SeedingTimeout:  # another process counts; whoever is patient waits for that, too
+            except SeedingTimeout:  # another process counts; a command waits for that, too
                 if time.monotonic() >= give_up_at_s:
                     raise
                 time.sleep(POLL_S)
 
-    def _underway_for(self, keys: AccountKeys, quota: QuotaPolicy) -> _Seeding:
+    def _seeding_of(self, keys: AccountKeys, quota: QuotaPolicy) -> _Seeding:
         with self._guard:
-            if keys.quota in self._underway:
-                return self._underway[keys.quota]
-            if len(self._underway) >= MOST_AT_ONCE:
+            if keys.quota in self._in_progress:
+                return self._in_progress[keys.quota]
+            if len(self._in_progress) >= MOST_AT_ONCE:
                 raise SeedingTimeout
             seeding = _Seeding(Future(), time.monotonic())
             work = (keys, quota, seeding.done)
             try:
                 Thread(target=self._run, args=work, name="seeder", daemon=True).start()
-            except RuntimeError:  # no thread to be had
+            except RuntimeError:  # no thread can start
                 raise SeedingTimeout from None
-            self._underway[keys.quota] = seeding
+            self._in_progress[keys.quota] = seeding
         return seeding
 
     def _run(self, keys: AccountKeys, quota: QuotaPolicy, done: Future[None]) -> None:
@@ -92,11 +91,11 @@ class Seeder:
             with self._shared_lock(keys):
                 if not self._script.is_loaded(keys):
                     self._count(keys, quota)
-        except Exception as error:  # for those who wait to judge
+        except Exception as error:  # for the waiting requests to judge
             is_known = isinstance(error, (*OUTAGES, AdmissionError, AccountFault))
             failure = error if is_known else _ledger_fault(keys, error)
         with self._guard:
-            del self._underway[keys.quota]
+            del self._in_progress[keys.quota]
         if failure is None:
             done.set_result(None)
         else:
@@ -108,7 +107,7 @@ class Seeder:
             keys.seeding,
             timeout=LOCK_S,
             sleep=POLL_S,
-            blocking_timeout=_OUTLASTS_LOCK_S,
+            blocking_timeout=_LOCK_WAIT_S,
         )
         if not lock.acquire():
             raise SeedingTimeout
@@ -134,7 +133,7 @@ class Seeder:
         )
 
     def _stage(self, keys: AccountKeys, staging_key: str) -> int:
-        """Gather the relationships where they do not count yet, and tell how many there are."""
+        """Gather the relationships in a key that does not count yet; return their number."""
         count = 0
         for chunk in chunked(self._ledger.count_relationships(keys.account, keys.quota_period)):
             self._script.stage(keys, staging_key, chunk, STAGING_MS)

@@ -15,7 +15,7 @@ _BILLED = frozenset({"completed", "guardrail_blocked"})
 Document = dict[str, Any]
 Item = dict[str, Any]
 
-# What the producer tells and the item shows, in the item's order.
+# The producer's fields that an item shows, in the item's order.
 CONTENT = (
     "mode",
     "status",
@@ -32,7 +32,7 @@ CONTENT = (
 )
 
 
-# What each part of an item holds, in the item's order.
+# The fields of each part of an item, in the item's order.
 PARTS: Mapping[str, KeysView[str]] = {
     name: dict.fromkeys(names).keys()
     for name, names in {
@@ -56,7 +56,7 @@ _PARTS = tuple(PARTS.items())
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list is narrowed to, all combined with AND; `from_ms` inclusive, `to_ms` not."""
+    """The filters of a list, combined with AND; `from_ms` is inclusive, `to_ms` is not."""
 
     user_id: str | None = None
     relationship_id: str | None = None
@@ -74,26 +74,26 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class TurnTrace:
-    """A finished turn as its producer told it, with the id that it will have."""
+    """A finished turn as its producer reports it, with the id of its row."""
 
     ulid: str
     content: Mapping[str, Any]
-    # Something finer than a millisecond was cut off its instant.
+    # The instant was more precise than a millisecond, and was cut.
     is_cut: bool = False
 
     @property
     def turn_key(self) -> str:
-        """The turn's identity within its account."""
+        """Return the turn's identity within its account."""
         return turn_key(self.ulid)
 
     @property
     def cost(self) -> int:
-        """How many turns it takes from the quota."""
+        """Return how many turns of the quota it uses."""
         cost: int = self.content["usage"]["turns_consumed"]
         return cost
 
     def charge(self) -> TurnCharge:
-        """What admission must weigh; only a stateful turn that costs counts a relationship."""
+        """Return the charge; only a stateful turn with a cost counts a relationship."""
         counts = self.content["mode"] == "stateful" and self.cost > 0
         return TurnCharge(
             self.turn_key, self.cost, self.content["relationship_id"] if counts else None
@@ -109,11 +109,11 @@ class TurnTrace:
         charged: int,
         is_degraded: bool = False,
     ) -> Document:
-        """The row to store, for which `charged` turns belong to the period's quota.
+        """Return the row to store, which counts as `charged` turns in the period's quota.
 
-        `day` is when it occurred, and `open: 0` says that no roll-up has counted it yet.
-        `is_degraded` says that it was recorded without Redis, at an instant of our own clock, and
-        that reconciliation is to count it.
+        `day` is the day of the turn, and `open: 0` means that no roll-up contains it yet.
+        `is_degraded` means that it was recorded without Redis, at an instant of this process's
+        clock, and that reconciliation counts it.
         """
         # In the order in which the item shows it, since rows are shown as they are stored.
         counted = {"active_relationship_counted": relationship_counted}
@@ -133,11 +133,11 @@ class TurnTrace:
         }
 
     def is_same_as(self, stored: Document) -> bool:
-        """Return True if `stored` is this turn; what the service itself added does not count.
+        """Return True if `stored` is this turn, by the fields that the producer reported.
 
-        An earlier release rounded up where this one cuts, so a row that is one millisecond later
-        can be the same turn. Such rows are gone 180 days after the upgrade. What a row of another
-        release lacks agrees with anything.
+        An earlier release rounded instants up where this one cuts, so a row that is one millisecond
+        later can be the same turn. Such rows are gone 180 days after the upgrade. Fields that a row
+        of another release lacks are equal to any value.
         """
         stored_ms = find_instant_ms(stored["_id"])
         if stored_ms is None or turn_key(stored["_id"]) != self.turn_key:
@@ -148,7 +148,7 @@ class TurnTrace:
 
 
 def default_cost(status: str) -> int:
-    """The turns that a status costs unless the producer says otherwise."""
+    """Return the turns that a status costs unless the producer reports another cost."""
     return 1 if status in _BILLED else 0
 
 
@@ -161,7 +161,7 @@ def _agrees(stored: Document, name: str, value: Any) -> bool:
 
 
 def item_of(document: Document) -> Item:
-    """The wire form of a stored row; null for what it lacks."""
+    """Return the wire form of a stored row; null for fields that it lacks."""
     ulid = document["_id"]
     try:
         item = {"interaction_id": PREFIX + ulid, "created_at": format_ms(instant_ms(ulid))}
@@ -185,5 +185,5 @@ def _item_of_another_release(document: Document) -> Item:
 
 
 def _completed(part: Any, names: Iterable[str]) -> Item | None:
-    """A part of an item with just these names, null for what is missing; None if it is no part."""
+    """Return a part of an item with just these names, null for missing ones; None if no object."""
     return {name: part.get(name) for name in names} if isinstance(part, dict) else None

@@ -74,8 +74,9 @@ def record() -> Response:
     Its ids of user, relationship, personality, provider, model, summary and error have at most 600
     characters together.
 
-    While Redis is ill turns are recorded without a look at the quota and counted afterwards, and
-    the answer has no quota headers; a service that is set up strictly answers 503.
+    While Redis is unavailable turns are recorded without a check of the quota and counted
+    afterwards, and the answer has no quota headers; a service with QUOTA_ON_REDIS_FAILURE=deny
+    answers 503.
     """
     recorder, ticket = provided(Recorder), current_ticket()
     turn = recorder.read(ticket.principal.account, read_object(), recorder.request_clock())

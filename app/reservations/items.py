@@ -1,4 +1,4 @@
-"""Reservations as they are told."""
+"""Reservations on the wire."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from app.tenancy.model import OveragePolicy
 from app.usage.items import quota_item
 
 
-def reservation_item(reserved: Reservation, overage_policy: OveragePolicy) -> dict[str, Any]:
-    """A reservation on the wire; the quota is null while Redis cannot tell it."""
-    quota = reserved.decision.quota
+def reservation_item(reservation: Reservation, overage_policy: OveragePolicy) -> dict[str, Any]:
+    """Return a reservation on the wire; the quota is null while Redis is unavailable."""
+    quota = reservation.decision.quota
     return {
-        "interaction_id": reserved.interaction_id,
-        "expires_at": format_ms(reserved.expires_at_us // 1_000),
+        "interaction_id": reservation.interaction_id,
+        "expires_at": format_ms(reservation.expires_at_us // 1_000),
         "quota": None if quota is None else quota_item(quota, overage_policy),
     }

@@ -21,14 +21,14 @@ blueprint = Blueprint("turns", __name__, url_prefix="/v1/turns", description="As
 @blueprint.alt_response(200, schema=ReservedSchema, description="Reserved before; costs nothing.")
 @blueprint.doc(requestBody=body_of(ReservationSchema))
 def reserve() -> Response:
-    """Hold one turn of the quota before it is run; unanswered, it lapses unbilled.
+    """Hold one turn of the quota before it is run; unless completed, it expires unbilled.
 
     429 `quota_exhausted` means: do not run the turn. If other reservations hold what is left,
     `Retry-After` ends when enough of them have expired.
 
-    While Redis is ill the answer is 201 with `quota` null: nothing is held, no quota is asked, and
-    the same turn again is another reservation. The turn may be run and completed as ever, and is
-    counted afterwards. A strict service answers 503 instead.
+    While Redis is unavailable the answer is 201 with `quota` null: nothing is held, the quota is
+    not checked, and the same turn again is another reservation. The turn may be run and completed
+    as usual, and is counted afterwards. A service with QUOTA_ON_REDIS_FAILURE=deny answers 503.
     """
     service, ticket = provided(ReservationService), current_ticket()
     reservation = service.reserve(service.read_request(read_object()), ticket)
@@ -46,8 +46,8 @@ def complete(interaction_id: str) -> Response:
     Its ids of user, relationship, personality, provider, model, summary and error have at most 600
     characters together.
 
-    It may come up to 48 hours after the lapse. 409 if the turn was cancelled minutes ago, or is
-    recorded with other content.
+    It may come up to 48 hours after the hold has expired. 409 if the turn was cancelled minutes
+    ago, or is recorded with other content.
     """
     service, ticket = provided(ReservationService), current_ticket()
     turn = service.read_completion(ticket.principal.account, interaction_id, read_object())
@@ -56,12 +56,12 @@ def complete(interaction_id: str) -> Response:
 
 
 @blueprint.delete("/<interaction_id>")
-@blueprint.response(204, description="Given back, unbilled.")
+@blueprint.response(204, description="Released, unbilled.")
 def cancel(interaction_id: str) -> Response:
-    """Give a reserved turn back, unbilled; again is harmless.
+    """Cancel a reserved turn, unbilled; a second cancel has no effect.
 
-    409 if it is recorded. 503 while Redis is ill: nothing was given back, and the hold lapses by
-    itself.
+    409 if the turn is recorded. 503 while Redis is unavailable: nothing is released, and the hold
+    expires by itself.
     """
     service = provided(ReservationService)
     service.cancel(service.read_reservation_id(interaction_id), current_ticket())

@@ -23,11 +23,11 @@ class CompletionSchema(ContentSchema):
 
 
 class ReservedSchema(AnswerSchema):
-    """A place that is held; after `expires_at` it may be given to another turn."""
+    """A turn that is held until `expires_at`; then another turn may use its quota."""
 
     interaction_id = Token(INTERACTION_ID)
     expires_at = Instant(
-        description="When the hold lapses; the turn may be completed later too. If `quota` is null "
+        description="When the hold expires; the turn may be completed later. If `quota` is null "
         "nothing is held."
     )
     quota = Part(
@@ -35,6 +35,6 @@ class ReservedSchema(AnswerSchema):
         allow_none=True,
         metadata={
             "description": "Of the billing period that holds the reservation. Null while Redis is "
-            "ill: nothing is held."
+            "unavailable: nothing is held."
         },
     )

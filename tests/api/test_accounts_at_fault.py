@@ -263,7 +263,7 @@ def test_a_right_key_of_a_faulty_organization_pays_no_address(
     assert app.test_client().get("/v1/billing/plans").status_code == 200
 
 
-def test_a_damaged_bucket_of_an_address_refuses_nobody(app: Flask) -> None:
+def test_a_damaged_bucket_of_an_address_refuses_no_request(app: Flask) -> None:
     with app.app_context():
         provided(Backend).redis.set("bucket:{ip:127.0.0.1}", "no hash")
 

@@ -120,7 +120,7 @@ def test_a_turn_twice_in_one_batch_is_one_turn_and_one_charge(caller: Caller) ->
         {"occurred_at": "{earlier}"},
     ],
 )
-def test_a_turn_id_with_two_contents_in_one_batch_keeps_one_and_tells_the_other(
+def test_a_turn_id_with_two_contents_in_one_batch_stores_one_and_rejects_the_other(
     caller: Caller, clock: Clock, change: dict[str, Any]
 ) -> None:
     told = at(clock.now_ms)

@@ -29,7 +29,7 @@ def test_the_headers_of_a_late_duplicate_show_what_it_really_cost(
     assert caller.counters()["turns_used"] == 1
 
 
-def test_late_duplicates_take_no_place_from_new_turns_beside_them(
+def test_late_duplicates_take_no_quota_from_new_turns_beside_them(
     tenant: Hire, clock: Clock
 ) -> None:
     caller = tenant("free", turns=10)
@@ -54,7 +54,7 @@ def test_a_batch_of_one_behind_an_empty_bucket_is_429(tenant: Hire, clock: Clock
     assert int(answer.headers["Retry-After"]) > 1
 
 
-def test_an_element_tells_only_its_first_faults(tenant: Hire) -> None:
+def test_an_element_lists_only_its_first_field_errors(tenant: Hire) -> None:
     caller = tenant("free")
 
     answer = caller(

@@ -40,7 +40,7 @@ def test_a_batch_pays_one_token_and_one_call_for_each_piece(
     assert answer.headers["X-Quota-Active-Relationships-Used"] == str(min(7, count))
 
 
-def test_a_quota_that_ends_in_the_last_piece_is_told_as_in_one_call(tenant: Hire) -> None:
+def test_a_quota_that_ends_in_the_last_chunk_is_reported_as_in_one_call(tenant: Hire) -> None:
     limit = COUNT - 30
     caller, told = tenant(turns=limit), [body() for _ in range(COUNT)]
     told[-1] = told[0]

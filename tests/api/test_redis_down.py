@@ -102,7 +102,7 @@ def test_a_spent_local_share_is_an_honest_429(start: Start) -> None:
     assert not quota_headers(refused)
 
 
-def test_a_spent_quota_refuses_nobody_meanwhile(start: Start) -> None:
+def test_an_exhausted_quota_refuses_no_turn_meanwhile(start: Start) -> None:
     caller = hire(start(), turns=1)
     assert {caller.record(body()).status_code for _ in range(3)} == {201}
 
@@ -137,7 +137,7 @@ def test_strict_service_refuses_turns_and_nothing_else(start: Start) -> None:
     assert caller.list_().status_code == 200
 
 
-def test_a_reservation_is_told_as_ever_but_holds_nothing(start: Start) -> None:
+def test_a_reservation_is_answered_as_usual_but_holds_nothing(start: Start) -> None:
     caller = hire(start(), turns=0)
     answer = reserve(caller, asked("turn_a"))
     told = answer.get_json()
@@ -197,7 +197,7 @@ def test_addresses_are_limited_locally(start: Start) -> None:
     assert client.get("/v1/me", headers=guess, environ_base=other).status_code == 401
 
 
-def test_bad_requests_and_missing_scopes_are_told_as_ever(caller: Caller) -> None:
+def test_bad_requests_and_missing_scopes_are_answered_as_usual(caller: Caller) -> None:
     assert caller("GET", f"{LIST}?limit=0").status_code == 400
     assert caller("GET", f"{LIST}/int_01J00000000000000000000000").status_code == 404
     assert caller("POST", LIST, data="{").status_code == 415
@@ -258,7 +258,7 @@ def test_a_turn_whose_charge_was_not_heard_of_keeps_it_when_it_is_sent_again(
     assert (result.turns_drift, result.relationships_drift) == (0, 0)
 
 
-def test_a_turn_completed_meanwhile_gives_its_place_back_at_reconciliation(
+def test_a_turn_completed_meanwhile_releases_its_hold_at_reconciliation(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = hire(memory_app, turns=2)
@@ -275,7 +275,7 @@ def test_a_turn_completed_meanwhile_gives_its_place_back_at_reconciliation(
     assert (caller.counters()["turns_used"], caller.counters()["turns_reserved"]) == (1, 0)
 
 
-def test_a_place_that_was_never_held_is_not_given_back(
+def test_a_hold_that_was_never_made_is_not_released(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller, clock = hire(memory_app), Clock(memory_app)

@@ -22,7 +22,7 @@ def quota_of(answer: TestResponse) -> tuple[int, int, int | None]:
     return quota["turns_used"], quota["turns_reserved"], quota["turns_remaining"]
 
 
-def test_a_reservation_tells_id_lapse_and_quota(tenant: Hire, clock: Clock) -> None:
+def test_a_reservation_has_id_expiry_and_quota(tenant: Hire, clock: Clock) -> None:
     caller = tenant("free", turns=5)
     caller.record(at(clock.now_ms))
 
@@ -40,7 +40,7 @@ def test_a_reservation_tells_id_lapse_and_quota(tenant: Hire, clock: Clock) -> N
     assert caller.rows_count() == 1
 
 
-def test_the_same_turn_is_the_same_reservation_also_at_the_last_place(
+def test_the_same_turn_is_the_same_reservation_also_at_the_last_turn_of_the_quota(
     tenant: Hire, clock: Clock
 ) -> None:
     caller = tenant("free", turns=1, active_relationships=1, burst=100, requests_per_second=100)
@@ -83,7 +83,7 @@ def test_a_recorded_turn_cannot_be_reserved(
     assert answer.headers["X-Quota-Turns-Used"] == str(int(status == "completed"))
 
 
-def test_a_lapse_gives_everything_back_in_the_next_call(tenant: Hire, clock: Clock) -> None:
+def test_an_expired_hold_is_released_in_the_next_call(tenant: Hire, clock: Clock) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
     first = reserve(caller, asked("turn_a", relationship_id="rel_a"))
     clock.move(s=HOLD_S, us=-1)
@@ -132,7 +132,7 @@ def test_the_overage_policy_allow_never_refuses_for_quota(tenant: Hire) -> None:
     assert reserve(caller, asked(relationship_id="rel_a")).status_code == 201
 
 
-def test_too_many_open_reservations_wait_for_the_next_lapse(tenant: Hire, clock: Clock) -> None:
+def test_too_many_open_reservations_wait_for_the_next_expiry(tenant: Hire, clock: Clock) -> None:
     caller = tenant("free", burst=1, requests_per_second=1, overage_policy="allow")
     for number in range(150):
         told = asked(hold_seconds=3_600 if number else 1_000)
@@ -236,7 +236,7 @@ def test_a_plain_recording_is_judged_for_what_exceeds_its_reservation(
     assert parse_ms(format_ms(clock.now_ms)) == clock.now_ms
 
 
-def test_a_database_that_fails_leaves_the_place_to_the_same_turn(
+def test_a_database_that_fails_leaves_the_hold_to_the_same_turn(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as ill:

@@ -94,7 +94,7 @@ def test_a_completion_is_never_refused_for_quota_and_its_excess_is_overage(
 
 
 @pytest.mark.parametrize("status", ["failed", "timed_out"])
-def test_a_failed_turn_is_recorded_unbilled_and_gives_its_place_back(
+def test_a_failed_turn_is_recorded_unbilled_and_releases_its_hold(
     tenant: Hire, status: str
 ) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
@@ -120,7 +120,7 @@ def test_a_completion_needs_a_token_of_the_bucket(tenant: Hire, clock: Clock) ->
 
 
 @pytest.mark.parametrize("after_s", [150, 48 * HOUR_S])
-def test_a_completion_after_the_lapse_is_recorded_and_counted(
+def test_a_completion_after_the_expiry_is_recorded_and_counted(
     tenant: Hire, clock: Clock, after_s: int
 ) -> None:
     caller = tenant("free", turns=0, overage_policy="allow")
@@ -169,7 +169,7 @@ def test_a_reservation_is_settled_in_its_own_period(tenant: Hire, clock: Clock, 
     assert len(caller.page()["data"]) == 2
 
 
-def test_a_reservation_that_is_lost_with_its_period_counts_in_the_present_one(
+def test_a_reservation_that_is_lost_with_its_period_counts_in_the_current_one(
     tenant: Hire, clock: Clock, app: Flask
 ) -> None:
     caller = tenant("free")
@@ -222,7 +222,7 @@ def test_a_cancelled_turn_is_given_back_at_once_and_unbilled(tenant: Hire) -> No
     assert caller.rows_count() == 0
 
 
-def test_a_lapsed_turn_can_be_cancelled_and_then_not_completed(
+def test_an_expired_turn_can_be_cancelled_and_then_not_completed(
     caller: Caller, clock: Clock
 ) -> None:
     path = held(caller)
@@ -234,9 +234,7 @@ def test_a_lapsed_turn_can_be_cancelled_and_then_not_completed(
     assert put(caller, path, trace()).status_code == 201
 
 
-def test_a_cancellation_is_remembered_for_the_rest_of_a_long_hold(
-    caller: Caller, clock: Clock
-) -> None:
+def test_a_cancellation_counts_for_the_rest_of_a_long_hold(caller: Caller, clock: Clock) -> None:
     path = held(caller, hold_seconds=3_600)
     caller("DELETE", path)
     clock.move(s=3_599)

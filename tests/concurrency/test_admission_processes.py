@@ -105,7 +105,7 @@ def test_relationships_stop_at_their_ceiling(live_redis: Redis, in_each: InEach)
 
 
 @pytest.mark.parametrize("turns_limit", [1, None])
-def test_same_turn_at_once_is_one_charge_also_at_the_last_place(
+def test_same_turn_at_once_is_one_charge_also_at_the_last_turn_of_the_quota(
     live_redis: Redis, in_each: InEach, turns_limit: int | None
 ) -> None:
     in_force = limits(turns=turns_limit, relationships=turns_limit)

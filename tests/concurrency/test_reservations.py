@@ -88,7 +88,7 @@ def test_completion_and_cancellation_at_once_have_one_winner(
     assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
 
 
-def test_one_turn_asked_for_50_times_at_once_has_one_place(serve: Serve) -> None:
+def test_one_turn_reserved_50_times_at_once_has_one_hold(serve: Serve) -> None:
     service, app = serve(workers_count=3)
     caller = hire(app, turns=1)
     with wire(service, caller) as client:

@@ -167,7 +167,7 @@ def test_refused_five_hundred_times_writes_nothing(live_world: World) -> None:
     assert after == before
 
 
-def test_who_only_enters_is_told_the_quota_behind_an_empty_bucket_alone(
+def test_taking_a_token_returns_the_quota_behind_an_empty_bucket_alone(
     world: World, hand: Hand
 ) -> None:
     poor = principal(limits(rate=1, burst=1))
@@ -187,7 +187,7 @@ def test_who_only_enters_is_told_the_quota_behind_an_empty_bucket_alone(
 
 
 @pytest.mark.parametrize("lost", KEYS.for_script[1:])
-def test_who_only_enters_is_told_the_accounts_instant_whatever_is_lost(
+def test_taking_a_token_returns_the_accounts_instant_whatever_is_lost(
     world: World, hand: Hand, lost: str
 ) -> None:
     poor = principal(limits(rate=1, burst=1))
@@ -202,7 +202,7 @@ def test_who_only_enters_is_told_the_accounts_instant_whatever_is_lost(
 
 @pytest.mark.parametrize("field", ["generation", "turns_used", "reservations", "clock_at"])
 @pytest.mark.parametrize("value", [None, "x", ""])
-def test_who_only_enters_is_told_no_counters_of_a_damaged_quota(
+def test_taking_a_token_returns_no_counters_of_a_damaged_quota(
     world: World, hand: Hand, field: str, value: str | None
 ) -> None:
     poor = principal(limits(rate=1, burst=1))
@@ -218,7 +218,7 @@ def test_who_only_enters_is_told_no_counters_of_a_damaged_quota(
     assert world.gate.quota(poor).turns_used == 1
 
 
-def test_who_only_enters_meets_the_right_period(world: World, hand: Hand) -> None:
+def test_taking_a_token_meets_the_right_period(world: World, hand: Hand) -> None:
     poor = principal(limits(rate=1, burst=1))
     world.gate.enter(poor)
     hand.us += 40 * 24 * HOUR_US

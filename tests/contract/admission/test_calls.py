@@ -73,7 +73,7 @@ def test_counters_of_an_ended_period_expire_too(world: World) -> None:
         assert 0 < world.client.pttl(name) <= 1_000
 
 
-def test_one_read_tells_an_operator_all(world: World) -> None:
+def test_one_read_shows_an_operator_all(world: World) -> None:
     who = principal(limits(turns=50, relationships=7))
     decision = world.gate.admit(who, [turn("turn_a", 2, "rel_a")])
     (item,) = decision.items

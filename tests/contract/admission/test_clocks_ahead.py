@@ -67,7 +67,7 @@ def test_what_is_stamped_while_a_pass_waits_is_left_to_the_next(world: World) ->
     assert used(world) == (6, 3)
 
 
-def test_a_clock_behind_moves_no_mark_back(world: World) -> None:
+def test_a_clock_behind_moves_no_watermark_back(world: World) -> None:
     before_us = world.record(WHO, A).items[0].recorded_at_us
     record_without_redis(world, B, -HOUR_US)
 

@@ -86,7 +86,9 @@ def test_decision_of_an_address_has_no_quota(ip_limits: IpLimits, hand: Hand) ->
         ("203.0.113.7", "203.0.113.8", False),
     ],
 )
-def test_who_shares_a_bucket(ip_limits: IpLimits, one: str, other: str, *, is_shared: bool) -> None:
+def test_addresses_that_share_a_bucket(
+    ip_limits: IpLimits, one: str, other: str, *, is_shared: bool
+) -> None:
     charge_all(ip_limits, one)
     assert (ip_limits.charge(other).outcome is Outcome.RATE_LIMITED) is is_shared
 

@@ -64,7 +64,7 @@ def test_turn_without_cost_is_recorded_uncharged(world: World) -> None:
     ]
 
 
-def test_same_turn_is_the_same_charge_also_at_the_last_place(world: World) -> None:
+def test_same_turn_is_the_same_charge_also_at_the_last_turn_of_the_quota(world: World) -> None:
     first = admit(world, limits(turns=1, relationships=1), A)
     again = admit(world, limits(turns=1, relationships=1), A, A)
     assert verdicts(again) == [Verdict.REPLAYED] * 2
@@ -88,7 +88,7 @@ def test_same_turn_at_another_price_is_a_conflict_and_not_charged(
     assert used(decision) == (1, 1)
 
 
-def test_charge_is_remembered_for_five_minutes(world: World, hand: Hand) -> None:
+def test_charge_is_in_the_replay_cache_for_five_minutes(world: World, hand: Hand) -> None:
     admit(world, limits(), A)
     hand.us += MEMORY_US - 1
     assert verdicts(admit(world, limits(), A)) == [Verdict.REPLAYED]
@@ -96,7 +96,7 @@ def test_charge_is_remembered_for_five_minutes(world: World, hand: Hand) -> None
     assert verdicts(admit(world, limits(), A)) == [Verdict.CHARGED]
 
 
-def test_lapses_are_bounded_in_each_call(world: World, hand: Hand) -> None:
+def test_each_call_clears_a_bounded_number_of_expired_entries(world: World, hand: Hand) -> None:
     for first in range(0, 2_500, 500):
         admit(world, limits(), *(turn(f"turn_{first + number}") for number in range(500)))
     hand.us += MEMORY_US
@@ -179,7 +179,7 @@ def test_several_turns_go_by_the_bucket_alone(world: World) -> None:
     assert (refused.outcome, refused.items) == (Outcome.RATE_LIMITED, ())
 
 
-def test_refund_gives_turns_and_place_back_once(world: World) -> None:
+def test_refund_takes_back_turns_and_relationship_once(world: World) -> None:
     who = principal(limits(turns=1, relationships=1))
     decision = world.gate.admit(who, [A])
     for _ in range(3):
@@ -198,7 +198,7 @@ def test_refund_keeps_a_relationship_that_others_hold(world: World) -> None:
     assert world.references() == {"rel_b": 1}
 
 
-def test_refund_of_a_lapsed_or_older_charge_does_nothing(world: World, hand: Hand) -> None:
+def test_refund_of_an_expired_or_older_charge_does_nothing(world: World, hand: Hand) -> None:
     who = principal()
     lapsed = world.gate.admit(who, [A])
     hand.us += MEMORY_US

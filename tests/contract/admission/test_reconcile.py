@@ -143,7 +143,7 @@ def test_charges_that_settle_in_time_are_no_drift(world: World) -> None:
     assert_exact(world)
 
 
-def test_charge_that_never_settled_is_given_back_and_told_as_drift(world: World) -> None:
+def test_charge_without_a_stored_turn_is_taken_back_and_reported_as_drift(world: World) -> None:
     world.gate.admit(WHO, [A])
     world.record(WHO, B)
     (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
@@ -181,7 +181,7 @@ def test_turns_recorded_uncharged_are_counted(world: World) -> None:
     assert_exact(world)
 
 
-def test_refund_between_mark_and_compare_counts_once(world: World) -> None:
+def test_refund_between_watermark_and_comparison_counts_once(world: World) -> None:
     decision = world.gate.admit(WHO, [A])
     world.record(WHO, B)
     world.reconciler.reconcile([KEYS], wait=lambda _: world.gate.refund(WHO, decision, [0]))
@@ -219,7 +219,7 @@ def test_pass_that_was_overtaken_changes_nothing(world: World, what: str) -> Non
     assert_exact(world)
 
 
-def test_two_passes_over_one_mark_correct_once(world: World) -> None:
+def test_two_passes_over_one_watermark_correct_once(world: World) -> None:
     world.gate.admit(WHO, [A])
     mark_at_us = world.script.mark(KEYS, 0)
     assert mark_at_us is not None

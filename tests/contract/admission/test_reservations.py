@@ -70,7 +70,7 @@ def test_reservation_lies_in_the_period_that_was_charged(world: World, hand: Han
 
 
 @pytest.mark.parametrize("back_us", [0, HOUR_US])
-def test_late_completion_and_the_present_period_share_one_order(
+def test_late_completion_and_the_current_period_share_one_order(
     world: World, hand: Hand, back_us: int
 ) -> None:
     hand.us = PERIOD.end_us - 1
@@ -87,7 +87,7 @@ def test_late_completion_and_the_present_period_share_one_order(
 
 
 @pytest.mark.parametrize("claimed_us", [PERIOD.start_us - 1, PERIOD.end_us - 1])
-def test_who_only_claims_to_have_reserved_in_another_period_is_charged_now(
+def test_a_completion_without_a_reservation_in_its_period_is_charged_to_the_current_one(
     world: World, hand: Hand, claimed_us: int
 ) -> None:
     hand.us = PERIOD.end_us - 1
@@ -115,7 +115,7 @@ def test_cancelling_again_renews_the_memory(world: World, hand: Hand) -> None:
     assert decision.items[0].verdict is Verdict.CANCELLED
 
 
-def test_a_place_that_is_only_given_back_can_be_taken_again(world: World, hand: Hand) -> None:
+def test_a_withdrawn_reservation_can_be_made_again(world: World, hand: Hand) -> None:
     world.gate.reserve(principal(), A, HOLD_US)
     world.gate.cancel(principal(), A.turn_key, hand.us, is_remembered=False)
     assert world.references() == {}
@@ -132,7 +132,7 @@ def test_reconciling_takes_no_reservation_for_drift(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", ["complete", "cancel", "lapse", "lapse and reserve"])
-def test_reservation_that_ends_between_mark_and_compare(world: World, end: str) -> None:
+def test_reservation_that_ends_between_watermark_and_comparison(world: World, end: str) -> None:
     who = principal()
     world.gate.reserve(who, A, HOLD_US)
 
@@ -154,7 +154,7 @@ def test_reservation_that_ends_between_mark_and_compare(world: World, end: str) 
     assert world.references() == kept
 
 
-def test_reservation_made_between_mark_and_compare_stays(world: World) -> None:
+def test_reservation_made_between_watermark_and_comparison_stays(world: World) -> None:
     who = principal()
     lost = world.gate.admit(who, [turn("turn_lost", 1, "rel_a")])  # is never stored
 
@@ -200,7 +200,7 @@ def test_a_turn_reserved_before_the_edge_is_the_same_reservation_after_it(
 
 
 @pytest.mark.parametrize("end", ["lapse", "cancel", "complete"])
-def test_a_reservation_that_ended_before_or_after_the_edge_holds_nobody_up(
+def test_a_reservation_that_ended_near_the_period_boundary_delays_no_request(
     world: World, hand: Hand, end: str
 ) -> None:
     hand.us = PERIOD.end_us - 1
@@ -225,7 +225,7 @@ def next_period() -> Period:
 
 
 @pytest.mark.parametrize(("passed_us", "held"), [(HOLD_US - 1, 1), (HOLD_US, 0)])
-def test_behind_an_empty_bucket_a_lapsed_hold_counts_no_more(
+def test_behind_an_empty_bucket_an_expired_hold_does_not_count(
     world: World, hand: Hand, passed_us: int, held: int
 ) -> None:
     poor = limits(rate=1, burst=1)

@@ -150,7 +150,7 @@ def test_staging_that_was_cut_short_is_not_taken(world: World) -> None:
     assert not world.client.exists(KEYS.quota)
 
 
-def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(world: World) -> None:
+def test_a_request_that_cannot_wait_is_admitted_uncharged_without_counters(world: World) -> None:
     world.client.set(KEYS.seeding, "somebody else", px=60_000)
     decision = world.gate.admit(principal(), [A])
     assert (decision.outcome, decision.quota) == (Outcome.DEGRADED, None)
@@ -166,7 +166,7 @@ def test_who_cannot_wait_is_admitted_uncharged_and_told_of_no_counters(world: Wo
 def test_a_command_outlasts_the_lock_of_a_seeder_that_has_died(
     world: World, monkeypatch: pytest.MonkeyPatch, waits_for_lock_s: float
 ) -> None:
-    monkeypatch.setattr(seeding, "_OUTLASTS_LOCK_S", waits_for_lock_s)
+    monkeypatch.setattr(seeding, "_LOCK_WAIT_S", waits_for_lock_s)
     world.record(principal(), A)
     world.client.flushdb()
     world.client.set(KEYS.seeding, "who has died", px=300)
@@ -195,7 +195,7 @@ def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     assert world.client.exists(KEYS.quota)
 
 
-def test_who_comes_when_a_seeding_is_late_need_not_wait_as_well(
+def test_a_request_that_meets_a_late_seeding_does_not_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock_s, counted = Hand(0), Event()
@@ -258,7 +258,7 @@ def test_twenty_seeders_at_once_count_once(live_redis: Redis) -> None:
     assert workers[0].gate.quota(principal()).turns_used == len(decisions) == 20
 
 
-def test_seeding_repeats_no_instant_that_the_hash_still_tells(world: World, hand: Hand) -> None:
+def test_seeding_repeats_no_instant_that_the_hash_still_contains(world: World, hand: Hand) -> None:
     world.record(principal(), turn("turn_a"))
     for _ in range(3):  # each pass gives an instant out that the ledger does not know
         world.reconcile()

@@ -111,9 +111,7 @@ def test_a_cost_waits_for_as_many_holds_as_it_needs_however_many_are_open(world:
     assert fits_at(refused) == NOON_US + HOLD_US + 597
 
 
-def test_a_place_among_too_many_holds_is_waited_for_in_a_few_steps(
-    world: World, hand: Hand
-) -> None:
+def test_the_wait_behind_too_many_holds_is_found_in_a_few_steps(world: World, hand: Hand) -> None:
     """Another charge keeps each relationship but the last: 50 holds are read at once."""
     hold_each(world, 120)
     for number in range(119):

@@ -57,7 +57,7 @@ class Silent(Redis):
         raise RedisTimeout
 
 
-def test_who_has_waited_for_the_time_in_vain_does_not_wait_again_for_a_second() -> None:
+def test_a_clock_that_got_no_time_does_not_ask_again_for_a_second() -> None:
     redis, monotonic = Silent(), Hand(7)
     clock = LedgerClock(redis, monotonic)
     counts = []

@@ -45,7 +45,7 @@ def test_all_workers_together_give_out_the_rate(workers_count: int) -> None:
     assert 25 * 20 - workers_count <= count <= 25 * 20
 
 
-def test_a_refusal_tells_the_true_wait_to_the_microsecond() -> None:
+def test_a_refusal_has_the_true_wait_to_the_microsecond() -> None:
     hand = Hand()
     local = buckets(3, hand)
     admitted(local)
@@ -57,7 +57,7 @@ def test_a_refusal_tells_the_true_wait_to_the_microsecond() -> None:
     assert not local.take(KEY, PRO, 1).is_rate_limited
 
 
-def test_a_decision_tells_the_whole_rate_and_what_is_left_of_the_share() -> None:
+def test_a_decision_has_the_whole_rate_and_the_tokens_left_of_the_share() -> None:
     decision = buckets(2, Hand()).take(KEY, PRO, 1)
     assert decision.is_local
     assert (decision.bucket.rate, decision.bucket.remaining) == (25, 24)

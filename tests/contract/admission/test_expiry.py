@@ -21,7 +21,9 @@ def reserve_many(world: World, in_force: Limits, count: int) -> None:
         assert verdict(decision) is Verdict.CHARGED
 
 
-def test_more_lapses_than_a_call_ends_refuse_nobody_falsely(world: World, hand: Hand) -> None:
+def test_a_backlog_of_expired_reservations_refuses_no_request_wrongly(
+    world: World, hand: Hand
+) -> None:
     in_force = limits(turns=2_100, relationships=2_100)
     reserve_many(world, in_force, 2_100)
     assert verdict(reserve(world, in_force, "turn_x")) is Verdict.TURNS_EXHAUSTED
@@ -74,7 +76,7 @@ def test_the_very_call_that_ends_too_few_is_refused_nothing(world: World, hand: 
     assert world.references() == {"rel_new": 1}
 
 
-def test_no_call_ends_more_lapses_than_its_share(world: World, hand: Hand) -> None:
+def test_no_call_clears_more_expired_entries_than_its_share(world: World, hand: Hand) -> None:
     in_force, who = limits(relationships=1), principal(limits(relationships=1))
     for number in range(2_100):  # none of them would free a place, for the turn is charged too
         assert verdict(reserve(world, in_force, f"turn_{number}", "rel_a")) is Verdict.CHARGED
@@ -94,7 +96,7 @@ def test_no_call_ends_more_lapses_than_its_share(world: World, hand: Hand) -> No
     assert world.client.zcard(KEYS.holds) == 0
 
 
-def test_lapses_that_take_too_long_are_left_to_the_next_call(world: World, hand: Hand) -> None:
+def test_a_backlog_that_takes_too_long_is_left_to_the_next_call(world: World, hand: Hand) -> None:
     who = principal(limits(relationships=1))
     for number in range(1_100):
         reserve(world, limits(relationships=1), f"turn_{number}", "rel_a")
