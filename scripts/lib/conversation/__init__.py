@@ -13,5 +13,6 @@ value. These are compared only roughly:
 * `X-RateLimit-Remaining` needs no rule: a request waits until its bucket is full again, unless the
   bucket is meant to be empty.
 * Waits (`Retry-After`, `retry_after_ms`) that end at an instant in the answer: that they do.
+* Instants in the stores: names, and their exact distance from another one (`+300s`).
 * `Date`, and the values of `/metrics`; metric names and labels are compared.
 """

@@ -1,6 +1,7 @@
 """Replay the conversation against two commits; exit with 1 if anything differs."""
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ _FIRST_SAFE_S = 600
 def main() -> int:
     """Run both sides one after the other, then print what differs."""
     asked = _arguments()
+    # SIGTERM ends the blocks in order: servers are stopped and worktrees removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     now_s = time.time()
     if not _FIRST_SAFE_S < now_s % _DAY_S < _LAST_SAFE_S:
         print("scripts/conversation: too near to midnight UTC, try again later", file=sys.stderr)

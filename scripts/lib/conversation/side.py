@@ -49,13 +49,14 @@ class _Side:
 
     def look(self, moment: str, *, at_redis: bool = True) -> None:
         """Keep what is stored at this moment."""
-        self.names.begin(moment)
         for name, environ in (("web", self.environ), ("strict", self.strict_environ)):
             if at_redis:
-                found = redis_lines(environ["REDIS_URL"], self.names)
-                self.stored[f"redis of {name} {moment}"] = found
-            found = mongodb_lines(environ["MONGODB_URI"], self.names)
-            self.stored[f"mongodb of {name} {moment}"] = found
+                title = f"redis of {name} {moment}"
+                self.names.begin(title)
+                self.stored[title] = redis_lines(environ["REDIS_URL"], self.names)
+            title = f"mongodb of {name} {moment}"
+            self.names.begin(title)
+            self.stored[title] = mongodb_lines(environ["MONGODB_URI"], self.names)
 
 
 def recorded(commit: str, folder: Path, base_ms: int) -> Recorded:

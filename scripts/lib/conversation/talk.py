@@ -46,7 +46,7 @@ class Talk:
         service: str = "web",
     ) -> Answer:
         """Send a request with the key of this name; `body` goes as JSON, `raw` as it is."""
-        self._wait_until_full(service, key)
+        self.wait_until_full(key, service)
         data = raw if body is None else json.dumps(body).encode()
         sent = dict(headers or {})
         if key is not None:
@@ -56,8 +56,7 @@ class Talk:
         sent_ms = _now_ms()
         label = self.begin(f"{method} {path}", sent_ms, f"{path} {(data or b'')[:4_000_000]!r}")
         answer = self._send(service, (method, path), data, sent, sent_ms=sent_ms)
-        self._learn_full_at(service, key, answer)
-        return self.keep(label, answer, key)
+        return self.keep(label, answer, key, service)
 
     def begin(self, line: str, sent_ms: int, sent: str = "") -> str:
         """Number the next exchange; return its label."""
@@ -66,19 +65,32 @@ class Talk:
         self.names.begin(number, sent_ms, sent)
         return f"{number} {line[:160]}"
 
-    def keep(self, label: str, answer: Answer, key: str | None = None) -> Answer:
-        """Keep an answer in comparable form; return it."""
+    def keep(
+        self, label: str, answer: Answer, key: str | None = None, service: str = "web"
+    ) -> Answer:
+        """Keep an answer in comparable form, and when its bucket is full again; return it."""
+        full_at = answer.header("x-ratelimit-reset")
+        if full_at:
+            self._full_at_ms[f"{service} {_owner(key)}"] = ms_of(full_at)
         self.exchanges.append(exchange_of(f"{label} ({key})", answer, self.names))
         return answer
 
-    def raw(self, lines: Sequence[str], body: bytes = b"", service: str = "web") -> Answer:
-        """Send a request line and headers that no HTTP library would send."""
+    def raw(
+        self,
+        lines: Sequence[str],
+        body: bytes = b"",
+        *,
+        key: str | None = None,
+        service: str = "web",
+    ) -> Answer:
+        """Send a request line and headers that no HTTP library would send; `key` is in them."""
+        self.wait_until_full(key, service)
         head = "\r\n".join([*lines, "Connection: close", "", ""])
         sent_ms = _now_ms()
         label = self.begin(f"raw {' | '.join(lines)}", sent_ms)
         with self.connect(service) as connection:
             connection.sendall(head.encode("latin-1") + body)
-            return self.keep(label, received(connection, sent_ms))
+            return self.keep(label, received(connection, sent_ms), key, service)
 
     def connect(self, service: str = "web") -> socket.socket:
         """Return a new connection to a service."""
@@ -107,6 +119,12 @@ class Talk:
         """Return the instant so many seconds before the conversation, the same on both sides."""
         return instant_of(self._base_ms - round(ago_s * 1_000))
 
+    def wait_until_full(self, key: str | None, service: str = "web") -> None:
+        """Wait until the bucket of a key's organization is full, if that is soon."""
+        wait_ms = self._full_at_ms.get(f"{service} {_owner(key)}", 0) - _now_ms() + 3
+        if 0 < wait_ms <= _SHORT_WAIT_MS:
+            time.sleep(wait_ms / 1_000)
+
     def _send(
         self,
         service: str,
@@ -121,16 +139,6 @@ class Talk:
         with closing(connection):
             connection.request(*request, body=data, headers=dict(headers))
             return answer_of(connection.getresponse(), sent_ms)
-
-    def _wait_until_full(self, service: str, key: str | None) -> None:
-        wait_ms = self._full_at_ms.get(f"{service} {_owner(key)}", 0) - _now_ms() + 3
-        if 0 < wait_ms <= _SHORT_WAIT_MS:
-            time.sleep(wait_ms / 1_000)
-
-    def _learn_full_at(self, service: str, key: str | None, answer: Answer) -> None:
-        full_at = answer.header("x-ratelimit-reset")
-        if full_at:
-            self._full_at_ms[f"{service} {_owner(key)}"] = ms_of(full_at)
 
 
 def answer_of(response: HTTPResponse, sent_ms: int) -> Answer:

@@ -9,6 +9,7 @@ from scripts.lib.conversation.parts.reservations import asked, completed, reserv
 from scripts.lib.conversation.talk import LIST, TURNS, Body, Talk, received
 
 BATCH = f"{LIST}/batch"
+WRITER = "acme/write"
 # An organization may have as many open for each token of its burst.
 OPEN_FOR_EACH_TOKEN = 150
 
@@ -62,16 +63,17 @@ def in_flight(talk: Talk) -> None:
     with ExitStack() as stack:
         first = stack.enter_context(_begun(talk, BATCH, len(body)))
         talk.say("GET", "/v1/me", "other/admin")
-        talk.say("POST", BATCH, "acme/write", body={"interactions": [talk.turn()]})
+        talk.say("POST", BATCH, WRITER, body={"interactions": [talk.turn()]})
         second = stack.enter_context(_begun(talk, LIST, len(single)))
         talk.say("GET", "/v1/me", "other/admin")
-        talk.say("GET", "/v1/me", "acme/write")
-        talk.say("POST", LIST, "acme/write", body=talk.turn())
+        talk.say("GET", "/v1/me", WRITER)
+        talk.say("POST", LIST, WRITER, body=talk.turn())
         for connection, rest in ((first, body), (second, single)):
+            talk.wait_until_full(WRITER)
             at_ms = time.time_ns() // 1_000_000
             label = talk.begin("the rest of a body that was begun", at_ms, rest.decode())
             connection.sendall(rest)
-            talk.keep(label, received(connection, at_ms))
+            talk.keep(label, received(connection, at_ms), WRITER)
 
 
 def _begun(talk: Talk, path: str, length: int) -> socket:
@@ -79,7 +81,7 @@ def _begun(talk: Talk, path: str, length: int) -> socket:
     head = [
         f"POST {path} HTTP/1.1",
         "Host: a",
-        f"Authorization: Bearer {talk.keys['acme/write']}",
+        f"Authorization: Bearer {talk.keys[WRITER]}",
         "Content-Type: application/json",
         f"Content-Length: {length}",
         "Connection: close",

@@ -46,14 +46,19 @@ def public(talk: Talk) -> None:
 
 def _odd_http(talk: Talk) -> None:
     own = f"Authorization: Bearer {talk.keys['acme/admin']}"
-    talk.raw(["GET /v1/me HTTP/1.1", own])
-    talk.raw(["GET /v1/me HTTP/1.1", "Host: a", "Host: b", own])
-    talk.raw(["GET /v1/me HTTP/1.1", "Host: a,b", own])
-    talk.raw(["get /v1/me HTTP/1.1", "Host: a", own])
-    talk.raw(["GET /v1/me HTTP/1.0", own])
-    talk.raw(["GET /v1/me HTTP/1.1", "Host: a", own, "X-Request-Id: mine"])
-    talk.raw(["POST /v1/interactions HTTP/1.1", "Host: a", own, "Content-Length: x"])
-    talk.raw(["POST /v1/interactions HTTP/1.1", "Host: a", own, "Transfer-Encoding: gzip"])
+    talk.raw(["GET /v1/me HTTP/1.1", own], key="acme/admin")
+    talk.raw(["GET /v1/me HTTP/1.1", "Host: a", "Host: b", own], key="acme/admin")
+    talk.raw(["GET /v1/me HTTP/1.1", "Host: a,b", own], key="acme/admin")
+    talk.raw(["get /v1/me HTTP/1.1", "Host: a", own], key="acme/admin")
+    talk.raw(["GET /v1/me HTTP/1.0", own], key="acme/admin")
+    talk.raw(["GET /v1/me HTTP/1.1", "Host: a", own, "X-Request-Id: mine"], key="acme/admin")
+    talk.raw(
+        ["POST /v1/interactions HTTP/1.1", "Host: a", own, "Content-Length: x"], key="acme/admin"
+    )
+    talk.raw(
+        ["POST /v1/interactions HTTP/1.1", "Host: a", own, "Transfer-Encoding: gzip"],
+        key="acme/admin",
+    )
 
 
 def authentication(talk: Talk) -> None:

@@ -131,7 +131,7 @@ def _chunked(talk: Talk, body: bytes) -> None:
     own = f"Authorization: Bearer {talk.keys[WRITER]}"
     head = ["POST /v1/interactions HTTP/1.1", "Host: a", own, "Content-Type: application/json"]
     chunk = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
-    talk.raw([*head, "Transfer-Encoding: chunked"], chunk)
+    talk.raw([*head, "Transfer-Encoding: chunked"], chunk, key=WRITER)
 
 
 def batches(talk: Talk) -> None:

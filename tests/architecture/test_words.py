@@ -1,0 +1,83 @@
+"""The field's words in the whole tree, verbs first, and short first pages.
+
+`python -m tests.architecture.words --list PATH` shows where a rule is broken; the words stand in
+`vocabulary.py`. Names that must stay are in `ALLOWED_NAMES`, each with the reason beside it.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.prose import Prose, prose_of
+from tests.architecture.source import ROOT, source_files
+from tests.architecture.vocabulary import MOST
+from tests.architecture.words import (
+    FOLDERS,
+    Found,
+    find_first_lines,
+    find_names,
+    find_phrases,
+    find_texts,
+    rates,
+)
+
+ALLOWED_NAMES: Mapping[str, str] = {}
+LEAST_LINES_OF_A_ROOM, MOST_LINES_OF_A_ROOM = 10, 70
+MOST_LINES_OF_README, MOST_BYTES_OF_README = 150, 8 * 1024
+ROOMS = sorted(path.parent.name for path in (ROOT / "app").glob("*/__init__.py"))
+EVERYTHING = tuple(ROOT / name for name in FOLDERS)
+SPOKEN = tuple(ROOT / name for name in ("app", "config", "scripts", "devkit"))
+
+
+@cache
+def _prose() -> tuple[Prose, ...]:
+    return tuple(prose_of(EVERYTHING))
+
+
+@pytest.mark.parametrize("kind", MOST)
+def test_words_that_are_not_the_fields_are_rare(kind: str) -> None:
+    assert rates(list(_prose()))[kind] <= MOST[kind]
+
+
+def test_no_docstring_and_no_comment_has_a_forbidden_phrase() -> None:
+    assert _shown(find_phrases(_prose())) == []
+
+
+def test_no_text_for_people_has_a_forbidden_word() -> None:
+    assert _shown(find_texts(SPOKEN)) == []
+
+
+def test_no_name_has_a_forbidden_word() -> None:
+    found = [each for each in find_names(EVERYTHING) if each.words not in ALLOWED_NAMES]
+    assert _shown(found) == []
+
+
+def test_no_allowed_name_is_left_over() -> None:
+    assert set(ALLOWED_NAMES) - {each.words for each in find_names(EVERYTHING)} == set()
+
+
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    assert _shown(find_first_lines(EVERYTHING)) == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_at_its_door_what_it_promises(room: str) -> None:
+    (file,) = [each for each in source_files() if each.path == f"app/{room}/__init__.py"]
+    docstring = ast.get_docstring(file.tree) or ""
+    assert LEAST_LINES_OF_A_ROOM <= len(docstring.splitlines()) <= MOST_LINES_OF_A_ROOM
+
+
+def test_the_readme_is_short() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES_OF_README
+    assert len(text.encode()) <= MOST_BYTES_OF_README
+
+
+def _shown(found: Iterable[Found]) -> list[str]:
+    return [
+        f"{Path(each.prose.path).relative_to(ROOT)}:{each.prose.line}: {each.kind}: {each.words}"
+        for each in found
+    ]
