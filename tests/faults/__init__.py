@@ -1,1 +1,1 @@
-"""What must hold while something breaks."""
+"""Test what must hold while a store, a worker or a client fails."""

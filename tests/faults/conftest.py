@@ -1,4 +1,4 @@
-"""What holds on both servers takes `kind`; a service for tests that only look is shared."""
+"""Provide `kind` for tests of both servers, and shared services for tests that only read."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.servers import RunningService, ServerKind, environ_for, running_servi
 
 @pytest.fixture(scope="module", params=list(ServerKind))
 def kind(request: pytest.FixtureRequest) -> ServerKind:
-    """Each of the two servers."""
+    """Return each of the two servers."""
     chosen: ServerKind = request.param
     return chosen
 
@@ -22,7 +22,7 @@ def shared_service(
     live_redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningService]:
-    """One service for all tests of a module, which may ask it and must not harm it."""
+    """Yield one service for all tests of a module, which must not change or stop it."""
     folder = tmp_path_factory.mktemp(kind.value)
     environ = environ_for(
         live_mongodb_uri.replace("/turnledger?", f"/shared_{kind.value}?"),
@@ -35,6 +35,6 @@ def shared_service(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Stores of this module's own, and a service on them for tests that start another one."""
+    """Yield stores of this module, with a service; for tests that start a second service."""
     with running_site(tmp_path_factory.mktemp("site"), workers_count=1) as running:
         yield running

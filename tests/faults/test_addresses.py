@@ -1,4 +1,4 @@
-"""Where both servers listen: IPv6, names, Unix sockets, TLS."""
+"""Addresses of both servers: IPv6, names, Unix sockets, TLS."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def test_a_host_can_be_ipv6_with_or_without_brackets_or_a_name(
 
 
 def status_at(path: Path, target: str) -> int:
-    """Status of an answer over a Unix socket; 0 if nobody answers."""
+    """Return the status of an answer over a Unix socket; 0 if there is none."""
     request = f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
@@ -43,7 +43,11 @@ def status_at(path: Path, target: str) -> int:
             connection.connect(str(path))
             connection.sendall(request.encode())
             return int(connection.recv(65_536).split()[1])
-        except (FileNotFoundError, ConnectionError, IndexError):  # nobody, or one that ends
+        except (
+            FileNotFoundError,
+            ConnectionError,
+            IndexError,
+        ):  # no listener, or one that is ending
             return 0
 
 

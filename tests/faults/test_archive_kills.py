@@ -1,4 +1,4 @@
-"""Archivers die by kill -9 while turns arrive and expired ones are deleted: the books balance."""
+"""Archivers are killed while turns arrive and expired ones are deleted: no turn is lost."""
 
 import random
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from tests.faults.kit.killed_archivers import Archivers, database_of, require_ba
 from tests.faults.kit.load import Load
 from tests.turns import DAY_MS, at, now_ms
 
-# Days whose turns expire as soon as they are archived, and today.
+# Days whose turns expire as soon as `expires_at` is set, and the current one.
 AGES_DAYS = (0, 182, 183, 190)
 ROWS_PER_INSERT = 10
-# So few that a busy machine keeps pace.
+# So few that a busy machine can process them.
 INSERTS_PER_SECOND = 40
 
 
 def arriving(books: Books) -> Load:
-    """Turns keep arriving, today's and imported ones, as long as the block runs."""
-    chance = random.Random(1)  # noqa: S311 (no secret)
+    """Insert turns of today and imported ones for as long as the block runs."""
+    chance = random.Random(1)  # noqa: S311 - no secret
 
     def tell(_: int) -> None:
         base = now_ms()
@@ -33,8 +33,8 @@ def arriving(books: Books) -> Load:
 
 
 def let_die(uri: str, kills_count: int, tell_figures: Callable[..., None]) -> Books:
-    """Kill archivers so many times while turns arrive; then the books must balance."""
-    chance = random.Random(kills_count)  # noqa: S311 (no secret)
+    """Kill archivers so many times while turns arrive; then check that no turn is lost."""
+    chance = random.Random(kills_count)  # noqa: S311 - no secret
     with ExitStack() as stack:
         books = Books(stack.enter_context(database_of(uri)))
         archivers = Archivers(uri, books)

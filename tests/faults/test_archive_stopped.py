@@ -1,4 +1,4 @@
-"""The archive stands still for ten days: nothing is lost, everybody can see it, it catches up."""
+"""The archive is stopped for ten days: this is visible, nothing is lost, it catches up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ from tests.servers import OPERATOR_TOKEN, wait_until
 from tests.turns import DAY_MS, at
 
 DAYS_COUNT = 10
-# So old that a turn may be deleted the moment it is archived, and is an alarm while it is not.
+# So old that a turn may be deleted once it is archived, and raises an alert until then.
 OLD_MS = 195 * DAY_MS
 DELETED_WITHIN_S = 30
 
 
 def usage(caller: Caller, clock: Clock) -> list[int]:
-    """Turns of each day since the oldest, as they are answered."""
+    """Return the turns of each day since the oldest, from `/v1/usage`."""
     first_ms = (clock.now_ms - OLD_MS) // DAY_MS * DAY_MS - DAYS_COUNT * DAY_MS
     span = {"from": format_ms(first_ms), "to": format_ms(clock.now_ms // DAY_MS * DAY_MS + DAY_MS)}
     answer = caller("GET", "/v1/usage/turns", query_string=span)
@@ -28,7 +28,7 @@ def usage(caller: Caller, clock: Clock) -> list[int]:
 
 
 def shown(app: Flask) -> tuple[int, int, dict[str, float]]:
-    """Lag in seconds and over-retained turns of `/readyz`, and both as metrics."""
+    """Return lag in seconds and over-retained turns of `/readyz`, and both metrics."""
     client = app.test_client()
     archive = readiness(app).get_json()["archive"]
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
@@ -39,7 +39,7 @@ def shown(app: Flask) -> tuple[int, int, dict[str, float]]:
 
 
 def expiry_passes(app: Flask) -> int:
-    """How often the database has looked for expired turns."""
+    """Return how often the database has run its expiry pass."""
     with app.app_context():
         status = provided(Backend).database.command("serverStatus")
     return int(status["metrics"]["ttl"]["passes"])
@@ -59,12 +59,12 @@ def test_ten_days_without_an_archive_are_visible_and_caught_up_without_loss(
         clock.move(s=86_400)
         turns: list[Any] = [at(clock.now_ms - age_ms) for age_ms in (0, OLD_MS) for _ in range(day)]
         caller.import_(turns, recorded_at_us=clock.now_us)
-    told = usage(caller, clock)
+    counts = usage(caller, clock)
     accepted_count = DAYS_COUNT * (DAYS_COUNT + 1)
     passes = expiry_passes(live_app)
     wait_until(lambda: expiry_passes(live_app) >= passes + 2, DELETED_WITHIN_S)
 
-    assert caller.rows_count() == sum(told) == accepted_count
+    assert caller.rows_count() == sum(counts) == accepted_count
     lag_s, over_retained_count, gauges = shown(live_app)
     assert (lag_s, over_retained_count) == (DAYS_COUNT * 86_400, accepted_count // 2)
     assert list(gauges.values()) == [lag_s, over_retained_count]
@@ -72,7 +72,7 @@ def test_ten_days_without_an_archive_are_visible_and_caught_up_without_loss(
     run(live_app)
     wait_until(lambda: caller.rows_count() == accepted_count // 2, DELETED_WITHIN_S)
 
-    assert usage(caller, clock) == told
+    assert usage(caller, clock) == counts
     after = shown(live_app)
     assert after[:2] == (0, 0)
     assert set(after[2].values()) == {0}

@@ -1,4 +1,4 @@
-"""The bundled servers, and how soon the clients notice that a server is ill."""
+"""The bundled servers, and the time in which clients notice an outage."""
 
 import socket
 import sys
@@ -29,7 +29,7 @@ from tests.servers import ROOT, START_TIMEOUT_S, settings_for, wait_until
 REDIS_TIMEOUT_MS = 200
 CALLS_COUNT = 40
 MONGODB_TIMEOUT_MS = 500
-# Far above what a loaded machine adds, far below the drivers' own patience.
+# Far above the delay of a loaded machine, far below the drivers' own time-outs.
 SOON_S = 5
 
 STARTER = """
@@ -57,12 +57,12 @@ def test_data_survives_a_restart_on_another_port(tmp_path: Path) -> None:
 
 
 def test_servers_end_with_a_killed_parent_and_the_folder_can_be_reused(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    with told.open("wb") as output:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
         parent = spawn([sys.executable, "-c", STARTER, str(tmp_path)], output=output, folder=ROOT)
     try:
-        wait_until(lambda: told.read_text().endswith("\n"), START_TIMEOUT_S)
-        mongod, redis, _, redis_url = told.read_text().split()
+        wait_until(lambda: log.read_text().endswith("\n"), START_TIMEOUT_S)
+        mongod, redis, _, redis_url = log.read_text().split()
         with Redis.from_url(redis_url, socket_timeout=END_TIMEOUT_S) as client:
             client.set("mark", "acknowledged")
     finally:
@@ -123,7 +123,7 @@ def test_missing_twins_are_reported_with_the_next_step(
 ) -> None:
     monkeypatch.delattr("app.backends.memory")
     monkeypatch.delitem(sys.modules, "app.backends.memory")
-    monkeypatch.setitem(sys.modules, "fakeredis", None)  # as if it were not there
+    monkeypatch.setitem(sys.modules, "fakeredis", None)  # as if it were not installed
     with pytest.raises(SettingsError, match="BACKEND=memory needs requirements-local"):
         connect(settings_for())
 
@@ -135,7 +135,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[BundledServer, BundledServer]]:
 
 
 @pytest.fixture
-def impatient(servers: tuple[BundledServer, BundledServer]) -> Iterator[Backend]:
+def short_timeouts(servers: tuple[BundledServer, BundledServer]) -> Iterator[Backend]:
     mongod, redis = servers
     backend = live.connect(
         settings_for(
@@ -151,10 +151,13 @@ def impatient(servers: tuple[BundledServer, BundledServer]) -> Iterator[Backend]
 
 
 def test_a_frozen_server_is_an_outage_within_its_time_out_and_recovers(
-    servers: tuple[BundledServer, BundledServer], impatient: Backend
+    servers: tuple[BundledServer, BundledServer], short_timeouts: Backend
 ) -> None:
     mongod, redis = servers
-    asks = {mongod: lambda: impatient.database.command("ping"), redis: impatient.redis.ping}
+    asks = {
+        mongod: lambda: short_timeouts.database.command("ping"),
+        redis: short_timeouts.redis.ping,
+    }
     for server, ask in asks.items():
         ask()
         with frozen(server.process.pid):
@@ -166,12 +169,12 @@ def test_a_frozen_server_is_an_outage_within_its_time_out_and_recovers(
 
 
 def test_a_stopped_server_is_an_outage_at_once(
-    servers: tuple[BundledServer, BundledServer], impatient: Backend
+    servers: tuple[BundledServer, BundledServer], short_timeouts: Backend
 ) -> None:
     for server in servers:
         server.process.kill()
         server.process.wait(END_TIMEOUT_S)
-    for ask in (lambda: impatient.database.command("ping"), impatient.redis.ping):
+    for ask in (lambda: short_timeouts.database.command("ping"), short_timeouts.redis.ping):
         started_at = time.monotonic()
         with pytest.raises(OUTAGES):
             ask()

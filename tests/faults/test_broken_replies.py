@@ -1,7 +1,7 @@
 """Replies of Redis are lost, cut, reset and late: none is given to the wrong request.
 
-Organizations of different limits ask in turn over the same few connections, so that a reply in the
-wrong hands shows: in the rate's limit, in the quota's, in who `/v1/me` says that one is.
+Organizations with different limits send alternately over the same few connections. A reply to the
+wrong one shows in the limits of rate and quota, and in the organization of `/v1/me`.
 """
 
 import random
@@ -23,7 +23,7 @@ from tests.turns import stateful
 
 SENDERS_COUNT = 4
 TIMEOUT_MS = 100
-# Each breaks one reply of seven; a late one comes after the client has given up.
+# Each breaks one reply of seven; a late one comes after the client's time-out.
 FAULTS = [(Fault.CUT, 0), (Fault.CUT, 2), (Fault.HALF, 0), (Fault.RESET, 0), (Fault.RESET, 3)]
 LATE = (Fault.DELAY, TIMEOUT_MS * 3 // 2)
 EVERY = 7
@@ -31,18 +31,18 @@ REQUESTS_PER_FAULT = 50
 
 
 class Senders:
-    """Ask in turn for each caller, and look whether the answer is his."""
+    """Senders that call for each organization in turn, and check that the answer is its own."""
 
     def __init__(self, callers: list[Caller], proxy: Proxy, requests_count: int) -> None:
         self._callers, self._proxy = callers, proxy
         self._left = list(range(requests_count))
         self._lock = Lock()
-        self._chance = random.Random(7)  # noqa: S311 (no secret)
+        self._chance = random.Random(7)  # noqa: S311 - no secret
         self.without_redis_count = 0
         self.accepted = {caller.account: 0 for caller in callers}
 
     def send(self) -> int:
-        """Ask until all is asked; how many requests it was."""
+        """Send until all requests are sent; return their number."""
         count = 0
         while (number := self._next()) is not None:
             caller = self._callers[number % len(self._callers)]
@@ -65,14 +65,14 @@ class Senders:
         assert answer.get_json()["organization"]["id"] == caller.organization.id
 
     def _record(self, caller: Caller, number: int) -> None:
-        told = stateful(f"rel_{number % 9}", personality_id=f"pers_{number}")
-        answer = self._answered(caller.record(told), caller)
-        assert answer.get_json()["personality_id"] == told["personality_id"]
+        recording = stateful(f"rel_{number % 9}", personality_id=f"pers_{number}")
+        answer = self._answered(caller.record(recording), caller)
+        assert answer.get_json()["personality_id"] == recording["personality_id"]
         with self._lock:
             self.accepted[caller.account] += 1
 
     def _answered(self, answer: TestResponse, caller: Caller) -> TestResponse:
-        """The answer, which must be the caller's own, and good: Redis is not needed for it."""
+        """Check that the answer is the caller's own and successful, which does not need Redis."""
         assert answer.status_code in (200, 201), answer.text
         limits = caller.organization.limits
         assert answer.headers["X-RateLimit-Limit"] == str(limits.requests_per_second)
@@ -86,7 +86,7 @@ class Senders:
 def callers_behind(
     proxy: Proxy, mongodb_uri: str, redis_url: str
 ) -> Iterator[tuple[list[Caller], list[Caller]]]:
-    """Two organizations as they call through the proxy, and the same without it."""
+    """Yield two organizations that call through the proxy, and the same without it."""
     database = urlsplit(redis_url).path
     broken_url = f"redis://127.0.0.1:{proxy.port}{database}"
     with (
@@ -94,7 +94,7 @@ def callers_behind(
         app_on(mongodb_uri, redis_url) as beside,
     ):
         with app.app_context():
-            # A breaker would spare most requests what this is about.
+            # A circuit breaker would keep most requests from the broken replies.
             provided(Backend).redis.breaker = None  # type: ignore[attr-defined]
         sizes = (5_000, 7_000)
         plain = [
@@ -106,7 +106,7 @@ def callers_behind(
 def assert_each_reply_is_the_askers_own(
     mongodb_uri: str, redis_url: str, requests_count: int
 ) -> dict[str, object]:
-    """So many requests; every answer must be its asker's, every turn charged once."""
+    """Send so many requests; check that each answer is its sender's, each turn charged once."""
     server = urlsplit(redis_url)
     assert server.hostname is not None
     assert server.port is not None

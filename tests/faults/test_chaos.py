@@ -1,7 +1,7 @@
-"""Chaos: whatever happens in whatever order, ledger = accepted answers = counters.
+"""Faults at random, in any order: ledger = accepted answers = counters.
 
-Turns are recorded in one go, reserved and completed, cancelled, or left to lapse. The seed is told
-with the figures; `CHAOS_SEED` repeats a run.
+Turns are recorded at once, reserved and completed, cancelled, or left to expire. The seed is among
+the figures; `CHAOS_SEED` repeats a run.
 """
 
 import os
@@ -24,51 +24,51 @@ from tests.turns import Body, stateful
 PER_SECOND = 40
 RELATIONSHIPS_COUNT = 7
 FAULTS_COUNT = 11
-HEALED_WITHIN_S = 60
+RECOVERED_WITHIN_S = 60
 EXPECTED = {200, 201, 204, 429, 503}
 LONG_HOLD_S = 3_600
-# What is reserved after the chaos: as many are completed, cancelled and left.
+# Reservations after the faults: a third each is completed, cancelled and left.
 LIVING_COUNT = 4
 
 
 def seed() -> int:
-    """The one asked for, or another one each time."""
+    """Return the requested seed, or another one each time."""
     return int(os.environ.get("CHAOS_SEED") or SystemRandom().randrange(10**6))
 
 
 def turn(number: int) -> Body:
-    """A turn; one that is cancelled or left has a relationship of its own, which must not stay."""
+    """Return a turn; a cancelled or left one has its own relationship, which must not stay."""
     is_kept = MIXED[number % len(MIXED)] in (Fate.RECORDED, Fate.COMPLETED)
     name = f"rel_{number % RELATIONSHIPS_COUNT}" if is_kept else f"brief_{number}"
     return stateful(name)
 
 
-def is_well(house: Deployment, caller: Caller) -> bool:
-    """Whether a service that has had its rest shows the quota again."""
-    with wire(house.service, caller) as client:
+def is_recovered(deployment: Deployment, caller: Caller) -> bool:
+    """Return True if the service shows the quota again after its breakers have closed."""
+    with wire(deployment.service, caller) as client:
         answers = [client.get("/v1/usage/turns") for _ in range(10)]
     return all(answer.status_code == 200 and has_quota(answer) for answer in answers)
 
 
-def endure(house: Deployment, producers: Producers, caller: Caller, seconds: float) -> None:
-    """Let things happen for so long, and each once at least, while producers are at work."""
+def endure(deployment: Deployment, producers: Producers, caller: Caller, seconds: float) -> None:
+    """Cause faults for so long, each at least once, while producers send turns."""
     with Load(producers, PER_SECOND) as load:
         load.last(1)
         end = time.monotonic() + seconds
-        house.suffer(lambda: time.monotonic() < end, Event())
-        wait_until(lambda: is_well(house, caller), HEALED_WITHIN_S)
+        deployment.run_faults(lambda: time.monotonic() < end, Event())
+        wait_until(lambda: is_recovered(deployment, caller), RECOVERED_WITHIN_S)
         load.last(1)
     producers.settle_running()
-    assert len(house.happened) == FAULTS_COUNT
-    # A 429 is of a worker without Redis, whose share is small; producers fail at any other.
+    assert len(deployment.happened) == FAULTS_COUNT
+    # A 429 is from a worker without Redis, whose share is small; producers fail at any other.
     assert producers.statuses().keys() <= EXPECTED | {NO_ANSWER}
-    assert {line["status"] for line in log_lines(house.service)} <= EXPECTED
+    assert {line["status"] for line in log_lines(deployment.service)} <= EXPECTED
     outcome = producers.outcome()
     assert min(outcome[kind] for kind in ("recorded", "completed", "cancelled", "left")) > 0
 
 
 def let_lapse(caller: Caller, clock: Clock, hold_s: int) -> None:
-    """All that is held for so long lapses; nothing has to run for it but any call."""
+    """Wait until all reservations have expired; any call removes them."""
     clock.move(s=hold_s + 1)
     assert caller("GET", "/v1/usage/turns").status_code == 200
     counted = caller.counters()
@@ -76,8 +76,8 @@ def let_lapse(caller: Caller, clock: Clock, hold_s: int) -> None:
 
 
 def assert_counters_tell(producers: Producers, caller: Caller, living_count: int = 0) -> None:
-    """Exactly what is accepted is used, and exactly what lives is reserved."""
-    relationships = {accepted.told["relationship_id"] for accepted in producers.accepted}
+    """Check that exactly the accepted turns are used, and exactly the open ones reserved."""
+    relationships = {accepted.recording["relationship_id"] for accepted in producers.accepted}
     counted = caller.counters()
     assert counted["turns_used"] == len(producers.accepted)
     assert counted["relationships_used"] == len(relationships) + living_count
@@ -85,17 +85,17 @@ def assert_counters_tell(producers: Producers, caller: Caller, living_count: int
 
 
 def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> dict[str, object]:
-    """Chaos for so long, late completions, one pass; then reserve again, as if nothing had been."""
-    with running_house(folder, seed) as house:
-        caller = hire(house.app)
-        with wire(house.service, caller) as client:
+    """Run faults, late completions and one reconciliation; then reserve again as usual."""
+    with running_house(folder, seed) as deployment:
+        caller = hire(deployment.app)
+        with wire(deployment.service, caller) as client:
             producers = Producers(client.request, turn, MIXED)
-            endure(house, producers, caller, seconds)
-            clock = Clock(house.app)
+            endure(deployment, producers, caller, seconds)
+            clock = Clock(deployment.app)
             let_lapse(caller, clock, MIN_HOLD_S)
             late_count = len(producers.left) // 2
             producers.complete_left(late_count)
-        reconcile(house.app)
+        reconcile(deployment.app)
         assert_counters_tell(producers, caller)
         producers.send, producers.hold_s = caller, LONG_HOLD_S
         producers.make = lambda number: stateful(f"after_{number}")
@@ -104,13 +104,13 @@ def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> d
             producers(number)
         producers.settle_running()
         assert_counters_tell(producers, caller, LIVING_COUNT)
-        reconcile(house.app)
+        reconcile(deployment.app)
         assert_counters_tell(producers, caller, LIVING_COUNT)
         let_lapse(caller, clock, LONG_HOLD_S)
         assert_counters_tell(producers, caller)
         producers.assert_all_are_stored_once(caller)
     return {
-        "happened": dict(house.happened),
+        "happened": dict(deployment.happened),
         "statuses": producers.statuses(),
         **producers.outcome(),
         "completed_late": late_count,

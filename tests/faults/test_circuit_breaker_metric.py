@@ -1,4 +1,4 @@
-"""The gauge of open breakers, with real workers: each tells its own, and a dead one nothing."""
+"""The gauge of open breakers, with real workers: one series each, none for a dead one."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ LINE = re.compile(r'turnledger_store_circuit_open\{pid="(\d+)",store="redis"\} (
 
 
 def given_up(service: RunningService) -> dict[int, int]:
-    """By process id, whether that worker leaves Redis in peace; asks Redis on the way."""
+    """Return by process id if that worker's breaker of Redis is open; also calls Redis."""
     assert httpx.get(f"{service.base_url}/v1/billing/plans").status_code == 200
     text = httpx.get(f"{service.base_url}/metrics", headers=OPERATOR).text
     return {int(worker_id): int(value) for worker_id, value in LINE.findall(text)}

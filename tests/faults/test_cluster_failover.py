@@ -1,4 +1,4 @@
-"""A primary of a Redis Cluster dies in mid-load: no answer fails, and the counters are right."""
+"""A primary of a Redis Cluster dies under load: no request fails, counters are correct."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,15 +19,15 @@ from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS
 from tests.servers import RunningService, environ_for, running_service, wait_until
 from tests.turns import stateful
 
-# Of each of the three organizations.
+# For each of the three organizations.
 PER_SECOND = 17
-HEALED_WITHIN_S = 60
+RECOVERED_WITHIN_S = 60
 # The limit of concurrent requests is not tested here: on a slow machine all may be in progress.
 MANY_THREADS = {"WEB_THREADS": "32"}
 
 
-def is_well(service: RunningService) -> bool:
-    """Whether every organization's last request was decided by Redis."""
+def is_recovered(service: RunningService) -> bool:
+    """Return True if Redis decided the last request of every organization."""
     last = {line["organization"]: line["decision"] for line in log_lines(service)}
     return list(last.values()) == ["admitted"] * PRIMARIES_COUNT
 
@@ -35,12 +35,13 @@ def is_well(service: RunningService) -> bool:
 def assert_counters_are_right(
     app: Flask, callers: list[Caller], producers: list[Producers]
 ) -> None:
-    """Once all that was left has lapsed, one pass finds exactly what was accepted."""
+    """Check that one pass finds exactly the accepted turns once all left holds have expired."""
     Clock(app).move(s=MIN_HOLD_S + 1)
     for caller in callers:
-        # The first may still have a connection to the node that died.
+        # The first request may still use a connection to the dead node.
         wait_until(
-            lambda asks=caller: asks("GET", "/v1/usage/turns").status_code == 200, HEALED_WITHIN_S
+            lambda asks=caller: asks("GET", "/v1/usage/turns").status_code == 200,
+            RECOVERED_WITHIN_S,
         )
     reconcile(app)
     for caller, each in zip(callers, producers, strict=True):
@@ -77,13 +78,13 @@ def test_a_failover_under_load_fails_no_request_and_counters_are_correct(
             with Load(lambda number: [each(number) for each in producers], PER_SECOND) as load:
                 load.last(2)
                 cluster.kill_primary_of(f"bucket:{{{callers[0].organization.id}}}")
-                wait_until(cluster.is_whole, HEALED_WITHIN_S)
+                wait_until(cluster.is_whole, RECOVERED_WITHIN_S)
                 load.last(1)
-                wait_until(lambda: is_well(service), HEALED_WITHIN_S)
+                wait_until(lambda: is_recovered(service), RECOVERED_WITHIN_S)
             for each in producers:
                 each.settle_running()
         statuses = [each.statuses() for each in producers]
-        assert [set(told) for told in statuses] == [{201}] * PRIMARIES_COUNT
+        assert [set(of_one) for of_one in statuses] == [{201}] * PRIMARIES_COUNT
         assert {line["status"] for line in log_lines(service)} == {201}
         assert "CROSSSLOT" not in service.log.read_text()
         degraded = [line["decision"] for line in log_lines(service)].count("degraded")

@@ -1,6 +1,6 @@
-"""The database dies by kill -9 while turns arrive, archivers fold and expired turns are deleted.
+"""The database is killed while turns arrive, archivers roll up and expired turns are deleted.
 
-Producers tell a turn again until they know its fate, as they must; so what was accepted is exact.
+Producers resend a turn until its outcome is known, so the number of accepted turns is exact.
 """
 
 import random
@@ -25,25 +25,25 @@ from tests.faults.kit.producers import KNOWN_WITHIN_S, RETRY_AFTER_S
 from tests.servers import wait_until
 from tests.turns import DAY_MS, Body, at, now_ms, row
 
-# Days whose turns expire the moment they are stamped.
+# Days whose turns expire as soon as `expires_at` is set.
 OLD_DAYS = (182, 183, 190)
 IMPORTED_AT_ONCE = 10
-# Of each producer, if the stores keep pace.
+# For each producer, if the stores are fast enough.
 BATCHES_PER_SECOND = 100
-HEALED_WITHIN_S = 60
+RECOVERED_WITHIN_S = 60
 PATIENCE_MS = 500
 Row = dict[str, Any]
 
 
 class BatchProducer(Load):
-    """Tells one batch of turns after another, each again and again until its fate is known."""
+    """Sends one batch of turns after another, each until its outcome is known."""
 
     def __init__(
         self, make: Callable[[], list[Body]], tell: Callable[[list[Body]], bool], account: str
     ) -> None:
         super().__init__(self._work, BATCHES_PER_SECOND, threads_count=1)
         self.accepted: list[Row] = []
-        self.tries_in_vain_count = 0
+        self.failed_tries_count = 0
         self.is_settled = Lock()
         self._make, self._tell, self._account = make, tell, account
         self._pause = Event()
@@ -52,21 +52,21 @@ class BatchProducer(Load):
         with self.is_settled:
             bodies, deadline = self._make(), time.monotonic() + KNOWN_WITHIN_S
             while not self._tell(bodies):
-                self.tries_in_vain_count += 1
+                self.failed_tries_count += 1
                 assert time.monotonic() < deadline, "the turns were not stored in time"
                 self._pause.wait(RETRY_AFTER_S)
             self.accepted += [row(self._account, body) for body in bodies]
 
 
 def recorded(caller: Caller, bodies: list[Body]) -> bool:
-    """Record over the API; whether it said that the turn is stored."""
+    """Record over the API; return True if the turn was acknowledged."""
     statuses = {caller.record(body).status_code for body in bodies}
     assert statuses <= {200, 201, 503}
     return 503 not in statuses
 
 
 def imported(caller: Caller, bodies: list[Body]) -> bool:
-    """Import history; whether it said that it is stored."""
+    """Import turns; return True if they were acknowledged."""
     try:
         caller.import_(bodies)
     except OUTAGES:
@@ -75,25 +75,27 @@ def imported(caller: Caller, bodies: list[Body]) -> bool:
 
 
 def producers_of(caller: Caller) -> tuple[BatchProducer, BatchProducer]:
-    """One who records present turns, and one who imports turns that expire at once."""
-    chance = random.Random(1)  # noqa: S311 (no secret)
+    """Return a producer of current turns, and an importer of turns that expire at once."""
+    chance = random.Random(1)  # noqa: S311 - no secret
 
     def old() -> list[Body]:
         day_ms = now_ms() - chance.choice(OLD_DAYS) * DAY_MS
         return [at(day_ms, latency_ms=chance.randrange(9_999)) for _ in range(IMPORTED_AT_ONCE)]
 
     return (
-        BatchProducer(lambda: [at(now_ms())], lambda told: recorded(caller, told), caller.account),
-        BatchProducer(old, lambda told: imported(caller, told), caller.account),
+        BatchProducer(
+            lambda: [at(now_ms())], lambda turns: recorded(caller, turns), caller.account
+        ),
+        BatchProducer(old, lambda turns: imported(caller, turns), caller.account),
     )
 
 
 @contextmanager
 def paused(producers: Sequence[BatchProducer], books: Books) -> Iterator[None]:
-    """Nobody tells anything within the block, and the fate of all that was told is known."""
+    """Pause the producers within the block, once the outcome of all sent turns is known."""
     with ExitStack() as stack:
         for producer in producers:
-            assert producer.is_settled.acquire(timeout=HEALED_WITHIN_S)
+            assert producer.is_settled.acquire(timeout=RECOVERED_WITHIN_S)
             stack.callback(producer.is_settled.release)
             producer.require_no_fault()
         books.rows = [row for producer in producers for row in producer.accepted]
@@ -101,41 +103,41 @@ def paused(producers: Sequence[BatchProducer], books: Books) -> Iterator[None]:
 
 
 def deleted_count(database: Database[Row]) -> int:
-    """How many expired turns the database has deleted since it was started."""
+    """Return the number of expired turns that the database has deleted since its start."""
     count: int = database.command("serverStatus")["metrics"]["ttl"]["deletedDocuments"]
     return count
 
 
-def kill(server: RestartableServer, impatient: BatchProducer) -> None:
-    """Kill the database, and start it again when `impatient` has been told that it is gone.
+def kill(server: RestartableServer, producer: BatchProducer) -> None:
+    """Kill the database, and restart it once `producer` has seen the outage.
 
-    The monitor that deletes waits for `let_expire`.
+    The deletion of expired turns stays disabled until `let_expire`.
     """
-    before = impatient.tries_in_vain_count
+    before = producer.failed_tries_count
     server.kill()
-    wait_until(lambda: impatient.tries_in_vain_count > before, HEALED_WITHIN_S)
+    wait_until(lambda: producer.failed_tries_count > before, RECOVERED_WITHIN_S)
     server.restart("--setParameter", "ttlMonitorEnabled=false")
 
 
 def let_expire(database: Database[Row]) -> None:
-    """Delete expired turns again.
+    """Enable the deletion of expired turns again.
 
-    Between a turn and its deletion lie 180 days, between a turn and its retry seconds. Here the
-    retries come first by this.
+    In production a turn is deleted after 180 days and retried within seconds. Here this keeps the
+    retry before the deletion.
     """
     database.client.admin.command("setParameter", 1, ttlMonitorEnabled=True)
 
 
 def is_balanced(books: Books) -> bool:
-    """Whether archived and still raw is accepted. Two reads, so an archiver may come between."""
+    """Return True if archived and open turns equal the accepted ones; two separate reads."""
     return books.told() == books.expected()
 
 
 def assert_nothing_is_lost_after(
     folder: Path, redis_url: str, kills_count: int
 ) -> dict[str, object]:
-    """Kill the database so many times, an archiver after each; the books must always balance."""
-    chance = random.Random(kills_count)  # noqa: S311 (no secret)
+    """Kill the database so many times, an archiver after each; check that no turn is lost."""
+    chance = random.Random(kills_count)  # noqa: S311 - no secret
     deleted, started_at = 0, time.monotonic()
     with ExitStack() as stack:
         bundled = stack.enter_context(running_mongod(folder, ttl_monitor_sleep_s=1))
@@ -149,11 +151,11 @@ def assert_nothing_is_lost_after(
         stack.callback(archivers.end)
         producers = [stack.enter_context(producer) for producer in producers_of(caller)]
         for _ in range(kills_count):
-            deleted += wait_until(lambda: deleted_count(books.database), HEALED_WITHIN_S)
+            deleted += wait_until(lambda: deleted_count(books.database), RECOVERED_WITHIN_S)
             archivers.kill_one(chance)
             kill(server, producers[0])
             with paused(producers, books):
-                wait_until(lambda: is_balanced(books), HEALED_WITHIN_S)
+                wait_until(lambda: is_balanced(books), RECOVERED_WITHIN_S)
                 let_expire(books.database)
         archivers.end()
         with paused(producers, books):
@@ -161,7 +163,7 @@ def assert_nothing_is_lost_after(
     return {
         "kills": kills_count,
         "accepted": len(books.rows),
-        "tries_in_vain": sum(producer.tries_in_vain_count for producer in producers),
+        "tries_in_vain": sum(producer.failed_tries_count for producer in producers),
         "deleted_before_kills": deleted,
         "seconds": round(time.monotonic() - started_at, 1),
     }

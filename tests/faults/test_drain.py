@@ -1,4 +1,4 @@
-"""SIGTERM on both servers: clients that mind `/readyz` or `Connection: close` lose nothing."""
+"""SIGTERM on both servers: clients that obey `/readyz` or `Connection: close` lose nothing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ from tests.turns import body
 
 LONG_ROUNDS_COUNT = 5
 CLIENTS_COUNT = 6
-# As late as a balancer may look.
+# The interval of a balancer's checks.
 LOOKED_AT_AFTER_S = 0.25
-# In flight for so long when SIGTERM comes; less than a request may wait for MongoDB.
+# How long requests are in flight at SIGTERM; less than the time-out of MongoDB.
 IN_FLIGHT_S = 0.5
 
 
@@ -89,7 +89,7 @@ def assert_nothing_is_lost(site: Site, service: RunningService, ending: Ending) 
         began_s = end(service, ending)
         wait_until(lambda: readiness(service) == (503, "draining"))
         Event().wait(IN_FLIGHT_S)
-    # Each answer closes its connection, and clients go on until the balancer has looked.
+    # Each answer closes its connection, and clients continue until the balancer's next check.
     wait_until(lambda: all(client.closed_count for client in clients))
     Event().wait(LOOKED_AT_AFTER_S)
     is_drained.set()

@@ -1,4 +1,4 @@
-"""What clients have begun, or not, when SIGTERM comes: nothing holds either server up for long."""
+"""Requests in any state at SIGTERM: none delays the end of either server for long."""
 
 import socket
 import time
@@ -18,16 +18,16 @@ from tests.faults.kit.workers import is_running
 from tests.servers import RunningService, ServerKind, wait_until
 from tests.turns import body
 
-# Workers hear of the end one after the other; less than a slow body may take.
+# Workers receive the order to end one after the other; shorter than a slow body.
 REFUSED_WITHIN_S = 2
-# gunicorn bounds neither heads nor bodies, so that it waits for them until its own end is due.
+# gunicorn has no time limit for headers and bodies, so it waits until its own deadline.
 QUICK = {
     "GUNICORN_CMD_ARGS": "--graceful-timeout 5",
     "WEB_KEEPALIVE_S": "5",
     "REQUEST_DEADLINE_S": "3",
     "MONGODB_TIMEOUT_MS": "2000",
 }
-# Platforms kill then.
+# Platforms then send SIGKILL.
 KILLED_AFTER_S = 30
 IDLE = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -91,14 +91,14 @@ def test_after_draining_new_clients_are_refused_while_a_request_is_in_flight(
 
 
 def is_refused(where: tuple[str | None, int | None]) -> bool:
-    """Return True if nobody listens; a server that does is asked for an answer, and gives it."""
+    """Return True if the port is closed; otherwise check that the server answers."""
     try:
         connection = socket.create_connection(where, timeout=30)
     except ConnectionRefusedError:
         return True
     with connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        # One may still slip in between the last look and the close of the socket.
+        # A connection may still arrive between the last check and the close of the socket.
         with suppress(ConnectionResetError):
             assert connection.recv(65_536).startswith(b"HTTP/1.1 ")
     return False

@@ -1,4 +1,4 @@
-"""One rule for `.env`: every program of ours reads the nearest one, and the process wins."""
+"""One rule for `.env`: every program reads the nearest one; process variables win."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ REFUSED = "set one of live, memory"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A working directory, with the file in the one above."""
+    """Return a working directory with `.env` in its parent."""
     (tmp_path / ".env").write_text("BACKEND=odd\nLOG_LEVEL=warning\n", encoding="utf-8")
     below = tmp_path / "below"
     below.mkdir()
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def started(program: str, folder: Path, **environ: str) -> str:
-    """Start a program where it ends by itself; return what it wrote."""
+    """Start a program that ends by itself; return its output."""
     ended = subprocess.run(
         [sys.executable, *PROGRAMS[program]],
         check=False,
@@ -45,7 +45,7 @@ def started(program: str, folder: Path, **environ: str) -> str:
 
 
 def base_environ() -> Mapping[str, str]:
-    """All that must be set but the backend, and a port that no process may have."""
+    """Return all required variables except the backend, and an impossible port."""
     environ = environ_for("mongodb://127.0.0.1:1/none", "redis://127.0.0.1:1/0")
     for name in ("BACKEND", "FLASK_SKIP_DOTENV"):
         del environ[name]
@@ -61,7 +61,7 @@ def test_every_program_reads_the_nearest_file(program: str, folder: Path) -> Non
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_variables_of_the_process_have_precedence(program: str, folder: Path) -> None:
-    # The next thing that is wrong is named in place of it.
+    # The next wrong variable is reported instead.
     text = started(program, folder, BACKEND="live", ID_KEY="short", PORT="0")
     assert REFUSED not in text
     assert "ID_KEY" in text or "DATA_DIR" in text

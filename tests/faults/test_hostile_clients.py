@@ -1,4 +1,4 @@
-"""Hostile clients on Granian, without a key and with one: other clients are served all the same."""
+"""Hostile clients on Granian, with and without a key: other clients are still served."""
 
 import statistics
 import time
@@ -23,15 +23,15 @@ from tests.servers import running_service, wait_until
 from tests.turns import body
 
 ASKED_COUNT = 6
-# So many hostile connections at least are held while others are served.
+# The minimum number of hostile connections while others are served.
 CROWD_COUNT = 60
-# Catches a hang on any machine; how much slower the others get is a case of scripts/bench.
+# Detects a hang on any machine; scripts/bench measures the slowdown of others.
 SERVED_WITHIN_S = 10
-# A connection that has said nothing is closed after this time.
+# A silent connection is closed after this time.
 KEEPALIVE_S = 2
 FEW_DESCRIPTORS = 1_024
 MANY_DESCRIPTORS = 16_000
-# With few descriptors 5,000 silent connections are held in turns, each turn for KEEPALIVE_S.
+# With few descriptors 5,000 silent connections are held in groups, each for KEEPALIVE_S.
 TURNS_WITHIN_S = 60
 
 
@@ -50,18 +50,18 @@ def caller(site: Site) -> Caller:
 
 @pytest.fixture(scope="module")
 def idle_count(site: Site) -> int:
-    """How many descriptors the workers have before any test."""
+    """Return the number of descriptors of the workers before any test."""
     return sum(map(descriptors_of, worker_ids(site.service)))
 
 
 def ask(service_url: str, caller: Caller, within_s: float) -> list[float]:
-    """Read and record on connections of their own; how long each took in milliseconds."""
+    """Read and record on separate connections; return the milliseconds of each."""
     took_ms = []
     for number in range(ASKED_COUNT):
-        method, told = [("GET", None), ("POST", body())][number % 2]
+        method, recording = [("GET", None), ("POST", body())][number % 2]
         began_s = time.monotonic()
         answer = httpx.request(
-            method, service_url + LIST, headers=caller.headers, json=told, timeout=within_s
+            method, service_url + LIST, headers=caller.headers, json=recording, timeout=within_s
         )
         took_ms.append((time.monotonic() - began_s) * 1_000)
         assert answer.status_code in {200, 201}, answer.text

@@ -1,4 +1,4 @@
-"""The clusters of the fault tests come up, and heal after a kill."""
+"""The clusters of the fault tests start, and recover after a kill."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.faults.kit.mongodb_set import running_replica_set
 from tests.faults.kit.redis_nodes import SERVICE, running_cluster, running_sentinels
 from tests.servers import wait_until
 
-HEALED_WITHIN_S = 60
+RECOVERED_WITHIN_S = 60
 
 
 @pytest.mark.long
@@ -33,16 +33,16 @@ def test_a_cluster_promotes_the_replica_of_a_killed_primary(
             client.wait(1, 1_000, target_nodes=client.get_node_from_key(held[0]))
         assert cluster.kill_primary_of(held[0]) is cluster.nodes[0]
         killed_at = time.monotonic()
-        wait_until(cluster.is_whole, HEALED_WITHIN_S)
-        healed_at = time.monotonic()
+        wait_until(cluster.is_whole, RECOVERED_WITHIN_S)
+        recovered_at = time.monotonic()
         assert cluster.primary_of(held[0]) is cluster.nodes[3]
         with RedisCluster(startup_nodes=nodes[1:], decode_responses=True) as client:
             assert client.get(held[0]) == "kept"
         cluster.nodes[0].server.restart()
-        wait_until(cluster.is_replicated, HEALED_WITHIN_S)
+        wait_until(cluster.is_replicated, RECOVERED_WITHIN_S)
         assert not cluster.nodes[0].is_primary()
     tell_figures(
-        start_s=round(ready_at - started_at, 1), failover_s=round(healed_at - killed_at, 1)
+        start_s=round(ready_at - started_at, 1), failover_s=round(recovered_at - killed_at, 1)
     )
 
 
@@ -53,13 +53,15 @@ def test_sentinels_promote_the_replica_of_a_killed_primary(
     with running_sentinels(tmp_path) as watched:
         ready_at = time.monotonic()
         first = watched.kill_primary()
-        wait_until(lambda: watched.primary_port() not in (0, first.port), HEALED_WITHIN_S)
-        healed_at = time.monotonic()
+        wait_until(lambda: watched.primary_port() not in (0, first.port), RECOVERED_WITHIN_S)
+        recovered_at = time.monotonic()
         hosts = [("127.0.0.1", sentinel.port) for sentinel in watched.sentinels]
         with Sentinel(hosts, decode_responses=True).master_for(SERVICE) as client:
-            wait_until(lambda: client.set("mark", "kept"), HEALED_WITHIN_S)
+            wait_until(lambda: client.set("mark", "kept"), RECOVERED_WITHIN_S)
         assert watched.data[1].is_primary()
-    tell_figures(start_s=round(ready_at - started_at, 1), failover_s=round(healed_at - ready_at, 1))
+    tell_figures(
+        start_s=round(ready_at - started_at, 1), failover_s=round(recovered_at - ready_at, 1)
+    )
 
 
 @pytest.mark.long
@@ -75,11 +77,11 @@ def test_a_replica_set_elects_another_primary_and_keeps_what_it_acknowledged(
             first = replica_set.kill_primary()
             killed_at = time.monotonic()
             rows.insert_one({"_id": "after"})
-            healed_at = time.monotonic()
+            recovered_at = time.monotonic()
             assert replica_set.find_primary() not in (None, first)
             first.server.restart()
-            wait_until(replica_set.is_whole, HEALED_WITHIN_S)
+            wait_until(replica_set.is_whole, RECOVERED_WITHIN_S)
             assert {row["_id"] for row in rows.find()} == {"before", "after"}
     tell_figures(
-        start_s=round(ready_at - started_at, 1), failover_s=round(healed_at - killed_at, 1)
+        start_s=round(ready_at - started_at, 1), failover_s=round(recovered_at - killed_at, 1)
     )

@@ -1,4 +1,4 @@
-"""Metrics on both servers: one sum over all workers, also after some of them have been replaced."""
+"""Metrics on both servers: one sum over all workers, also after some were replaced."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def exposition(service: RunningService) -> str:
 
 
 def ask(service: RunningService) -> None:
-    """Ask on many connections, so that workers take turns."""
+    """Read over many connections, so that several workers answer."""
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=service.base_url, limits=limits, timeout=30) as client:
         for _ in range(REQUESTS_COUNT):
@@ -69,7 +69,7 @@ def test_counts_survive_a_killed_worker_and_a_reload(
     reload_workers(service)
     ask(service)
     assert counted(service) == 2 * REQUESTS_COUNT
-    # Those that have ended are not asked for signs of life, nor for gauges, ever again.
+    # Ended workers have neither heartbeats nor gauges any more.
     signs = {f"alive_{worker}" for worker in worker_ids(service)}
     wait_until(lambda: {sign.name for sign in folder.glob("alive_*")} <= signs)
 

@@ -1,4 +1,4 @@
-"""MongoDB is ill: 503 within two seconds, then at once; nothing acknowledged is lost or doubled."""
+"""MongoDB outage: 503 in two seconds, then at once; no acknowledged turn lost or doubled."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +19,15 @@ from tests.faults.kit.site import Site, running_site
 from tests.faults.kit.traffic import Sent, Traffic
 from tests.servers import wait_until
 
-# To one worker, and so few that none waits for a thread: who waits for MongoDB holds one.
+# For one worker, and so few that none waits for a thread while others wait for MongoDB.
 PER_SECOND = 4
-# Tell a hang, on whatever machine; a frozen MongoDB is let go after thirty seconds.
+# These detect a hang on any machine; a frozen MongoDB is released after thirty seconds.
 ANSWERED_WITHIN_S = 20
 OPENED_WITHIN_S = 20
-HEALED_WITHIN_S = 60
-# So many are answered while nobody asks MongoDB.
+RECOVERED_WITHIN_S = 60
+# The number of answers while no request is sent to MongoDB.
 SPARED_COUNT = 8
-# The driver looks for a server for half a second at least: who waits for MongoDB takes longer.
+# The driver waits for a server for at least half a second, so waiting requests take longer.
 NEVER_MS = 450
 # Bounds of the long form, which runs alone.
 TOLD_WITHIN_S = 2.0
@@ -61,16 +61,16 @@ def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
 ) -> None:
     caller = hire(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
-        wait_until(lambda: {200, 201} <= statuses(load.sent), HEALED_WITHIN_S)
+        wait_until(lambda: {200, 201} <= statuses(load.sent), RECOVERED_WITHIN_S)
         with make_ill(site):
             wait_until(lambda: site.breaker_opened_count("mongodb"), OPENED_WITHIN_S)
             open_s = time.monotonic()
-            # One at least has not waited for MongoDB.
-            wait_until(lambda: is_spared(load.between(open_s)), HEALED_WITHIN_S)
+            # At least one has not waited for MongoDB.
+            wait_until(lambda: is_spared(load.between(open_s)), RECOVERED_WITHIN_S)
             assert statuses(load.between(open_s)) == {503}
             assert_the_rest_is_open(site)
         back_s = time.monotonic()
-        wait_until(lambda: {200, 201} <= statuses(load.between(back_s)), HEALED_WITHIN_S)
+        wait_until(lambda: {200, 201} <= statuses(load.between(back_s)), RECOVERED_WITHIN_S)
     longest_s = max(each.latency_ms for each in load.sent) / 1_000
     tell_figures(longest_answer_s=round(longest_s, 2), requests=len(load.sent))
     assert statuses(load.sent) == {200, 201, 503}
@@ -116,7 +116,7 @@ def test_a_malformed_key_is_401_during_a_mongodb_outage(site: Site) -> None:
 
 
 def is_spared(sent: list[Sent]) -> bool:
-    """Whether enough was answered, and one so soon that it cannot have waited for MongoDB."""
+    """Return True if enough was answered, one of them too fast to have waited for MongoDB."""
     return len(sent) >= SPARED_COUNT and min(each.latency_ms for each in sent) < NEVER_MS
 
 
@@ -128,12 +128,12 @@ def assert_the_rest_is_open(site: Site) -> None:
 
 
 def assert_nothing_is_lost_or_doubled(site: Site, caller: Caller, load: Traffic) -> None:
-    """Every 201 is stored; who was told 503 sends again, and then every turn is there once."""
-    recordings = [each for each in load.sent if each.told is not None]
+    """Check that every 201 is stored, and that turns resent after a 503 are stored once."""
+    recordings = [each for each in load.sent if each.recording is not None]
     acknowledged = {each.interaction_id for each in recordings if each.status == 201}
     assert len(acknowledged) == len([each for each in recordings if each.status == 201])
     assert acknowledged <= stored_ids(site, caller)
-    again = [caller.record(each.told or {}) for each in recordings if each.status == 503]
+    again = [caller.record(each.recording or {}) for each in recordings if each.status == 503]
     assert {answer.status_code for answer in again} <= {200, 201}
     assert len(stored_ids(site, caller)) == caller.rows_count() == len(recordings)
     reconcile(site.app)

@@ -1,4 +1,4 @@
-"""One customer asks ten times what he may, or much that is slow; another does not notice it."""
+"""One customer sends ten times its rate, or many slow requests; another is not affected."""
 
 import sys
 from collections import Counter
@@ -21,10 +21,10 @@ Serve = Callable[..., tuple[RunningService, Flask]]
 ME = "/v1/me"
 # Summed from raw turns, all of them this user's.
 SLOW = f"{LIST}/aggregates?user_id=u_busy"
-# A Pro organization has 25 a second.
+# A Pro organization may send 25 a second.
 QUIET_PER_SECOND = 20
 NOISY_PER_SECOND = 250
-# Both are measured in turns, so that other work on the machine slows both alike.
+# Both are measured alternately, so that other work on the machine slows both alike.
 MEASURED_S = 2.5
 MOST_TIMES_THE_BASELINE = 2
 MOST_TIMES_BESIDE_SLOW_REQUESTS = 3
@@ -39,9 +39,9 @@ def noise(
     page: str = f"{LIST}?limit=1",
     connections_count: int = 16,
 ) -> Iterator[None]:
-    """`caller` asks `NOISY_PER_SECOND` as long as the block runs.
+    """Send `NOISY_PER_SECOND` requests of `caller` a second while the block runs.
 
-    The block begins when `until` is true of the statuses of the answers since then.
+    The block begins when `until` is true for the statuses of the answers so far.
     """
     words = [service.base_url + page, caller.token, str(NOISY_PER_SECOND), str(connections_count)]
     before = statuses_of(service, caller)
@@ -49,7 +49,7 @@ def noise(
         [sys.executable, "-m", "tests.faults.kit.noise", *words], output=DEVNULL, folder=ROOT
     )
     try:
-        # Reading the log is work, too.
+        # Reading the log takes CPU too.
         wait_until(lambda: until(statuses_of(service, caller) - before), 30, every_s=0.2)
         yield
     finally:
@@ -58,7 +58,7 @@ def noise(
 
 
 def statuses_of(service: RunningService, caller: Caller) -> Counter[int]:
-    """How often the caller got each status."""
+    """Return the number of the caller's answers by status."""
     lines = log_lines(service)
     return Counter(
         line["status"] for line in lines if line["organization"] == caller.organization.id
@@ -72,9 +72,10 @@ def measured(
     page: str = LIST,
     beside: AbstractContextManager[None] | None = None,
 ) -> list[Shot]:
-    """What a customer within his limits gets; all of it must be good.
+    """Measure a customer within its limits; check that all its answers are successful.
 
-    With `beside` he asks for a second before that begins, and what counts is answered during it.
+    With `beside` it sends for a second before the other customer starts, and only later answers
+    count.
     """
     shots: list[Shot] = []
     with wire(service, caller) as client:
@@ -88,7 +89,7 @@ def measured(
 
 
 def figures_of(alone: list[list[Shot]], beside: list[list[Shot]]) -> dict[str, Any]:
-    """Latencies of the median round: one hiccup of the machine is not the neighbour's."""
+    """Return the latencies of the median round: one pause of the machine does not count."""
     return {
         f"p{percent}_{name}_ms": median(percentile_ms(shots, percent) for shots in rounds)
         for percent in (50, 99)
@@ -97,7 +98,7 @@ def figures_of(alone: list[list[Shot]], beside: list[list[Shot]]) -> dict[str, A
 
 
 def assert_the_other_is_served(serve: Serve, rounds_count: int) -> dict[str, Any]:
-    """Latencies of a customer alone, and beside one who asks ten times what he may."""
+    """Return the latencies of a customer alone, and beside one at ten times its rate."""
     service, app = serve(workers_count=2)
     quiet, noisy = hire(app, "pro"), hire(app, "pro")
     measured(service, quiet, 1)  # connections, caches
@@ -114,17 +115,17 @@ def assert_the_other_is_served(serve: Serve, rounds_count: int) -> dict[str, Any
 def assert_the_other_is_served_beside_slow_requests(
     serve: Serve, kind: ServerKind, turns_count: int, rounds_count: int
 ) -> dict[str, Any]:
-    """Latencies of `GET /v1/me` alone, and beside 32 slow requests at once of another customer.
+    """Return latencies of `GET /v1/me` alone, and beside 32 slow requests of another customer.
 
-    One worker: both customers share its threads. Time enough for two slow requests at once, on
-    whatever machine.
+    One worker: both customers share its threads. The time is enough for two concurrent slow
+    requests on any machine.
     """
-    patience = {"MONGODB_TIMEOUT_MS": "25000", "REQUEST_DEADLINE_S": "30"}
-    service, app = serve(workers_count=1, kind=kind, **patience)
+    long_timeouts = {"MONGODB_TIMEOUT_MS": "25000", "REQUEST_DEADLINE_S": "30"}
+    service, app = serve(workers_count=1, kind=kind, **long_timeouts)
     quiet, noisy = hire(app), hire(app)
     noisy.import_(stateful(user_id="u_busy") for _ in range(turns_count))
     measured(service, quiet, 1, ME)  # connections, caches
-    # What had begun before the other was seen is over by then.
+    # Requests that began before the other customer's are complete by then.
     is_begun = lambda statuses: statuses[429] >= 100 and len(statuses) > 1  # noqa: E731
     alone: list[list[Shot]] = []
     beside: list[list[Shot]] = []
@@ -140,7 +141,7 @@ def assert_the_other_is_served_beside_slow_requests(
         for line in log_lines(service)
         if line["route"] == f"{LIST}/aggregates" and line["status"] == 200
     )
-    # Whoever waits for a thread waits longer than that.
+    # A request that waits for a thread takes longer than that.
     assert figures["p50_beside_ms"] < slow_ms
     return {
         "rounds": rounds_count,

@@ -1,4 +1,4 @@
-"""The proxy of the fault tests does what it says, and nothing when it is told nothing."""
+"""The proxy of the fault tests causes the faults that are set, and none otherwise."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ PATIENCE_S = 5
 
 @pytest.fixture
 def echo() -> Iterator[tuple[str, int]]:
-    """A server that says back what it hears."""
+    """Yield a server that echoes what it receives."""
     threads = []
 
     def answer(connection: socket.socket) -> None:
@@ -58,12 +58,12 @@ def connected(proxy: Proxy) -> Iterator[socket.socket]:
 
 
 def heard(connection: socket.socket, said: bytes) -> bytes:
-    """What comes back until nothing more can come."""
+    """Return the data received until the connection ends."""
     connection.sendall(said)
-    told = b""
-    while len(told) < len(said) and (piece := connection.recv(65_536)):
-        told += piece
-    return told
+    received = b""
+    while len(received) < len(said) and (piece := connection.recv(65_536)):
+        received += piece
+    return received
 
 
 def test_it_forwards_everything_and_counts(proxy: Proxy) -> None:
@@ -133,11 +133,11 @@ def test_a_reply_is_reset(proxy: Proxy, amount: int) -> None:
 
 def test_only_every_third_reply_is_broken(proxy: Proxy) -> None:
     proxy.set(Fault.CUT, every=3)
-    told = []
+    received = []
     for _ in range(9):
         with connected(proxy) as connection:
-            told.append(heard(connection, b"hello"))
-    assert told == [b"hello", b"hello", b""] * 3
+            received.append(heard(connection, b"hello"))
+    assert received == [b"hello", b"hello", b""] * 3
     assert (proxy.replies_count, proxy.broken_count) == (9, 3)
 
 

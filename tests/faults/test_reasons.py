@@ -1,4 +1,4 @@
-"""Why a store does not answer: shown to the operator in our own words, never to a client."""
+"""Reasons for an outage: operators see them in fixed words, clients never."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ LATE_MS = 700
 
 
 class Addresses(NamedTuple):
-    """Where servers of each kind are; `tls` are in front of the plain ones."""
+    """Addresses of servers of each kind; `tls` are in front of the plain ones."""
 
     mongodb: str
     redis: str
@@ -43,7 +43,7 @@ class Addresses(NamedTuple):
 def addresses(
     live_mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Addresses]:
-    """Real servers, TLS in front of them, and one that never says a word."""
+    """Yield real servers, TLS in front of them, and a silent one."""
     folder = tmp_path_factory.mktemp("addresses")
     trusted, stranger = Authority(folder), Authority(folder)
     mongodb = live_mongodb_uri.split("/")[2]
@@ -145,7 +145,7 @@ def test_redis(addresses: Addresses, case: str) -> None:
     url, reason = REDIS[case]
     settings = settings_at(addresses, f"mongodb://{NOBODY}/db", url)
     assert reason_at(settings, lambda backend: backend.redis.ping()) == reason
-    if "cluster" not in case:  # the way of scripts, past the driver's own
+    if "cluster" not in case:  # as scripts are sent, without the driver's own method
         assert reason_at(settings, lambda backend: backend.redis.script_load("return 1")) == reason
 
 

@@ -1,7 +1,7 @@
-"""Redis is killed and comes back empty: how far beyond its limit an organization can get by that.
+"""Redis is killed and restarts empty: how far an organization can exceed its quota by that.
 
-What lived in Redis alone is forgotten: charges of turns that were not stored yet, and reservations,
-whose turns may still be completed. Beside them only what was let through without Redis may exceed.
+Data that only Redis had is lost: charges of turns that were not stored yet, and reservations, whose
+turns may still be completed. Besides these, only turns admitted without Redis may exceed the quota.
 """
 
 import time
@@ -17,8 +17,8 @@ from tests.faults.kit.redis_node import running_redis_node
 from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.servers import wait_until
 
-HEALED_WITHIN_S = 60
-# Nothing lapses by itself here.
+RECOVERED_WITHIN_S = 60
+# No hold expires by itself here.
 HOLD_S = 3_600
 
 # One after the other.
@@ -28,7 +28,7 @@ BEFORE_COUNT, LIVING_COUNT, WITHOUT_REDIS_COUNT, COMPLETED_COUNT = 30, 20, 3, 15
 # Under load.
 PER_SECOND = 50
 LOADED_LIMIT = 500
-# A counter that began at zero again would show far beyond what may exceed.
+# A counter that restarted at zero would exceed this bound by far.
 STORED_BEFORE_COUNT = 300
 LEFT_BEFORE_COUNT = 8
 REFUSED_AFTER_COUNT = 10
@@ -40,7 +40,7 @@ FATES = (
 
 
 def tell(producers: Producers, fate: Fate, count: int) -> None:
-    """So many turns, one after the other."""
+    """Record so many turns, one after the other."""
     producers.fates = (fate,)
     for number in range(count):
         producers(number)
@@ -54,7 +54,7 @@ def fill(producers: Producers) -> None:
 
 
 def assert_the_books_balance(caller: Caller, producers: Producers) -> None:
-    """Nothing is reserved any more, and one pass finds exactly what was accepted."""
+    """Check that no reservation is open, and that one pass finds exactly the accepted turns."""
     producers.assert_all_are_stored_once(caller)
     reconcile(caller.app)
     counted = caller.counters()
@@ -77,7 +77,7 @@ def test_only_reservations_lost_with_redis_may_exceed_the_quota(
         redis.server.kill()
         tell(producers, Fate.RECORDED, WITHOUT_REDIS_COUNT)
         redis.restart()
-        wait_until(lambda: has_quota(caller("GET", "/v1/usage/turns")), HEALED_WITHIN_S)
+        wait_until(lambda: has_quota(caller("GET", "/v1/usage/turns")), RECOVERED_WITHIN_S)
         assert caller.counters()["turns_used"] == BEFORE_COUNT + WITHOUT_REDIS_COUNT
         fill(producers)
         assert len(producers.accepted) == LIMIT
@@ -90,19 +90,19 @@ def test_only_reservations_lost_with_redis_may_exceed_the_quota(
 
 
 def assert_hardly_exceeded(site: Site) -> dict[str, int]:
-    """Kill Redis while producers are at work; what exceeds the limit must be accounted for."""
+    """Kill Redis while producers send; check that every turn beyond the quota has a cause."""
     caller = hire(site.app, turns=LOADED_LIMIT)
     producers = Producers(caller, hold_s=HOLD_S)
     tell(producers, Fate.RECORDED, STORED_BEFORE_COUNT)
     with wire(site.service, caller) as client:
         producers.send, producers.fates = client.request, FATES
         with Load(producers, PER_SECOND) as load:
-            wait_until(lambda: len(producers.left) >= LEFT_BEFORE_COUNT, HEALED_WITHIN_S)
+            wait_until(lambda: len(producers.left) >= LEFT_BEFORE_COUNT, RECOVERED_WITHIN_S)
             site.redis.server.kill()
             killed_s = time.monotonic()
             wait_until(
                 lambda: producers.accepted[-1].is_degraded or load.require_no_fault(),
-                HEALED_WITHIN_S,
+                RECOVERED_WITHIN_S,
             )
             restarted_s = time.monotonic()
             site.redis.restart()
@@ -111,7 +111,7 @@ def assert_hardly_exceeded(site: Site) -> dict[str, int]:
         fill(producers)
         producers.complete_left(len(producers.left))
     assert producers.statuses().keys() <= {200, 201, 204, 429, 503}
-    # Only who gives a place back is told to come again.
+    # Only a cancel is answered 503.
     assert {line["method"] for line in log_lines(site.service) if line["status"] == 503} <= {
         "DELETE"
     }
@@ -120,9 +120,9 @@ def assert_hardly_exceeded(site: Site) -> dict[str, int]:
 
 
 def figures(producers: Producers, killed_s: float, restarted_s: float) -> dict[str, int]:
-    """By how much the limit was exceeded, and what may be the cause, each turn under one head.
+    """Return by how much the quota was exceeded, and the possible causes, each turn once.
 
-    What was stored before the restart has been counted when the quota was filled again.
+    Turns that were stored before the restart were counted when the quota was seeded again.
     """
     later = [each for each in producers.accepted if each.shot.answered_at_s >= restarted_s]
     lost = [each for each in later if not each.is_degraded and each.began_at_s <= killed_s]
@@ -136,7 +136,7 @@ def figures(producers: Producers, killed_s: float, restarted_s: float) -> dict[s
 
 
 def refused_count(producers: Producers, since_s: float) -> int:
-    """How many turns the quota has refused since then."""
+    """Return the number of turns that the quota has refused since then."""
     return len([shot for shot in list(producers.refused) if shot.due_at_s >= since_s])
 
 
@@ -153,8 +153,8 @@ def test_a_quota_is_hardly_exceeded_when_redis_restarts_empty(
     site: Site, rounds_count: int, tell_figures: Callable[..., None]
 ) -> None:
     for number in range(rounds_count):
-        told = assert_hardly_exceeded(site)
-        tell_figures(**{f"round_{number}": told})
-        allowed = told["reserved_before"] + told["in_flight"] + told["without_redis"]
-        assert told["overshoot"] <= allowed
-        assert told["reserved_before"] >= LEFT_BEFORE_COUNT
+        counted = assert_hardly_exceeded(site)
+        tell_figures(**{f"round_{number}": counted})
+        allowed = counted["reserved_before"] + counted["in_flight"] + counted["without_redis"]
+        assert counted["overshoot"] <= allowed
+        assert counted["reserved_before"] >= LEFT_BEFORE_COUNT

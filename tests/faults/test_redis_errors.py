@@ -1,4 +1,4 @@
-"""Redis answers with errors: that is as good as no Redis, and nobody else notices."""
+"""Redis answers with errors: this counts as an outage, and no request fails."""
 
 import os
 from collections import Counter
@@ -19,9 +19,9 @@ from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.servers import wait_until
 from tests.turns import body
 
-# Tells a hang, on whatever machine.
-HEALED_WITHIN_S = 60
-# As long as nobody ends it before: for the ballast of the test, and with answers meanwhile.
+# Detects a hang on any machine.
+RECOVERED_WITHIN_S = 60
+# Unless it is ended earlier: long enough for the test's data, with answers meanwhile.
 SLOW_LOADING = ("--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024")
 
 
@@ -42,7 +42,7 @@ def without_replicas(redis: Redis) -> None:
     redis.config_set("min-replicas-to-write", "1")
 
 
-def heal(redis: Redis) -> None:
+def recover(redis: Redis) -> None:
     redis.replicaof("NO", "ONE")
     for name in ("maxmemory", "min-replicas-to-write"):
         redis.config_set(name, "0")
@@ -68,15 +68,15 @@ def test_a_redis_that_answers_with_errors_counts_as_an_outage(
 ) -> None:
     caller = hire(shared_site.app)
     with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
-        wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
+        wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         make_ill(redis)
         try:
-            told = [record(http) for _ in range(12)] + [http.get("/v1/interactions")]
-            assert Counter(each.status_code for each in told) == {201: 12, 200: 1}
-            assert not any(map(has_quota, told))
+            answers = [record(http) for _ in range(12)] + [http.get("/v1/interactions")]
+            assert Counter(each.status_code for each in answers) == {201: 12, 200: 1}
+            assert not any(map(has_quota, answers))
         finally:
-            heal(redis)
-        wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
+            recover(redis)
+        wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         reconcile(shared_site.app)
         assert caller.counters()["turns_used"] == caller.rows_count()
 
@@ -84,50 +84,50 @@ def test_a_redis_that_answers_with_errors_counts_as_an_outage(
 def test_a_redis_busy_with_a_script_counts_as_an_outage(shared_site: Site) -> None:
     caller = hire(shared_site.app)
     with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
-        wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
+        wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         redis.config_set("busy-reply-threshold", 1)
         busy = Thread(target=run_for_ever, args=(shared_site,))
         busy.start()
         try:
             wait_until(lambda: refusal(redis).startswith("BUSY"))
-            told = [record(http) for _ in range(8)]
-            assert {each.status_code for each in told} == {201}
-            assert not any(map(has_quota, told))
+            answers = [record(http) for _ in range(8)]
+            assert {each.status_code for each in answers} == {201}
+            assert not any(map(has_quota, answers))
         finally:
             redis.script_kill()
             busy.join()
-        wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
+        wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
 
 
 def test_a_redis_still_loading_its_data_counts_as_an_outage(site: Site) -> None:
     caller = hire(site.app)
     with client_of(site, caller) as http:
-        wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
+        wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         with site.redis.client() as redis:
             redis.mset({f"ballast:{number}": os.urandom(5_000) for number in range(400)})
             redis.save()
         site.redis.server.restart(*SLOW_LOADING)
         with site.redis.client() as redis:
             wait_until(lambda: "is loading" in refusal(redis))
-            told = [record(http) for _ in range(8)]
+            answers = [record(http) for _ in range(8)]
             assert "is loading" in refusal(redis)
             redis.config_set("key-load-delay", 0)
-        assert {each.status_code for each in told} == {201}
-        assert not any(map(has_quota, told))
-        wait_until(lambda: has_quota(record(http)), HEALED_WITHIN_S)
+        assert {each.status_code for each in answers} == {201}
+        assert not any(map(has_quota, answers))
+        wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
     reconcile(site.app)
     assert caller.counters()["turns_used"] == caller.rows_count()
 
 
 def test_readiness_reports_the_outage_and_its_end(shared_site: Site) -> None:
     with httpx.Client(base_url=shared_site.service.base_url, timeout=30) as http:
-        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", HEALED_WITHIN_S)
+        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
         with frozen(shared_site.redis.process_id):
-            # Within a second an answer may be of before.
+            # For up to a second an answer may be an earlier one.
             wait_until(lambda: http.get("/readyz").json()["status"] == "degraded", 2)
             assert http.get("/readyz").status_code == 200
             assert http.get("/healthz").status_code == 200
-        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", HEALED_WITHIN_S)
+        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
 
 
 def client_of(site: Site, caller: Caller) -> httpx.Client:
@@ -144,7 +144,7 @@ def run_for_ever(site: Site) -> None:
 
 
 def refusal(redis: Redis) -> str:
-    """Why Redis does not answer; empty if it does."""
+    """Return the error of Redis; empty if it answers."""
     try:
         redis.ping()
     except RedisError as error:

@@ -1,4 +1,4 @@
-"""Redis as it stands in production: a cluster of three, or a primary that a sentinel watches."""
+"""Redis as in production: a cluster of three, or a primary with a sentinel."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,14 +30,14 @@ from tests.servers import wait_until
 from tests.turns import body, stateful
 
 AppAt = Callable[[str], Flask]
-# What a loaded machine adds must not look like an ill Redis.
+# The delay of a loaded machine must not look like an outage of Redis.
 REDIS_TIMEOUT_MS = 1_000
-HEALED_WITHIN_S = 60
+RECOVERED_WITHIN_S = 60
 
 
 @pytest.fixture
 def app_at(fresh_mongodb_uri: str) -> Iterator[AppAt]:
-    """Makes an application on the Redis at an address."""
+    """Makes an application that uses the Redis at an address."""
     with ExitStack() as stack:
         yield lambda redis_url: stack.enter_context(
             app_on(fresh_mongodb_uri, redis_url, redis_timeout_ms=REDIS_TIMEOUT_MS)
@@ -46,7 +46,7 @@ def app_at(fresh_mongodb_uri: str) -> Iterator[AppAt]:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster of three primaries."""
+    """Yield a cluster of three primaries."""
     with running_cluster(tmp_path, replicas_count=0) as running:
         yield running
 
@@ -61,7 +61,7 @@ def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluste
     for caller in callers:
         own = [name for name in names if caller.organization.id in name]
         assert len({key_slot(name.encode()) for name in own}) == 1
-        assert len(own) >= 4  # the bucket itself may be gone again
+        assert len(own) >= 4  # the bucket itself may have expired again
     for node in nodes:
         with node.client() as redis:
             redis.flushall()
@@ -86,12 +86,12 @@ def test_a_moving_slot_fails_no_request(app_at: AppAt, cluster: Cluster) -> None
     assert is_charged(mover)
     source, target = cluster.nodes[:2]
     with moving(f"bucket:{{{mover.organization.id}}}", source, target):
-        # Some of its keys are there and some are not, so the cluster asks to try again.
+        # Some of its keys have moved and some have not, so the cluster answers TRYAGAIN.
         before = scripts_sent(source)
         assert {mover.record(body()).status_code for _ in range(10)} == {201}
         assert 10 <= scripts_sent(source) - before <= 20
         assert is_charged(stayer)
-    wait_until(lambda: is_charged(mover), HEALED_WITHIN_S)
+    wait_until(lambda: is_charged(mover), RECOVERED_WITHIN_S)
     assert_reconciled(app, [mover, stayer])
 
 
@@ -103,17 +103,17 @@ def test_a_slot_moving_to_a_node_without_slots_fails_no_request(
     with running_node(tmp_path / "newcomer", is_clustered=True) as newcomer:
         join(newcomer, cluster)
         with moving(f"bucket:{{{mover.organization.id}}}", cluster.nodes[0], newcomer):
-            # It has no keys yet, so the cluster sends every request to the newcomer.
+            # It has no keys yet, so the cluster redirects every request to the new node.
             assert {mover.record(body()).status_code for _ in range(10)} == {201}
-        wait_until(lambda: is_charged(mover), HEALED_WITHIN_S)
+        wait_until(lambda: is_charged(mover), RECOVERED_WITHIN_S)
         assert_reconciled(app, [mover])
 
 
 def scripts_sent(node: RedisNode) -> int:
-    """How often a script was asked for, run or not."""
+    """Return how often a script was called, whether or not it ran."""
     with node.client() as redis:
-        told = redis.info("commandstats").get("cmdstat_evalsha", {})
-    return int(told.get("calls", 0)) + int(told.get("rejected_calls", 0))
+        answer = redis.info("commandstats").get("cmdstat_evalsha", {})
+    return int(answer.get("calls", 0)) + int(answer.get("rejected_calls", 0))
 
 
 def test_a_primary_of_a_cluster_that_may_evict_keys_is_found(
@@ -133,7 +133,7 @@ def test_a_primary_of_a_cluster_that_may_evict_keys_is_found(
 
 @contextmanager
 def moving(key: str, source: RedisNode, target: RedisNode) -> Iterator[None]:
-    """The slot of `key` is about to move; with the end of the block it has, with all its keys."""
+    """Begin to move the slot of `key`; complete the move with all keys at the end."""
     slot = key_slot(key.encode())
     ids = [str(node.ask("CLUSTER", "MYID")) for node in (source, target)]
     target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
@@ -147,13 +147,13 @@ def moving(key: str, source: RedisNode, target: RedisNode) -> Iterator[None]:
 
 
 def join(newcomer: RedisNode, cluster: Cluster) -> None:
-    """Make it a node of the cluster that owns no slot."""
+    """Join the node to the cluster without a slot."""
     bus_port = newcomer.ask("CONFIG", "GET", "cluster-port")[1]
     cluster.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", newcomer.port, bus_port)
     own_id = str(newcomer.ask("CLUSTER", "MYID"))
     wait_until(
         lambda: all(own_id in str(node.ask("CLUSTER", "NODES")) for node in cluster.nodes),
-        HEALED_WITHIN_S,
+        RECOVERED_WITHIN_S,
     )
 
 
@@ -168,8 +168,8 @@ def test_a_cluster_with_a_frozen_node_degrades_and_recovers(
         assert {caller.record(body()).status_code for caller in callers * 3} == {201}
         assert not is_charged(callers[0])
         assert redis_by_readiness(app) == "down"
-    wait_until(lambda: all(is_charged(caller) for caller in callers), HEALED_WITHIN_S)
-    wait_until(lambda: redis_by_readiness(app) == "up", HEALED_WITHIN_S)
+    wait_until(lambda: all(is_charged(caller) for caller in callers), RECOVERED_WITHIN_S)
+    wait_until(lambda: redis_by_readiness(app) == "up", RECOVERED_WITHIN_S)
     assert_reconciled(app, callers)
 
 
@@ -182,13 +182,13 @@ def test_an_absent_cluster_degrades_and_is_used_later(app_at: AppAt, tmp_path: P
         assert caller.list_().status_code == 200
         lone.restart()
         lone.ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS_COUNT - 1)
-        wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
+        wait_until(lambda: is_charged(caller), RECOVERED_WITHIN_S)
         assert_reconciled(app, [caller])
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    """A primary, its replica, and a sentinel that watches them."""
+    """Yield a primary, its replica and a sentinel."""
     with running_sentinels(tmp_path, sentinels_count=1) as running:
         yield running
 
@@ -205,7 +205,7 @@ def test_the_primary_that_a_sentinel_names_is_used_and_its_successor_found(
         assert copy.dbsize() == redis.dbsize() > 0
     watched.kill_primary()
     assert {caller.record(body()).status_code for _ in range(10)} == {201}
-    wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
+    wait_until(lambda: is_charged(caller), RECOVERED_WITHIN_S)
     assert_reconciled(app, [caller])
 
 
@@ -218,12 +218,12 @@ def test_a_client_of_a_replaced_primary_finds_its_successor(app_at: AppAt, tmp_p
         app = app_at(f"redis://127.0.0.1:{name.port}/0")
         caller = hire(app)
         assert_works(caller)
-        # As behind a managed service's one name: connections stay, and only new ones lead on.
+        # As behind a managed service: only new connections reach the successor.
         name.lead_to("127.0.0.1", second.port)
         first.ask("REPLICAOF", "127.0.0.1", second.port)
         assert {caller.record(body()).status_code for _ in range(10)} == {201}
-        wait_until(lambda: is_charged(caller), HEALED_WITHIN_S)
-        wait_until(lambda: redis_by_readiness(app) == "up", HEALED_WITHIN_S)
+        wait_until(lambda: is_charged(caller), RECOVERED_WITHIN_S)
+        wait_until(lambda: redis_by_readiness(app) == "up", RECOVERED_WITHIN_S)
         assert_reconciled(app, [caller])
 
 
@@ -240,11 +240,11 @@ def test_redis_behind_tls_works_if_its_certificate_is_trusted(
 
 
 def assert_works(caller: Caller) -> None:
-    """All that goes through Redis: charge, refund, counters, clock."""
-    told = stateful()
-    assert caller.record(told).status_code == 201
-    assert caller.record(told).status_code == 200
-    assert caller.record_batch([told, body()]).status_code == 200
+    """Check everything that uses Redis: charge, refund, counters, clock."""
+    recording = stateful()
+    assert caller.record(recording).status_code == 201
+    assert caller.record(recording).status_code == 200
+    assert caller.record_batch([recording, body()]).status_code == 200
     assert caller.list_().status_code == 200
     usage = caller("GET", "/v1/usage/active-relationships")
     assert usage.get_json()["active_relationships"] == 1
@@ -252,8 +252,8 @@ def assert_works(caller: Caller) -> None:
 
 
 def redis_by_readiness(app: Flask) -> str:
-    told = app.test_client().get("/readyz").get_json()
-    return str(told["stores"]["redis"])
+    answer = app.test_client().get("/readyz").get_json()
+    return str(answer["stores"]["redis"])
 
 
 def keys_of(node: RedisNode) -> list[str]:
@@ -262,7 +262,7 @@ def keys_of(node: RedisNode) -> list[str]:
 
 
 def is_charged(caller: Caller) -> bool:
-    """Whether a turn that is recorded now is charged."""
+    """Return True if a turn that is recorded now is charged."""
     answer = caller.record(body())
     assert answer.status_code == 201
     return has_quota(answer)

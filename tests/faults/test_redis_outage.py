@@ -1,6 +1,6 @@
-"""Redis is frozen or killed under load: no answer fails, few are late, and the counters are right.
+"""Redis is frozen or killed under load: no request fails, few are late, counters are correct.
 
-A killed one comes back empty. What that does to the quota is in `test_redis_empty.py`.
+A killed Redis restarts empty; `test_redis_empty.py` tests the effect on the quota.
 """
 
 import time
@@ -21,19 +21,19 @@ from tests.servers import OPERATOR_TOKEN, wait_until
 PER_SECOND = 50
 CALM_S = 3.0
 OPEN_S = 2.0
-LONG_ILLNESS_S = 10.0
+LONG_OUTAGE_S = 10.0
 # Bounds of the long form, which runs alone.
 BACK_WITHIN_S = 3.0
 ADDED_BEFORE_OPEN_MS = 120
 ADDED_AFTER_OPEN_MS = 5
-# Every worker has seen five failures by then.
+# Every worker has had five failures by then.
 OPEN_WITHIN_S = 1.0
-# Tells a hang, on whatever machine.
-HEALED_WITHIN_S = 60
+# Detects a hang on any machine.
+RECOVERED_WITHIN_S = 60
 OPENED_WITHIN_S = 20
 # One a second, and the test's own connections.
 MOST_PROBES = 20
-# What an empty Redis is sent beside the requests: scripts that it does not know, and the seeding.
+# Further calls to an empty Redis: scripts that it does not know, and the seeding.
 MOST_SCRIPTS_TO_SEED = 20
 GOOD = {("GET", 200), ("POST", 201)}
 
@@ -46,7 +46,7 @@ def frozen_redis(site: Site) -> AbstractContextManager[None]:
 
 @contextmanager
 def killed_redis(site: Site) -> Iterator[None]:
-    """It comes back empty."""
+    """Kill Redis and restart it empty."""
     site.redis.server.kill()
     yield
     site.redis.restart()
@@ -60,7 +60,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def small_site(tmp_path: Path) -> Iterator[Site]:
-    """One worker, so that one breaker is all there is."""
+    """Yield a site with one worker, and so with one circuit breaker."""
     with running_site(tmp_path, workers_count=1, **LONG_TIMEOUTS) as running:
         yield running
 
@@ -70,14 +70,14 @@ def test_a_frozen_redis_opens_the_breaker_and_fails_no_request(
 ) -> None:
     site, caller = small_site, hire(small_site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
-        wait_until(load.has_charged, HEALED_WITHIN_S)
+        wait_until(load.has_charged, RECOVERED_WITHIN_S)
         load.last(1)  # seeding
         counted_from_s = time.monotonic()
         scripts_before, connections_before = site.scripts_count(), site.connections_count()
         with frozen_redis(site):
             wait_until(lambda: site.breaker_opened_count("redis"), OPENED_WITHIN_S)
             open_s = load.last(OPEN_S)
-        wait_until(lambda: load.has_charged(open_s[1]), HEALED_WITHIN_S)
+        wait_until(lambda: load.has_charged(open_s[1]), RECOVERED_WITHIN_S)
     spared = [each for each in load.between(*open_s) if each.answered_at_s < open_s[1]]
     asking = [each for each in load.sent if each.answered_at_s >= counted_from_s]
     scripts = site.scripts_count() - scripts_before
@@ -88,9 +88,9 @@ def test_a_frozen_redis_opens_the_breaker_and_fails_no_request(
     assert answers(load.sent) == GOOD
     assert answers(spared) == GOOD
     assert all(each.is_degraded for each in spared if each.method == "POST")
-    # Redis has run each script that it was sent, those that came while it was frozen too.
+    # Redis has run every received script, also those that arrived while it was frozen.
     assert scripts <= scripts_sent_count(site, asking)
-    # Who asks a frozen Redis connects anew; while it is left in peace only probes do.
+    # Each request to a frozen Redis reconnects; while the breaker is open only probes do.
     assert connections <= 2 * (len(asking) - len(spared)) + MOST_PROBES
     assert degraded_count(site) >= len([each for each in load.sent if each.is_degraded])
     assert_counters_are_right(site, caller, load)
@@ -101,15 +101,15 @@ def test_a_killed_redis_fails_no_request_and_is_seeded_again(
 ) -> None:
     caller = hire(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
-        wait_until(load.has_charged, HEALED_WITHIN_S)
+        wait_until(load.has_charged, RECOVERED_WITHIN_S)
         gone_s = time.monotonic()
         with killed_redis(site):
             wait_until(
-                lambda: any(each.is_degraded for each in load.between(gone_s)), HEALED_WITHIN_S
+                lambda: any(each.is_degraded for each in load.between(gone_s)), RECOVERED_WITHIN_S
             )
             load.last(1)
         back_s = time.monotonic()
-        wait_until(lambda: load.has_charged(back_s), HEALED_WITHIN_S)
+        wait_until(lambda: load.has_charged(back_s), RECOVERED_WITHIN_S)
         load.last(1)
     since_back = [each for each in load.sent if each.answered_at_s >= back_s]
     degraded, scripts = [each for each in load.sent if each.is_degraded], site.scripts_count()
@@ -131,25 +131,25 @@ def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
         load.last(1)  # connections, caches, seeding
         calm = load.last(CALM_S)
         with make_ill(site):
-            ill = load.last(LONG_ILLNESS_S)
+            outage = load.last(LONG_OUTAGE_S)
         back = load.last(BACK_WITHIN_S + 1)
     before = load.between(*calm)
-    opening = load.between(ill[0], ill[0] + OPEN_WITHIN_S)
-    opened = load.between(ill[0] + OPEN_WITHIN_S, ill[1])
-    well = load.between(back[0] + BACK_WITHIN_S, back[1])
-    told = {"calm": before, "opening": opening, "open": opened, "back": well}
+    opening = load.between(outage[0], outage[0] + OPEN_WITHIN_S)
+    opened = load.between(outage[0] + OPEN_WITHIN_S, outage[1])
+    recovered = load.between(back[0] + BACK_WITHIN_S, back[1])
+    phases = {"calm": before, "opening": opening, "open": opened, "back": recovered}
     scripts = site.scripts_count()
     tell_figures(
         scripts=scripts,
-        **{f"p99_{name}_ms": percentile_ms(sent, 99) for name, sent in told.items()},
+        **{f"p99_{name}_ms": percentile_ms(sent, 99) for name, sent in phases.items()},
     )
     assert answers(load.sent) == GOOD
     assert all(each.is_degraded for each in opened if each.method == "POST")
-    assert not any(each.is_degraded for each in well)
+    assert not any(each.is_degraded for each in recovered)
     usual_ms = percentile_ms(before, 99)
     assert percentile_ms(opening, 99) <= usual_ms + ADDED_BEFORE_OPEN_MS
     assert percentile_ms(opened, 99) <= usual_ms + ADDED_AFTER_OPEN_MS
-    assert percentile_ms(well, 99) <= usual_ms + ADDED_AFTER_OPEN_MS
+    assert percentile_ms(recovered, 99) <= usual_ms + ADDED_AFTER_OPEN_MS
     assert scripts <= scripts_sent_count(site, load.sent) + MOST_SCRIPTS_TO_SEED
     assert_counters_are_right(site, caller, load)
 
@@ -170,7 +170,7 @@ def answers(sent: list[Sent]) -> set[tuple[str, int]]:
 
 
 def scripts_sent_count(site: Site, sent: Iterable[Sent]) -> int:
-    """One for each request that Redis decided, or that waited for it as long as one may."""
+    """Return the number of requests that Redis decided, or that waited for the whole time-out."""
     timeout_ms = int(SHORT_TIMEOUTS["REDIS_TIMEOUT_MS"])
     ids = {each.headers["X-Request-Id"] for each in sent}
     return sum(
@@ -189,5 +189,5 @@ def assert_counters_are_right(site: Site, caller: Caller, load: Traffic) -> None
 def degraded_count(site: Site) -> float:
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     text = httpx.get(f"{site.service.base_url}/metrics", headers=headers).text
-    told = [line.split()[-1] for line in text.splitlines() if 'outcome="degraded"' in line]
-    return sum(map(float, told))
+    counts = [line.split()[-1] for line in text.splitlines() if 'outcome="degraded"' in line]
+    return sum(map(float, counts))

@@ -1,4 +1,4 @@
-"""A start that cannot succeed ends at once, and its line names what is wrong and what to set."""
+"""A start that cannot succeed ends at once, with one line: the error and its fix."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.corpus.variables import CANARY, odd_settings
 from tests.faults.kit.starts import ended_start, own_words
 from tests.servers import RunningService, ServerKind
 
-# As gunicorn knows a worker that cannot start; wsgi.py.
+# The exit status by which gunicorn recognises a worker that cannot start; wsgi.py.
 CANNOT_START = {ServerKind.GRANIAN: 1, ServerKind.GUNICORN: 3}
 
 

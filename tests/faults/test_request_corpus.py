@@ -42,7 +42,7 @@ def sender(kind: ServerKind, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def request_of(entry: Entry, token: str) -> bytes:
-    """The bytes of a request."""
+    """Return the bytes of a request."""
     payload = entry.get("body", "").encode() or base64.b64decode(entry.get("body_base64", ""))
     host = entry.get("host", "turnledger.test")
     given = entry.get("headers", [])
@@ -65,7 +65,7 @@ def request_of(entry: Entry, token: str) -> bytes:
 
 
 def framed(payload: bytes, framing: str) -> tuple[list[str], bytes]:
-    """The header that says where a body ends, and the body."""
+    """Return the header for the body's length, and the body."""
     if framing == "chunked":
         return ["Transfer-Encoding: chunked"], chunked(payload, 16)
     return ([f"Content-Length: {len(payload)}"] if payload and framing == "length" else []), payload

@@ -1,4 +1,4 @@
-"""Requests byte for byte on both servers: no secret in the log, nobody poses as the server."""
+"""Raw requests on both servers: no secret in the log, no header imitates the server's."""
 
 import socket
 from collections.abc import Callable
@@ -14,7 +14,7 @@ ASKED = "GET /v1/me HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 
 
 def send(service: RunningService, request_text: str) -> str:
-    """The answer to bytes that no HTTP library would send, until the service hangs up."""
+    """Return the answer to raw bytes, read until the service closes."""
     address = urlsplit(service.base_url)
     where = address.hostname, address.port
     with closing(socket.create_connection(where, timeout=30)) as connection:

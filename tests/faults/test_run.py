@@ -22,12 +22,12 @@ SCOPES = {"read", "read_write", "admin"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tmp_path / "da ta"  # a path that shells take apart
+    return tmp_path / "da ta"  # a path that shells split
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    """One run for all that only looks."""
+    """Yield one run for all tests that only read."""
     with local_run(tmp_path_factory.mktemp("run") / "da ta") as run:
         yield run
 
@@ -57,7 +57,7 @@ def test_files_of_the_run_are_private_to_its_owner(served: LocalRun) -> None:
 
 
 def open_to_others(folder: Path) -> set[str]:
-    """Files and folders that more than their owner may touch; servers may be deleting some."""
+    """Return files and folders with permissions for others; servers may be deleting some."""
     found = set()
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -73,7 +73,7 @@ def test_commands_reach_the_demo_with_the_written_environment(served: LocalRun) 
 
 
 def command_in(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Type `. DATA_DIR/env && flask …` in the checkout."""
+    """Run `. DATA_DIR/env && flask …` in the checkout."""
     line = f". {shlex.quote(str(folder / 'env'))} && .venv/bin/flask --app wsgi {command}"
     return subprocess.run(
         ["bash", "-c", line], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
@@ -143,7 +143,7 @@ def test_kill_9_leaves_no_child_and_the_next_start_finds_everything(folder: Path
 
 
 def kill_while(command: str, folder: Path, **environ: str) -> None:
-    """Kill the run as soon as it has such a child; AssertionError unless all children end soon."""
+    """Kill the run as soon as it has such a child; check that all children end soon."""
     with local_run(folder, is_awaited=False, output="killed.out", **environ) as run:
         run.wait_until_it_runs(command)
         children = run.descendants()
@@ -157,7 +157,7 @@ def test_kill_9_ends_the_seeding_of_servers_that_keep_running(
 ) -> None:
     mongodb_uri, redis_url = own_stores()
     stores = {"MONGODB_URI": mongodb_uri, "REDIS_URL": redis_url}
-    # So long a history that its seeding cannot end by itself.
+    # So many turns that the seeding cannot end by itself.
     kill_while("local.seeding", folder, DEMO_TURNS="10000000", **stores)
     with local_run(folder, DEMO_TURNS="0", **stores) as run:
         assert run.get("/v1/me", run.demo["test_key"]).status_code == 200

@@ -1,4 +1,4 @@
-"""Which stores `scripts/run` takes, whose keys it touches there, and whom it waits for."""
+"""The stores that `scripts/run` uses, the keys that it changes, the processes it waits for."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Stores = dict[str, str]
 
 @pytest.fixture
 def stores(own_stores: Callable[[], tuple[str, str]]) -> Stores:
-    """Servers of one's own, whose data outlives a run."""
+    """External servers, whose data outlives a run."""
     mongodb_uri, redis_url = own_stores()
     return {"MONGODB_URI": mongodb_uri, "REDIS_URL": redis_url, "DEMO_TURNS": "0"}
 
@@ -34,7 +34,7 @@ def statuses(run: LocalRun, keys: list[str]) -> set[int]:
 def test_a_shell_with_the_env_of_one_run_does_not_affect_another_run(
     tmp_path: Path, stores: Stores
 ) -> None:
-    """Neither to a dead store nor to a foreign one."""
+    """Neither a stopped store nor a foreign one is used."""
     other = {"TURNLEDGER_RUN": "/somewhere/var", "KEY_PEPPERS": "x" * 40, "BACKEND": "live"}
     with local_run(tmp_path / "data", **stores, **other) as run:
         assert "ignoring what /somewhere/var/env has set in this shell" in run.text
@@ -75,7 +75,7 @@ def test_a_start_waits_for_the_holder_of_the_folder_whatever_its_pid_file_says(
     folder = tmp_path / "data"
     with ExitStack() as stack:
         with holding(folder, 0):
-            (folder / "pid").write_text(f"{os.getpid()}\n")  # a stranger's number by now
+            (folder / "pid").write_text(f"{os.getpid()}\n")  # now the id of an unrelated process
             run = stack.enter_context(local_run(folder, is_awaited=False, **stores))
             run.wait_until_it_says(f"waiting for another run to let go of {folder}")
         run.wait_until_ready()
@@ -83,8 +83,8 @@ def test_a_start_waits_for_the_holder_of_the_folder_whatever_its_pid_file_says(
 
 
 def test_stores_that_do_not_answer_are_reported_in_one_line(tmp_path: Path, stores: Stores) -> None:
-    nobody = stores | {"MONGODB_URI": "mongodb://127.0.0.1:1/none"}
-    with local_run(tmp_path / "data", is_awaited=False, **nobody) as run:
+    no_server = stores | {"MONGODB_URI": "mongodb://127.0.0.1:1/none"}
+    with local_run(tmp_path / "data", is_awaited=False, **no_server) as run:
         assert run.wait_for_end() == 1
         assert (
             "MongoDB is unavailable: connection refused. Check the server and MONGODB_URI."

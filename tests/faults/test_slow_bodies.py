@@ -1,4 +1,4 @@
-"""Clients that send their body slowly, byte for byte, to Granian: it alone bounds bodies."""
+"""Clients that send their body slowly to Granian, the only server that bounds bodies."""
 
 import json
 import socket
@@ -18,9 +18,9 @@ from tests.servers import RunningService
 from tests.turns import body
 
 DEADLINE_S = 3
-# Nothing is sent any more when the answer may come, or a reset could overtake it.
+# Sending stops before the answer is due, or a reset could arrive before it.
 SENT_WITHIN_S = DEADLINE_S - 0.5
-# Tells a hang, on whatever machine; and a bound of the long form, which runs alone.
+# Detects a hang on any machine; and a bound of the long form, which runs alone.
 TOLD_WITHIN_S = [20, pytest.param(DEADLINE_S + 1.5, marks=pytest.mark.long)]
 PAUSE_S = 0.1
 PATIENCE_MS = 1_500
@@ -46,7 +46,7 @@ def started(serve: Serve, deadline_s: int) -> tuple[RunningService, Caller]:
 def trickle(
     service: RunningService, caller: Caller, pieces: list[bytes], pause_s: float, *more: bytes
 ) -> tuple[int, dict[str, object], float]:
-    """Send a recording in pieces; status and body of the answer, and how long it all took."""
+    """Send a recording in pieces; return status and body of the answer, and the seconds."""
     address = urlsplit(service.base_url)
     head = [
         *(b"POST %s HTTP/1.1" % LIST.encode(), b"Host: a", b"Content-Type: application/json"),
@@ -63,8 +63,8 @@ def trickle(
                 break
         response = HTTPResponse(connection)
         response.begin()
-        told = json.loads(response.read())
-        return response.status, told, time.monotonic() - began_s
+        payload = json.loads(response.read())
+        return response.status, payload, time.monotonic() - began_s
 
 
 def length(payload: bytes) -> bytes:
@@ -78,8 +78,8 @@ def test_a_slow_body_is_refused_at_the_deadline(
     service, caller = service_and_caller
     payload = json.dumps(body()).encode()
     pieces = [payload[index : index + 1] for index in range(len(payload))]
-    status, told, took_s = trickle(service, caller, pieces, PAUSE_S, length(payload))
-    assert (status, told["error"]["code"]) == (408, "request_timeout")  # type: ignore[index]
+    status, payload, took_s = trickle(service, caller, pieces, PAUSE_S, length(payload))
+    assert (status, payload["error"]["code"]) == (408, "request_timeout")  # type: ignore[index]
     assert DEADLINE_S <= took_s <= within_s
     assert caller.rows_count() == 0
 
@@ -90,8 +90,10 @@ def test_a_chunked_body_that_stops_is_refused_at_the_deadline(
 ) -> None:
     service, caller = service_and_caller
     pieces = [b'5\r\n{"a":\r\n'] + [b""] * 100
-    status, told, took_s = trickle(service, caller, pieces, PAUSE_S, b"Transfer-Encoding: chunked")
-    assert (status, told["error"]["code"]) == (408, "request_timeout")  # type: ignore[index]
+    status, payload, took_s = trickle(
+        service, caller, pieces, PAUSE_S, b"Transfer-Encoding: chunked"
+    )
+    assert (status, payload["error"]["code"]) == (408, "request_timeout")  # type: ignore[index]
     assert took_s <= within_s
 
 
@@ -100,7 +102,7 @@ def test_the_time_of_a_body_does_not_reduce_the_time_of_the_stores(serve: Serve)
     payload = json.dumps(body()).encode()
     half = len(payload) // 2
     pieces = [payload[:half], payload[half:]]
-    # The second half is sent when all of the stores' time would be over.
+    # The second half is sent after the time limit of the stores.
     pause_s = budget_s(PATIENCE_MS) + 0.3
     status, _, _ = trickle(service, caller, pieces, pause_s, length(payload))
     assert status == 201

@@ -1,4 +1,4 @@
-"""Never a false keep-alive: a connection that is said to stay serves the next request."""
+"""Keep-alive is never false: a connection that is kept serves the next request."""
 
 import socket
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ PAIRS_COUNT = 100
 STRANGERS_COUNT = 2
 BAD_KEY = "uniq_live_0000000000000000000000000000000000000000000000"
 JSON = "Content-Type: application/json"
-# Answer, request line, headers, how long a body stands unread.
+# Answer, request line, headers, and how long a body stays unread.
 CASES = [
     (400, "POST", LIST, (JSON,), 70 * KIB),
     (400, "POST", f"{LIST}?a=b", (JSON,), 70 * KIB),
@@ -67,7 +67,7 @@ def head_of(caller: Caller, method: str, path: str, headers: tuple[str, ...]) ->
 
 
 def assert_truly_kept_or_closed(connection: socket.socket, status: int) -> None:
-    """Read the answer; a connection that is not said to close must serve another request."""
+    """Read the answer; a connection without `close` must serve another request."""
     answer = HTTPResponse(connection)
     answer.begin()
     answer.read()

@@ -1,4 +1,4 @@
-"""Processes of the service that die or hang, on both servers: one is replaced, or all end."""
+"""Processes that die or hang, on both servers: one is replaced, or all end."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from tests.faults.kit.workers import (
 from tests.servers import RunningService, ServerKind, wait_until
 
 ENDED_WITHIN_S = 20
-# More than can be asked: each sender asks again at once.
+# More than can be sent: each sender sends again at once.
 PER_SECOND = 5_000
 RELOADS_COUNT = 3
 
@@ -60,7 +60,7 @@ def all_give_signs(service: RunningService) -> bool:
 def test_a_worker_that_dies_again_at_once_ends_the_service_for_its_supervisor(
     tmp_path: Path,
 ) -> None:
-    """Granian only; gunicorn starts workers for ever."""
+    """Granian only; gunicorn replaces workers for ever."""
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
         workers = worker_ids(service)
         folder = folder_of(service)
@@ -122,9 +122,9 @@ def test_workers_reloaded_under_load_end_in_order(kind: ServerKind, tmp_path: Pa
 
 
 def ask(service: RunningService) -> None:
-    """On a connection of its own, as fast as that goes."""
+    """Send requests on one connection, as fast as possible."""
     address = urlsplit(service.base_url)
-    with suppress(OSError):  # of a worker that ends
+    with suppress(OSError):  # from a worker that is ending
         connection = socket.create_connection((address.hostname, address.port), timeout=30)
         with connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

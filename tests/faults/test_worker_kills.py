@@ -1,4 +1,4 @@
-"""Kill -9 of workers of both servers, with requests in flight: nothing is half done."""
+"""Workers of both servers are killed with requests in flight: nothing is half done."""
 
 import random
 import time
@@ -19,23 +19,23 @@ from tests.turns import Body, stateful
 
 WORKERS_COUNT = 3
 PER_SECOND = 50
-# So long the database stands still, so that every worker has requests in flight when one dies.
+# How long the database is frozen, so that every worker has requests in flight.
 IN_FLIGHT_S = 0.3
-# A bound of the long form, which runs alone; the other tells a hang, on whatever machine.
+# A bound of the long form, which runs alone; the other detects a hang on any machine.
 RESPAWNED_WITHIN_S = 1.0
 REPLACED_WITHIN_S = 20
-# Of so many workers that die at least one has a request in flight.
+# Among this many killed workers at least one has a request in flight.
 KILLS_FOR_A_HIT = 2
 RELATIONSHIPS_COUNT = 5
 
 
 def is_staffed(service: RunningService) -> bool:
-    """Whether as many workers as there should be run."""
+    """Return True if the configured number of workers run."""
     return len(worker_ids(service)) == WORKERS_COUNT
 
 
 def respawn_s(service: RunningService, victim: int) -> float:
-    """Kill one; how long it takes until another process is there in its place."""
+    """Kill one; return the seconds until another process has replaced it."""
     others = worker_ids(service) - {victim}
     killed_at = time.monotonic()
     kill_worker(victim)
@@ -49,8 +49,8 @@ def respawn_s(service: RunningService, victim: int) -> float:
 
 
 def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
-    """Kill so many workers with requests in flight; all turns must be stored, once and whole."""
-    chance = random.Random(kills_count)  # noqa: S311 (no secret)
+    """Kill so many workers with requests in flight; check that all turns are stored once."""
+    chance = random.Random(kills_count)  # noqa: S311 - no secret
     service, caller = site.service, hire(site.app)
 
     def make(number: int) -> Body:
@@ -65,7 +65,7 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
             while hits_count < kills_count:
                 assert len(respawns_s) < kills_count * KILLS_FOR_A_HIT, "nothing was in flight"
                 load.last(chance.uniform(0.3, 0.8))
-                # The last one to start may not die at once: test_worker_crashes.py.
+                # The last one to start must not die at once: test_worker_crashes.py.
                 victim = chance.choice(sorted(worker_ids(service))[:-1])
                 broken_count = len(producers.broken())
                 with frozen(site.mongod.process.pid):
@@ -93,7 +93,7 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
 
 @pytest.fixture
 def site(tmp_path: Path, kind: ServerKind) -> Iterator[Site]:
-    # A database that stands still for a while is waited for.
+    # Requests wait for a database that is frozen for a while.
     with running_site(tmp_path, workers_count=WORKERS_COUNT, kind=kind, **LONG_TIMEOUTS) as running:
         yield running
 

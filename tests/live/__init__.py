@@ -1,1 +1,1 @@
-"""What only the real servers can show."""
+"""Test properties that only the real servers can show."""

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, about turns that exist."""
+"""Generate requests from the OpenAPI document, about existing turns."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -18,7 +18,7 @@ from tests.turns import DAY_MS, asked, body, now_ms
 
 BATCH = "POST /v1/interactions/batch"
 MANY, SOME, FEW = 136, 60, 10
-# How many cases in each mode. An operation without parameters and body has but one case in all.
+# Cases in each mode. An operation without parameters and body has only one case.
 CASES: dict[str, int] = {
     "POST /v1/interactions": MANY,
     "POST /v1/turns": MANY,
@@ -41,12 +41,12 @@ CASES: dict[str, int] = {
     "GET /metrics": FEW,
     "GET /docs/errors": FEW,
 }
-# Keys are sent by the test: whether they are asked for is tested elsewhere, at length.
+# The test sends keys itself; other tests check that keys are required.
 _CONFIG = {"generation": {"with-security-parameters": False, "database": "none"}}
 
 
 def operations_of(document: dict[str, Any]) -> dict[str, APIOperation]:
-    """Every operation of the document by its label, such as `GET /v1/me`."""
+    """Return every operation of the document by its label, such as `GET /v1/me`."""
     config = schemathesis.Config.from_dict(_CONFIG)
     schema = schemathesis.openapi.from_dict(document, config=config)
     found = [result.ok() for result in schema.get_all_operations()]
@@ -54,7 +54,7 @@ def operations_of(document: dict[str, Any]) -> dict[str, APIOperation]:
 
 
 class Keys:
-    """A key of each scope of an organization that is hardly limited."""
+    """One key of each scope, of an organization with high limits."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -63,7 +63,7 @@ class Keys:
         self._by_scope = {scope: hire(app, of=of, scope=scope) for scope in Scope}
 
     def headers(self, operation: APIOperation) -> dict[str, str]:
-        """The credential that the operation asks for, and no more."""
+        """Return the credential with the scope that the operation requires."""
         adapter = self._app.url_map.bind("t")
         endpoint, _ = adapter.match(operation.path, method=operation.method.upper())
         policy = POLICIES[endpoint]
@@ -73,7 +73,7 @@ class Keys:
 
 
 class Facts:
-    """Turns and reservations that exist, to be put into cases that are good by the document.
+    """Existing turns and reservations, to be put into cases that are valid by the document.
 
     Without them every case would be about unknown ids and instants in other centuries.
     """
@@ -84,7 +84,7 @@ class Facts:
         self._is_range_kept = cycle([True, False, False])
 
     def put_into(self, case: Case) -> Case:
-        """Return the case with existing ids and instants of now; its shape stays."""
+        """Return the case with existing ids and current instants; its shape is unchanged."""
         if case.method == "GET":
             self._put_range(case.query)
         if "interaction_id" in case.path_parameters:
@@ -126,7 +126,7 @@ def _reserved(writer: Caller) -> Iterator[tuple[str, str]]:
 
 
 def _with_whole_integers(value: Any) -> Any:
-    """Write `1.0` as `1`: it is an integer to JSON Schema, but as the document says not here."""
+    """Write `1.0` as `1`: JSON Schema accepts it as an integer, but this API does not."""
     if isinstance(value, dict):
         return {name: _with_whole_integers(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -135,17 +135,17 @@ def _with_whole_integers(value: Any) -> Any:
 
 
 def modes_of(operation: APIOperation) -> list[GenerationMode]:
-    """Good by the document; and bad, unless only the path could be, in which any text is good."""
+    """Return the modes: valid, and invalid unless only the path could be invalid."""
     can_be_bad = operation.body or operation.query or operation.headers
     return [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if can_be_bad else [])]
 
 
 def examples_count(operation: APIOperation, share: int) -> int:
-    """How many cases an operation has in each mode: one of every `share` of the table."""
+    """Return the number of cases of an operation in each mode: one of every `share` of the table."""
     return -(-CASES[operation.label] // share)
 
 
 def cases_count(operation: APIOperation, share: int) -> int:
-    """How many cases an operation has at least."""
+    """Return the minimum number of cases of an operation."""
     has_many = operation.body or list(operation.iter_parameters())
     return examples_count(operation, share) * len(modes_of(operation)) if has_many else 1

@@ -1,4 +1,4 @@
-"""What one answer may take when every day of 180 is as full of names as a day can be."""
+"""The size and memory of one answer over 180 days with the maximum of names."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from tests.turns import DAY_MS, new_account, now_ms
 
 DAYS_COUNT = 180
 MOST_ANSWER_BYTES = 1_000_000
-# Twice what was measured; with every day in memory it was 450 MB.
+# Twice the measured value; with every day in memory it was 450 MB.
 MOST_MEMORY_BYTES = 100_000_000
 NOW_MS = now_ms() // DAY_MS * DAY_MS
 ACCOUNT = new_account()
 
 
 def full_day(number: int) -> dict[str, Any]:
-    """The document of a day with as many and as long names as it keeps, most of its own."""
+    """Return a day's document with the maximum number and length of names, most of them unique."""
     maps = {
         kind: {f"{kind}_{number}_{name}_".ljust(width, "x"): 1 + name % 7 for name in range(most)}
         | {OTHERS: 1_000}
@@ -39,7 +39,7 @@ def full_day(number: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def database(mongodb_admin: Any) -> Iterator[Database[dict[str, Any]]]:
-    """The archive of the fullest account there can be."""
+    """Yield the archive of the largest possible account."""
     name = "test_fullest"
     database = mongodb_admin[name]
     make_schema(database)

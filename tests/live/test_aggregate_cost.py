@@ -1,4 +1,4 @@
-"""What aggregates cost the real database, read from its own profiler."""
+"""The cost of aggregates in the real database, from its profiler."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ MINE = {
 
 
 def history(account: str, count: int, name: str) -> list[dict[str, Any]]:
-    """Turns an hour and more apart, all within a month of whole days."""
+    """Return turns at least an hour apart, all within a month of whole days."""
     first_ms = NOW_MS // DAY_MS * DAY_MS - 30 * DAY_MS
     step_ms = 30 * DAY_MS // count
     people = {"user_id": f"u_{name}", "relationship_id": f"r_{name}"}
@@ -44,7 +44,7 @@ def account() -> str:
 
 @pytest.fixture
 def service(live_database: Database[dict[str, Any]], account: str) -> Iterator[UsageService]:
-    """An archived month of two users, one of them busy; every operation on it is profiled."""
+    """Yield an archived month of two users, one of them busy, with the profiler on."""
     turns, usage = InteractionStore(live_database), UsageStore(live_database)
     make_schema(live_database)
     turns.insert_many(history(account, OTHERS_COUNT, "2") + history(account, MINE_COUNT, "1"))

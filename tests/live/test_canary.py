@@ -1,7 +1,7 @@
-"""A marker in every place that a client can write to: nothing of it is ever kept.
+"""A marker in every field that a client can send: no store or log ever contains it.
 
-What a turn tells is identifiers, labels and numbers, and those are kept as they are. A marker with
-a blank is text; the only marker without one is the turn's id, of which only an HMAC is kept.
+A turn contains identifiers, labels and numbers, which are stored unchanged. A marker with a blank
+is text. The only marker without one is the turn's id, of which only an HMAC is stored.
 """
 
 import json
@@ -32,38 +32,40 @@ HEADERS = (
 Document = dict[str, Any]
 
 
-def everywhere(told: Any) -> Iterator[Any]:
-    """`told` again and again, with the text at one place more of its own, or as a name there."""
-    if isinstance(told, dict):
-        yield told | {TEXT: 1}
-        yield told | {MARKER: TEXT}
-        for name, value in told.items():
-            yield from (told | {name: planted} for planted in everywhere(value))
-    elif isinstance(told, list):
-        yield [*told, TEXT]
-        for index, value in enumerate(told):
-            yield from ([*told[:index], other, *told[index + 1 :]] for other in everywhere(value))
+def everywhere(recording: Any) -> Iterator[Any]:
+    """Yield `recording` with the text in one field each time, as a value or as a name."""
+    if isinstance(recording, dict):
+        yield recording | {TEXT: 1}
+        yield recording | {MARKER: TEXT}
+        for name, value in recording.items():
+            yield from (recording | {name: planted} for planted in everywhere(value))
+    elif isinstance(recording, list):
+        yield [*recording, TEXT]
+        for index, value in enumerate(recording):
+            yield from (
+                [*recording[:index], other, *recording[index + 1 :]] for other in everywhere(value)
+            )
     yield TEXT
     yield [TEXT]
     yield {"$set": TEXT}
 
 
 def refused_bodies() -> list[Any]:
-    """Whole recordings with text at one place each; the turn's own id is the marker."""
+    """Return recordings with text in one field each; the turn's id is the marker."""
     return [
-        told
-        for told in everywhere(whole(turn_id=MARKER, occurred_at=format_ms(now_ms())))
-        if not isinstance(told, str)
+        recording
+        for recording in everywhere(whole(turn_id=MARKER, occurred_at=format_ms(now_ms())))
+        if not isinstance(recording, str)
     ]
 
 
 def record_markers(caller: Caller) -> None:
-    """Turns whose id is the marker: new, again, otherwise, and refused by the quota."""
-    told = body(turn_id=MARKER)
-    assert caller.record(told).status_code == 201
-    assert caller.record(told).status_code == 200
-    assert caller.record(told | {"latency_ms": 1}).status_code == 409
-    batch = caller.record_batch([told, body(turn_id=f"{MARKER}-2"), TEXT, {TEXT: TEXT}])
+    """Send turns whose id is the marker: new, repeated, changed, and refused by the quota."""
+    recording = body(turn_id=MARKER)
+    assert caller.record(recording).status_code == 201
+    assert caller.record(recording).status_code == 200
+    assert caller.record(recording | {"latency_ms": 1}).status_code == 409
+    batch = caller.record_batch([recording, body(turn_id=f"{MARKER}-2"), TEXT, {TEXT: TEXT}])
     fates = [result["status"] for result in batch.get_json()["results"]]
     assert fates == ["duplicate", "created", "rejected", "rejected"]
     assert caller.record(body(turn_id=f"{MARKER}-3")).status_code == 429
@@ -72,13 +74,13 @@ def record_markers(caller: Caller) -> None:
 def plant_in_bodies(caller: Caller) -> None:
     planted = refused_bodies()
     assert len(planted) > 60
-    for told in planted:
-        assert caller("POST", LIST, json=told).status_code == 400, told
+    for recording in planted:
+        assert caller("POST", LIST, json=recording).status_code == 400, recording
     for start in range(0, len(planted), 500):
         results = caller.record_batch(planted[start : start + 500]).get_json()["results"]
         assert {result["status"] for result in results} == {"rejected"}
-    for told in everywhere({"scope": "read", "label": "l", "expires_in_days": 1}):
-        assert caller("POST", KEYS, json=told).status_code == 400, told
+    for recording in everywhere({"scope": "read", "label": "l", "expires_in_days": 1}):
+        assert caller("POST", KEYS, json=recording).status_code == 400, recording
     for raw in (TEXT, f'"{TEXT}"', f'{{"{TEXT}', json.dumps({"turn_id": TEXT})[:-1]):
         for path in (LIST, BATCH, KEYS):
             answer = caller("POST", path, data=raw, content_type="application/json")
@@ -120,7 +122,7 @@ def plant_behind_an_empty_bucket(caller: Caller) -> None:
 
 
 def bson_of(database: Database[Document]) -> bytes:
-    """Every document of every collection as MongoDB stores it, and their names."""
+    """Return the stored bytes of every document of every collection, and the names."""
     raw = CodecOptions(document_class=RawBSONDocument)
     names = database.list_collection_names()
     found = [document.raw for name in names for document in database[name].with_options(raw).find()]
@@ -128,7 +130,7 @@ def bson_of(database: Database[Document]) -> bytes:
 
 
 def values_of(redis: Redis) -> list[str]:
-    """Every key and everything in it, of whatever type."""
+    """Return every key and its content, of any type."""
     read: dict[str, Callable[[str], object]] = {
         "string": redis.get,
         "hash": redis.hgetall,
@@ -142,7 +144,7 @@ def values_of(redis: Redis) -> list[str]:
 
 @pytest.fixture
 def planted(live_app: Flask) -> Caller:
-    """An account after the marker has been sent to every place."""
+    """Yield an account after the marker has been sent in every field."""
     caller = hire(live_app)
     plant_in_bodies(caller)
     plant_in_targets(caller)
@@ -160,7 +162,7 @@ def test_no_store_or_log_contains_text_of_clients(
     operator = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     metrics = live_app.test_client().get("/metrics", headers=operator)
 
-    # First that we look where things are.
+    # First check that the search finds stored values.
     assert planted.account.encode() in documents
     assert all(kept.encode() in documents for kept in ("u_kept", "rel_kept", "pers_ada"))
     assert planted.organization.id in values

@@ -1,8 +1,8 @@
-"""Requests that schemathesis makes from `/openapi.json`, at a running service.
+"""Requests that schemathesis generates from `/openapi.json`, to a running service.
 
-Nothing may answer off the document. A run sends about 500 of them, and `--long` about 2,000. The
-seed is new for each run; it is among the figures, and in the failure.
-`GENERATED_SEED=… scripts/test tests/live/test_generated_requests.py` repeats a run.
+Every answer must conform to the document. A run sends about 500 requests, and `--long` about 2,000.
+Each run has a new seed, which is among the figures and in the failure. To repeat a run:
+`GENERATED_SEED=… scripts/test tests/live/test_generated_requests.py`.
 """
 
 import os
@@ -45,9 +45,9 @@ OF_EVERY_ANSWER = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-# What no schema says: which instants exist and lie in range, and which cursors are ours.
+# Rules outside the schema: instants that exist and lie in range, and our own cursors.
 BEYOND_SCHEMA = {"from", "to", "occurred_at"}
-# Their ids are made up.
+# Their ids are generated.
 WITHOUT_SUCCESS = {"GET /v1/api-keys/{key_id}", "DELETE /v1/api-keys/{key_id}"}
 
 
@@ -107,7 +107,7 @@ class Judge:
         self.statuses: Counter[int] = Counter()
 
     def run(self, mode: GenerationMode) -> None:
-        """Send as many cases as the table says."""
+        """Send the number of cases in the table."""
         is_good = mode is GenerationMode.POSITIVE
 
         @seed(SEED)
@@ -134,12 +134,14 @@ class Judge:
             assert CODES[error["code"]].status == answer.status_code
             is_right = not is_good or is_refused_beyond_schema(error)
             assert is_right, f"{error}\n{case.as_curl_command()}"
-        elif not is_good and self._operation.label != BATCH:  # there each element is judged alone
+        elif (
+            not is_good and self._operation.label != BATCH
+        ):  # there each element has its own result
             case.validate_response(answer, checks=[checks.negative_data_rejection])
 
 
 def is_refused_beyond_schema(error: dict[str, Any]) -> bool:
-    """Return True if a request that is good by the document was refused for what that cannot say.
+    """Return True if a request that is valid by the document was refused by another rule.
 
     A route's state (404, 409), an instant that does not exist or lies out of range, a cursor.
     """

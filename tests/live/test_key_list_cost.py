@@ -1,4 +1,4 @@
-"""What a page of keys costs the real database, read from its own profiler."""
+"""The cost of a page of keys in the real database, from its profiler."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ COUNTS = {KeyState.ACTIVE: 100, KeyState.EXPIRED: 300, KeyState.REVOKED: 5_000}
 
 
 def documents() -> Iterator[dict[str, Any]]:
-    """Keys of two environments, their states mixed."""
+    """Return keys of two environments in mixed states."""
     for environment in Environment:
         for state, count in COUNTS.items():
             for number in range(count):
@@ -44,7 +44,7 @@ def documents() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def store(live_database: Database[dict[str, Any]]) -> Iterator[TenancyStore]:
-    """Many keys of one organization, every operation on them profiled."""
+    """Yield many keys of one organization, with the profiler on."""
     store = TenancyStore(live_database)
     make_schema(live_database)
     live_database["api_keys"].insert_many(list(documents()))
@@ -66,7 +66,7 @@ def test_a_page_is_read_in_the_order_of_an_index_and_no_revoked_key_costs_others
     (cost,) = live_database["system.profile"].find({"op": "query", "command.find": "api_keys"})
     assert len(found) == AT_MOST
     assert not cost.get("hasSortStage")
-    # Active and expired keys lie in one index: their number is bounded, that of revoked is not.
+    # One index has active and expired keys: their number is bounded, that of revoked is not.
     skipped = 0 if state is KeyState.REVOKED else 400 * len(environments)
     assert cost["docsExamined"] <= AT_MOST + skipped + len(environments)
 

@@ -1,6 +1,6 @@
 """Processes of two releases on one ledger, in both orders: each writes, and all is archived.
 
-What the previous release wrote is kept in `previous_release`, with the way to make it anew.
+`previous_release` holds rows of the previous release, and describes how to regenerate them.
 """
 
 from typing import Any
@@ -25,14 +25,14 @@ Rows = Database[dict[str, Any]]
 FOLDER = ROOT / "tests" / "live" / "previous_release"
 PREVIOUS: dict[str, Any] = json_util.loads((FOLDER / "validator.json").read_text("utf-8"))
 ROWS: list[dict[str, Any]] = json_util.loads((FOLDER / "rows.json").read_text("utf-8"))
-# As a release would be whose rows we do not take.
+# A validator of a release whose rows we do not accept.
 STRANGE = {"$jsonSchema": {"required": ["flavour"]}}
 EITHER = {"$jsonSchema": {"anyOf": [PREVIOUS["$jsonSchema"], STRANGE["$jsonSchema"]]}}
 RULES = {"as it was": PREVIOUS, "wider than ours": {"$or": [PREVIOUS, STRANGE]}}
 
 
 def previous_rows(account: str, age_ms: int = 0) -> list[dict[str, Any]]:
-    """Rows as the previous release writes them, for turns of that age."""
+    """Return rows as the previous release writes them, for turns of that age."""
     at_ms = now_ms() - age_ms
     moved = {"account": account, "day": day_of_ms(at_ms)}
     return [found | moved | {"_id": first_ulid(at_ms)[:10] + found["turn_key"]} for found in ROWS]
@@ -44,7 +44,7 @@ def caller(live_app: Flask) -> Caller:
 
 
 def validate_as_before(database: Rows, validator: Any = PREVIOUS) -> None:
-    """Put a validator in force as the `db init` of the previous release does."""
+    """Set a validator as the `db init` of the previous release does."""
     change = {"validator": validator, "validationLevel": "strict", "validationAction": "error"}
     database.command({"collMod": "interactions", **change})
 
@@ -95,7 +95,7 @@ def test_the_previous_release_works_with_our_validator(
 def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
-    """Rows that our validator alone refuses: one of them lacks a field that we require."""
+    """Only our validator refuses these rows: one of them lacks a field that we require."""
     rows = previous_rows(caller.account, age_ms=182 * DAY_MS)
     lacking = {**rows[0], "flavour": "sweet"}
     del lacking["guardrails"]
@@ -108,14 +108,14 @@ def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
     with pytest.raises(WriteError):
         interactions.insert_one(lacking | {"_id": first_ulid(now_ms()), "turn_key": "0" * 16})
     assert archive(live_app) == Archived(turns=len(rows), days=1)
-    # The database's own monitor, a pass a second.
+    # The database's expiry pass, once a second.
     wait_until(lambda: interactions.count_documents({}) == 0, timeout_s=30)
 
 
 def test_the_previous_release_stays_ready_while_the_next_one_is_rolled_out(
     live_app: Flask, live_database: Rows
 ) -> None:
-    """Its `db init` widens: ours is then the second."""
+    """The next release's `db init` widens: ours is then second."""
     with live_app.app_context():
         schema = provided(DatabaseSchema)
     (found,) = live_database.list_collections(filter={"name": "interactions"})

@@ -1,4 +1,4 @@
-"""The bounds of this release, as the database holds them by itself: words, names, ids together."""
+"""The bounds that the database itself enforces: labels, names, total length of ids."""
 
 import copy
 from collections.abc import Callable
@@ -23,7 +23,7 @@ LONGEST = {
     "memory.summary_used": 128,
     "error_code": 32,
 }
-# In each of them one character more is still good for the field alone.
+# In each of them one more character is still valid for the field alone.
 LENGTHS = {
     "user_id": 127,
     "relationship_id": 127,
@@ -37,7 +37,7 @@ LENGTHS = {
 
 @pytest.fixture
 def judge(live_database: Database[Row]) -> Judge:
-    """The code with which the database refuses a row by this release's validator alone."""
+    """Return a function: the code with which this release's validator refuses a row."""
     rows = live_database.create_collection("rows", validator=row_validator())
 
     def insert(candidate: Row) -> int | None:
@@ -60,7 +60,7 @@ def with_value(candidate: Row, field: str, value: Any) -> Row:
 
 
 def row_of(lengths: dict[str, int]) -> Row:
-    """A row whose ids have these lengths."""
+    """Return a row whose ids have these lengths."""
     found = row(new_account(), whole())
     for field, length in lengths.items():
         found = with_value(found, field, "x" * length)
@@ -79,7 +79,7 @@ def test_601_characters_are_refused_whichever_id_is_longer(judge: Judge, field: 
     one_more = LENGTHS | {field: LENGTHS[field] + 1}
 
     assert judge(row_of(one_more)) == 121
-    # It is the sum that is too long, and not the field.
+    # The sum is too long, not the field.
     shorter = "user_id" if field != "user_id" else "relationship_id"
     assert judge(row_of(one_more | {shorter: one_more[shorter] - 1})) is None
 

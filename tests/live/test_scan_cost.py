@@ -1,4 +1,4 @@
-"""What a page costs the real database, read from its own profiler."""
+"""The cost of a page in the real database, from its profiler."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +32,7 @@ FILTERS = {
 
 
 def history(account: str, count: int) -> Iterator[dict[str, Any]]:
-    """Turns a second apart, in their midst many of one millisecond; half are of u_1 and r_1."""
+    """Return turns a second apart, with many of one millisecond; half are of u_1 and r_1."""
     for number in range(count):
         is_tied = count // 2 <= number < count // 2 + TIES_COUNT
         instant = TIED_MS if is_tied else NOW_MS - 1_000 * number
@@ -47,7 +47,7 @@ def account() -> str:
 
 @pytest.fixture
 def service(live_database: Database[dict[str, Any]], account: str) -> Iterator[InteractionService]:
-    """A ledger of several accounts, every operation on it profiled."""
+    """Yield a ledger of several accounts, with the profiler on."""
     store = InteractionStore(live_database)
     make_schema(live_database)
     store.insert_many(list(history(account, ROWS_COUNT)))

@@ -1,4 +1,4 @@
-"""Indexes and validators on the real database: compared by definition, corrected, widened."""
+"""Indexes and validators on the real database: compared, corrected, widened."""
 
 import copy
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.turns import body, new_account, row
 Rows = Database[dict[str, Any]]
 INTERACTIONS = "interactions"
 (OURS,) = (found.validator for found in definitions() if found.validator)
-# Rules of other releases: one more status, and one more field.
+# Validators of other releases: one more status, and one more field.
 BEFORE = {"$jsonSchema": {"properties": {"status": {"enum": ["completed", "cancelled"]}}}}
 NEWER = {"$jsonSchema": {"required": ["status"]}}
 
@@ -36,13 +36,13 @@ def options_of(database: Rows) -> dict[str, Any]:
 
 
 def differences(database: Rows) -> dict[str, bool]:
-    """What differs, and whether it is missing."""
+    """Return the differences, each with True if it is missing."""
     found = DatabaseSchema(database, database).find_differences()
     return {each.path: each.is_missing for each in found}
 
 
 def outcomes(database: Rows, *, tighten: bool = False) -> dict[str, tuple[State, str | None]]:
-    """What a run has not found as defined, with the next step."""
+    """Return what a run has changed or could not change, with the next step."""
     made = DatabaseSchema(database, database).ensure(tighten=tighten)
     return {
         f"{each.collection}.{each.name}": (each.state, each.next_step)
@@ -52,7 +52,7 @@ def outcomes(database: Rows, *, tighten: bool = False) -> dict[str, tuple[State,
 
 
 def validate_by(database: Rows, validator: Any, level: str = "moderate") -> None:
-    """Have another release's validator in force."""
+    """Set another release's validator."""
     make_schema(database)
     database.command({"collMod": INTERACTIONS, "validator": validator, "validationLevel": level})
 
@@ -281,8 +281,8 @@ def test_every_collection_is_compared_and_corrected(
     assert outcomes(live_database) == {place: (State.CHANGED, None)}
 
 
-def test_a_row_of_an_older_rule_is_archived_under_the_new_one(live_database: Rows) -> None:
-    """Claim and close a row that the validator in force refuses."""
+def test_a_row_of_an_older_validator_is_archived_under_the_new_one(live_database: Rows) -> None:
+    """Claiming a row and setting `expires_at` work although the validator refuses the row."""
     from_before = good_row(error_code="Code-Of-Before", guardrails={"applied": ["two words"]})
     validate_by(live_database, {"$jsonSchema": {"required": ["status"]}})
     assert is_taken(live_database, from_before)

@@ -1,4 +1,4 @@
-"""Documents that a driver could not turn into values, and odd types that only MongoDB takes."""
+"""Documents that a driver could not decode, and odd types that only MongoDB accepts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The database's own check: what the wire accepts is stored, and no text enters beside the API."""
+"""The database's validator: accepted turns are stored, and no text can be stored."""
 
 import copy
 import itertools
@@ -37,18 +37,18 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def store(live_database: Database[Row]) -> InteractionStore:
-    """An empty ledger with its validator."""
+    """Return an empty ledger with its validator."""
     make_schema(live_database)
     return InteractionStore(live_database)
 
 
 def good_row(**changes: Any) -> Row:
-    """A whole row that is stored gladly, of a turn that nobody else uses."""
+    """Return a complete valid row of a new turn."""
     return row(new_account(), whole(**changes))
 
 
 def refusal_code(database: Database[Row], candidate: Row) -> int | None:
-    """The error with which the database itself refuses a row, None if it takes it."""
+    """Return the error with which the database refuses a row; None if it accepts it."""
     try:
         database["interactions"].insert_one(candidate)
     except WriteError as error:
@@ -57,7 +57,7 @@ def refusal_code(database: Database[Row], candidate: Row) -> int | None:
 
 
 def replaced(candidate: Row, path: Path, value: Any) -> Row:
-    """A copy of a row with one value changed."""
+    """Return a copy of a row with one value changed."""
     changed = copy.deepcopy(candidate)
     place: Any = changed
     for step in path[:-1]:
@@ -67,7 +67,7 @@ def replaced(candidate: Row, path: Path, value: Any) -> Row:
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value in a row that holds no others."""
+    """Yield every leaf value of a row, with its path."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from leaves(inner, (*path, name))
@@ -153,19 +153,21 @@ BODIES = st.fixed_dictionaries(
 @ANY_TURNS
 @given(st.lists(BODIES, min_size=1, max_size=8))
 def test_every_turn_that_the_wire_accepts_is_stored(
-    store: InteractionStore, told: list[Row]
+    store: InteractionStore, recordings: list[Row]
 ) -> None:
     account = new_account()
 
-    rows = [row(account, body(turn_id=f"v-{next(_numbers)}", **each)) for each in told]
+    rows = [row(account, body(turn_id=f"v-{next(_numbers)}", **each)) for each in recordings]
 
     assert store.insert_many(rows) == [Insertion.STORED] * len(rows)
 
 
-@pytest.mark.parametrize("told", [body(), stateful(), whole()], ids=["least", "stateful", "whole"])
-def test_a_row_is_read_as_it_was_written(live_database: Database[Row], told: Row) -> None:
+@pytest.mark.parametrize(
+    "recording", [body(), stateful(), whole()], ids=["least", "stateful", "whole"]
+)
+def test_a_row_is_read_as_it_was_written(live_database: Database[Row], recording: Row) -> None:
     make_schema(live_database)
-    written = row(new_account(), told)
+    written = row(new_account(), recording)
 
     assert refusal_code(live_database, copy.deepcopy(written)) is None
     assert live_database["interactions"].find_one({"_id": written["_id"]}) == written
@@ -193,7 +195,7 @@ def test_every_string_has_a_shape_and_a_length(
     value = dict(leaves(candidate))[path]
     wrong = ["", f"{value}\n", f" {value}", f"{value} x", "x" * 200, "Two words", 7, True]
     wrong += [b"bytes", 1.5, {"text": value}]
-    if path != ("_id",):  # which the database refuses by other rules of its own
+    if path != ("_id",):  # which the database refuses by its own rules
         wrong += [[value], {"$gt": ""}]
 
     codes = {
@@ -255,7 +257,7 @@ def test_no_field_can_be_omitted(
     live_database: Database[Row], store: InteractionStore, path: Path
 ) -> None:
     candidate = good_row()
-    # The database makes an `_id` of its own, which is no ULID; `open` goes when it is counted.
+    # The database creates its own `_id`, which is no ULID; `open` is removed when it is counted.
     del candidate[str(path[0])]
 
     expected = None if path == ("open",) else NOT_VALID
@@ -319,9 +321,9 @@ def test_creating_the_schema_again_renews_the_validator(live_database: Database[
 
 def test_the_same_turn_at_another_instant_is_a_duplicate(store: InteractionStore) -> None:
     account, keys = new_account(), TurnKeys(ID_KEY)
-    told = whole()
-    first = row(account, dict(told))
-    second = first | {"_id": keys.ulid(account, told["turn_id"], now_ms() - 5)}
+    recording = whole()
+    first = row(account, dict(recording))
+    second = first | {"_id": keys.ulid(account, recording["turn_id"], now_ms() - 5)}
 
     assert store.insert_many([first]) == [Insertion.STORED]
     assert store.insert_many([second]) == [Insertion.DUPLICATE]

@@ -1,1 +1,1 @@
-"""What the fault tests break, and the load under which they do."""
+"""Provide faults and load for the fault tests."""

@@ -1,4 +1,4 @@
-"""An archiver that never rests, to be killed: `python -m tests.faults.kit.archiver_program URI`."""
+"""Archive without a pause until killed: `python -m tests.faults.kit.archiver_program URI`."""
 
 import sys
 
@@ -14,7 +14,7 @@ BATCH_COUNT = 25
 
 
 def connect(uri: str) -> Backend:
-    """The ledger's database as the service speaks to it; nobody asks the Redis."""
+    """Return the ledger's database with the service's settings; Redis is not used."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=uri, redis_url="redis://127.0.0.1:1/0"
     )
@@ -22,7 +22,7 @@ def connect(uri: str) -> Backend:
 
 
 def main(uri: str) -> None:
-    """Archive again and again; a database that is ill is tried again."""
+    """Archive repeatedly; retry during an outage of the database."""
     archiver = Archiver(UsageStore(connect(uri).maintenance_database), BATCH_COUNT)
     while True:
         try:

@@ -1,6 +1,6 @@
-"""What may go wrong with a service and its stores, at random, one thing at a time.
+"""Cause faults of a service and its stores, at random, one at a time.
 
-Elections and fail-overs need more servers; they have tests of their own.
+Other tests cover elections and fail-overs, which need more servers.
 """
 
 import random
@@ -31,20 +31,20 @@ from tests.faults.kit.workers import (
 from tests.servers import RunningService, environ_for, running_service, wait_until
 
 WORKERS_COUNT = 3
-# Fault, and its amount if it has one: milliseconds or bytes.
+# A fault and its amount, if it has one: milliseconds or bytes.
 BROKEN = (
     *((Fault.REFUSE, 0), (Fault.HANG, 0), (Fault.DELAY, 30), (Fault.DELAY, 400)),
     *((Fault.CUT, 0), (Fault.CUT, 5), (Fault.HALF, 0), (Fault.RESET, 0), (Fault.RESET, 5)),
 )
-# So long a fault lasts, and so long nothing happens after it.
+# How long a fault lasts, and the pause after it.
 SHORTEST_S, LONGEST_S = 0.2, 0.9
-# Granian ends everything if a worker dies that it has put in another's place so lately.
+# Granian ends the service if a worker dies that replaced another one so recently.
 SETTLED_S = 5.6
 
 
 @dataclass
 class Deployment:
-    """A service of which every store is behind a proxy, and an application of ours that is not."""
+    """A service whose stores are behind proxies, and an application of ours without them."""
 
     service: RunningService
     app: Flask
@@ -56,10 +56,10 @@ class Deployment:
     happened: Counter[str] = field(default_factory=Counter)
     settled_at_s: float = 0.0
 
-    def suffer(self, goes_on: Callable[[], bool], pause: Event) -> None:
-        """Every kind of fault once, in any order, and again while `goes_on` says so.
+    def run_faults(self, continues: Callable[[], bool], pause: Event) -> None:
+        """Cause every kind of fault once, in any order, and again while `continues` returns True.
 
-        All is well again after it.
+        Every fault has ended afterwards.
         """
         faults = [
             self.freeze_redis,
@@ -75,7 +75,7 @@ class Deployment:
             self.reload_workers,
         ]
         upcoming = self.chance.sample(faults, len(faults))
-        while upcoming or goes_on():
+        while upcoming or continues():
             fault = upcoming.pop() if upcoming else self.chance.choice(faults)
             self.happened[fault.__name__] += 1
             fault(lambda: pause.wait(self.chance.uniform(SHORTEST_S, LONGEST_S)))
@@ -86,7 +86,7 @@ class Deployment:
             endure()
 
     def kill_redis(self, endure: Callable[[], object]) -> None:
-        """It comes back empty."""
+        """Kill Redis and restart it empty."""
         self.redis.server.kill()
         endure()
         self.redis.restart()
@@ -98,7 +98,7 @@ class Deployment:
         self.redis.ask("SCRIPT FLUSH")
 
     def fill_redis(self, endure: Callable[[], object]) -> None:
-        """It is out of memory and refuses to write."""
+        """Let it run out of memory, so that it refuses writes."""
         self.redis.ask("CONFIG SET", "maxmemory", "1")
         endure()
         self.redis.ask("CONFIG SET", "maxmemory", "0")
@@ -119,7 +119,7 @@ class Deployment:
         self._break(self.mongodb_proxy, endure)
 
     def kill_worker(self, endure: Callable[[], object]) -> None:
-        """Kill any worker but the one that was started last."""
+        """Kill any worker except the one that was started last."""
         wait_until(lambda: time.monotonic() > self.settled_at_s)
         workers = worker_ids(self.service)
         victim = self.chance.choice(sorted(workers)[:-1])
@@ -127,7 +127,7 @@ class Deployment:
         wait_until(lambda: has_replaced(self.service, workers, {victim}), REPLACED_WITHIN_S)
 
     def reload_workers(self, endure: Callable[[], object]) -> None:
-        """SIGHUP: new ones take their places, and they end what they have begun."""
+        """Send SIGHUP: new workers replace the old ones, which complete their requests."""
         reload_workers(self.service)
         self.settled_at_s = time.monotonic() + SETTLED_S
         endure()
@@ -141,7 +141,7 @@ class Deployment:
 
 @contextmanager
 def running_house(folder: Path, seed: int) -> Iterator[Deployment]:
-    """Everything runs and is well; it ends with the block."""
+    """Start everything and yield it; end it with the block."""
     with ExitStack() as stack:
         mongod = stack.enter_context(running_mongod(folder / "mongod"))
         redis = stack.enter_context(running_redis_node(folder / "redis"))
@@ -164,7 +164,7 @@ def running_house(folder: Path, seed: int) -> Iterator[Deployment]:
             stack.enter_context(mortal(mongod)),
             redis,
             *proxies,
-            chance=random.Random(seed),  # noqa: S311 (no secret)
+            chance=random.Random(seed),  # noqa: S311 - no secret
         )
 
 

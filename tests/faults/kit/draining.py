@@ -1,4 +1,4 @@
-"""A service that is to be ended by SIGTERM, and how it looks while it ends."""
+"""End a service by SIGTERM, and observe it while it ends."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.faults.kit.workers import worker_ids
 from tests.servers import RunningService, ServerKind, running_service
 
 DRAIN_S = 2
-# Far more than a drain takes, and less than a platform waits before it kills.
+# Far longer than draining takes, and shorter than a platform waits before SIGKILL.
 EXIT_WITHIN_S = 20
 FAREWELL = {
     ServerKind.GRANIAN: "Granian shutdown completed",
@@ -23,7 +23,7 @@ FAREWELL = {
 
 
 class Ending(StrEnum):
-    """Which processes get the SIGTERM."""
+    """The processes that receive SIGTERM."""
 
     PARENT = auto()
     EVERY_PROCESS = auto()  # as systemd does; the workers first
@@ -33,14 +33,14 @@ class Ending(StrEnum):
 def draining_service(
     site: Site, kind: ServerKind, log: Path, **changes: str
 ) -> AbstractContextManager[RunningService]:
-    """A second service on the stores of `site`."""
-    # In flight means waiting for a frozen MongoDB, on a slow machine for longer than usual.
+    """Yield a second service on the stores of `site`."""
+    # Requests in flight wait for a frozen MongoDB, on a slow machine for longer than usual.
     own = {"DRAIN_S": str(DRAIN_S), "MONGODB_TIMEOUT_MS": "8000"}
     return running_service(dict(site.service.environ) | own | changes, log, kind=kind)
 
 
 def end(service: RunningService, ending: Ending = Ending.PARENT) -> float:
-    """Ask for the end; return when that was."""
+    """Send the SIGTERM; return when that was."""
     workers = worker_ids(service) if ending is Ending.EVERY_PROCESS else set()
     for process_id in [*workers, service.process_id]:
         os.kill(process_id, signal.SIGTERM)
@@ -48,13 +48,13 @@ def end(service: RunningService, ending: Ending = Ending.PARENT) -> float:
 
 
 def readiness(service: RunningService) -> tuple[int, str]:
-    """Status and word of `/readyz`."""
+    """Return the HTTP status and the `status` field of `/readyz`."""
     answer = httpx.get(f"{service.base_url}/readyz", timeout=30)
     return answer.status_code, answer.json()["status"]
 
 
 def assert_it_ended(service: RunningService, began_s: float) -> float:
-    """Require an end by itself and in time, after the drain; return after how many seconds."""
+    """Check that the service ends in time after draining; return the seconds it took."""
     took_s = time.monotonic() - began_s
     assert DRAIN_S <= took_s <= EXIT_WITHIN_S
     log = service.log.read_text()

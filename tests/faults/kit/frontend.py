@@ -1,8 +1,8 @@
-"""A proxy that buffers and keeps connections to the service: nginx, or a small one of our own.
+"""Run a buffering proxy with kept connections: nginx, or a small one of our own.
 
-nginx runs with the project's sample configuration. Where it is not installed a proxy with the same
-habits stands in: it reads a request to its end, sends it over a connection that it keeps unless it
-is told to close it, and answers 502 if that connection turns out to be closed.
+nginx runs with the project's sample configuration. If it is not installed, a proxy with the same
+behaviour replaces it: it reads a whole request, sends it over a connection that it keeps unless it
+receives `close`, and answers 502 if that connection is closed.
 """
 
 import shutil
@@ -28,7 +28,7 @@ TIMEOUT_S = 30
 
 @contextmanager
 def frontend(service: RunningService, folder: Path) -> Iterator[str]:
-    """Run one in front of `service`; yield its base URL."""
+    """Run a proxy in front of `service`; yield its base URL."""
     port, upstream = free_port(), urlsplit(service.base_url)
     if shutil.which("nginx"):
         with _nginx(f"{upstream.hostname}:{upstream.port}", port, folder):
@@ -73,7 +73,7 @@ def _stand_in(host: str, upstream_port: int, port: int) -> Iterator[None]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows where the service is, and the connections to it that are kept."""
+    """Holds the address of the service and the kept connections to it."""
 
     def __init__(self, port: int, upstream: tuple[str, int]) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def pass_on(self) -> None:
-        """Send the whole request on, and give back the whole answer."""
+        """Forward the whole request, and return the whole answer."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             upstream = self.server.kept.get_nowait()
@@ -95,27 +95,27 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             upstream.request(self.command, self.path, body, dict(self.headers))
             answer = upstream.getresponse()
-            told = answer.read()
+            content = answer.read()
         except (OSError, HTTPException):
             upstream.close()
             self.send_error(502)
             return
-        self._give_back(answer, told)
+        self._give_back(answer, content)
         if answer.will_close:
             upstream.close()
         else:
             self.server.kept.put(upstream)
 
-    def _give_back(self, answer: HTTPResponse, told: bytes) -> None:
+    def _give_back(self, answer: HTTPResponse, content: bytes) -> None:
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 for _method in ("GET", "POST", "PUT", "DELETE"):

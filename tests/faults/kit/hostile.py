@@ -1,4 +1,4 @@
-"""Clients that no service wants: slow, silent, never reading, far too many. All hang up at last."""
+"""Run hostile clients: slow, silent, never reading, or far too many. All close in the end."""
 
 import itertools
 import resource
@@ -14,28 +14,28 @@ PACE_S = 0.1
 DESCRIPTORS_COUNT = 16_000
 UNREAD_REQUESTS_COUNT = 100
 FLOOD_PER_S = 500
-# So little that an answer of some length waits in the server.
+# So small that a long answer stays in the server.
 SMALL_BYTES = 4_096
 
 Hostile = Callable[[RunningService, str], Iterator[None]]
 
 
 def head_of(method: str, path: str, token: str, *more: str) -> bytes:
-    """The request line and headers, open for more."""
+    """Return the request line and headers, without the final empty line."""
     key = [f"Authorization: Bearer {token}"] if token else []
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: a", *key, *more, ""]).encode()
 
 
 @contextmanager
 def slow_headers(service: RunningService, token: str, count: int = 64) -> Iterator[None]:
-    """Each sends one more byte of its headers now and then."""
+    """Send one more byte of each client's headers from time to time."""
     with _trickling(service, head_of("GET", "/v1/me", token, "X-Slow: a")[:-2], count):
         yield
 
 
 @contextmanager
 def slow_bodies(service: RunningService, token: str, count: int = 64) -> Iterator[None]:
-    """Each sends one more byte of its body now and then."""
+    """Send one more byte of each client's body from time to time."""
     kind, length = "Content-Type: application/json", "Content-Length: 5000"
     with _trickling(service, head_of("POST", "/v1/turns", token, kind, length) + b"\r\n{", count):
         yield
@@ -43,7 +43,7 @@ def slow_bodies(service: RunningService, token: str, count: int = 64) -> Iterato
 
 @contextmanager
 def never_reading(service: RunningService, token: str, count: int = 64) -> Iterator[None]:
-    """Each sends many requests at once for a long answer, and reads nothing."""
+    """Send many pipelined requests for a long answer, and read nothing."""
     request = head_of("GET", "/openapi.json", token) + b"\r\n"
     with connections(service, count) as opened:
         for each in opened:
@@ -54,14 +54,14 @@ def never_reading(service: RunningService, token: str, count: int = 64) -> Itera
 
 @contextmanager
 def silent(service: RunningService, _token: str, count: int = 5_000) -> Iterator[None]:
-    """Each connects and says nothing."""
+    """Connect and send nothing."""
     with connections(service, count):
         yield
 
 
 @contextmanager
 def flood(service: RunningService, _token: str, count: int = 5_000) -> Iterator[None]:
-    """New connections come as fast as agreed; each hangs up when its turn comes again."""
+    """Open connections at a fixed rate; close each when its turn comes again."""
     is_over = Event()
 
     def run() -> None:
@@ -79,7 +79,7 @@ def flood(service: RunningService, _token: str, count: int = 5_000) -> Iterator[
 
 @contextmanager
 def connections(service: RunningService, count: int) -> Iterator[list[socket.socket]]:
-    """So many connections, which never wait; all are closed with the block."""
+    """Yield `count` non-blocking connections; close all with the block."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS_COUNT, hard), hard))
     opened: list[socket.socket] = []

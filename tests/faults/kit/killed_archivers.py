@@ -1,4 +1,4 @@
-"""Two archivers at work until they are killed, and what must be true after it."""
+"""Run two archivers, kill them at random points, and check the ledger afterwards."""
 
 import random
 import sys
@@ -20,7 +20,7 @@ from tests.servers import ROOT, wait_until
 
 @contextmanager
 def database_of(uri: str) -> Iterator[Database[dict[str, Any]]]:
-    """The ledger's database as the service speaks to it, with indexes and validators."""
+    """Return the ledger's database with the service's settings, indexes and validators."""
     backend = connect(uri)
     database = backend.maintenance_database
     make_schema(database)
@@ -37,7 +37,7 @@ class Archivers:
         self._running = [self._start(), self._start()]
 
     def kill_one(self, chance: random.Random) -> None:
-        """Kill the elder at some point of its work, and start another."""
+        """Kill the older one at some point of its work, and start another."""
         before = self._fences()
         wait_until(lambda: self._fences() > before + chance.randrange(12), 60, every_s=0.003)
         victim = self._running.pop(0)
@@ -46,7 +46,7 @@ class Archivers:
         self._running.append(self._start())
 
     def end(self) -> None:
-        """Kill both for good; AssertionError if one has ended by itself."""
+        """Kill both for good; raise AssertionError if one has ended by itself."""
         ended = [process.poll() for process in self._running]
         for process in self._running:
             process.kill()
@@ -63,7 +63,7 @@ class Archivers:
 
 
 def require_balance(books: Books) -> None:
-    """Finish what is open, let all that expired be deleted, and compare every day."""
+    """Archive the open turns, wait until expired ones are deleted, and compare every day."""
     assert books.told() == books.expected()
     Archiver(books.store).run()
     old = {"_id": {"$lt": min(row["_id"] for row in books.rows if row["day"] == today(books))}}
@@ -74,6 +74,6 @@ def require_balance(books: Books) -> None:
 
 
 def today(books: Books) -> str:
-    """The latest day with turns."""
+    """Return the latest day with turns."""
     day: str = max(row["day"] for row in books.rows)
     return day

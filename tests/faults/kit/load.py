@@ -1,4 +1,4 @@
-"""Requests at a steady pace, whatever becomes of them: nobody waits for the one before."""
+"""Send requests at a steady rate in an open loop: none waits for the previous answer."""
 
 import gc
 import itertools
@@ -22,7 +22,7 @@ Send = Callable[..., Answer]
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One request: when it was due (monotonic), what came (0: nothing), and how long it took."""
+    """One request: when it was due (monotonic), its status (0: no answer) and its duration."""
 
     due_at_s: float
     status: int
@@ -32,19 +32,19 @@ class Shot:
 
     @property
     def answered_at_s(self) -> float:
-        """When its answer was there, or it was clear that there is none."""
+        """Return when the answer, or the failure, was complete."""
         return self.due_at_s + self.latency_ms / 1_000
 
     @property
     def is_degraded(self) -> bool:
-        """Whether a turn was accepted without Redis: otherwise such an answer tells the quota."""
+        """Return True if a turn was accepted without Redis, so without quota headers."""
         return self.status == 201 and not has_quota(self)
 
 
 class Load:
-    """Runs `work(number)` so many times a second until the block ends; nobody waits for an answer.
+    """Runs `work(number)` so many times a second until the block ends, in an open loop.
 
-    If all threads are busy a run comes late. What `work` raises fails the block at its end.
+    If all threads are busy a run is late. An exception of `work` fails the block at its end.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Load:
         self._began = 0.0
 
     def __enter__(self) -> Self:
-        # A whole collection of this process stops all senders for a tenth of a second.
+        # A full garbage collection of this process stops all senders for a tenth of a second.
         gc.collect()
         gc.freeze()
         self._began = time.monotonic()
@@ -79,9 +79,9 @@ class Load:
             raise AssertionError(f"{len(self._faults)} senders failed") from self._faults[0]
 
     def last(self, seconds: float) -> tuple[float, float]:
-        """Let it go on for so long; from when until when that was (monotonic).
+        """Continue for so long; return the start and end of that time (monotonic).
 
-        AssertionError at once if a sender has failed.
+        Raises AssertionError at once if a sender has failed.
         """
         began_s = time.monotonic()
         while (left := began_s + seconds - time.monotonic()) > 0:
@@ -90,11 +90,11 @@ class Load:
         return began_s, time.monotonic()
 
     def require_no_fault(self) -> None:
-        """AssertionError if a sender has failed."""
+        """Raise AssertionError if a sender has failed."""
         assert not self._faults, self._faults
 
     def due_at_s(self, number: int) -> float:
-        """When this run is due (monotonic)."""
+        """Return when this run is due (monotonic)."""
         return self._began + number / self._per_second
 
     def _run(self) -> None:
@@ -108,26 +108,26 @@ class Load:
 
 
 def shoot(send: Callable[[], Answer], due_at_s: float | None = None) -> tuple[Shot, Any]:
-    """Send one request: what came of it, and its body if there is one.
+    """Send one request; return its outcome, and the body if there is one.
 
-    If it was due before now, its time runs since then.
+    If it was due before now, its duration includes the delay.
     """
     since_s = time.monotonic() if due_at_s is None else due_at_s
     try:
         answer = send()
     except httpx.TransportError as error:
         return Shot(since_s, NO_ANSWER, _since_ms(since_s), type(error).__name__), None
-    told = answer.get_json() if isinstance(answer, TestResponse) else _json_of(answer)
-    return Shot(since_s, answer.status_code, _since_ms(since_s), headers=answer.headers), told
+    payload = answer.get_json() if isinstance(answer, TestResponse) else _json_of(answer)
+    return Shot(since_s, answer.status_code, _since_ms(since_s), headers=answer.headers), payload
 
 
 def has_quota(answer: Shot | Answer) -> bool:
-    """Whether Redis was asked and has answered: the quota is told."""
+    """Return True if Redis decided: the answer has quota headers."""
     return "X-Quota-Turns-Used" in answer.headers
 
 
 def percentile_ms(shots: Iterable[Shot], percent: float) -> float:
-    """The least latency that at least so many percent of the shots do not exceed."""
+    """Return the latency that at least so many percent of the shots do not exceed."""
     latencies = sorted(shot.latency_ms for shot in shots)
     return round(latencies[max(0, -int(-len(latencies) * percent // 100) - 1)], 1)
 

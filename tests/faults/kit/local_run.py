@@ -1,4 +1,4 @@
-"""Starts `scripts/run` as a person would, and looks at the processes that it leaves."""
+"""Start `scripts/run` as a user would, and examine its processes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class LocalRun:
-    """A `scripts/run` that was started."""
+    """A started `scripts/run`."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -53,7 +53,7 @@ class LocalRun:
         return self.process.wait(STOP_TIMEOUT_S)
 
     def descendants(self) -> set[int]:
-        """Every process below the script, by the parent that each names in /proc."""
+        """Return every descendant of the script, by the parents in /proc."""
         parents = dict(_parents())
         found = {self.process.pid}
         while more := {child for child, parent in parents.items() if parent in found} - found:
@@ -77,10 +77,10 @@ class LocalRun:
 def local_run(
     folder: Path, *, is_awaited: bool = True, output: str = "run.out", **environ: str
 ) -> Iterator[LocalRun]:
-    """Run the script with its data in `folder`; ended with the block if it still runs."""
+    """Run the script with its data in `folder`; end it with the block if it still runs."""
     defaults = {"DEMO_TURNS": "200", "PORT": str(free_port()), "WEB_CONCURRENCY": "2"}
     chosen = defaults | environ | {"DATA_DIR": str(folder)}
-    if is_awaited:  # a former start's announcement must not be taken for this one's
+    if is_awaited:  # the announcement of an earlier start must not be read as this one's
         (folder / "demo.json").unlink(missing_ok=True)
     log = folder.parent / output
     with log.open("wb") as file:
@@ -107,7 +107,7 @@ def taken_port() -> Iterator[int]:
 
 
 def command_of(process_id: int) -> str:
-    """Its words; "" for a process that has ended."""
+    """Return the command line of a process; "" if it has ended."""
     try:
         words = Path(f"/proc/{process_id}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -122,7 +122,7 @@ def are_gone(process_ids: set[int]) -> bool:
 def _parents() -> Iterator[tuple[int, int]]:
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name in brackets may hold anything; what follows the last bracket is regular.
+            # The name in brackets may contain anything; fields follow the last bracket.
             state, parent = status.read_text().rpartition(")")[2].split()[:2]
         except (FileNotFoundError, ProcessLookupError):
             continue

@@ -1,4 +1,4 @@
-"""MongoDB as it is run in production: a replica set of three."""
+"""Run MongoDB as in production: a replica set of three."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ READY_WITHIN_S = 60
 
 @dataclass(frozen=True, slots=True)
 class MongodbNode:
-    """One member; `ask` speaks to it alone."""
+    """One member; `ask` connects to it directly."""
 
     server: RestartableServer
     port: int
@@ -32,24 +32,24 @@ class MongodbNode:
         return f"127.0.0.1:{self.port}"
 
     def ask(self, command: str, value: Any = 1) -> Any:
-        """Its answer to a command of the database `admin`. PyMongoError if there is none."""
+        """Return the answer to a command of the database `admin`; PyMongoError if there is none."""
         with MongoClient[dict[str, Any]](
             self.host, directConnection=True, serverSelectionTimeoutMS=500, timeoutMS=2_000
         ) as client:
             return client.admin.command(command, value)
 
     def is_primary(self) -> bool:
-        """Whether it takes writes; a dead one does not."""
+        """Return True if it takes writes."""
         return bool(self._answers(lambda: self.ask("hello").get("isWritablePrimary")))
 
     def is_there(self) -> bool:
-        """Whether it answers at all."""
+        """Return True if it answers."""
         return bool(self._answers(lambda: self.ask("ping")))
 
     def is_member(self) -> bool:
-        """Whether it is primary or up to date behind one."""
-        told = self._answers(lambda: self.ask("hello")) or {}
-        return bool(told.get("isWritablePrimary") or told.get("secondary"))
+        """Return True if it is primary, or an up-to-date secondary."""
+        payload = self._answers(lambda: self.ask("hello")) or {}
+        return bool(payload.get("isWritablePrimary") or payload.get("secondary"))
 
     @staticmethod
     def _answers(ask: Callable[[], Any]) -> Any:
@@ -61,7 +61,7 @@ class MongodbNode:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
-    """Three members, of which one takes the writes."""
+    """Three members, one of which takes the writes."""
 
     nodes: Sequence[MongodbNode]
 
@@ -71,23 +71,23 @@ class ReplicaSet:
         return f"mongodb://{hosts}/turnledger?replicaSet={NAME}"
 
     def find_primary(self) -> MongodbNode | None:
-        """The member that takes writes, None during an election."""
+        """Return the member that takes writes; None during an election."""
         return next((node for node in self.nodes if _runs(node) and node.is_primary()), None)
 
     def kill_primary(self) -> MongodbNode:
-        """Kill -9 it; the others elect a new one in about two seconds."""
+        """Kill -9 the primary; the others elect a new one in about two seconds."""
         victim: MongodbNode = wait_until(self.find_primary, READY_WITHIN_S)
         victim.server.kill()
         return victim
 
     def is_whole(self) -> bool:
-        """Whether every member follows a primary."""
+        """Return True if every member follows a primary."""
         return self.find_primary() is not None and all(node.is_member() for node in self.nodes)
 
 
 @contextmanager
 def running_replica_set(folder: Path) -> Iterator[ReplicaSet]:
-    """Three members with their data in `folder`, writable; gone with the block."""
+    """Yield three members with their data in `folder`, writable; end them with the block."""
     with ExitStack() as stack:
         nodes = [_start(folder / f"member_{number}") for number in range(NODES_COUNT)]
         for node in nodes:

@@ -1,8 +1,7 @@
-"""A customer without measure, as a process of its own: `python -m tests.faults.kit.noise`.
+"""Send requests without a pause, in a separate process: `python -m tests.faults.kit.noise`.
 
-Takes the address of a page, a key, the requests a second and how many connections; ends when it is
-killed. It reads of an answer only what it must: the machine that it burdens should be the service's
-alone.
+Arguments: the address of a page, a key, requests a second, number of connections. It ends when
+it is killed. It reads as little of an answer as possible, to leave the CPU to the service.
 """
 
 import sys
@@ -14,7 +13,7 @@ SECONDS = 600
 
 
 def main(url: str, token: str, per_second: str, connections_count: str) -> None:
-    """Ask again and again, whatever is answered."""
+    """Send requests repeatedly and ignore the answers."""
     headers = {"Authorization": f"Bearer {token}"}
     offered(
         url,

@@ -1,4 +1,4 @@
-"""Servers of ours that are frozen, killed with kill -9, and started again as they were."""
+"""Freeze servers, kill them with kill -9, and restart them with the same data."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from threading import Event, Timer
 from devkit.bundled import BundledServer
 from devkit.children import spawn
 
-# After which a client without patience of its own is let go, and a process is given up.
+# After this a client without a time-out is released, and waiting for a process fails.
 END_TIMEOUT_S = 30
 
 
 @contextmanager
 def frozen(process_id: int) -> Iterator[None]:
-    """Nothing of the process runs as long as the block does; it must be a child of ours."""
-    # A client that has no time-out of its own must fail the test, not stop it.
+    """Stop all threads of a child process for the duration of the block."""
+    # A client without a time-out must fail the test, not block it.
     is_late = Event()
 
     def give_up() -> None:
@@ -27,7 +27,7 @@ def frozen(process_id: int) -> Iterator[None]:
 
     thaw = Timer(END_TIMEOUT_S, give_up)
     os.kill(process_id, signal.SIGSTOP)
-    # On a busy machine a thread may answer once more until the signal has reached them all.
+    # On a busy machine a thread may answer once more until the signal has reached all threads.
     os.waitid(os.P_PID, process_id, os.WSTOPPED)
     thaw.start()
     try:
@@ -39,9 +39,9 @@ def frozen(process_id: int) -> Iterator[None]:
 
 
 class RestartableServer:
-    """A child that can be killed and started again with the same folder, port and all.
+    """A child process that can be killed and restarted with the same folder and port.
 
-    Start it from the main thread: it ends with the thread that started it.
+    Start it from the main thread, because it ends with the thread that started it.
     """
 
     def __init__(self, process: Popen[bytes], log: Path) -> None:
@@ -51,23 +51,23 @@ class RestartableServer:
 
     @classmethod
     def start(cls, command: Sequence[str], log: Path) -> "RestartableServer":
-        """Run `command`, which writes to `log`; it answers when it does."""
+        """Run `command`, which writes to `log`; wait until it answers."""
         return cls(_spawn(command, log), log)
 
     def kill(self) -> None:
-        """Kill -9, and wait until it is gone. Harmless when it is."""
+        """Kill -9 and wait until the process has ended; harmless if it has."""
         self.process.kill()
         self.process.wait(END_TIMEOUT_S)
 
     def restart(self, *options: str) -> None:
-        """Kill it if it runs, and start it again, with more options if any."""
+        """Kill it if it runs, and start it again, with further options if given."""
         self.kill()
         self.process = _spawn([*self._command, *options], self._log)
 
 
 @contextmanager
 def mortal(server: BundledServer) -> Iterator[RestartableServer]:
-    """A bundled server that runs already; whatever runs in its place ends with the block."""
+    """Yield a running bundled server as restartable; end its last process with the block."""
     stand_in = RestartableServer(server.process, server.log)
     try:
         yield stand_in

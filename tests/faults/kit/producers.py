@@ -1,4 +1,4 @@
-"""Producers that know no surrender: they tell a turn again until they know its fate."""
+"""Run producers that resend a turn until its outcome is known."""
 
 import time
 from collections import Counter, deque
@@ -16,23 +16,23 @@ from tests.faults.kit.load import NO_ANSWER, Send, Shot, has_quota, shoot
 from tests.turns import Body, body
 
 RETRY_AFTER_S = 0.05
-# After which a producer gives up, and with it the test.
+# After this a producer, and with it the test, fails.
 KNOWN_WITHIN_S = 60
-# So many turns are run while others are asked for: reservations live through what happens.
+# This many turns are running while others are reserved: reservations span the faults.
 RUNNING_COUNT = 12
 _ASKED = ("turn_id", "mode", "personality_id", "user_id", "relationship_id")
 
 
 class Fate(Enum):
-    """What a producer does with a turn."""
+    """The kinds of turns that a producer makes."""
 
-    RECORDED = auto()  # afterwards, in one go
+    RECORDED = auto()  # after the turn, in one request
     COMPLETED = auto()  # reserved, run and completed
-    CANCELLED = auto()  # reserved and given back
-    LEFT = auto()  # reserved, and nothing more
+    CANCELLED = auto()  # reserved and cancelled
+    LEFT = auto()  # reserved and neither completed nor cancelled
 
 
-# Every third turn is reserved and completed, some are cancelled, a few are left to lapse.
+# Every third turn is reserved and completed, some are cancelled, a few are left to expire.
 MIXED = (
     *(Fate.COMPLETED, Fate.RECORDED, Fate.RECORDED),
     *(Fate.COMPLETED, Fate.RECORDED, Fate.CANCELLED),
@@ -43,9 +43,9 @@ MIXED = (
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A reservation as it was answered, and the turn that it is for."""
+    """A granted reservation and its turn."""
 
-    told: Body
+    recording: Body
     fate: Fate
     shot: Shot
     interaction_id: str
@@ -54,29 +54,29 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A turn that was told until it was stored: the answer, its item, its reservation if any."""
+    """A stored turn: what was sent, the answer, its item, its reservation if any."""
 
-    told: Body
+    recording: Body
     shot: Shot
     item: dict[str, Any]
     granted: Granted | None = None
 
     @property
     def is_degraded(self) -> bool:
-        """Whether it was let through, now or when it was asked for, without asking for quota."""
+        """Return True if it was reserved or recorded without a quota decision."""
         return self.shot.is_degraded or (self.granted is not None and not self.granted.is_held)
 
     @property
     def began_at_s(self) -> float:
-        """When it was first heard of (monotonic)."""
+        """Return when its first request was due (monotonic)."""
         return (self.granted.shot if self.granted else self.shot).due_at_s
 
 
 class Producers:
-    """Tell turns, the fates in turn, each again and again until its fate is known.
+    """Send turns of each kind in rotation, each repeatedly until its outcome is known.
 
-    `make` gets the number of the turn. A reserved turn is settled some turns later; what is still
-    `running` at the end by `settle_running`.
+    `make` receives the number of the turn. A reserved turn is completed or cancelled some turns
+    later; `settle_running` does so for those still `running` at the end.
     """
 
     def __init__(
@@ -97,31 +97,31 @@ class Producers:
         self._lock, self._pause = Lock(), Event()
 
     def __call__(self, number: int) -> None:
-        """Tell one turn, or ask for it and settle one that was asked for before."""
-        fate, told = self.fates[number % len(self.fates)], self.make(number)
+        """Record or reserve one turn, and complete or cancel an earlier reservation."""
+        fate, recording = self.fates[number % len(self.fates)], self.make(number)
         if fate is Fate.RECORDED:
-            self._record(told)
-        elif granted := self._reserve(told, fate):
+            self._record(recording)
+        elif granted := self._reserve(recording, fate):
             (self.left if fate is Fate.LEFT else self.running).append(granted)
         if granted := self._find_run():
             self._settle(granted)
 
     def settle_running(self) -> None:
-        """Complete or cancel what is still run."""
+        """Complete or cancel all running turns."""
         while self.running:
             self._settle(self.running.popleft())
 
     def complete_left(self, count: int) -> None:
-        """Complete the eldest of those that were left, after all."""
+        """Complete the oldest of the left reservations, late."""
         for _ in range(count):
             self._complete(self.left.popleft())
 
     def statuses(self) -> dict[int, int]:
-        """How often each status came, 0 for no answer."""
+        """Return the number of answers by status, 0 for no answer."""
         return dict(sorted(Counter(shot.status for shot in self.shots).items()))
 
     def outcome(self) -> dict[str, int]:
-        """How many turns had which fate."""
+        """Return the number of turns by outcome."""
         recorded_count = [each.granted for each in self.accepted].count(None)
         return {
             "recorded": recorded_count,
@@ -132,41 +132,41 @@ class Producers:
         }
 
     def broken(self) -> list[Shot]:
-        """Those that no answer came to."""
+        """Return the requests without an answer."""
         return [shot for shot in list(self.shots) if shot.status == NO_ANSWER]
 
     def assert_all_are_stored_once(self, caller: Caller) -> None:
-        """Every accepted turn is in the ledger as it was told, and there is nothing else."""
+        """Check that the ledger holds exactly the accepted turns, each as it was sent."""
         assert not self.running
         stored = {item["interaction_id"]: item for item in caller.walk()}
-        told = {accepted.item["interaction_id"]: accepted for accepted in self.accepted}
-        assert stored.keys() == told.keys()
-        assert caller.rows_count() == len(self.accepted) == len(told)
-        for name, accepted in told.items():
+        recording = {accepted.item["interaction_id"]: accepted for accepted in self.accepted}
+        assert stored.keys() == recording.keys()
+        assert caller.rows_count() == len(self.accepted) == len(recording)
+        for name, accepted in recording.items():
             assert stored[name] == accepted.item
             assert stored[name]["created_at"] == _created_at(accepted)
-            sent = accepted.told
+            sent = accepted.recording
             assert all(
                 stored[name][field] == sent[field] for field in sent if field in stored[name]
             )
 
-    def _record(self, told: Body) -> None:
-        shot, item = self._known("POST", LIST, told, {200, 201, 429})
+    def _record(self, recording: Body) -> None:
+        shot, item = self._known("POST", LIST, recording, {200, 201, 429})
         if shot.status == 429:
             self._refuse(shot, item)
         else:
-            self.accepted.append(Accepted(told, shot, item))
+            self.accepted.append(Accepted(recording, shot, item))
 
-    def _reserve(self, told: Body, fate: Fate) -> Granted | None:
-        """A place for the turn, None if the quota has none."""
-        asked = {name: told[name] for name in _ASKED if name in told}
+    def _reserve(self, recording: Body, fate: Fate) -> Granted | None:
+        """Reserve the turn; return None if the quota refuses it."""
+        asked = {name: recording[name] for name in _ASKED if name in recording}
         wanted = asked | {"hold_seconds": self.hold_s}
         shot, item = self._known("POST", TURNS, wanted, {200, 201, 429})
         if shot.status == 429:
             self._refuse(shot, item)
             return None
         assert item["expires_at"] == format_ms(_instant_ms(item) + 1_000 * self.hold_s)
-        trace = {name: value for name, value in told.items() if name != "occurred_at"}
+        trace = {name: value for name, value in recording.items() if name != "occurred_at"}
         return Granted(trace, fate, shot, item["interaction_id"], item["quota"] is not None)
 
     def _refuse(self, shot: Shot, item: Any) -> None:
@@ -174,7 +174,7 @@ class Producers:
         self.refused.append(shot)
 
     def _find_run(self) -> Granted | None:
-        """The eldest of those that are run, if enough others are."""
+        """Return the oldest running turn, if enough others are running."""
         with self._lock:
             return self.running.popleft() if len(self.running) > RUNNING_COUNT else None
 
@@ -187,17 +187,17 @@ class Producers:
 
     def _complete(self, granted: Granted) -> None:
         path = f"{TURNS}/{granted.interaction_id}"
-        shot, item = self._known("PUT", path, granted.told, {200, 201})
+        shot, item = self._known("PUT", path, granted.recording, {200, 201})
         assert item["interaction_id"] == granted.interaction_id
-        self.accepted.append(Accepted(granted.told, shot, item, granted))
+        self.accepted.append(Accepted(granted.recording, shot, item, granted))
 
     def _known(
-        self, method: str, path: str, told: Body | None, answers: set[int]
+        self, method: str, path: str, recording: Body | None, answers: set[int]
     ) -> tuple[Shot, Any]:
-        """Ask again and again until one of these answers comes; AssertionError at another one."""
+        """Retry until one of these answers comes; raise AssertionError at any other."""
         deadline, statuses = time.monotonic() + KNOWN_WITHIN_S, []
         while True:
-            shot, item = shoot(lambda: self.send(method, path, json=told))
+            shot, item = shoot(lambda: self.send(method, path, json=recording))
             self.shots.append(shot)
             statuses.append(shot.status)
             is_known_later = shot.status in (NO_ANSWER, 503) or _is_asked_to_wait(shot, item)
@@ -209,18 +209,18 @@ class Producers:
 
 
 def _is_asked_to_wait(shot: Shot, item: Any) -> bool:
-    """Whether a worker without Redis, whose share of the rate is small, has had enough for now.
+    """Return True if a worker without Redis has used up its small share of the rate.
 
-    Redis itself has a whole rate to give, and no producer exceeds that.
+    Redis itself admits the whole rate, which no producer exceeds.
     """
     is_limited = shot.status == 429 and item["error"]["code"] == "rate_limit_exceeded"
     return is_limited and not has_quota(shot)
 
 
 def _created_at(accepted: Accepted) -> str:
-    """The instant that the turn must have: its producer's, or that of its reservation."""
+    """Return the instant that the turn must have: its producer's, or its reservation's."""
     if accepted.granted is None:
-        return str(accepted.told["occurred_at"])
+        return str(accepted.recording["occurred_at"])
     return format_ms(_instant_ms(accepted.item))
 
 

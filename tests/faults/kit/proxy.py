@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server, that breaks what it is told to break, while it runs."""
+"""Run a TCP proxy in front of a server, with faults that can be changed at any time."""
 
 import socket
 import struct
@@ -9,18 +9,18 @@ from enum import Enum, auto
 from threading import Event, Lock, Thread
 
 PIECE_BYTES = 65_536
-# SO_LINGER with no time to linger: closing sends RST.
+# SO_LINGER with a time of 0: closing sends RST.
 _RESETS = struct.pack("ii", 1, 0)
 
 
 class Fault(Enum):
-    """What goes wrong; the amount that comes with some of them is in brackets."""
+    """The kinds of faults; some have an amount, which is in brackets."""
 
     NONE = auto()
-    REFUSE = auto()  # nobody listens, and whoever was connected is reset
-    HANG = auto()  # connections and requests are taken, and never answered
-    DELAY = auto()  # replies come late (milliseconds)
-    CUT = auto()  # the request arrives, and its reply ends early (bytes that still come)
+    REFUSE = auto()  # the port is closed, and existing connections are reset
+    HANG = auto()  # connections and requests are accepted, and never answered
+    DELAY = auto()  # replies are late (milliseconds)
+    CUT = auto()  # the request arrives, and its reply is cut (bytes that are still sent)
     HALF = auto()  # the same after half of the reply
     RESET = auto()  # like CUT, but by RST
 
@@ -36,10 +36,10 @@ class _Setting:
 
 
 class Proxy:
-    """Passes everything on between its own `port` and a server, until `set` says otherwise.
+    """Forwards everything between its own `port` and a server, until `set` causes a fault.
 
-    What comes from the server at once counts as one reply: with the small replies of one command
-    at a time, that is what it is.
+    Data that arrives from the server together counts as one reply, which is true for the small
+    replies of one command at a time.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -54,39 +54,39 @@ class Proxy:
         self._is_closed = Event()
         self._open: set[socket.socket] = set()
         self._threads: list[Thread] = []
-        # Bound for good and never listening, so that nobody takes the port while we refuse.
+        # Always bound and never listening, so that no program takes the port while we refuse.
         self._place = _bound(0)
         self.port: int = self._place.getsockname()[1]
         self._listener: socket.socket | None = None
         self._listen()
 
     def set(self, fault: Fault, amount: int = 0, *, every: int = 1) -> None:
-        """From now on break every `every`-th reply in this way; REFUSE and HANG spare nothing."""
+        """From now on break every `every`-th reply like this; REFUSE and HANG break all."""
         before, self._setting = self._setting.fault, _Setting(fault, amount, every)
         if fault is Fault.REFUSE:
             self._refuse()
         elif self._listener is None:
             self._listen()
-        # What was swallowed would be missed later, and confuse whoever sent it.
+        # A client would misread later replies, because its dropped data is missing.
         if before is Fault.HANG or fault is Fault.REFUSE:
             self.cut()
 
     def lead_to(self, host: str, port: int) -> None:
-        """Pass on to another server what connects from now on; what is connected stays."""
+        """Forward new connections to another server; existing ones stay."""
         self._upstream = (host, port)
 
     def cut(self) -> None:
         """Reset all connections."""
         with self._lock:
             cut = list(self._open)
-        # All of them first: the first one that is closed wakes a thread which closes its partner.
+        # All before any is closed: closing one wakes a thread that closes its partner.
         for end in cut:
             _let_reset(end)
         for end in cut:
             _close(end)
 
     def close(self) -> None:
-        """End everything that was started; harmless when it has ended."""
+        """End everything that was started; harmless if it has ended."""
         self._is_closed.set()
         self._refuse()
         self.cut()
@@ -102,7 +102,7 @@ class Proxy:
     def _refuse(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
-            # Wakes up whoever waits in accept; to close alone would not.
+            # Wakes the thread in accept, which closing does not.
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -147,7 +147,7 @@ class Proxy:
                     return
 
     def _pass_reply(self, reply: bytes, client: socket.socket) -> bool:
-        """Pass it on as the setting says; whether the connection goes on."""
+        """Forward data according to the setting; return False if the connection ends."""
         setting = self._setting
         with self._lock:
             self.replies_count += 1
@@ -169,7 +169,7 @@ class Proxy:
 
     @contextmanager
     def _ended(self, *ends: socket.socket) -> Iterator[None]:
-        """When one direction ends, both do."""
+        """End both directions as soon as one ends."""
         try:
             with suppress(OSError):
                 yield
@@ -182,7 +182,7 @@ class Proxy:
 
 @contextmanager
 def proxy_to(host: str, port: int) -> Iterator[Proxy]:
-    """A proxy in front of a server; gone with the block."""
+    """Yield a proxy in front of a server; end it with the block."""
     proxy = Proxy(host, port)
     try:
         yield proxy
@@ -198,13 +198,13 @@ def _bound(port: int) -> socket.socket:
 
 
 def _let_reset(end: socket.socket) -> None:
-    """From now on closing it sends RST."""
+    """Make closing the socket send RST."""
     with suppress(OSError):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETS)
 
 
 def _close(end: socket.socket) -> None:
-    """Wake up who reads from it, or it would stay open; and say nothing that comes before RST."""
+    """Wake the thread that reads from it, and send no FIN before the RST."""
     with suppress(OSError):
         end.shutdown(socket.SHUT_RD)
     end.close()

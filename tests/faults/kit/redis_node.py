@@ -1,4 +1,4 @@
-"""One Redis-protocol server that can be asked, killed and started again."""
+"""Run one Redis-protocol server that can be queried, killed and restarted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ READY_WITHIN_S = 30
 
 @dataclass(frozen=True, slots=True)
 class RedisNode:
-    """One server, whatever it belongs to."""
+    """One server: alone, of a cluster, or a sentinel."""
 
     server: RestartableServer
     port: int
@@ -39,13 +39,13 @@ class RedisNode:
         return self.server.process.pid
 
     def restart(self) -> None:
-        """Kill it if it runs and start it again: it answers then, with what it was told to save."""
+        """Kill it if it runs and restart it with its saved data; wait until it answers."""
         self.server.restart()
         wait_until(lambda: self.answers("PING"), READY_WITHIN_S)
 
     @contextmanager
     def client(self, timeout_s: float = END_TIMEOUT_S) -> Iterator[Redis]:
-        """Speaks to it alone, and asks once."""
+        """Return a client of this server alone, without retries."""
         with Redis(
             port=self.port,
             socket_timeout=timeout_s,
@@ -56,25 +56,25 @@ class RedisNode:
             yield client
 
     def ask(self, *words: str | int, timeout_s: float = END_TIMEOUT_S) -> Any:
-        """Its answer to a command. RedisError if there is none in time."""
+        """Return its answer to a command; RedisError if there is none in time."""
         with self.client(timeout_s) as client:
             return client.execute_command(*words)
 
     def answers(self, *words: str | int) -> Any:
-        """Its answer to a command, None if there is none within a second."""
+        """Return its answer to a command; None if there is none within a second."""
         try:
             return self.ask(*words, timeout_s=1)
         except RedisError:
             return None
 
     def is_primary(self) -> bool:
-        """Whether it says so itself; a dead one says nothing."""
+        """Return True if the server itself reports that it is a primary."""
         return (self.answers("ROLE") or [""])[0] == "master"
 
 
 @contextmanager
 def running_redis_node(folder: Path) -> Iterator[RedisNode]:
-    """A server that keeps nothing on disk unless told to save; gone with the block."""
+    """Yield a server that saves to disk only on command; end it with the block."""
     with running_redis(folder, is_ephemeral=True) as bundled, mortal(bundled) as server:
         port = urlsplit(bundled.url).port
         assert port is not None

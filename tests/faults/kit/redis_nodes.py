@@ -1,4 +1,4 @@
-"""Redis as it is run in production: a cluster with replicas, and a primary that sentinels watch."""
+"""Run Redis as in production: a cluster with replicas, or a primary with sentinels."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,7 +17,7 @@ from tests.servers import wait_until
 
 SLOTS_COUNT = 16_384
 PRIMARIES_COUNT = 3
-# After which the others take a node for dead.
+# After this the other nodes consider a node dead.
 NODE_TIMEOUT_MS = 1_000
 START_TRIES = 5
 MOST_TRIES = 100
@@ -26,7 +26,7 @@ SERVICE = "turnledger"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Nodes of a cluster, the primaries that it began with first."""
+    """The nodes of a cluster, beginning with the first primaries."""
 
     nodes: Sequence[RedisNode]
 
@@ -35,18 +35,18 @@ class Cluster:
         return "redis+cluster://" + ",".join(node.host for node in self.nodes)
 
     def primary_of(self, key: str) -> RedisNode:
-        """The node that answers for a key."""
+        """Return the node that owns a key."""
         slot = key_slot(key.encode())
         return next(node for node in self._primaries() if _holds(node, slot))
 
     def kill_primary_of(self, key: str) -> RedisNode:
-        """Kill -9 the node that answers for a key; a replica takes over when the rest notices."""
+        """Kill -9 the node that owns a key; its replica takes over when the others notice."""
         victim = self.primary_of(key)
         victim.server.kill()
         return victim
 
     def is_whole(self) -> bool:
-        """Whether every node that runs can reach a primary for every slot."""
+        """Return True if every running node can reach a primary for every slot."""
         running = [node for node in self.nodes if node.server.process.poll() is None]
         return len(self._primaries()) == PRIMARIES_COUNT and all(
             _cluster_info(node).get("cluster_state") == "ok"
@@ -55,7 +55,7 @@ class Cluster:
         )
 
     def is_replicated(self) -> bool:
-        """Whether every replica holds what its primary holds."""
+        """Return True if every replica is in sync with its primary."""
         roles = [node.answers("ROLE") or [""] for node in self.nodes]
         links = [role[3] for role in roles if role[0] == "slave"]
         return "" not in {role[0] for role in roles} and set(links) <= {"connected"}
@@ -65,7 +65,7 @@ class Cluster:
 
 
 def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
-    """An organization whose keys lie on the first primary, one on the second, and so on."""
+    """Return one organization for each primary, whose keys that primary owns."""
     found: dict[int, Caller] = {}
     for _ in range(MOST_TRIES):
         caller = hire(app)
@@ -78,7 +78,7 @@ def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
 
 @contextmanager
 def running_cluster(folder: Path, *, replicas_count: int = 3) -> Iterator[Cluster]:
-    """Three primaries and `replicas_count` replicas, one for each of the first primaries."""
+    """Yield three primaries and `replicas_count` replicas, one for each of the first primaries."""
     with ExitStack() as stack:
         nodes = [
             stack.enter_context(running_node(folder / f"node_{number}", is_clustered=True))
@@ -94,7 +94,7 @@ def running_cluster(folder: Path, *, replicas_count: int = 3) -> Iterator[Cluste
 
 
 def _introduce(nodes: Sequence[RedisNode]) -> None:
-    """Give each primary its slots, and let the first node meet the others."""
+    """Give each primary its slots, and join the nodes."""
     for number, node in enumerate(nodes):
         node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         if number < PRIMARIES_COUNT:
@@ -106,7 +106,7 @@ def _introduce(nodes: Sequence[RedisNode]) -> None:
 
 
 def _cluster_info(node: RedisNode) -> dict[str, str]:
-    """What it says of the cluster; empty if it does not answer."""
+    """Return its CLUSTER INFO; empty if it does not answer."""
     lines = str(node.answers("CLUSTER", "INFO") or "").splitlines()
     return dict(line.split(":", 1) for line in lines)
 
@@ -116,7 +116,7 @@ def _known_count(node: RedisNode) -> int:
 
 
 def _owned(node: RedisNode) -> list[tuple[int, int]]:
-    """First and last slot of each range that it holds."""
+    """Return the first and last slot of each range that it owns."""
     spans = node.answers("CLUSTER", "SLOTS") or []
     return [(first, last) for first, last, primary, *_ in spans if primary[1] == node.port]
 
@@ -127,7 +127,7 @@ def _holds(node: RedisNode, slot: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A primary, its replica, and the sentinels that make the replica primary in need."""
+    """A primary, its replica, and the sentinels that promote the replica."""
 
     data: Sequence[RedisNode]
     sentinels: Sequence[RedisNode]
@@ -138,10 +138,10 @@ class Watched:
         return f"redis+sentinel://{hosts}/{SERVICE}/0"
 
     def primary_port(self) -> int:
-        """Where the sentinels say that the primary is; 0 while they do not agree."""
-        told = {str(one.answers(*_WHO)) for one in self.sentinels}
+        """Return the primary's port according to the sentinels; 0 while they disagree."""
+        ports = {str(one.answers(*_WHO)) for one in self.sentinels}
         answer = self.sentinels[0].answers(*_WHO)
-        return int(answer[1]) if answer and len(told) == 1 else 0
+        return int(answer[1]) if answer and len(ports) == 1 else 0
 
     def kill_primary(self) -> RedisNode:
         """Kill -9 the primary; the sentinels notice and promote the replica."""
@@ -150,7 +150,7 @@ class Watched:
         return victim
 
     def is_ready(self) -> bool:
-        """Whether every sentinel knows the others and a replica that can take over."""
+        """Return True if every sentinel knows the others and a replica that can take over."""
         replica = self.data[1].answers("ROLE") or [""] * 4
         return replica[3] == "connected" and all(
             (state := _state(one)).get("num-slaves") == str(len(self.data) - 1)
@@ -160,7 +160,7 @@ class Watched:
 
 
 def _state(sentinel: RedisNode) -> dict[str, str]:
-    """What it knows of the primary; empty if it does not answer."""
+    """Return its data about the primary; empty if it does not answer."""
     words = sentinel.answers("SENTINEL", "MASTER", SERVICE) or []
     return dict(zip(words[::2], words[1::2], strict=True))
 
@@ -170,7 +170,7 @@ _WHO = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
 
 @contextmanager
 def running_sentinels(folder: Path, *, sentinels_count: int = 3) -> Iterator[Watched]:
-    """A primary with a replica, watched by sentinels."""
+    """Yield a primary with a replica, monitored by sentinels."""
     with ExitStack() as stack:
         primary = stack.enter_context(running_node(folder / "primary"))
         following = ("--replicaof", "127.0.0.1", str(primary.port))
@@ -193,7 +193,7 @@ def running_sentinels(folder: Path, *, sentinels_count: int = 3) -> Iterator[Wat
 def running_node(
     folder: Path, *options: str, is_clustered: bool = False, sentinel: Sequence[str] = ()
 ) -> Iterator[RedisNode]:
-    """One server with nothing on disk but its log and its own configuration."""
+    """Start a server that writes only its log and its configuration to disk."""
     folder.mkdir(parents=True)
     node = next(
         filter(None, (_try(folder, options, is_clustered, sentinel) for _ in range(START_TRIES)))
@@ -207,7 +207,7 @@ def running_node(
 def _try(
     folder: Path, options: Sequence[str], is_clustered: bool, sentinel: Sequence[str]
 ) -> RedisNode | None:
-    """A server that answers, None if another program was faster on its ports."""
+    """Return a server that answers; None if another program took one of its ports."""
     port, log = free_port(), folder / "server.log"
     command = [find_redis_server()]
     if sentinel:

@@ -1,4 +1,4 @@
-"""A service on stores of its own, which may be frozen, killed and started again where they were."""
+"""Run a service on its own stores, which can be frozen, killed and restarted."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,15 +14,15 @@ from tests.faults.kit.processes import RestartableServer, mortal
 from tests.faults.kit.redis_node import RedisNode, running_redis_node
 from tests.servers import RunningService, ServerKind, environ_for, running_service
 
-# As in production; the usual settings of tests hide an ill store for seconds.
+# As in production; the usual settings of tests hide an outage for seconds.
 SHORT_TIMEOUTS = {"REDIS_TIMEOUT_MS": "50", "MONGODB_TIMEOUT_MS": "2000"}
-# Where MongoDB is well, on a loaded machine too.
+# For tests without a MongoDB outage, also on a loaded machine.
 LONG_TIMEOUTS = {"MONGODB_TIMEOUT_MS": "8000"}
 
 
 @dataclass(frozen=True)
 class Site:
-    """A running service, its stores, and an application of ours beside it."""
+    """A running service, its stores, and an application of ours on the same stores."""
 
     service: RunningService
     app: Flask
@@ -30,18 +30,18 @@ class Site:
     redis: RedisNode
 
     def scripts_count(self) -> int:
-        """How many scripts Redis has been sent since it started."""
+        """Return the number of scripts that Redis has received since it started."""
         with self.redis.client() as client:
             stats: dict[str, Any] = client.info("commandstats")
-        return sum(int(told["calls"]) for name, told in stats.items() if name == "cmdstat_evalsha")
+        return sum(int(stat["calls"]) for name, stat in stats.items() if name == "cmdstat_evalsha")
 
     def connections_count(self) -> int:
-        """How many connections Redis has been asked for since it started."""
+        """Return the number of connections to Redis since it started."""
         with self.redis.client() as client:
             return int(client.info("stats")["total_connections_received"])
 
     def breaker_opened_count(self, store: str) -> int:
-        """How many times a worker has given up `store` so far, as the log tells."""
+        """Return how often the log reports that a worker's breaker of `store` opened."""
         lines = self.service.log.read_text(errors="replace").splitlines()
         return len(
             [line for line in lines if "circuit_breaker_opened" in line and f'"{store}"' in line]
@@ -56,7 +56,7 @@ def running_site(
     kind: ServerKind = ServerKind.GRANIAN,
     **environ: str,
 ) -> Iterator[Site]:
-    """Start stores and service; all of them end with the block."""
+    """Start stores and service; end all of them with the block."""
     with ExitStack() as stack:
         bundled = stack.enter_context(running_mongod(folder / "mongod"))
         mongod = stack.enter_context(mortal(bundled))

@@ -1,4 +1,4 @@
-"""Starts of the service by the commands that people type, at addresses of their own choosing."""
+"""Start the service by its documented commands, at chosen addresses."""
 
 import ssl
 import subprocess
@@ -28,7 +28,7 @@ _WORDS = {
 
 
 def ended_start(kind: ServerKind, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Start a service that must end by itself, where no store answers; wait until it has."""
+    """Start a service without stores that must end by itself; wait until it has ended."""
     return subprocess.run(
         [sys.executable, *_WORDS[kind]],
         check=False,
@@ -44,7 +44,7 @@ def ended_start(kind: ServerKind, **changes: str) -> subprocess.CompletedProcess
 def begun_start(
     kind: ServerKind, log: Path, is_alive: Callable[[], bool], **changes: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a service where no store answers; yield once it `is_alive`, end it with the block."""
+    """Start a service without stores; yield once it `is_alive`, end it with the block."""
 
     def has_begun() -> bool:
         assert process.poll() is None, log.read_text()
@@ -65,7 +65,7 @@ def begun_start(
 def begun_service(
     kind: ServerKind, log: Path, workers_count: int = 2, **changes: str
 ) -> Iterator[tuple[RunningService, subprocess.Popen[bytes]]]:
-    """The same on a free port, once all workers run; with the process that was started."""
+    """Yield such a service on a free port, once all workers run, with its process."""
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
     numbers = {"PORT": str(port), "WEB_CONCURRENCY": str(workers_count)}
@@ -76,7 +76,7 @@ def begun_service(
 
 
 def answers(base_url: str, context: ssl.SSLContext | None = None) -> bool:
-    """Return True if `/healthz` answers there; with a `context`, by TLS."""
+    """Return True if `/healthz` answers there; with a `context`, over TLS."""
     address = urlsplit(base_url)
     where = str(address.hostname), address.port
     connection = HTTPConnection(*where, timeout=10)
@@ -92,7 +92,7 @@ def answers(base_url: str, context: ssl.SSLContext | None = None) -> bool:
 
 
 def own_words(ended: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the lines that it wrote, without the server's own, which begin with a bracket."""
+    """Return the lines of the service, without the server's own, which begin with a bracket."""
     lines = (ended.stdout + ended.stderr).splitlines()
     return [line for line in lines if not line.startswith("[")]
 

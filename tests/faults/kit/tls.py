@@ -1,4 +1,4 @@
-"""TLS in front of a server that speaks none, with certificates that the test trusts or does not."""
+"""Run TLS in front of a plain server, with certificates that a test can trust or not."""
 
 import select
 import socket
@@ -15,7 +15,7 @@ PIECE_BYTES = 65_536
 
 
 class Authority:
-    """Whoever trusts its certificate trusts a server on loopback that `context` was given to."""
+    """A certificate authority; a server with its `context` is trusted by its clients."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -27,7 +27,7 @@ class Authority:
 
 @contextmanager
 def tls_before(port: int, context: ssl.SSLContext) -> Iterator[int]:
-    """A port that takes TLS, and passes what is in it on to a server on loopback."""
+    """Yield a port that accepts TLS and forwards the content to a server on loopback."""
     accepted: list[socket.socket] = []
     threads: list[Thread] = []
 
@@ -47,7 +47,7 @@ def tls_before(port: int, context: ssl.SSLContext) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
             accepting.join()
             for connection in accepted:
-                with suppress(OSError):  # whoever had it has hung up
+                with suppress(OSError):  # the client has closed it
                     connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
             for thread in threads:
@@ -55,10 +55,10 @@ def tls_before(port: int, context: ssl.SSLContext) -> Iterator[int]:
 
 
 def _serve(accepted: socket.socket, port: int, context: ssl.SSLContext) -> None:
-    """Pass on in both directions, in one thread: a TLS connection is not for two at once."""
+    """Forward in both directions, in one thread: a TLS connection is not safe between threads."""
     with (
         suppress(OSError),
-        # On a copy, since the original is closed from outside to end this.
+        # On a copy, because the original is closed by another thread to end this.
         context.wrap_socket(accepted.dup(), server_side=True) as client,
         socket.create_connection(("127.0.0.1", port)) as server,
     ):

@@ -1,4 +1,4 @@
-"""What a customer sends who records and reads, and what came of each request."""
+"""Send the recordings and reads of a customer, and keep the outcome of each request."""
 
 import math
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ THREADS_COUNT = 64
 
 @dataclass(frozen=True, slots=True)
 class Sent(Shot):
-    """A request of the traffic, and what was told with it."""
+    """A request of the traffic, with the recording that it sent, if any."""
 
     method: str = ""
-    told: Body | None = None
+    recording: Body | None = None
     interaction_id: str = ""
 
 
 class Traffic(Load):
-    """Alternately lists turns and records one, `per_second` requests in all.
+    """Alternately lists turns and records one, at `per_second` requests in total.
 
-    Each is timed since it was due, so that who comes late because others wait counts as slow.
+    Each is timed since it was due, so that a request delayed by waiting ones counts as slow.
     """
 
     def __init__(self, base_url: str, caller: Caller, per_second: float) -> None:
@@ -42,18 +42,18 @@ class Traffic(Load):
             self._client.close()
 
     def between(self, from_s: float, to_s: float = math.inf) -> list[Sent]:
-        """What was due within that time and has been answered."""
+        """Return the requests that were due within that time and have been answered."""
         return [each for each in list(self.sent) if from_s <= each.due_at_s < to_s]
 
     def has_charged(self, from_s: float = 0.0) -> bool:
-        """Whether a turn that was due since then has been charged."""
+        """Return True if a turn that was due since then has been charged."""
         return any(each.status == 201 and not each.is_degraded for each in self.between(from_s))
 
     def _ask(self, number: int) -> None:
         method = ("GET", "POST")[number % 2]
-        told = body() if method == "POST" else None
+        recording = body() if method == "POST" else None
         shot, item = shoot(
-            lambda: self._client.request(method, LIST, json=told), self.due_at_s(number)
+            lambda: self._client.request(method, LIST, json=recording), self.due_at_s(number)
         )
         name = item.get("interaction_id", "") if item else ""
         self.sent.append(
@@ -64,7 +64,7 @@ class Traffic(Load):
                 shot.error,
                 shot.headers,
                 method=method,
-                told=told,
+                recording=recording,
                 interaction_id=name,
             )
         )

@@ -1,4 +1,4 @@
-"""The workers of a running service, their end, and the folder in memory that they share."""
+"""Find and end the workers of a running service, and find their shared folder in memory."""
 
 import os
 import signal
@@ -8,24 +8,24 @@ from pathlib import Path
 from tests.servers import RunningService, ServerKind, wait_until
 
 REPLACED_WITHIN_S = 30
-# A worker that gives no sign of life for thirty seconds is replaced.
+# A worker without a heartbeat for thirty seconds is replaced.
 SILENT_S = 31
 
 
 def worker_ids(service: RunningService) -> set[int]:
-    """Its worker processes as the kernel lists them, without those that have ended."""
+    """Return its worker processes from /proc, without ended ones."""
     parent = service.process_id
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return {int(child) for child in children if is_running(int(child))}
 
 
 def kill_worker(worker_id: int) -> None:
-    """Kill -9."""
+    """Kill a process with kill -9."""
     os.kill(worker_id, signal.SIGKILL)
 
 
 def reload_workers(service: RunningService) -> None:
-    """SIGHUP: new workers take the places of all; wait until they have."""
+    """Send SIGHUP and wait until new workers have replaced all old ones."""
     before = worker_ids(service)
     os.kill(service.process_id, signal.SIGHUP)
     wait_until(lambda: has_replaced(service, before, before), REPLACED_WITHIN_S)
@@ -38,7 +38,7 @@ def has_replaced(service: RunningService, before: set[int], ended: set[int]) -> 
 
 
 def folder_of(service: RunningService) -> Path:
-    """The folder in memory that the service has made: it holds the lock in it."""
+    """Return the folder in memory of the service, which holds the lock in it."""
     for descriptor in Path(f"/proc/{service.process_id}/fd").iterdir():
         held = descriptor.readlink()
         if held.name == "lock" and held.parent.name.startswith(f"turnledger-{os.getuid()}-"):
@@ -47,10 +47,10 @@ def folder_of(service: RunningService) -> Path:
 
 
 def make_silent(service: RunningService, worker_id: int) -> None:
-    """Stop the worker, and date its last sign of life back to so long ago."""
+    """Stop the worker, and date its last heartbeat back by so many seconds."""
     os.kill(worker_id, signal.SIGSTOP)
     sign = folder_of(service) / f"alive_{worker_id}"
-    if service.kind is ServerKind.GUNICORN:  # a file without a name
+    if service.kind is ServerKind.GUNICORN:  # its file has no name
         (sign,) = (
             descriptor
             for descriptor in Path(f"/proc/{worker_id}/fd").iterdir()
@@ -61,7 +61,7 @@ def make_silent(service: RunningService, worker_id: int) -> None:
 
 
 def is_running(process_id: int) -> bool:
-    """Return True unless the process has ended, also if nobody has asked for its status yet."""
+    """Return True unless the process has ended; a zombie has ended."""
     try:
         status = Path(f"/proc/{process_id}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
