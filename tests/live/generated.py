@@ -141,7 +141,7 @@ def modes_of(operation: APIOperation) -> list[GenerationMode]:
 
 
 def examples_count(operation: APIOperation, share: int) -> int:
-    """Return the number of cases of an operation in each mode: one of every `share` of the table."""
+    """Return the number of cases in each mode: one of every `share` of the table."""
     return -(-CASES[operation.label] // share)
 
 
