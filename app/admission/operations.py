@@ -53,7 +53,7 @@ class AccountPeriod(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Operation(ABC):
-    """What one request asks of its account's counters.
+    """One request's call on its account's counters.
 
     `turns` are those to judge: the decision has an item for each, in this order. `tokens` are taken
     from the bucket. `reserved_at_us` is set to reach the period that holds that instant. `hold_us`

@@ -156,9 +156,9 @@ class Bookkeeping:
     """Figures for operators beside the counters, from a reply to `read`."""
 
     reservations: int
-    remembered: int
-    mark_at_us: int
-    mark_used: int
+    recent_turns: int
+    watermark_at_us: int
+    watermark_used: int
 
 
 def parse_bookkeeping(reply: Reply) -> Bookkeeping:

@@ -1,1 +1,1 @@
-"""What the script and the gate promise, on the in-memory Redis and on a real one."""
+"""Promises of the script and the gate, on the in-memory Redis and on a real one."""

@@ -1,4 +1,4 @@
-"""What goes to Redis: one call for a request, keys that an operator can read and that expire."""
+"""Calls of Redis: one call for a request, keys that an operator can read and that expire."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ END = "end of the watch"
 
 
 def watched(redis_url: str) -> Iterator[tuple[str, bool]]:
-    """Commands that reach the server until `END` is echoed, and whether a script sent them."""
+    """Yield the commands that reach the server until `END`, and True if a script sent them."""
     with Redis.from_url(redis_url, decode_responses=True) as client, client.monitor() as monitor:
         yield "", False
         for command in monitor.listen():

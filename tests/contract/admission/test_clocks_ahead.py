@@ -12,7 +12,7 @@ WHO = principal()
 
 
 def record_without_redis(world: World, charge: TurnCharge, ahead_us: int) -> int:
-    """What a worker does that was born while Redis was down; the instant that it wrote."""
+    """Store a turn as a worker that started while Redis was down; return its instant."""
     local = LocalBuckets(1, lambda: world.hand.us + ahead_us)
     seeder = Seeder(world.script, world.ledger)
     worker = GateVerbs(world.script, seeder, world.ledger, LedgerClock(world.client), local)
@@ -26,7 +26,7 @@ def used(world: World) -> tuple[int, int]:
     return quota.turns_used, quota.relationships_used
 
 
-def test_a_pass_counts_what_is_stamped_in_the_future_once(world: World) -> None:
+def test_a_pass_counts_a_turn_dated_in_the_future_once(world: World) -> None:
     world.record(WHO, A)
     record_without_redis(world, B, HOUR_US)
 
@@ -38,7 +38,7 @@ def test_a_pass_counts_what_is_stamped_in_the_future_once(world: World) -> None:
     assert used(world) == (4, 2)
 
 
-def test_walks_and_charges_after_a_pass_lie_beyond_what_is_stamped_in_the_future(
+def test_listings_and_charges_after_a_pass_lie_beyond_turns_dated_in_the_future(
     world: World,
 ) -> None:
     world.record(WHO, A)
@@ -53,7 +53,7 @@ def test_walks_and_charges_after_a_pass_lie_beyond_what_is_stamped_in_the_future
     assert (result.turns_drift, used(world)) == (0, (6, 3))
 
 
-def test_what_is_stamped_while_a_pass_waits_is_left_to_the_next(world: World) -> None:
+def test_a_turn_dated_while_a_pass_waits_is_left_to_the_next(world: World) -> None:
     world.record(WHO, A)
     record_without_redis(world, B, HOUR_US)
 

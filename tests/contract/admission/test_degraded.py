@@ -131,7 +131,7 @@ class _Unasked(MemoryLedger):
         raise AssertionError("it is asked within a request")
 
 
-def test_a_walk_without_redis_asks_the_ledger_of_requests(world: World) -> None:
+def test_a_listing_without_redis_asks_the_ledger_of_requests(world: World) -> None:
     told_us = world.record(principal(), A).items[0].recorded_at_us
     clock = LedgerClock(world.client)
     clock.learn(told_us - HOUR_US)

@@ -1,4 +1,4 @@
-"""Lapses: what ends by itself, and how much of it a call may end."""
+"""Expiry: entries end by themselves, and a call clears a bounded number of them."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from app.tenancy.model import Limits
 from tests.contract.admission.reserving import HOLD_US, A, counts, reserve, verdict
 from tests.unit.admission.world import KEYS, PERIOD, Hand, World, limits, principal, turn
 
-# Of turns that lapse at the same instant, a call ends the first ones by name.
+# Of turns that expire at the same instant, a call clears the first ones by name.
 LAST_DUE = "turn_999"
 
 

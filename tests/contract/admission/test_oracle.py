@@ -136,7 +136,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.oracle.holds)
     @rule(data=st.data(), cost=costs, name=st.none() | relationships)
     def settle(self, data: st.DataObject, cost: int, name: str | None) -> None:
-        """One of the three ends of a turn that is held."""
+        """End a turn that is held, in one of three ways."""
         turn = TurnCharge(
             data.draw(st.sampled_from(sorted(self.oracle.holds))), cost, name if cost else None
         )

@@ -44,7 +44,7 @@ class Traffic:
         getattr(self, step)()
 
     def charge(self) -> None:
-        """A request comes in, now and then for a turn that came before."""
+        """Charge a turn, now and then one that was charged before."""
         self.started_count += 1
         number = self.started_count % 7 or max(1, self.started_count - 9)
         charge = turn(f"turn_{self.started_count}_{number}", number % 3, None)
@@ -53,13 +53,13 @@ class Traffic:
         self.in_flight.append((self.world.gate.admit(WHO, [charge]), charge))
 
     def charge_again(self) -> None:
-        """A stored turn is sent again, long after."""
+        """Send a stored turn again, long after."""
         for row in list(self.world.ledger.rows.values())[:1]:
             self.world.hand.us += MEMORY_US
             self.in_flight.append((self.world.gate.admit(WHO, [row.charge]), row.charge))
 
     def store_what_is_reserved(self) -> None:
-        """Redis is ill when a reserved turn is completed: it is stored and still held."""
+        """Complete a reserved turn while Redis is unavailable: it is stored and still held."""
         self.started_count += 1
         number = self.started_count
         charge = turn(f"reserved_{number}", 1, f"rel_{number % 4}")
@@ -83,7 +83,7 @@ class Traffic:
         self.world.client.delete(KEYS.relationships)
 
     def reconcile(self) -> None:
-        """A pass in mid-traffic: what is in flight settles meanwhile, and new requests come."""
+        """Reconcile amid traffic: requests in flight end meanwhile, and new ones come."""
         reconciler = self.world.reconciler
         reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: self.settle_and_go_on())
 
@@ -104,7 +104,7 @@ steps = st.sampled_from(
 
 
 def assert_exact(world: World) -> None:
-    """Redis says what the ledger says, as soon as it is asked."""
+    """Compare the counters in Redis with the ledger."""
     quota = world.gate.quota(WHO)
     expected = dict(world.ledger.count_relationships(KEYS.account, KEYS.quota_period))
     assert quota.turns_used == world.ledger.count_turns(KEYS.account, KEYS.quota_period)
@@ -261,7 +261,7 @@ def test_one_account_that_fails_leaves_the_others_their_pass(
 
 
 def slow_for(account: str, ledger: PeriodLedger) -> Callable[..., int]:
-    """Counts turns, but takes too long for one account."""
+    """Count turns, but take too long for one account."""
     count = ledger.count_turns
 
     def count_turns(asked: str, *arguments: Any) -> int:
@@ -290,7 +290,7 @@ def test_nothing_to_do_waits_for_nothing(world: World) -> None:
     assert waits == []
 
 
-def test_thousands_of_relationships_are_mended_in_pieces(world: World) -> None:
+def test_thousands_of_relationships_are_corrected_in_chunks(world: World) -> None:
     world.record(WHO, A)
     for number in range(2_500):
         charge = turn(f"turn_{number}", 1, f"rel_{number}")

@@ -54,7 +54,7 @@ def test_refund_of_a_completion_leaves_nothing(world: World) -> None:
 
 
 def test_reservation_lies_in_the_period_that_was_charged(world: World, hand: Hand) -> None:
-    """Also when instants were given out beyond its end, and the clock stepped back since."""
+    """Hold also when instants were given out beyond its end, and the clock stepped back since."""
     hand.us = PERIOD.end_us - 1
     world.gate.reserve(principal(), A, HOLD_US)
     hand.us = PERIOD.end_us + HOUR_US
@@ -117,7 +117,7 @@ def test_cancelling_again_renews_the_memory(world: World, hand: Hand) -> None:
 
 def test_a_withdrawn_reservation_can_be_made_again(world: World, hand: Hand) -> None:
     world.gate.reserve(principal(), A, HOLD_US)
-    world.gate.cancel(principal(), A.turn_key, hand.us, is_remembered=False)
+    world.gate.cancel(principal(), A.turn_key, hand.us, blocks_turn=False)
     assert world.references() == {}
     assert world.gate.reserve(principal(), A, HOLD_US).items[0].verdict is Verdict.CHARGED
 
@@ -131,7 +131,7 @@ def test_reconciling_takes_no_reservation_for_drift(world: World) -> None:
     assert world.references() == {"rel_a": 1, "rel_b": 1}
 
 
-@pytest.mark.parametrize("end", ["complete", "cancel", "lapse", "lapse and reserve"])
+@pytest.mark.parametrize("end", ["complete", "cancel", "lapse", "expire and reserve"])
 def test_reservation_that_ends_between_watermark_and_comparison(world: World, end: str) -> None:
     who = principal()
     world.gate.reserve(who, A, HOLD_US)
@@ -143,11 +143,11 @@ def test_reservation_that_ends_between_watermark_and_comparison(world: World, en
             world.gate.cancel(who, "turn_a", world.hand.us)
         else:
             world.hand.us += HOLD_US
-        if end == "lapse and reserve":
+        if end == "expire and reserve":
             world.gate.reserve(who, turn("turn_c", 1, "rel_a"), HOLD_US)
 
     world.reconciler.reconcile([KEYS], wait)
-    kept = {"rel_a": 1} if end in {"complete", "lapse and reserve"} else {}
+    kept = {"rel_a": 1} if end in {"complete", "expire and reserve"} else {}
     world.gate.quota(who)
     assert world.references() == kept
     world.reconcile()
@@ -167,7 +167,9 @@ def test_reservation_made_between_watermark_and_comparison_stays(world: World) -
     assert world.references() == {"rel_a": 1}
 
 
-def test_drift_beside_a_reservation_is_mended_once_it_has_ended(world: World, hand: Hand) -> None:
+def test_drift_beside_a_reservation_is_corrected_once_it_has_ended(
+    world: World, hand: Hand
+) -> None:
     who = principal()
     world.gate.reserve(who, A, HOLD_US)
     world.gate.admit(who, [turn("turn_lost", 1, "rel_a")])

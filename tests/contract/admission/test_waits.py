@@ -1,4 +1,4 @@
-"""Who waits until a refused turn fits is admitted, and nobody waits longer than that."""
+"""A client that waits until a refused turn fits is admitted, and nobody waits longer than that."""
 
 from dataclasses import dataclass
 
@@ -112,7 +112,7 @@ def test_a_cost_waits_for_as_many_holds_as_it_needs_however_many_are_open(world:
 
 
 def test_the_wait_behind_too_many_holds_is_found_in_a_few_steps(world: World, hand: Hand) -> None:
-    """Another charge keeps each relationship but the last: 50 holds are read at once."""
+    """Have other charges keep each relationship but the last: 50 holds are read at once."""
     hold_each(world, 120)
     for number in range(119):
         world.gate.admit(principal(PLENTY), [turn(f"charge_{number}", 1, f"rel_{number}")])
@@ -154,7 +154,7 @@ def test_a_reservation_waits_for_its_quota_and_for_few_enough_others(world: Worl
 
 
 def test_waits_are_those_after_the_whole_batch(world: World) -> None:
-    """What the batch itself charges or frees behind a refused turn changes when that one fits."""
+    """Count charges and refunds of the batch itself behind a refused turn: they change its wait."""
     for name, relationship in (("turn_a", "rel_a"), ("turn_b", "rel_b")):
         reserve(world, PLENTY, name, relationship)
     who = principal(limits(turns=5, relationships=2))

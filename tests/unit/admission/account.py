@@ -48,7 +48,7 @@ class Account:
         is_within = quota.period.start_us <= self.now < quota.period.end_us
         return None if is_within else Reply(Status.PERIOD_MISMATCH, self.now, 0, None, ())
 
-    def _lapse(self) -> None:
+    def _expire(self) -> None:
         if self.is_loaded:
             for turn in [turn for turn, at in self.lapses.items() if at <= self.now]:
                 self._forget(turn)
@@ -56,14 +56,14 @@ class Account:
                 self._drop(self._release(turn).relationship)
 
     def _recall(self, turn: str) -> Entry | None:
-        """An entry, unless it is a charge that the last comparison has replaced."""
+        """Return an entry, unless it is a charge that the last comparison has replaced."""
         entry = self.turns.get(turn)
         if entry and entry.state == "charged" and entry.recorded_at < self.loaded.settled_at:
             self._forget(turn)
             return None
         return entry
 
-    def _remember(self, turn: str, entry: Entry, lapses_at: int) -> None:
+    def _keep(self, turn: str, entry: Entry, lapses_at: int) -> None:
         assert turn not in self.turns
         self.turns[turn] = entry
         (self.holds if entry.state == "reserved" else self.lapses)[turn] = lapses_at
@@ -74,7 +74,7 @@ class Account:
         self.loaded.remembered -= 1
 
     def _release(self, turn: str) -> Entry:
-        """Ends a reservation; its reference is still held."""
+        """End a reservation; its reference is still held."""
         del self.holds[turn]
         self.loaded.remembered -= 1
         self.loaded.reserved -= 1

@@ -13,7 +13,7 @@ class JudgedAccount(MaintainedAccount):
     """Judges turns and changes nothing, but for charges that a comparison has replaced."""
 
     def _judge(self, item: TurnCharge, quota: QuotaPolicy | None) -> int:
-        """`quota` is None where it has no say."""
+        """Judge a turn to record; `quota` is None where it has no say."""
         entry = self._recall(item.turn_key)
         if entry is None or entry.state == "reserved":
             if quota is None or quota.overage_allowed:
@@ -33,7 +33,7 @@ class JudgedAccount(MaintainedAccount):
         return refusal or (TOO_MANY_OPEN if self.loaded.reserved >= most else CHARGED)
 
     def _refusal(self, item: TurnCharge, quota: QuotaPolicy, own: Entry | None) -> int:
-        """As if the own reservation were given back first; but it is a promise for as much."""
+        """Judge as if the own reservation were released first, which is a promise for as much."""
         f, name = self.loaded, item.relationship_id or ""
         held_turns = own.turns if own else 0
         taken = f.used + f.reserved - held_turns

@@ -20,7 +20,7 @@ class MaintainedAccount(Account):
         return self._reply(Status.DONE)
 
     def mark(self, newest: int) -> int | None:
-        self._lapse()
+        self._expire()
         if not self.is_loaded:
             return None
         self.loaded.clock_at = max(self.loaded.clock_at, newest)
@@ -50,13 +50,13 @@ class MaintainedAccount(Account):
         return self._reply(status, change)
 
     def _marked(self, mark_at: int) -> Status:
-        self._lapse()
+        self._expire()
         if not self.is_loaded:
             return Status.NEED_SEED
         return Status.DONE if self.loaded.mark_at == mark_at else Status.STALE
 
     def refund(self, generation: int, items: Iterable[ItemCharge]) -> int:
-        self._lapse()
+        self._expire()
         if not self.is_loaded or self.loaded.generation != generation:
             return 0
         return sum([self._take_back(item) for item in items])

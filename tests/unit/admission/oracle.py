@@ -40,7 +40,7 @@ class Oracle(JudgedAccount):
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if mismatch := self._mismatch(quota):
             return mismatch
-        self._lapse()
+        self._expire()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
         return self._decide(
@@ -52,7 +52,7 @@ class Oracle(JudgedAccount):
     ) -> Reply:
         if mismatch := self._mismatch(quota):
             return mismatch
-        self._lapse()
+        self._expire()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
         item = replace(item, turns=1)
@@ -75,7 +75,7 @@ class Oracle(JudgedAccount):
     def _settle(
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
-        self._lapse()
+        self._expire()
         if self._mismatch(quota) and not (self.is_loaded and self._recall(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
@@ -101,7 +101,7 @@ class Oracle(JudgedAccount):
     def read(self, quota: QuotaPolicy) -> Reply:
         if mismatch := self._mismatch(quota):
             return mismatch
-        self._lapse()
+        self._expire()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
         f = self.loaded
@@ -131,7 +131,7 @@ class Oracle(JudgedAccount):
             counted = self._hold(name)
         self.loaded.used += item.turns
         entry = Entry("charged", item.turns, name, at, counted)
-        self._remember(item.turn_key, entry, self.now + MEMORY_US)
+        self._keep(item.turn_key, entry, self.now + MEMORY_US)
         return at, counted
 
     def _complete(self, item: TurnCharge) -> Sequence[int]:
@@ -150,7 +150,7 @@ class Oracle(JudgedAccount):
         if verdict == CHARGED:
             name = item.relationship_id or ""
             entry = Entry("reserved", 1, name, self.now, self._hold(name))
-            self._remember(item.turn_key, entry, self.now + hold)
+            self._keep(item.turn_key, entry, self.now + hold)
             self.loaded.reserved += 1
             return verdict, entry.recorded_at, entry.counted, self.now + hold
         if verdict == REPLAYED:
@@ -171,5 +171,5 @@ class Oracle(JudgedAccount):
         elif entry:
             lapses_at = max(lapses_at, self.lapses[turn])
             self._forget(turn)
-        self._remember(turn, Entry("cancelled", 0, "", self.now, 0), lapses_at)
+        self._keep(turn, Entry("cancelled", 0, "", self.now, 0), lapses_at)
         return CHARGED

@@ -119,7 +119,7 @@ def test_redis_is_asked_once_for_a_request_and_only_before_a_refusal() -> None:
 
 
 def test_a_reply_from_before_a_step_does_not_outweigh_the_answer() -> None:
-    """Another thread may take in a late reply between the answer and the judgement."""
+    """Let another thread parse a late reply between the answer and the judgement."""
     server = Server(NOON_US)
     clock = LedgerClock(server, Hand(0))
     clock.learn(NOON_US)

@@ -22,7 +22,7 @@ class Worker:
         return [self.limiter.enter(organization, is_heavy=heavy) for _ in range(count)]
 
     def limit_for(self, organization: str, *, heavy: bool = False) -> int | None:
-        """The limit that refuses one more request, None if it is admitted."""
+        """Return the limit that refuses one more request, None if it is admitted."""
         try:
             self.limiter.leave(*self.enter(organization, heavy=heavy))
         except ConcurrencyExceeded as exceeded:

@@ -19,7 +19,7 @@ def buckets(workers_count: int, hand: Hand) -> LocalBuckets:
 
 
 def admitted(local: LocalBuckets, key: str = KEY, bucket: BucketPolicy = PRO) -> int:
-    """How many pass now."""
+    """Return how many pass now."""
     count = 0
     while local.take(key, bucket, 1).outcome is Outcome.DEGRADED:
         count += 1

@@ -1,4 +1,4 @@
-"""What the oracle keeps: a bucket's level, the quota hash, and an entry for each turn."""
+"""Values that the oracle keeps: a bucket's level, the quota hash, and an entry for each turn."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,7 +33,7 @@ class Fields:
 
 @dataclass
 class Entry:
-    """What is remembered of a turn: charged, reserved or cancelled."""
+    """The entry of a turn: charged, reserved or cancelled."""
 
     state: str
     turns: int
@@ -54,7 +54,7 @@ class Level:
 
     @classmethod
     def at_present(cls, stored: "Level | None", bucket: BucketPolicy, now: int) -> "Level":
-        """What a stored bucket (None: a full one) has come to."""
+        """Return the level of a stored bucket at this instant; None is a full one."""
         full = Fraction(bucket.burst)
         if stored is None:
             return cls(full, now, bucket.rate, now)

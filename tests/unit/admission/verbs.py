@@ -46,9 +46,9 @@ class GateVerbs(Gate):
         reserved_at_us: int,
         *,
         tokens: int = 1,
-        is_remembered: bool = True,
+        blocks_turn: bool = True,
     ) -> Decision:
         """Release the hold of a turn."""
         turns = [TurnCharge(turn_key, 0, None)]
-        cancel = Cancel(turns, tokens, reserved_at_us, blocks_turn=is_remembered)
+        cancel = Cancel(turns, tokens, reserved_at_us, blocks_turn=blocks_turn)
         return self.decide(principal, cancel)

@@ -9,7 +9,7 @@ from tests.unit.admission.values import Entry, Fields
 
 
 class Account(Protocol):
-    """What the oracle knows of an account."""
+    """The state of the oracle's account."""
 
     now: int
     references: dict[str, int]
@@ -27,7 +27,7 @@ def with_waits(
     values: Sequence[int],
     most: int | None = None,
 ) -> list[int]:
-    """`values`, three for each item, with the instant at which a refused one fits."""
+    """Return `values`, three for each item, with the instant at which a refused one fits."""
     filled = list(values)
     for number, item in enumerate(items):
         if Verdict(filled[3 * number]).is_exhausted:
@@ -36,7 +36,7 @@ def with_waits(
 
 
 def fits_at(account: Account, item: TurnCharge, quota: QuotaPolicy, most: int | None) -> int:
-    """The first instant at which both quotas and the number of reservations allow the item.
+    """Return the first instant at which both quotas and the number of reservations allow the item.
 
     Reservations expire meanwhile and nothing else happens; 0 if that never helps.
     """
@@ -65,7 +65,7 @@ def _fits(
 
 
 def _references_at(account: Account, live: set[str]) -> Iterator[tuple[str, int]]:
-    """The references that are left once only the holds of `live` are."""
+    """Return the references that are left once only the holds of `live` are."""
     ended = [account.turns[turn].relationship for turn in account.holds.keys() - live]
     for name, count in account.references.items():
         if count > ended.count(name):

@@ -36,7 +36,7 @@ def limits(
     relationships: int | None = None,
     overage: OveragePolicy = OveragePolicy.BLOCK,
 ) -> Limits:
-    """Ceilings; those not named never bind."""
+    """Return ceilings; those not named never bind."""
     return Limits(rate, burst, turns, relationships, overage)
 
 
@@ -46,7 +46,7 @@ def principal(
     signed_up_on: date = SIGNED_UP_ON,
     environment: Environment = Environment.LIVE,
 ) -> Principal:
-    """A key holder of the one organization."""
+    """Return a key holder of the one organization."""
     return Principal(
         organization_id=ORGANIZATION,
         organization_name="Acme",
@@ -60,7 +60,7 @@ def principal(
 
 
 def turn(name: str, turns: int = 1, relationship: str | None = None) -> TurnCharge:
-    """A turn to charge."""
+    """Return a turn to charge."""
     return TurnCharge(name, turns, relationship)
 
 
@@ -86,7 +86,7 @@ class Row:
 
 @dataclass
 class MemoryLedger:
-    """The ledger's promises in memory: a turn is stored once, whoever comes first."""
+    """The ledger's promises in memory: a turn is stored once, by the first sender."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     counts_count: int = 0
@@ -144,7 +144,7 @@ class World:
         self.reconciler = Reconciler(self.script, self.ledger, DEADLINE_S)
 
     def record(self, who: Principal, *turns: TurnCharge) -> Decision:
-        """What the recording service does: charge, insert, refund what is stored otherwise."""
+        """Charge, insert, and refund turns that are stored otherwise, as recording does."""
         decision = self.gate.admit(who, turns)
         self.store(who, decision, turns)
         return decision
@@ -162,10 +162,10 @@ class World:
             self.gate.refund(who, decision, surplus)
 
     def reconcile(self) -> None:
-        """One pass over everything, with nothing in flight."""
+        """Reconcile everything, with nothing in flight."""
         self.reconciler.reconcile(self.reconciler.list_accounts(), wait=lambda _: None)
 
     def references(self) -> dict[str, int]:
-        """References of each relationship of the live account, as Redis holds them."""
+        """Return the references of each relationship of the live account, as Redis holds them."""
         stored = self.client.hgetall(KEYS.relationships)
         return {name: int(count) for name, count in stored.items()}
