@@ -1,4 +1,4 @@
-"""The script's flat replies as values; `lua/main.lua` documents the layout."""
+"""Parse the script's flat replies into values; `lua/main.lua` documents the layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,7 +146,7 @@ def parse_hold(reply: Reply, most_open: int) -> Hold | None:
 
 
 def relationship_of(entry: str | bytes) -> str:
-    """The relationship in an entry of the hash `turns` (`lua/entries.lua`); may be empty."""
+    """Return the relationship in an entry of the hash `turns`; it may be empty."""
     return str(entry).split(" ", 4)[4]
 
 
