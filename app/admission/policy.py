@@ -44,7 +44,7 @@ class BucketPolicy:
         return BucketPolicy(Fraction(limits.requests_per_second), limits.burst)
 
     def arguments(self, tokens: int) -> list[int]:
-        """Return ARGV 2 to 5 of a request; ValueError if `tokens` could never be there."""
+        """Return the script's arguments; ValueError if the bucket can never hold `tokens`."""
         if not 0 <= tokens <= self.burst:
             raise ValueError(f"{tokens} tokens from a bucket of {self.burst}")
         return [self.rate.numerator, self.period_us, self.burst, tokens]
@@ -77,7 +77,7 @@ class QuotaPolicy:
 
     @cached_property
     def arguments(self) -> tuple[int, ...]:
-        """Return ARGV 6 to 10 of a request."""
+        """Return the script's arguments."""
         return (
             self.period.start_us,
             self.period.end_us,

@@ -147,7 +147,7 @@ def parse_hold(reply: Reply, most_open: int) -> Hold | None:
 
 
 def relationship_of(entry: str | bytes) -> str:
-    """Return the relationship of an entry (`lua/entries.lua`); it may be empty."""
+    """Return the relationship in an entry of the hash `turns`; it may be empty."""
     return str(entry).split(" ", 4)[4]
 
 

@@ -1,6 +1,7 @@
--- admit: charges bucket and quota, or returns why not. Behind an empty bucket there are no verdicts, but
--- a single item that the quota refuses is refused for that.
--- ARGV 11… turn, turns, relationship ('' = none), …. Result 11… verdict, recorded_at, counted, …
+-- admit: charges bucket and quota, or returns why not. An empty bucket returns no verdicts, except for
+-- a single item that the quota refuses as well.
+-- ARGV 11… turn, turns, relationship ('' = none), …
+-- Result 11… verdict, recorded_at, counted, …
 --      of an item that the quota refuses: verdict, when it fits (0 = not in this period), 0
 
 local function read_items()

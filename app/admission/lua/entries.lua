@@ -11,7 +11,7 @@ local function parse_entry(text)
   }
 end
 
--- Lua itself would cut the instant to 14 digits.
+-- Writes the instant by a format, since Lua itself would cut it to 14 digits.
 local function format_entry(state, item, recorded_at, counted)
   local instant_text = string.format('%.0f', recorded_at)
   return table.concat({state, item.turns, instant_text, counted, item.relationship}, ' ')

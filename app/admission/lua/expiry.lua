@@ -1,4 +1,4 @@
--- Expiry: a call that opens the quota first removes entries and reservations that have expired.
+-- Expiry: a call that opens the quota first removes expired entries and reservations.
 
 local MAX_EXPIRED = 1000      -- of each kind in a call; bounds its latency
 
@@ -6,7 +6,7 @@ local function expired_in(key)
   return call('ZRANGEBYSCORE', key, '-inf', time, 'LIMIT', 0, MAX_EXPIRED)
 end
 
--- Ends expired reservations, the oldest first. Those beyond the bound of a call become the `backlog`: they
+-- Ends expired reservations, the oldest first. Those beyond the bound of a call are the `backlog`: they
 -- count no turns, and only their relationships are still held.
 local function expire_holds()
   if quota.reservations == 0 then return end
@@ -18,7 +18,7 @@ local function expire_holds()
   backlog = #expired == MAX_EXPIRED and call('ZCOUNT', holds_key, '-inf', time) or 0
 end
 
--- Loads the quota and removes what has expired. The next call goes on where this one reaches its bound.
+-- Loads the quota and removes what has expired, up to the bound.
 local function open_quota()
   load_quota()
   if not quota then return end

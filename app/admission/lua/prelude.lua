@@ -16,7 +16,8 @@ local call = redis.call
 local operation = ARGV[1]
 local bucket_key, quota_key, relationships_key, turns_key, expiries_key, holds_key = unpack(KEYS)
 
--- Returns the number in a stored text. Nil if it is another text or if a double does not hold it exactly.
+-- Returns the number in a stored text. Nil for any other text, and for a number that a double does not
+-- hold exactly.
 local function parse_number(text)
   local value = tonumber(text)
   if value and value > -EXACT_BELOW and value < EXACT_BELOW then return value end

@@ -45,8 +45,8 @@ local function load_quota()
   end
 end
 
--- Writes the changed fields. All keys of an account expire together: one that expired first would look
--- like a loss.
+-- Writes the changed fields. All keys of an account expire together (KEYS 2 to 6): one that expired
+-- first would look like a loss.
 local function save_quota()
   if not changed then return end
   local changes = {}

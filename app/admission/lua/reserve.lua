@@ -4,8 +4,8 @@
 -- Result 11 verdict  12 instant of the reservation  13 counted  14 when the hold expires; if too many
 --      are open, when few enough are
 
--- Returns the reservation of a turn in the account's previous period, if the call names that period and the
--- hold has not expired.
+-- Returns the reservation of a turn in the account's previous period, or nil. The call may name no such
+-- period, and the hold may have expired.
 local function find_previous_hold(turn)
   local previous_turns_key, previous_holds_key = KEYS[7], KEYS[8]
   local expires_at = previous_holds_key and call('ZSCORE', previous_holds_key, turn)
