@@ -63,7 +63,7 @@ def fallen_ill(app: Flask) -> Iterator[Ill]:
         finally:
             ill.is_well = True
             is_over.set()
-            wait_until(lambda: not breaker._is_watched)
+            wait_until(lambda: not breaker._is_probing)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_database_that_is_only_asked_too_much_closes_nothing(
     rows.is_well = True  # whoever asks for little gets it
     for _ in range(2 * FAILURES_COUNT):
         assert caller.list_().status_code == 503
-    wait_until(lambda: not breaker._is_watched)
+    wait_until(lambda: not breaker._is_probing)
     assert caller("GET", "/v1/me").status_code == 200
 
 

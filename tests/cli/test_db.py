@@ -219,18 +219,18 @@ def test_db_init_can_be_repeated(backend_name: str, request: pytest.FixtureReque
     assert first.exit_code == second.exit_code == 0
     assert json.loads(first.stdout) == json.loads(second.stdout)
     shown = json.loads(first.stdout)
-    assert {"collection": "interactions", "name": "turn", "state": "there"} in shown
-    assert {"collection": "api_keys", "name": "lookup_1", "state": "there"} in shown
+    assert {"collection": "interactions", "name": "turn", "state": "unchanged"} in shown
+    assert {"collection": "api_keys", "name": "lookup_1", "state": "unchanged"} in shown
 
 
-def test_db_init_shows_every_index_that_there_is(live_app: Flask, live_backend: Backend) -> None:
+def test_db_init_shows_every_index_that_unchanged(live_app: Flask, live_backend: Backend) -> None:
     shown = json.loads(live_app.test_cli_runner().invoke(args=["db", "init", "--json"]).stdout)
     database = live_backend.database
-    there_is = [{"collection": "interactions", "name": "validator", "state": "there"}]
-    there_is += [
-        {"collection": collection, "name": index, "state": "there"}
+    unchanged = [{"collection": "interactions", "name": "validator", "state": "unchanged"}]
+    unchanged += [
+        {"collection": collection, "name": index, "state": "unchanged"}
         for collection in database.list_collection_names()
         for index in database[collection].index_information()
         if index != "_id_"
     ]
-    assert sorted(shown, key=str) == sorted(there_is, key=str)
+    assert sorted(shown, key=str) == sorted(unchanged, key=str)
