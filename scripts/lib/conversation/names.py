@@ -53,7 +53,9 @@ class Names:
         self._shown_ms: dict[int, str] = {}
         self._lookups: dict[str, str] = {}
         self._sent_ms: set[int] = set()
-        self._stored_us: set[int] = set()
+        # The turns that are named beside a stored instant, and on the current line.
+        self._stored_us: dict[int, set[str]] = {}
+        self._turns: set[str] = set()
 
     def begin(self, label: str, at_ms: int | None = None, sent: str = "") -> None:
         """Name what follows after `label`, a request at `at_ms` or no request.
@@ -81,9 +83,14 @@ class Names:
         """Return `lines`, sorted by everything but the names that they bring."""
         ordered = sorted(lines, key=lambda line: (self._anonymous(line), line))
         for line in ordered:
-            found = _PATTERN.finditer(line)
-            self._stored_us.update(int(each[0]) for each in found if each.lastgroup == "us")
-        return [self.text(line) for line in ordered]
+            for found in _PATTERN.finditer(line):
+                if found.lastgroup == "us":
+                    self._stored_us.setdefault(int(found[0]), set()).update(_turns_in(line))
+        return [self._line(line) for line in ordered]
+
+    def _line(self, line: str) -> str:
+        self._turns = _turns_in(line)
+        return self.text(line)
 
     def distance(self, at_ms: int) -> str | None:
         """Return how far `at_ms` is from the request, by class; None if it is in no class."""
@@ -110,10 +117,10 @@ class Names:
         return known or self._make(kind, value)
 
     def _relation(self, at_us: int) -> str | None:
-        """Return `<name>+150s` for an instant that is exactly so much later than another one."""
+        """Return `<name>+150s` for an instant exactly so much later than another of its turn."""
         for seconds in STORED_S:
             earlier_us = at_us - seconds * 1_000_000
-            if earlier_us in self._stored_us:
+            if self._turns & self._stored_us.get(earlier_us, set()):
                 earlier = self._find("us", str(earlier_us)) or self._make("us", str(earlier_us))
                 return f"{earlier}+{seconds}s"
         return None
@@ -170,6 +177,12 @@ def _ms_of(kind: str, value: str) -> int:
     if kind == "instant":
         return ms_of(value)
     return int(value) // (1_000 if kind == "us" else 1)
+
+
+def _turns_in(line: str) -> set[str]:
+    found = {each[0]: each.lastgroup for each in _PATTERN.finditer(line)}
+    turns = {value for value, kind in found.items() if kind == "turn"}
+    return turns | {v[_ULID_TIME_LENGTH:] for v, kind in found.items() if kind == "ulid"}
 
 
 def _is_ulid(value: str) -> bool:

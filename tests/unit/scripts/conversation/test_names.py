@@ -108,10 +108,19 @@ def test_lines_are_sorted_by_what_is_the_same_in_every_run() -> None:
 
 def test_a_stored_instant_is_compared_by_its_exact_distance_from_another() -> None:
     begin_us, names = BEGAN_MS * 1_000, Names(BEGAN_MS)
-    lines = names.lines([f"a = {begin_us + 300_000_000}", f"b = {begin_us}"])
-    assert lines == ["a = <us setup.1>+300s", "b = <us setup.1>"]
-    lines = names.lines([f"a = {begin_us + 300_000_001}", f"b = {begin_us}"])
-    assert lines == ["a = <us setup.2>", "b = <us setup.1>"]
+    turn = ULID[10:]
+    names.give(ULID, "one")
+    lines = names.lines([f"a {turn} = {begin_us + 300_000_000}", f"b {turn} = {begin_us}"])
+    assert lines == ["a <one>.turn = <us setup.1>+300s", "b <one>.turn = <us setup.1>"]
+    lines = names.lines([f"a {turn} = {begin_us + 300_000_001}", f"b {turn} = {begin_us}"])
+    assert lines == ["a <one>.turn = <us setup.2>", "b <one>.turn = <us setup.1>"]
+
+
+def test_the_same_distance_between_instants_of_other_turns_is_chance() -> None:
+    begin_us, names = BEGAN_MS * 1_000, Names(BEGAN_MS)
+    other = OTHER[10:]
+    lines = names.lines([f"a {other} = {begin_us + 300_000_000}", f"b {ULID[10:]} = {begin_us}"])
+    assert lines == ["a <turn setup.1> = <us setup.1>", "b <turn setup.2> = <us setup.2>"]
 
 
 def test_another_relation_is_another_text() -> None:
