@@ -7,6 +7,8 @@ import pytest
 
 from tests.servers import ROOT, environ_for
 
+pytestmark = pytest.mark.slow  # each types a command as a process
+
 
 @pytest.mark.parametrize("words", [["org", "list"], ["org", "create", "Acme"], ["demo", "seed"]])
 def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
