@@ -14,6 +14,10 @@ def create_app(settings: "Settings | None" = None, backend: "Backend | None" = N
 
     Raises `SettingsError` naming every bad variable. No store is spoken to yet.
     """
+    from config.settings import Settings
+
+    # A bad environment ends the start before the rest is imported.
+    settings = settings or Settings.from_environ()
     # A server imports this package before it has chosen the folder of the metrics, and importing
     # the application imports prometheus_client, which looks for that folder.
     from app.factory import build

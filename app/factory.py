@@ -44,9 +44,8 @@ class _Application(Flask):
         return func
 
 
-def build(settings: Settings | None, backend: Backend | None) -> Flask:
+def build(settings: Settings, backend: Backend | None) -> Flask:
     """Make the application; see `app.create_app`."""
-    settings = settings or Settings.from_environ()
     app = _Application("app", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False

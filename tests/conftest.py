@@ -44,7 +44,27 @@ hypothesis.settings.load_profile("turnledger")
 
 BACKENDS = ["memory", "live"]
 REDIS_DATABASES_COUNT = 256
+SERVERS = frozenset({"live_mongodb_uri", "live_redis_url"})
+SLOW_FOLDERS = frozenset({"faults", "live", "concurrency"})
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs a server or a process as slow."""
+    for item in items:
+        if _needs_processes(item):
+            item.add_marker("slow")
+
+
+def _needs_processes(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    chosen = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return (
+        not SERVERS.isdisjoint(item.fixturenames)
+        or "live" in [value for value in chosen if isinstance(value, str)]
+        or not SLOW_FOLDERS.isdisjoint(item.path.parts)
+    )
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -14,7 +14,9 @@ Promises:
 the memory of another process.
 """
 
+import click
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from app.cli import archive, db, key, org, quota, turns
 from app.cli.worker import worker
@@ -25,3 +27,13 @@ def register(app: Flask) -> None:
     for module in (org, key, quota, archive, turns, db):
         app.cli.add_command(module.group)
     app.cli.add_command(worker)
+    _hide_foreign_commands()
+
+
+def _hide_foreign_commands() -> None:
+    """Leave the commands of Flask and of its extensions out of `flask --help`; they still work."""
+    context = click.get_current_context(silent=True)
+    group = context.find_root().command if context else None
+    if isinstance(group, FlaskGroup):
+        for command in group.commands.values():
+            command.hidden = True

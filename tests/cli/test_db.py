@@ -223,7 +223,7 @@ def test_db_init_can_be_repeated(backend_name: str, request: pytest.FixtureReque
     assert {"collection": "api_keys", "name": "lookup_1", "state": "unchanged"} in shown
 
 
-def test_db_init_shows_every_index_that_unchanged(live_app: Flask, live_backend: Backend) -> None:
+def test_db_init_shows_every_index(live_app: Flask, live_backend: Backend) -> None:
     shown = json.loads(live_app.test_cli_runner().invoke(args=["db", "init", "--json"]).stdout)
     database = live_backend.database
     unchanged = [{"collection": "interactions", "name": "validator", "state": "unchanged"}]

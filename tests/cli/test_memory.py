@@ -7,6 +7,9 @@ import pytest
 
 from tests.servers import ROOT, environ_for
 
+pytestmark = pytest.mark.slow  # each types a command as a process
+
+
 FLASK = ["flask", "--app", "wsgi"]
 
 

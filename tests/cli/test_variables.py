@@ -10,6 +10,7 @@ from tests.servers import ROOT, environ_for
 
 # wsgi.py ends a start that cannot succeed as gunicorn knows it.
 CANNOT_START = 3
+pytestmark = pytest.mark.slow  # each types a command as a process
 
 
 def typed(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,34 @@
+"""`flask --help` lists the commands of Turnledger alone."""
+
+import re
+
+from click.testing import CliRunner
+from flask.cli import FlaskGroup
+
+from app import create_app
+from app.backends import memory
+from tests.servers import settings_for
+
+OURS = ["archive", "db", "demo", "key", "org", "quota", "turns"]
+
+
+def flask() -> FlaskGroup:
+    """`flask`, as somebody starts it."""
+    return FlaskGroup(
+        create_app=lambda: create_app(settings_for(), memory.connect()), load_dotenv=False
+    )
+
+
+def test_only_our_commands_are_listed() -> None:
+    shown = CliRunner().invoke(flask(), ["--help"])
+
+    assert shown.exit_code == 0, shown.output
+    _, _, commands = shown.stdout.partition("Commands:\n")
+    assert re.findall(r"^  (\w+)", commands, re.MULTILINE) == OURS
+
+
+def test_the_commands_of_flask_still_work() -> None:
+    shown = CliRunner().invoke(flask(), ["routes"])
+
+    assert shown.exit_code == 0, shown.output
+    assert "/healthz" in shown.stdout
