@@ -28,12 +28,12 @@ from app.turns import routes as turns
 from app.usage import routes as usage
 from config.settings import Settings
 
-# A named route stands before one that takes any name in its place.
+# Routes with fixed paths come before those with parameters at the same position.
 _ROOMS = (accounts, usage, turns, interactions, health, metrics, error_page)
 
 
 class _Application(Flask):
-    """Flask, without asking of every view and hook in every request whether it is a coroutine."""
+    """Flask without its check, at each view and hook, for coroutines."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` unchanged: no view here is a coroutine."""
@@ -54,7 +54,7 @@ def build(settings: Settings | None, backend: Backend | None) -> Flask:
     errors.init_app(app, settings.documentation_url, OUTAGES, is_outage, services.note_outage)
     deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
     unread.init_app(app, close_connection)
-    # What runs after a request runs in the reverse order: the log line is the last to see it.
+    # Functions run after a request in the reverse order: the log line is written last.
     answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
     openapi.init_app(app, [room.blueprint for room in _ROOMS])
     routing.init_app(app)

@@ -27,7 +27,7 @@ _NEXT_STEP = "Run `flask --app wsgi db init`."
 
 
 def definitions() -> tuple[Definition, ...]:
-    """Every collection that has indexes or a validator."""
+    """Return the definition of every collection that has indexes or a validator."""
     return (
         Definition(KEYS_COLLECTION, KEY_INDEXES),
         Definition(INTERACTIONS, INDEXES, row_validator()),
@@ -51,7 +51,7 @@ class DatabaseSchema:
         self._definitions = definitions()
 
     def find_differences(self) -> list[Difference]:
-        """Every index and validator that is missing or not as defined."""
+        """Return every index and validator that is missing or not as defined."""
         return find_differences(self._database, self._definitions)
 
     def require_indexes(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 
 from app.interactions.ids import first_ulid
-from app.interactions.service import RETENTION_MS
+from app.interactions.retention import RETENTION_MS
 from bench.fastify import PATH, running_fastify
 from bench.ledger import full_ledger
 from bench.loops import looping

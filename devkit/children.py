@@ -1,4 +1,4 @@
-"""Child processes that never outlive us and that we can always end."""
+"""Start and stop child processes, which never outlive their parent."""
 
 import ctypes
 import fcntl
@@ -47,7 +47,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float = 10) -> int:
-    """Ask with SIGTERM, wait at most `timeout_s`, then kill; returns the exit status."""
+    """Send SIGTERM, wait at most `timeout_s`, then kill; return the exit status."""
     with suppress(ProcessLookupError):
         process.terminate()
     try:
@@ -58,14 +58,14 @@ def stop(process: subprocess.Popen[bytes], timeout_s: float = 10) -> int:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago; whoever uses it must expect to lose the race."""
+    """Return a loopback port that was free; another program may take it before the caller does."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class FolderInUse(Exception):
-    """Another process holds the folder and does not let go."""
+    """Another process holds the folder."""
 
 
 @contextmanager

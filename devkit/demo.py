@@ -30,14 +30,14 @@ from app.usage.upkeep import Upkeep
 from config.settings import Settings
 from devkit.demo_history import HISTORY_DAYS, SHARES, past_turns
 
-group = OperatorGroup("demo", help="A demo to look at.")
+group = OperatorGroup("demo", help="Organizations, keys and a history to look at.")
 
 LABEL = "demo"
 DEFAULT_TURNS = 20_000
 TEST_KEY_PLAN = "pro"
 
 Demo = dict[str, Any]
-# An organization's id, and what the key opens there.
+# An organization's id, and the environment and scope of a key.
 Slot = tuple[str, Environment, Scope]
 
 
@@ -45,16 +45,16 @@ Slot = tuple[str, Environment, Scope]
 @click.option("--turns", "turns_count", type=click.IntRange(0, 10_000_000), default=DEFAULT_TURNS)
 @click.option("--new-keys", is_flag=True, help="Revoke the demo's keys and make new ones.")
 def seed(*, turns_count: int, new_keys: bool) -> None:
-    """One organization a plan, keys, and a history; prints JSON.
+    """Make one organization for each plan, keys and a history; print JSON.
 
-    Done again it adds nothing. Keys are shown only once: then `keys` is null, unless --new-keys
+    A second run adds nothing. Keys are shown only once: then `keys` is null, unless --new-keys
     asks for new ones.
     """
     print_change(seed_demo(turns_count, new_keys=new_keys), as_json=True)
 
 
 def seed_demo(turns_count: int, *, new_keys: bool = False) -> Demo:
-    """Make what is missing of the demo; see `seed`."""
+    """Make the missing parts of the demo; see `seed`."""
     organizations = _organizations()
     keys = _keys(organizations, new_keys=new_keys)
     _import_all(organizations, turns_count)
@@ -62,7 +62,7 @@ def seed_demo(turns_count: int, *, new_keys: bool = False) -> Demo:
 
 
 def restore_demo(turns_count: int, kept: Demo | None) -> Demo:
-    """Make what is missing of the demo, and new keys in place of those in `kept` that do not work.
+    """Make the missing parts of the demo, and new keys for those in `kept` that do not work.
 
     Revokes none: others may use the same stores, with keys of their own.
     """
@@ -77,14 +77,14 @@ def restore_demo(turns_count: int, kept: Demo | None) -> Demo:
 
 
 def has_working_keys(demo: Demo) -> bool:
-    """Whether these stores know all of the demo's keys, and the demo has all keys."""
+    """Return True if the demo has all keys and these stores accept them."""
     return len(_working_keys(demo)) == len(provided(Organizations).plans) * len(Scope) + 1
 
 
 def _organizations() -> Mapping[str, Organization]:
     organizations = provided(Organizations)
     names = {plan: f"Demo {found.name}" for plan, found in organizations.plans.items()}
-    # All of them first: a faulty one must show before another is made.
+    # All of them first: a faulty one must end the command before another is made.
     known = {
         found.name: require_sound_organization(found)
         for found in reversed(organizations.list_())
@@ -117,7 +117,7 @@ def _keys(organizations: Mapping[str, Organization], *, new_keys: bool) -> Demo:
 
 
 def _issue_all(organizations: Mapping[str, Organization], working: Mapping[Slot, str]) -> Demo:
-    """A key for each slot of the demo: the working one, or else a new one."""
+    """Return a key for each slot of the demo: the working one, or else a new one."""
 
     def key(organization: Organization, environment: Environment, scope: Scope) -> str:
         found = working.get((organization.id, environment, scope))
@@ -133,7 +133,7 @@ def _issue_all(organizations: Mapping[str, Organization], working: Mapping[Slot,
 
 
 def _working_keys(demo: Demo | None) -> Mapping[Slot, str]:
-    """Those of the demo's keys that these stores accept, by what they open."""
+    """Return the demo's keys that these stores accept, by slot."""
     authenticator = Authenticator(
         provided(TenancyStore),
         provided(Organizations).plans,
@@ -169,7 +169,7 @@ def _import_all(organizations: Mapping[str, Organization], turns_count: int) -> 
 def _import(organization: Organization, plan: str, count: int) -> None:
     account = account_of(organization.id, Environment.LIVE)
     if any(provided(UsageStore).days(account, "", "9")):
-        return  # what is archived may have expired, and would count again
+        return  # archived turns may have expired, and would count again
     now_us = provided(LedgerClock).now_us()
     period = period_at(organization.signed_up_on, now_us)
     turns = _with_progress(past_turns(plan, count, now_us // 1_000), count, organization.name)

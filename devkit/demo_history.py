@@ -1,4 +1,4 @@
-"""A made-up past for the demo: turns with the rhythm of days and weeks, the same at every run.
+"""Make up a history for the demo: turns with the rhythm of days and weeks.
 
 Nothing here is anybody's data. The same plan, count and hour give the same turns.
 """
@@ -10,15 +10,15 @@ from itertools import accumulate
 from random import Random
 from typing import Any, TypeVar
 
+from app.http.durations import HOUR_MS
 from app.http.instants import format_ms
 
 T = TypeVar("T")
 
 HISTORY_DAYS = 200
-HOUR_MS = 3_600_000
 TIMED_OUT_MS = 30_000
 
-# What part of the history each plan's organization has.
+# The share of the history that each plan's organization has.
 SHARES: Mapping[str, float] = {"free": 0.03, "pro": 0.37, "scale": 0.42, "enterprise": 0.18}
 _USERS_COUNT: Mapping[str, int] = {"free": 12, "pro": 140, "scale": 420, "enterprise": 230}
 
@@ -71,9 +71,9 @@ _MODELS = {
 
 
 def past_turns(plan: str, count: int, now_ms: int) -> Iterator[Mapping[str, Any]]:
-    """Bodies of recordings: `count` turns of the 200 days before `now_ms`, oldest first.
+    """Yield bodies of recordings: `count` turns of the 200 days before `now_ms`, oldest first.
 
-    They are told as the producer of the plan's demo organization would have told them.
+    They are as a producer of the plan's demo organization would have sent them.
     """
     # Repeatable on purpose, and nothing here is a secret.
     random = Random(f"turnledger {plan}")  # noqa: S311

@@ -1,7 +1,7 @@
 """Keep the logs of child processes, bounded in size and number.
 
 A child writes to the file that it was given, so a log is rotated by copying and emptying it, as
-logrotate's `copytruncate` does. What is written between the two is lost.
+logrotate's `copytruncate` does. Lines that are written between the two are lost.
 """
 
 import os

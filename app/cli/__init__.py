@@ -1,4 +1,18 @@
-"""What operators type: `flask --app wsgi worker|org|key|quota|archive|turns|db`."""
+"""Commands for operators: `flask --app wsgi worker|org|key|quota|archive|turns|db`.
+
+Promises:
+
+- An error means that nothing was changed; a change means exit code 0. Commands check first, change
+  last, and then print. A command over many elements does all it can, names on standard error each
+  element that failed, and ends with 1.
+- An error is one line on standard error with the next step, and never a traceback or exception
+  text.
+- `--json` prints JSON; without it there is a table for people.
+- A secret that could not be printed is withdrawn.
+
+`output.py` holds these promises for all commands. `BACKEND=memory` is refused: no command reaches
+the memory of another process.
+"""
 
 from flask import Flask
 

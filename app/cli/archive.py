@@ -1,4 +1,4 @@
-"""`flask archive`: folds turns into the days' roll-ups, so that they may expire."""
+"""`flask archive`: rolls turns up into days, and reports how late the archive is."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -36,8 +36,8 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
     upkeep = provided(Upkeep)
     containment = contain()
     with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
-        fold = upkeep.run(report, containment)
-    print_change(asdict(fold), as_json=as_json)
+        archived = upkeep.run(report, containment)
+    print_change(asdict(archived), as_json=as_json)
     if containment.failures:
         ctx.exit(1)
 
@@ -45,15 +45,15 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
 @group.command("watch")
 @click.pass_context
 def watch(ctx: click.Context) -> None:
-    """Run `flask worker` under its former name, which the next release removes."""
-    say("`flask archive watch` is now `flask worker`; the next release removes the former name.")
+    """Run `flask worker` under the name that the next release removes."""
+    say("`flask archive watch` is now `flask worker`; the next release removes the old name.")
     run_chores(ctx)
 
 
 @group.command("status")
 @json_option
 def status(*, as_json: bool) -> None:
-    """How late the archive is, what waits for it, and the first organizations at fault."""
+    """Show how late the archive is, the turns that wait, and the first organizations at fault."""
     require_indexes()
     upkeep = provided(Upkeep)
     waiting = upkeep.waiting()

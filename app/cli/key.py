@@ -92,7 +92,7 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
     organization = provided(Organizations).look_up(organization_id)
     only = Environment(environment) if environment else None
     keys = list(provided(KeyLists).all_(organization.id, only))
-    # A table leaves out the organization, which whoever lists its keys has just named.
+    # A table leaves out the organization, which the operator has just typed.
     shape = _record if as_json else _item
     print_records([shape(key) for key in keys], as_json=as_json)
     for key in keys:

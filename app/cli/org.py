@@ -38,7 +38,7 @@ class Ceiling(click.ParamType[int | str]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
-        """The number or the word; a usage error for anything else."""
+        """Return the number or the word; a usage error for anything else."""
         text = str(value)
         if text == UNLIMITED:
             return UNLIMITED
@@ -62,7 +62,7 @@ def create(name: str, plan_id: str, *, as_json: bool) -> None:
 @group.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """Every organization, oldest first; those that cannot be served are marked."""
+    """List every organization, oldest first; `(faulty)` marks those that cannot be served."""
     shape = _wire if as_json else _line
     found = provided(Organizations).list_()
     print_records([shape(organization) for organization in found], as_json=as_json)
@@ -75,7 +75,7 @@ def list_(*, as_json: bool) -> None:
 @organization_argument
 @json_option
 def show(organization_id: str, *, as_json: bool) -> None:
-    """One organization with the limits in force."""
+    """Show one organization with the limits in force."""
     organization = provided(Organizations).get_(organization_id)
     print_record((_wire if as_json else _row)(organization), as_json=as_json)
 
@@ -95,13 +95,13 @@ def show(organization_id: str, *, as_json: bool) -> None:
     "--overage",
     "overage_policy",
     type=click.Choice([policy.value for policy in OveragePolicy]),
-    help="What a spent quota does.",
+    help="Behaviour at the end of the quota.",
 )
 @json_option
 def set_plan(
     organization_id: str, plan_id: str, *, as_json: bool, **ceilings: int | str | None
 ) -> None:
-    """Change the plan; the options are ceilings of its own and replace all former ones.
+    """Change the plan; the options are ceilings of its own and replace all earlier ones.
 
     In force within 5 seconds; what was used of a quota stays used.
     """
@@ -194,7 +194,7 @@ def _limits_in_rows(organization: FoundOrganization) -> Record:
 
 
 def _plan(organization: FoundOrganization) -> str | None:
-    """The plan, marked if the organization cannot be served."""
+    """Return the plan, with `(faulty)` if the organization cannot be served."""
     if isinstance(organization, FaultyOrganization):
         return f"{organization.plan or '-'} {FAULTY}"
     return organization.plan

@@ -1,4 +1,4 @@
-"""How commands answer an operator: tables, `--json`, one-line errors that name the next step.
+"""Answer operators: tables, `--json`, one-line errors that name the next step.
 
 An error means that nothing was changed. So commands check first, change last, and print what they
 changed by `print_change`, which does not fail.
@@ -30,7 +30,7 @@ from app.tenancy.model import Environment, organization_in
 from config.settings import BackendKind, Settings, SettingsError
 
 Record = dict[str, Any]
-# The mark of stored data that cannot be used.
+# Marks stored data that cannot be used.
 FAULTY = "(faulty)"
 
 organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
@@ -133,7 +133,7 @@ def _require_reachable(ctx: click.Context) -> None:
 def environment_option(
     default: Environment | None = Environment.LIVE,
 ) -> Callable[[Command], Command]:
-    """`--environment`; without a default None stands for both."""
+    """Return the option `--environment`; without a default None stands for both."""
     return click.option(
         "--environment",
         type=click.Choice([environment.value for environment in Environment]),
@@ -145,9 +145,9 @@ def environment_option(
 
 @contextmanager
 def progress_bar(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error for whoever looks on; each call says how much more is done.
+    """Show a bar on standard error if that is a terminal; each call adds to it.
 
-    `total` is asked only if somebody looks on.
+    Calls `total` only if there is a bar.
     """
     if not sys.stderr.isatty():
         yield lambda done: None
@@ -162,23 +162,23 @@ def progress_bar(what: str, total: Callable[[], int]) -> Iterator[Callable[[int]
 
 
 def printable(text: str) -> str:
-    """`text` without signs that steer a terminal or begin a line: they are shown as escapes."""
+    """Return `text` with control characters and line breaks as escapes."""
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )
 
 
 def print_record(record: Record, *, as_json: bool) -> None:
-    """One object: a table of two columns, or a JSON object."""
+    """Print one object: a table of two columns, or a JSON object."""
     _write(_record_text(record, as_json=as_json))
 
 
 def print_records(
     records: Sequence[Record], *, as_json: bool, empty: str = "Nothing there yet."
 ) -> None:
-    """A list of objects with the same fields: a table of one line each, or a JSON array.
+    """Print objects with the same fields: a table of one line each, or a JSON array.
 
-    `empty` is what people read in place of a table without lines.
+    `empty` replaces a table without lines.
     """
     _write(_records_text(records, as_json=as_json, empty=empty))
 
@@ -227,7 +227,7 @@ def say(sentence: str) -> None:
 
 
 def limit_text(limit: int | None) -> str:
-    """A ceiling for the eyes: `None` is unlimited."""
+    """Return a ceiling for a table: `None` is unlimited."""
     return "unlimited" if limit is None else f"{limit:,}"
 
 

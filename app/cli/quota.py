@@ -1,4 +1,4 @@
-"""`flask quota`: what accounts have used, and bringing it back to the ledger."""
+"""`flask quota`: shows the counters of accounts, and corrects them by the ledger."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -33,13 +33,11 @@ from app.worker.reconciliation import drift_record, note_pass
 
 BAR_STEPS_PER_S = 10
 NO_COUNTERS = "Nothing to reconcile: no account has counters in Redis."
-OTHERS_AT_WORK = (
-    "Left to others: another pass is at work on every account, or its next call seeds it anew."
+NOTHING_RECONCILED = (
+    "Nothing reconciled: another pass is running, or counters will be rebuilt on the next request."
 )
 
-group = OperatorGroup(
-    "quota", reading=("show",), help="What accounts have used of their billing period."
-)
+group = OperatorGroup("quota", reading=("show",), help="Use of accounts in their billing period.")
 
 
 @group.command("show")
@@ -47,7 +45,7 @@ group = OperatorGroup(
 @environment_option()
 @json_option
 def show(organization_id: str, environment: str, *, as_json: bool) -> None:
-    """One account's counters; counted from the ledger first if Redis has none."""
+    """Show one account's counters; counts the ledger first if Redis has none."""
     organization = provided(Organizations).get_(organization_id)
     principal = Principal.of(
         organization, key_id="operator", scope=Scope.READ, environment=Environment(environment)
@@ -63,12 +61,12 @@ def show(organization_id: str, environment: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
-    """Bring all counters in Redis to what the ledger says; takes one request deadline.
+    """Correct all counters in Redis by the ledger; takes one request deadline.
 
     The exit code is 1 if an account could not be reconciled; standard error names it.
     """
     if is_watch and as_json:
-        raise click.UsageError("--watch answers in log lines: leave out --json or --watch.")
+        raise click.UsageError("--watch writes log lines: leave out --json or --watch.")
     if is_watch:
         run_chores(ctx, only=RECONCILE)
         return
@@ -77,7 +75,7 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
     containment = contain()
     done = reconciler.reconcile(accounts, _wait_with_bar, containment)
     _note_if_possible(done, containment)
-    empty = OTHERS_AT_WORK if accounts else NO_COUNTERS
+    empty = NOTHING_RECONCILED if accounts else NO_COUNTERS
     empty = "No account was reconciled." if containment.failures else empty
     print_changes([drift_record(result) for result in done], as_json=as_json, empty=empty)
     if containment.failures:
@@ -121,7 +119,7 @@ def _instant(instant_us: int) -> str:
 
 def _wait_with_bar(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
     steps = max(1, round(seconds * BAR_STEPS_PER_S))
-    with progress_bar("Waiting until all that is in flight has settled", lambda: steps) as advance:
+    with progress_bar("Waiting for requests in flight", lambda: steps) as advance:
         for _ in range(steps):
             sleep(seconds / steps)
             advance(1)

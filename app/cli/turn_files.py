@@ -41,13 +41,13 @@ _INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 _BLANK_FOR_T = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9]{2}:)")
-# Hears how many bytes were read.
+# Called with the number of bytes that were read.
 Report = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The body on a line, or why there is none: `fault` are words that follow the line's number."""
+    """The body on a line, or the reason why there is none: `fault` follows the line's number."""
 
     number: int
     body: Any = None
@@ -67,12 +67,12 @@ class _Unreadable(Exception):
 
 
 def read_ndjson(stream: IO[bytes], report: Report) -> Iterator[Line]:
-    """Every line that is not blank."""
+    """Yield every line that is not blank."""
     return _read_each(_lines(stream, report), _object)
 
 
 def read_csv(stream: IO[bytes], report: Report) -> Iterator[Line]:
-    """Every line after the first, blank ones left out.
+    """Yield every line after the first, except blank ones.
 
     ClickException if the first does not name columns that a turn has, each once.
     """
@@ -91,7 +91,7 @@ READERS: Mapping[str, Callable[[IO[bytes], Report], Iterator[Line]]] = {
 
 
 def _lines(stream: IO[bytes], report: Report) -> Iterator[tuple[int, bytes | None]]:
-    """Number and bytes of every line that is not blank; None in place of one that is too long."""
+    """Yield the number and bytes of every line that is not blank; None for one that is too long."""
     for number in count(1):
         text = stream.readline(MAX_LINE_BYTES + 1)
         if not text:
@@ -139,7 +139,7 @@ def _object(text: bytes) -> dict[str, Any]:
 
 
 def _with_integers(body: dict[str, Any]) -> dict[str, Any]:
-    """The body, with an integer for each float that is a whole number, also in its objects."""
+    """Return the body with integers for floats that are whole numbers, also in its objects."""
     for part in (body, *(value for value in body.values() if isinstance(value, dict))):
         part.update(
             {
@@ -198,7 +198,7 @@ def _paths(schema: Schema, prefix: str = "") -> Iterator[tuple[str, fields.Field
 
 
 def _reader(field: fields.Field[Any]) -> Callable[[str], Any]:
-    """How a cell is read; what is not of the type stays text, and the schema says why not."""
+    """Return the function that reads a cell; text of another type stays text for the schema."""
     if isinstance(field, ListOf):
         return str.split
     if isinstance(field, Boolean):
@@ -226,8 +226,8 @@ def _body(columns: Sequence[_Column], cells: Sequence[str]) -> dict[str, Any]:
     for column, cell in zip(columns, cells, strict=True):
         if cell and cell.lower() != "nan":
             *parts, name = column.path
-            place = body
+            target = body
             for part in parts:
-                place = place.setdefault(part, {})
-            place[name] = column.read(cell)
+                target = target.setdefault(part, {})
+            target[name] = column.read(cell)
     return body

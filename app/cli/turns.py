@@ -1,4 +1,4 @@
-"""`flask turns`: brings in turns of the past from a file."""
+"""`flask turns`: imports turns of the past from a file."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ ARCHIVE_EVERY_COUNT = 50_000
 MAX_REASONS = 5
 _STOPS: tuple[type[BaseException], ...] = (KeyboardInterrupt, *OUTAGES)
 STOPPED = (
-    f"Stopped before the end of the file. What is stored stays, up to {CHUNK_COUNT:,} turns more "
+    f"Stopped before the end of the file. Stored turns stay, up to {CHUNK_COUNT:,} turns more "
     "than are counted; give the same file again to go on."
 )
 
@@ -64,7 +64,7 @@ def import_(
     """Store the turns in FILE (.ndjson, .jsonl or .csv), charging no quota.
 
     Lines are as recordings and at most 179 days old. Bad ones are named and the others stored;
-    then the exit code is 1. Done again it adds nothing. What is stored is archived at once.
+    then the exit code is 1. A second run adds nothing. Stored turns are archived at once.
     """
     read = READERS.get(file.suffix.lower())
     if read is None:
@@ -116,7 +116,7 @@ def _archive(organization: Organization, counts: Counter[str]) -> None:
 
 
 def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[str]:
-    """How each of the next thousand lines counts."""
+    """Store the next thousand lines; return how each counts."""
     history = provided(HistoryImport)
     # One by one, for of a line that is no turn nothing but the reason may stay in memory.
     read = [_read(history, target.account, clock, line) for line in islice(lines, CHUNK_COUNT)]

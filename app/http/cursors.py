@@ -12,10 +12,11 @@ import orjson
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
+from app.http.durations import DAY_US
 from app.http.problems import Problem
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
-_LIFETIME_US = 24 * 3_600 * 1_000_000
+_LIFETIME_US = DAY_US
 # Beside the position: the version, the binding and the instant of writing.
 _FIXED_COUNT = 3
 

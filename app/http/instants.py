@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from app.http.durations import DAY_MS
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS_AND_MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1_440))
 _SECONDS = tuple(f"{second:02}" for second in range(60))
@@ -60,7 +62,7 @@ def format_datetime(moment: datetime) -> str:
 
 def day_of_ms(instant_ms: int) -> str:
     """The UTC day that holds an instant in milliseconds since 1970, as `2026-11-23`."""
-    return _day(instant_ms // 86_400_000)
+    return _day(instant_ms // DAY_MS)
 
 
 @lru_cache(maxsize=512)  # more days than are shown

@@ -8,16 +8,18 @@ from typing import Any
 from app.admission.chunks import chunked
 from app.admission.clock import RequestClock
 from app.http import offences
+from app.http.durations import DAY_MS
 from app.http.problems import Problem, offence
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Turn
 from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, conflict, turn_of
+from app.interactions.retention import RETENTION_DAYS
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
 # A turn that expires takes its identity with it: a day later the same file would count it again.
-OLDEST_DAYS = 179
-_OLDEST_MS = OLDEST_DAYS * 86_400_000
+OLDEST_DAYS = RETENTION_DAYS - 1
+_OLDEST_MS = OLDEST_DAYS * DAY_MS
 _SCHEMA = TurnSchema()
 
 # What became of a turn: whether it is new, or why it is not stored.

@@ -18,13 +18,14 @@ from app.admission.clock import LedgerClock, RequestClock
 from app.admission.decision import Decision, ItemCharge, TurnCharge, Verdict
 from app.admission.refusals import quota_problem, rate_problem
 from app.http import offences
+from app.http.durations import HOUR_MS
 from app.http.problems import Problem, offence
 from app.interactions.ids import TurnKeys
 from app.interactions.model import Document, Item, Turn, item_of
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
-OLDEST_MS = 48 * 3_600_000
+OLDEST_MS = 48 * HOUR_MS
 MAX_AHEAD_MS = 5 * 60_000
 NS_OF_MS = 1_000_000
 # About a millisecond of Redis's time.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, fields
 
 from app.http.cursors import CURSOR
+from app.http.durations import DAY_MS
 from app.http.fields import (
     AnswerSchema,
     Boolean,
@@ -48,7 +49,6 @@ DEFAULT_PER_PAGE = 20
 MAX_TURNS_CONSUMED = 1_000
 MAX_WORDS = 10
 _MAX_SHOWN_GUARDRAILS = 32
-_DAY_MS = 86_400_000
 _MAX_TOKENS = 100_000_000
 
 
@@ -134,8 +134,8 @@ class ContentSchema(PeopleSchema):
     memory = Part(MemorySchema, load_default=None, allow_none=True)
     guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
     usage = Part(UsageSchema, load_default=lambda: dict(_NO_USAGE))
-    latency_ms: Integer = Milliseconds(0, _DAY_MS, required=True)
-    time_to_first_token_ms: Integer = Milliseconds(0, _DAY_MS, load_default=None, allow_none=True)
+    latency_ms: Integer = Milliseconds(0, DAY_MS, required=True)
+    time_to_first_token_ms: Integer = Milliseconds(0, DAY_MS, load_default=None, allow_none=True)
     error_code = Token(LABEL, load_default=None, allow_none=True)
 
     def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -231,8 +231,8 @@ class ItemSchema(AnswerSchema, ContentSchema):
     memory = Part(ItemMemorySchema, allow_none=True)
     guardrails = Part(ItemGuardrailsSchema)
     usage = Part(ItemUsageSchema)
-    latency_ms = Integer(0, _DAY_MS, required=True)
-    time_to_first_token_ms = Integer(0, _DAY_MS, allow_none=True)
+    latency_ms = Integer(0, DAY_MS, required=True)
+    time_to_first_token_ms = Integer(0, DAY_MS, allow_none=True)
 
 
 class PageSchema(AnswerSchema):

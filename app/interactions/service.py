@@ -6,9 +6,9 @@ from app.http.problems import Problem
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.ids import find_ulid, first_ulid
 from app.interactions.model import Document, Filters, Item, Page, item_of
+from app.interactions.retention import RETENTION_MS
 from app.interactions.store import InteractionStore
 
-RETENTION_MS = 180 * 86_400_000
 _MAX_SCANS = 3
 
 

@@ -12,6 +12,7 @@ from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_problem
 from app.http import offences
+from app.http.durations import HOUR_MS
 from app.http.problems import Problem, offence, require_valid
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import Turn
@@ -117,7 +118,7 @@ class TurnService:
         reserved_at_ms = instant_ms(ulid)
         found = []
         if not self._is_in_time(ulid):
-            allowed = {"oldest_hours": OLDEST_RESERVATION_MS // 3_600_000}
+            allowed = {"oldest_hours": OLDEST_RESERVATION_MS // HOUR_MS}
             message = "`interaction_id` was reserved too long ago, or never; record the turn."
             found.append(offence("interaction_id", "out_of_range", message, allowed))
         if ulid != self._keys.ulid(account, told.pop("turn_id"), reserved_at_ms):

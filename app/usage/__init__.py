@@ -1,1 +1,31 @@
-"""What accounts have used: roll-ups that outlive the detail, and the archive that makes them."""
+"""Roll-ups that outlive the turns: the archive that makes them, and answers about usage.
+
+Terms:
+
+- Roll-up: additive totals of the turns of one day (UTC) of one account. A roll-up holds no id of a
+  user, a relationship or a turn.
+- Open turn: a turn that no roll-up counts yet, or that has no `expires_at` yet.
+- Fence: a fencing token of a day. Only the archiver with the newest one can commit.
+- Sweep: one pass over all days with open turns. It is complete if no day was left to another
+  archiver.
+
+Promises:
+
+- Every turn counts exactly once, while it is open, archived, or archived and deleted.
+- A turn expires 180 days after its day, and never before it is rolled up.
+- Archivers may run at once and may be killed at any point.
+- Days, weeks, months and ranges have the same numbers for the same turns: roll-ups hold integers.
+- Active relationships do not add up. `freezing.py` stores them for each ended billing period.
+
+Files: `archive.py` has the protocol, `store.py` its operations, `upkeep.py` one pass of the worker
+and its health, `rollups.py` and `pipeline.py` the totals, `service.py` the answers.
+
+Failures:
+
+- MongoDB is unavailable: the pass ends, and the next one continues.
+- A day or an organization has damaged data: the pass logs `day_not_archived` or
+  `periods_not_frozen`, and does all others.
+- Turns cannot be summed (`summable.py`): the archive sets them aside. They count in no total, are
+  named in the log (`turns_set_aside`), and expire like others.
+- The archive commits a day faster than a request can read it: the request gets a 503.
+"""

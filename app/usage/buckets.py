@@ -6,14 +6,15 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-DAY_MS = 86_400_000
+from app.http.durations import DAY_MS
+
 _EPOCH = date(1970, 1, 1)
 _EPOCH_ORDINAL = _EPOCH.toordinal()
 _DAY = timedelta(days=1)
 
 
 class Grouping(StrEnum):
-    """How long a bucket is."""
+    """The length of a bucket."""
 
     DAY = "day"
     WEEK = "week"
@@ -38,7 +39,7 @@ class Range:
         return day_of(self.end_ms - 1)
 
     def split(self) -> tuple[list["Range"], "Range | None"]:
-        """The ends that do not fill their day, at most two, and the whole days between them."""
+        """Return the partial days at the ends, at most two, and the whole days between them."""
         whole = Range(-(-self.start_ms // DAY_MS) * DAY_MS, self.end_ms // DAY_MS * DAY_MS)
         if whole.start_ms > whole.end_ms:  # both ends lie in one day
             return [self], None
@@ -64,17 +65,17 @@ class Bucket(NamedTuple):
         return start_ms(self.end)
 
     def days(self) -> Iterator[str]:
-        """Every day of it as it is named (`2026-11-23`), oldest first."""
+        """Return the name of each day (`2026-11-23`), oldest first."""
         days = map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal()))
         return map(date.isoformat, days)
 
     def is_complete(self, asked: Range, now_ms: int) -> bool:
-        """Whether all of it was asked for and is in the past: nothing is cut, nothing to come."""
+        """Return True if the range `asked` contains the whole bucket and the bucket has ended."""
         return self.end_ms <= min(asked.end_ms, now_ms) and asked.start_ms <= self.start_ms
 
 
 def buckets_of(asked: Range, grouping: Grouping) -> list[Bucket]:
-    """Every bucket that `asked` touches, oldest first, without gaps."""
+    """Return the buckets that overlap `asked`, oldest first, without gaps."""
     starts, longest = _STARTS[grouping], _LONGEST[grouping]
     start, last = starts(asked.first_day), asked.last_day
     found: list[Bucket] = []
@@ -86,12 +87,12 @@ def buckets_of(asked: Range, grouping: Grouping) -> list[Bucket]:
 
 
 def day_of(at_ms: int) -> date:
-    """The UTC day that holds an instant in milliseconds since 1970."""
+    """Return the UTC day of an instant in milliseconds since 1970."""
     return _EPOCH + timedelta(days=at_ms // DAY_MS)
 
 
 def start_ms(day: date) -> int:
-    """The first instant of a UTC day, milliseconds since 1970."""
+    """Return the first instant of a UTC day, in milliseconds since 1970."""
     return (day.toordinal() - _EPOCH_ORDINAL) * DAY_MS
 
 

@@ -1,17 +1,17 @@
-"""Freezes the active relationships of billing periods: they do not add up from day to day."""
+"""Freeze the active relationships of billing periods, which do not add up from day to day."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
 
 from app.admission.ledger import PeriodLedger
 from app.backends.containment import Containment
+from app.http.durations import DAY_US
 from app.http.faults import AccountFault
 from app.tenancy.model import Environment, FoundOrganization, Organization, account_of
 from app.tenancy.periods import Period, period_at
-from app.usage.buckets import DAY_MS, day_of
+from app.usage.buckets import day_of
 from app.usage.store import UsageStore
 
-DAY_US = DAY_MS * 1_000
 # A turn is charged to its period at once, or to that of its reservation for 49 hours.
 SETTLED_US = 3 * DAY_US
 # Older periods may have lost turns to their expiry.
@@ -19,7 +19,7 @@ FREEZABLE_US = 140 * DAY_US
 
 
 class Freezer:
-    """Freezes what has ended, once a day in this process: periods end with a day."""
+    """Freezes ended periods, once a day in this process: periods end with a day."""
 
     def __init__(self, store: UsageStore, ledger: PeriodLedger) -> None:
         self._store = store
@@ -66,7 +66,7 @@ def _require_sign_up(organization: FoundOrganization) -> date:
 
 
 def _ended_periods(signed_up_on: date, now_us: int) -> Iterator[Period]:
-    """The settled periods since sign-up whose turns are all still there, newest first."""
+    """Yield the ended periods since sign-up whose turns are all still stored, newest first."""
     period = period_at(signed_up_on, now_us - SETTLED_US)
     while True:
         period = period_at(signed_up_on, period.start_us - 1)

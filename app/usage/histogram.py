@@ -21,7 +21,7 @@ MAX_RELATIVE_ERROR = 1 / (2 * SUB_BUCKETS)
 
 
 class PackedHistogram(Counts):
-    """Turns by `bucket_of` their latency; read from `data` where it lies."""
+    """Numbers of turns by `bucket_of` their latency, read from `data` without unpacking."""
 
     __slots__ = ("_words", "data")
 
@@ -30,7 +30,7 @@ class PackedHistogram(Counts):
         self._words = memoryview(data).cast("Q")
 
     def percentiles_ms(self, *percents: int) -> list[int | None]:
-        """The latencies that so many percent of the turns do not exceed; None without turns.
+        """Return the latencies that these percentages of turns do not exceed; None without turns.
 
         Exact below 64 ms, above it within `MAX_RELATIVE_ERROR`.
         """
@@ -55,17 +55,17 @@ class PackedHistogram(Counts):
         return max(low, sum_ms - others * high), min(high, sum_ms - others * low)
 
     def unpacked(self) -> dict[int, int]:
-        """The same with every bucket at hand, for who wants all of them."""
+        """Return the turns of each bucket, for callers that read all buckets."""
         words, middle = self._words.tolist(), len(self)
         turns = map(sub, words[middle:], (0, *words[middle:-1]))
         return dict(zip(words[:middle], turns, strict=True))
 
     def __getitem__(self, bucket: int) -> int:
         words, middle = self._words, len(self)
-        place = bisect_left(words, bucket, 0, middle)
-        if place == middle or words[place] != bucket:
+        index = bisect_left(words, bucket, 0, middle)
+        if index == middle or words[index] != bucket:
             raise KeyError(bucket)
-        return words[middle + place] - (words[middle + place - 1] if place else 0)
+        return words[middle + index] - (words[middle + index - 1] if index else 0)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._words[: len(self)])
@@ -75,7 +75,7 @@ class PackedHistogram(Counts):
 
 
 def packed(counts: Counts) -> PackedHistogram:
-    """The same histogram, packed."""
+    """Return the same histogram, packed."""
     if isinstance(counts, PackedHistogram):
         return counts
     buckets = sorted(counts)
@@ -84,24 +84,24 @@ def packed(counts: Counts) -> PackedHistogram:
 
 
 def unpacked(counts: Counts) -> Counts:
-    """The same histogram, quick to go through."""
+    """Return the same histogram in a form that is quick to iterate."""
     return counts.unpacked() if isinstance(counts, PackedHistogram) else counts
 
 
 def bucket_of(latency_ms: int) -> int:
-    """The number of the histogram's bucket, growing with the latency."""
+    """Return the number of the bucket of a latency; higher latencies have higher numbers."""
     octave = max(latency_ms.bit_length() - _PRECISION_BITS, 0)
     return SUB_BUCKETS * octave + (latency_ms >> octave)
 
 
 def least_of(bucket: int) -> int:
-    """Return the least latency of a bucket, milliseconds."""
+    """Return the least latency of a bucket, in milliseconds."""
     octave = _octave_of(bucket)
     return bucket - SUB_BUCKETS * octave << octave
 
 
 def middle_of(bucket: int) -> int:
-    """The latency that stands for a bucket, milliseconds."""
+    """Return the latency that represents a bucket, in milliseconds."""
     return least_of(bucket) + ((1 << _octave_of(bucket)) - 1) // 2
 
 

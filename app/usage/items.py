@@ -1,4 +1,4 @@
-"""Aggregates and usage as they are told."""
+"""Render aggregates, usage and quotas for the wire."""
 
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ _NO_TURNS = dict.fromkeys(STATUSES, 0)
 
 
 def usage_item(slice_: Slice) -> Item:
-    """A bucket of turns on the wire."""
+    """Render a bucket of turns."""
     bucket, rollup = slice_.bucket, slice_.rollup
     return {
         "period_start": _midnight(bucket.start) if bucket else None,
@@ -29,7 +29,7 @@ def usage_item(slice_: Slice) -> Item:
 
 
 def aggregate_item(slice_: Slice) -> Item:
-    """The same with latencies, personalities and emotions."""
+    """Render a bucket of turns with latencies, personalities and emotions."""
     item, rollup = usage_item(slice_), slice_.rollup
     item["avg_latency_ms"] = rollup.average_latency_ms
     item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
@@ -39,7 +39,7 @@ def aggregate_item(slice_: Slice) -> Item:
 
 
 def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
-    """The quota of turns on the wire; what is reserved is not remaining."""
+    """Render the quota of turns; `turns_remaining` excludes reserved turns."""
     taken = quota.turns_used + quota.turns_reserved
     return {
         "turns_used": quota.turns_used,
@@ -52,7 +52,7 @@ def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
 
 
 def relationships_item(quota: QuotaState) -> Item:
-    """The quota of active relationships on the wire."""
+    """Render the quota of active relationships."""
     used, limit = quota.relationships_used, quota.relationships_limit
     return {
         "active_relationships": used,

@@ -1,9 +1,9 @@
-"""Roll-ups computed by the database, in one pass over the turns.
+"""Have the database compute roll-ups, in one pass over the turns.
 
-Each turn is unfolded in two: what it was (status, personality, emotion, model) and its latency.
-Both are counted, so every turn is counted in both or in none, whatever is written meanwhile, and
-what comes back grows with the number of different ones, not with the number of turns. Two and not
-one, because few turns share all of it; two and not five, because each costs as much as the scan.
+The pipeline splits each turn into two facts: its names (status, personality, emotion, model) and
+its latency. One scan counts both, so concurrent writes cannot change one count without the other.
+The result grows with the number of distinct facts, not with the number of turns. Two facts are the
+optimum: few turns share all of their values, and each further fact costs as much as the scan.
 """
 
 from collections import Counter, defaultdict
@@ -33,11 +33,10 @@ _VALUES = {
 
 
 def by_day(chosen: Document, *, moving: bool = False) -> list[Document]:
-    """The aggregation over the turns that match `chosen` and can be summed.
+    """Return the aggregation over the turns that match `chosen` and can be summed.
 
-    `rollups_of` reads its answer.
-    `moving` says that turns may move ahead in the index that is scanned, where a scan meets them
-    again: each is then counted once all the same, at the cost of remembering them.
+    `rollups_of` reads its result. Set `moving` if turns may move forward in the scanned index
+    during the scan: the database then keeps their ids, and counts each turn once.
     """
     once = {name: {"$first": f"${name}"} for name in ("day", "facts", *SUMS)}
     return [
@@ -57,7 +56,7 @@ def by_day(chosen: Document, *, moving: bool = False) -> list[Document]:
 
 
 def rollups_of(groups: Iterable[Document]) -> dict[str, Rollup]:
-    """The roll-up of each day in the groups that `by_day` made."""
+    """Return the roll-up of each day from the groups of `by_day`."""
     maps: dict[str, dict[str, Counter[Any]]] = defaultdict(
         lambda: {name: Counter() for name in MAPS}
     )
@@ -80,7 +79,7 @@ def rollups_of(groups: Iterable[Document]) -> dict[str, Rollup]:
 
 
 def _named(provider: Any = None, model: Any = None, **names: Any) -> Iterator[tuple[str, Any]]:
-    """The names of what some turns were, by the map that counts them; no model without its name."""
+    """Yield the map and the name of each fact; nothing for a model without a name."""
     yield from names.items()
     if is_name(model):
         yield "models", f"{provider if is_name(provider) else 'unknown'}/{model}"

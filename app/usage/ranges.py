@@ -5,11 +5,12 @@ from datetime import date
 from typing import Any
 
 from app.admission.decision import QuotaState
+from app.http.durations import DAY_MS
 from app.http.instants import format_ms
 from app.http.problems import Problem, offence
 from app.interactions.recording import MAX_AHEAD_MS
-from app.interactions.service import RETENTION_MS
-from app.usage.buckets import DAY_MS, Bucket, Grouping, Range, buckets_of, start_ms
+from app.interactions.retention import RETENTION_MS
+from app.usage.buckets import Bucket, Grouping, Range, buckets_of, start_ms
 
 MAX_BUCKETS = 1_000
 # No ledger is older, and none knows the future.
@@ -18,7 +19,7 @@ _MAX_FUTURE_DAYS = 366
 
 
 def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range:
-    """What aggregates are taken from: the trailing 180 days, as lists are.
+    """Return the range of aggregates, within the trailing 180 days, as lists have it.
 
     Without `to_ms` it ends with today. A validation problem if nothing of what was asked for can be
     answered.
@@ -45,7 +46,7 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
     first_ms = start_ms(ARCHIVE_START)
     period_start_ms, period_end_ms = period.period_start_us // 1_000, period.period_end_us // 1_000
     default_end_ms = max(min(_end_of_today_ms(now_ms), period_end_ms), period_start_ms + DAY_MS)
-    # Before the order of both: an instant before the year 1 cannot be told.
+    # Before the order of both: an instant before the year 1 cannot be written.
     if to_ms is not None and to_ms <= first_ms:
         words = f"must be later than {format_ms(first_ms)}, where the archive begins"
         raise _refusal("to", words, {"after": format_ms(first_ms)})

@@ -1,4 +1,4 @@
-"""Sums over turns that can be added to each other, in which nobody can be found again.
+"""Additive totals of turns that identify no user, relationship or turn.
 
 A roll-up holds integers only, so any grouping of the same turns gives the same numbers: days add up
 to weeks, months and ranges. Averages and percentiles are derived last. It holds no id of a user, a
@@ -49,7 +49,7 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
         return self.latency_sum_ms / count if count else None
 
     def latency_percentiles_ms(self, *percents: int) -> list[int | None]:
-        """The latencies that so many percent of the turns do not exceed; None without turns.
+        """Return the latencies that these percentages of turns do not exceed; None without turns.
 
         Exact below 64 ms, above it within `histogram.MAX_RELATIVE_ERROR`, and never outside what
         was measured.
@@ -77,7 +77,7 @@ EXTREMES = ("latency_min_ms", "latency_max_ms")
 
 
 def merged(rollups: Iterable[Rollup]) -> Rollup:
-    """The roll-up of all turns that are in any of `rollups`, which share none."""
+    """Return the roll-up of the turns in `rollups`, which share no turn."""
     parts = list(rollups)
     if len(parts) < 2:  # nearly always: a day's bucket
         return parts[0] if parts else Rollup()
@@ -96,7 +96,7 @@ def merged(rollups: Iterable[Rollup]) -> Rollup:
 def rollup_from(
     maps: Mapping[str, Mapping[Any, int]], sums: Mapping[str, int], latencies: Collection[int]
 ) -> Rollup:
-    """The roll-up with these counts and sums; what is left out is nothing.
+    """Return the roll-up with these counts and sums; missing ones are 0.
 
     The least and the greatest latency are among `latencies`.
     """
@@ -107,7 +107,7 @@ def rollup_from(
 
 
 def bounded(rollup: Rollup, known: Rollup) -> Rollup:
-    """What may be added to `known` without giving it too many names: the rest is `OTHERS`."""
+    """Return `rollup` with so few new names that `known` may grow by it; the rest is `OTHERS`."""
     kept: dict[str, Any] = {
         kind: _bounded(getattr(rollup, kind), getattr(known, kind), most)
         for kind, most in MAX_NAMES.items()
@@ -126,7 +126,7 @@ def _bounded(added: Counts, known: Counts, most: int) -> Counts:
 
 
 def to_document(rollup: Rollup) -> Document:
-    """The fields of a document that holds `rollup`.
+    """Return the fields of a document that holds `rollup`.
 
     Names stand as they are, but for the signs that mean something in a path.
     """
@@ -196,7 +196,7 @@ def _are_integers(counts: Iterable[Any], sums: Iterable[Any]) -> bool:
 
 
 def _find_damaged(counts: Iterable[Any], sums: Iterable[Any]) -> str:
-    """Name the damaged fields."""
+    """Return the names of the damaged fields."""
     damaged = [
         kind for kind, found in zip(NAMES, counts, strict=True) if not _are_integers([found], [])
     ]

@@ -30,7 +30,7 @@ _TURNS_QUERY = TurnsQuerySchema()
 @blueprint.response(200, AggregatesSchema)
 @blueprint.doc(parameters=parameters_of(AggregatesQuerySchema))
 def aggregates() -> Response:
-    """The trailing 180 days by day, ISO week or month in UTC, or as one bucket."""
+    """Return the trailing 180 days by day, ISO week or month in UTC, or as one bucket."""
     query = load_query(_AGGREGATES_QUERY)
     grouping = Grouping(query.pop("group_by")) if "group_by" in query else None
     slices = provided(UsageService).aggregates(
@@ -43,11 +43,13 @@ def aggregates() -> Response:
 @blueprint.response(200, TurnsSchema, headers=QUOTA_HEADERS)
 @blueprint.doc(parameters=parameters_of(TurnsQuerySchema))
 def turns() -> Response:
-    """The account's turns by day, ISO week or month in UTC, also beyond 180 days, and its quota.
+    """Return the account's turns by day, ISO week or month in UTC, and its quota.
+
+    Turns stay counted beyond 180 days.
 
     Buckets go by the instant at which a turn occurred and include imports. `quota` is what was
     charged to the current billing period, by the instant of recording: the two need not agree.
-    503 while Redis is ill.
+    503 while Redis is unavailable.
     """
     query = load_query(_TURNS_QUERY)
     principal, quota = current_principal(), provided(Access).quota()
@@ -55,16 +57,16 @@ def turns() -> Response:
     slices = provided(UsageService).turns(
         principal.account, Filters(**query), grouping, quota, _now_ms()
     )
-    told = quota_item(quota, principal.limits.overage_policy)
-    return json_response({"data": [usage_item(each) for each in slices], "quota": told})
+    item = quota_item(quota, principal.limits.overage_policy)
+    return json_response({"data": [usage_item(each) for each in slices], "quota": item})
 
 
 @blueprint.get("/usage/active-relationships")
 @blueprint.response(200, ActiveRelationshipsSchema, headers=QUOTA_HEADERS)
 def active_relationships() -> Response:
-    """The relationships that the current billing period has counted so far.
+    """Return the number of active relationships in the current billing period.
 
-    503 while Redis is ill.
+    503 while Redis is unavailable.
     """
     return json_response(relationships_item(provided(Access).quota()))
 

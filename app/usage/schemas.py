@@ -1,4 +1,4 @@
-"""Wire shapes of aggregates and usage: what may be asked, and what answers hold."""
+"""Define the wire shapes of aggregates and usage: query parameters and answers."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ class AggregatesQuerySchema(FilterQuerySchema):
         data_key="to",
         allow_date=True,
         description=f"Exclusive. {_INSTANT}, {_LATEST}, and less than 180 days ago. "
-        "Left out: the end of the present day in UTC.",
+        "Left out: the end of today in UTC.",
     )
     group_by = Choice(
         _GROUPINGS,
@@ -78,7 +78,7 @@ class TurnsQuerySchema(RangeQuerySchema):
 
 
 class StatusCountsSchema(AnswerSchema):
-    """How many turns ended how."""
+    """Numbers of turns by status."""
 
     completed = fields.Integer()
     guardrail_blocked = fields.Integer()
@@ -111,7 +111,7 @@ class UsageBucketSchema(AnswerSchema):
 
 
 class AggregateBucketSchema(UsageBucketSchema):
-    """The turns of a bucket, looked at from more sides."""
+    """The turns of a bucket, with latencies, personalities and emotions."""
 
     period_start = fields.DateTime(
         allow_none=True, metadata={"description": "Null without `group_by`."}
@@ -142,7 +142,7 @@ class AggregatesSchema(AnswerSchema):
 
 
 class QuotaSchema(AnswerSchema):
-    """What was charged to the current billing period, by the instant of recording."""
+    """Turns charged to the current billing period, by the instant of recording."""
 
     turns_used = fields.Integer()
     turns_reserved = fields.Integer(

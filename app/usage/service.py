@@ -1,4 +1,4 @@
-"""Aggregates and usage: the archive's days and the turns that are not in it yet, told by bucket."""
+"""Answer aggregates and usage by bucket: from archived days and from turns not yet archived."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
@@ -17,13 +17,13 @@ from app.usage.rollups import EXTREMES, Rollup, merged
 from app.usage.store import UsageDay, UsageStore
 from app.usage.totals import Total, total
 
-# A day is committed once a minute, or every few seconds while the archive catches up; whoever meets
-# more is told to come again.
+# The archive commits a day once a minute, or every few seconds while it catches up. Clients that
+# read while it commits more often get a 503.
 _ATTEMPTS = 5
 # Days with open turns that are in memory at a time.
 _IN_MOTION_COUNT = 5
 _DAY = itemgetter(0)
-# What is told of a roll-up.
+# The parts of a roll-up that answers contain.
 _OF_USAGE = ("by_status", "turns_consumed")
 _OF_AGGREGATES = (
     *_OF_USAGE,
@@ -63,9 +63,10 @@ class UsageService:
     def aggregates(
         self, account: str, filters: Filters, grouping: Grouping | None, now_ms: int
     ) -> list[Slice]:
-        """Every bucket of the trailing 180 days within `filters`, oldest first; empty ones too.
+        """Return the buckets of the trailing 180 days within `filters`, oldest first.
 
-        Without `grouping` one slice over all of it. A validation problem if the range lies outside
+        Empty buckets are included. Without `grouping` there is one slice over the whole range.
+        A validation problem if the range lies outside
         what can be answered.
         """
         asked = trailing_range(filters.from_ms, filters.to_ms, now_ms)
@@ -83,9 +84,10 @@ class UsageService:
     def turns(
         self, account: str, asked: Filters, grouping: Grouping, period: QuotaState, now_ms: int
     ) -> list[Slice]:
-        """Every bucket of the range in `asked`, by default the billing period; empty ones too.
+        """Return the buckets of the range in `asked`, by default the billing period.
 
-        Goes back as far as the archive does. A validation problem if the range lies outside it or
+        Empty buckets are included. Reaches back as far as the archive.
+        A validation problem if the range lies outside it or
         has too many buckets.
         """
         found = archive_range(asked.from_ms, asked.to_ms, period, now_ms)
@@ -93,7 +95,7 @@ class UsageService:
         return _slices(self._days(account, found, _OF_USAGE), found, grouping, now_ms)
 
     def _days(self, account: str, asked: Range, parts: Collection[str]) -> Days:
-        """The roll-up of each day with turns: whole days by the archive, parts of days by rows.
+        """Return the roll-up of each day with turns: whole days archived, parts of days by rows.
 
         Oldest first. Only these `parts` of the roll-ups are wanted; the others may be missing.
         """
@@ -106,7 +108,7 @@ class UsageService:
         return iter(sorted(self._store.sum_raw(account, filters, first, before).items(), key=_DAY))
 
     def _whole_days(self, account: str, asked: Range, parts: Collection[str]) -> Days:
-        """The archived and the live turns of each day, every turn once, oldest day first.
+        """Return the archived and the live turns of each day, every turn once, oldest day first.
 
         On a day that had nothing open when it was asked for, every turn was archived; so its
         document, which is read after that, is all there is to it.
@@ -118,7 +120,7 @@ class UsageService:
         return merge(still, self._days_in_motion(account, waiting, parts), key=_DAY)
 
     def _days_in_motion(self, account: str, names: Sequence[str], parts: Collection[str]) -> Days:
-        """The days `names`, which have open turns, a few at a time."""
+        """Yield the days `names`, which have open turns; reads a few at a time."""
         for start in range(0, len(names), _IN_MOTION_COUNT):
             some = names[start : start + _IN_MOTION_COUNT]
             yield from sorted(self._settled(account, some, parts).items(), key=_DAY)
@@ -126,10 +128,10 @@ class UsageService:
     def _settled(
         self, account: str, names: Sequence[str], parts: Collection[str]
     ) -> dict[str, Rollup]:
-        """The days `names`, each as it was while its revision stood still.
+        """Return the days `names`, each as of a moment between two commits.
 
-        A turn moves from the live ones to the archived ones by a commit, which raises its day's
-        revision. So a day is true whose revision stood still; the others are read again.
+        A commit moves turns from the live ones to the archived ones, and raises the day's revision.
+        So a day is consistent if its revision did not change; the others are read again.
         """
         found: dict[str, Rollup] = {}
         for _ in range(_ATTEMPTS):
@@ -145,7 +147,7 @@ class UsageService:
 
 
 def _slices(days: Days, asked: Range, grouping: Grouping, now_ms: int) -> list[Slice]:
-    """Every bucket of `asked`; `days` are read, oldest first, while they are added up."""
+    """Return the buckets of `asked`; reads `days`, oldest first, while it adds them up."""
     buckets = require_few_buckets(asked, grouping)
     starts = [bucket.start.isoformat() for bucket in buckets]
     totals = {

@@ -1,6 +1,6 @@
-"""Closes turns that no roll-up can count, so that they expire like the others.
+"""Close turns that no roll-up can count, so that they expire like the others.
 
-They are counted by account and day, and named in the log. Nothing else in them is changed.
+The notes count them by account and day, and the log names them. Nothing else in them changes.
 """
 
 import re
@@ -13,11 +13,11 @@ import structlog
 
 from app.http.instants import day_of_ms, utc_now
 from app.interactions.ids import LAST_DATED_MS, find_instant_ms
-from app.interactions.service import RETENTION_MS
+from app.interactions.retention import RETENTION_MS
 
 RETENTION = timedelta(milliseconds=RETENTION_MS)
 UNKNOWN = "unknown"
-# How many are read at once.
+# Rows that are read at once.
 BATCH_COUNT = 1_000
 _ACCOUNT = re.compile(r"[!-~]{1,80}", re.ASCII)
 _log = structlog.get_logger("turnledger.worker")
@@ -46,7 +46,7 @@ class OpenRows(Protocol):
         """Return rows that carry this fence's number and cannot be summed."""
 
     def close(self, row_ids: Collection[Any], expires_at: datetime) -> int:
-        """Have rows expire then, unless they will already; how many."""
+        """Set the expiry of rows that have none; return their number."""
 
     def note_set_aside(self, account: str, day: str, turns: int) -> None:
         """Add to the turns that were set aside."""
@@ -60,15 +60,15 @@ class SettingAside:
         self._now = now
 
     def unreachable(self) -> int:
-        """Set aside what the archive meets in no day; how many turns."""
+        """Set aside the turns that belong to no day of an account; return their number."""
         return self._set_aside(lambda: self._rows.find_unreachable(BATCH_COUNT))
 
     def whole_day(self, account: str, day: str) -> int:
-        """Set aside the open turns of a day that is in no calendar; how many."""
+        """Set aside the open turns of a day that is in no calendar; return their number."""
         return self._set_aside(lambda: self._rows.find_open(account, day, BATCH_COUNT))
 
     def unsummable(self, account: str, day: str, fence_number: int) -> int:
-        """Set aside the turns with this fence's number that cannot be summed; how many."""
+        """Set aside the turns of this fence that cannot be summed; return their number."""
         return self._set_aside(
             lambda: self._rows.find_unsummable(account, day, fence_number, BATCH_COUNT)
         )
@@ -83,7 +83,7 @@ class SettingAside:
         return total
 
     def _by_day(self, rows: Iterable[OpenRow]) -> dict[tuple[str, str], list[Any]]:
-        """The ids of `rows` by account and day."""
+        """Return the ids of `rows` by account and day."""
         today = self._now().date().isoformat()
         found = defaultdict[tuple[str, str], list[Any]](list)
         for row in rows:
@@ -104,7 +104,7 @@ class SettingAside:
 
 
 def expiry_of(day: str) -> datetime:
-    """When the turns of a day may be deleted: 180 days after its end."""
+    """Return the instant from which the turns of a day may be deleted: 180 days after its end."""
     return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1) + RETENTION
 
 
@@ -119,7 +119,7 @@ def is_day(text: Any) -> bool:
 
 
 def _day_of(row: OpenRow) -> str | None:
-    """The day of a row, or else that of its id."""
+    """Return the day of a row, or else that of its id."""
     if is_day(row.day):
         return str(row.day)
     instant_ms = find_instant_ms(row.row_id)

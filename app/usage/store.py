@@ -1,9 +1,14 @@
-"""`usage_daily`: one document for each day of an account; and the archive's steps.
+"""Store the days of accounts in `usage_daily`, and do the archive's steps.
 
-The document of a day holds its roll-up, the last `fence` that was given out, the fences that are
-`committed` (their turns are in the roll-up and may still carry them) and a `revision`. A turn
-carries `open` until it is in the roll-up and stamped: 0 when nobody has claimed it, else the fence
-that has. The protocol is in `app.usage.archive`.
+The document of a day holds:
+
+- its roll-up,
+- `fence`: the last fence that was issued,
+- `committed`: the fences whose turns are in the roll-up; these turns may still be open,
+- `revision`: the number of commits.
+
+A turn has a field `open` until it is rolled up and has `expires_at`. Its value is 0 before any
+archiver claims the turn, else the fence of the archiver. `app.usage.archive` has the protocol.
 """
 
 from collections.abc import Collection as Group
@@ -42,8 +47,8 @@ PERIODS = "usage_period"
 DAY_INDEXES: Indexes = {"day": (("account", "day"), {"unique": True})}
 PERIOD_INDEXES: Indexes = {"period": (("account", "period"), {"unique": True})}
 _OF_EACH_DAY = ("day", "committed", "revision")
-# Without it a second batch begins after the first 101 days. The database ends a batch at 16 MB: of
-# days with all the names that they keep, so about 30 are in memory at a time.
+# Without it a second batch begins after the first 101 days. The database ends a batch at 16 MB,
+# which holds about 30 days with all the names that they keep.
 _ONE_BATCH = 1_000
 # Groups of an aggregation in a batch; without it the second one has 16 megabytes.
 _GROUPS = 5_000
@@ -51,10 +56,10 @@ _GROUPS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class UsageDay:
-    """What is archived of a day (`2026-11-23`, UTC) of an account.
+    """The archived turns of a day (`2026-11-23`, UTC) of an account.
 
-    Its live turns are those whose `open` is not in `committed`. While `revision` stands still, no
-    turn has moved into the roll-up.
+    Its live turns are those whose `open` is not in `committed`. As long as `revision` is the same,
+    no turn has moved into the roll-up.
     """
 
     day: str
@@ -65,9 +70,9 @@ class UsageDay:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A number that nobody else has for this day, and how the day was when it was given.
+    """A fencing token of a day, and the state of the day when it was issued.
 
-    Until a newer fence is given nobody but its owner can change `rollup`.
+    Until a newer fence is issued, only its owner can change `rollup`.
     """
 
     number: int
@@ -84,7 +89,7 @@ class UsageStore:
         self._days: Collection[Document] = database[COLLECTION]
         self._periods: Collection[Document] = database[PERIODS]
 
-    # What answers are made of.
+    # Reads for answers.
 
     def days(
         self,
@@ -118,19 +123,19 @@ class UsageStore:
         return (_usage_day(account, document) for document in found)
 
     def revisions(self, account: str, days: Sequence[str]) -> dict[str, int]:
-        """The revision of each of `days` that is archived."""
+        """Return the revision of each of `days` that is archived."""
         chosen = {"account": account, "day": {"$in": list(days)}}
         found = self._days.find(chosen, {"_id": 0, "day": 1, "revision": 1})
         return {day["day"]: day.get("revision", 0) for day in found}
 
     def live_days(self, account: str, first_day: str, last_day: str) -> list[str]:
-        """The days in the range with turns that are still `open`, oldest first."""
+        """Return the days in the range with turns that are still `open`, oldest first."""
         days = {"$gte": first_day, "$lte": last_day}
         chosen = {"account": account, "day": days, "open": IS_OPEN}
         return sorted(self._rows.distinct("day", chosen))
 
     def sum_open(self, account: str, committed: Mapping[str, Group[int]]) -> dict[str, Rollup]:
-        """The live turns of each day in `committed`, which names the day's committed fences.
+        """Return the live turns of each day in `committed`, which has the day's committed fences.
 
         A claim raises a turn's `open`, so it moves ahead in this index and never back: the scan
         forwards may meet it twice but cannot miss it.
@@ -147,9 +152,9 @@ class UsageStore:
     def sum_raw(
         self, account: str, filters: Filters, first_ulid: str, before_ulid: str
     ) -> dict[str, Rollup]:
-        """The roll-up of each day that has turns with `first_ulid <= id < before_ulid`.
+        """Return the roll-up of each day that has turns with `first_ulid <= id < before_ulid`.
 
-        Only the people of `filters` count, not its range. Costs as much as there are such turns.
+        Applies the user and the relationship of `filters`, not its range. Reads all such turns.
         """
         chosen, index = chosen_by(account, filters)
         ids = {"_id": {"$gte": first_ulid, "$lt": before_ulid}}
@@ -161,7 +166,7 @@ class UsageStore:
     # The archive's steps, each one operation.
 
     def open_days(self) -> Iterator[tuple[str, str]]:
-        """Account and day of all turns that are open, in order; as many look-ups as days."""
+        """Yield account and day of all open turns, in order, by one look-up for each day."""
         account, day = "", ""
         while True:
             # By type: a row without a day, or with an odd one, must not end the listing.
@@ -180,7 +185,7 @@ class UsageStore:
         return next(iter(found.sort(order).limit(1).hint(BY_OPEN)), None)
 
     def fence(self, account: str, day: str) -> Fence:
-        """Take the day: whoever took it before can no longer commit."""
+        """Issue a new fence: archivers with an earlier one can no longer commit."""
         found: Any = self._days.find_one_and_update(
             {"account": account, "day": day},
             {"$inc": {"fence": 1}},
@@ -191,16 +196,16 @@ class UsageStore:
         return Fence(found["fence"], taken.committed, taken.rollup)
 
     def claim_left(self, account: str, day: str, fence: Fence) -> int:
-        """Mark the turns that others have claimed and not committed with the fence's number.
+        """Claim the turns that others have claimed and not committed; return their number.
 
-        Returns how many. If this or `claim_new` fails, its outcome is unknown and it may still be
+        If this or `claim_new` fails, its outcome is unknown and it may still be
         running: take a new fence, never this one again.
         """
         left = {"$gt": 0, "$lt": fence.number, "$nin": list(fence.committed)}
         return self._claim({"account": account, "day": day, "open": left}, fence)
 
     def claim_new(self, account: str, day: str, fence: Fence, at_most: int) -> int:
-        """Mark turns that nobody has claimed, the oldest first; how many."""
+        """Claim turns that no archiver has claimed, the oldest first; return their number."""
         new: Document = {"account": account, "day": day, "open": 0}
         order = [("open", ASCENDING), ("_id", ASCENDING)]
         for last in self._rows.find(new, {"_id": 1}).sort(order).skip(at_most - 1).limit(1):
@@ -211,16 +216,15 @@ class UsageStore:
         return self._update(chosen, {"$set": {"open": fence.number}})
 
     def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
-        """The roll-up of the turns that carry the fence's number."""
+        """Return the roll-up of the turns that carry the fence's number."""
         chosen = {"account": account, "day": day, "open": fence.number}
         return merged(self._sum(chosen, hint=BY_OPEN).values())
 
     def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
-        """Add `rollup` to the day; False if somebody has taken a newer fence.
+        """Add `rollup` to the day; return False if there is a newer fence.
 
-        The sum may be written whole, because with this fence the day is still as it was when the
-        fence was given. The fences that were committed before are dropped: no turn may carry them
-        any more.
+        The update replaces the whole sum: with this fence the day is still as it was when the fence
+        was issued. It drops the fences that were committed before, which no turn carries any more.
         """
         grown = merged([fence.rollup, bounded(rollup, fence.rollup)])
         change = {
@@ -230,10 +234,10 @@ class UsageStore:
         chosen = {"account": account, "day": day, "fence": fence.number}
         return self._days.update_one(chosen, change).modified_count == 1
 
-    def stamp(self, account: str, day: str, fences: Group[int], expires_at: datetime) -> int:
-        """Close the turns that carry one of `fences`, all committed: from now on they may expire.
+    def set_expiry(self, account: str, day: str, fences: Group[int], expires_at: datetime) -> int:
+        """Set `expires_at` of the turns that carry one of `fences`, all committed.
 
-        Returns how many.
+        They are no longer open. Returns their number.
         """
         if not fences:
             return 0
@@ -244,38 +248,38 @@ class UsageStore:
     def _update(self, chosen: Document, change: Document) -> int:
         return self._rows.update_many(chosen, change, hint=BY_OPEN).modified_count
 
-    # What does not add up from day to day.
+    # Active relationships do not add up from day to day.
 
     def frozen_periods(self, account: str) -> set[str]:
-        """Labels of the billing periods whose active relationships are frozen."""
+        """Return labels of the billing periods whose active relationships are frozen."""
         return {found["period"] for found in self._periods.find({"account": account})}
 
     def freeze_period(self, account: str, period: str, active_relationships: int) -> None:
-        """Keep how many relationships were active in a period; the first number stays."""
+        """Store the number of active relationships of a period, unless one is stored."""
         self._periods.update_one(
             {"account": account, "period": period},
             {"$setOnInsert": {"active_relationships": active_relationships}},
             upsert=True,
         )
 
-    # How the archive is.
+    # Reads for the state of the archive.
 
     def find_open_us(self) -> int | None:
-        """When some turn was recorded that is still open, None if there is no such turn."""
+        """Return when one of the open turns was recorded, in microseconds; None if none is open."""
         found = next(iter(self._rows.find({"open": IS_OPEN}).limit(1).hint(BY_OPEN)), None)
         return None if found is None else _recorded_us(found)
 
     def count_open(self, account: str, day: str) -> int:
-        """Turns of the day that are still open."""
+        """Return the number of open turns of the day."""
         return self._rows.count_documents({"account": account, "day": day, "open": IS_OPEN})
 
     def count_older(self, before_ulid: str, at_most: int) -> int:
-        """Turns of all accounts with an id below `before_ulid`; counts no further than asked."""
+        """Return the number of turns of all accounts with a lower id, counted up to `at_most`."""
         return self._rows.count_documents({"_id": {"$lt": before_ulid}}, limit=at_most)
 
 
 def _recorded_us(row: Document) -> int | None:
-    """When a row was recorded; by its id if it does not say so."""
+    """Return when a row was recorded, or else the instant in its id."""
     recorded_at = row.get("recorded_at")
     if isinstance(recorded_at, int) and 0 <= recorded_at < EXACT_BELOW:
         return recorded_at

@@ -1,4 +1,4 @@
-"""Which turns can be summed; the others are set aside, and count in no number.
+"""Select the turns that can be summed; the archive sets the others aside, uncounted.
 
 Older releases, restored dumps and writes beside the API leave rows that lack fields or hold others.
 A turn can be summed if it has a status and a latency, which every number relies on; what else it

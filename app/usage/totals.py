@@ -1,4 +1,4 @@
-"""Totals of a bucket: its days added up one after another, in memory that has a bound.
+"""Add up the days of a bucket one after another, in bounded memory.
 
 A day may hold thousands of names, and an answer has up to 180 days. So few days are in memory at a
 time, a bucket shows its largest emotions only, and personalities are counted, not kept.
@@ -68,7 +68,7 @@ class DistinctNames:
             self._compress()
 
     def __len__(self) -> int:
-        """How many different names were added."""
+        """Return the number of different names."""
         if not self._shards:
             return len(self._names)
         self._compress()

@@ -1,25 +1,24 @@
-"""What the worker does each minute for the archive, and how the archive is doing."""
+"""Do the archive's work of each minute, and measure how late the archive is."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from app.admission.clock import LedgerClock
 from app.backends.containment import Containment
+from app.http.durations import DAY_MS, HOUR_MS, HOUR_US
 from app.interactions.ids import first_ulid
-from app.interactions.service import RETENTION_MS
+from app.interactions.retention import RETENTION_MS
 from app.interactions.store import InteractionStore
 from app.tenancy.model import FaultyOrganization, FoundOrganization, organization_in
 from app.tenancy.service import Organizations
-from app.usage.archive import Archiver, Fold
-from app.usage.buckets import DAY_MS
+from app.usage.archive import Archived, Archiver
 from app.usage.freezing import Freezer
 from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 
-HOUR_US = DAY_MS * 1_000 // 24
-# A day's first turn expires with its last, a day later, and the database deletes once a minute: an
-# hour after that, a turn that is still there is an alarm.
-OVER_RETAINED_MS = RETENTION_MS + DAY_MS + DAY_MS // 24
+# A day's first turn expires with its last, a day later, and the database deletes once a minute. A
+# turn that is still stored an hour after that is an alarm.
+OVER_RETAINED_MS = RETENTION_MS + DAY_MS + HOUR_MS
 MAX_OVER_RETAINED = 1_000
 
 
@@ -27,11 +26,13 @@ MAX_OVER_RETAINED = 1_000
 class Health:
     """How late the archive is.
 
-    `lag_s` is how long ago the last sweep began that left nothing behind, 0 when nothing waits;
-    before the first sweep, how long some turn has waited. `sweep_age_s` is the same whether or not
-    something waits, None before the first. `over_retained_turns` are older than 181 days and an
-    hour and still stored, counted up to 1,000. `organizations_at_fault` are those whose stored data
-    the last passes could not use, up to 1,000. `set_aside_turns` could not be summed so far.
+    - `lag_s`: seconds since the last complete sweep started; 0 when no turns are waiting. Before
+      the first sweep, the time that one of the turns has waited.
+    - `sweep_age_s`: seconds since the last complete sweep started, or None before the first.
+    - `over_retained_turns`: stored turns older than 181 days and an hour, counted up to 1,000.
+    - `organizations_at_fault`: organizations with stored data that the last passes could not use,
+      counted up to 1,000.
+    - `set_aside_turns`: turns that could not be summed so far.
     """
 
     lag_s: int
@@ -43,7 +44,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Turns of a day of an account that are in no roll-up yet, or not stamped."""
+    """Turns of a day of an account that are not rolled up yet, or have no `expires_at`."""
 
     account: str
     day: str
@@ -51,7 +52,7 @@ class Waiting:
 
 
 class Upkeep:
-    """Archives and freezes all that is due; every part may be done again at any time."""
+    """Archives and freezes all that is due; every part may be repeated at any time."""
 
     def __init__(
         self,
@@ -74,23 +75,23 @@ class Upkeep:
         self,
         report: Callable[[int], None] = lambda turns: None,
         containment: Containment | None = None,
-    ) -> Fold:
-        """Archive all that is open, and freeze the periods that have ended.
+    ) -> Archived:
+        """Archive all open turns, and freeze the periods that have ended.
 
-        `report` hears of each batch how many turns it archived; what it raises ends the pass, which
-        does no harm. `containment` hears of each day and organization that fails or is faulty.
+        Calls `report` with the number of turns of each batch. An exception from `report` ends the
+        pass, which does no harm. `containment` reports failed days and faulty organizations.
         """
         containment = containment or Containment()
         started_at_us = self._clock.now_us()
-        fold = self._archiver.run(report, containment)
-        if fold.is_whole:
+        archived = self._archiver.run(report, containment)
+        if archived.is_whole:
             self._notes.note_sweep(started_at_us)
         organizations = self._organizations.list_()
         self._note_faulty(organizations, containment)
         self._freezer.freeze(organizations, started_at_us, containment)
-        aside = fold.turns_set_aside + self._set_unreachable_aside(started_at_us)
+        aside = archived.turns_set_aside + self._set_unreachable_aside(started_at_us)
         self.note_failures("archive", containment)
-        return replace(fold, turns_set_aside=aside)
+        return replace(archived, turns_set_aside=aside)
 
     def note_failures(self, step: str, containment: Containment) -> None:
         """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
@@ -103,7 +104,7 @@ class Upkeep:
         return self._notes.faults()
 
     def waiting(self) -> list[Waiting]:
-        """Every day with open turns; counts them all."""
+        """Return every day with open turns, and count its turns."""
         store = self._store
         return [
             Waiting(account, day, store.count_open(account, day))
@@ -111,7 +112,7 @@ class Upkeep:
         ]
 
     def health(self) -> Health:
-        """How late the archive is, found with a few short look-ups."""
+        """Return how late the archive is, by a few short look-ups."""
         now_us = self._clock.now_us()
         oldest = first_ulid(now_us // 1_000 - OVER_RETAINED_MS)
         open_us, swept_us = self._store.find_open_us(), self._notes.find_sweep_us()
@@ -128,16 +129,16 @@ class Upkeep:
         )
 
     def list_set_aside(self, at_most: int) -> dict[str, int]:
-        """Turns that were set aside, by `ACCOUNT/DAY`."""
+        """Return the turns that were set aside, by `ACCOUNT/DAY`."""
         return self._notes.list_set_aside(at_most)
 
     def note_drift(self, turns: int, relationships: int) -> None:
-        """Add what a reconciliation has corrected, in either direction."""
+        """Add the corrections of a reconciliation, in either direction."""
         if turns or relationships:
             self._notes.note_drift(turns, relationships)
 
     def readings(self) -> dict[str, int]:
-        """Return the figures for operators: how late the archive is, and all drift so far."""
+        """Return the figures of the metrics: how late the archive is, and all drift so far."""
         health = self.health()
         turns, relationships = self._notes.drift()
         return {
@@ -158,14 +159,14 @@ class Upkeep:
     def _note_faulty(
         self, organizations: Iterable[FoundOrganization], containment: Containment
     ) -> None:
-        """Report organizations whose requests are refused; their turns are archived as ever."""
+        """Report organizations whose requests are refused; their turns are archived as usual."""
         faulty = [found for found in organizations if isinstance(found, FaultyOrganization)]
         for organization in faulty:
             containment.warn("organization_at_fault", organization.id, organization.reason)
         self._notes.note_faults("organizations", [found.id for found in faulty], 0)
 
     def _set_unreachable_aside(self, now_us: int) -> int:
-        """Set turns aside that no pass would ever meet, once an hour in this process."""
+        """Set aside the turns that belong to no day, once an hour in this process."""
         if now_us - self._looked_at_us < HOUR_US:
             return 0
         self._looked_at_us = now_us

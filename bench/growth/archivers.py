@@ -1,4 +1,4 @@
-"""What a second archiver brings: as they are today, and if each had accounts of its own.
+"""Measure the effect of a second archiver: as they are today, and if each had accounts of its own.
 
 The split is made here and nowhere in the service: it shows what a partition by account would bring.
 """
@@ -11,7 +11,7 @@ from itertools import count
 from multiprocessing import get_context
 from zlib import crc32
 
-from app.usage.archive import Archiver, Fold
+from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
 from app.wiring import build
 from bench.pairs import Result, Sample, Side, alternated
@@ -41,23 +41,23 @@ class PartStore(UsageStore):
 
 
 def run(stage: Stage, pairs: int, accounts_count: int) -> Iterator[Result]:
-    """Two archivers beside one, on copies of the same open days."""
+    """Measure two archivers beside one, on copies of the same open days."""
     _load(stage, accounts_count)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        alone = folding(pool, stage, [(0, 1)], accounts_count)
+        alone = archiving(pool, stage, [(0, 1)], accounts_count)
         for name, parts in (
             ("2 archivers, same accounts", [(0, 1), (0, 1)]),
             ("2 archivers, half the accounts each", [(0, 2), (1, 2)]),
         ):
-            found = alternated(folding(pool, stage, parts, accounts_count), alone, pairs)
+            found = alternated(archiving(pool, stage, parts, accounts_count), alone, pairs)
             yield Result(name, "1 archiver", "ms a day of an account", found, None)
     stage.client.drop_database(_SOURCE)
 
 
-def folding(
+def archiving(
     pool: ProcessPoolExecutor, stage: Stage, parts: list[tuple[int, int]], accounts_count: int
 ) -> Side:
-    """Milliseconds for each day of an account, until all archivers have ended.
+    """Measure milliseconds for each day of an account, until all archivers have ended.
 
     Beside it the days that were left to another; AssertionError if a turn is left open.
     """
@@ -66,13 +66,13 @@ def folding(
         name = f"{_SOURCE}_{next(_numbers)}"
         database = stage.copy(_SOURCE, name)
         start = time.perf_counter()
-        passes = [pool.submit(fold, stage.url_of(name), *part) for part in parts]
-        folds = [each.result() for each in passes]
+        passes = [pool.submit(archive, stage.url_of(name), *part) for part in parts]
+        results = [each.result() for each in passes]
         taken_s = time.perf_counter() - start
-        folded = sum(each.turns for each in folds)
+        archived = sum(each.turns for each in results)
         left_count = database["interactions"].count_documents({"open": {"$exists": True}})
-        overtaken = sum(each.days_overtaken for each in folds)
-        assert overtaken or (not left_count and folded == accounts_count * TURNS_EACH)
+        overtaken = sum(each.days_overtaken for each in results)
+        assert overtaken or (not left_count and archived == accounts_count * TURNS_EACH)
         stage.client.drop_database(name)
         beside = {"overtaken": overtaken, "left_open": left_count}
         return Sample(taken_s / accounts_count * 1_000, beside)
@@ -80,8 +80,8 @@ def folding(
     return sample
 
 
-def fold(uri: str, part: int, parts_count: int) -> Fold:
-    """One pass over a part, in a process of its own."""
+def archive(uri: str, part: int, parts_count: int) -> Archived:
+    """Do one pass over a part, in a process of its own."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=uri, redis_url="redis://127.0.0.1"
     )
@@ -93,8 +93,8 @@ def fold(uri: str, part: int, parts_count: int) -> Fold:
 def _load(stage: Stage, accounts_count: int) -> None:
     accounts = [new_account() for _ in range(accounts_count)]
     first_ms = now_ms() // DAY_MS * DAY_MS - DAY_MS
-    told = rows(accounts[0], first_ms, 1, accounts_count * TURNS_EACH)
+    made = rows(accounts[0], first_ms, 1, accounts_count * TURNS_EACH)
     stage.load(
         _SOURCE,
-        (row | {"account": accounts[n % accounts_count]} for n, row in enumerate(told)),
+        (row | {"account": accounts[n % accounts_count]} for n, row in enumerate(made)),
     )

@@ -1,4 +1,4 @@
-"""`flask archive`: folds, tells how late it is, and catches up after days of standstill."""
+"""`flask archive`: rolls up, reports how late it is, and catches up after days of standstill."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from tests.turns import DAY_MS, at, stateful
 Answer = Callable[..., Any]
 Run = Callable[..., Result]
 DAYS = 10
-FOLDED = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0, "turns_set_aside": 0}
+NOTHING = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0, "turns_set_aside": 0}
 
 
 def totals(caller: Caller) -> dict[str, int]:
@@ -31,8 +31,8 @@ def test_a_run_archives_all_that_is_open_and_says_how_much(
 ) -> None:
     caller.import_([at(clock.now_ms), at(clock.now_ms - DAY_MS)])
 
-    assert answer("archive", "run") == FOLDED | {"turns": 2, "days": 2}
-    assert answer("archive", "run") == FOLDED
+    assert answer("archive", "run") == NOTHING | {"turns": 2, "days": 2}
+    assert answer("archive", "run") == NOTHING
     assert list(totals(caller).values()) == [1, 1]
 
 

@@ -97,7 +97,7 @@ def test_reconcile_says_so_if_it_leaves_every_account_alone(
     lose_relationships(memory_app)
     result = run("quota", "reconcile")
     assert result.exit_code == 0
-    assert result.stdout.startswith("Left to others")
+    assert result.stdout.startswith("Nothing reconciled: another pass")
 
 
 def test_reconcile_names_the_account_that_it_could_not_reconcile(

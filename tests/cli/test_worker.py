@@ -21,9 +21,7 @@ from tests.chores import TIMEOUT_S, end_after_one_pass
 from tests.cli.conftest import Run, archived
 from tests.turns import at
 
-FORMER_NAME = (
-    "`flask archive watch` is now `flask worker`; the next release removes the former name.\n"
-)
+OLD_NAME = "`flask archive watch` is now `flask worker`; the next release removes the old name.\n"
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Ca
     return run
 
 
-@pytest.mark.parametrize(("words", "said"), [(["worker"], ""), (["archive", "watch"], FORMER_NAME)])
+@pytest.mark.parametrize(("words", "said"), [(["worker"], ""), (["archive", "watch"], OLD_NAME)])
 def test_the_worker_archives_and_reconciles_until_sigterm(
     caller: Caller,
     one_pass: Callable[..., Result],

@@ -11,7 +11,7 @@ from tests.faults.kit.load import Load
 from tests.faults.kit.mortal_archivers import Archivers, database_of, require_balance
 from tests.turns import DAY_MS, at, now_ms
 
-# Days whose turns expire the moment they are stamped, and the present one.
+# Days whose turns expire as soon as they are archived, and today.
 AGES_DAYS = (0, 182, 183, 190)
 ROWS_PER_INSERT = 10
 # So few that a busy machine keeps pace.

@@ -15,7 +15,7 @@ from app.http.instants import day_of_ms
 from app.http.provide import provided
 from app.interactions.ids import first_ulid
 from app.schema import DatabaseSchema
-from app.usage.archive import Archiver, Fold
+from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
 from tests.callers import Caller, hire
 from tests.servers import ROOT, wait_until
@@ -55,11 +55,11 @@ def init(app: Flask, *words: str) -> str:
     return typed.stderr
 
 
-def archive(app: Flask) -> Fold:
+def archive(app: Flask) -> Archived:
     with app.app_context():
-        fold = Archiver(provided(UsageStore)).run()
-    assert fold.is_whole
-    return fold
+        archived = Archiver(provided(UsageStore)).run()
+    assert archived.is_whole
+    return archived
 
 
 def test_our_code_works_under_the_validator_of_the_release_before(
@@ -107,7 +107,7 @@ def test_rows_of_the_release_before_are_archived_and_expire_after_tightening(
     assert "--tighten" not in init(live_app, "--tighten")
     with pytest.raises(WriteError):
         interactions.insert_one(lacking | {"_id": first_ulid(now_ms()), "turn_key": "0" * 16})
-    assert archive(live_app) == Fold(turns=len(rows), days=1)
+    assert archive(live_app) == Archived(turns=len(rows), days=1)
     # The database's own monitor, a pass a second.
     wait_until(lambda: interactions.count_documents({}) == 0, timeout_s=30)
 

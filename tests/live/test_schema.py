@@ -277,7 +277,7 @@ def test_every_collection_is_compared_and_corrected(
 
 
 def test_a_row_of_an_older_rule_is_archived_under_the_new_one(live_database: Rows) -> None:
-    """Claim and stamp of a row that the validator in force refuses."""
+    """Claim and close a row that the validator in force refuses."""
     from_before = good_row(error_code="Code-Of-Before", guardrails={"applied": ["two words"]})
     validate_by(live_database, {"$jsonSchema": {"required": ["status"]}})
     assert is_taken(live_database, from_before)

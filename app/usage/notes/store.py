@@ -1,4 +1,4 @@
-"""`upkeep`: one document for each thing that the worker remembers, for other processes to read."""
+"""Store the worker's notes in `upkeep`, one document for each, for other processes to read."""
 
 from collections.abc import Collection as Group
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _FAULTS = "faults_of_"
 _SET_ASIDE = "set_aside"
-# Parts of a pass of the worker; each replaces the organizations at fault that it found before.
+# Each step of the worker replaces the organizations at fault that it found before.
 STEPS = ("archive", "organizations", "reconcile", "whole_steps")
 MAX_AT_FAULT = 1_000
 
@@ -26,21 +26,21 @@ class Faults(NamedTuple):
 
 
 class PassNotes:
-    """Reads and writes what passes leave behind. Driver errors pass through."""
+    """Reads and writes the notes of passes. Driver errors pass through."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._notes: Collection[Document] = database[COLLECTION]
 
     def note_sweep(self, started_at_us: int) -> None:
-        """Remember that all turns recorded before this instant are archived.
+        """Store the start of a complete sweep: earlier turns are all archived.
 
-        The last one counts, even if it is the earlier: a clock may have been ahead.
+        The latest call counts, even with an earlier instant: the clock may have been ahead.
         """
         change = {"$set": {"started_at_us": started_at_us}}
         self._notes.update_one({"_id": _LAST_SWEEP}, change, upsert=True)
 
     def find_sweep_us(self) -> int | None:
-        """When the last whole sweep started, None if there was none."""
+        """Return when the last complete sweep started, in microseconds; None if there was none."""
         found = self._notes.find_one({"_id": _LAST_SWEEP})
         return int(found["started_at_us"]) if found else None
 
@@ -50,12 +50,12 @@ class PassNotes:
         self._notes.update_one({"_id": _DRIFT}, change, upsert=True)
 
     def drift(self) -> tuple[int, int]:
-        """Turns and relationships by which quotas were corrected so far."""
+        """Return the turns and relationships by which quotas were corrected so far."""
         found = self._notes.find_one({"_id": _DRIFT}) or {"turns": 0, "relationships": 0}
         return int(found["turns"]), int(found["relationships"])
 
     def note_faults(self, step: str, organizations: Group[str], failures: int) -> None:
-        """Remember the organizations at fault in the last pass of `step`, and count its failures.
+        """Note the organizations at fault in the last pass of `step`, and count its failures.
 
         Keeps the first 1,000 in order.
         """
@@ -66,7 +66,7 @@ class PassNotes:
         self._notes.update_one({"_id": f"{_FAULTS}{step}"}, change, upsert=True)
 
     def faults(self) -> Faults:
-        """The organizations at fault in the last pass of each step, and all failures so far."""
+        """Return the organizations at fault in the last passes, and the failures so far."""
         steps = list(self._notes.find({"_id": {"$in": [f"{_FAULTS}{step}" for step in STEPS]}}))
         organizations = {name for step in steps for name in step["organizations"]}
         return Faults(

@@ -1,6 +1,6 @@
-"""Open rows of `interactions` one by one, for those that no roll-up can count.
+"""Read and close single open rows of `interactions` that no roll-up can count.
 
-`app.usage.setting_aside` says when they are closed.
+`app.usage.setting_aside` decides which, and when.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ class OpenRowStore:
         self._notes = PassNotes(database)
 
     def find_unreachable(self, at_most: int) -> list[OpenRow]:
-        """Rows that would never expire, because the archive meets them in no day.
+        """Return rows that would never expire, because they belong to no day of an account.
 
         Reads the rows that are open: few, once the archive has done its work.
         """
@@ -36,13 +36,13 @@ class OpenRowStore:
         return self._open_rows(chosen, at_most, hint=_BY_EXPIRY)
 
     def find_open(self, account: str, day: str, at_most: int) -> list[OpenRow]:
-        """Open rows of a day."""
+        """Return open rows of a day."""
         return self._open_rows(_open_of(account, day, IS_OPEN), at_most, hint=BY_OPEN)
 
     def find_unsummable(
         self, account: str, day: str, fence_number: int, at_most: int
     ) -> list[OpenRow]:
-        """Rows that carry this fence's number and cannot be summed."""
+        """Return rows that carry this fence's number and cannot be summed."""
         chosen = _open_of(account, day, fence_number) | NOT_SUMMABLE
         return self._open_rows(chosen, at_most, hint=BY_OPEN)
 
@@ -51,7 +51,7 @@ class OpenRowStore:
         return [OpenRow(row["_id"], row.get("account"), row.get("day")) for row in found]
 
     def close(self, row_ids: Collection[Any], expires_at: datetime) -> int:
-        """Have rows expire then, unless they will already; how many."""
+        """Set the expiry of rows that have none; return their number."""
         chosen = {"_id": {"$in": list(row_ids)}, "expires_at": None}
         change = {"$unset": {"open": ""}, "$set": {"expires_at": expires_at}}
         return self._rows.update_many(chosen, change).modified_count

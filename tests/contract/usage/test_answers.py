@@ -90,7 +90,7 @@ class Ledger:
             yield day, fence
 
     def commit(self) -> None:
-        """Claim and commit all that is open, as an archiver that dies before he stamps."""
+        """Claim and commit all open turns, as an archiver that dies before the last step."""
         for day, fence in list(self.claim()):
             rollup = self.store.sum_claimed(self.account, day, fence)
             assert self.store.commit(self.account, day, fence, rollup)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.http.instants import format_ms, parse_ms
 from app.interactions.ids import first_ulid
 from app.interactions.model import STATUSES, Filters
-from app.usage.archive import Archiver, Fold
+from app.usage.archive import Archived, Archiver
 from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, merged
 from app.usage.store import Fence, UsageStore
 from tests.contract.usage.ledger import Books, brute_force
@@ -104,10 +104,10 @@ def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, told: list[Bod
 
 def test_running_again_changes_nothing(books: Books) -> None:
     books.tell([whole(), body(), body(status="failed")])
-    assert books.archiver.run() == Fold(turns=3, days=1)
+    assert books.archiver.run() == Archived(turns=3, days=1)
     before = books.archived(), books.raw()
 
-    assert books.archiver.run() == Fold()
+    assert books.archiver.run() == Archived()
     assert (books.archived(), books.raw()) == before
 
 
@@ -153,7 +153,7 @@ def test_accounts_do_not_mix(books: Books) -> None:
     assert list(books.store.open_days()) == sorted(
         [(books.account, "2026-11-20"), (other, "2026-11-20")]
     )
-    assert books.archiver.run() == Fold(turns=3, days=2)
+    assert books.archiver.run() == Archived(turns=3, days=2)
     assert books.told() == books.expected()
 
 
@@ -164,7 +164,7 @@ def test_who_is_overtaken_cannot_commit_and_nothing_is_counted_twice(books: Book
     assert store.claim_new(account, day, slow, 10) == 1
     sums = store.sum_claimed(account, day, slow)
 
-    assert books.archiver.run() == Fold(turns=1, days=1)
+    assert books.archiver.run() == Archived(turns=1, days=1)
 
     assert store.commit(account, day, slow, sums) is False
     assert books.told() == books.archived() == books.expected()
@@ -213,9 +213,9 @@ def test_a_day_is_archived_batch_by_batch(books: Books, count: int) -> None:
     books.tell([at(NOON_MS + number) for number in range(count)])
     batches: list[int] = []
 
-    fold = books.archiver.run(batches.append)
+    archived = books.archiver.run(batches.append)
 
-    assert fold == Fold(turns=count, days=1)
+    assert archived == Archived(turns=count, days=1)
     assert sum(batches) == count
     assert max(batches) <= 3
     assert books.archived() == books.expected()
@@ -254,7 +254,7 @@ class Stale(UsageStore):
 
 def test_a_sum_that_misses_claimed_turns_is_not_committed(books: Books) -> None:
     books.tell([body(occurred_at=format_ms(NOON_MS))])
-    assert Archiver(Stale(books.database)).run() == Fold(days=1, days_overtaken=1)
+    assert Archiver(Stale(books.database)).run() == Archived(days=1, days_overtaken=1)
     assert [row for row in books.raw() if "expires_at" in row] == []
     books.archiver.run()
     assert books.archived() == books.expected()
@@ -277,9 +277,9 @@ def test_a_day_that_cannot_be_archived_costs_nobody_else_anything(books: Books) 
     poisoned = books.account.replace("org_01", "org_00")  # archived first
     books.tell([body(occurred_at=format_ms(NOON_MS))], poisoned)
     books.tell([body(occurred_at=format_ms(NOON_MS))])
-    fold = Archiver(Poisoned(books, poisoned)).run()
-    assert fold == Fold(turns=1, days=2, days_failed=1)
-    assert fold.is_whole, "it may fail for ever, and others are not late"
+    archived = Archiver(Poisoned(books, poisoned)).run()
+    assert archived == Archived(turns=1, days=2, days_failed=1)
+    assert archived.is_whole, "it may fail for ever, and others are not late"
     assert books.archived() == books.expected()
 
 

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
+from app.http.durations import HOUR_US
 from app.http.instants import parse_ms, utc_now
 from app.http.provide import provided
 from app.interactions.ids import first_ulid
@@ -13,7 +14,7 @@ from app.interactions.model import STATUSES, Filters
 from app.usage.notes.store import PassNotes
 from app.usage.rollups import Rollup, merged
 from app.usage.setting_aside import RETENTION
-from app.usage.upkeep import HOUR_US, Upkeep
+from app.usage.upkeep import Upkeep
 from tests.callers import Clock, hire
 from tests.contract.usage.ledger import Books
 from tests.contract.usage.odd_rows import COUNTED, SET_ASIDE, Change, put
@@ -30,9 +31,9 @@ def at_noon(number: int = 0) -> dict[str, object]:
 
 def archive(books: Books) -> int:
     """Archive all; how many turns were set aside."""
-    fold = books.archiver.run()
-    assert fold.is_whole
-    return fold.turns_set_aside + books.archiver.set_unreachable_aside()
+    archived = books.archiver.run()
+    assert archived.is_whole
+    return archived.turns_set_aside + books.archiver.set_unreachable_aside()
 
 
 @pytest.mark.parametrize("change", COUNTED.values(), ids=COUNTED.keys())

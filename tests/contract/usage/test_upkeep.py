@@ -6,7 +6,7 @@ from flask import Flask
 from app.http.provide import provided
 from app.interactions.recording import MAX_AHEAD_MS
 from app.turns.service import OLDEST_RESERVATION_MS
-from app.usage.archive import Fold
+from app.usage.archive import Archived
 from app.usage.freezing import SETTLED_US
 from app.usage.upkeep import Health, Upkeep, Waiting
 from app.worker.stop import Stopped
@@ -27,12 +27,12 @@ def test_a_sweep_archives_freezes_and_leaves_no_lag(app: Flask) -> None:
         assert [day.turns for day in upkeep.waiting()] == [1, 1]
         assert {day.account for day in upkeep.waiting()} == {caller.account}
 
-        assert upkeep.run() == Fold(turns=2, days=2)
+        assert upkeep.run() == Archived(turns=2, days=2)
 
         assert upkeep.health() == Health(lag_s=0, sweep_age_s=0, over_retained_turns=0)
         assert upkeep.waiting() == []
         clock.move(s=40 * 86_400)
-        assert upkeep.run() == Fold()
+        assert upkeep.run() == Archived()
         frozen = upkeep._store.frozen_periods(caller.account)
     assert period in frozen
 
@@ -75,7 +75,7 @@ def test_who_is_asked_to_end_ends_between_two_batches(
         with pytest.raises(Stopped):
             upkeep.run(stop)
         assert [day.turns for day in upkeep.waiting()] == [3]
-        assert upkeep.run() == Fold(turns=3, days=1)
+        assert upkeep.run() == Archived(turns=3, days=1)
 
 
 def test_a_period_is_frozen_after_its_last_reservation_may_be_completed() -> None:

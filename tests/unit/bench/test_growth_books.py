@@ -38,8 +38,8 @@ def test_books_are_read_from_both_stores(
 ) -> None:
     services = build(live_settings, live_backend)
     caller, other = hire(live_app), hire(live_app)
-    told = [stateful("rel_1"), stateful("rel_1"), stateful("rel_2"), body()]
-    for each in told:
+    found = [stateful("rel_1"), stateful("rel_1"), stateful("rel_2"), body()]
+    for each in found:
         assert caller.record(each).status_code == 201
     # Costs nothing, so it counts no relationship either.
     assert other.record(stateful("rel_3", status="failed")).status_code == 201

@@ -24,7 +24,7 @@ Operation = Iterator[None]
 
 @dataclass(slots=True)
 class Row:
-    """A turn of some latency; `open` as in the ledger, None once it is stamped."""
+    """A turn of some latency; `open` as in the ledger, None once it has an expiry."""
 
     day: str
     latency_ms: int
@@ -99,7 +99,7 @@ class Ledger:
             found.committed = (fence.number,)
         told.append(is_newest)
 
-    def stamp(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
+    def set_expiry(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
         yield
         for row in self.chosen(day, lambda it: it in fences):
             row.open = None
@@ -193,8 +193,8 @@ class Actor:
         self._run(self.ledger.commit(day, fence, rollup, told))
         return told[0]
 
-    def stamp(self, _: str, day: str, fences: Collection[int], __: datetime) -> int:
-        self._run(self.ledger.stamp(day, fences, []))
+    def set_expiry(self, _: str, day: str, fences: Collection[int], __: datetime) -> int:
+        self._run(self.ledger.set_expiry(day, fences, []))
         return 0
 
     def find_unsummable(
@@ -274,7 +274,7 @@ class World:
         (self.accepted if is_summable else self.unsummable).append(row)
 
     def delete(self) -> None:
-        """As the TTL monitor: only what is stamped."""
+        """Delete as the TTL monitor does: only rows with an expiry."""
         self.ledger.rows = [
             row for row in self.ledger.rows if row.open is not None or self.random.random() < 0.5
         ]

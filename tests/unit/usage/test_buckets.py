@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.usage.buckets import DAY_MS, Bucket, Grouping, Range, buckets_of, day_of, start_ms
+from app.http.durations import DAY_MS
+from app.usage.buckets import Bucket, Grouping, Range, buckets_of, day_of, start_ms
 
 _SPANS_MS = st.one_of(st.integers(1, 3 * DAY_MS), st.integers(1, 900 * DAY_MS))
 RANGES = st.builds(

@@ -24,11 +24,11 @@ class WithoutFences(Ledger):
 
 
 class WithoutFinish(Ledger):
-    """Nobody stamps what a dead archiver has committed."""
+    """No archiver sets the expiry of turns that a dead archiver has committed."""
 
-    def stamp(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
+    def set_expiry(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
         newest = self.days[day].fence
-        yield from super().stamp(day, [fence for fence in fences if fence == newest], told)
+        yield from super().set_expiry(day, [fence for fence in fences if fence == newest], told)
 
 
 class StampsEarly(Ledger):
@@ -36,7 +36,7 @@ class StampsEarly(Ledger):
 
     def sum(self, day: str, fence: Fence, told: list[Rollup]) -> Operation:
         yield from super().sum(day, fence, told)
-        yield from self.stamp(day, [fence.number], [])
+        yield from self.set_expiry(day, [fence.number], [])
 
 
 def assert_nothing_is_lost(seed: int, ledger: Ledger) -> None:

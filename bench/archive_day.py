@@ -1,7 +1,7 @@
-"""Folds one day in a process of its own: `python -m bench.fold archiver|bare URL TURNS`.
+"""Archive one day in a process of its own: `python -m bench.fold archiver|bare URL TURNS`.
 
 Prints one JSON object: turns, seconds, CPU seconds, and by how much memory grew at its peak, until
-a quarter of the turns were folded and until all were.
+a quarter of the turns were archived and until all were.
 """
 
 import sys
@@ -25,19 +25,19 @@ Rows = Database[dict[str, Any]]
 
 
 def by_archiver(database: Rows, report: Callable[[int], None]) -> None:
-    """The archive's own way, batch by batch."""
+    """Archive as the service does, batch by batch."""
     Archiver(UsageStore(database)).run(report)
 
 
 def bare(database: Rows, report: Callable[[int], None]) -> None:
-    """Claim all, sum all, stamp all: one operation each, and nobody may ever interfere."""
+    """Claim, sum and close all turns by one operation each; works only without interference."""
     turns = database["interactions"]
     first: Any = turns.find_one({}, {"account": 1, "day": 1})
     day = {"account": first["account"], "day": first["day"]}
     turns.update_many(day | {"open": 0}, {"$set": {"open": 1}}, hint="open")
     rollups_of(turns.aggregate(by_day(day | {"open": 1}), hint="open"))
-    stamp = {"$unset": {"open": ""}, "$set": {"expires_at": expiry_of(first["day"])}}
-    report(turns.update_many(day | {"open": 1}, stamp, hint="open").modified_count)
+    closed = {"$unset": {"open": ""}, "$set": {"expires_at": expiry_of(first["day"])}}
+    report(turns.update_many(day | {"open": 1}, closed, hint="open").modified_count)
 
 
 # The archive has its time-out; a million turns in one operation would outlive it.
@@ -45,25 +45,25 @@ WAYS = {"archiver": (by_archiver, MAINTENANCE_TIMEOUT_MS), "bare": (bare, None)}
 
 
 def main(way: str, url: str, turns: int) -> dict[str, float]:
-    """Fold all that is open."""
-    fold, timeout_ms = WAYS[way]
+    """Archive all open turns, and measure it."""
+    archive, timeout_ms = WAYS[way]
     with MongoClient[dict[str, Any]](
         url, tz_aware=True, w="majority", timeoutMS=timeout_ms
     ) as client:
         database = client.get_default_database(read_concern=ReadConcern("majority"))
         database.command("ping")
         before_mb, start = rss_mb(getpid()), time.perf_counter()
-        folded, grown_mb = 0, [0.0]
+        archived, grown_mb = 0, [0.0]
 
         def report(count: int) -> None:
-            nonlocal folded
-            if folded < turns / 4:
+            nonlocal archived
+            if archived < turns / 4:
                 grown_mb[0] = rss_mb(getpid(), is_peak=True) - before_mb
-            folded += count
+            archived += count
 
-        fold(database, report)
+        archive(database, report)
         return {
-            "turns": folded,
+            "turns": archived,
             "seconds": time.perf_counter() - start,
             "cpu_s_app": cpu_s(getpid()),
             "grown_mb_quarter": grown_mb[0],
