@@ -20,7 +20,7 @@ from tests.servers import ROOT, wait_until
 
 @contextmanager
 def database_of(uri: str) -> Iterator[Database[dict[str, Any]]]:
-    """The ledger's database as the service speaks to it, with indexes and validators."""
+    """Yield the ledger's database with the service's settings, indexes and validators."""
     backend = connect(uri)
     database = backend.maintenance_database
     make_schema(database)
@@ -64,16 +64,16 @@ class Archivers:
 
 def require_balance(books: Books) -> None:
     """Finish what is open, let all that expired be deleted, and compare every day."""
-    assert books.told() == books.expected()
+    assert books.reported() == books.expected()
     Archiver(books.store).run()
     old = {"_id": {"$lt": min(row["_id"] for row in books.rows if row["day"] == today(books))}}
     rows = books.database["interactions"]
     wait_until(lambda: rows.count_documents(old, limit=1) == 0, 60)
-    assert books.told() == books.archived() == books.expected()
+    assert books.reported() == books.archived() == books.expected()
     assert rows.count_documents({"open": {"$exists": True}}) == 0
 
 
 def today(books: Books) -> str:
-    """The latest day with turns."""
+    """Return the latest day with turns."""
     day: str = max(row["day"] for row in books.rows)
     return day

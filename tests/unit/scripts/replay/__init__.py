@@ -1,1 +1,1 @@
-"""What makes up a replay, without a service."""
+"""The parts of a replay, without a service."""

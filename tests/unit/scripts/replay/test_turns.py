@@ -1,4 +1,4 @@
-"""What a replay makes of an arrival."""
+"""The turns that a replay makes of arrivals."""
 
 from dataclasses import replace
 
