@@ -19,7 +19,7 @@ DELETED_WITHIN_S = 30
 
 
 def usage(caller: Caller, clock: Clock) -> list[int]:
-    """Return turns of each day since the oldest, as clients get them."""
+    """Turns of each day since the oldest, as they are answered."""
     first_ms = (clock.now_ms - OLD_MS) // DAY_MS * DAY_MS - DAYS_COUNT * DAY_MS
     span = {"from": format_ms(first_ms), "to": format_ms(clock.now_ms // DAY_MS * DAY_MS + DAY_MS)}
     answer = caller("GET", "/v1/usage/turns", query_string=span)
@@ -39,7 +39,7 @@ def shown(app: Flask) -> tuple[int, int, dict[str, float]]:
 
 
 def expiry_passes(app: Flask) -> int:
-    """Return how often the database has looked for expired turns."""
+    """How often the database has looked for expired turns."""
     with app.app_context():
         status = provided(Backend).database.command("serverStatus")
     return int(status["metrics"]["ttl"]["passes"])
@@ -59,12 +59,12 @@ def test_ten_days_without_an_archive_lose_nothing_show_it_and_are_made_good(
         clock.move(s=86_400)
         turns: list[Any] = [at(clock.now_ms - age_ms) for age_ms in (0, OLD_MS) for _ in range(day)]
         caller.import_(turns, recorded_at_us=clock.now_us)
-    reported = usage(caller, clock)
+    told = usage(caller, clock)
     accepted_count = DAYS_COUNT * (DAYS_COUNT + 1)
     passes = expiry_passes(live_app)
     wait_until(lambda: expiry_passes(live_app) >= passes + 2, DELETED_WITHIN_S)
 
-    assert caller.rows_count() == sum(reported) == accepted_count
+    assert caller.rows_count() == sum(told) == accepted_count
     lag_s, over_retained_count, gauges = shown(live_app)
     assert (lag_s, over_retained_count) == (DAYS_COUNT * 86_400, accepted_count // 2)
     assert list(gauges.values()) == [lag_s, over_retained_count]
@@ -72,7 +72,7 @@ def test_ten_days_without_an_archive_lose_nothing_show_it_and_are_made_good(
     run(live_app)
     wait_until(lambda: caller.rows_count() == accepted_count // 2, DELETED_WITHIN_S)
 
-    assert usage(caller, clock) == reported
+    assert usage(caller, clock) == told
     after = shown(live_app)
     assert after[:2] == (0, 0)
     assert set(after[2].values()) == {0}

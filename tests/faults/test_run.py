@@ -57,7 +57,7 @@ def test_what_the_run_writes_is_for_its_owner_alone(served: LocalRun) -> None:
 
 
 def open_to_others(folder: Path) -> set[str]:
-    """Return files and folders that other users may touch; servers may be deleting some."""
+    """Files and folders that more than their owner may touch; servers may be deleting some."""
     found = set()
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):

@@ -34,7 +34,7 @@ def statuses(run: LocalRun, keys: list[str]) -> set[int]:
 def test_a_shell_that_read_the_env_of_a_run_cannot_lead_another_run_astray(
     tmp_path: Path, stores: Stores
 ) -> None:
-    """Return variables of a dead store and of a foreign one."""
+    """Neither to a dead store nor to a foreign one."""
     other = {"TURNLEDGER_RUN": "/somewhere/var", "KEY_PEPPERS": "x" * 40, "BACKEND": "live"}
     with local_run(tmp_path / "data", **stores, **other) as run:
         assert "ignoring what /somewhere/var/env has set in this shell" in run.text
@@ -49,24 +49,24 @@ def test_a_second_folder_adds_keys_to_shared_stores_and_revokes_none(
 ) -> None:
     secrets = {"KEY_PEPPERS": "pepper-that-both-runs-share-0123456789"}
     with local_run(tmp_path / "first", **stores, **secrets) as first:
-        previous = list(every_key(first))
+        former = list(every_key(first))
         with local_run(tmp_path / "second", output="b.out", **stores, **secrets) as second:
-            assert set(every_key(second)).isdisjoint(previous)
+            assert set(every_key(second)).isdisjoint(former)
             assert second.demo["organizations"] == first.demo["organizations"]
-            assert statuses(second, previous) == {200}
+            assert statuses(second, former) == {200}
 
 
 def test_only_keys_that_do_not_work_any_more_are_made_anew(tmp_path: Path, stores: Stores) -> None:
     with local_run(tmp_path / "data", **stores) as run:
-        previous = run.demo
+        former = run.demo
     with closing(MongoClient(stores["MONGODB_URI"])) as client:
         api_keys = client.get_default_database()["api_keys"]
-        lost = previous["organizations"]["pro"]
+        lost = former["organizations"]["pro"]
         api_keys.delete_many({"organization_id": lost})
     with local_run(tmp_path / "data", **stores) as run:
         assert statuses(run, list(every_key(run))) == {200}
-        assert run.demo["keys"]["free"] == previous["keys"]["free"]
-        assert run.demo["keys"]["pro"] != previous["keys"]["pro"]
+        assert run.demo["keys"]["free"] == former["keys"]["free"]
+        assert run.demo["keys"]["pro"] != former["keys"]["pro"]
 
 
 def test_what_still_holds_the_folder_is_waited_for_whatever_the_kept_number_says(

@@ -12,7 +12,7 @@ BATCH_COUNT = 25
 
 
 def connect(uri: str) -> Backend:
-    """Return the backend with the service's settings; Redis is not used."""
+    """The ledger's database as the service speaks to it; nobody asks the Redis."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=uri, redis_url="redis://127.0.0.1:1/0"
     )
@@ -20,7 +20,7 @@ def connect(uri: str) -> Backend:
 
 
 def main(uri: str) -> None:
-    """Archive again and again; an unavailable database is tried again."""
+    """Archive again and again; a database that is ill is tried again."""
     archiver = Archiver(UsageStore(connect(uri).maintenance_database), BATCH_COUNT)
     while True:
         try:

@@ -53,7 +53,7 @@ class LocalRun:
         return self.process.wait(STOP_TIMEOUT_S)
 
     def descendants(self) -> set[int]:
-        """Return every process below the script, by the parent that each names in /proc."""
+        """Every process below the script, by the parent that each names in /proc."""
         parents = dict(_parents())
         found = {self.process.pid}
         while more := {child for child, parent in parents.items() if parent in found} - found:
@@ -80,7 +80,7 @@ def local_run(
     """Run the script with its data in `folder`; ended with the block if it still runs."""
     defaults = {"DEMO_TURNS": "200", "PORT": str(free_port()), "WEB_CONCURRENCY": "2"}
     chosen = defaults | environ | {"DATA_DIR": str(folder)}
-    if is_awaited:  # a previous start's announcement must not be taken for this one's
+    if is_awaited:  # a former start's announcement must not be taken for this one's
         (folder / "demo.json").unlink(missing_ok=True)
     log = folder.parent / output
     with log.open("wb") as file:
@@ -107,7 +107,7 @@ def taken_port() -> Iterator[int]:
 
 
 def command_of(process_id: int) -> str:
-    """Return its command line; "" for a process that has ended."""
+    """Its words; "" for a process that has ended."""
     try:
         words = Path(f"/proc/{process_id}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

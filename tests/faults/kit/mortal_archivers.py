@@ -20,7 +20,7 @@ from tests.servers import ROOT, wait_until
 
 @contextmanager
 def database_of(uri: str) -> Iterator[Database[dict[str, Any]]]:
-    """Yield the ledger's database with the service's settings, indexes and validators."""
+    """The ledger's database as the service speaks to it, with indexes and validators."""
     backend = connect(uri)
     database = backend.maintenance_database
     make_schema(database)
@@ -74,6 +74,6 @@ def require_balance(books: Books) -> None:
 
 
 def today(books: Books) -> str:
-    """Return the latest day with turns."""
+    """The latest day with turns."""
     day: str = max(row["day"] for row in books.rows)
     return day

@@ -1,4 +1,4 @@
-"""The local run reads its caller's environment, and what it refuses."""
+"""What the local run takes from its caller's environment, and what it refuses."""
 
 import subprocess
 from dataclasses import fields
@@ -77,19 +77,19 @@ def test_a_hanging_redis_holds_a_local_worker_up_for_two_seconds_at_most(tmp_pat
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_is_the_head_of_the_script(option: str) -> None:
-    reported = _run(option)
-    assert reported.returncode == 0
-    assert reported.stdout.startswith("Runs Turnledger on this machine")
+    told = _run(option)
+    assert told.returncode == 0
+    assert told.stdout.startswith("Runs Turnledger on this machine")
     for name in ("PORT", "HOST", "DATA_DIR", "DEMO_TURNS", "MONGODB_URI", "REDIS_URL", "BACKEND"):
-        assert name in reported.stdout
-    assert "set -euo" not in reported.stdout
+        assert name in told.stdout
+    assert "set -euo" not in told.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--port=1"], ["8000"], [""], ["a", "--help"]])
 def test_any_other_argument_is_an_error(arguments: list[str]) -> None:
-    reported = _run(*arguments)
-    assert (reported.returncode, reported.stdout) == (2, "")
-    assert "scripts/run --help" in reported.stderr
+    told = _run(*arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "scripts/run --help" in told.stderr
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

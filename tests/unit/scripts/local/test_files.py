@@ -1,4 +1,4 @@
-"""The files of the local run, and its errors when that is gone."""
+"""What the local run keeps, and what it says when that is gone."""
 
 import json
 import stat
@@ -20,7 +20,7 @@ def test_a_demo_is_kept_for_the_stores_that_hold_it(tmp_path: Path) -> None:
     assert seeded(folder, "bundled") == DEMO
 
 
-def test_a_start_without_a_demo_says_so_and_names_the_next_step(tmp_path: Path) -> None:
+def test_a_start_without_a_demo_says_so_and_names_the_remedy(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     folder.keep_seed("other", DEMO)
 
@@ -30,7 +30,7 @@ def test_a_start_without_a_demo_says_so_and_names_the_next_step(tmp_path: Path) 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
 @pytest.mark.parametrize("name", ["secrets.json", "seeds.json"])
-def test_a_damaged_file_is_named_with_the_fix(tmp_path: Path, name: str, content: str) -> None:
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, name: str, content: str) -> None:
     damaged = tmp_path / name
     damaged.write_text(content)
     folder = DataFolder(tmp_path)
@@ -61,7 +61,7 @@ def test_a_folder_becomes_its_owner_s_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_folder_that_all_may_write_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_place_for_everybody_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     with pytest.raises(Failure, match="is open to everybody: choose another folder"):
         DataFolder(tmp_path).make_private()

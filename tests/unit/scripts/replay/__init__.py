@@ -1,1 +1,1 @@
-"""The parts of a replay, without a service."""
+"""What makes up a replay, without a service."""

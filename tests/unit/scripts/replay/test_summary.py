@@ -60,7 +60,7 @@ def test_each_element_of_a_batch_has_its_outcome(result: dict[str, object], outc
     ("code", "outcome"),
     [("rate_limit_exceeded", "rate_limited"), ("service_unavailable", "service_unavailable")],
 )
-def test_errors_without_a_field_keep_their_code(code: str, outcome: str) -> None:
+def test_errors_without_a_place_keep_their_code(code: str, outcome: str) -> None:
     assert outcome_of_error(code) == outcome
 
 

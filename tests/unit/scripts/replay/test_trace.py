@@ -1,4 +1,4 @@
-"""Reading a trace: what is taken, and how a bad line is reported."""
+"""Reading a trace: what is taken, and how a bad line is told."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def trace(folder: Path, *lines: str, end: str = "\n") -> Path:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_arrivals_are_described_by_line_distance_and_tokens(tmp_path: Path, end: str) -> None:
+def test_arrivals_are_told_by_line_distance_and_tokens(tmp_path: Path, end: str) -> None:
     path = trace(
         tmp_path,
         "2023-11-16 23:59:59.9000000,374,44",
@@ -72,7 +72,7 @@ def test_a_bad_line_is_named_with_a_good_one(tmp_path: Path, line: str) -> None:
     assert EXAMPLE in str(caught.value)
 
 
-def test_a_step_back_in_time_is_named_with_its_fix(tmp_path: Path) -> None:
+def test_a_step_back_in_time_is_named_with_its_remedy(tmp_path: Path) -> None:
     path = trace(tmp_path, "2023-11-16 18:00:01.0,1,1", "2023-11-16 18:00:00.9,1,1")
 
     with pytest.raises(TraceError, match=r"line 3 is earlier .*: sort the file"):

@@ -1,4 +1,4 @@
-"""The turns that a replay makes of arrivals."""
+"""What a replay makes of an arrival."""
 
 from dataclasses import replace
 
