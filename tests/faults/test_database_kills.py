@@ -128,7 +128,7 @@ def let_expire(database: Database[Row]) -> None:
 
 def is_balanced(books: Books) -> bool:
     """Whether archived and still raw is accepted. Two reads, so an archiver may come between."""
-    return books.told() == books.expected()
+    return books.reported() == books.expected()
 
 
 def assert_nothing_is_lost_after(

@@ -28,7 +28,7 @@ def test_books_that_agree_balance_and_idle_accounts_count_nothing() -> None:
         (Books(7, {ACME: (6, 2), OTHER: (1, 0)}, {ACME: (6, 2)}), "without counters"),
     ],
 )
-def test_books_that_do_not_agree_are_told(books: Books, message: str) -> None:
+def test_books_that_do_not_agree_are_reported(books: Books, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         books.require_balance(7)
 

@@ -20,7 +20,7 @@ def test_the_bench_passes_growth_on_to_its_own_commands() -> None:
     assert all(f"  {name} " in printed for name in command.main.commands)
 
 
-def test_a_trace_that_is_missing_is_one_line_with_the_remedy(
+def test_a_trace_that_is_missing_is_one_line_with_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CALLER_DIR", str(tmp_path))

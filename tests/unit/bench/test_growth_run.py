@@ -73,7 +73,7 @@ def test_bytes_are_those_of_rows_and_of_every_index(stage: Stage) -> None:
     # Rounded one by one.
     total = sum(by_index.values()) - by_index["turns"]
     assert total == pytest.approx(large["index bytes, on disk"], abs=len(by_index))
-    # What is archived is no longer open.
+    # Archived turns are no longer open.
     assert by_index["open"] < 10 < by_index["retention"]
     assert 400 < large["row bytes, BSON"] < 2_000
 
@@ -91,7 +91,7 @@ def test_a_turn_adds_to_its_account_and_a_relationship_to_the_idle_one(live_redi
     assert 0 < sample.figure < sample.beside["call_us"]
 
 
-def test_a_key_that_is_not_remembered_is_looked_up(stage: Stage) -> None:
+def test_a_key_that_is_not_cached_is_looked_up(stage: Stage) -> None:
     (result,) = keys.run(stage, 1)
     assert result.ratio > 2
     assert result.middle(0, "cpu_s_mongod") > 0

@@ -15,7 +15,7 @@ WITHIN_S = 5.0
 
 
 class Server:
-    """What a server of the test's own receives; `sends_away` closes each connection at once."""
+    """A server that records what it receives; `sends_away` closes each connection at once."""
 
     def __init__(self, *, sends_away: bool = False) -> None:
         self.sends_away = sends_away
@@ -52,7 +52,7 @@ async def _until(is_so: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostile, "PAUSE_S", 0.01)
     monkeypatch.setattr(hostile, "SETTLE_S", 0.01)
     monkeypatch.setattr(hostile, "FLOOD_OPEN_S", 0.01)

@@ -1,4 +1,4 @@
-"""What people type, and what is read from callgrind."""
+"""The instructions command: what it refuses, and what it reads from callgrind."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def test_the_bench_passes_instructions_on_to_its_own_command() -> None:
     assert "Needs valgrind." in printed
 
 
-def test_without_valgrind_the_remedy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_valgrind_the_next_step_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     printed = CliRunner().invoke(command.main)
     assert printed.exit_code == 1

@@ -57,8 +57,8 @@ def test_without_workers_the_process_itself_counts() -> None:
 
 
 def test_who_still_works_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    told_s = iter([1.0, 1.08, 1.12, 1.13, 9.9])
-    monkeypatch.setattr(processes, "family_cpu_s", lambda _head: next(told_s))
+    seen_s = iter([1.0, 1.08, 1.12, 1.13, 9.9])
+    monkeypatch.setattr(processes, "family_cpu_s", lambda _head: next(seen_s))
     await_rest(1)
     # At the last look there had been hardly any work.
-    assert next(told_s) == 9.9
+    assert next(seen_s) == 9.9

@@ -1,4 +1,4 @@
-"""A table tells beside a figure what both sides know."""
+"""A table has, beside a figure, the values that both sides have."""
 
 from bench.pairs import Bar, Result, Sample
 from bench.table import brief, line
