@@ -64,8 +64,8 @@ HELP = """Run each CASE (all by default) and its peers alternately on real serve
 
 Cases: {cases}.
 
-Told is the median of the ratios within pairs and their spread. Exit status 1 if a floor does not
-hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
+The table has the median of the ratios within pairs, and their spread. Exit status 1 if a floor
+does not hold. Fewer than {least} pairs are for a look at the bench itself: they judge nothing.
 
 Needs wrk; the case `list` needs Node 20 and npm, and installs the packages of its peer once.
 The case `server` needs git and the commit that it compares with. By default it takes 25 minutes and
@@ -83,7 +83,7 @@ request takes, `scripts/bench instructions --help`.
 @click.option("--connections", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write every pair here, too.")
 def main(cases: tuple[str, ...], *, file: Path | None, **numbers: int) -> None:
-    """What the command does; `HELP` tells it."""
+    """Run the command; `HELP` describes it."""
     sizes, chosen = Sizes(**numbers), cases or tuple(CASES)
     results: list[Result] = []
     if not set(chosen) <= WITHOUT_WRK:
@@ -97,18 +97,18 @@ def main(cases: tuple[str, ...], *, file: Path | None, **numbers: int) -> None:
                     results.append(result)
                     click.echo(f"  {brief(result)}", err=True)
         finally:  # a case that breaks does not take those before it along
-            _tell(noted | {"load_after": load_average()}, results, file)
+            _print(noted | {"load_after": load_average()}, results, file)
     if sizes.pairs >= LEAST_PAIRS and not all(result.is_held for result in results):
         sys.exit(1)
 
 
-def _tell(noted: Mapping[str, Any], results: Sequence[Result], file: Path | None) -> None:
+def _print(noted: Mapping[str, Any], results: Sequence[Result], file: Path | None) -> None:
     print_record(noted, as_json=False)
     print_records([line(result) for result in results], as_json=False)
     if file:
-        told = {"run": noted, "results": [record(result) for result in results]}
+        document = {"run": noted, "results": [record(result) for result in results]}
         path = Path(os.environ.get("CALLER_DIR", "")) / file
-        path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 if __name__ == "__main__":

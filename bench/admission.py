@@ -48,8 +48,8 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
         for name, strategy, peer, _ in started:
             if strategy:
                 asked = [(_calls(stage, service, ledger), _calls(stage, peer, ledger))]
-                told = CALLS if strategy == FIXED else None
-                yield Result("admission, Redis calls", name, "calls/request", asked, told)
+                bar = CALLS if strategy == FIXED else None
+                yield Result("admission, Redis calls", name, "calls/request", asked, bar)
         ours = getting(service, PATH, ledger.headers, stage, sizes)
         for name, _, peer, bar in started:
             theirs = getting(peer, PATH, ledger.headers, stage, sizes)
@@ -63,7 +63,7 @@ def _require_as_long(theirs: str, ours: str) -> None:
 
 
 def _calls(stage: Stage, site: RunningService, ledger: Ledger) -> Sample:
-    """Calls from outside for each request; beside it what they did, commands in scripts too."""
+    """Count calls to Redis for each request, and their commands, also those in scripts."""
     with Redis.from_url(stage.redis_url, decode_responses=True) as redis:
         for _ in range(WARM_COUNT):  # so that every worker has its connection
             get(site, PATH, ledger.headers)

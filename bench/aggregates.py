@@ -27,9 +27,9 @@ from tests.turns import DAY_MS, new_account, now_ms
 DAYS_COUNT = RETENTION_DAYS
 CALLS_COUNT = 30
 BAR = Bar(floor=4, goal=2, is_cost=True)
-# What a day needs to answer the same, apart from its percentiles.
+# The fields of a day that give the same answer, apart from its percentiles.
 SMALL = ("by_status", "personalities", "emotions", "latency_sum_ms", "turns_consumed")
-# As little as a day can be told with.
+# The fewest fields that describe a day.
 TINY = ("turns_consumed",)
 
 
@@ -49,7 +49,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 
 def answering(database: Rows, account: str, end_ms: int, turns: int) -> Callable[[], bytes]:
-    """The service's answer as JSON."""
+    """Return the service's answer as JSON."""
     service, asked = UsageService(UsageStore(database)), Filters(to_ms=end_ms)
 
     def answer() -> bytes:
@@ -62,7 +62,7 @@ def answering(database: Rows, account: str, end_ms: int, turns: int) -> Callable
 
 
 def reading(database: Rows, account: str, fields: tuple[str, ...]) -> Callable[[], int]:
-    """A collection with only these fields of each day, read to a list."""
+    """Read a collection that has only these fields of each day, as a list."""
     small = database[f"small_{len(fields)}"]
     shown = dict.fromkeys(("account", "day", *fields), 1)
     small.insert_many(database["usage_daily"].find({"account": account}, {"_id": 0} | shown))
@@ -72,7 +72,7 @@ def reading(database: Rows, account: str, fields: tuple[str, ...]) -> Callable[[
 
 
 def timed(call: Callable[[], object], stage: Stage) -> Side:
-    """Milliseconds a call, the mean of `CALLS_COUNT`; CPU milliseconds of both processes."""
+    """Measure milliseconds a call, the mean of `CALLS_COUNT`, and CPU of both processes."""
     watched = {"app": getpid(), "mongod": stage.mongod_id}
 
     def sample() -> Sample:

@@ -54,11 +54,11 @@ def archiving(stage: Stage, way: str, turns: int) -> Side:
             check=True,
             capture_output=True,
         )
-        told = orjson.loads(done.stdout)
-        if told["turns"] != turns:
-            raise AssertionError(f"{way} archived {told['turns']} of {turns} turns")
-        beside = told | {"cpu_s_mongod": cpu_s(stage.mongod_id) - before_s}
+        measured = orjson.loads(done.stdout)
+        if measured["turns"] != turns:
+            raise AssertionError(f"{way} archived {measured['turns']} of {turns} turns")
+        beside = measured | {"cpu_s_mongod": cpu_s(stage.mongod_id) - before_s}
         stage.client.drop_database(name)
-        return Sample(turns / told["seconds"], beside)
+        return Sample(turns / measured["seconds"], beside)
 
     return sample

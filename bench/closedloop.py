@@ -34,7 +34,7 @@ class Replies:
         return len(self.took_s) / self.seconds
 
     def ms(self, share: float) -> float:
-        """The latency that `share` of the answers do not exceed."""
+        """Return the latency that `share` of the answers do not exceed."""
         return percentile(sorted(self.took_s), share) * 1_000
 
 
@@ -46,7 +46,7 @@ def replies_of(
     seconds: float,
     connections: int,
 ) -> Replies:
-    """POST body after body for so long, then wait for the last answers.
+    """Send body after body for so long, then wait for the last answers.
 
     Raises AssertionError if a connection breaks or an answer does not come.
     """
@@ -62,8 +62,8 @@ class _Run:
     def __init__(
         self, url: str, headers: Mapping[str, str], bodies: Iterator[bytes], seconds: float
     ) -> None:
-        self._place, self._bodies, self._seconds = urlsplit(url), bodies, seconds
-        lines = [f"POST {self._place.path} HTTP/1.1", f"Host: {self._place.netloc}"]
+        self._target, self._bodies, self._seconds = urlsplit(url), bodies, seconds
+        lines = [f"POST {self._target.path} HTTP/1.1", f"Host: {self._target.netloc}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += ["Content-Type: application/json", "Content-Length: "]
         self._head = "\r\n".join(lines).encode()
@@ -76,7 +76,7 @@ class _Run:
     async def load(self, connections: int) -> None:
         """Connect, keep every connection busy until the end, wait for what is under way."""
         loop = asyncio.get_running_loop()
-        host, port = self._place.hostname or "", self._place.port or 80
+        host, port = self._target.hostname or "", self._target.port or 80
         made = [
             (await loop.create_connection(lambda: _Connection(self), host, port))[1]
             for _ in range(connections)
@@ -112,7 +112,7 @@ class _Run:
             self.end_one()
 
     def end_one(self) -> None:
-        """Note that one connection has nothing under way any more."""
+        """Count a connection that has no request in flight any more."""
         self._busy_count -= 1
         if not self._busy_count:
             self._all_answered.set()

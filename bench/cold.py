@@ -40,7 +40,7 @@ def _import(ledger: Ledger) -> Sample:
 
 
 def _grown(stage: Stage, ledger: Ledger, sizes: Sizes) -> Sample:
-    """The largest worker after both kinds of reading."""
+    """Measure the largest worker after both kinds of reading."""
     with running(stage, ledger) as service:
         for path in (ME, PAGE):
             getting(service, path, ledger.headers, stage, sizes)()

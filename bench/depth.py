@@ -28,7 +28,7 @@ CONNECTIONS = 2
 
 
 def shapes() -> dict[str, Filters]:
-    """Every index, and a range besides; whole milliseconds that are the same throughout a run."""
+    """Return filters for every index, and a range; instants are the same throughout a run."""
     from_ms, to_ms = now_ms() - RETENTION_MS + DAY_MS, now_ms() + DAY_MS
     people = {
         "no filter": Filters(),
@@ -49,8 +49,8 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
             near = _path(filters)
             far = _path(filters, _cursor(ledger, filters, last))
             sides = (paging(service, path, ledger, sizes) for path in (far, near))
-            told = f"page 1 ({name}, page {number:,})"
-            yield Result("depth", told, "ms p50", alternated(*sides, sizes.pairs), BAR)
+            peer = f"page 1 ({name}, page {number:,})"
+            yield Result("depth", peer, "ms p50", alternated(*sides, sizes.pairs), BAR)
             examined = [
                 (_keys(database, service, path, ledger), Sample(DEFAULT_PER_PAGE + 1))
                 for path in (near, far)
@@ -59,7 +59,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 
 def paging(site: RunningService, path: str, ledger: Ledger, sizes: Sizes) -> Side:
-    """Milliseconds that half of the pages take at most."""
+    """Measure the median of milliseconds a page."""
 
     def sample() -> Sample:
         load = loaded(
@@ -73,7 +73,7 @@ def paging(site: RunningService, path: str, ledger: Ledger, sizes: Sizes) -> Sid
 
 
 def _far(database: Rows, ledger: Ledger, filters: Filters) -> tuple[int, str]:
-    """The number of a far page, 10,000 if there are so many, and the id before which it begins."""
+    """Return the number of a far page, up to 10,000, and the id before which it begins."""
     chosen, index = chosen_by(ledger.account, filters)
     rows = database["interactions"]
     count = rows.count_documents(chosen, hint=index)
@@ -84,7 +84,7 @@ def _far(database: Rows, ledger: Ledger, filters: Filters) -> tuple[int, str]:
 
 
 def _cursor(ledger: Ledger, filters: Filters, last_ulid: str) -> str:
-    """What the page before would have told as its `next_cursor`."""
+    """Return the `next_cursor` of the page before."""
     now_us = now_ms() * 1_000
     cursors = Cursors((CURSOR_SECRET,))
     return cursors.write(Cursor(last_ulid, now_us), ledger.account, filters, now_us)
@@ -103,13 +103,13 @@ def _path(filters: Filters, cursor: str | None = None) -> str:
 
 
 def _keys(database: Rows, site: RunningService, path: str, ledger: Ledger) -> Sample:
-    """How many index keys one request examines, by the database's own profiler."""
+    """Count the index keys that one request examines, by the database's profiler."""
     database.command("profile", 2)
     try:
         get(site, path, ledger.headers)
     finally:
         database.command("profile", 0)
     asked = {"command.find": "interactions"}
-    (told,) = database["system.profile"].find(asked).sort("ts", -1).limit(1)
+    (profile,) = database["system.profile"].find(asked).sort("ts", -1).limit(1)
     database["system.profile"].drop()
-    return Sample(told["keysExamined"], {"rows": told["docsExamined"]})
+    return Sample(profile["keysExamined"], {"rows": profile["docsExamined"]})

@@ -20,7 +20,7 @@ PATH = "/v1/interactions"
 
 @contextmanager
 def running_fastify(stage: Stage, ledger: Ledger) -> Iterator[RunningService]:
-    """The peer on a ledger, once it answers a page."""
+    """Run the peer on a ledger; yield once it answers a page."""
     _install()
     environ = {
         **ledger.environ,
@@ -36,8 +36,8 @@ def running_fastify(stage: Stage, ledger: Ledger) -> Iterator[RunningService]:
 
 def _install() -> None:
     locked = (FOLDER / "package-lock.json").stat().st_mtime
-    stamp = FOLDER / "node_modules" / ".package-lock.json"
-    if not stamp.exists() or stamp.stat().st_mtime < locked:
+    installed = FOLDER / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < locked:
         subprocess.run([_program("npm"), "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)
 
 

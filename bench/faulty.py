@@ -54,7 +54,7 @@ def run(_stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 
 def judging(element: Callable[[], Any]) -> Side:
-    """CPU milliseconds to judge a batch of such elements, the least of `CALLS_COUNT`."""
+    """Measure CPU milliseconds to judge a batch of such elements, the least of `CALLS_COUNT`."""
     body = orjson.dumps([element() for _ in range(MAX_PER_BATCH)])
     app = create_app(settings_for())
     with app.app_context():

@@ -34,11 +34,11 @@ def run_overload(stage: Stage, sizes: Sizes) -> Iterator[Result]:
     ledger = empty_ledger(stage)
     with running(stage, ledger) as service:
         rate_per_s = OVERLOAD * _capacity_per_s(service, ME, ledger, sizes)
-        crowd, usual = (
+        flooded, usual = (
             _flooded(service, ledger, stage, sizes, rate_per_s, connections)
             for connections in (OVERLOAD * sizes.connections, sizes.connections)
         )
-        pairs = alternated(crowd, usual, sizes.pairs)
+        pairs = alternated(flooded, usual, sizes.pairs)
         yield Result("overload", "its peak", "answers/s", pairs, PLATEAU)
 
 
@@ -50,7 +50,7 @@ def _capacity_per_s(site: RunningService, path: str, ledger: Ledger, sizes: Size
 
 
 def _paced(site: RunningService, path: str, ledger: Ledger, sizes: Sizes) -> Pair:
-    """p99 and p50 of the same requests; the capacity is looked up each time, as machines drift."""
+    """Measure p99 and p50 of the same requests; looks up the capacity each time."""
     rate_per_s = _capacity_per_s(site, path, ledger, sizes) / 2
     answers = offered(
         site.base_url + path,
@@ -72,7 +72,7 @@ def _flooded(
     rate_per_s: float,
     connections: int,
 ) -> Side:
-    """Answers a second while far more is offered than can be answered."""
+    """Measure answers a second under more load than can be answered."""
 
     def sample() -> Sample:
         meter = cpu_meter({"app": site.process_id, **stage.stores})
@@ -85,7 +85,7 @@ def _flooded(
         )
         if answers.refused_count:
             raise AssertionError(f"{answers.refused_count} were refused")
-        told = {"p50_ms": answers.ms(0.5), "p99_ms": answers.ms(0.99)}
-        return Sample(answers.per_s, told | meter(len(answers.took_s)))
+        beside = {"p50_ms": answers.ms(0.5), "p99_ms": answers.ms(0.99)}
+        return Sample(answers.per_s, beside | meter(len(answers.took_s)))
 
     return sample

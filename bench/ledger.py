@@ -20,7 +20,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A database with one organization, and who asks for it."""
+    """A database with one organization, and its key."""
 
     database: str
     environ: dict[str, str]
@@ -30,7 +30,7 @@ class Ledger:
 
 
 def empty_ledger(stage: Stage, **limits: int) -> Ledger:
-    """An organization without turns; `limits` replace its enormous bucket."""
+    """Make an organization without turns; `limits` replace its enormous bucket."""
     name = f"ledger_{next(_numbers)}"
     url = stage.url_of(name)
     with app_on(url, stage.redis_url) as app:
@@ -41,7 +41,7 @@ def empty_ledger(stage: Stage, **limits: int) -> Ledger:
 
 @cache
 def full_ledger(stage: Stage, turns: int) -> Ledger:
-    """An organization with as many turns in the trailing 179 days, made once in a run."""
+    """Return an organization with as many turns in 179 days, made once in a run."""
     ledger = empty_ledger(stage)
     # Indexes are made faster when the rows are there.
     stage.client[ledger.database]["interactions"].drop()

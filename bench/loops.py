@@ -18,8 +18,8 @@ from tests.servers import ROOT
 def looping(
     stage: Stage, sizes: Sizes, module: str, *, threads: int = 1, units: int = 1, **asked: Any
 ) -> Side:
-    """Units a second of all processes; a round of `module`'s loop is so many units."""
-    told = orjson.dumps(
+    """Measure units a second of all processes; a round of `module`'s loop is so many units."""
+    job = orjson.dumps(
         {"threads": threads, "seconds": sizes.seconds, "units": units, **asked}
     ).decode()
 
@@ -28,7 +28,7 @@ def looping(
             processes = [
                 stack.enter_context(
                     subprocess.Popen(
-                        [sys.executable, "-m", f"bench.peers.{module}", told],
+                        [sys.executable, "-m", f"bench.peers.{module}", job],
                         cwd=ROOT,
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
@@ -51,7 +51,7 @@ def _wait_for(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _started(processes: list[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
-    """Tell all to begin before the first one is waited for."""
+    """Have all begin before the first one is waited for."""
     for process in processes:
         if process.stdin is not None:
             process.stdin.write(b"\n")

@@ -15,7 +15,7 @@ import orjson
 
 from app.tenancy.plans import MAX_BURST
 from bench.admission import PATH as ME
-from bench.crowds import KINDS
+from bench.hostile_clients import KINDS
 from bench.ledger import Ledger, full_ledger
 from bench.openloop import PATIENCE_S, Answers, offered
 from bench.pairs import Bar, Pair, Result, Sample
@@ -39,7 +39,7 @@ Calm = Mapping[str, Sample]
 
 
 def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """Measure the calm client alone and beside each crowd, alternately."""
+    """Measure the calm client alone and beside each kind of hostile clients, alternately."""
     ledger = full_ledger(stage, sizes.turns)
     headers = _other_headers(stage, ledger)
     seconds = min(sizes.seconds, MOST_SECONDS)
@@ -53,7 +53,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 
 def _other_headers(stage: Stage, ledger: Ledger) -> dict[str, str]:
-    """The key of another organization in the same database."""
+    """Return the key of another organization in the same database."""
     with app_on(ledger.environ["MONGODB_URI"], stage.redis_url) as app:
         return hire(app, requests_per_second=MAX_BURST, burst=MAX_BURST).headers
 
@@ -62,7 +62,7 @@ def _pairs(
     service: RunningService, kind: str, ledger: Ledger, headers: dict[str, str], seconds: int
 ) -> dict[str, Pair]:
     alone = _calm(service, headers, seconds)
-    with crowd(service, kind, ledger.headers["Authorization"]):
+    with hostile_clients(service, kind, ledger.headers["Authorization"]):
         # Clients that never read are answered like any other until their buffers are full.
         with suppress(AssertionError):
             await_rest(service.process_id, MOST_SETTLE_S)
@@ -72,7 +72,7 @@ def _pairs(
 
 
 def _calm(service: RunningService, headers: dict[str, str], seconds: int) -> Calm:
-    """The p99 of each path."""
+    """Measure the p99 of each path."""
     found = {}
     for path in PATHS:
         answers = offered(
@@ -87,7 +87,7 @@ def _calm(service: RunningService, headers: dict[str, str], seconds: int) -> Cal
 
 
 def sample_of(answers: Answers, due_count: int) -> Sample:
-    """The p99, in which a request that gave up counts as one that waited for so long.
+    """Return the p99; a request that gave up counts with the time that it waited.
 
     AssertionError if one was refused.
     """
@@ -99,25 +99,25 @@ def sample_of(answers: Answers, due_count: int) -> Sample:
 
 
 @contextmanager
-def crowd(service: RunningService, kind: str, key: str) -> Iterator[None]:
-    """Hostile clients of `kind` for as long as the block; AssertionError unless all came."""
+def hostile_clients(service: RunningService, kind: str, key: str) -> Iterator[None]:
+    """Hostile clients of `kind` for as long as the block; AssertionError unless all connect."""
     asked = orjson.dumps({"kind": kind, "url": service.base_url, "key": key}).decode()
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.crowds", asked],
+        [sys.executable, "-m", "bench.hostile_clients", asked],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
         try:
             if process.stdout is None or process.stdout.readline() != b"ready\n":
-                raise AssertionError(f"the crowd could not come: {kind}")
+                raise AssertionError(f"the hostile clients could not connect: {kind}")
             yield
         finally:
             left, _ = process.communicate()
-    require_crowd(kind, orjson.loads(left))
+    require_all(kind, orjson.loads(left))
 
 
-def require_crowd(kind: str, left: Mapping[str, int]) -> None:
+def require_all(kind: str, left: Mapping[str, int]) -> None:
     """Raise AssertionError if fewer connections were made than `kind` has."""
     if left["opened"] < KINDS[kind].count:
         raise AssertionError(f"{kind}: only {left['opened']} connections, {left['failed']} failed")

@@ -1,8 +1,8 @@
 """Open-loop load: requests are due by a fixed schedule, whatever becomes of those before them.
 
 A latency counts from the instant at which its request was due, so a server that stands still is
-not spared the requests that would have come meanwhile (no coordinated omission). Who finds all
-connections busy waits, and gives up after `PATIENCE_S`.
+not spared the requests that would have come meanwhile (no coordinated omission). A request that
+finds all connections busy waits, and gives up after `PATIENCE_S`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from scripts.lib.replay.summary import percentile
 
 PATIENCE_S = 1.0
 # After the last request was due.
-LINGER_S = 10.0
+LAST_ANSWERS_S = 10.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 # `select` wakes to the microsecond and not to the millisecond, but looks at every socket each time.
 _MOST_SELECTED = 100
@@ -26,7 +26,7 @@ _LATE_COUNT = 10
 
 
 def schedule(rate_per_s: float, seconds: float) -> Iterator[float]:
-    """When each request is due, seconds after the beginning: evenly spaced."""
+    """Return when each request is due, in seconds after the beginning: evenly spaced."""
     return (number / rate_per_s for number in range(int(rate_per_s * seconds)))
 
 
@@ -38,7 +38,7 @@ class Backlog:
     given_up_count: int = 0
 
     def take(self, now_s: float) -> float | None:
-        """The oldest that has not given up at `now_s`, if there is one."""
+        """Return the oldest that has not given up at `now_s`, if there is one."""
         while self.due_s:
             due_s = self.due_s.popleft()
             if now_s - due_s <= PATIENCE_S:
@@ -65,7 +65,7 @@ class Answers:
         return self.before_end_count / self.seconds
 
     def ms(self, share: float) -> float:
-        """The latency that `share` of the 200s do not exceed."""
+        """Return the latency that `share` of the 200s do not exceed."""
         return percentile(sorted(self.took_s), share) * 1_000
 
 
@@ -81,7 +81,7 @@ def status_of(received: bytearray) -> int | None:
 def offered(
     url: str, headers: Mapping[str, str], *, rate_per_s: float, seconds: float, connections: int
 ) -> Answers:
-    """GET `url` so often, over so many kept connections; AssertionError if one breaks."""
+    """Send GET `url` so often, over kept connections; AssertionError if one breaks."""
     run = _Run(url, headers, seconds)
     is_precise = connections <= _MOST_SELECTED
     selector = selectors.SelectSelector() if is_precise else selectors.DefaultSelector()
@@ -94,9 +94,9 @@ class _Run:
     """One load: its connections, its backlog, its answers; instants are `time.perf_counter`'s."""
 
     def __init__(self, url: str, headers: Mapping[str, str], seconds: float) -> None:
-        self._place = urlsplit(url)
-        path = self._place.path + (f"?{self._place.query}" if self._place.query else "")
-        lines = [f"GET {path} HTTP/1.1", f"Host: {self._place.netloc}"]
+        self._target = urlsplit(url)
+        path = self._target.path + (f"?{self._target.query}" if self._target.query else "")
+        lines = [f"GET {path} HTTP/1.1", f"Host: {self._target.netloc}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.request = ("\r\n".join(lines) + "\r\n\r\n").encode()
         self.answers = Answers(seconds)
@@ -108,9 +108,9 @@ class _Run:
     async def load(self, offsets_s: Sequence[float], connections: int) -> None:
         """Connect, offer every request when it is due, wait for what is on its way."""
         loop = asyncio.get_running_loop()
-        place = self._place.hostname, self._place.port
+        address = self._target.hostname, self._target.port
         made = [
-            (await loop.create_connection(lambda: _Connection(self), *place))[1]
+            (await loop.create_connection(lambda: _Connection(self), *address))[1]
             for _ in range(connections)
         ]
         self._free.extend(made)
@@ -118,11 +118,11 @@ class _Run:
         self._end_s = began_s + self.answers.seconds
         for number, offset_s in enumerate(offsets_s):
             wait_s = began_s + offset_s - time.perf_counter()
-            # Who is late looks at the sockets now and then, not for each request.
+            # A late loop looks at the sockets now and then, not for each request.
             if wait_s > 0 or number % _LATE_COUNT == 0:
                 await asyncio.sleep(max(0.0, wait_s))
             self._offer(began_s + offset_s)
-        while len(self._free) < connections and time.perf_counter() < self._end_s + LINGER_S:
+        while len(self._free) < connections and time.perf_counter() < self._end_s + LAST_ANSWERS_S:
             await asyncio.sleep(0.005)
         if self.broken_count:
             raise AssertionError(f"{self.broken_count} of {connections} connections broke")
@@ -136,7 +136,7 @@ class _Run:
             self._backlog.due_s.append(due_s)
 
     def note(self, connection: "_Connection", status: int) -> None:
-        """An answer has arrived whole; its connection takes who waits longest."""
+        """Count a complete answer; its connection takes the request that waits longest."""
         now_s = time.perf_counter()
         if status == 200:
             self.answers.took_s.append(now_s - connection.due_s)

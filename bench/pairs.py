@@ -19,24 +19,24 @@ Pair = tuple[Sample, Sample]
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a ratio must reach (`floor`) and should reach (`goal`); `is_cost`: less is better."""
+    """The ratio that a case must (`floor`) and should (`goal`) reach; `is_cost`: less is better."""
 
     floor: float
     goal: float
     is_cost: bool = False
 
     def is_met(self, ratio: float) -> bool:
-        """Whether the floor holds."""
+        """Return True if the floor holds."""
         return ratio <= self.floor if self.is_cost else ratio >= self.floor
 
     def is_reached(self, ratio: float) -> bool:
-        """Whether the goal is reached, too."""
+        """Return True if the goal is reached."""
         return ratio <= self.goal if self.is_cost else ratio >= self.goal
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A case beside one peer: `bar` is None if the ratio is only told."""
+    """A case beside one peer: `bar` is None if the ratio has no floor."""
 
     case: str
     peer: str
@@ -56,17 +56,17 @@ class Result:
 
     @property
     def is_held(self) -> bool:
-        """Whether the floor holds, if there is one."""
+        """Return True if the floor holds, or there is none."""
         return self.bar is None or self.bar.is_met(self.ratio)
 
     def middle(self, side: int, name: str | None = None) -> float:
-        """The median of our (0) or their (1) figures, or of what goes beside them as `name`."""
+        """Return the median of our (0) or their (1) figures, or of the value `name` beside them."""
         samples = [pair[side] for pair in self.pairs]
         return median(each.beside[name] if name else each.figure for each in samples)
 
 
 def alternated(ours: Side, theirs: Side, count: int) -> list[Pair]:
-    """A B A B …: so many pairs, after one of each that does not count."""
+    """Alternate A B A B …: so many pairs, after one of each that does not count."""
     return [(first, second) for first, second in rounds((ours, theirs), count)]
 
 

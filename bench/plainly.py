@@ -50,7 +50,7 @@ def _store_key(stage: Stage, ledger: Ledger) -> None:
 def _same(
     service: RunningService, peer: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes
 ) -> Side:
-    """The peer's side, once it is known to answer the same page."""
+    """Return the peer's side, after a check that it answers the same page."""
     pages = [get(site, PATH, ledger.headers).content for site in (service, peer)]
     require_same(*pages)
     return getting(peer, PATH, ledger.headers, stage, sizes)

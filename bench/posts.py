@@ -21,21 +21,21 @@ def posted(
 ) -> Load:
     """Post body after body for so long, then wait for the last; AssertionError unless 200."""
     rest, lock = iter(bodies), Lock()
-    place, began = urlsplit(url), time.perf_counter()
+    target, began = urlsplit(url), time.perf_counter()
 
     def work() -> list[float]:
         took_s: list[float] = []
-        connection = HTTPConnection(place.netloc)
+        connection = HTTPConnection(target.netloc)
         while (start := time.perf_counter()) < began + seconds:
             with lock:
                 body = next(rest)
             connection.request(
-                "POST", place.path, body, {**headers, "Content-Type": "application/json"}
+                "POST", target.path, body, {**headers, "Content-Type": "application/json"}
             )
             answer = connection.getresponse()
-            told = answer.read()
+            content = answer.read()
             if answer.status != 200:
-                raise AssertionError(f"{url}: {answer.status} {told[:200]!r}")
+                raise AssertionError(f"{url}: {answer.status} {content[:200]!r}")
             took_s.append(time.perf_counter() - start)
         connection.close()
         return took_s

@@ -1,4 +1,4 @@
-"""What Linux tells of processes: CPU time, resident memory, whether they are at rest."""
+"""Read from Linux, for processes: CPU time, resident memory, whether they are at rest."""
 
 import math
 import os
@@ -14,20 +14,20 @@ _AT_REST_S = 0.01
 
 
 def cpu_s(process_id: int) -> float:
-    """CPU seconds of a process so far, its own and the system's for it."""
+    """Return CPU seconds of a process so far, in user and system mode."""
     fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 def rss_mb(process_id: int, *, is_peak: bool = False) -> float:
-    """Megabytes that a process has in memory now, or had at most."""
+    """Return resident megabytes of a process, now or at their peak."""
     name = "VmHWM:" if is_peak else "VmRSS:"
     lines = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1_024
 
 
 def children(process_id: int) -> list[int]:
-    """The processes that this one started and that still run."""
+    """Return the running children of a process."""
     return [
         int(each)
         for each in Path(f"/proc/{process_id}/task/{process_id}/children")
@@ -37,7 +37,7 @@ def children(process_id: int) -> list[int]:
 
 
 def family_cpu_s(process_id: int) -> float:
-    """CPU seconds of a process and of its children."""
+    """Return CPU seconds of a process and of its children."""
     return sum(map(cpu_s, [process_id, *children(process_id)]))
 
 
@@ -45,9 +45,9 @@ def await_rest(process_id: int, timeout_s: float = 10) -> None:
     """Wait until a process and its children have next to nothing to do any more.
 
     A closed loop ends with a request under way on each connection, and nobody waits for its answer:
-    whoever measures next must not pay for it. AssertionError if there is no end within `timeout_s`.
+    the next measurement must not include it. AssertionError if there is no end within `timeout_s`.
     """
-    seen_s = [-math.inf]  # the first look tells nothing
+    seen_s = [-math.inf]  # the first look has no figure
 
     def is_at_rest() -> bool:
         seen_s.append(family_cpu_s(process_id))
@@ -57,21 +57,21 @@ def await_rest(process_id: int, timeout_s: float = 10) -> None:
 
 
 def largest_child_mb(process_id: int) -> float:
-    """Megabytes of the largest worker of a server, or of the server if it has none."""
+    """Return megabytes of the largest worker of a server, or of the server if it has none."""
     return max(map(rss_mb, children(process_id) or [process_id]))
 
 
 def cpu_meter(watched: Mapping[str, int]) -> Callable[[float], dict[str, float]]:
-    """Starts to count; asked later, tells the CPU seconds since then for each 1,000 of so many.
+    """Start to count; return a function for the CPU seconds since then, for each 1,000.
 
     `watched` are heads of families by name.
     """
     before_s = {name: family_cpu_s(process) for name, process in watched.items()}
 
-    def told(count: float) -> dict[str, float]:
+    def spent(count: float) -> dict[str, float]:
         return {
             f"cpu_s_{name}": (family_cpu_s(process) - before_s[name]) / count * 1_000
             for name, process in watched.items()
         }
 
-    return told
+    return spent

@@ -37,7 +37,7 @@ Post = Callable[[str, Ledger, Sequence[bytes]], Load]
 
 
 def run_batch(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """Batches of 500 beside `insert_many` of 500 rows."""
+    """Measure batches of 500 beside `insert_many` of 500 rows."""
     ours, theirs = empty_ledger(stage), empty_ledger(stage)
     bare = looping(
         stage,
@@ -53,7 +53,7 @@ def run_batch(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 
 def run_single(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """One turn a request beside one `EVALSHA` and one `insert_one`."""
+    """Measure one turn a request beside one `EVALSHA` and one `insert_one`."""
     ours, theirs = empty_ledger(stage), empty_ledger(stage)
     asked: dict[str, Any] = {
         "url": theirs.environ["MONGODB_URI"],
@@ -68,7 +68,7 @@ def run_single(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 
 def batches(stage: Stage, site: RunningService, ledger: Ledger, sizes: Sizes) -> Side:
-    """Turns a second that `site` records in batches of 500."""
+    """Measure turns a second that `site` records in batches of 500."""
 
     def make() -> list[bytes]:
         turns = list(bodies(BATCHES_PER_S * sizes.seconds * MAX_PER_BATCH))
@@ -84,7 +84,7 @@ def batches(stage: Stage, site: RunningService, ledger: Ledger, sizes: Sizes) ->
 
 
 def singles(stage: Stage, site: RunningService, ledger: Ledger, sizes: Sizes) -> Side:
-    """Turns a second that `site` records one by one."""
+    """Measure turns a second that `site` records one by one."""
 
     def make() -> list[bytes]:
         return [orjson.dumps(body) for body in bodies(SINGLES_PER_S * sizes.seconds)]
@@ -106,16 +106,16 @@ def recorded(
     *,
     units: int = 1,
 ) -> Side:
-    """Turns a second; AssertionError unless the ledger holds them all afterwards."""
+    """Measure turns a second; AssertionError unless the ledger holds them all afterwards."""
     stored = stage.database(ledger.database)["interactions"]
 
     def sample() -> Sample:
         sent, before_count = make(), stored.count_documents({})
         meter = cpu_meter({"app": site.process_id, **stage.stores})
         load = post(site.base_url + path, ledger, sent)
-        told = meter(load.count * units)
+        beside = meter(load.count * units)
         if stored.count_documents({}) - before_count < load.count * units or load.refused_count:
             raise AssertionError("not every turn that was answered is stored")
-        return sample_of(load, told, site, units=units)
+        return sample_of(load, beside, site, units=units)
 
     return sample

@@ -13,7 +13,7 @@ BAR = Bar(floor=0.9, goal=1.2)
 
 
 def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
-    """One organization with next to no bucket and one with an enormous one, asked in turn."""
+    """Measure an organization with a tiny bucket beside one with an enormous bucket."""
     narrow = empty_ledger(stage, requests_per_second=1, burst=1)
     wide = empty_ledger(stage)
     with running(stage, narrow) as ours, running(stage, wide) as theirs:

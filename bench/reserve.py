@@ -88,7 +88,7 @@ def _reserving(
     sizes: Sizes,
     clients: int,
 ) -> tuple[Sample, int]:
-    """Reservations a second, and how many of them the counters do not agree with."""
+    """Measure reservations a second, and those that the counters do not agree with."""
     before = counters_of(redis, ledger)
     meter = cpu_meter({"app": service.process_id, **stage.stores})
     replies = replies_of(
@@ -105,7 +105,7 @@ def _reserving(
 
 
 def _bodies() -> Iterator[bytes]:
-    """Reservations of turns that nobody has asked for yet, held longer than a run lasts."""
+    """Yield reservations of new turns, held longer than a run lasts."""
     name = ULID()
     for number in count():
         yield orjson.dumps(

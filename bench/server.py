@@ -57,7 +57,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 
 @contextmanager
 def _standing(stage: Stage, ledger: Ledger) -> Iterator[Sites]:
-    """The four servers by name, ours first."""
+    """Run the four servers; yield them by name, ours first."""
     counters = stage.folder / "counters"
     counters.mkdir()
     environ = ledger.environ | {"PROMETHEUS_MULTIPROC_DIR": str(counters)}
@@ -85,7 +85,7 @@ def _running_earlier(stage: Stage, ledger: Ledger, folder: Path) -> Iterator[Run
 def _closed(
     case: str, sites: Sites, path: str, ledger: Ledger, stage: Stage, sizes: Sizes
 ) -> Iterator[Result]:
-    """As many requests as the connections can get answered, then half of that by a schedule."""
+    """Measure as many requests as the connections allow, then half of that by a schedule."""
     sides = {
         name: getting(site, path, ledger.headers, stage, sizes) for name, site in sites.items()
     }
@@ -106,7 +106,7 @@ def _taken(sides: Mapping[str, Side], sizes: Sizes) -> list[Round]:
 
 
 def beside_all(case: str, unit: str, taken: list[Round], bar: Bar | None) -> Iterator[Result]:
-    """Ours beside each peer; only the worker of before sets a floor."""
+    """Compare ours with each peer; only the earlier worker sets a floor."""
     for peer in PEERS:
         pairs = [(each[OURS], each[peer]) for each in taken]
         yield Result(case, peer, unit, pairs, bar if peer == BEFORE else None)
@@ -125,7 +125,7 @@ def _tail(sample: Sample) -> Sample:
 def _paced(
     site: RunningService, path: str, ledger: Ledger, sizes: Sizes, rate_per_s: float
 ) -> Sample:
-    """Answers a second, and their latencies from when each request was due."""
+    """Measure answers a second, and latencies from when each request was due."""
     answers = offered(
         site.base_url + path,
         ledger.headers,

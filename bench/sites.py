@@ -93,7 +93,7 @@ def _log(stage: Stage, name: str) -> Path:
 
 
 def get(site: RunningService, path: str, headers: Mapping[str, str]) -> httpx.Response:
-    """One answer; AssertionError unless it is a 200."""
+    """Return one answer; AssertionError unless it is a 200."""
     answer = httpx.get(site.base_url + path, headers=dict(headers), timeout=30)
     assert answer.status_code == 200, answer.text
     return answer
@@ -108,7 +108,7 @@ def getting(
     *,
     is_refused: bool = False,
 ) -> Side:
-    """Requests a second; AssertionError if they are not all answered, or (nearly) all refused."""
+    """Measure requests a second; AssertionError unless all are answered, or nearly all refused."""
 
     def sample() -> Sample:
         meter = cpu_meter({"app": site.process_id, **stage.stores})
@@ -126,7 +126,7 @@ def getting(
 def sample_of(
     load: Load, cpu: Mapping[str, float], site: RunningService, *, units: int = 1
 ) -> Sample:
-    """What a load says of a site, in units a second; the site is at rest afterwards."""
+    """Return the sample of a load, in units a second; waits until the site is idle."""
     rss_mb = largest_child_mb(site.process_id)
     await_rest(site.process_id)
     beside = {"p50_ms": load.p50_ms, "p99_ms": load.p99_ms, **cpu, "rss_mb": rss_mb}

@@ -1,4 +1,4 @@
-"""What cases run on: a real mongod and a real Redis of their own, and what is noted of the run."""
+"""Provide the stores of the cases, a real mongod and a real Redis, and notes about the run."""
 
 import os
 import platform
@@ -48,11 +48,11 @@ class Stage:
         return {"redis": self.redis_id, "mongod": self.mongod_id}
 
     def database(self, name: str) -> Rows:
-        """A database by name, read as the service reads it."""
+        """Return a database by name, with the service's read concern."""
         return self.client.get_database(name, read_concern=ReadConcern("majority"))
 
     def url_of(self, name: str) -> str:
-        """Where another process finds it."""
+        """Return the address for another process."""
         return self.url.replace("/turnledger?", f"/{name}?")
 
     def load(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -62,7 +62,7 @@ class Stage:
             self.client[name]["interactions"].insert_many(chunk, ordered=False)
 
     def copy(self, source: str, name: str) -> Rows:
-        """A fresh copy of loaded rows, with the ledger's indexes and validator."""
+        """Make a copy of loaded rows, with the ledger's indexes and validator."""
         self.client.drop_database(name)
         target = {"$out": {"db": name, "coll": "interactions"}}
         self.client[source]["interactions"].aggregate([target])
@@ -78,7 +78,7 @@ class Stage:
         self.furnished(name)
 
     def furnished(self, name: str) -> Rows:
-        """The database with the ledger's indexes and validator."""
+        """Make the database with the ledger's indexes and validator."""
         database = self.database(name)
         make_schema(database)
         return database
@@ -98,7 +98,7 @@ def standing() -> Iterator[Stage]:
 
 
 def notes(stage: Stage) -> dict[str, Any]:
-    """Versions and load of the machine, for whoever reads the figures later."""
+    """Return versions and load of the machine, for later readers of the figures."""
     with Redis.from_url(stage.redis_url) as redis:
         server: Any = redis.info("server")
     return {
@@ -108,23 +108,23 @@ def notes(stage: Stage) -> dict[str, Any]:
         **{name: version(name) for name in LIBRARIES},
         "mongod": stage.client.server_info()["version"],
         "redis_server": server.get("valkey_version") or server["redis_version"],
-        "wrk": _told_by("wrk", "--version"),
-        "node": _told_by("node", "--version"),
+        "wrk": _first_line_of("wrk", "--version"),
+        "node": _first_line_of("node", "--version"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "load": load_average(),
     }
 
 
 def load_average() -> str:
-    """How busy the machine was in the last 1, 5 and 15 minutes; quiet is far below its CPUs."""
+    """Return the load of the last 1, 5 and 15 minutes; quiet is far below the number of CPUs."""
     return ", ".join(f"{load:.2f}" for load in os.getloadavg())
 
 
-def _told_by(program: str, *arguments: str) -> str:
-    """The first line that a program prints; `missing` if it is not there."""
+def _first_line_of(program: str, *arguments: str) -> str:
+    """Return the first line that a program prints; `missing` if it is not there."""
     found = shutil.which(program)
     if found is None:
         return "missing"
-    # wrk tells its version with an exit status of 1.
+    # wrk prints its version with an exit status of 1.
     done = subprocess.run([found, *arguments], capture_output=True, encoding="utf-8", check=False)
     return done.stdout.partition("\n")[0].strip()

@@ -6,7 +6,7 @@ from bench.pairs import Bar, Result
 
 
 def line(result: Result) -> dict[str, Any]:
-    """One line of the table: a ratio first, absolute figures only beside it."""
+    """Return one line of the table: a ratio first, absolute figures only beside it."""
     low, high = min(result.ratios), max(result.ratios)
     return {
         "case": result.case,
@@ -24,13 +24,13 @@ def line(result: Result) -> dict[str, Any]:
 
 
 def brief(result: Result) -> str:
-    """The same in a few words, for who waits for the whole."""
+    """Return a short line, for people who wait."""
     verdict = _bar(result.bar, result.ratio)["verdict"]
     return f"{result.case} beside {result.peer}: {result.ratio:.2f}, {verdict}"
 
 
 def record(result: Result) -> dict[str, Any]:
-    """The same for JSON, with every pair."""
+    """Return the record for JSON, with every pair."""
     return line(result) | {
         "median": result.ratio,
         "ratios": result.ratios,

@@ -18,12 +18,12 @@ from tests.servers import ID_KEY
 from tests.turns import DAY_MS, now_ms
 
 Row = dict[str, Any]
-# So many different contents are told again and again, each time as another turn.
+# So many different contents are used again and again, each time as another turn.
 CONTENTS_COUNT = 5_000
 
 
 def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[Row]:
-    """`count` open turns of `days_count` days from `first_ms` on, evenly spread, oldest first.
+    """Yield `count` open turns, evenly spread over `days_count` days from `first_ms` on.
 
     The same arguments give the same turns.
     """
@@ -44,16 +44,16 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
 
 @cache
 def _contents() -> list[Row]:
-    told = past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)
-    contents = [validation.load(TurnSchema(), body) for body in told]
+    made = past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)
+    contents = [validation.load(TurnSchema(), body) for body in made]
     for content in contents:
         del content["turn_id"], content["occurred_at"]
     return contents
 
 
 def bodies(count: int) -> Iterator[Row]:
-    """As many recordings of turns that nobody has told yet, occurred just now."""
+    """Yield as many recordings of new turns that occurred just now."""
     run, occurred_at = ULID(), format_ms(now_ms())
-    told = cycle(list(past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)))
-    for number, content in zip(range(count), told, strict=False):
+    made = cycle(list(past_turns("enterprise", CONTENTS_COUNT, now_ms=200 * DAY_MS)))
+    for number, content in zip(range(count), made, strict=False):
         yield {**content, "turn_id": f"bench-{run}-{number}", "occurred_at": occurred_at}

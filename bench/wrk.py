@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was answered; latencies are from the sending of a request to its whole answer."""
+    """Answers of a load; latencies are from the sending of a request to its whole answer."""
 
     count: int
     per_s: float
@@ -26,7 +26,7 @@ class Load:
 
 
 def require_wrk() -> str:
-    """Wrk's path; says how to install it if there is none."""
+    """Return wrk's path; ClickException with the next step if there is none."""
     found = shutil.which("wrk")
     if found is None:
         raise click.ClickException("wrk is missing; on Debian, as root: apt-get install -y wrk")
@@ -45,19 +45,19 @@ def loaded(
 
     AssertionError if a connection broke, or if the bodies ran out.
     """
-    told = _told(url, headers, seconds, connections, bodies)
-    if told["broken"] or told["posted"] > told["bodies"]:
-        raise AssertionError(f"{url}: a connection broke, or the bodies ran out: {told}")
+    report = _load(url, headers, seconds, connections, bodies)
+    if report["broken"] or report["posted"] > report["bodies"]:
+        raise AssertionError(f"{url}: a connection broke, or the bodies ran out: {report}")
     return Load(
-        told["requests"],
-        told["requests"] / told["duration_us"] * 1_000_000,
-        told["p50_us"] / 1_000,
-        told["p99_us"] / 1_000,
-        told["not_2xx_or_3xx"],
+        report["requests"],
+        report["requests"] / report["duration_us"] * 1_000_000,
+        report["p50_us"] / 1_000,
+        report["p99_us"] / 1_000,
+        report["not_2xx_or_3xx"],
     )
 
 
-def _told(
+def _load(
     url: str,
     headers: Mapping[str, str],
     seconds: int,
@@ -71,5 +71,5 @@ def _told(
         file.flush()
         script = ["-s", str(_SCRIPT), url, *(["--", file.name] if bodies else [])]
         done = subprocess.run([*command, *script], check=True, capture_output=True)
-    told: dict[str, Any] = orjson.loads(done.stdout.splitlines()[-1])
-    return told
+    report: dict[str, Any] = orjson.loads(done.stdout.splitlines()[-1])
+    return report

@@ -1,4 +1,4 @@
-"""What one more organization costs Redis: time of the script, bytes of its keys.
+"""Measure the cost of one more organization in Redis: time of the script, bytes of its keys.
 
 Each size lives in a Redis database of its own, so that sizes are compared within one run: so many
 accounts with counters, of which random ones get a turn each.
@@ -32,14 +32,14 @@ IDLE = "bytes, idle"
 CALLS_COUNT = 5_000
 SAMPLED_COUNT = 100
 FURTHER_COUNT = 50
-# Whoever is chosen again has mostly met this one before.
+# An account that is chosen again has mostly met this one before.
 RELATIONSHIPS_COUNT = 50
 _LIMITS = Limits(MAX_BURST, MAX_BURST, turns=None, active_relationships=None)
 _SIGNED_UP_ON = date(2026, 1, 5)
 _BUCKET = BucketPolicy.of(_LIMITS)
 
 
-class Crowd:
+class Accounts:
     """Accounts with counters in one Redis database."""
 
     def __init__(self, client: Redis, accounts_count: int, relationships_count: int = 0) -> None:
@@ -55,7 +55,7 @@ class Crowd:
         self._random, self._turns_count = Random(accounts_count), 0  # noqa: S311
 
     def bytes_each(self) -> dict[str, int]:
-        """What the keys of an account take: idle, with its first turn, with each further one."""
+        """Measure bytes of the keys of an account: idle, by its first turn, by each further one."""
         chosen = self._accounts[:SAMPLED_COUNT]
         idle = self.idle_bytes(SAMPLED_COUNT)
         for keys in chosen:
@@ -71,11 +71,11 @@ class Crowd:
         }
 
     def idle_bytes(self, at_most: int) -> int:
-        """What the keys of so many accounts take together now."""
+        """Measure bytes of the keys of so many accounts."""
         return self._bytes_of(self._accounts[:at_most])
 
     def admitting(self, redis_id: int, calls_count: int = CALLS_COUNT) -> Side:
-        """Microseconds of the script, by the server's own account, a turn of a random account."""
+        """Measure microseconds of the script, by the server, for a turn of a random account."""
 
         def sample() -> Sample:
             chosen = self._random.choices(self._accounts, k=calls_count)
@@ -122,19 +122,19 @@ class Crowd:
 def run(
     stage: Stage, sizes: Sequence[int], pairs: int, relationships_count: int
 ) -> Iterator[Result | list[dict[str, Any]]]:
-    """The table of bytes, then each size beside the smallest, then one enormous account."""
-    crowds = {
-        size: Crowd(_client(stage, number), size) for number, size in enumerate(sorted(sizes))
+    """Yield the table of bytes, then each size beside the smallest, then one enormous account."""
+    populations = {
+        size: Accounts(_client(stage, number), size) for number, size in enumerate(sorted(sizes))
     }
-    giant = Crowd(_client(stage, len(sizes)), 1, relationships_count)
-    table = [{"accounts": size, **crowd.bytes_each()} for size, crowd in crowds.items()]
+    giant = Accounts(_client(stage, len(sizes)), 1, relationships_count)
+    table = [{"accounts": size, **accounts.bytes_each()} for size, accounts in populations.items()]
     giants_name = f"1 with {relationships_count:,} relationships"
     yield [*table, dict.fromkeys(table[0]) | {"accounts": giants_name, IDLE: giant.idle_bytes(1)}]
-    smallest, *larger = crowds
-    theirs = crowds[smallest].admitting(stage.redis_id)
-    others = [(f"accounts, {size:,}", crowds[size]) for size in larger]
-    for name, crowd in [*others, (f"account with {relationships_count:,} relationships", giant)]:
-        found = alternated(crowd.admitting(stage.redis_id), theirs, pairs)
+    smallest, *larger = populations
+    theirs = populations[smallest].admitting(stage.redis_id)
+    others = [(f"accounts, {size:,}", populations[size]) for size in larger]
+    for name, accounts in [*others, (f"account with {relationships_count:,} relationships", giant)]:
+        found = alternated(accounts.admitting(stage.redis_id), theirs, pairs)
         yield Result(name, f"{smallest:,} accounts", "µs a script", found, None)
 
 

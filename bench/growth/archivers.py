@@ -1,4 +1,4 @@
-"""What a second archiver brings: as they are today, and if each had accounts of its own.
+"""Measure the effect of a second archiver: as they are today, and if each had accounts of its own.
 
 The split is made here and nowhere in the service: it shows what a partition by account would bring.
 """
@@ -41,7 +41,7 @@ class PartStore(UsageStore):
 
 
 def run(stage: Stage, pairs: int, accounts_count: int) -> Iterator[Result]:
-    """Two archivers beside one, on copies of the same open days."""
+    """Measure two archivers beside one, on copies of the same open days."""
     _load(stage, accounts_count)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         alone = archiving(pool, stage, [(0, 1)], accounts_count)
@@ -57,7 +57,7 @@ def run(stage: Stage, pairs: int, accounts_count: int) -> Iterator[Result]:
 def archiving(
     pool: ProcessPoolExecutor, stage: Stage, parts: list[tuple[int, int]], accounts_count: int
 ) -> Side:
-    """Milliseconds for each day of an account, until all archivers have ended.
+    """Measure milliseconds for each day of an account, until all archivers have ended.
 
     Beside it the days that were left to another; AssertionError if a turn is left open.
     """
@@ -81,7 +81,7 @@ def archiving(
 
 
 def archive(uri: str, part: int, parts_count: int) -> Archived:
-    """One pass over a part, in a process of its own."""
+    """Do one pass over a part, in a process of its own."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=uri, redis_url="redis://127.0.0.1"
     )
@@ -93,8 +93,8 @@ def archive(uri: str, part: int, parts_count: int) -> Archived:
 def _load(stage: Stage, accounts_count: int) -> None:
     accounts = [new_account() for _ in range(accounts_count)]
     first_ms = now_ms() // DAY_MS * DAY_MS - DAY_MS
-    told = rows(accounts[0], first_ms, 1, accounts_count * TURNS_EACH)
+    made = rows(accounts[0], first_ms, 1, accounts_count * TURNS_EACH)
     stage.load(
         _SOURCE,
-        (row | {"account": accounts[n % accounts_count]} for n, row in enumerate(told)),
+        (row | {"account": accounts[n % accounts_count]} for n, row in enumerate(made)),
     )

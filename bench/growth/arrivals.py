@@ -17,7 +17,7 @@ from app.usage.store import COLLECTION as ROLLUPS
 from app.wiring import build
 from bench.growth.books import read_books
 from bench.growth.crew import Crew, standing_crew
-from bench.growth.producer import DEGRADED, Setting, Told
+from bench.growth.producer import DEGRADED, Sent, Setting
 from bench.processes import cpu_meter
 from bench.stage import Stage
 from scripts.lib.replay.summary import ACCEPTED, QUOTA_REFUSED, RATE_LIMITED, Tally, spread_ms
@@ -27,21 +27,21 @@ Figures = dict[str, Any]
 
 
 def simulate(stage: Stage, setting: Setting) -> Figures:
-    """Run it, and tell every figure; AssertionError if the books do not balance."""
+    """Run it, and return every figure; AssertionError if the books do not balance."""
     stage.furnished("turnledger")
     with closing(_Stores(stage, setting)) as stores, standing_crew(setting) as crew:
         seeded = _seeded(stores, crew, setting)
         meter = cpu_meter(stage.stores)
-        told: list[Told] = crew.all("send")
-        tally = _whole(told)
+        sent: list[Sent] = crew.all("send")
+        tally = _whole(sent)
         sent_count = tally.outcomes.total()
-        cpu = {"cpu_s_app": sum(each.cpu_s for each in told) / sent_count * 1_000}
+        cpu = {"cpu_s_app": sum(each.cpu_s for each in sent) / sent_count * 1_000}
         cpu |= meter(sent_count)
         books = read_books(stores.services)
         balanced_count = books.require_balance(tally.outcomes[ACCEPTED] + tally.outcomes[DEGRADED])
         return {
             "organizations": setting.organizations,
-            **_arrived(tally, told, setting),
+            **_arrived(tally, sent, setting),
             **{f"{name} per 1,000 turns": round(value, 2) for name, value in cpu.items()},
             **seeded,
             "Redis bytes an organization, after": stores.used_bytes() // setting.organizations,
@@ -61,7 +61,7 @@ class _Stores:
         self._empty_bytes = self._memory_bytes()
 
     def used_bytes(self) -> int:
-        """Bytes in Redis beyond those of an empty one."""
+        """Return bytes in Redis beyond those of an empty one."""
         return self._memory_bytes() - self._empty_bytes
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class _Stores:
 
 
 def _seeded(stores: _Stores, crew: Crew, setting: Setting) -> Figures:
-    """Every organization's counters counted from the empty ledger, as its first turn would."""
+    """Seed every organization's counters from the empty ledger, as its first turn would."""
     started = time.perf_counter()
     assert sum(crew.all("seed")) == setting.organizations
     seconds = time.perf_counter() - started
@@ -84,17 +84,17 @@ def _seeded(stores: _Stores, crew: Crew, setting: Setting) -> Figures:
     }
 
 
-def _whole(told: list[Told]) -> Tally:
+def _whole(sent: list[Sent]) -> Tally:
     whole = Tally()
-    for each in told:
+    for each in sent:
         whole.add(each.tally)
     return whole
 
 
-def _arrived(tally: Tally, told: list[Told], setting: Setting) -> Figures:
+def _arrived(tally: Tally, sent: list[Sent], setting: Setting) -> Figures:
     outcomes: Mapping[str, int] = tally.outcomes
     others = Counter({name: count for name, count in outcomes.items() if name not in _NAMED})
-    duration_s = max(each.duration_s for each in told)
+    duration_s = max(each.duration_s for each in sent)
     return {
         "speed": setting.speed,
         "workers": setting.workers,
@@ -109,7 +109,7 @@ def _arrived(tally: Tally, told: list[Told], setting: Setting) -> Figures:
 
 
 def _kept_up(services: Services) -> Figures:
-    """What a pass of the worker takes over all that has arrived, apart from its one wait."""
+    """Measure a pass of the worker over all turns, without its wait."""
     archived, archived_s = _timed(services.rooms.usage.upkeep.run)
     accounts, listed_s = _timed(services.rooms.admission.reconciler.list_accounts)
     compared, compared_s = _timed(

@@ -1,4 +1,4 @@
-"""Whether the books balance: what was accepted is in the ledger, and counters say the same."""
+"""Check that the books balance: what was accepted is in the ledger, and counters say the same."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Books:
     counters: Mapping[Account, Sums]
 
     def require_balance(self, accepted_count: int) -> int:
-        """How many accounts were compared; AssertionError that names what does not agree."""
+        """Compare all accounts, and return their number; AssertionError that names differences."""
         if self.rows_count != accepted_count:
             raise AssertionError(f"accepted {accepted_count} turns, stored {self.rows_count}")
         wrong = {
@@ -36,7 +36,7 @@ class Books:
 
 
 def read_books(services: Services) -> Books:
-    """Everything, once nothing arrives any more."""
+    """Read all of it, after the last arrival."""
     rows = services.backend.database["interactions"]
     relationship = {"$cond": [{"$and": _COUNTS}, "$relationship_id", None]}
     total = {
@@ -62,6 +62,6 @@ _COUNTS = [{"$gt": ["$charged", 0]}, {"$eq": ["$mode", "stateful"]}]
 
 
 def _counted(services: Services, keys: AccountKeys) -> Sums:
-    told: Any = services.backend.redis.hmget(keys.quota, "turns_used", "relationships_used")
-    turns, relationships = (int(number or 0) for number in told)
+    counters: Any = services.backend.redis.hmget(keys.quota, "turns_used", "relationships_used")
+    turns, relationships = (int(number or 0) for number in counters)
     return turns, relationships

@@ -1,6 +1,6 @@
 """From CPU seconds to capacity: the one formula of `docs/internals/scaling.md`.
 
-What costs c CPU seconds for each 1,000 requests keeps c cores busy at 1,000 requests a second.
+A request that costs c CPU seconds for each 1,000 keeps c cores busy at 1,000 requests a second.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,12 +13,12 @@ PROCESSES = ("app", "redis", "mongod")
 
 
 def per_core_and_s(cpu_s_per_1000: float) -> float:
-    """Requests a second that one core of this process does while it is busy `BUSY_SHARE`."""
+    """Return requests a second of one core that is busy for `BUSY_SHARE` of the time."""
     return BUSY_SHARE * 1_000 / cpu_s_per_1000 if cpu_s_per_1000 else float("inf")
 
 
 def rows_of(measured: Mapping[str, Mapping[str, float]]) -> Iterator[dict[str, Any]]:
-    """A line for each kind of request: CPU of each process, and what a core of each does."""
+    """Return a row for each kind of request: CPU of each process, and requests of a core."""
     for kind, beside in measured.items():
         cost = {name: beside[f"cpu_s_{name}"] for name in PROCESSES}
         yield {

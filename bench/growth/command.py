@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench.growth import accounts as crowds
+from bench.growth import accounts as redis_growth
 from bench.growth import archivers as archiving
 from bench.growth import keys as callers
 from bench.growth import nodes as layouts
@@ -24,7 +24,7 @@ from scripts.lib.replay.trace import TraceError, read_trace
 
 HELP = """Measure how cost grows: with organizations, turns, workers and nodes.
 
-Figures are told and not judged. Compare the ratios: single absolute figures say as much about the
+Figures have no floors. Compare the ratios: single absolute figures say as much about the
 machine and about who else was at work on it.
 """
 
@@ -37,7 +37,7 @@ pairs_option = click.option("--pairs", type=click.IntRange(1), default=5, show_d
 
 @click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """What the command does; `HELP` tells it."""
+    """Run the command; `HELP` describes it."""
 
 
 @main.command()
@@ -79,11 +79,11 @@ def arrivals(trace: Path, *, file: Path | None, **options: Any) -> None:
 @pairs_option
 @json_option
 def accounts(sizes: tuple[int, ...], *, relationships: int, pairs: int, file: Path | None) -> None:
-    """Redis with so many accounts (SIZES, by default 100 1000 10000 100000)."""
+    """Measure Redis with so many accounts (SIZES, by default 100 1000 10000 100000)."""
     sizes = sizes or (100, 1_000, 10_000, 100_000)
     with standing() as stage:
         report = Report.of(stage, sizes=sizes, relationships=relationships, pairs=pairs)
-        report.take("bytes in Redis", crowds.run(stage, sizes, pairs, relationships))
+        report.take("bytes in Redis", redis_growth.run(stage, sizes, pairs, relationships))
     report.print(file)
 
 
@@ -98,7 +98,7 @@ def accounts(sizes: tuple[int, ...], *, relationships: int, pairs: int, file: Pa
 )
 @json_option
 def turns(sizes: tuple[int, ...], *, cache_mb: int, file: Path | None) -> None:
-    """MongoDB as the ledger grows to so many turns (SIZES, by default 10000 100000 1000000)."""
+    """Measure MongoDB as the ledger grows (SIZES, by default 10000 100000 1000000 turns)."""
     sizes = sizes or (10_000, 100_000, 1_000_000)
     with standing() as stage:
         report = Report.of(stage, sizes=sizes, cache_mb=cache_mb)
@@ -115,7 +115,7 @@ def turns(sizes: tuple[int, ...], *, cache_mb: int, file: Path | None) -> None:
 @pairs_option
 @json_option
 def workers(*, file: Path | None, **numbers: int) -> None:
-    """Two workers beside one, and the CPU that each kind of request costs."""
+    """Measure two workers beside one, and the CPU of each kind of request."""
     require_wrk()
     with standing() as stage:
         report = Report.of(stage, **numbers)
@@ -127,7 +127,7 @@ def workers(*, file: Path | None, **numbers: int) -> None:
 @pairs_option
 @json_option
 def nodes(*, pairs: int, file: Path | None) -> None:
-    """Redis Cluster, Sentinel and a replica set, each beside one server."""
+    """Measure Redis Cluster, Sentinel and a replica set, each beside one server."""
     with standing() as stage:
         report = Report.of(stage, pairs=pairs)
         report.take("organizations on the cluster", layouts.on_redis(stage, pairs))
@@ -140,7 +140,7 @@ def nodes(*, pairs: int, file: Path | None) -> None:
 @pairs_option
 @json_option
 def archivers(*, accounts: int, pairs: int, file: Path | None) -> None:
-    """Two archivers beside one: with the same accounts, and with half of them each."""
+    """Measure two archivers beside one: with the same accounts, and with half of them each."""
     with standing() as stage:
         report = Report.of(stage, accounts=accounts, pairs=pairs)
         report.take("archivers", archiving.run(stage, pairs, accounts))
@@ -151,7 +151,7 @@ def archivers(*, accounts: int, pairs: int, file: Path | None) -> None:
 @pairs_option
 @json_option
 def keys(*, pairs: int, file: Path | None) -> None:
-    """A key that a worker must look up, beside one that it remembers."""
+    """Measure a key that a worker must look up, beside one in its cache."""
     with standing() as stage:
         report = Report.of(stage, pairs=pairs)
         report.take("keys", callers.run(stage, pairs))

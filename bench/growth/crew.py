@@ -19,7 +19,7 @@ class Crew:
     ends: Sequence[Connection]
 
     def all(self, step: str) -> list[Any]:
-        """What each process answers to a step of `Producer`, begun by all at once.
+        """Have all processes begin a step of `Producer` at once; return their answers.
 
         AssertionError if one does not answer, EOFError if one has died.
         """

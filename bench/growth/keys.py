@@ -1,4 +1,4 @@
-"""What it costs to know who asks: a key that a worker remembers, and one that it must look up.
+"""Measure the cost of authentication: a key in a worker's cache, and one that it must look up.
 
 A worker remembers a key for two seconds. When organizations are many and each asks seldom, nearly
 every request is the first of its key.
@@ -37,7 +37,7 @@ def run(stage: Stage, pairs: int) -> Iterator[Result]:
 
 
 def asking(stage: Stage, store: TenancyStore, tokens: Sequence[str], cache_seconds: float) -> Side:
-    """Microseconds to authenticate; CPU seconds of this process and of mongod for each 1,000."""
+    """Measure microseconds to authenticate, and CPU of this process and of mongod."""
     plans = load_plans(settings_for().plans_file)
     authenticator = Authenticator(
         store, plans, [PEPPER], cache_seconds=cache_seconds, require_store=lambda: None

@@ -1,4 +1,4 @@
-"""What more nodes cost: Redis Cluster and Sentinel beside one Redis, a replica set beside a mongod.
+"""Measure the cost of more nodes: Redis Cluster, Sentinel and replica set, beside one server.
 
 The very clients of the service on each, taking turns. All nodes share this machine and its disk.
 """
@@ -42,7 +42,7 @@ Yielded = Result | list[dict[str, Any]]
 
 
 def on_redis(stage: Stage, pairs: int) -> Iterator[Yielded]:
-    """The gate on a cluster of three and behind sentinels, beside the gate on one server."""
+    """Measure the gate on a cluster of three and behind sentinels, beside one server."""
     with ExitStack() as stack:
         lone = stack.enter_context(Redis.from_url(stage.redis_url, protocol=2))
         theirs = stack.enter_context(_gate(stage, stage.redis_url, [lone]))
@@ -60,7 +60,7 @@ def on_redis(stage: Stage, pairs: int) -> Iterator[Yielded]:
 
 
 def on_mongodb(stage: Stage, pairs: int) -> Iterator[Result]:
-    """A turn and a batch recorded `w: majority` by a replica set of three, beside one mongod."""
+    """Measure a turn and a batch with `w: majority` on a set of three, beside one mongod."""
     with (
         running_mongod(stage.folder / "lone") as lone,
         running_replica_set(stage.folder / "set") as members,
@@ -90,15 +90,15 @@ def _wide(node: RedisNode) -> Iterator[Redis]:
 
 @contextmanager
 def _gate(stage: Stage, redis_url: str, nodes: Sequence[Redis]) -> Iterator[Side]:
-    """Microseconds of the script by the servers' own account; beside it the call's, and its CPU."""
+    """Measure microseconds of the script, by the servers, and of the call, and its CPU."""
     settings = settings_for(
         backend=BackendKind.LIVE, mongodb_uri=stage.url_of("nodes"), redis_url=redis_url
     )
     stage.furnished("nodes")
     services = build(settings)
-    crowd = population(load_plans(settings.plans_file), ORGANIZATIONS_COUNT, seed=1).principals
-    # What refuses does less.
-    principals = [each for each in crowd if each.plan != "free"]
+    everybody = population(load_plans(settings.plans_file), ORGANIZATIONS_COUNT, seed=1).principals
+    # A refusal does less work.
+    principals = [each for each in everybody if each.plan != "free"]
 
     def sample() -> Sample:
         for node in nodes:
@@ -129,12 +129,12 @@ def _both(case: str, peer: str, pairs: Sequence[Pair]) -> Iterator[Result]:
 
 
 def _of(pairs: Sequence[Pair], name: str) -> list[Pair]:
-    """The same pairs, told by what stood beside."""
+    """Return the same pairs with another figure."""
     return [(Sample(ours.beside[name]), Sample(theirs.beside[name])) for ours, theirs in pairs]
 
 
 def _spread(nodes: Sequence[Redis]) -> Iterator[dict[str, Any]]:
-    """Organizations and keys of each node; AssertionError if one organization is on two."""
+    """Yield organizations and keys of each node; AssertionError if one is on two nodes."""
     held: dict[str, set[int]] = {}
     for number, node in enumerate(nodes):
         names = list(node.scan_iter(match="*{org_*", count=1_000))
@@ -151,15 +151,15 @@ def _spread(nodes: Sequence[Redis]) -> Iterator[dict[str, Any]]:
 def _storing(
     stage: Stage, uri: str, process_ids: Sequence[int], size: int, calls_count: int
 ) -> Iterator[Side]:
-    """Milliseconds of an insert of `size` turns by the service's own client and store."""
+    """Measure milliseconds of an insert of `size` turns by the service's client and store."""
     settings = settings_for(backend=BackendKind.LIVE, mongodb_uri=uri, redis_url=stage.redis_url)
     services = build(settings)
     store = services.rooms.interactions.store
     make_schema(services.backend.database)
 
     def sample() -> Sample:
-        told = list(rows(new_account(), now_ms(), 1, size * calls_count))
-        batches = [told[first : first + size] for first in range(0, len(told), size)]
+        documents = list(rows(new_account(), now_ms(), 1, size * calls_count))
+        batches = [documents[first : first + size] for first in range(0, len(documents), size)]
         before_s, start = sum(map(cpu_s, process_ids)), perf_counter()
         for batch in batches:
             assert set(store.insert_many(batch)) == {Insertion.STORED}

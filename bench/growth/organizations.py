@@ -1,6 +1,6 @@
 """Many organizations, and which of them an arrival belongs to: all made up from one seed.
 
-The trace tells neither. A few organizations have most of the turns (Zipf's law by rank); plan and
+The trace has neither. A few organizations have most of the turns (Zipf's law by rank); plan and
 day of sign-up are drawn for each by itself, so some of the busiest are on the smallest plan.
 """
 
@@ -33,7 +33,7 @@ class Population:
     shares: Sequence[float]
 
     def owner_of(self, arrival: Arrival) -> Principal:
-        """Whose turn it is; the same seed and line always give the same."""
+        """Return the owner of a turn: the same for the same seed and line."""
         # Repeatable on purpose, and nothing here is a secret.
         random = Random(f"{self.seed} owner {arrival.line}")  # noqa: S311
         return self.principals[bisect(self.shares, random.random() * self.shares[-1])]
@@ -42,7 +42,7 @@ class Population:
 def population(
     plans: Mapping[str, Plan], count: int, seed: int, quota_share: float = 1.0
 ) -> Population:
-    """`count` organizations whose turns are limited to `quota_share` of their plan's.
+    """Make `count` organizations with `quota_share` of the turns of their plan.
 
     A month's quota lasts for far more than an hour of arrivals: without a share nothing is refused.
     """

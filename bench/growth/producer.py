@@ -1,8 +1,9 @@
 """One process of the simulation: an in-process service that turns arrive at, as scheduled.
 
 A worker's threads take the arrivals of its share in their order, each at the instant at which it is
-due. The loop is open: latency counts from that instant, whoever was late. What a turn passes is the
-service's own: body, schema, gate, script, recorder, ledger; left out are HTTP and authentication.
+due. The loop is open: latency counts from that instant, even if the producer was late. A turn
+passes the service's own body parser, schema, gate, script, recorder and ledger, but not HTTP or
+authentication.
 """
 
 import os
@@ -53,18 +54,18 @@ class Setting:
     workers: int
 
     def settings(self) -> Settings:
-        """Of the service on these stores."""
+        """Return the settings of the service on these stores."""
         stores = {"mongodb_uri": self.mongodb_uri, "redis_url": self.redis_url}
         return settings_for(backend=BackendKind.LIVE, **stores)
 
     def population(self) -> Population:
-        """The organizations, the same in every process."""
+        """Return the organizations, the same in every process."""
         plans = load_plans(self.settings().plans_file)
         return population(plans, self.organizations, self.seed, self.quota_share)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sent:
     """One process's notes: its tally, CPU seconds while turns arrived, and until the last."""
 
     tally: Tally
@@ -74,7 +75,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """One recording, ready to be told."""
+    """One recording, ready to be sent."""
 
     due_s: float
     principal: Principal
@@ -86,12 +87,12 @@ class Producer:
 
     def __init__(self, setting: Setting, number: int) -> None:
         self._services: Services = build(setting.settings())
-        crowd = setting.population()
-        self._own = crowd.principals[number :: setting.workers]
-        self._dues = _dues(setting, crowd, number)
+        population = setting.population()
+        self._own = population.principals[number :: setting.workers]
+        self._dues = _dues(setting, population, number)
 
     def ready(self) -> int:
-        """How many turns are prepared."""
+        """Return the number of prepared turns."""
         return len(self._dues)
 
     def seed(self) -> int:
@@ -99,7 +100,7 @@ class Producer:
         with ThreadPoolExecutor(THREADS_COUNT) as pool:
             return len(list(pool.map(self._services.rooms.admission.gate.inspect, self._own)))
 
-    def send(self) -> Told:
+    def send(self) -> Sent:
         """Record every turn of the share at its instant."""
         rest, lock, cpu_before_s = iter(self._dues), Lock(), cpu_s(os.getpid())
         began = time.perf_counter() + _START_IN_S
@@ -110,7 +111,7 @@ class Producer:
         whole = Tally()
         for tally in tallies:
             whole.add(tally)
-        return Told(whole, cpu_s(os.getpid()) - cpu_before_s, time.perf_counter() - began)
+        return Sent(whole, cpu_s(os.getpid()) - cpu_before_s, time.perf_counter() - began)
 
     def close(self) -> None:
         """Let the stores go."""
@@ -152,11 +153,11 @@ def _recorded(recorder: Recorder, account: str, body: Any, ticket: AdmissionTick
     return ACCEPTED if recorded.is_new else DUPLICATE
 
 
-def _dues(setting: Setting, crowd: Population, number: int) -> list[_Due]:
+def _dues(setting: Setting, population: Population, number: int) -> list[_Due]:
     arrivals = read_trace(setting.trace)
     recipe = Recipe(setting.trace.stem, setting.start_ms, setting.seed)
     return [
-        _Due(shot.due_s, crowd.owner_of(arrival), orjson.dumps(recipe.body(arrival)))
+        _Due(shot.due_s, population.owner_of(arrival), orjson.dumps(recipe.body(arrival)))
         for shot in plan_shots(arrivals, setting.speed, 1)[number :: setting.workers]
         for arrival in shot.arrivals
     ]

@@ -1,4 +1,4 @@
-"""What a growth run leaves: figures and pairs for the eyes, and all of it as JSON."""
+"""Collect the results of a growth run: figures and pairs for the eyes, and all of it as JSON."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -25,19 +25,19 @@ class Report:
 
     @classmethod
     def of(cls, stage: Stage, **sizes: Any) -> "Report":
-        """A report that begins with versions, the machine and its load."""
+        """Return a report that begins with versions, the machine and its load."""
         return cls({**sizes, **notes(stage)})
 
     def take(self, title: str, found: Iterable[Result | list[dict[str, Any]]]) -> None:
         """Keep results as they come, and the table among them under `title`."""
         for each in found:
             if isinstance(each, Result):
-                self.tell(each)
+                self.add(each)
             else:
                 self.show(title, each)
 
-    def tell(self, result: Result) -> None:
-        """Keep a result, and say so to whoever waits for the whole."""
+    def add(self, result: Result) -> None:
+        """Keep a result, and print it for people who wait."""
         click.echo(f"  {result.case} beside {result.peer}: {result.ratio:.2f}", err=True)
         self.results.append(result)
 
@@ -47,7 +47,7 @@ class Report:
         self.figures[title] = list(rows)
 
     def print(self, file: Path | None) -> None:
-        """Everything, once: tables to read, and JSON to `file` if there is one."""
+        """Print all tables, and write JSON to `file` if there is one."""
         print_record(self.noted, as_json=False)
         for title, rows in self.figures.items():
             click.echo(f"{title}:")
@@ -58,16 +58,16 @@ class Report:
         if self.results:
             print_records([_short(result) for result in self.results], as_json=False)
         if file:
-            told = {
+            document = {
                 "run": self.noted,
                 "figures": self.figures,
                 "results": [record(result) for result in self.results],
             }
             path = Path(os.environ.get("CALLER_DIR", "")) / file
-            path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+            path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 def _short(result: Result) -> dict[str, Any]:
-    """A line without floors: growth is told, not judged."""
+    """Return a line without floors."""
     left_out = {"floor", "goal", "verdict"}
     return {name: value for name, value in line(result).items() if name not in left_out}

@@ -34,14 +34,14 @@ _numbers = count(1)
 
 @contextmanager
 def running_workers(stage: Stage, ledger: Ledger, workers_count: int) -> Iterator[RunningService]:
-    """The service on a ledger with so many workers."""
+    """Run the service on a ledger with so many workers."""
     log = stage.folder / f"growth_{next(_numbers)}.log"
     with running_service(ledger.environ, log, workers_count=workers_count) as service:
         yield service
 
 
 def asking(kind: str, site: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes) -> Side:
-    """Requests of a kind a second, and CPU seconds for each 1,000 of them."""
+    """Measure requests a second of a kind, and CPU seconds for each 1,000."""
     if kind in READING:
         return getting(site, READING[kind], ledger.headers, stage, sizes)
     if kind == RECORDING:
@@ -50,17 +50,17 @@ def asking(kind: str, site: RunningService, ledger: Ledger, stage: Stage, sizes:
 
 
 def _recording(site: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes) -> Side:
-    """One new turn a request; AssertionError if one is refused."""
+    """Record one new turn a request; AssertionError if one is refused."""
 
     def sample() -> Sample:
-        told = [orjson.dumps(body) for body in bodies(sizes.seconds * MOST_PER_S)]
+        payloads = [orjson.dumps(body) for body in bodies(sizes.seconds * MOST_PER_S)]
         meter = cpu_meter({"app": site.process_id, **stage.stores})
         load = loaded(
             site.base_url + "/v1/interactions",
             ledger.headers,
             seconds=sizes.seconds,
             connections=sizes.connections,
-            bodies=told,
+            bodies=payloads,
         )
         assert not load.refused_count, f"{load.refused_count} recordings were refused"
         return sample_of(load, meter(load.count), site)
@@ -69,21 +69,21 @@ def _recording(site: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes)
 
 
 def _batching(site: RunningService, ledger: Ledger, stage: Stage, sizes: Sizes) -> Side:
-    """Batches of new turns; AssertionError if a turn is not created."""
+    """Record batches of new turns; AssertionError if a turn is not created."""
     batches_count = sizes.seconds * BATCHES_A_SECOND
 
     def sample() -> Sample:
-        told, turns = [], bodies(batches_count * BATCH_COUNT)
+        payloads, turns = [], bodies(batches_count * BATCH_COUNT)
         for _ in range(batches_count):
             batch = [next(turns) for _ in range(BATCH_COUNT)]
-            told.append(orjson.dumps({"interactions": batch}))
+            payloads.append(orjson.dumps({"interactions": batch}))
         meter = cpu_meter({"app": site.process_id, **stage.stores})
         started = perf_counter()
         with (
             httpx.Client(base_url=site.base_url, headers=ledger.headers, timeout=60) as client,
             ThreadPoolExecutor(BATCH_THREADS_COUNT) as pool,
         ):
-            created = sum(pool.map(lambda body: _created_count(client, body), told))
+            created = sum(pool.map(lambda body: _created_count(client, body), payloads))
         taken_s = perf_counter() - started
         assert created == batches_count * BATCH_COUNT, f"only {created} turns were created"
         return Sample(batches_count / taken_s, meter(batches_count))

@@ -1,4 +1,4 @@
-"""What one more turn costs MongoDB: bytes of its row and index entries, time to insert it.
+"""Measure the cost of one more turn in MongoDB: bytes by index, and time.
 
 One collection grows as a ledger grows, with its indexes and its validator, by turns of many
 organizations in the order of time, each as it is once it is archived.
@@ -26,7 +26,7 @@ Figures = dict[str, Any]
 def run(
     stage: Stage, sizes: Sequence[int], cache_mb: int = 256
 ) -> Iterator[tuple[Figures, Figures]]:
-    """At each size: what inserting has cost since the size before and what all takes, by index."""
+    """Yield, for each size, the cost of inserts since the size before, and bytes by index."""
     stage.client.admin.command(
         "setParameter", 1, wiredTigerEngineRuntimeConfig=f"cache_size={cache_mb}M"
     )
@@ -39,7 +39,7 @@ def run(
 
 
 def _archived(count: int) -> Iterator[Row]:
-    """Turns of many accounts, archived."""
+    """Make archived turns of many accounts."""
     random = Random(count)  # noqa: S311
     accounts = [new_account() for _ in range(ACCOUNTS_COUNT)]
     weights = list(accumulate(rank**-EXPONENT for rank in range(1, ACCOUNTS_COUNT + 1)))
@@ -51,7 +51,7 @@ def _archived(count: int) -> Iterator[Row]:
 
 
 def _inserted(stage: Stage, database: Rows, arriving: Iterator[Row], count: int) -> Figures:
-    """The next turns stored; milliseconds of waiting and of mongod's CPU for 1,000 of them."""
+    """Store the next turns; measure milliseconds and mongod's CPU for each 1,000."""
     waited_s, before_s, left_count = 0.0, cpu_s(stage.mongod_id), count
     while left_count:
         chunk = list(islice(arriving, min(CHUNK_COUNT, left_count)))

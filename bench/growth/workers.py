@@ -1,4 +1,4 @@
-"""What a second worker brings, and what each kind of request costs: the service over HTTP."""
+"""Measure the effect of a second worker, and the cost of each kind of request over HTTP."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from bench.stage import Stage
 
 
 def run(stage: Stage, sizes: Sizes) -> Iterator[Result | list[dict[str, Any]]]:
-    """Two workers beside one for every kind of request, then the table of costs.
+    """Measure two workers beside one for every kind of request, then the table of costs.
 
     The costs are those with two workers.
     """

@@ -2,7 +2,7 @@
 
 Times on a shared machine differ by half from run to run, instructions by a hundredth: a step that
 gains a few per cent shows. They are not time, for a cache that misses counts nothing and the
-kernel's work is not seen: what they tell must still be timed beside a peer.
+kernel's work is not seen: their effect must still be timed beside a peer.
 """
 
 import os
@@ -34,17 +34,20 @@ TURNS_COUNT = 5_000
 PEER = {"BENCH_BODY": "x" * 200, "BENCH_STRATEGY": FIXED}
 CALLGRIND = ("valgrind", "--tool=callgrind", "--instr-atstart=no")
 # Under valgrind everything takes fifty times as long.
-PATIENT = {"REDIS_TIMEOUT_MS": "10000", "MONGODB_TIMEOUT_MS": "60000", "REQUEST_DEADLINE_S": "120"}
+LONG_TIMEOUTS = {
+    "REDIS_TIMEOUT_MS": "10000",
+    "MONGODB_TIMEOUT_MS": "60000",
+    "REQUEST_DEADLINE_S": "120",
+}
 HELP = """Count the machine instructions of one request, in the application's process and in Redis.
 
-Needs valgrind. Figures are told and not judged. What the server, MongoDB and the kernel do is not
-seen.
+Needs valgrind. Figures have no floors. The work of the server, MongoDB and the kernel is not seen.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is asked of which application, and how it is answered."""
+    """A request, its application, and how it is answered."""
 
     name: str
     application: str
@@ -55,7 +58,7 @@ class Case:
 
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """What the command does; `HELP` tells it."""
+    """Run the command; `HELP` describes it."""
     if shutil.which("valgrind") is None:
         raise click.ClickException(
             "valgrind is missing; on Debian, as root: apt-get install -y valgrind"
@@ -65,8 +68,8 @@ def main() -> None:
         # It is what `standing` starts.
         os.environ["REDIS_SERVER_BIN"] = str(_counted_redis(folder))
         with standing() as stage:
-            told = [_count(case, stage, folder) for case in _cases(stage)]
-    print_records(told, as_json=False)
+            records = [_count(case, stage, folder) for case in _cases(stage)]
+    print_records(records, as_json=False)
 
 
 def _cases(stage: Stage) -> Iterator[Case]:
@@ -79,7 +82,7 @@ def _cases(stage: Stage) -> Iterator[Case]:
 
 
 def _counted_redis(folder: Path) -> Path:
-    """A program that is Redis under callgrind."""
+    """Make a program that runs Redis under callgrind."""
     program = folder / "redis-server"
     words = [*CALLGRIND, f"--callgrind-out-file={folder}/redis", find_redis_server()]
     program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
@@ -92,7 +95,7 @@ def _count(case: Case, stage: Stage, folder: Path) -> Record:
     counters = folder / "counters"
     counters.mkdir(exist_ok=True)
     environ = {
-        **(os.environ | case.ledger.environ | PATIENT | PEER),
+        **(os.environ | case.ledger.environ | LONG_TIMEOUTS | PEER),
         "BENCH_HEADERS": orjson.dumps(case.ledger.headers).decode(),
         "PROMETHEUS_MULTIPROC_DIR": str(counters),
     }
@@ -112,11 +115,11 @@ def _count(case: Case, stage: Stage, folder: Path) -> Record:
 
 
 def _taken(folder: Path, process: str) -> float:
-    """Instructions of a request, from the newest dump of a process."""
+    """Return instructions of a request, from the newest dump of a process."""
     dump = max(folder.glob(f"{process}.*"), key=lambda file: file.stat().st_mtime_ns)
     return total(dump.read_text(encoding="utf-8")) / REQUESTS_COUNT
 
 
 def total(dump: str) -> int:
-    """All instructions in a dump of callgrind's."""
+    """Return all instructions in a dump of callgrind."""
     return int(re.findall(r"^(?:totals|summary): (\d+)", dump, re.MULTILINE)[-1])

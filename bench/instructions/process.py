@@ -42,7 +42,7 @@ def main(application: str, path: str, status: str, count: str, *others: str) -> 
 
 
 def _answered(app: Any, environ: dict[str, Any], count: int) -> Counter[str]:
-    """The statuses of so many answers."""
+    """Return the statuses of so many answers."""
     return Counter(run_wsgi_app(app, dict(environ))[1].partition(" ")[0] for _ in range(count))
 
 

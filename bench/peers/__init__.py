@@ -1,1 +1,1 @@
-"""What the service is measured beside: small honest programs that do the same with less."""
+"""Peers of the service in the benchmarks: small honest programs that do the same with less."""

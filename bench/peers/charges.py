@@ -42,7 +42,7 @@ def make(asked: Asked) -> Round:
 
 
 def _seeded(redis: Redis, organization_id: str) -> tuple[tuple[str, ...], list[int]]:
-    """The keys and the limits of an organization that signed up today, its quota loaded."""
+    """Return keys and limits of an organization that signed up today, its quota loaded."""
     wide = Limits(MAX_BURST, MAX_BURST, None, None)
     period = period_at(utc_now().date(), now_ms() * 1_000)
     bucket, quota = BucketPolicy.of(wide), QuotaPolicy.of(wide, period)

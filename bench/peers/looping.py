@@ -26,20 +26,20 @@ def loop(make: Callable[[Asked], Round]) -> None:
     rounds = [make(asked) for _ in range(asked["threads"])]
     for each in rounds:
         each()
-    print("ready", flush=True)  # noqa: T201 - whoever started us reads it
+    print("ready", flush=True)  # noqa: T201 - our parent reads it
     sys.stdin.readline()
     before_s, start = cpu_s(os.getpid()), time.perf_counter()
     with ThreadPoolExecutor(len(rounds)) as pool:
         runs = [pool.submit(_until, start + asked["seconds"], each) for each in rounds]
         took_s = sorted(took for run in runs for took in run.result())
-    told = {
+    result = {
         "count": len(took_s),
         "seconds": time.perf_counter() - start,
         "p50_ms": percentile(took_s, 0.5) * 1_000,
         "p99_ms": percentile(took_s, 0.99) * 1_000,
         "cpu_s": cpu_s(os.getpid()) - before_s,
     }
-    sys.stdout.buffer.write(orjson.dumps(told))
+    sys.stdout.buffer.write(orjson.dumps(result))
 
 
 def _until(end: float, each: Round) -> list[float]:

@@ -1,4 +1,4 @@
-"""What both peers of the case `peers` share: keys, the query, the fields made from an id."""
+"""Share the job of both peers of the case `peers`: keys, the query, the fields made from an id."""
 
 import hashlib
 import time

@@ -6,7 +6,7 @@ from tests.architecture.source import source_files
 
 OPENERS = frozenset({"open", "fdopen", "read_text", "write_text", "NamedTemporaryFile"})
 # Where the word is a system call or a method of ours, without an encoding.
-NO_FILES = frozenset({("os", "open"), ("crowd", "open")})
+NO_FILES = frozenset({("os", "open"), ("clients", "open")})
 PROGRAMS = frozenset({"run", "Popen", "check_output"})
 
 

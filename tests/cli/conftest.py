@@ -45,7 +45,7 @@ def organization_id(answer: Callable[..., Any]) -> str:
 
 @pytest.fixture
 def caller(memory_app: Flask) -> Caller:
-    """Whose turns are brought in and archived."""
+    """Return the caller whose turns are imported and archived."""
     return hire(memory_app)
 
 
@@ -57,7 +57,7 @@ def import_(run: Run, caller: Caller) -> Callable[..., Result]:
 
 @pytest.fixture
 def other(memory_app: Flask) -> Caller:
-    """An organization that has done nothing wrong, and comes after the caller's."""
+    """Return another organization, without faults, that comes after the caller's."""
     return hire(memory_app)
 
 
@@ -68,7 +68,7 @@ def clock(memory_app: Flask) -> Clock:
 
 
 def archived(caller: Caller) -> int:
-    """Turns of the account that are in a roll-up."""
+    """Return the number of rolled-up turns of the account."""
     with caller.app.app_context():
         days = provided(UsageStore).days(caller.account, "", "9")
     return sum(day.rollup.total_turns for day in days)

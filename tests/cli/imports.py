@@ -18,7 +18,7 @@ SHORT_HEAD = "turn_id,occurred_at,mode,status,personality_id,latency_ms"
 
 
 def ndjson(folder: Path, *lines: Body | str) -> Path:
-    """A file with these lines."""
+    """Make a file with these lines."""
     file = folder / "turns.ndjson"
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     file.write_text("\n".join(texts) + "\n")
@@ -33,30 +33,30 @@ def csv_file(folder: Path, *rows: list[Any], head: list[str] = HEAD) -> Path:
 
 
 def counts(result: Result) -> dict[str, int]:
-    """What was counted, but for what the archive took."""
-    told: dict[str, int] = json.loads(result.stdout)
-    assert isinstance(told.pop("archived"), int)
-    return told
+    """Return the counts, except those of the archive."""
+    reported: dict[str, int] = json.loads(result.stdout)
+    assert isinstance(reported.pop("archived"), int)
+    return reported
 
 
 def faults(result: Result) -> list[str]:
-    """The lines on standard error."""
-    told: list[str] = result.stderr.splitlines()
-    return told
+    """Return the lines on standard error."""
+    reported: list[str] = result.stderr.splitlines()
+    return reported
 
 
 def text_file(folder: Path, name: str, *lines: str | bytes, end: bytes = b"\n") -> Path:
-    """A file with exactly these lines."""
+    """Make a file with exactly these lines."""
     file = folder / name
-    told = [line.encode() if isinstance(line, str) else line for line in lines]
-    file.write_bytes(b"".join(line + end for line in told))
+    reported = [line.encode() if isinstance(line, str) else line for line in lines]
+    file.write_bytes(b"".join(line + end for line in reported))
     return file
 
 
 def row(turn_id: str, **changes: str) -> str:
-    """A line under `SHORT_HEAD`."""
-    told = {"occurred_at": str(old(1)["occurred_at"]), "latency_ms": "7"} | changes
-    return f"{turn_id},{told['occurred_at']},stateless,failed,pers_ada,{told['latency_ms']}"
+    """Return a line under `SHORT_HEAD`."""
+    reported = {"occurred_at": str(old(1)["occurred_at"]), "latency_ms": "7"} | changes
+    return f"{turn_id},{reported['occurred_at']},stateless,failed,pers_ada,{reported['latency_ms']}"
 
 
 def old(days: int, **changes: Any) -> Body:

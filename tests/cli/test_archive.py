@@ -20,7 +20,7 @@ NOTHING = {"turns": 0, "days": 0, "days_overtaken": 0, "days_failed": 0, "turns_
 
 
 def totals(caller: Caller) -> dict[str, int]:
-    """Archived turns by day."""
+    """Return archived turns by day."""
     with caller.app.app_context():
         days = provided(UsageStore).days(caller.account, "", "9")
     return {day.day: day.rollup.total_turns for day in days}
@@ -55,21 +55,21 @@ def test_an_archive_that_stood_still_for_ten_days_loses_nothing_and_catches_up(
     clock: Clock, caller: Caller, answer: Answer
 ) -> None:
     answer("archive", "run")
-    told = 0
+    reported = 0
     for day in range(1, DAYS + 1):
         clock.move(s=86_400)
         caller.import_(
             [at(clock.now_ms, latency_ms=day) for _ in range(day)], recorded_at_us=clock.now_us
         )
-        told += day
+        reported += day
 
     late = answer("archive", "status")
-    assert (late["lag_s"], late["open_turns"], late["open_days"]) == (DAYS * 86_400, told, DAYS)
+    assert (late["lag_s"], late["open_turns"], late["open_days"]) == (DAYS * 86_400, reported, DAYS)
     with caller.app.app_context():
         rows = provided(Backend).database["interactions"]
     assert rows.count_documents({"expires_at": {"$exists": True}}) == 0
 
-    assert answer("archive", "run")["turns"] == told
+    assert answer("archive", "run")["turns"] == reported
 
     assert sorted(totals(caller).values()) == list(range(1, DAYS + 1))
     after = answer("archive", "status")
@@ -96,8 +96,8 @@ def test_the_relationships_of_a_period_are_frozen_when_it_has_settled(
 ) -> None:
     period = caller.quota_period
     for relationship in ("rel_1", "rel_2", "rel_2"):
-        told = stateful(relationship, occurred_at=at(clock.now_ms)["occurred_at"])
-        assert caller.record(told).status_code == 201
+        reported = stateful(relationship, occurred_at=at(clock.now_ms)["occurred_at"])
+        assert caller.record(reported).status_code == 201
 
     answer("archive", "run")
     assert frozen(caller) == []
@@ -121,7 +121,7 @@ def test_the_table_is_for_people(run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "status", "watch"])
-def test_without_indexes_there_is_one_line_with_the_remedy(
+def test_without_indexes_there_is_one_line_with_the_next_step(
     memory_app: Flask, run: Run, command: str
 ) -> None:
     with memory_app.app_context():
@@ -132,7 +132,7 @@ def test_without_indexes_there_is_one_line_with_the_remedy(
     assert "Traceback" not in result.output
 
 
-def test_a_day_that_fails_is_told_by_the_exit_code(
+def test_a_failed_day_shows_in_the_exit_code(
     clock: Clock, caller: Caller, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller.import_([at(clock.now_ms)])

@@ -53,7 +53,7 @@ class World:
             return provided(Backend)
 
     def state(self) -> State:
-        """All that is stored: documents, indexes and hashes."""
+        """Return all that is stored: documents, indexes and hashes."""
         database, redis = self.backend.database, self.backend.redis
         stored: State = {
             name: (
@@ -174,7 +174,7 @@ def test_a_faulty_organization_is_refused_before_the_change_or_not_at_all(
 
 
 def assert_the_others_are_done(world: World, run: Run) -> None:
-    """A pass over many does all it can, then ends with 1 and names what failed."""
+    """Require a pass that does all it can, ends with 1 and names failures."""
     result = run("archive", "run")
     assert result.exit_code == 1
     assert world.caller.organization.id in result.stderr

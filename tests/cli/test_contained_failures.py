@@ -41,7 +41,7 @@ def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 
 def at_fault(app: Flask) -> int:
-    """Organizations at fault, as `/readyz` says and as the metric says."""
+    """Return the number of organizations at fault, by `/readyz` and by the metric."""
     ready = app.test_client().get("/readyz").get_json()["archive"]["organizations_at_fault"]
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     metrics = app.test_client().get("/metrics", headers=headers).text
@@ -111,13 +111,13 @@ def test_the_worker_serves_everybody_beside_a_faulty_organization(
 
 
 def long_there(app: Flask) -> Organization:
-    """An organization that has had billing periods before this one."""
+    """Make an organization that has had earlier billing periods."""
     with app.app_context():
         return provided(Organizations).create("Acme", "pro", utc_now().date() - timedelta(days=100))
 
 
 def frozen_accounts(app: Flask) -> set[str]:
-    """Accounts with a frozen period."""
+    """Return accounts with a frozen period."""
     with app.app_context():
         return set(provided(Backend).database["usage_period"].distinct("account"))
 
@@ -283,8 +283,8 @@ def test_the_worker_goes_on_when_a_pass_fails_and_counts_it(
 def test_a_failed_pass_that_cannot_be_counted_does_not_end_the_worker(
     memory_app: Flask, one_pass: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in ((UsageStore, "open_days"), (PassNotes, "note_faults")):
-        monkeypatch.setattr(*place, raise_value_error)
+    for target in ((UsageStore, "open_days"), (PassNotes, "note_faults")):
+        monkeypatch.setattr(*target, raise_value_error)
 
     with capture_logs() as logs:
         result = one_pass()

@@ -17,7 +17,7 @@ Answer = Callable[..., Any]
 
 @pytest.mark.parametrize("environment", ["live", "test"])
 @pytest.mark.parametrize("scope", ["read", "read_write", "admin"])
-def test_a_created_key_is_told_in_full_with_its_id(
+def test_a_created_key_is_shown_in_full_with_its_id(
     answer: Answer, organization_id: str, scope: str, environment: str
 ) -> None:
     words = ("--scope", scope, "--environment", environment)
@@ -111,7 +111,7 @@ def test_a_revoked_key_keeps_its_first_instant(answer: Answer, organization_id: 
         ("key", "revoke", "key_absent"),
     ],
 )
-def test_what_does_not_exist_is_one_line_with_the_remedy(run: Run, words: tuple[str, ...]) -> None:
+def test_a_missing_element_is_one_line_with_the_next_step(run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
 
     assert (result.exit_code, result.stdout) == (1, "")

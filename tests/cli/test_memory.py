@@ -19,7 +19,7 @@ FLASK = ["flask", "--app", "wsgi"]
 )
 def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
     chosen = environ_for("", "", BACKEND="memory")
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", *words],
         check=False,
         cwd=ROOT,
@@ -28,8 +28,8 @@ def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
         text=True,
         timeout=60,
     )
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == (
+    assert (reported.returncode, reported.stdout) == (1, "")
+    assert reported.stderr == (
         "Error: BACKEND=memory keeps everything inside the service's process; "
         "commands cannot reach it.\n"
     )

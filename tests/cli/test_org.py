@@ -101,7 +101,7 @@ def test_a_suspension_is_set_and_ended(answer: Answer, organization_id: str) -> 
         ("org", "resume", "org_absent"),
     ],
 )
-def test_an_unknown_organization_is_one_line_with_the_remedy(
+def test_an_unknown_organization_is_one_line_with_the_next_step(
     run: Run, words: tuple[str, ...]
 ) -> None:
     result = run(*words)
@@ -150,7 +150,7 @@ def test_a_ceiling_beyond_all_measure_is_refused_by_name(run: Run, organization_
     assert "turns must be a whole number" in result.stderr
 
 
-def test_a_store_that_is_down_is_one_line_with_the_remedy() -> None:
+def test_a_store_that_is_down_is_one_line_with_the_next_step() -> None:
     nowhere = settings_for(
         backend=BackendKind.LIVE,
         mongodb_uri="mongodb://127.0.0.1:1/turnledger",

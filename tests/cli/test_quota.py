@@ -1,4 +1,4 @@
-"""`flask quota`: what operators see and mend."""
+"""`flask quota`: shows and corrects counters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ Answer = Callable[..., Any]
 
 
 def charge(app: Flask, organization_id: str) -> None:
-    """A turn that is charged and never stored."""
+    """Charge a turn that is never stored."""
     with app.app_context():
         found = provided(Organizations).get_(organization_id)
         who = Principal.of(
@@ -39,7 +39,7 @@ def test_show_counts_an_untouched_account(answer: Answer, organization_id: str) 
     assert (shown["active_relationships_used"], shown["active_relationships_limit"]) == (0, 2_500)
 
 
-def test_show_tells_what_was_charged(
+def test_show_prints_what_was_charged(
     memory_app: Flask, answer: Answer, organization_id: str
 ) -> None:
     charge(memory_app, organization_id)
@@ -57,13 +57,13 @@ def test_show_for_the_eyes(run: Callable[..., Result], organization_id: str) -> 
     assert "50,000" in result.output
 
 
-def test_show_of_an_unknown_organization_names_the_remedy(run: Callable[..., Result]) -> None:
+def test_show_of_an_unknown_organization_names_the_next_step(run: Callable[..., Result]) -> None:
     result = run("quota", "show", "org_00000000000000000000000000")
     assert result.exit_code == 1
     assert "flask org list" in result.output
 
 
-def test_reconcile_tells_the_drift_of_each_account(
+def test_reconcile_prints_the_drift_of_each_account(
     memory_app: Flask, answer: Answer, organization_id: str
 ) -> None:
     charge(memory_app, organization_id)
@@ -108,18 +108,18 @@ def test_reconcile_names_the_account_that_it_could_not_reconcile(
     charge(memory_app, organization_id)
     redis, relationships = lose_relationships(memory_app)
     redis.set(relationships, "no hash")
-    told, in_json = run("quota", "reconcile"), run("quota", "reconcile", "--json")
-    assert (told.exit_code, in_json.exit_code) == (1, 1)
-    assert told.stdout.startswith("No account was reconciled")
+    reported, in_json = run("quota", "reconcile"), run("quota", "reconcile", "--json")
+    assert (reported.exit_code, in_json.exit_code) == (1, 1)
+    assert reported.stdout.startswith("No account was reconciled")
     assert in_json.stdout.strip() == "[]"
-    assert told.stderr == in_json.stderr
-    (line,) = told.stderr.splitlines()
+    assert reported.stderr == in_json.stderr
+    (line,) = reported.stderr.splitlines()
     assert line.startswith(f"{organization_id}:live: account not reconciled")
     assert f"Delete bucket:{{{organization_id}}}" in line
 
 
 def lose_relationships(app: Flask) -> tuple[Redis, str]:
-    """The only account's relationships vanish; the Redis that had them, and under which name."""
+    """Delete the only account's relationships; return Redis and the key's name."""
     with app.app_context():
         redis = provided(Reconciler)._script.client
     (name,) = redis.keys("*:relationships")
@@ -133,7 +133,7 @@ def test_reconcile_cannot_both_watch_and_answer_in_json(run: Callable[..., Resul
     assert "leave out --json" in result.stderr
 
 
-def test_progress_bar_waits_as_long_as_told() -> None:
+def test_progress_bar_waits_as_long_as_given() -> None:
     waits: list[float] = []
     _wait_with_bar(10, waits.append)
     assert abs(sum(waits) - 10) < 0.001

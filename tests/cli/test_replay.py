@@ -59,14 +59,14 @@ def test_the_sample_that_the_page_names_is_there_and_can_be_replayed(
 ) -> None:
     caller = callers()
     (named,) = set(re.findall(r"^scripts/replay (\S+)", PAGE.read_text(encoding="utf-8"), re.M))
-    summary = told(
+    summary = reported(
         CliRunner().invoke(main, [str(ROOT / named), *FAST, *to(service, caller), "--batch", "100"])
     )
     assert summary["accepted"] == summary["sent_turns"] == 300
     assert caller.rows_count() == 300
 
 
-def told(result: Result) -> dict[str, Any]:
+def reported(result: Result) -> dict[str, Any]:
     assert result.exit_code == 0, result.output
     summary: dict[str, Any] = json.loads(result.stdout)
     return summary
@@ -81,11 +81,11 @@ def test_turns_are_recorded_once_however_they_are_sent(
     service: RunningService, callers: Callable[..., Caller], replay: Replay
 ) -> None:
     caller = callers()
-    first = told(replay(*FAST, *to(service, caller)))
+    first = reported(replay(*FAST, *to(service, caller)))
     again = (*FAST, *to(service, caller), "--start", first["start"])
 
-    in_batches = told(replay(*again, "--batch", "7", "--speed", "500"))
-    otherwise = told(replay(*again, "--seed", "2"))
+    in_batches = reported(replay(*again, "--batch", "7", "--speed", "500"))
+    otherwise = reported(replay(*again, "--seed", "2"))
 
     assert (first["accepted"], first["duplicates"]) == (TURNS_COUNT, 0)
     assert (in_batches["accepted"], in_batches["duplicates"]) == (0, TURNS_COUNT)
@@ -100,8 +100,8 @@ def test_refusals_by_the_rate_are_counted_and_tried_again(
 ) -> None:
     limited = callers("free", requests_per_second=1, burst=5)
 
-    by_rate = told(replay(*FAST, *to(service, limited)))
-    retried = told(replay(*FAST, *to(service, limited), "--limit", "1", "--retry", "5"))
+    by_rate = reported(replay(*FAST, *to(service, limited)))
+    retried = reported(replay(*FAST, *to(service, limited), "--limit", "1", "--retry", "5"))
 
     assert by_rate["accepted"] + by_rate["rate_limited"] == TURNS_COUNT
     assert 4 <= by_rate["accepted"] < TURNS_COUNT
@@ -113,7 +113,7 @@ def test_refusals_by_the_quota_are_counted(
     service: RunningService, callers: Callable[..., Caller], replay: Replay
 ) -> None:
     # On a service of its own: beside another organization so many at once would be too many.
-    by_quota = told(replay(*FAST, *to(service, callers(turns=3))))
+    by_quota = reported(replay(*FAST, *to(service, callers(turns=3))))
 
     assert (by_quota["accepted"], by_quota["quota_refused"]) == (3, TURNS_COUNT - 3)
 
@@ -135,20 +135,20 @@ def test_a_key_that_cannot_record_is_refused_before_anything_is_sent(
 
 @pytest.mark.usefixtures("trace")
 @pytest.mark.parametrize(
-    ("words", "remedy"),
+    ("words", "fix"),
     [
         ((), "demo.json does not exist: start scripts/run"),
         (("--base-url", "nonsense", "--key", "k"), "write it like http://127.0.0.1:8000"),
         (("--base-url", "http://127.0.0.1:1", "--key", "k"), "start the service"),
     ],
 )
-def test_without_a_service_one_line_names_the_remedy(
-    replay: Replay, words: tuple[str, ...], remedy: str
+def test_without_a_service_one_line_names_the_next_step(
+    replay: Replay, words: tuple[str, ...], fix: str
 ) -> None:
     result = replay(*words)
 
     assert result.exit_code == 1
-    assert remedy in result.output
+    assert fix in result.output
     assert len(result.output.splitlines()) == 1
 
 
@@ -169,7 +169,7 @@ class Deaf(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Nothing to tell."""
+        """Write nothing to the log."""
 
 
 @pytest.mark.usefixtures("trace")
@@ -187,7 +187,7 @@ def test_a_service_that_goes_away_ends_the_run_with_what_was_sent(replay: Replay
     assert "Error: The run ended early: http://127.0.0.1" in result.output.splitlines()[-1]
 
 
-def test_a_bad_line_is_told_before_anybody_is_spoken_to(replay: Replay, trace: Path) -> None:
+def test_a_bad_line_is_refused_before_any_request(replay: Replay, trace: Path) -> None:
     trace.write_text(f"{HEADER}\nnonsense\n")
 
     result = replay("--base-url", "http://127.0.0.1:9", "--key", "k")

@@ -171,7 +171,7 @@ def test_what_was_imported_is_archived_at_once(
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt("secret"), AutoReconnect("secret")])
-def test_an_import_that_is_stopped_tells_how_far_it_came_and_may_go_on(
+def test_an_import_that_is_stopped_reports_how_far_it_came_and_may_go_on(
     import_: Callable[..., Result],
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,

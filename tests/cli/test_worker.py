@@ -57,7 +57,7 @@ def test_the_worker_archives_and_reconciles_until_sigterm(
 def test_a_slow_archive_does_not_delay_the_reconciliation(
     memory_app: Flask, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MongoDB holds the archive up until the reconciler has done its third pass."""
+    """Block the archive until the reconciler has done its third pass."""
     release = Event()
     reconciliations: list[int] = []
     _without_pauses(memory_app, monkeypatch)
@@ -85,8 +85,8 @@ def test_a_slow_archive_does_not_delay_the_reconciliation(
 def _without_pauses(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     with app.app_context():
         worker = provided(Worker)
-    hasty = [Chore(each.name, each.run, each.failure_event, 0) for each in worker._chores]
-    monkeypatch.setattr(worker, "_chores", hasty)
+    unpaused = [Chore(each.name, each.run, each.failure_event, 0) for each in worker._chores]
+    monkeypatch.setattr(worker, "_chores", unpaused)
 
 
 @pytest.mark.parametrize("words", [["worker"], ["archive", "watch"]])

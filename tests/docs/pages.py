@@ -27,7 +27,8 @@ class Block:
     """One fenced block; `words` is its info string: a language, then how it is tested.
 
     `needs=SOFTWARE`: only its syntax is checked. `fails`: it ends with an error. `file=NAME`: the
-    reader saves it under that name. `example`: its output is not that of the command above it.
+    reader saves it under that name. `example`: it is not the output of the command above it.
+    `varies`: only the shape is that of the output.
     """
 
     page: Path

@@ -24,7 +24,7 @@ def arriving(books: Books) -> Load:
 
     def tell(_: int) -> None:
         base = now_ms()
-        books.tell(
+        books.record(
             at(base - chance.choice(AGES_DAYS) * DAY_MS, latency_ms=chance.randrange(9_999))
             for _ in range(ROWS_PER_INSERT)
         )

@@ -130,7 +130,7 @@ def let_expire(database: Database[Row]) -> None:
 
 def is_balanced(books: Books) -> bool:
     """Return True if archived and open turns equal the accepted ones; two separate reads."""
-    return books.told() == books.expected()
+    return books.reported() == books.expected()
 
 
 def assert_nothing_is_lost_after(

@@ -1,4 +1,4 @@
-"""The local run: real servers, schema, demo, service, in this order; ended in the reverse one."""
+"""Run everything locally: servers, schema, demo, service; end all in the reverse order."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from devkit.log_files import rotate_if_larger
 from scripts.lib.environment import begin, data_dir
 from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import DataFolder
-from scripts.lib.local.messages import Failure, print_places, print_ready, say
+from scripts.lib.local.messages import Failure, print_files, print_ready, say
 from scripts.lib.local.service import (
     claimed_address,
     ended_early,
@@ -96,7 +96,7 @@ def _run(started_at: float) -> NoReturn:
         demo = seeded(folder, stores.identity)
         folder.announce(base_url, environ, demo)
         print_ready(base_url, demo, time.monotonic() - started_at)
-        print_places(folder.path, folder.service_log, has_commands=not stores.is_memory)
+        print_files(folder.path, folder.service_log, has_commands=not stores.is_memory)
         _watch(children)
 
 
@@ -123,7 +123,7 @@ def _hold_later(stack: ExitStack, folder: DataFolder) -> int:
 
 
 def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:
-    """The demo that was seeded into `stores`; Failure if its keys are gone."""
+    """Return the demo that was seeded into `stores`; Failure if its keys are gone."""
     demo = folder.seed(stores)
     if demo is None:
         raise Failure(

@@ -1,4 +1,4 @@
-"""What the caller's environment asks for, and the environment that the service gets.
+"""Read the caller's environment, and make the environment of the service.
 
 All that can be judged without a server is judged before one is started.
 """
@@ -23,7 +23,7 @@ _TEXTS = (*_ADDRESSES, "DATA_DIR", "BACKEND", "DEMO_TURNS", "WEB_CONCURRENCY")
 def forget_other_run(environ: MutableMapping[str, str]) -> None:
     """Remove what the `env` of a run has set in the caller's shell.
 
-    It names the stores of that run, which may be gone or belong to somebody else by now.
+    It names the stores of that run, which may be gone or belong to another run by now.
     """
     if environ.get(MARKER):
         say(f"ignoring what {environ[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
@@ -32,7 +32,7 @@ def forget_other_run(environ: MutableMapping[str, str]) -> None:
 
 
 def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's variables, without empty ones; Failure if one of them cannot be meant."""
+    """Return the caller's variables, without empty ones; Failure if one is invalid."""
     chosen = {name: value for name, value in environ.items() if value.strip()}
     return chosen | _own_values(chosen)
 
@@ -40,7 +40,7 @@ def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
 def service_environ(
     stores: Stores, folder: DataFolder, caller: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """The service's whole environment; what the caller has set wins over our defaults."""
+    """Return the service's whole environment; the caller's variables override our defaults."""
     defaults = {
         "DEMO_TURNS": MEMORY_DEMO_TURNS if stores.is_memory else DEMO_TURNS,
         "WEB_CONCURRENCY": "2",

@@ -1,4 +1,4 @@
-"""What the local run keeps under DATA_DIR, all of it readable by its owner alone."""
+"""Keep the files of the local run under DATA_DIR, readable by its owner alone."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class DataFolder:
         return self.path / "worker.log"
 
     def make_private(self) -> None:
-        """Make the folder, for its owner alone; Failure if it is a place for everybody."""
+        """Make the folder, for its owner alone; Failure if all users may write to it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if self.path.stat().st_mode & stat.S_IWOTH:
@@ -46,18 +46,18 @@ class DataFolder:
             ) from None
 
     def owner_id(self) -> int:
-        """The process that holds or last held the folder; 0 if none ever did."""
+        """Return the process that holds or last held the folder; 0 if none ever did."""
         try:
             return int((self.path / "pid").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 0
 
     def keep_owner(self, process_id: int) -> None:
-        """Remember who holds the folder."""
+        """Store the process that holds the folder."""
         self._write("pid", f"{process_id}\n")
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """The service's secrets: from the environment, or made once and kept."""
+        """Return the service's secrets: from the environment, or made once and kept."""
         kept = self._read("secrets.json") or {}
         made = {name: kept.get(name) or secrets.token_urlsafe(32) for name in SECRETS}
         if made != kept:
@@ -65,22 +65,22 @@ class DataFolder:
         return {name: environ.get(name) or made[name] for name in SECRETS}
 
     def seed(self, stores: str) -> dict[str, Any] | None:
-        """The demo that was seeded into `stores`, or None."""
+        """Return the demo that was seeded into `stores`, or None."""
         demo: dict[str, Any] | None = (self._read("seeds.json") or {}).get(stores)
         return demo
 
     def keep_seed(self, stores: str, demo: Mapping[str, Any]) -> None:
-        """Remember the demo that was seeded into `stores`: keys are shown only once."""
+        """Store the demo that was seeded into `stores`: keys are shown only once."""
         seeds = self._read("seeds.json") or {}
         self._write("seeds.json", _json(seeds | {stores: demo}))
 
     def forget_addresses(self) -> None:
-        """Take away what an earlier run announced, until it is true again."""
+        """Delete the addresses of an earlier run."""
         for name in ("demo.json", "env"):
             (self.path / name).unlink(missing_ok=True)
 
     def announce(self, base_url: str, environ: Mapping[str, str], demo: Mapping[str, Any]) -> None:
-        """Write `env` and `demo.json`, the latter last: who sees it finds the service ready."""
+        """Write `env` and `demo.json`, the latter last: once it exists, the service is ready."""
         exported = {MARKER: str(self.path)}
         exported |= {name: environ[name] for name in EXPORTED if name in environ}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exported.items()]

@@ -1,4 +1,4 @@
-"""Makes the schema and the demo in the stores that the environment names.
+"""Make the schema and the demo in the stores that the environment names.
 
 `python -m scripts.lib.local.seeding` does it for servers; the in-memory service does it itself.
 """

@@ -1,4 +1,4 @@
-"""The stores of the local run: one's own, the bundled servers, or the in-memory twins."""
+"""Choose the stores of the local run: given ones, bundled servers, or the in-memory twins."""
 
 import sys
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Stores:
 
     @property
     def is_memory(self) -> bool:
-        """Whether all is lost at the end."""
+        """True if all data is lost at the end."""
         return self.identity == MEMORY
 
 

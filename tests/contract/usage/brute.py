@@ -22,7 +22,7 @@ def instant_of(row: Row) -> int:
 
 
 def chosen(rows: Iterable[Row], filters: Filters) -> list[Row]:
-    """The rows that match; both bounds must be given."""
+    """Return the rows that match; both bounds must be given."""
     assert filters.from_ms is not None
     assert filters.to_ms is not None
     return [
@@ -37,7 +37,7 @@ def chosen(rows: Iterable[Row], filters: Filters) -> list[Row]:
 def grouped(
     rows: Iterable[Row], filters: Filters, group_by: str
 ) -> Iterator[tuple[date, list[Row]]]:
-    """First day and matching rows of every bucket from the first to the last one asked for."""
+    """Return first day and matching rows of every bucket that was asked for."""
     wanted = chosen(rows, filters)
     first, last = _day(filters.from_ms or 0), _day((filters.to_ms or 0) - 1)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
@@ -47,7 +47,7 @@ def grouped(
 
 
 def aggregate(rows: Sequence[Row]) -> Item:
-    """What a bucket of these rows tells, apart from its bounds and its percentiles."""
+    """Return the item of a bucket of these rows, without its bounds and percentiles."""
     latencies = [row["latency_ms"] for row in rows]
     states = [row["inferred_emotional_state"] for row in rows]
     return {
@@ -63,7 +63,7 @@ def aggregate(rows: Sequence[Row]) -> Item:
 
 
 def percentile(rows: Sequence[Row], percent: int) -> int:
-    """The least latency that at least so many percent of the rows do not exceed."""
+    """Return the least latency that at least so many percent of the rows do not exceed."""
     ordered = sorted(int(row["latency_ms"]) for row in rows)
     return next(
         latency

@@ -17,7 +17,7 @@ ALWAYS = ("0", "9")
 
 
 class Books:
-    """An account, what was accepted for it, and what is told of it."""
+    """An account, its accepted turns, and its totals."""
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.database = database
@@ -26,15 +26,15 @@ class Books:
         self.archiver = Archiver(self.store, batch_count=3)
         self.rows: list[dict[str, Any]] = []
 
-    def tell(self, bodies: Iterable[Body], account: str | None = None) -> None:
+    def record(self, bodies: Iterable[Body], account: str | None = None) -> None:
         """Store turns."""
         rows = [row(account or self.account, body) for body in bodies]
         assert set(InteractionStore(self.database).insert_many(rows)) <= {Insertion.STORED}
         if account is None:
             self.rows += rows
 
-    def told(self) -> dict[str, Rollup]:
-        """The roll-up of each day: what is archived and what is live."""
+    def reported(self) -> dict[str, Rollup]:
+        """Return the roll-up of each day: archived and live turns."""
         waiting = self.store.live_days(self.account, *ALWAYS)
         archived = list(self.store.days(self.account, *ALWAYS))
         committed = {day.day: day.committed for day in archived}
@@ -43,21 +43,21 @@ class Books:
         return {day: rollup for day, rollup in (days | live).items() if rollup != Rollup()}
 
     def archived(self) -> dict[str, Rollup]:
-        """The roll-up of each archived day."""
+        """Return the roll-up of each archived day."""
         return {day.day: day.rollup for day in self.store.days(self.account, *ALWAYS)}
 
     def expected(self) -> dict[str, Rollup]:
-        """The roll-up of each day, one accepted row after another."""
+        """Return the roll-up of each day, one accepted row after another."""
         days = sorted({found["day"] for found in self.rows})
         return {day: brute_force(row for row in self.rows if row["day"] == day) for day in days}
 
     def raw(self) -> list[dict[str, Any]]:
-        """The account's rows."""
+        """Return the account's rows."""
         return list(self.database["interactions"].find({"account": self.account}))
 
 
 def brute_force(rows: Iterable[dict[str, Any]]) -> Rollup:
-    """What a roll-up of these rows must be."""
+    """Return the expected roll-up of these rows."""
     return merged(_alone(row) for row in rows)
 
 

@@ -28,7 +28,7 @@ def of_usage(**changes: Any) -> Change:
     return lambda found: found | {"usage": found["usage"] | changes}
 
 
-# What is missing counts as nothing.
+# Missing values count as 0.
 COUNTED: Mapping[str, Change] = {
     "no usage": without("usage"),
     "an empty usage": with_(usage={}),

@@ -38,7 +38,7 @@ INSTANTS = st.one_of(
         st.sampled_from([-1, 0, 1]),
     ),
 )
-TOLD = st.fixed_dictionaries(
+TURN = st.fixed_dictionaries(
     {
         "occurred_at": INSTANTS.map(lambda offset: format_ms(START_MS + offset)),
         "user_id": st.sampled_from([None, "u_1", "u_2"]),
@@ -52,7 +52,7 @@ TOLD = st.fixed_dictionaries(
         "usage": st.sampled_from([{}, {"turns_consumed": 0}, {"turns_consumed": 7}]),
     }
 )
-TURNS = st.lists(TOLD, max_size=12)
+TURNS = st.lists(TURN, max_size=12)
 BOUNDS = st.tuples(INSTANTS, INSTANTS).map(sorted).filter(lambda pair: pair[0] < pair[1])
 WHOLE_DAYS = st.tuples(st.integers(0, MOST_DAYS), st.integers(0, MOST_DAYS)).filter(
     lambda pair: pair[0] < pair[1]
@@ -71,8 +71,8 @@ class Ledger:
         self.service = UsageService(self.store)
         self._turns = InteractionStore(database)
 
-    def tell(self, told: list[Row]) -> None:
-        rows = [row(self.account, body(**each)) for each in told]
+    def record(self, reported: list[Row]) -> None:
+        rows = [row(self.account, body(**each)) for each in reported]
         self._turns.insert_many([dict(each) for each in rows])
         self.rows += rows
 
@@ -96,7 +96,7 @@ class Ledger:
             assert self.store.commit(self.account, day, fence, rollup)
 
     def expire(self) -> None:
-        """What the TTL index does in time."""
+        """Delete turns as the TTL index does."""
         self.raw.delete_many({"account": self.account, "expires_at": {"$exists": True}})
         assert not self.raw.count_documents({"account": self.account})
 
@@ -107,7 +107,7 @@ class Ledger:
         return self.service.turns(self.account, filters, grouping, PERIOD, NOW_MS)
 
     def assert_true(self, filters: Filters) -> None:
-        """Every way to ask for this range gives what brute force finds."""
+        """Require the results of brute force from every way to ask for this range."""
         (total,) = self.aggregates(filters, None)
         assert_same(total, brute.chosen(self.rows, filters))
         assert total.bucket is None
@@ -120,8 +120,8 @@ class Ledger:
             for each, (_, rows) in zip(shown, expected, strict=True):
                 assert_same(each, rows)
             if filters.user_id is None and filters.relationship_id is None:
-                told = self.turns(filters, grouping)
-                assert [usage_item(each) for each in told] == [usage_item(each) for each in shown]
+                usage = self.turns(filters, grouping)
+                assert [usage_item(each) for each in usage] == [usage_item(each) for each in shown]
 
 
 def assert_same(shown: Slice, rows: list[Row]) -> None:
@@ -153,18 +153,18 @@ def range_of(bounds: tuple[int, int], unit_ms: int = 1, **people: str | None) ->
 
 
 @rarely
-@given(told=TURNS, late=TURNS, bounds=BOUNDS)
+@given(reported=TURNS, late=TURNS, bounds=BOUNDS)
 def test_answers_are_brute_force_at_every_stage_of_the_archive(
-    ledgers: Callable[[], Ledger], told: list[Row], late: list[Row], bounds: tuple[int, int]
+    ledgers: Callable[[], Ledger], reported: list[Row], late: list[Row], bounds: tuple[int, int]
 ) -> None:
     ledger = ledgers()
     asked = range_of(bounds)
-    ledger.tell(told)
+    ledger.record(reported)
     ledger.assert_true(asked)
     for _ in range(2):
         ledger.archive()
         ledger.assert_true(asked)
-    ledger.tell(late)
+    ledger.record(late)
     ledger.assert_true(asked)
     list(ledger.claim())
     ledger.assert_true(asked)
@@ -175,41 +175,41 @@ def test_answers_are_brute_force_at_every_stage_of_the_archive(
 
 
 @rarely
-@given(told=TURNS, late=TURNS, days=WHOLE_DAYS)
+@given(reported=TURNS, late=TURNS, days=WHOLE_DAYS)
 def test_answers_outlive_the_turns(
-    ledgers: Callable[[], Ledger], told: list[Row], late: list[Row], days: tuple[int, int]
+    ledgers: Callable[[], Ledger], reported: list[Row], late: list[Row], days: tuple[int, int]
 ) -> None:
     ledger = ledgers()
     asked = range_of(days, DAY_MS)
-    for turns in (told, late):
-        ledger.tell(turns)
+    for turns in (reported, late):
+        ledger.record(turns)
         ledger.archive()
         ledger.expire()
         ledger.assert_true(asked)
 
 
 @rarely
-@given(told=TURNS, bounds=BOUNDS)
+@given(reported=TURNS, bounds=BOUNDS)
 def test_filters_are_combined_whatever_is_archived(
-    ledgers: Callable[[], Ledger], told: list[Row], bounds: tuple[int, int]
+    ledgers: Callable[[], Ledger], reported: list[Row], bounds: tuple[int, int]
 ) -> None:
     ledger, stranger = ledgers(), ledgers()
-    ledger.tell(told[: len(told) // 2])
-    stranger.tell(told)
+    ledger.record(reported[: len(reported) // 2])
+    stranger.record(reported)
     ledger.archive()
-    ledger.tell(told[len(told) // 2 :])
+    ledger.record(reported[len(reported) // 2 :])
 
     for user_id, relationship_id in itertools.product((None, "u_1"), (None, "r_1")):
         ledger.assert_true(range_of(bounds, user_id=user_id, relationship_id=relationship_id))
 
 
 @rarely
-@given(told=TURNS, days=WHOLE_DAYS)
+@given(reported=TURNS, days=WHOLE_DAYS)
 def test_days_add_up_to_weeks_months_and_the_range(
-    ledgers: Callable[[], Ledger], told: list[Row], days: tuple[int, int]
+    ledgers: Callable[[], Ledger], reported: list[Row], days: tuple[int, int]
 ) -> None:
     ledger = ledgers()
-    ledger.tell(told)
+    ledger.record(reported)
     ledger.archive()
     asked = range_of(days, DAY_MS)
     (total,) = ledger.aggregates(asked, None)
@@ -237,25 +237,25 @@ class RestlessStore(UsageStore):
 def test_a_commit_between_two_reads_is_noticed(mongo_database: Database[Row]) -> None:
     ledger = Ledger(mongo_database)
     make_schema(mongo_database)
-    ledger.tell([{"occurred_at": format_ms(START_MS + n)} for n in range(5)])
+    ledger.record([{"occurred_at": format_ms(START_MS + n)} for n in range(5)])
     ledger.service = UsageService(RestlessStore(mongo_database, ledger.archive, 1))
 
     ledger.assert_true(range_of((0, 1), DAY_MS))
 
 
-def test_an_archive_that_never_stands_still_is_told_as_unavailable(
+def test_an_archive_that_never_stands_still_is_unavailable(
     mongo_database: Database[Row],
 ) -> None:
     ledger = Ledger(mongo_database)
     make_schema(mongo_database)
-    ledger.tell([{"occurred_at": format_ms(START_MS)}])
+    ledger.record([{"occurred_at": format_ms(START_MS)}])
     number = itertools.count()
 
-    def tell_and_archive() -> None:
-        ledger.tell([{"occurred_at": format_ms(START_MS + next(number))}])
+    def record_and_archive() -> None:
+        ledger.record([{"occurred_at": format_ms(START_MS + next(number))}])
         ledger.archive()
 
-    ledger.service = UsageService(RestlessStore(mongo_database, tell_and_archive, 100))
+    ledger.service = UsageService(RestlessStore(mongo_database, record_and_archive, 100))
 
     with pytest.raises(ArchiveMovedOn):
         ledger.aggregates(range_of((0, 1), DAY_MS), None)

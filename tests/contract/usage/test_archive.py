@@ -26,7 +26,7 @@ names = st.sampled_from(["pers.ada", "gpt-4.1", "a/b", "c:d-e"])
 
 @st.composite
 def turns(draw: st.DrawFn) -> Body:
-    """A turn of one of three days."""
+    """Return a turn of one of three days."""
     feeling = draw(st.none() | st.sampled_from(["joy", "fear"]))
     return stateful(
         relationship_id=draw(st.sampled_from(["rel_1", "rel_2"])),
@@ -52,37 +52,37 @@ def test_live_archived_and_brute_force_agree(
 ) -> None:
     account = Books(books.database)
 
-    account.tell(early)
-    assert account.told() == account.expected()
+    account.record(early)
+    assert account.reported() == account.expected()
     account.archiver.run()
-    account.tell(late)
-    assert account.told() == account.expected()
+    account.record(late)
+    assert account.reported() == account.expected()
     account.archiver.run()
 
-    assert account.told() == account.archived() == account.expected()
+    assert account.reported() == account.archived() == account.expected()
     assert [row for row in account.raw() if "open" in row] == []
 
 
 def test_a_day_of_an_earlier_release_is_answered_and_added_to(books: Books) -> None:
     account = Books(books.database)
-    account.tell([at(NOON_MS, latency_ms=30_000)])
+    account.record([at(NOON_MS, latency_ms=30_000)])
     account.archiver.run()
     day = {"account": account.account}
     unknown = {"$unset": {"latency_min_ms": "", "latency_max_ms": ""}}
     assert books.database["usage_daily"].update_one(day, unknown).modified_count == 1
 
     assert account.archived() == account.expected()  # one turn: its sum says it
-    account.tell([at(NOON_MS, latency_ms=90_000)])
-    assert account.told() == account.expected()
+    account.record([at(NOON_MS, latency_ms=90_000)])
+    assert account.reported() == account.expected()
     account.archiver.run()
     assert account.archived() == account.expected()
 
 
 @ANY_TURNS
 @given(st.lists(turns(), max_size=10))
-def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, told: list[Body]) -> None:
+def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, reported: list[Body]) -> None:
     account = Books(books.database)
-    account.tell(told)
+    account.record(reported)
     first, before = first_ulid(NOON_MS - DAY_MS // 2), first_ulid(NOON_MS + DAY_MS)
     for filters in (
         Filters(),
@@ -103,7 +103,7 @@ def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, told: list[Bod
 
 
 def test_running_again_changes_nothing(books: Books) -> None:
-    books.tell([whole(), body(), body(status="failed")])
+    books.record([whole(), body(), body(status="failed")])
     assert books.archiver.run() == Archived(turns=3, days=1)
     before = books.archived(), books.raw()
 
@@ -112,17 +112,17 @@ def test_running_again_changes_nothing(books: Books) -> None:
 
 
 def test_the_archive_stays_when_the_turns_are_gone(books: Books) -> None:
-    books.tell([at(NOON_MS), at(NOON_MS + DAY_MS)])
+    books.record([at(NOON_MS), at(NOON_MS + DAY_MS)])
     books.archiver.run()
 
     books.database["interactions"].delete_many({"expires_at": {"$exists": True}})
 
     assert books.raw() == []
-    assert books.told() == books.expected()
+    assert books.reported() == books.expected()
 
 
 def test_a_turn_expires_180_days_after_its_day_and_only_if_it_is_archived(books: Books) -> None:
-    books.tell([at(NOON_MS)])
+    books.record([at(NOON_MS)])
     assert "expires_at" not in books.raw()[0]
 
     books.archiver.run()
@@ -133,11 +133,11 @@ def test_a_turn_expires_180_days_after_its_day_and_only_if_it_is_archived(books:
 
 
 def test_late_turns_are_added_to_their_day_and_the_revision_moves_on(books: Books) -> None:
-    books.tell([at(NOON_MS)])
+    books.record([at(NOON_MS)])
     books.archiver.run()
     (day,) = books.store.days(books.account, "2026-11-20", "2026-11-20")
 
-    books.tell([at(NOON_MS + 1)])
+    books.record([at(NOON_MS + 1)])
     books.archiver.run()
 
     (again,) = books.store.days(books.account, "2026-11-20", "2026-11-20")
@@ -147,18 +147,18 @@ def test_late_turns_are_added_to_their_day_and_the_revision_moves_on(books: Book
 
 def test_accounts_do_not_mix(books: Books) -> None:
     other = new_account()
-    books.tell([at(NOON_MS, latency_ms=7)])
-    books.tell([at(NOON_MS, latency_ms=9), at(NOON_MS)], account=other)
+    books.record([at(NOON_MS, latency_ms=7)])
+    books.record([at(NOON_MS, latency_ms=9), at(NOON_MS)], account=other)
 
     assert list(books.store.open_days()) == sorted(
         [(books.account, "2026-11-20"), (other, "2026-11-20")]
     )
     assert books.archiver.run() == Archived(turns=3, days=2)
-    assert books.told() == books.expected()
+    assert books.reported() == books.expected()
 
 
 def test_who_is_overtaken_cannot_commit_and_nothing_is_counted_twice(books: Books) -> None:
-    books.tell([at(NOON_MS)])
+    books.record([at(NOON_MS)])
     account, day, store = books.account, "2026-11-20", books.store
     slow = store.fence(account, day)
     assert store.claim_new(account, day, slow, 10) == 1
@@ -167,25 +167,25 @@ def test_who_is_overtaken_cannot_commit_and_nothing_is_counted_twice(books: Book
     assert books.archiver.run() == Archived(turns=1, days=1)
 
     assert store.commit(account, day, slow, sums) is False
-    assert books.told() == books.archived() == books.expected()
+    assert books.reported() == books.archived() == books.expected()
 
 
 def test_who_died_before_stamping_is_finished_by_the_next(books: Books) -> None:
-    books.tell([at(NOON_MS)])
+    books.record([at(NOON_MS)])
     account, day, store = books.account, "2026-11-20", books.store
     fence = store.fence(account, day)
     store.claim_new(account, day, fence, 10)
     assert store.commit(account, day, fence, store.sum_claimed(account, day, fence))
-    assert books.told() == books.expected()
+    assert books.reported() == books.expected()
 
     books.archiver.run()
 
-    assert books.told() == books.archived() == books.expected()
+    assert books.reported() == books.archived() == books.expected()
     assert "open" not in books.raw()[0]
 
 
 def test_what_a_dead_archiver_claimed_is_claimed_before_anything_new(books: Books) -> None:
-    books.tell([at(NOON_MS + number) for number in range(4)])
+    books.record([at(NOON_MS + number) for number in range(4)])
     account, day, store = books.account, "2026-11-20", books.store
     assert store.claim_new(account, day, store.fence(account, day), 3) == 3
 
@@ -197,7 +197,7 @@ def test_what_a_dead_archiver_claimed_is_claimed_before_anything_new(books: Book
 
 
 def test_a_run_takes_what_was_left_and_what_is_new(books: Books) -> None:
-    books.tell([at(NOON_MS + number) for number in range(4)])
+    books.record([at(NOON_MS + number) for number in range(4)])
     account, day, store = books.account, "2026-11-20", books.store
     store.claim_new(account, day, store.fence(account, day), 2)
     batches: list[int] = []
@@ -210,7 +210,7 @@ def test_a_run_takes_what_was_left_and_what_is_new(books: Books) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_a_day_is_archived_batch_by_batch(books: Books, count: int) -> None:
-    books.tell([at(NOON_MS + number) for number in range(count)])
+    books.record([at(NOON_MS + number) for number in range(count)])
     batches: list[int] = []
 
     archived = books.archiver.run(batches.append)
@@ -223,7 +223,7 @@ def test_a_day_is_archived_batch_by_batch(books: Books, count: int) -> None:
 
 def test_the_archive_knows_nobody(books: Books) -> None:
     people = {"user_id": "u_canary", "relationship_id": "rel_canary"}
-    books.tell([whole(**people), stateful(**people)])
+    books.record([whole(**people), stateful(**people)])
     ids = [row["_id"] for row in books.rows] + [row["turn_key"] for row in books.rows]
 
     books.archiver.run()
@@ -253,7 +253,7 @@ class Stale(UsageStore):
 
 
 def test_a_sum_that_misses_claimed_turns_is_not_committed(books: Books) -> None:
-    books.tell([body(occurred_at=format_ms(NOON_MS))])
+    books.record([body(occurred_at=format_ms(NOON_MS))])
     assert Archiver(Stale(books.database)).run() == Archived(days=1, days_overtaken=1)
     assert [row for row in books.raw() if "expires_at" in row] == []
     books.archiver.run()
@@ -275,8 +275,8 @@ class Poisoned(UsageStore):
 
 def test_a_day_that_cannot_be_archived_costs_nobody_else_anything(books: Books) -> None:
     poisoned = books.account.replace("org_01", "org_00")  # archived first
-    books.tell([body(occurred_at=format_ms(NOON_MS))], poisoned)
-    books.tell([body(occurred_at=format_ms(NOON_MS))])
+    books.record([body(occurred_at=format_ms(NOON_MS))], poisoned)
+    books.record([body(occurred_at=format_ms(NOON_MS))])
     archived = Archiver(Poisoned(books, poisoned)).run()
     assert archived == Archived(turns=1, days=2, days_failed=1)
     assert archived.is_whole, "it may fail for ever, and others are not late"
@@ -285,10 +285,10 @@ def test_a_day_that_cannot_be_archived_costs_nobody_else_anything(books: Books) 
 
 def test_a_day_has_no_room_for_endless_names(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MAX_NAMES, "personalities", 2)
-    told = ["a", "b", "a", "c", "d", "a", "e"]
-    for name in told:
-        books.tell([body(occurred_at=format_ms(NOON_MS), personality_id=name)])
+    reported = ["a", "b", "a", "c", "d", "a", "e"]
+    for name in reported:
+        books.record([body(occurred_at=format_ms(NOON_MS), personality_id=name)])
         books.archiver.run()
     (day,) = books.archived().values()
     assert day.personalities == {"a": 3, "b": 1, OTHERS: 3}
-    assert day.total_turns == len(told)
+    assert day.total_turns == len(reported)

@@ -40,13 +40,13 @@ def archive(books: Books) -> int:
 def test_what_a_row_lacks_counts_as_nothing_and_its_day_is_archived(
     books: Books, change: Change
 ) -> None:
-    books.tell([at_noon(1), at_noon(2)])
+    books.record([at_noon(1), at_noon(2)])
     put(books.database, books.account, at_noon(), change)
-    before = books.told()
+    before = books.reported()
 
     assert archive(books) == 0
 
-    assert books.archived() == books.told() == before
+    assert books.archived() == books.reported() == before
     (day,) = books.archived().values()
     assert day.total_turns == 3
     assert {type(value) for value in (day.latency_sum_ms, *day[-3:])} == {int}
@@ -59,7 +59,7 @@ def test_what_a_row_lacks_counts_as_nothing_and_its_day_is_archived(
 
 @pytest.mark.parametrize("change", SET_ASIDE.values(), ids=SET_ASIDE.keys())
 def test_a_row_that_cannot_be_summed_is_set_aside_and_expires(books: Books, change: Change) -> None:
-    books.tell([at_noon(number) for number in range(1, 8)])
+    books.record([at_noon(number) for number in range(1, 8)])
     odd = put(books.database, books.account, at_noon(), change)
 
     with capture_logs() as logs:
@@ -83,7 +83,7 @@ def without_archive(found: dict[str, object]) -> dict[str, object]:
 
 
 def test_every_odd_row_together_with_good_ones(books: Books) -> None:
-    books.tell([at_noon(number) for number in range(100, 120)])
+    books.record([at_noon(number) for number in range(100, 120)])
     changes = [*SET_ASIDE.values(), *COUNTED.values()]
     for number, change in enumerate(changes):
         put(books.database, books.account, at_noon(number), change)
@@ -100,13 +100,13 @@ def test_every_odd_row_together_with_good_ones(books: Books) -> None:
 def test_what_cannot_be_summed_is_in_no_answer_before_it_is_set_aside(
     books: Books, change: Change
 ) -> None:
-    books.tell([at_noon(1)])
+    books.record([at_noon(1)])
     put(books.database, books.account, at_noon(), change)
     first, before = first_ulid(NOON_MS), first_ulid(NOON_MS + 1_000)
 
-    assert books.told().get(DAY, Rollup()).total_turns == 1
+    assert books.reported().get(DAY, Rollup()).total_turns == 1
     raw = merged(books.store.sum_raw(books.account, Filters(), first, before).values())
-    # What would be good but for its archive's fields is still a turn of its people.
+    # Rows with faults only in their archive's fields is still a turn of its people.
     assert raw.total_turns in {1, 2}
     assert set(raw.by_status) <= set(STATUSES)
 

@@ -1,4 +1,4 @@
-"""What the worker does each minute, on each kind of store."""
+"""One pass of the worker, on each kind of store."""
 
 import pytest
 from flask import Flask
@@ -88,10 +88,10 @@ def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
         upkeep = provided(Upkeep)
         upkeep.run()
         clock.move(s=300)
-        told = at(clock.now_ms)
-        caller.import_([told], recorded_at_us=clock.now_us)
+        reported = at(clock.now_ms)
+        caller.import_([reported], recorded_at_us=clock.now_us)
         clock.move(s=7)
 
         assert upkeep.health() == Health(lag_s=307, sweep_age_s=307, over_retained_turns=0)
         (waiting,) = upkeep.waiting()
-    assert waiting == Waiting(caller.account, told["occurred_at"][:10], 1)
+    assert waiting == Waiting(caller.account, reported["occurred_at"][:10], 1)

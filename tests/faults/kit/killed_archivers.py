@@ -64,12 +64,12 @@ class Archivers:
 
 def require_balance(books: Books) -> None:
     """Archive the open turns, wait until expired ones are deleted, and compare every day."""
-    assert books.told() == books.expected()
+    assert books.reported() == books.expected()
     Archiver(books.store).run()
     old = {"_id": {"$lt": min(row["_id"] for row in books.rows if row["day"] == today(books))}}
     rows = books.database["interactions"]
     wait_until(lambda: rows.count_documents(old, limit=1) == 0, 60)
-    assert books.told() == books.archived() == books.expected()
+    assert books.reported() == books.archived() == books.expected()
     assert rows.count_documents({"open": {"$exists": True}}) == 0
 
 

@@ -28,7 +28,7 @@ def test_books_that_agree_balance_and_idle_accounts_count_nothing() -> None:
         (Books(7, {ACME: (6, 2), OTHER: (1, 0)}, {ACME: (6, 2)}), "without counters"),
     ],
 )
-def test_books_that_do_not_agree_are_told(books: Books, message: str) -> None:
+def test_books_that_do_not_agree_are_reported(books: Books, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         books.require_balance(7)
 
@@ -38,8 +38,8 @@ def test_books_are_read_from_both_stores(
 ) -> None:
     services = build(live_settings, live_backend)
     caller, other = hire(live_app), hire(live_app)
-    told = [stateful("rel_1"), stateful("rel_1"), stateful("rel_2"), body()]
-    for each in told:
+    found = [stateful("rel_1"), stateful("rel_1"), stateful("rel_2"), body()]
+    for each in found:
         assert caller.record(each).status_code == 201
     # Costs nothing, so it counts no relationship either.
     assert other.record(stateful("rel_3", status="failed")).status_code == 201

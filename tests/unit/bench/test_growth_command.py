@@ -1,4 +1,4 @@
-"""What people type: the parts are found, and a bad trace is told before any server starts."""
+"""The growth command: it finds its parts, and refuses a bad trace before any server starts."""
 
 import subprocess
 import sys
@@ -13,19 +13,19 @@ from tests.servers import ROOT
 
 def test_the_bench_passes_growth_on_to_its_own_commands() -> None:
     words = [sys.executable, "-m", "bench", "growth", "--help"]
-    told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert set(command.main.commands) == {
         *("accounts", "archivers", "arrivals", "keys", "nodes", "turns", "workers")
     }
-    assert all(f"  {name} " in told for name in command.main.commands)
+    assert all(f"  {name} " in printed for name in command.main.commands)
 
 
-def test_a_trace_that_is_missing_is_one_line_with_the_remedy(
+def test_a_trace_that_is_missing_is_one_line_with_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CALLER_DIR", str(tmp_path))
-    told = CliRunner().invoke(command.main, ["arrivals", "none.csv"])
-    assert told.exit_code == 1
-    assert told.output.splitlines() == [
+    printed = CliRunner().invoke(command.main, ["arrivals", "none.csv"])
+    assert printed.exit_code == 1
+    assert printed.output.splitlines() == [
         f"Error: {tmp_path}/none.csv: No such file or directory. Give the path of a trace."
     ]

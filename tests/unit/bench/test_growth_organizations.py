@@ -1,4 +1,4 @@
-"""The crowd of the simulation is made up, but always the same, and as unequal as it says."""
+"""The population of the simulation is made up, but always the same, and as unequal as it says."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ COUNT = 1_000
 DRAWS_COUNT = 20_000
 
 
-def crowd(seed: int = 1, quota_share: float = 1.0) -> Population:
+def made(seed: int = 1, quota_share: float = 1.0) -> Population:
     return population(load_plans(settings_for().plans_file), COUNT, seed, quota_share)
 
 
@@ -25,15 +25,15 @@ def owners(chosen: Population) -> list[str]:
 
 
 def test_a_seed_decides_organizations_and_owners() -> None:
-    assert crowd() == crowd()
-    assert owners(crowd())[:100] == owners(crowd())[:100]
-    assert {one.organization_id for one in crowd().principals}.isdisjoint(
-        one.organization_id for one in crowd(seed=2).principals
+    assert made() == made()
+    assert owners(made())[:100] == owners(made())[:100]
+    assert {one.organization_id for one in made().principals}.isdisjoint(
+        one.organization_id for one in made(seed=2).principals
     )
 
 
 def test_the_busiest_have_the_shares_of_zipf() -> None:
-    chosen = crowd()
+    chosen = made()
     drawn = Counter(owners(chosen))
     total = sum(1 / rank for rank in range(1, COUNT + 1))
     for rank in (1, 2, 10):
@@ -44,13 +44,13 @@ def test_the_busiest_have_the_shares_of_zipf() -> None:
 def test_every_account_may_stand_in_the_ledger() -> None:
     # The database's own engine spells the end of a text otherwise.
     pattern = bson_schema()["properties"]["account"]["pattern"].replace(r"\z", r"\Z")
-    accounts = [one.account for one in crowd().principals]
+    accounts = [one.account for one in made().principals]
     assert len(set(accounts)) == COUNT
     assert all(re.search(pattern, account) for account in accounts)
 
 
 def test_plans_are_mixed_and_only_the_turns_of_limited_ones_shrink() -> None:
-    whole, small = crowd().principals, crowd(quota_share=0.1).principals
+    whole, small = made().principals, made(quota_share=0.1).principals
     assert {one.plan for one in whole} == set(PLANS)
     for before, after in zip(whole, small, strict=True):
         turns = before.limits.turns

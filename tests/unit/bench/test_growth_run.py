@@ -11,7 +11,7 @@ from redis import Redis
 from app.interactions.store import INDEXES
 from app.usage.store import UsageStore
 from bench.growth import keys, stored
-from bench.growth.accounts import Crowd
+from bench.growth.accounts import Accounts
 from bench.growth.archivers import PartStore
 from bench.growth.arrivals import simulate
 from bench.growth.capacity import BUSY_SHARE, per_core_and_s, rows_of
@@ -52,18 +52,18 @@ def test_every_arrival_is_accepted_or_refused_and_the_books_balance(
         seed=1,
         workers=2,
     )
-    told = simulate(stage, setting)
+    found = simulate(stage, setting)
 
-    assert told["arrived"] == ARRIVALS_COUNT
-    assert told["accepted"] + told["rate_limited"] + told["quota_refused"] == ARRIVALS_COUNT
-    assert told["others"] == {}
-    assert told["accepted"] > 0
-    assert told["quota_refused"] > 0
-    assert told["accounts whose counters = ledger"] == ORGANIZATIONS_COUNT
-    assert told["archive, days of accounts"] >= told["accounts with turns"] > 0
-    assert told["reconcile, accounts"] == ORGANIZATIONS_COUNT
+    assert found["arrived"] == ARRIVALS_COUNT
+    assert found["accepted"] + found["rate_limited"] + found["quota_refused"] == ARRIVALS_COUNT
+    assert found["others"] == {}
+    assert found["accepted"] > 0
+    assert found["quota_refused"] > 0
+    assert found["accounts whose counters = ledger"] == ORGANIZATIONS_COUNT
+    assert found["archive, days of accounts"] >= found["accounts with turns"] > 0
+    assert found["reconcile, accounts"] == ORGANIZATIONS_COUNT
     # 120 arrivals, a tenth of a second apart, ten times as fast.
-    assert told["duration_s"] >= 1.1
+    assert found["duration_s"] >= 1.1
 
 
 def test_bytes_are_those_of_rows_and_of_every_index(stage: Stage) -> None:
@@ -73,17 +73,17 @@ def test_bytes_are_those_of_rows_and_of_every_index(stage: Stage) -> None:
     # Rounded one by one.
     total = sum(by_index.values()) - by_index["turns"]
     assert total == pytest.approx(large["index bytes, on disk"], abs=len(by_index))
-    # What is archived is no longer open.
+    # Archived turns are no longer open.
     assert by_index["open"] < 10 < by_index["retention"]
     assert 400 < large["row bytes, BSON"] < 2_000
 
 
 def test_a_turn_adds_to_its_account_and_a_relationship_to_the_idle_one(live_redis: Redis) -> None:
-    small, giant = Crowd(live_redis, 3), Crowd(live_redis, 1, relationships_count=200)
-    told = small.bytes_each()
-    assert told["bytes, idle"] > 100
-    assert told["its first turn adds"] > told["a further turn adds, for 5 minutes"] > 10
-    assert giant.idle_bytes(1) > told["bytes, idle"] + 200 * 10
+    small, giant = Accounts(live_redis, 3), Accounts(live_redis, 1, relationships_count=200)
+    found = small.bytes_each()
+    assert found["bytes, idle"] > 100
+    assert found["its first turn adds"] > found["a further turn adds, for 5 minutes"] > 10
+    assert giant.idle_bytes(1) > found["bytes, idle"] + 200 * 10
 
     sample = small.admitting(os.getpid(), calls_count=7)()
 
@@ -91,7 +91,7 @@ def test_a_turn_adds_to_its_account_and_a_relationship_to_the_idle_one(live_redi
     assert 0 < sample.figure < sample.beside["call_us"]
 
 
-def test_a_key_that_is_not_remembered_is_looked_up(stage: Stage) -> None:
+def test_a_key_that_is_not_cached_is_looked_up(stage: Stage) -> None:
     (result,) = keys.run(stage, 1)
     assert result.ratio > 2
     assert result.middle(0, "cpu_s_mongod") > 0

@@ -1,4 +1,4 @@
-"""What people type, and what is read from callgrind."""
+"""The instructions command: what it refuses, and what it reads from callgrind."""
 
 import subprocess
 import sys
@@ -22,16 +22,16 @@ totals: 1000
 
 def test_the_bench_passes_instructions_on_to_its_own_command() -> None:
     words = [sys.executable, "-m", "bench", "instructions", "--help"]
-    told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert "Usage: scripts/bench instructions" in told
-    assert "Needs valgrind." in told
+    printed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "Usage: scripts/bench instructions" in printed
+    assert "Needs valgrind." in printed
 
 
-def test_without_valgrind_the_remedy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_valgrind_the_next_step_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    told = CliRunner().invoke(command.main)
-    assert told.exit_code == 1
-    assert told.output == (
+    printed = CliRunner().invoke(command.main)
+    assert printed.exit_code == 1
+    assert printed.output == (
         "Error: valgrind is missing; on Debian, as root: apt-get install -y valgrind\n"
     )
 

@@ -56,7 +56,7 @@ def standstill() -> Iterator[str]:
         thread.join()
 
 
-def test_a_standstill_is_told_by_all_who_came_meanwhile(standstill: str) -> None:
+def test_a_standstill_counts_for_all_requests_due_meanwhile(standstill: str) -> None:
     answers = offered(standstill, {}, rate_per_s=50, seconds=0.4, connections=1)
 
     # The last of them was due after 0.38 s, and nobody was answered before the standstill ended.

@@ -1,4 +1,4 @@
-"""What the page's peers do beside their frameworks: keys by digest, for a while; cursors."""
+"""The work of the page's peers beside their frameworks: keys by digest, for a while; cursors."""
 
 import hashlib
 

@@ -55,7 +55,7 @@ def test_sides_take_turns_and_the_first_pair_does_not_count() -> None:
 
 
 def test_json_holds_every_pair() -> None:
-    told = record(result(SHARE, (1, 2), (3, 2)))
-    assert told["spread"] == "0.50..1.50"
-    assert told["ratios"] == [0.5, 1.5]
-    assert told["pairs"][1] == [{"figure": 3, "cpu": 3}, {"figure": 2, "cpu": 1}]
+    found = record(result(SHARE, (1, 2), (3, 2)))
+    assert found["spread"] == "0.50..1.50"
+    assert found["ratios"] == [0.5, 1.5]
+    assert found["pairs"][1] == [{"figure": 3, "cpu": 3}, {"figure": 2, "cpu": 1}]

@@ -39,12 +39,12 @@ def family() -> Iterator[tuple[int, int]]:
 def test_a_family_is_a_process_and_its_children(family: tuple[int, int]) -> None:
     parent, child = family
     assert children(parent) == [child]
-    told = cpu_meter({"app": parent})
+    found = cpu_meter({"app": parent})
     before_s = cpu_s(parent)
     wait_until(lambda: family_cpu_s(parent) > before_s + 0.1)
     # A tenth of a second at least for the one request that was answered meanwhile.
-    assert told(1)["cpu_s_app"] >= 100
-    assert told(1_000)["cpu_s_app"] < told(1)["cpu_s_app"]
+    assert found(1)["cpu_s_app"] >= 100
+    assert found(1_000)["cpu_s_app"] < found(1)["cpu_s_app"]
 
 
 def test_without_workers_the_process_itself_counts() -> None:
@@ -57,8 +57,8 @@ def test_without_workers_the_process_itself_counts() -> None:
 
 
 def test_who_still_works_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    told_s = iter([1.0, 1.08, 1.12, 1.13, 9.9])
-    monkeypatch.setattr(processes, "family_cpu_s", lambda _head: next(told_s))
+    seen_s = iter([1.0, 1.08, 1.12, 1.13, 9.9])
+    monkeypatch.setattr(processes, "family_cpu_s", lambda _head: next(seen_s))
     await_rest(1)
     # At the last look there had been hardly any work.
-    assert next(told_s) == 9.9
+    assert next(seen_s) == 9.9

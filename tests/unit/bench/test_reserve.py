@@ -18,7 +18,7 @@ LEDGER = Ledger("database", {}, "org_a:live", "org_a", {})
         ({"turns_reserved": 8, "turns_used": 2}, 0),
         ({"turns_reserved": 7, "turns_used": 2}, 1),
         ({"turns_reserved": 9, "turns_used": 2}, 1),
-        # What was reserved may not be charged as well.
+        # A reserved turn may not be charged as well.
         ({"turns_reserved": 8, "turns_used": 3}, 1),
         ({}, 3 + 5 + 2),
     ],

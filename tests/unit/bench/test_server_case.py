@@ -36,9 +36,9 @@ def test_the_slowest_hundredth_is_compared_within_rounds() -> None:
     taken = [
         round_of(sample(1, ours), sample(1, before)) for ours, before in ((2, 4), (9, 3), (6, 5))
     ]
-    told = server.p99("case", taken)
-    assert told.ratios == [0.5, 3, 1.2]
-    assert (told.ratio, told.is_held) == (1.2, False)
+    found = server.p99("case", taken)
+    assert found.ratios == [0.5, 3, 1.2]
+    assert (found.ratio, found.is_held) == (1.2, False)
     assert server.p99("case", taken[:1]).is_held
 
 
@@ -69,8 +69,8 @@ def test_an_earlier_commit_is_checked_out_and_removed(repository: Path, tmp_path
         assert (folder / "a.txt").read_text() == "committed"
     assert not folder.exists()
     worktrees = ["git", "-C", str(repository), "worktree", "list"]
-    told = subprocess.run(worktrees, check=True, capture_output=True, text=True).stdout
-    assert len(told.splitlines()) == 1
+    found = subprocess.run(worktrees, check=True, capture_output=True, text=True).stdout
+    assert len(found.splitlines()) == 1
 
 
 def test_a_commit_that_is_missing_is_one_line_with_the_fix(

@@ -117,7 +117,7 @@ def test_new_keys_replace_the_demo_s_old_ones(
     assert _status(memory_app, seeded["keys"]["free"]["read"]) == 401
 
 
-def test_a_past_is_the_same_whenever_it_is_told_within_the_hour() -> None:
+def test_a_history_is_the_same_at_every_run_within_the_hour() -> None:
     assert list(past_turns("pro", 200, NOW_MS)) == list(past_turns("pro", 200, NOW_MS + 60_000))
 
 

@@ -1,7 +1,7 @@
 """A small ledger in memory on which archivers run step by step, in any order, and die at any.
 
-Every operation is a generator that yields before each row it touches, as the database's do. Who is
-killed leaves his operation behind: the database may still go on with it later.
+Every operation is a generator that yields before each row it touches, as the database's do. A
+killed archiver leaves its operation behind: the database may still continue it later.
 """
 
 import random
@@ -43,7 +43,7 @@ class Day:
 
 
 class Killed(BaseException):
-    """kill -9, as the one who is killed never sees it."""
+    """Stands for kill -9."""
 
 
 class Ledger:
@@ -55,67 +55,67 @@ class Ledger:
         self.days = {day: Day() for day in DAYS}
 
     def chosen(self, day: str, wanted: Callable[[int], bool]) -> Iterator[Row]:
-        """Rows of the day whose `open` is wanted, judged when they are reached."""
+        """Yield rows of the day whose `open` is wanted, judged when they are reached."""
         for row in list(self.rows):
             if row.day == day and row.open is not None and wanted(row.open):
                 yield row
 
-    def fence(self, day: str, told: list[Fence]) -> Operation:
+    def fence(self, day: str, result: list[Fence]) -> Operation:
         yield
         self.days[day].fence += 1
         found = self.days[day]
-        told.append(Fence(found.fence, found.committed, found.rollup))
+        result.append(Fence(found.fence, found.committed, found.rollup))
 
-    def claim_left(self, day: str, fence: Fence, told: list[int]) -> Operation:
+    def claim_left(self, day: str, fence: Fence, result: list[int]) -> Operation:
         claimed = 0
         left = range(1, fence.number)
         for row in self.chosen(day, lambda it: it in left and it not in fence.committed):
             row.open = fence.number
             claimed += 1
             yield
-        told.append(claimed)
+        result.append(claimed)
 
-    def claim_new(self, day: str, fence: Fence, at_most: int, told: list[int]) -> Operation:
+    def claim_new(self, day: str, fence: Fence, at_most: int, result: list[int]) -> Operation:
         claimed = 0
         for row in list(self.chosen(day, lambda it: it == 0))[:at_most]:
             yield
             if row.open == 0:
                 row.open = fence.number
                 claimed += 1
-        told.append(claimed)
+        result.append(claimed)
 
-    def sum(self, day: str, fence: Fence, told: list[Rollup]) -> Operation:
+    def sum(self, day: str, fence: Fence, result: list[Rollup]) -> Operation:
         sums = []
         for row in self.chosen(day, lambda it: it == fence.number):
             if row.is_summable:
                 sums.append(rollup_of([row]))
             yield
-        told.append(merged(sums))
+        result.append(merged(sums))
 
-    def commit(self, day: str, fence: Fence, rollup: Rollup, told: list[bool]) -> Operation:
+    def commit(self, day: str, fence: Fence, rollup: Rollup, result: list[bool]) -> Operation:
         yield
         found = self.days[day]
         is_newest = found.fence == fence.number
         if is_newest:
             found.rollup = merged([fence.rollup, rollup])
             found.committed = (fence.number,)
-        told.append(is_newest)
+        result.append(is_newest)
 
-    def set_expiry(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
+    def set_expiry(self, day: str, fences: Collection[int], result: list[int]) -> Operation:
         yield
         for row in self.chosen(day, lambda it: it in fences):
             row.open = None
             yield
-        told.append(0)
+        result.append(0)
 
-    def close(self, rows: Collection[Row], told: list[int]) -> Operation:
+    def close(self, rows: Collection[Row], result: list[int]) -> Operation:
         closed = 0
         for row in rows:
             yield
             if row.open is not None:
                 row.open, row.is_set_aside = None, True
                 closed += 1
-        told.append(closed)
+        result.append(closed)
 
 
 def rollup_of(rows: Collection[Row]) -> Rollup:
@@ -126,7 +126,7 @@ def rollup_of(rows: Collection[Row]) -> Rollup:
 
 
 class Actor:
-    """An archiver in a thread of its own, which moves only when it is told to."""
+    """An archiver in a thread of its own, which moves only when a test lets it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -173,29 +173,29 @@ class Actor:
                 yield ACCOUNT, day
 
     def fence(self, _: str, day: str) -> Fence:
-        told: list[Fence] = []
-        self._run(self.ledger.fence(day, told))
-        return told[0]
+        result: list[Fence] = []
+        self._run(self.ledger.fence(day, result))
+        return result[0]
 
     def claim_left(self, _: str, day: str, fence: Fence) -> int:
-        told: list[int] = []
-        self._run(self.ledger.claim_left(day, fence, told))
-        return told[0]
+        result: list[int] = []
+        self._run(self.ledger.claim_left(day, fence, result))
+        return result[0]
 
     def claim_new(self, _: str, day: str, fence: Fence, at_most: int) -> int:
-        told: list[int] = []
-        self._run(self.ledger.claim_new(day, fence, at_most, told))
-        return told[0]
+        result: list[int] = []
+        self._run(self.ledger.claim_new(day, fence, at_most, result))
+        return result[0]
 
     def sum_claimed(self, _: str, day: str, fence: Fence) -> Rollup:
-        told: list[Rollup] = []
-        self._run(self.ledger.sum(day, fence, told))
-        return told[0]
+        result: list[Rollup] = []
+        self._run(self.ledger.sum(day, fence, result))
+        return result[0]
 
     def commit(self, _: str, day: str, fence: Fence, rollup: Rollup) -> bool:
-        told: list[bool] = []
-        self._run(self.ledger.commit(day, fence, rollup, told))
-        return told[0]
+        result: list[bool] = []
+        self._run(self.ledger.commit(day, fence, rollup, result))
+        return result[0]
 
     def set_expiry(self, _: str, day: str, fences: Collection[int], __: datetime) -> int:
         self._run(self.ledger.set_expiry(day, fences, []))
@@ -214,9 +214,9 @@ class Actor:
         raise AssertionError("every row is of a day")
 
     def close(self, row_ids: Collection[Any], _: datetime) -> int:
-        told: list[int] = []
-        self._run(self.ledger.close(row_ids, told))
-        return told[0]
+        result: list[int] = []
+        self._run(self.ledger.close(row_ids, result))
+        return result[0]
 
     def note_set_aside(self, _: str, __: str, turns: int) -> None:
         self.ledger.set_aside_count += turns
@@ -235,7 +235,7 @@ class World:
 
     def run(self, steps_count: int) -> None:
         """Let anything happen, so many times; the books must balance after each."""
-        happenings = (self.tell, self.delete, self.kill, self.haunt)
+        happenings = (self.insert, self.delete, self.kill, self.haunt)
         for _ in range(steps_count):
             if self.random.random() < 0.75:
                 self.archive()
@@ -244,7 +244,7 @@ class World:
             self.check()
 
     def settle(self) -> None:
-        """One archiver is left alone; then everything is archived and may be deleted."""
+        """Run one archiver alone; then everything is archived and may be deleted."""
         for actor in self.actors:
             actor.step(is_killed=True)
         while self.left_behind:
@@ -271,7 +271,7 @@ class World:
         if actor.is_done:
             self.actors[number] = Actor(self.ledger)
 
-    def tell(self) -> None:
+    def insert(self) -> None:
         is_summable = self.random.random() < 0.9
         row = Row(self.random.choice(DAYS), self.random.randrange(1_000), is_summable=is_summable)
         self.ledger.rows.append(row)
@@ -284,14 +284,14 @@ class World:
         ]
 
     def haunt(self) -> None:
-        """The database goes on with what a dead archiver asked of it."""
+        """Continue an operation that a dead archiver has left in the database."""
         if self.left_behind:
             operation = self.random.choice(self.left_behind)
             if next(operation, self) is self:
                 self.left_behind.remove(operation)
 
     def check(self) -> None:
-        """Archived and still raw is what was accepted, in counts and sums, for every day."""
+        """Require the accepted turns, archived or raw, in counts and sums of every day."""
         raw = [
             row
             for row in self.ledger.rows
@@ -312,7 +312,7 @@ class World:
 
 
 def accounted(rows: Collection[Row]) -> Counter[str]:
-    """Turns and latency of each day."""
+    """Return turns and latency of each day."""
     books: Counter[str] = Counter()
     for row in rows:
         books[row.day] += TURN + row.latency_ms

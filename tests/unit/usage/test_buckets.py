@@ -24,7 +24,7 @@ def ms(text: str) -> int:
 
 
 def days(first: str, last: str) -> Range:
-    """From the first midnight to the last."""
+    """Return the range from the first midnight to the last."""
     return Range(ms(first), ms(last))
 
 

@@ -13,29 +13,29 @@ STEPS = 150
 
 
 class WithoutFences(Ledger):
-    """Whoever is overtaken commits all the same."""
+    """An archiver with an old fence commits all the same."""
 
-    def commit(self, day: str, fence: Fence, rollup: Rollup, told: list[bool]) -> Operation:
+    def commit(self, day: str, fence: Fence, rollup: Rollup, result: list[bool]) -> Operation:
         yield
         found = self.days[day]
         found.rollup = merged([found.rollup, rollup])
         found.committed = (fence.number,)
-        told.append(True)
+        result.append(True)
 
 
 class WithoutFinish(Ledger):
     """No archiver sets the expiry of turns that a dead archiver has committed."""
 
-    def set_expiry(self, day: str, fences: Collection[int], told: list[int]) -> Operation:
+    def set_expiry(self, day: str, fences: Collection[int], result: list[int]) -> Operation:
         newest = self.days[day].fence
-        yield from super().set_expiry(day, [fence for fence in fences if fence == newest], told)
+        yield from super().set_expiry(day, [fence for fence in fences if fence == newest], result)
 
 
 class StampsEarly(Ledger):
     """Turns may expire as soon as they are claimed."""
 
-    def sum(self, day: str, fence: Fence, told: list[Rollup]) -> Operation:
-        yield from super().sum(day, fence, told)
+    def sum(self, day: str, fence: Fence, result: list[Rollup]) -> Operation:
+        yield from super().sum(day, fence, result)
         yield from self.set_expiry(day, [fence.number], [])
 
 

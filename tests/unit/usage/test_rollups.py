@@ -29,7 +29,7 @@ counts = st.dictionaries(
 
 @st.composite
 def rollups(draw: st.DrawFn) -> Rollup:
-    """Any roll-up."""
+    """Draw any roll-up."""
     values = draw(st.lists(latencies, max_size=6))
     return Rollup(
         by_status=draw(counts),
@@ -111,7 +111,7 @@ def test_buckets_leave_no_gap() -> None:
 
 
 def of_latencies(values: list[int]) -> Rollup:
-    """The roll-up of turns with these latencies."""
+    """Return the roll-up of turns with these latencies."""
     return merged(
         Rollup(
             latency_histogram={bucket_of(value): 1},
@@ -124,14 +124,14 @@ def of_latencies(values: list[int]) -> Rollup:
 
 
 def forgotten(rollup: Rollup) -> Rollup:
-    """The same read from a document of a release that kept no least and no greatest latency."""
+    """Return it as read from a document of a release without least and greatest latency."""
     document = to_document(rollup)
     del document["latency_min_ms"], document["latency_max_ms"]
     return from_document(document)
 
 
 def assert_percentiles(rollup: Rollup, values: list[int]) -> None:
-    """Percentiles rise, lie within what was measured, and are near the exact ones."""
+    """Require rising percentiles within the measured range, near the exact ones."""
     shown = rollup.latency_percentiles_ms(*PERCENTS)
     exact = [sorted(values)[-(-len(values) * percent // 100) - 1] for percent in PERCENTS]
     assert shown == sorted(value for value in shown if value is not None)
@@ -159,7 +159,7 @@ def test_turns_that_all_took_as_long_have_no_other_percentile(latency_ms: int, c
 
 @given(st.lists(latencies, min_size=1, max_size=9), st.lists(latencies, max_size=9))
 def test_days_without_extremes_add_up_with_others(old: list[int], new: list[int]) -> None:
-    """Nothing is known of an old day but its buckets: no percentile leaves those."""
+    """Require percentiles of an old day inside its buckets."""
     grown = merged([forgotten(of_latencies(old)), of_latencies(new)])
     shown = grown.latency_percentiles_ms(*PERCENTS)
     exact = of_latencies(old + new)
@@ -176,7 +176,7 @@ def test_days_without_extremes_add_up_with_others(old: list[int], new: list[int]
 def test_extremes_that_an_earlier_release_left_behind_do_no_harm(
     first: list[int], added: list[int]
 ) -> None:
-    """It writes every field that it knows, and leaves the extremes as they were."""
+    """Write every field that the earlier release knows, and leave the extremes."""
     stored = to_document(of_latencies(first))
     written = to_document(of_latencies(first + added))
     del written["latency_min_ms"], written["latency_max_ms"]

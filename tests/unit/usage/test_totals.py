@@ -69,7 +69,7 @@ def test_without_days_there_is_nothing() -> None:
 
 
 def full_days() -> Iterator[Rollup]:
-    """Days with all the names that they keep, none of them in two days."""
+    """Return days with all the names that they keep, none of them in two days."""
     for day in range(DAYS_COUNT):
         personalities = {f"{day}_{n}".ljust(64, "x"): 1 for n in range(MAX_NAMES["personalities"])}
         emotions = {f"{day}_{n}".ljust(40, "x"): 1 for n in range(MAX_NAMES["emotions"])}

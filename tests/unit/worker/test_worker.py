@@ -28,7 +28,7 @@ class Kit:
     def worker(
         self, *passes: Callable[[Wait], Any], require_ready: Callable[[], object] = lambda: None
     ) -> Worker:
-        """A worker whose chores are named after their functions, without pauses."""
+        """Return a worker whose chores are named after their functions, without pauses."""
         chores = [Chore(each.__name__, each, f"{each.__name__}_failed", 0) for each in passes]
         return Worker(chores, require_ready, self._count)
 

@@ -1,6 +1,6 @@
 """Hostile clients in a process of their own: `python -m … '{"kind": …, "url": …, "key": …}'`.
 
-It prints `ready` once the crowd is complete, and goes on until its standard input ends or
+It prints `ready` once all clients are connected, and goes on until its standard input ends or
 `MOST_S` are over. Then it closes every connection and prints one JSON object: how many
 connections it made, how many attempts failed. All connections come from one address of loopback.
 """
@@ -35,7 +35,7 @@ _AT_ONCE_GONE = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True)
-class Crowd:
+class HostileClients:
     """Where to connect, with which key, and what became of it; `full` is set when all are in."""
 
     address: tuple[str, int]
@@ -57,8 +57,8 @@ class Crowd:
             connection.bind((ADDRESS, 0))
             async with self.gate:
                 await asyncio.get_running_loop().sock_connect(connection, self.address)
-        except OSError:
-            self.failed_count += 1
+        except BaseException as error:  # also if the end cancels it while it connects
+            self.failed_count += isinstance(error, OSError)
             connection.close()
             raise
         self.opened_count += 1
@@ -72,34 +72,34 @@ class Crowd:
         return "".join(f"{line}\r\n" for line in (*first, *lines)).encode()
 
 
-Member = Callable[[Crowd, socket.socket], Awaitable[None]]
+Member = Callable[[HostileClients, socket.socket], Awaitable[None]]
 
 
-async def slow_headers(crowd: Crowd, connection: socket.socket) -> None:
+async def slow_headers(clients: HostileClients, connection: socket.socket) -> None:
     """Send a header now and then, and never the last one."""
-    await _drip(connection, crowd.head("GET", "/healthz"), b"X-Slow: 1\r\n")
+    await _drip(connection, clients.head("GET", "/healthz"), b"X-Slow: 1\r\n")
 
 
-async def slow_body(crowd: Crowd, connection: socket.socket) -> None:
+async def slow_body(clients: HostileClients, connection: socket.socket) -> None:
     """Announce a body with a key, and send a byte of it now and then."""
-    lines = (f"Authorization: {crowd.key}", "Content-Type: application/json")
-    head = crowd.head("POST", "/v1/interactions", *lines, "Content-Length: 5000")
+    lines = (f"Authorization: {clients.key}", "Content-Type: application/json")
+    head = clients.head("POST", "/v1/interactions", *lines, "Content-Length: 5000")
     await _drip(connection, head + b"\r\n", b" ")
 
 
-async def unread(crowd: Crowd, connection: socket.socket) -> None:
+async def unread(clients: HostileClients, connection: socket.socket) -> None:
     """Ask for page after page with a key, and read none."""
-    page = crowd.head("GET", "/v1/interactions", f"Authorization: {crowd.key}") + b"\r\n"
+    page = clients.head("GET", "/v1/interactions", f"Authorization: {clients.key}") + b"\r\n"
     while True:
         await asyncio.get_running_loop().sock_sendall(connection, page)
 
 
-async def silent(_crowd: Crowd, _connection: socket.socket) -> None:
+async def silent(_clients: HostileClients, _connection: socket.socket) -> None:
     """Send nothing."""
     await asyncio.sleep(MOST_S)
 
 
-async def passing(_crowd: Crowd, _connection: socket.socket) -> None:
+async def passing(_clients: HostileClients, _connection: socket.socket) -> None:
     """Send nothing, and close after a while."""
     await asyncio.sleep(FLOOD_OPEN_S)
 
@@ -130,21 +130,21 @@ async def _drip(connection: socket.socket, head: bytes, drop: bytes) -> None:
         await loop.sock_sendall(connection, drop)
 
 
-async def _stay(crowd: Crowd, member: Member) -> None:
+async def _stay(clients: HostileClients, member: Member) -> None:
     """Take a connection's part, and connect again whenever the server closes it."""
     while True:
-        with suppress(OSError), closing(await crowd.open()) as connection:
-            await member(crowd, connection)
+        with suppress(OSError), closing(await clients.open()) as connection:
+            await member(clients, connection)
         await asyncio.sleep(PAUSE_S)
 
 
-async def _come(crowd: Crowd, kind: Kind) -> None:
+async def _come(clients: HostileClients, kind: Kind) -> None:
     """Make new connections at an even pace, whatever becomes of those before."""
     loop, under_way = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     async def one() -> None:
-        with suppress(OSError), closing(await crowd.open()) as connection:
-            await kind.member(crowd, connection)
+        with suppress(OSError), closing(await clients.open()) as connection:
+            await kind.member(clients, connection)
 
     began_s, number = loop.time(), 0
     while True:
@@ -155,15 +155,15 @@ async def _come(crowd: Crowd, kind: Kind) -> None:
         await asyncio.sleep(max(0.0, began_s + number / kind.per_s - loop.time()))
 
 
-async def act(crowd: Crowd, kind: Kind, until: Callable[[], Awaitable[Any]]) -> None:
-    """Keep the crowd complete until `until()` ends, or for `MOST_S`."""
+async def act(clients: HostileClients, kind: Kind, until: Callable[[], Awaitable[Any]]) -> None:
+    """Keep all clients connected until `until()` ends, or for `MOST_S`."""
     if kind.per_s:
-        tasks = [asyncio.create_task(_come(crowd, kind))]
+        tasks = [asyncio.create_task(_come(clients, kind))]
     else:
-        tasks = [asyncio.create_task(_stay(crowd, kind.member)) for _ in range(kind.count)]
+        tasks = [asyncio.create_task(_stay(clients, kind.member)) for _ in range(kind.count)]
     with suppress(TimeoutError):
         async with asyncio.timeout(MOST_S):
-            await crowd.full.wait()
+            await clients.full.wait()
             await asyncio.sleep(SETTLE_S)
             print("ready", flush=True)  # noqa: T201 - the bench reads it
             await until()
@@ -174,13 +174,13 @@ async def act(crowd: Crowd, kind: Kind, until: Callable[[], Awaitable[Any]]) -> 
 
 async def main(kind: Kind, url: str, key: str) -> dict[str, int]:
     """Act until standard input ends; what became of the connections."""
-    place = urlsplit(url)
-    crowd = Crowd((place.hostname or "", place.port or 80), key, kind.count)
+    target = urlsplit(url)
+    clients = HostileClients((target.hostname or "", target.port or 80), key, kind.count)
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-    await act(crowd, kind, reader.read)
-    return {"opened": crowd.opened_count, "failed": crowd.failed_count}
+    await act(clients, kind, reader.read)
+    return {"opened": clients.opened_count, "failed": clients.failed_count}
 
 
 def allow_descriptors(count: int) -> None:
