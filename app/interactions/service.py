@@ -49,12 +49,12 @@ class InteractionService:
         limit: int,
         cursor_text: str | None,
         *,
-        walk_us: int,
+        listing_us: int,
         time_us: int,
     ) -> Page:
         """At most `limit` traces of the 180 days before `time_us`, newest first.
 
-        Without a cursor a walk starts at `walk_us`, the account's instant.
+        Without a cursor a walk starts at `listing_us`, the account's instant.
 
         A walk along the cursors sees every turn acknowledged before it started exactly once, and
         none recorded after it. A page may be short while turns arrive; only a page without a
@@ -63,21 +63,21 @@ class InteractionService:
         cursor = None
         if cursor_text is not None:
             cursor = self._cursors.read(cursor_text, account, filters, time_us)
-        walk_started_us = cursor.walk_started_us if cursor else walk_us
+        listing_started_us = cursor.listing_started_us if cursor else listing_us
         first, before = _first_shown(time_us, filters.from_ms), _before(filters.to_ms, cursor)
         span = _Span(account, filters, first, before)
-        rows, resume = self._scan(span, limit + 1, walk_started_us)
+        rows, resume = self._scan(span, limit + 1, listing_started_us)
         if len(rows) > limit:
             rows = rows[:limit]
             resume = rows[-1]["_id"]
         following = None
         if resume is not None:
-            cursor = Cursor(resume, walk_started_us)
+            cursor = Cursor(resume, listing_started_us)
             following = self._cursors.write(cursor, account, filters, time_us)
         return Page([item_of(row) for row in rows], following)
 
     def _scan(
-        self, span: _Span, wanted: int, walk_started_us: int
+        self, span: _Span, wanted: int, listing_started_us: int
     ) -> tuple[list[Document], str | None]:
         """At most `wanted` rows fit to show, and the id before which to go on (None: at the end).
 
@@ -91,7 +91,7 @@ class InteractionService:
                 return rows, None
             count = wanted - len(rows)
             found = self._store.scan(span.account, span.filters, span.first, before, count)
-            rows += [row for row in found if _was_there(row, walk_started_us)]
+            rows += [row for row in found if _was_there(row, listing_started_us)]
             if len(found) < count:
                 return rows, None
             before = found[-1]["_id"]
@@ -100,10 +100,10 @@ class InteractionService:
         return rows, before
 
 
-def _was_there(row: Document, walk_started_us: int) -> bool:
+def _was_there(row: Document, listing_started_us: int) -> bool:
     """Return True if a row was recorded before the walk; without an instant it was long ago."""
     try:
-        return bool(row["recorded_at"] < walk_started_us)
+        return bool(row["recorded_at"] < listing_started_us)
     except (KeyError, TypeError):
         return True
 
