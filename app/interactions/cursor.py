@@ -1,4 +1,4 @@
-"""Where a listing of turns continues; `app.http.cursors` signs it and binds it to its account."""
+"""Cursors of listings of turns; `app.http.cursors` signs them and binds them to an account."""
 
 from dataclasses import dataclass
 from typing import Any
