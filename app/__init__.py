@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def create_app(settings: "Settings | None" = None, backend: "Backend | None" = None) -> "Flask":
     """Make the application; settings come from the environment unless they are given.
 
-    Raises `SettingsError` naming every bad variable. No store is spoken to yet.
+    Raises `SettingsError` that names every bad variable. Connects to no store yet.
     """
     from config.settings import Settings
 

@@ -18,7 +18,7 @@ from config.settings import Settings, SettingsError
 
 def main(load: Callable[[], Flask] = create_app) -> None:
     """Serve what `load` makes until SIGTERM; a bad environment ends the start with its fix."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers for it to replace
     escape_unknown_signs()
     read_env_file()
     web = Web.from_environ()
@@ -27,7 +27,7 @@ def main(load: Callable[[], Flask] = create_app) -> None:
             folder = open_folder()
             settings = Settings.from_environ()
             settings.require_hosts()
-            create_app(settings)  # refuses once what each worker would refuse
+            create_app(settings)  # reports a bad environment once, not once in each worker
             serve(load, web, port, folder, settings.request_deadline_s)
     except SettingsError as error:
         sys.exit(str(error))

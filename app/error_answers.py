@@ -1,6 +1,6 @@
 """Map each error of a room to its answer: code, details, wait and headers.
 
-The only place that knows both. Rooms raise errors of their subject and know no HTTP;
+The only module that knows both. Rooms raise errors of their subject and know no HTTP;
 `app.http.errors` renders answers and knows no subject. An error without an entry here is an outage
 or a fault of ours, and its text never reaches a client.
 """
@@ -49,9 +49,9 @@ from app.tenancy.errors import (
 )
 from app.usage.errors import ArchiveMovedOn
 
-# An operator must act first; then a change is in force within 5 s.
+# The fault lasts until an operator fixes it; the fix takes effect within 5 s.
 ACCOUNT_FAULT_RETRY_S = 60
-# Advice: when another request of the organization ends is unknown.
+# An estimate: nobody knows when another request of the organization will end.
 CONCURRENCY_WAIT_US = 1_000_000
 
 
@@ -206,7 +206,7 @@ def _unavailable(_: ArchiveMovedOn | CountersUnavailable) -> Problem:
 
 @find_problem.register
 def _account_fault(_: AccountFault) -> Problem:
-    """Hide the reason, which is for operators: the log and commands show it."""
+    """Hide the reason from clients; the log and commands show it to operators."""
     return Problem(
         "service_unavailable",
         "The service cannot use the stored data of your organization. Ask the operator of the "
@@ -216,6 +216,6 @@ def _account_fault(_: AccountFault) -> Problem:
 
 
 def _wait(code: str, error: Exception, wait_us: int, **details: Any) -> Problem:
-    """Return the answer of an error that a later request may not meet."""
+    """Return the answer to an error that a retry after `wait_us` may not get."""
     details["retry_after_ms"] = -(-wait_us // 1_000)
     return Problem(code, str(error), details=details, retry_after_s=whole_seconds(wait_us))

@@ -35,7 +35,7 @@ _ROOMS = (accounts, usage, reservations, interactions, health, metrics, referenc
 
 
 class _Application(Flask):
-    """Flask without its check, at each view and hook, for coroutines."""
+    """Flask without its check for coroutines before each view and hook."""
 
     url_rule_class = routing.MatchedRule
 
@@ -75,7 +75,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
 
 
 def _trust_proxies(app: Flask, hops_count: int) -> None:
-    """Believe `X-Forwarded-*` from this many proxies before us; from none by default."""
+    """Trust `X-Forwarded-*` of the last `hops_count` proxies before the service."""
     if hops_count:
         addressed = ProxyFix(app.wsgi_app, x_for=hops_count, x_proto=0, x_host=0)
         app.wsgi_app = ForwardedScheme(addressed, hops_count)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Join the stores, the schema and the archive into what `/readyz` and `/metrics` read."""
+"""Make the probes of `/readyz` and the readings of `/metrics`."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from app.schema import DatabaseSchema
 from app.serving.shared import is_draining
 from app.usage.upkeep import Upkeep
 
-# As long as the breaker's own probe may take: a store that is slow is not down.
+# The limit of the breaker's own probe: a slow store is not down.
 PING_TIMEOUT_S = 1.0
 
 
@@ -47,7 +47,7 @@ def build_probes(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Pr
 
 
 def build_readings(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Readings:
-    """Make the figures of `/metrics`; there are none without the indexes that find them."""
+    """Make the readings of `/metrics`; they are empty while their indexes are missing."""
 
     def read() -> dict[str, int]:
         backend.mongodb_breaker.require_closed()

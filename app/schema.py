@@ -1,4 +1,4 @@
-"""Create the database's indexes and validators, by a command at each release."""
+"""Create the database's indexes and validators; `flask db init` does it at each release."""
 
 from collections.abc import Iterator, Sequence
 
@@ -59,7 +59,7 @@ class DatabaseSchema:
     def require_indexes(self) -> None:
         """Raise SchemaDiffers with the next step while indexes differ.
 
-        Reading does not need the validator.
+        The validator may differ: reading does not need it.
         """
         _require([each for each in self.find_differences() if each.name != VALIDATOR])
 
@@ -103,7 +103,7 @@ def require_schema() -> None:
 
 
 def require_indexes() -> None:
-    """Raise a problem while indexes differ; see `DatabaseSchema.require_indexes`."""
+    """Raise SchemaDiffers while indexes differ; see `DatabaseSchema.require_indexes`."""
     provided(DatabaseSchema).require_indexes()
 
 

@@ -29,7 +29,7 @@ class Rooms:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All that routes and commands may ask for, one of each type."""
+    """The services that routes and commands may request, one of each type."""
 
     settings: Settings
     backend: Backend
@@ -42,7 +42,7 @@ class Services:
     readings: Readings
 
     def note_outage(self, error: Exception) -> str:
-        """Have the breaker of a store count `error`, which made an answer fail; return why."""
+        """Count `error`, which made a request fail, in the store's breaker; return the reason."""
         return self.backend.note_outage(error)
 
     def all(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Join the services that the rooms build, from the settings and the clients of one process."""
+"""Join the services that each room builds into the services of one process."""
 
 from app.access import Access
 from app.admission.build import build_admission
@@ -17,7 +17,7 @@ from config.settings import Settings
 
 
 def build(settings: Settings, backend: Backend | None = None) -> Services:
-    """Build every service over `backend`, which `settings` choose unless it is given."""
+    """Build every service over `backend`; without it, over the one that `settings` name."""
     backend = backend or connect(settings)
     ledgers = open_ledgers(backend)
     admission = build_admission(

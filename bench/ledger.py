@@ -8,7 +8,7 @@ from itertools import count
 from app.tenancy.plans import MAX_BURST
 from bench.stage import Stage
 from bench.turns import Row, rows
-from tests.callers import Caller, app_on, hire
+from tests.callers import Caller, app_on, new_caller
 from tests.servers import environ_for
 from tests.turns import DAY_MS, now_ms
 
@@ -35,7 +35,7 @@ def empty_ledger(stage: Stage, **limits: int) -> Ledger:
     url = stage.url_of(name)
     with app_on(url, stage.redis_url) as app:
         wide = {"requests_per_second": MAX_BURST, "burst": MAX_BURST}
-        caller = hire(app, **wide | limits)
+        caller = new_caller(app, **wide | limits)
         return _ledger(stage, name, caller)
 
 

@@ -23,7 +23,7 @@ from bench.processes import await_rest
 from bench.sites import running
 from bench.sizes import Sizes
 from bench.stage import Stage
-from tests.callers import app_on, hire
+from tests.callers import app_on, new_caller
 from tests.servers import ROOT, RunningService
 
 HEALTH = "/healthz"
@@ -55,7 +55,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
 def _other_headers(stage: Stage, ledger: Ledger) -> dict[str, str]:
     """Return the key of another organization in the same database."""
     with app_on(ledger.environ["MONGODB_URI"], stage.redis_url) as app:
-        return hire(app, requests_per_second=MAX_BURST, burst=MAX_BURST).headers
+        return new_caller(app, requests_per_second=MAX_BURST, burst=MAX_BURST).headers
 
 
 def _pairs(

@@ -80,14 +80,14 @@ class Caller:
         page: dict[str, Any] = answer.get_json()
         return page
 
-    def walk(self, **query: Any) -> list[dict[str, Any]]:
+    def list_all(self, **query: Any) -> list[dict[str, Any]]:
         """Every item, page by page to the end."""
         page = self.page(**query)
         items = list(page["data"])
         while page["next_cursor"]:
             page = self.page(**query, cursor=page["next_cursor"])
             items += page["data"]
-            assert len(items) < 100_000, "the walk does not end"
+            assert len(items) < 100_000, "the listing does not end"
         return items
 
     def import_(self, told: Iterable[Body], recorded_at_us: int = 10**15) -> int:
@@ -110,7 +110,7 @@ class Caller:
         return rows.count_documents({"account": self.account})
 
 
-def hire(
+def new_caller(
     app: Flask,
     plan: str = "enterprise",
     *,

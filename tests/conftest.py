@@ -85,7 +85,7 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
-def tell_figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+def report_figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """Has the run's summary print figures that the test measured."""
 
     def tell(**figures: object) -> None:

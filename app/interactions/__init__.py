@@ -1,13 +1,13 @@
 """Turn traces: recorded once, listed fast, without any text of a conversation.
 
 Terms
-    A *turn trace* is who ran which turn, when, how long it took and what it consumed.
+    A *turn trace* records one turn: its user, its instant, its duration and its consumption.
     A *listing* is a sequence of pages that starts at one instant, newest turns first.
 
 Promises
-    * The same turn again is found, not stored twice, and costs nothing.
+    * A turn that is sent again is found, not stored twice, and costs nothing.
     * Other content under the same `turn_id` is a TurnConflict; nothing is overwritten.
-    * A listing shows each turn acknowledged before it started exactly once, and no later ones.
+    * A listing shows each turn acknowledged before its start exactly once, and no later turns.
     * A page costs the same however many turns the account has, and wherever the page lies.
 
 Invariants

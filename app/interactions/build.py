@@ -15,7 +15,7 @@ from config.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """The same ledger by both clients: with short time-outs for requests, long for maintenance."""
+    """The ledger's store over each client: short time-outs for requests, long for maintenance."""
 
     request: InteractionStore
     maintenance: InteractionStore
@@ -33,7 +33,7 @@ class InteractionServices:
 
 
 def open_ledgers(backend: Backend) -> Ledgers:
-    """Make the stores, which admission needs before this room has its services."""
+    """Make the stores; admission needs them before this room's services can be built."""
     return Ledgers(
         request=InteractionStore(backend.database),
         maintenance=InteractionStore(backend.maintenance_database),
@@ -43,7 +43,7 @@ def open_ledgers(backend: Backend) -> Ledgers:
 def build_interactions(
     settings: Settings, ledgers: Ledgers, clock: LedgerClock
 ) -> InteractionServices:
-    """Make the services; files are imported by the maintenance client."""
+    """Make the services; imports use the maintenance client."""
     turn_keys = TurnKeys(settings.id_key)
     return InteractionServices(
         store=ledgers.request,

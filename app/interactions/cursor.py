@@ -1,4 +1,4 @@
-"""Where a listing of turns continues; `app.http.cursors` signs it and binds it to its account."""
+"""Cursors of listings of turns; `app.http.cursors` signs them and binds them to an account."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ class Cursor:
     """The last id that a page has shown, and the instant at which its listing started."""
 
     last_ulid: str
-    walk_started_us: int
+    listing_started_us: int
 
 
 class Cursors:
@@ -25,7 +25,7 @@ class Cursors:
 
     def write(self, cursor: Cursor, account: str, filters: Filters, now_us: int) -> str:
         """Return the cursor as text, valid for 24 hours from `now_us`."""
-        position = [cursor.last_ulid, cursor.walk_started_us]
+        position = [cursor.last_ulid, cursor.listing_started_us]
         return self._signed.write(_binding(account, filters), position, now_us)
 
     def read(self, text: str, account: str, filters: Filters, now_us: int) -> Cursor:

@@ -6,14 +6,14 @@ class InteractionError(Exception):
 
 
 class TurnNotFound(InteractionError):
-    """No trace with this id is shown: unknown, another account's, or older than 180 days."""
+    """The id is unknown, another account's, or that of a turn older than 180 days."""
 
     def __init__(self) -> None:
         super().__init__("There is no such interaction.")
 
 
 class TurnConflict(InteractionError):
-    """The turn id belongs to a stored turn with other content."""
+    """A turn with this turn id and other content is stored already."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -23,7 +23,7 @@ class TurnConflict(InteractionError):
 
 
 class TurnCancelled(InteractionError):
-    """The reservation of the turn was cancelled minutes ago."""
+    """The reservation of the turn was cancelled, and its turn id may not be used yet."""
 
     def __init__(self) -> None:
         super().__init__("The reservation of this turn_id was cancelled. Use a new turn_id.")

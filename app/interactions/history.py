@@ -1,4 +1,4 @@
-"""Bringing in turns of the past, which charge no quota."""
+"""Import turns of the past, which charge no quota."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,18 +18,18 @@ from app.interactions.retention import RETENTION_DAYS
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
-# A turn that expires takes its identity with it: a day later the same file would count it again.
+# A row that expires no longer prevents a duplicate: the same file would count its turn again.
 OLDEST_DAYS = RETENTION_DAYS - 1
 _OLDEST_MS = OLDEST_DAYS * DAY_MS
 _SCHEMA = TurnSchema()
 
-# What became of a turn: whether it is new, or why it is not stored.
+# Of one turn: True if it is new, False if it was stored already, or why it is not stored.
 ImportOutcome = bool | InteractionError
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Where turns of the past go: the account, and how their rows are marked."""
+    """The account of imported turns, and the values that their rows get."""
 
     account: str
     quota_period: str
@@ -37,16 +37,16 @@ class Import:
 
 
 class HistoryImport:
-    """Stores finished turns that were told late."""
+    """Stores finished turns of the past, from files and from the demo."""
 
     def __init__(self, store: InteractionStore, keys: TurnKeys) -> None:
         self._store = store
         self._keys = keys
 
     def read(self, account: str, body: Any, clock: RequestClock) -> TurnTrace:
-        """The turn on a line of a file, or InvalidFields.
+        """Return the turn on a line of a file; raise InvalidFields for a bad line.
 
-        It may be older than a recording, but not older than 179 days.
+        It may be older than a turn that is recorded over HTTP, but not older than 179 days.
         """
         loaded = validation.load(_SCHEMA, body, whole="line")
         occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
@@ -60,18 +60,20 @@ class HistoryImport:
         return turn_of(self._keys, account, loaded)
 
     def store_many(self, target: Import, turns: Sequence[TurnTrace]) -> list[ImportOutcome]:
-        """Store turns, each on its own; what became of each, in order.
+        """Store turns independently of each other; return the outcome of each, in order.
 
-        A turn that is stored already with the same content is known, with other content it is a
-        TurnConflict.
+        For a turn that is stored already the outcome depends on the stored content:
+
+        * the same content: False;
+        * other content: a TurnConflict.
         """
         insertions = self._insert(target, turns)
-        there = [
+        known = [
             turn.turn_key
             for turn, insertion in zip(turns, insertions, strict=True)
             if insertion is Insertion.DUPLICATE
         ]
-        stored = self._store.find_turns(target.account, there) if there else {}
+        stored = self._store.find_turns(target.account, known) if known else {}
 
         def outcome(turn: TurnTrace, insertion: Insertion) -> ImportOutcome:
             if insertion is Insertion.REFUSED:
@@ -86,9 +88,9 @@ class HistoryImport:
     def store(
         self, account: str, bodies: Iterable[Any], quota_period: str, recorded_at_us: int
     ) -> int:
-        """Store the turns in `bodies`, which are as in a recording but may be of any age.
+        """Store the turns in `bodies`, of any age; return the number of new ones.
 
-        Returns how many are new: a turn that is stored already stays as it is. Raises
+        Each body is that of a recording. A turn that is stored already stays as it is. Raises
         InvalidFields for the first bad body; those before it are stored.
         """
         target = Import(account, quota_period, recorded_at_us)

@@ -1,6 +1,7 @@
-"""The bound on the ids of a turn together: each may be long, all of them may not.
+"""Limit the characters that all ids of a turn have together.
 
-It keeps ids from carrying sentences, piece by piece. The API and the database hold it alike.
+Without this limit, clients could split a sentence over several ids. The API and the database
+apply the same limit.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ _PATHS = tuple(field.rpartition(".")[::2] for field in ID_FIELDS)
 
 
 def require_short_ids(content: Mapping[str, Any]) -> None:
-    """Raise a ValidationError if the ids of a turn have too many characters together."""
+    """Raise ValidationError if the ids of a turn have too many characters together."""
     characters = 0
     for part, name in _PATHS:
         holder = (content.get(part) or {}) if part else content
@@ -46,7 +47,7 @@ def _too_long(characters: int) -> ValidationError:
 def short_ids_expression() -> dict[str, Any]:
     """Return the same bound as a MongoDB expression over a row.
 
-    What is no string counts nothing here: the row's schema judges it.
+    Values that are no strings count as 0: the row's schema refuses them.
     """
     return {"$lte": [{"$add": [_length(f"${field}") for field in ID_FIELDS]}, MAX_ID_CHARACTERS]}
 

@@ -1,8 +1,8 @@
-"""Interaction ids: ULIDs whose random part is made from the turn they stand for.
+"""Interaction ids: ULIDs whose random part is derived from the turn that they identify.
 
 The first 48 bits are the instant at which the turn occurred, in milliseconds; the other 80 are
 `turn_key`, an HMAC of organization, environment and turn id. So one value gives order, time range
-and identity, and an id proves that it was made for its turn.
+and identity, and the service can verify that an id belongs to a turn.
 ULID: https://github.com/ulid/spec
 """
 
@@ -19,47 +19,47 @@ _INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)
 _TIME_CHARACTERS = 10
 _KEY_BYTES = 10
 _LAST_ULID_MS = 2**48 - 1
-# The end of the year 9999: ids reach beyond the calendar.
+# The end of the year 9999, the last that a datetime holds; a ULID may hold later instants.
 LAST_DATED_MS = 253_402_300_799_999
 _FIRST_KEY = base32.encode_randomness(bytes(_KEY_BYTES))
-# Crockford's alphabet onto the digits that `int(…, 32)` reads; a text takes longer to translate.
+# From Crockford's alphabet to the digits that `int(…, 32)` reads; bytes translate faster than str.
 _TO_BASE_32 = bytes.maketrans(
     b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", b"0123456789abcdefghijklmnopqrstuv"
 )
 
 
 class TurnKeys:
-    """Makes turn keys with the one secret that never rotates."""
+    """Makes turn keys with `ID_KEY`, the one secret that never rotates."""
 
     def __init__(self, id_key: str) -> None:
         self._key = id_key.encode()
 
     def ulid(self, account: str, turn_id: str, occurred_at_ms: int) -> str:
-        """The ULID (26 characters) of the turn `turn_id` of `account` at that instant."""
+        """Return the ULID (26 characters) of the turn `turn_id` of `account` at that instant."""
         message = f"{account}\0{turn_id}".encode()
         digest = hmac.digest(self._key, message, hashlib.sha256)[:_KEY_BYTES]
         return _time_characters(occurred_at_ms) + base32.encode_randomness(digest)
 
 
 def turn_key(ulid: str) -> str:
-    """The part of an interaction's ULID that identifies its turn: 16 characters, 80 bits."""
+    """Return the part of a ULID that identifies its turn: 16 characters, 80 bits."""
     return ulid[_TIME_CHARACTERS:]
 
 
 def instant_ms(ulid: str) -> int:
-    """When the turn occurred, milliseconds since 1970."""
+    """Return the instant of the turn in milliseconds since 1970."""
     return int(ulid[:_TIME_CHARACTERS].encode().translate(_TO_BASE_32), 32)
 
 
 def find_instant_ms(row_id: object) -> int | None:
-    """When the turn of a row occurred, milliseconds since 1970; None if its id is no ULID."""
+    """Return the instant of a row's turn in ms since 1970; None if its id is no ULID."""
     if isinstance(row_id, str) and _ULID.fullmatch(row_id):
         return instant_ms(row_id)
     return None
 
 
 def first_ulid(at_ms: int) -> str:
-    """The smallest ULID of a millisecond; instants outside ULID's range count as its ends."""
+    """Return the smallest ULID of a millisecond; instants beyond ULID's range are clamped."""
     bounded = min(max(at_ms, 0), _LAST_ULID_MS)
     return _time_characters(bounded) + _FIRST_KEY
 
@@ -69,6 +69,6 @@ def _time_characters(at_ms: int) -> str:
 
 
 def find_ulid(interaction_id: str) -> str | None:
-    """The ULID in `int_…`, or None if that is no interaction id."""
+    """Return the ULID in `int_…`; None if `interaction_id` is malformed."""
     found = _INTERACTION_ID.fullmatch(interaction_id)
     return found[1] if found else None

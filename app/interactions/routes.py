@@ -47,7 +47,7 @@ def list_() -> Response:
         Filters(**query),
         limit,
         cursor,
-        walk_us=time_us if cursor else ticket.listing_starts_us(),
+        listing_us=time_us if cursor else ticket.listing_starts_us(),
         time_us=time_us,
     )
     return stored_response({"data": page.items, "next_cursor": page.next_cursor})

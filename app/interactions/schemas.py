@@ -1,8 +1,13 @@
 """The shape of a turn on the wire.
 
-Every string is an enumeration or matches an anchored pattern without white space, every number is
-bounded, every object is closed: that is how no text can enter. `validator.py` derives the
-database's own check from the same schema. `docs/no-text.md` lists what a turn can carry.
+These rules keep text out of the ledger:
+
+* every string is one of a list, or matches an anchored pattern without white space;
+* every number is bounded;
+* every object is closed: unknown fields are refused.
+
+`validator.py` derives the database's own check from the same schema. `docs/no-text.md` lists what a
+turn can carry.
 """
 
 from collections.abc import Mapping
@@ -39,7 +44,7 @@ NAME = r"^[A-Za-z0-9._:/-]{1,64}$"
 MODEL = r"^[A-Za-z0-9._:/-]{1,128}$"
 WORD = r"^[a-z0-9_]{1,40}$"
 LABEL = r"^[a-z][a-z0-9_]{0,31}$"
-# Answers show rows of earlier releases too, whose names could contain an @.
+# Earlier releases stored names with an @, and answers show them too.
 _SHOWN_NAME = r"^[A-Za-z0-9._:@/-]{1,128}$"
 INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
 
@@ -53,7 +58,7 @@ _MAX_TOKENS = 100_000_000
 
 
 class EmotionalStateSchema(StrictSchema):
-    """How the engine read the user's mood, as labels and numbers."""
+    """The user's mood as the engine inferred it, in labels and numbers."""
 
     primary = Token(WORD, required=True)
     confidence = Number(0, 1, load_default=None, allow_none=True)
@@ -64,7 +69,7 @@ class EmotionalStateSchema(StrictSchema):
 
 
 class MemorySchema(StrictSchema):
-    """What the turn took from and gave to the relationship's memory."""
+    """The turn's use of the relationship's memory: read, referenced, updated."""
 
     consulted = Boolean(required=True)
     summary_used = Token(SUMMARY, load_default=None, allow_none=True)
@@ -73,13 +78,13 @@ class MemorySchema(StrictSchema):
 
 
 class GuardrailsSchema(StrictSchema):
-    """Which guardrails changed the answer."""
+    """The guardrails that changed the answer."""
 
     applied = ListOf(Token(WORD), MAX_WORDS, load_default=list)
 
 
 class UsageSchema(StrictSchema):
-    """What the turn consumed; `turns_consumed` follows from the status unless it is told."""
+    """The turn's consumption; `turns_consumed` defaults to the price of its status."""
 
     turns_consumed = Integer(0, MAX_TURNS_CONSUMED)
     llm_provider = Token(NAME, load_default=None, allow_none=True)
@@ -91,7 +96,7 @@ class UsageSchema(StrictSchema):
 _NO_USAGE = UsageSchema().load({})
 
 
-# As `PeopleSchema.check_whole` has it.
+# The rule of `PeopleSchema.check_whole` as a JSON schema.
 PEOPLE_RULES: Mapping[str, Any] = {
     "anyOf": [
         {"properties": {"mode": {"const": "stateless"}}},
@@ -108,7 +113,7 @@ PEOPLE_RULES: Mapping[str, Any] = {
 
 
 class PeopleSchema(StrictSchema):
-    """Who takes part in a turn."""
+    """The participants of a turn: user, relationship and personality."""
 
     mode = Choice(MODES, required=True)
     user_id = Token(IDENTIFIER, load_default=None, allow_none=True)
@@ -117,7 +122,7 @@ class PeopleSchema(StrictSchema):
     rules = PEOPLE_RULES
 
     def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """A stateful turn belongs to a user and a relationship."""
+        """Require a user and a relationship of a stateful turn."""
         if loaded.get("mode") != "stateful":
             return
         reason = Reason("required", "is required for a stateful turn")
@@ -127,7 +132,7 @@ class PeopleSchema(StrictSchema):
 
 
 class ContentSchema(PeopleSchema):
-    """What a producer tells of a turn, besides which turn it is and when it occurred."""
+    """The content of a turn as a producer sends it, without `turn_id` and `occurred_at`."""
 
     status = Choice(STATUSES, required=True)
     inferred_emotional_state = Part(EmotionalStateSchema, load_default=None, allow_none=True)
@@ -139,12 +144,12 @@ class ContentSchema(PeopleSchema):
     error_code = Token(LABEL, load_default=None, allow_none=True)
 
     def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Check the people of the turn, and the length of its ids together."""
+        """Check the participants, and the length of all ids together."""
         super().check_whole(loaded, data)
         require_short_ids(loaded)
 
     def finish(self, loaded: dict[str, Any]) -> dict[str, Any]:
-        """What the turn costs follows from how it ended, unless it is told."""
+        """Add the price of the status if `turns_consumed` was left out."""
         cost = {"turns_consumed": default_cost(loaded["status"])}
         return loaded | {"usage": cost | loaded["usage"]}
 
@@ -153,12 +158,12 @@ class TurnSchema(ContentSchema):
     """The body of a recording: one finished turn."""
 
     turn_id = Token(IDENTIFIER, required=True)
-    # Cut to its millisecond: a turn lies in the day and the month in which it happened.
+    # Cut, not rounded, to its millisecond: rounding could move a turn into the next day.
     occurred_at = ExactInstant(required=True)
 
 
 class BatchSchema(StrictSchema):
-    """The body of a batch: each element is judged by itself, as a `TurnSchema`."""
+    """The body of a batch; each element is validated independently, by `TurnSchema`."""
 
     interactions = ListOf(
         DescribedOnly(TurnSchema),
@@ -174,22 +179,22 @@ class RangeQuerySchema(StrictSchema):
     from_ms = Instant(data_key="from", allow_date=True)
     to_ms = Instant(data_key="to", allow_date=True)
 
-    def check_whole(self, loaded: Mapping[str, Any], _told: Mapping[str, Any]) -> None:
-        """A range begins before it ends."""
+    def check_whole(self, loaded: Mapping[str, Any], _data: Mapping[str, Any]) -> None:
+        """Require `from` to be earlier than `to`."""
         if "from_ms" in loaded and "to_ms" in loaded and loaded["from_ms"] >= loaded["to_ms"]:
             reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
             raise ValidationError({"from": [reason]})
 
 
 class FilterQuerySchema(RangeQuerySchema):
-    """Filters that are combined with AND."""
+    """A range and filters, all combined with AND."""
 
     user_id = Token(IDENTIFIER)
     relationship_id = Token(IDENTIFIER)
 
 
 class ListQuerySchema(FilterQuerySchema):
-    """What a list takes: filters and a place to go on from."""
+    """The query of a list: filters, the length of a page, and a cursor."""
 
     limit = Numeral(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
     cursor = Token(CURSOR)
@@ -236,14 +241,14 @@ class ItemSchema(AnswerSchema, ContentSchema):
 
 
 class PageSchema(AnswerSchema):
-    """A page of traces, newest first; a null `next_cursor` ends the walk."""
+    """A page of traces, newest first; on the last page `next_cursor` is null."""
 
     data = fields.List(fields.Nested(ItemSchema))
     next_cursor = Token(CURSOR, allow_none=True)
 
 
 class ElementErrorSchema(AnswerSchema):
-    """Why an element of a batch was rejected."""
+    """The reason for which an element of a batch was rejected."""
 
     code = fields.String()
     message = fields.String()
@@ -252,7 +257,7 @@ class ElementErrorSchema(AnswerSchema):
 
 
 class BatchResultSchema(StrictSchema):
-    """What became of one element of a batch."""
+    """The outcome of one element of a batch."""
 
     status = Choice(("created", "duplicate", "rejected"), required=True)
     interaction_id = Token(

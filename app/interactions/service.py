@@ -1,4 +1,4 @@
-"""Reading turn traces: pages, walks, and one by its id."""
+"""Read turn traces: one by its id, or page by page as a listing."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _MAX_SCANS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What a page is taken from: `first <= id < before`."""
+    """The rows that a page is taken from: `first <= id < before`, and the filters."""
 
     account: str
     filters: Filters
@@ -23,17 +23,16 @@ class _Span:
 
 
 class InteractionService:
-    """Answers for one account at a time; instants are microseconds on Redis's clock."""
+    """Reads turns of one account at a time; instants are microseconds of Redis's clock."""
 
     def __init__(self, store: InteractionStore, cursors: Cursors) -> None:
         self._store = store
         self._cursors = cursors
 
     def get_(self, account: str, interaction_id: str, time_us: int) -> Item:
-        """The trace with this id.
+        """Return the trace with this id.
 
-        TurnNotFound if it is unknown, another account's, or older than 180 days: all
-        alike.
+        Raises the same TurnNotFound if it is unknown, another account's, or older than 180 days.
         """
         ulid = find_ulid(interaction_id)
         if ulid is not None and ulid >= _first_shown(time_us, None):
@@ -49,40 +48,41 @@ class InteractionService:
         limit: int,
         cursor_text: str | None,
         *,
-        walk_us: int,
+        listing_us: int,
         time_us: int,
     ) -> Page:
-        """At most `limit` traces of the 180 days before `time_us`, newest first.
+        """Return at most `limit` traces of the 180 days before `time_us`, newest first.
 
-        Without a cursor a walk starts at `walk_us`, the account's instant.
+        Without a cursor this is the first page of a listing that starts at `listing_us`, the
+        account's instant. The pages of a listing show each turn acknowledged before its start
+        exactly once, and no turn recorded later.
 
-        A walk along the cursors sees every turn acknowledged before it started exactly once, and
-        none recorded after it. A page may be short while turns arrive; only a page without a
-        cursor is the last. Raises CursorRefused.
+        While turns arrive, a page may hold fewer than `limit` traces; only the last page has no
+        cursor. Raises CursorRefused.
         """
         cursor = None
         if cursor_text is not None:
             cursor = self._cursors.read(cursor_text, account, filters, time_us)
-        walk_started_us = cursor.walk_started_us if cursor else walk_us
+        listing_started_us = cursor.listing_started_us if cursor else listing_us
         first, before = _first_shown(time_us, filters.from_ms), _before(filters.to_ms, cursor)
         span = _Span(account, filters, first, before)
-        rows, resume = self._scan(span, limit + 1, walk_started_us)
+        rows, resume = self._scan(span, limit + 1, listing_started_us)
         if len(rows) > limit:
             rows = rows[:limit]
             resume = rows[-1]["_id"]
         following = None
         if resume is not None:
-            cursor = Cursor(resume, walk_started_us)
+            cursor = Cursor(resume, listing_started_us)
             following = self._cursors.write(cursor, account, filters, time_us)
         return Page([item_of(row) for row in rows], following)
 
     def _scan(
-        self, span: _Span, wanted: int, walk_started_us: int
+        self, span: _Span, wanted: int, listing_started_us: int
     ) -> tuple[list[Document], str | None]:
-        """At most `wanted` rows fit to show, and the id before which to go on (None: at the end).
+        """Return at most `wanted` rows, and the id before which to continue (None at the end).
 
-        Rows recorded after the walk started are dropped here and not by the database, so that a
-        page's cost is bounded whatever arrives; a few more scans make up for them.
+        Rows recorded after the listing started are dropped here and not by the database. So a
+        page's cost is bounded however many arrive. At most two more scans replace them.
         """
         before = span.before
         rows: list[Document] = []
@@ -91,7 +91,7 @@ class InteractionService:
                 return rows, None
             count = wanted - len(rows)
             found = self._store.scan(span.account, span.filters, span.first, before, count)
-            rows += [row for row in found if _was_there(row, walk_started_us)]
+            rows += [row for row in found if _is_listed(row, listing_started_us)]
             if len(found) < count:
                 return rows, None
             before = found[-1]["_id"]
@@ -100,22 +100,25 @@ class InteractionService:
         return rows, before
 
 
-def _was_there(row: Document, walk_started_us: int) -> bool:
-    """Return True if a row was recorded before the walk; without an instant it was long ago."""
+def _is_listed(row: Document, listing_started_us: int) -> bool:
+    """Return True if a row was recorded before the listing started.
+
+    A row without a usable instant is of an earlier release, so it was.
+    """
     try:
-        return bool(row["recorded_at"] < walk_started_us)
+        return bool(row["recorded_at"] < listing_started_us)
     except (KeyError, TypeError):
         return True
 
 
 def _first_shown(time_us: int, from_ms: int | None) -> str:
-    """The smallest id that may be shown: the clamp holds whatever is still stored."""
+    """Return the smallest id to show: older rows are hidden even if they are still stored."""
     oldest_ms = time_us // 1000 - RETENTION_MS
     return first_ulid(oldest_ms if from_ms is None else max(from_ms, oldest_ms))
 
 
 def _before(to_ms: int | None, cursor: Cursor | None) -> str | None:
-    """The id before which a page's rows must lie, if there is such a bound."""
+    """Return the id before which a page's rows must lie; None without such a bound."""
     bounds = [cursor.last_ulid] if cursor else []
     if to_ms is not None:
         bounds.append(first_ulid(to_ms))

@@ -1,7 +1,8 @@
-"""The collection `interactions`: one row a turn, one range scan a page.
+"""The collection `interactions`: one row for each turn, one range scan for each page.
 
-Row ids are ULIDs, so newest first is the id index walked backwards and a time range is a range of
-ids: no page needs a sort, a skip or a count, and page 10,000 costs what page 1 costs.
+Row ids are ULIDs. So the id index in descending order gives the newest turns first, and a time
+range is a range of ids. No page needs a sort, a skip or a count: page 10,000 costs the same as
+page 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,12 +34,12 @@ INDEXES: Indexes = {
     "list_user": (("account", "user_id", "_id"), {}),
     "list_relationship": (("account", "relationship_id", "_id"), {}),
     "list_user_relationship": (("account", "user_id", "relationship_id", "_id"), {}),
-    # Holds all that a count of a billing period needs, so that counting reads no rows.
+    # Covers the count of a billing period: counting reads no rows.
     "quota": (
         ("account", "quota_period", "recorded_at", "charged", "mode", "relationship_id"),
         {},
     ),
-    # What the archive has still to fold: only the turns of the last minute or so.
+    # The turns that the archive has yet to roll up: those of the last minute or so.
     "open": (
         ("account", "day", "open", "_id"),
         {"partialFilterExpression": {"open": {"$exists": True}}},
@@ -48,7 +49,7 @@ INDEXES: Indexes = {
 
 
 class Insertion(Enum):
-    """What definitely became of a row."""
+    """The known outcome of an insert."""
 
     STORED = "stored"
     DUPLICATE = "its turn is stored already"
@@ -58,15 +59,15 @@ class Insertion(Enum):
 class InteractionStore:
     """Reads and writes turn traces of one account at a time.
 
-    Driver errors that mean "the store is ill" pass through; the outcome of a write that ends so is
-    unknown.
+    Driver errors that mean "the store is unavailable" pass through. The outcome of a write that
+    raises one is unknown.
     """
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows: Collection[Document] = database[COLLECTION]
 
     def insert_many(self, documents: Sequence[Document]) -> list[Insertion]:
-        """Store rows, each on its own; what became of each, in order.
+        """Store rows independently of each other; return the outcome of each, in order.
 
         Raises a driver error if the outcome is unknown for any of them.
         """
@@ -81,18 +82,18 @@ class InteractionStore:
         return outcomes
 
     def find(self, account: str, ulid: str) -> Document | None:
-        """The row with this id, if the account has it."""
+        """Return the row with this id; None if the account has none."""
         return self._rows.find_one({"_id": ulid, "account": account}, _PROJECTION)
 
     def find_turns(self, account: str, turn_keys: Sequence[str]) -> dict[str, Document]:
-        """The rows of these turns, by turn key; those that are not stored are left out."""
+        """Return the stored rows of these turns by turn key."""
         chosen = {"account": account, "turn_key": {"$in": list(turn_keys)}}
         return {row["turn_key"]: row for row in self._rows.find(chosen)}
 
     def scan(
         self, account: str, filters: Filters, first: str, before: str | None, count: int
     ) -> list[Document]:
-        """At most `count` rows with `first <= id < before`, newest first.
+        """Return at most `count` rows with `first <= id < before`, newest first.
 
         Examines as many index keys as it returns rows.
         """
@@ -101,10 +102,10 @@ class InteractionStore:
         found = self._rows.find(chosen | {"_id": ids}, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
 
-    # What admission asks of the ledger (`app.admission.ledger.PeriodLedger`).
+    # The next three implement `app.admission.ledger.PeriodLedger`.
 
     def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
-        """Turns charged to the period, only those recorded before `before_us` if given."""
+        """Count the turns charged to the period; with `before_us`, those recorded earlier."""
         chosen: dict[str, Any] = {"account": account, "quota_period": quota_period}
         if before_us is not None:
             chosen["recorded_at"] = {"$lt": before_us}
@@ -113,7 +114,7 @@ class InteractionStore:
         return int(rows[0]["turns"]) if rows else 0
 
     def count_relationships(self, account: str, quota_period: str) -> Iterator[tuple[str, int]]:
-        """Each active relationship of the period with the number of its charged turns."""
+        """Yield each active relationship of the period and the number of its charged turns."""
         chosen = {
             "account": account,
             "quota_period": quota_period,
@@ -123,11 +124,11 @@ class InteractionStore:
         }
         group = {"$group": {"_id": "$relationship_id", "turns": {"$sum": 1}}}
         for row in self._rows.aggregate([{"$match": chosen}, group]):
-            if isinstance(row["_id"], str):  # a damaged row names nobody
+            if isinstance(row["_id"], str):  # no string: a damaged row
                 yield row["_id"], int(row["turns"])
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
-        """The last instant of recording in the period, 0 if there is none."""
+        """Return the latest `recorded_at` of the period; 0 if there is none."""
         recorded_at = {"$gte": 0, "$lt": EXACT_BELOW}
         chosen = {"account": account, "quota_period": quota_period, "recorded_at": recorded_at}
         row = self._rows.find_one(chosen, {"recorded_at": 1}, sort=[("recorded_at", DESCENDING)])
@@ -135,7 +136,7 @@ class InteractionStore:
 
 
 def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:
-    """What the rows of these people match, and the index in which they stand alone, by id."""
+    """Return the query of these filters, and the index that holds its rows in order of ids."""
     chosen: dict[str, Any] = {"account": account}
     index = "list"
     for name, value in (
@@ -149,7 +150,7 @@ def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:
 
 
 def _failures(error: BulkWriteError) -> list[tuple[int, int]]:
-    """Index and error code of each row that is definitely not stored."""
+    """Return position and error code of each row that is not stored."""
     details = error.details or {}
     if details.get("writeConcernErrors"):
         raise WTimeoutError("the write concern was not met") from None

@@ -1,6 +1,6 @@
-"""The database's own check, derived from the wire schema, so that the two cannot drift apart.
+"""The database's own check, derived from the wire schema so that the two cannot differ.
 
-It stops text even where the API is by-passed. `$jsonSchema` as MongoDB 6.0 knows it:
+It refuses text also from programs that write to MongoDB directly. `$jsonSchema` of MongoDB 6.0:
 https://www.mongodb.com/docs/manual/reference/operator/query/jsonSchema/
 """
 
@@ -29,7 +29,7 @@ def row_validator() -> dict[str, Any]:
 
 
 def bson_schema() -> BsonSchema:
-    """The `$jsonSchema` of a row of `interactions`."""
+    """Return the `$jsonSchema` of a row of `interactions`."""
     content = ContentSchema()
     content.fields["usage"] = Part(RowUsageSchema)
     row = _object(content)
@@ -49,7 +49,7 @@ def bson_schema() -> BsonSchema:
     row["properties"] |= {
         "open": {"bsonType": _WHOLE, "minimum": 0},
         "expires_at": {"bsonType": "date"},
-        # Recorded without Redis: `recorded_at` and `quota_period` are by the service's own clock.
+        # True: recorded without Redis, `recorded_at` and `quota_period` by the worker's own clock.
         "degraded": {"bsonType": "bool"},
     }
     person = {"bsonType": "string", "pattern": _anchored(IDENTIFIER)}

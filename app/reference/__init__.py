@@ -1,6 +1,6 @@
 """The reference of the API: `/openapi.json` for programs, `/docs/errors` for people.
 
-What it promises:
+Promises:
 
 * The document describes every route that `routes.init_app` registers, and no other.
 * The page lists every error code of `app.http.problems.CODES`.
@@ -9,10 +9,10 @@ What it promises:
 Invariants:
 
 * The document depends on code only: not on settings, stores or the request. So each process makes
-  it once, when it is first asked for. A start never pays for it (some 25 ms).
+  it once, at the first request for it. A start does not make it (some 25 ms).
 * The document is built on a Flask application of its own, because flask-smorest also adds commands
   and error handlers to the application that it describes.
 
-How it fails: a route whose description is faulty fails the request for the document (500), not the
+Failures: a route whose description is faulty fails the request for the document (500), not the
 start. `tests/api/test_openapi.py` asks for it.
 """

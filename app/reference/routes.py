@@ -32,7 +32,7 @@ ask for help.</p>
 @blueprint.response(200, description="A page.", content_type="text/html")
 @blueprint.doc(security=[])
 def errors() -> Response:
-    """Every error code, its status and its meaning, as a page."""
+    """List every error code with its status and its meaning, as a page."""
     page = Response(render_template_string(_PAGE, codes=CODES), mimetype="text/html")
     page.headers["Content-Security-Policy"] = "default-src 'none'"
     return page

@@ -16,7 +16,7 @@ from app.tenancy.store import TenancyStore
 from bench.pairs import Result, Sample, Side, alternated
 from bench.processes import cpu_meter
 from bench.stage import Stage
-from tests.callers import app_on, hire
+from tests.callers import app_on, new_caller
 from tests.servers import PEPPER, settings_for
 
 KEYS_COUNT = 200
@@ -27,7 +27,7 @@ FOREVER_S, NEVER_S = 3_600.0, 0.0
 def run(stage: Stage, pairs: int) -> Iterator[Result]:
     """Ask with a different key each time, beside the same key again and again."""
     with app_on(stage.url_of("keys"), stage.redis_url) as app:
-        tokens = [hire(app).token for _ in range(KEYS_COUNT)]
+        tokens = [new_caller(app).token for _ in range(KEYS_COUNT)]
         with app.app_context():
             store = provided(TenancyStore)
         ours = asking(stage, store, tokens, NEVER_S)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests.callers import Caller, Clock, hire
+from tests.callers import Caller, Clock, new_caller
 
 Hire = Callable[..., Caller]
 
@@ -13,7 +13,7 @@ Hire = Callable[..., Caller]
 @pytest.fixture
 def tenant(app: Flask) -> Hire:
     """Makes callers: `tenant("free", turns=3)`; without arguments hardly limited."""
-    return lambda *plan, **options: hire(app, *plan, **options)
+    return lambda *plan, **options: new_caller(app, *plan, **options)
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def clock(app: Flask) -> Clock:
 @pytest.fixture
 def own(memory_app: Flask) -> Caller:
     """An organization of the in-memory application."""
-    return hire(memory_app, "pro")
+    return new_caller(memory_app, "pro")
 
 
 @pytest.fixture
 def other(memory_app: Flask) -> Caller:
     """Another one."""
-    return hire(memory_app, "pro")
+    return new_caller(memory_app, "pro")

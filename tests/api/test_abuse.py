@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from tests.callers import LIST, TURNS, hire
+from tests.callers import LIST, TURNS, new_caller
 from tests.servers import RunningService
 from tests.sockets import Answer, Sender, chunked
 from tests.turns import Body, body, whole
@@ -22,7 +22,7 @@ def sender(common_service: tuple[RunningService, Flask]) -> Iterator[Sender]:
     """A running service; at the end nothing that was planted may be in its log."""
     service, app = common_service
     logged_count = len(service.log.read_bytes())
-    sender = Sender(service, hire(app, requests_per_second=9_000, burst=9_000))
+    sender = Sender(service, new_caller(app, requests_per_second=9_000, burst=9_000))
     yield sender
     assert sender(b"GET", b"/healthz").status == 200
     log = service.log.read_bytes()[logged_count:].decode(errors="replace")

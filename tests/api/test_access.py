@@ -13,7 +13,7 @@ from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from app.tenancy.service import Organizations
 from tests.api.conftest import Hire
-from tests.callers import READY, Caller, error_of, hire
+from tests.callers import READY, Caller, error_of, new_caller
 from tests.turns import body
 
 INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -82,7 +82,7 @@ def test_every_guarded_operation_is_in_the_matrix(memory_app: Flask) -> None:
 def test_a_suspended_organization_is_402_everywhere_and_still_limited(
     memory_app: Flask, method: str, path: str
 ) -> None:
-    caller = hire(memory_app, "free", burst=2, requests_per_second=1)
+    caller = new_caller(memory_app, "free", burst=2, requests_per_second=1)
     with memory_app.app_context():
         provided(Organizations).suspend(caller.organization.id)
 
@@ -114,7 +114,7 @@ def age_identities(app: Flask, seconds: float) -> None:
 def test_a_revocation_a_suspension_and_a_plan_change_bite_within_5_s(
     app: Flask, change: str
 ) -> None:
-    caller = hire(app, "pro")
+    caller = new_caller(app, "pro")
     me = caller("GET", "/v1/me")
     with app.app_context():
         organizations, keys = provided(Organizations), provided(ApiKeys)
@@ -184,7 +184,7 @@ def test_a_wrong_method_is_405_with_what_is_allowed(
 
 
 def test_head_is_get_without_a_body(memory_app: Flask) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
 
     answers = {method: caller(method, "/v1/interactions") for method in ("GET", "HEAD")}
 
@@ -212,8 +212,8 @@ def test_no_cache_keeps_an_answer_to_a_key(
     memory_app: Flask, operation: tuple[str, str, Any, Scope, int]
 ) -> None:
     method, path, payload, _, status = operation
-    caller = hire(memory_app, "free", burst=1, requests_per_second=1)
-    lesser = hire(memory_app, "free", scope=Scope.READ)
+    caller = new_caller(memory_app, "free", burst=1, requests_per_second=1)
+    lesser = new_caller(memory_app, "free", scope=Scope.READ)
 
     answers = [send(caller, method, path, payload) for _ in range(20)]
     answers.append(send(lesser, method, path, payload))

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.backends.backend import Backend
 from app.schema import ensure_schema
-from tests.callers import hire
+from tests.callers import new_caller
 from tests.servers import settings_for
 
 PEER = "192.0.2.1"
@@ -211,7 +211,7 @@ def test_unknown_routes_and_methods_pay_the_addresss_bucket_and_read_no_key(
     backend: Backend, method: str, path: str, status: int, *, is_customer: bool
 ) -> None:
     ask = asking(backend, hops=0)
-    headers = hire(ask.app).headers if is_customer else {}
+    headers = new_caller(ask.app).headers if is_customer else {}
 
     answers = [ask(path=path, method=method, headers=headers) for _ in range(4)]
 
@@ -232,7 +232,7 @@ def test_a_request_that_names_no_host_pays_the_addresss_bucket(backend: Backend)
 
 def test_a_good_key_passes_behind_an_empty_bucket_of_its_address(backend: Backend) -> None:
     ask = asking(backend, hops=0)
-    headers = hire(ask.app).headers
+    headers = new_caller(ask.app).headers
     while ask(path="/nothing").status_code != 429:
         pass
 

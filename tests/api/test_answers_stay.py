@@ -12,7 +12,7 @@ from flask import Flask
 from app.backends.backend import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
-from tests.callers import Caller, Clock, hire, reconcile
+from tests.callers import Caller, Clock, new_caller, reconcile
 from tests.turns import DAY_MS, Body, at, stateful
 
 DAYS_COUNT = 45
@@ -89,7 +89,7 @@ def test_answers_stay_before_and_after_the_turns_have_expired(
     app: Flask, clock: Clock, tmp_path: Path
 ) -> None:
     chance = random.Random(2)  # noqa: S311 (no secret)
-    caller, today_ms = hire(app), clock.now_ms // DAY_MS * DAY_MS
+    caller, today_ms = new_caller(app), clock.now_ms // DAY_MS * DAY_MS
     history, file = told(DAYS_COUNT, today_ms), tmp_path / "turns.ndjson"
     file.write_text("\n".join(json.dumps(body) for body in history))
     operator = Operator(caller, file)

@@ -9,7 +9,7 @@ from app.admission.clock import LedgerClock
 from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
-from tests.callers import LIST, TURNS, Caller, Clock, at_once, error_of, hire, reserve
+from tests.callers import LIST, TURNS, Caller, Clock, at_once, error_of, new_caller, reserve
 from tests.turns import HOUR_MS, asked, at, body, now_ms
 
 DAY_S = 86_400
@@ -93,7 +93,7 @@ def test_a_key_has_not_expired_because_a_clock_was_ahead(
 @pytest.mark.parametrize("off_s", [-HOUR_MS // 1_000, HOUR_MS // 1_000, -3 * DAY_S, 3 * DAY_S])
 def test_a_worker_whose_idea_of_the_time_is_off_asks_the_server(app: Flask, off_s: int) -> None:
     """To the worker a server whose clock has stepped looks just like this."""
-    caller = hire(app)
+    caller = new_caller(app)
     with app.app_context():
         clock = provided(LedgerClock)
     for _ in range(3):

@@ -10,7 +10,7 @@ from flask import Flask
 from app.interactions.errors import TurnNotFound
 from app.tenancy.model import Scope
 from tests.api.in_flight import Hold, counts, freeze_limiter
-from tests.callers import LIST, Caller, Clock, error_of, hire
+from tests.callers import LIST, Caller, Clock, error_of, new_caller
 from tests.turns import body
 
 ME = "/v1/me"
@@ -55,7 +55,7 @@ def test_one_request_above_half_of_the_threads_is_refused(
 def test_a_refusal_has_the_limit_headers_and_charges_one_token(
     memory_app: Flask, hold: Hold, other: Caller
 ) -> None:
-    own = hire(memory_app, "pro")
+    own = new_caller(memory_app, "pro")
     Clock(memory_app)  # Redis's, which stands still: no token comes back
     hold.wrap("interactions.list_")
     hold.send(own, 4, "GET", LIST)
@@ -75,7 +75,7 @@ def test_a_refusal_has_the_limit_headers_and_charges_one_token(
 def test_a_bucket_that_refuses_has_the_last_word(
     memory_app: Flask, hold: Hold, other: Caller
 ) -> None:
-    own = hire(memory_app, "pro", burst=5)
+    own = new_caller(memory_app, "pro", burst=5)
     Clock(memory_app)
     hold.wrap("interactions.list_")
     hold.send(own, 4, "GET", LIST)
@@ -170,7 +170,7 @@ def test_an_organization_without_a_good_key_is_no_neighbour(
 ) -> None:
     hold.wrap("interactions.list_")
     hold.send(own, 4, "GET", LIST)
-    lesser = hire(memory_app, "pro", scope=Scope.READ)
+    lesser = new_caller(memory_app, "pro", scope=Scope.READ)
     assert memory_app.test_client().get(ME).status_code == 401
     assert lesser.record(body()).status_code == 403
 
@@ -201,7 +201,7 @@ def test_a_request_that_fails_is_not_in_flight_any_more(
 def test_requests_that_a_bucket_or_a_bad_query_refuses_leave_too(
     memory_app: Flask, other: Caller
 ) -> None:
-    own = hire(memory_app, "pro", burst=1, requests_per_second=1)
+    own = new_caller(memory_app, "pro", burst=1, requests_per_second=1)
     statuses = [own("GET", f"{ME}?foo=1").status_code for _ in range(8)]
     statuses += [own("POST", LIST, json={}).status_code for _ in range(8)]
 

@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from app.interactions.schemas import ItemSchema
 from app.interactions.validator import row_validator
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.turns import body, row, stateful, whole
 
 ALLOWED_BEFORE: dict[str, Any] = {
@@ -22,7 +22,7 @@ ALLOWED_BEFORE: dict[str, Any] = {
 @pytest.fixture
 def earlier(live_app: Flask, live_database: Database[dict[str, Any]]) -> tuple[Caller, list[str]]:
     """A caller and the ids of its turns that today's validator refuses, newest last."""
-    caller = hire(live_app)
+    caller = new_caller(live_app)
     found = [row(caller.account, whole(user_id="zoe@home")) for _ in range(2)]
     for each in found:
         for name, value in ALLOWED_BEFORE.items():
@@ -39,7 +39,7 @@ def test_an_earlier_row_is_listed_found_and_shown_as_it_is(
     caller, ids = earlier
 
     for query in ({}, {"user_id": "zoe@home"}, {"relationship_id": "rel_42"}):
-        items = caller.walk(limit=1, **query)
+        items = caller.list_all(limit=1, **query)
         assert sorted(item["interaction_id"] for item in items) == ids
     item = caller("GET", f"{LIST}/{ids[0]}").get_json()
     assert item["personality_id"] == "ada@home"
@@ -50,7 +50,7 @@ def test_an_earlier_row_is_listed_found_and_shown_as_it_is(
 
 def test_an_earlier_row_keeps_to_the_schema_of_answers(earlier: tuple[Caller, list[str]]) -> None:
     caller, _ = earlier
-    for item in caller.walk():
+    for item in caller.list_all():
         assert ItemSchema().load(item)["personality_id"] == "ada@home"
 
 

@@ -13,7 +13,7 @@ from app.admission.gate import Gate
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
 from app.tenancy.model import Scope
-from tests.callers import LIST, Caller, Clock, error_of, hire
+from tests.callers import LIST, Caller, Clock, error_of, new_caller
 from tests.turns import body
 
 CANARY = "canary4711"
@@ -74,7 +74,7 @@ def test_a_mistake_of_ours_is_a_500_in_a_fixed_sentence(
     break_: Any,
     error: Exception,
 ) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     break_(memory_app, monkeypatch, error)
 
     answer = caller.list_()
@@ -96,7 +96,7 @@ def test_an_unavailable_ledger_is_a_503_with_retry_after(
     error: Exception,
     method: str,
 ) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     break_ledger(memory_app, monkeypatch, error)
 
     answer = caller.list_() if method == "GET" else caller.record(body())
@@ -108,7 +108,7 @@ def test_an_unavailable_ledger_is_a_503_with_retry_after(
 def test_an_unknown_outcome_stays_charged_until_it_is_reconciled(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     payload = body()
     with monkeypatch.context() as broken:
         break_ledger(memory_app, broken, NetworkTimeout(CANARY))
@@ -149,7 +149,7 @@ def test_each_status_has_the_headers_that_the_contract_gives_it(
     app: Flask, clock: Clock, status: int, ask: Any, wanted: set[str]
 ) -> None:
     clock.move(ms=1)  # and from here on it stands still, so that no token comes back
-    answer = ask(hire(app, "free", turns=1, requests_per_second=1, burst=8))
+    answer = ask(new_caller(app, "free", turns=1, requests_per_second=1, burst=8))
 
     shown = set(answer.headers.keys()) & (RATE | QUOTA | {"Retry-After"})
     assert (answer.status_code, shown) == (status, wanted)
@@ -157,7 +157,7 @@ def test_each_status_has_the_headers_that_the_contract_gives_it(
 
 
 def test_a_403_shows_the_quota_although_none_was_loaded(app: Flask) -> None:
-    answer = hire(app, "free", scope=Scope.READ).record(body())
+    answer = new_caller(app, "free", scope=Scope.READ).record(body())
 
     assert answer.status_code == 403
     assert set(answer.headers.keys()) >= RATE | QUOTA

@@ -21,7 +21,7 @@ from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.observability.health import Probes
 from app.usage.store import COLLECTION as USAGE_DAYS
-from tests.callers import READY, Clock, app_on, at_once, hire, readiness
+from tests.callers import READY, Clock, app_on, at_once, new_caller, readiness
 from tests.faults.kit.proxy import Fault, proxy_to
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, at
@@ -108,7 +108,7 @@ def test_not_ready_with_a_turn_index_that_is_not_unique(live_app: Flask) -> None
 
 
 def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     caller.import_([at(clock.now_ms - 185 * DAY_MS)], recorded_at_us=clock.now_us)
     clock.move(s=600)
 
@@ -137,7 +137,7 @@ def test_metrics_are_told_without_indexes_too(app: Flask, client: FlaskClient) -
 def test_not_ready_while_it_drains_but_alive_and_at_work(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller = hire(app)
+    caller = new_caller(app)
     with app.app_context():
         probes = provided(Probes)
     draining = replace(probes, is_draining=lambda: True)
@@ -158,7 +158,7 @@ def test_a_store_that_is_slow_is_not_down_and_probing_it_keeps_nobody_from_worki
         uri = fresh_mongodb_uri.replace(f"{host}:{port}", f"127.0.0.1:{proxy.port}")
         # As in production: a request may wait for MongoDB for a second and a half in all.
         with app_on(uri, fresh_redis_url, mongodb_timeout_ms=2_000) as app:
-            caller = hire(app)
+            caller = new_caller(app)
             assert caller.list_().status_code == 200
             proxy.set(Fault.DELAY, 300)
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_told_in_time_is_no_outage(
 
     assert {answer.status_code for answer in answers} == {200}
     assert answers[-1].get_json()["archive"] is None
-    assert hire(app).list_().status_code == 200
+    assert new_caller(app).list_().status_code == 200
 
 
 @pytest.mark.parametrize(

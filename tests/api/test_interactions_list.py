@@ -280,5 +280,5 @@ def test_instants_beyond_the_calendar_are_instants_like_others(caller: Caller, e
     assert caller.record(body()).status_code == 201
     is_early = edge.startswith("0001")
 
-    assert len(caller.walk(from_=edge)) == is_early
-    assert len(caller.walk(to=edge)) == (not is_early)
+    assert len(caller.list_all(from_=edge)) == is_early
+    assert len(caller.list_all(to=edge)) == (not is_early)

@@ -8,7 +8,7 @@ from flask import Flask
 from app.admission.clock import LedgerClock
 from app.admission.reconcile import Reconciler
 from app.http.provide import provided
-from tests.callers import Caller, Clock, error_of, hire
+from tests.callers import Caller, Clock, error_of, new_caller
 from tests.chores import end_after_one_pass
 
 KEYS = "/v1/api-keys"
@@ -18,7 +18,7 @@ DAY_S = 86_400
 @pytest.fixture
 def admin(memory_app: Flask) -> Caller:
     """A caller whose own key never expires."""
-    return hire(memory_app)
+    return new_caller(memory_app)
 
 
 def caller_for(admin: Caller, days: int) -> Caller:

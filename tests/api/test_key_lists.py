@@ -12,7 +12,7 @@ from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import Environment, FaultyKey, Scope
-from tests.callers import Caller, error_of, hire
+from tests.callers import Caller, error_of, new_caller
 from tests.turns import body
 
 KEYS = "/v1/api-keys"
@@ -57,7 +57,7 @@ def cursor_of(caller: Caller) -> str:
 @pytest.fixture
 def admin(app: Flask) -> Caller:
     """A caller whose own key is the oldest of its account."""
-    return hire(app)
+    return new_caller(app)
 
 
 def own_id(caller: Caller) -> str:
@@ -116,9 +116,9 @@ def test_a_limit_out_of_bounds_is_a_400_that_names_it(admin: Caller, limit: str)
 
 def test_a_cursor_of_another_account_list_or_hand_is_refused(app: Flask, admin: Caller) -> None:
     cursor = cursor_of(admin)
-    test = hire(app, of=admin.organization, environment=Environment.TEST)
+    test = new_caller(app, of=admin.organization, environment=Environment.TEST)
     strangers = [
-        (hire(app), cursor),
+        (new_caller(app), cursor),
         (test, cursor),
         (admin, cursor[:-1] + ("A" if cursor[-1] != "A" else "B")),
         (admin, "damaged"),

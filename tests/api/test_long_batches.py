@@ -13,7 +13,7 @@ from app.backends.backend import Backend
 from app.http.provide import provided
 from app.interactions.attempts import CHARGED_AT_ONCE_COUNT
 from tests.api.conftest import Hire
-from tests.callers import Clock, hire
+from tests.callers import Clock, new_caller
 from tests.turns import at, body, stateful
 
 PIECES_COUNT = 3
@@ -27,7 +27,7 @@ COUNT = PIECES_COUNT * CHARGED_AT_ONCE_COUNT - 50
 def test_a_batch_pays_one_token_and_one_call_for_each_piece(
     live_app: Flask, live_redis: Redis, count: int, calls_count: int
 ) -> None:
-    caller, clock = hire(live_app, requests_per_second=1, burst=10), Clock(live_app)
+    caller, clock = new_caller(live_app, requests_per_second=1, burst=10), Clock(live_app)
     caller.record(at(clock.now_ms))
     live_redis.config_resetstat()
 

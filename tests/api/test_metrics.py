@@ -11,7 +11,7 @@ from app.backends.backend import Backend
 from app.http.provide import provided
 from app.usage.upkeep import Upkeep
 from tests.api.conftest import Hire
-from tests.callers import LIST, Clock, hire
+from tests.callers import LIST, Clock, new_caller
 from tests.servers import OPERATOR_TOKEN, settings_for
 from tests.turns import DAY_MS, at, now_ms, stateful
 
@@ -110,11 +110,11 @@ def test_without_a_configured_token_no_token_opens(memory_backend: Backend) -> N
 
 
 def test_a_customers_key_is_no_operators_token(memory_app: Flask) -> None:
-    assert hire(memory_app)("GET", "/metrics").status_code == 401
+    assert new_caller(memory_app)("GET", "/metrics").status_code == 401
 
 
 def test_requests_and_their_durations_are_counted_by_route_and_status(memory_app: Flask) -> None:
-    caller, before = hire(memory_app), samples(memory_app)
+    caller, before = new_caller(memory_app), samples(memory_app)
     told = stateful()
 
     for _ in range(3):
@@ -153,7 +153,7 @@ def test_decisions_are_counted_by_bucket_and_outcome(tenant: Hire, app: Flask) -
 
 
 def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     told = stateful(
         "rel_qzxwvk", user_id="u_qzxwvk", turn_id="turn_qzxwvk", personality_id="pers_qzxwvk"
     )
@@ -177,7 +177,7 @@ def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> N
 
 
 def test_the_lag_of_the_archive_and_the_drift_of_quotas_are_shown(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     caller.import_([at(clock.now_ms - 185 * DAY_MS)], recorded_at_us=clock.now_us)
     clock.move(s=90)
     with app.app_context():

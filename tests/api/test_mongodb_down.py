@@ -14,7 +14,7 @@ from app.backends.backend import Backend
 from app.backends.breaker import FAILURES_COUNT, Breaker
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
-from tests.callers import LIST, TURNS, Caller, error_of, hire, reserve
+from tests.callers import LIST, TURNS, Caller, error_of, new_caller, reserve
 from tests.servers import OPERATOR_TOKEN, wait_until
 from tests.turns import asked, body
 
@@ -38,7 +38,7 @@ class Ill:
 
 @pytest.fixture
 def caller(memory_app: Flask) -> Caller:
-    return hire(memory_app)
+    return new_caller(memory_app)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from app.http.fields import Part
 from app.http.provide import provided
 from app.interactions.model import CONTENT, PARTS
 from app.interactions.schemas import ContentSchema, ItemUsageSchema
-from tests.callers import Caller, Clock, hire, reconcile
+from tests.callers import Caller, Clock, new_caller, reconcile
 from tests.contract.usage.odd_rows import COUNTED, SET_ASIDE, Change, with_, without
 from tests.turns import Body, at, row, whole
 
@@ -34,7 +34,7 @@ LISTED = COUNTED | {
 
 @pytest.fixture
 def caller(app: Flask) -> Caller:
-    return hire(app, requests_per_second=1_000, burst=2_000)
+    return new_caller(app, requests_per_second=1_000, burst=2_000)
 
 
 def store(caller: Caller, turn: Body, change: Change) -> Row:
@@ -72,17 +72,17 @@ def test_no_answer_is_a_500_and_what_is_missing_is_null(caller: Caller, change: 
     assert {name for name in CONTENT if item[name] is not None} <= set(found)
     for name, parts in PARTS.items():
         assert item[name] is None or list(item[name]) == list(parts)
-    assert [each["interaction_id"] for each in caller.walk()] == [item["interaction_id"]]
+    assert [each["interaction_id"] for each in caller.list_all()] == [item["interaction_id"]]
 
 
 def test_the_walk_counts_and_reconciles_whatever_rows_there_are(app: Flask) -> None:
-    caller, clock = hire(app, requests_per_second=1_000, burst=2_000), Clock(app)
+    caller, clock = new_caller(app, requests_per_second=1_000, burst=2_000), Clock(app)
     good = [whole(occurred_at=at(clock.now_ms)["occurred_at"]) for _ in range(3)]
     assert caller.record(good[0]).status_code == 201
     for change in LISTED.values():
         store(caller, whole(occurred_at=at(clock.now_ms)["occurred_at"]), change)
 
-    assert len(caller.walk(limit=7)) == 1 + len(LISTED)
+    assert len(caller.list_all(limit=7)) == 1 + len(LISTED)
     reconcile(app)
     assert caller.record(good[1]).status_code == 201
     with app.app_context():
@@ -95,7 +95,7 @@ def test_the_walk_counts_and_reconciles_whatever_rows_there_are(app: Flask) -> N
 
 @pytest.mark.parametrize("change", TYPED.values(), ids=TYPED.keys())
 def test_types_that_json_does_not_have_are_null(live_app: Flask, change: Change) -> None:
-    caller, clock = hire(live_app, requests_per_second=1_000, burst=2_000), Clock(live_app)
+    caller, clock = new_caller(live_app, requests_per_second=1_000, burst=2_000), Clock(live_app)
     found = store(caller, whole(occurred_at=at(clock.now_ms)["occurred_at"]), change)
 
     assert set(answers(caller, found)) == {200}
@@ -105,7 +105,7 @@ def test_types_that_json_does_not_have_are_null(live_app: Flask, change: Change)
 
 
 def test_the_same_turn_as_a_row_that_lacks_fields_is_found_not_refused(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     turn = whole(occurred_at=at(clock.now_ms)["occurred_at"])
     store(caller, turn, without("error_code", "guardrails", "recorded_at"))
 

@@ -10,7 +10,7 @@ import uniqos
 from flask import Flask
 
 from app.tenancy.model import Scope
-from tests.callers import LIST, Caller, hire, log_lines
+from tests.callers import LIST, Caller, log_lines, new_caller
 from tests.servers import RunningService
 from tests.turns import DAY_MS, Body, at, body, now_ms, stateful
 
@@ -57,7 +57,7 @@ def test_the_client_is_the_published_one() -> None:
 
 def test_turns_are_recorded_listed_and_got(house: tuple[Official, Flask]) -> None:
     official, app = house
-    token = hire(app).token
+    token = new_caller(app).token
     made = official(token, post(stateful("rel_7", "u_7")))
     official(token, post(body()))
 
@@ -71,7 +71,7 @@ def test_turns_are_recorded_listed_and_got(house: tuple[Official, Flask]) -> Non
 
 def test_a_whole_walk_shows_every_turn_once_newest_first(house: tuple[Official, Flask]) -> None:
     official, app = house
-    caller = hire(app)
+    caller = new_caller(app)
     start_ms = now_ms() - 3_600_000
     caller.import_(at(start_ms + number // 3) for number in range(60))
     shown: list[Body] = []
@@ -91,7 +91,7 @@ def test_a_whole_walk_shows_every_turn_once_newest_first(house: tuple[Official, 
 
 def test_me_and_plans_are_told(house: tuple[Official, Flask]) -> None:
     official, app = house
-    caller = hire(app, "pro")
+    caller = new_caller(app, "pro")
 
     me = official(caller.token, lambda client: client.me.get())
     plans = official(caller.token, lambda client: client.billing.plans.list())
@@ -103,7 +103,7 @@ def test_me_and_plans_are_told(house: tuple[Official, Flask]) -> None:
 
 def test_aggregates_are_told_by_bucket_and_in_all(house: tuple[Official, Flask]) -> None:
     official, app = house
-    caller = hire(app)
+    caller = new_caller(app)
     caller.import_(at(now_ms() - number * DAY_MS) for number in range(3))
     caller.import_([at(now_ms() - 1, user_id="u_7")])
     aggregates = lambda query=None: official(  # noqa: E731
@@ -123,7 +123,7 @@ def test_aggregates_are_told_by_bucket_and_in_all(house: tuple[Official, Flask])
 
 def test_usage_is_told_with_its_quota(house: tuple[Official, Flask]) -> None:
     official, app = house
-    caller = hire(app, "free", requests_per_second=100, burst=100)
+    caller = new_caller(app, "free", requests_per_second=100, burst=100)
     official(caller.token, post(stateful("rel_7")))
     official(caller.token, post(body()))
 
@@ -143,7 +143,7 @@ def test_usage_is_told_with_its_quota(house: tuple[Official, Flask]) -> None:
 
 def test_keys_are_made_once_listed_got_and_revoked(house: tuple[Official, Flask]) -> None:
     official, app = house
-    token = hire(app).token
+    token = new_caller(app).token
     create = lambda client: client.api_keys.create(  # noqa: E731
         {"scope": "read"}, idempotency_key="retry-1"
     )
@@ -164,8 +164,8 @@ def test_keys_are_made_once_listed_got_and_revoked(house: tuple[Official, Flask]
 
 def test_every_refusal_is_the_clients_own_error_class(house: tuple[Official, Flask]) -> None:
     official, app = house
-    admin = hire(app)
-    reader = hire(app, scope=Scope.READ, of=admin.organization)
+    admin = new_caller(app)
+    reader = new_caller(app, scope=Scope.READ, of=admin.organization)
     told = body()
     official(admin.token, post(told))
     expected: list[tuple[type[uniqos.UniqOSError], str, str, Callable[[Any], Any]]] = [
@@ -199,7 +199,7 @@ def test_a_rate_limit_tells_when_to_come_again_and_the_client_does(
     house: tuple[Official, Flask],
 ) -> None:
     official, app = house
-    caller = hire(app, requests_per_second=1, burst=1)
+    caller = new_caller(app, requests_per_second=1, burst=1)
     token = caller.token
     ask = lambda client: client.interactions.list()  # noqa: E731
 
@@ -221,7 +221,7 @@ def requests_count(service: RunningService, caller: Caller) -> int:
 
 
 def spent(app: Flask) -> Caller:
-    caller = hire(app, turns=1)
+    caller = new_caller(app, turns=1)
     assert caller.record(body()).status_code == 201
     return caller
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.access import POLICIES, Door
 from app.http.problems import CODES
-from tests.callers import hire
+from tests.callers import new_caller
 from tests.turns import asked, stateful
 
 Document = dict[str, Any]
@@ -210,7 +210,7 @@ def test_the_quota_headers_of_usage_are_those_that_come(
     memory_app: Flask, document: Document, path: str
 ) -> None:
     described = document["paths"][path]["get"]["responses"]["200"]["headers"]
-    come = dict(hire(memory_app, "free")("GET", path).headers)
+    come = dict(new_caller(memory_app, "free")("GET", path).headers)
 
     assert set(described) == {name for name in come if name.startswith("X-Quota-")}
     assert len(described) == 5
@@ -282,7 +282,7 @@ def test_every_operation_may_answer_the_error_envelope(
 def test_an_answer_has_exactly_the_fields_that_are_described(
     memory_app: Flask, document: Document, method: str, path: str, status: str
 ) -> None:
-    caller, told = hire(memory_app), stateful()
+    caller, told = new_caller(memory_app), stateful()
     bodies = {
         "/v1/api-keys": {"scope": "read"},
         "/v1/interactions": told,

@@ -17,7 +17,7 @@ from app.http.instants import format_ms
 from app.http.provide import provided
 from app.interactions.ids import TurnKeys, instant_ms, turn_key
 from app.tenancy.periods import Period, period_at
-from tests.callers import TURNS, Clock, hire, reconcile, reserve
+from tests.callers import TURNS, Clock, new_caller, reconcile, reserve
 from tests.servers import ID_KEY
 from tests.turns import asked, body
 
@@ -41,7 +41,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)  # noqa: S311 (a seed repeats the run)
-        self.caller = hire(self.app, requests_per_second=1_000, burst=2_000)
+        self.caller = new_caller(self.app, requests_per_second=1_000, burst=2_000)
         self.clock = Clock(self.app)
         self.signed_up_on = self.caller.organization.signed_up_on
         self.end_us = period_at(self.signed_up_on, self.clock.now_us).end_us

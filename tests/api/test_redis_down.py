@@ -19,7 +19,7 @@ from app.backends.redis_clients import redis_client
 from app.http.provide import provided
 from app.schema import ensure_schema
 from config.settings import OnRedisFailure
-from tests.callers import LIST, TURNS, Caller, Clock, error_of, hire, reserve
+from tests.callers import LIST, TURNS, Caller, Clock, error_of, new_caller, reserve
 from tests.servers import OPERATOR_TOKEN, settings_for
 from tests.turns import asked, body, stateful
 
@@ -46,7 +46,7 @@ def start(memory_backend: Backend) -> Iterator[Start]:
 
 @pytest.fixture
 def caller(start: Start) -> Caller:
-    return hire(start())
+    return new_caller(start())
 
 
 def test_reads_go_on_with_rate_headers_and_without_quota(caller: Caller) -> None:
@@ -67,7 +67,7 @@ def test_recording_goes_on_uncharged_and_is_found_once(caller: Caller) -> None:
     statuses = [result["status"] for result in batch.get_json()["results"]]
     assert statuses == ["duplicate", "created", "rejected"]
     assert caller.rows_count() == 2
-    (item,) = [each for each in caller.walk() if each["mode"] == "stateful"]
+    (item,) = [each for each in caller.list_all() if each["mode"] == "stateful"]
     assert item == first.get_json()
 
 
@@ -90,7 +90,7 @@ def test_a_walk_sees_all_that_was_acknowledged_before_it(caller: Caller) -> None
 
 
 def test_a_spent_local_share_is_an_honest_429(start: Start) -> None:
-    caller = hire(start(), requests_per_second=1, burst=3)
+    caller = new_caller(start(), requests_per_second=1, burst=3)
     answers = [caller.record(body()) for _ in range(6)]
     assert Counter(answer.status_code for answer in answers) == {201: 3, 429: 3}
     refused = answers[-1]
@@ -103,7 +103,7 @@ def test_a_spent_local_share_is_an_honest_429(start: Start) -> None:
 
 
 def test_an_exhausted_quota_refuses_no_turn_meanwhile(start: Start) -> None:
-    caller = hire(start(), turns=1)
+    caller = new_caller(start(), turns=1)
     assert {caller.record(body()).status_code for _ in range(3)} == {201}
 
 
@@ -129,7 +129,7 @@ def test_what_the_counters_answer_is_unavailable(caller: Caller, path: str) -> N
 
 
 def test_strict_service_refuses_turns_and_nothing_else(start: Start) -> None:
-    caller = hire(start(quota_on_redis_failure=OnRedisFailure.DENY))
+    caller = new_caller(start(quota_on_redis_failure=OnRedisFailure.DENY))
     for answer in (caller.record(body()), caller.record_batch([body()])):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert caller.rows_count() == 0
@@ -138,7 +138,7 @@ def test_strict_service_refuses_turns_and_nothing_else(start: Start) -> None:
 
 
 def test_a_reservation_is_answered_as_usual_but_holds_nothing(start: Start) -> None:
-    caller = hire(start(), turns=0)
+    caller = new_caller(start(), turns=0)
     answer = reserve(caller, asked("turn_a"))
     told = answer.get_json()
     assert (answer.status_code, told["quota"]) == (201, None)
@@ -162,7 +162,7 @@ def test_what_is_recorded_can_be_neither_reserved_nor_completed_otherwise(
 
 
 def test_cancelling_pays_the_local_share_before_it_is_unavailable(start: Start) -> None:
-    caller = hire(start(), requests_per_second=1, burst=3)
+    caller = new_caller(start(), requests_per_second=1, burst=3)
     place = reserve(caller, asked()).get_json()["interaction_id"]
     answers = [caller("DELETE", f"{TURNS}/{place}") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [503, 503, 429, 429]
@@ -173,7 +173,7 @@ def test_cancelling_pays_the_local_share_before_it_is_unavailable(start: Start) 
 
 
 def test_strict_service_neither_reserves_nor_completes_nor_cancels(start: Start) -> None:
-    calm = hire(start())
+    calm = new_caller(start())
     place = reserve(calm, asked("turn_a")).get_json()["interaction_id"]
     caller = dataclasses.replace(calm, app=start(quota_on_redis_failure=OnRedisFailure.DENY))
     for answer in (
@@ -219,7 +219,7 @@ def test_decisions_are_counted_as_degraded(caller: Caller) -> None:
 def test_a_refund_that_redis_does_not_hear_of_stands_until_reconciliation(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller, clock, told = hire(memory_app), Clock(memory_app), body()
+    caller, clock, told = new_caller(memory_app), Clock(memory_app), body()
     assert caller.record(told).status_code == 201
     clock.move(s=600)  # the charge is not remembered any more: the same turn pays anew
     gone = redis_client(NOWHERE, 50, 32)
@@ -238,7 +238,7 @@ def test_a_refund_that_redis_does_not_hear_of_stands_until_reconciliation(
 def test_a_turn_whose_charge_was_not_heard_of_keeps_it_when_it_is_sent_again(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller, told = hire(memory_app), stateful()
+    caller, told = new_caller(memory_app), stateful()
     assert caller.record(body()).status_code == 201
     with memory_app.app_context():
         gate, reconciler = provided(Gate), provided(Reconciler)
@@ -261,7 +261,7 @@ def test_a_turn_whose_charge_was_not_heard_of_keeps_it_when_it_is_sent_again(
 def test_a_turn_completed_meanwhile_releases_its_hold_at_reconciliation(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller = hire(memory_app, turns=2)
+    caller = new_caller(memory_app, turns=2)
     place = reserve(caller, asked("turn_a")).get_json()["interaction_id"]
     gone = redis_client(NOWHERE, 50, 32)
     with memory_app.app_context():
@@ -278,7 +278,7 @@ def test_a_turn_completed_meanwhile_releases_its_hold_at_reconciliation(
 def test_a_hold_that_was_never_made_is_not_released(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller, clock = hire(memory_app), Clock(memory_app)
+    caller, clock = new_caller(memory_app), Clock(memory_app)
     caller.record(body(turn_id="turn_a"))
     clock.move(s=600)  # the charge is not remembered any more
     gone = redis_client(NOWHERE, 50, 32)

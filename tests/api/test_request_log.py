@@ -11,7 +11,7 @@ from flask import Flask
 from app.http import request_id
 from app.observability import answers
 from app.observability.answers import UNMATCHED, Answer
-from tests.callers import error_of, hire
+from tests.callers import error_of, new_caller
 from tests.turns import body
 
 INTERACTION = "/v1/interactions/int_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -24,7 +24,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_a_request_is_one_line_with_its_id_route_status_and_decision(
     memory_app: Flask, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     capsys.readouterr()
 
     answer = caller("GET", f"{INTERACTION}?", headers={"X-Request-Id": "mine-1"})
@@ -112,7 +112,7 @@ def test_a_log_that_cannot_be_written_costs_nobody_an_answer(
         def flush(self) -> None:
             raise OSError("no space left on device")
 
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", FullDisk())
         assert caller.record(body()).status_code == 201

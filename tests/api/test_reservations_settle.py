@@ -60,7 +60,7 @@ def test_a_completion_is_the_reservations_turn(caller: Caller, clock: Clock) -> 
     assert item["created_at"] == reserved_at
     assert caller("GET", f"/v1/interactions/{item['interaction_id']}").get_json() == item
     assert counts(caller) == (1, 0, 0, 0)
-    assert caller.walk() == [item]
+    assert caller.list_all() == [item]
 
 
 def test_again_is_200_and_other_content_409_also_when_forgotten(
@@ -201,7 +201,7 @@ def test_a_walk_misses_no_late_completion_though_the_clock_stepped_back(
     put(caller, path, trace())
     clock.move(s=-HOUR_S / 2)
 
-    assert len(caller.walk()) == 2
+    assert len(caller.list_all()) == 2
 
 
 def test_a_cancelled_turn_is_given_back_at_once_and_unbilled(tenant: Hire) -> None:

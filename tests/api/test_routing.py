@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.callers import error_of, hire
+from tests.callers import error_of, new_caller
 
 METHODS = (
     *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"),
@@ -32,7 +32,7 @@ def every_request(app: Flask) -> Iterator[tuple[str, str, set[str]]]:
 
 
 def test_every_path_answers_its_methods_and_names_them_to_all_others(memory_app: Flask) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     refused_count = 0
     for method, path, allowed in every_request(memory_app):
         answer = caller(method, path)
@@ -76,7 +76,7 @@ def test_other_ways_to_write_a_path_are_the_same_path(memory_app: Flask, sent: s
 
 
 def test_an_encoded_slash_in_a_query_is_a_value(memory_app: Flask) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     options = {"environ_overrides": {"RAW_URI": "/v1/interactions?user_id=a%2Fb"}}
     assert caller("GET", "/v1/interactions?user_id=a%2Fb", **options).status_code == 200
 
@@ -126,7 +126,7 @@ def test_http_1_0_needs_no_host(memory_app: Flask) -> None:
 
 
 def test_every_answer_keeps_its_type_and_errors_are_not_stored(memory_app: Flask) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     for method, path, _ in every_request(memory_app):
         for answer in (caller(method, path), memory_app.test_client().open(path, method=method)):
             assert answer.headers.get_all("X-Content-Type-Options") == ["nosniff"]

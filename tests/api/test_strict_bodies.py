@@ -122,7 +122,7 @@ def test_another_whole_millisecond_is_other_content(caller: Caller) -> None:
 def test_a_filter_takes_every_id_that_a_turn_may_have(caller: Caller) -> None:
     for user_id in ("zoe@example.com", "u" * 128, "a|b/c+d=e:f"):
         assert caller.record(stateful(user_id=user_id)).status_code == 201
-        (item,) = caller.walk(user_id=user_id)
+        (item,) = caller.list_all(user_id=user_id)
         assert item["user_id"] == user_id
     assert caller.list_(user_id="two words").status_code == 400
     assert caller.page(user_id="never@stored")["data"] == []

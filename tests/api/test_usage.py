@@ -171,7 +171,7 @@ def test_the_archive_reaches_back_further_than_the_turns(
     for _ in range(2):
         archive(app)
 
-    assert caller.walk() == []
+    assert caller.list_all() == []
     assert ask(caller, **span)["data"] == archived == live
     assert [day["total_turns"] for day in live] == [1] * 20
     assert all(day["complete"] for day in live)

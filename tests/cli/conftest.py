@@ -11,7 +11,7 @@ from flask import Flask
 from app.http.provide import provided
 from app.usage.store import UsageStore
 from devkit import demo
-from tests.callers import Caller, Clock, hire
+from tests.callers import Caller, Clock, new_caller
 
 Run = Callable[..., Result]
 
@@ -46,7 +46,7 @@ def organization_id(answer: Callable[..., Any]) -> str:
 @pytest.fixture
 def caller(memory_app: Flask) -> Caller:
     """Return the caller whose turns are imported and archived."""
-    return hire(memory_app)
+    return new_caller(memory_app)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def import_(run: Run, caller: Caller) -> Callable[..., Result]:
 @pytest.fixture
 def other(memory_app: Flask) -> Caller:
     """Return another organization, without faults, that comes after the caller's."""
-    return hire(memory_app)
+    return new_caller(memory_app)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.upkeep import Upkeep
-from tests.callers import Caller, app_on, hire
+from tests.callers import Caller, app_on, new_caller
 from tests.cli.conftest import Run
 from tests.cli.imports import ndjson, old
 from tests.damage import ORGANIZATIONS, damage_organization
@@ -94,7 +94,7 @@ UNWRITABLE: Mapping[str, Exception] = {
 
 @pytest.fixture
 def world(memory_app: Flask, tmp_path: Path, request: pytest.FixtureRequest) -> World:
-    caller, suspended = hire(memory_app), hire(memory_app)
+    caller, suspended = new_caller(memory_app), new_caller(memory_app)
     assert caller.record(body()).status_code == 201
     key = caller("POST", "/v1/api-keys", json={"scope": "read"}).get_json()
     with memory_app.app_context():

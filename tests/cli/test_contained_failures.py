@@ -19,7 +19,7 @@ from app.tenancy.service import Organizations
 from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 from app.usage.upkeep import Upkeep
-from tests.callers import Caller, Clock, hire
+from tests.callers import Caller, Clock, new_caller
 from tests.chores import end_after_one_pass
 from tests.cli.conftest import Run, archived, raise_value_error
 from tests.damage import FIXED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
@@ -88,7 +88,7 @@ def test_set_plan_puts_a_faulty_organization_in_order(
 def test_the_worker_serves_everybody_beside_a_faulty_organization(
     memory_app: Flask, one_pass: Callable[[], Result], clock: Clock, kind: str
 ) -> None:
-    caller, other = (hire(memory_app, of=long_there(memory_app)) for _ in range(2))
+    caller, other = (new_caller(memory_app, of=long_there(memory_app)) for _ in range(2))
     for one in (caller, other):
         assert one.record(at(clock.now_ms)).status_code == 201
     damage_organization(memory_app, caller.organization.id, kind)

@@ -23,7 +23,7 @@ from app.http.provide import provided
 from app.interactions.store import INDEXES
 from app.schema import DatabaseSchema, definitions
 from config.settings import BackendKind
-from tests.callers import hire
+from tests.callers import new_caller
 from tests.schema import make_schema
 from tests.servers import ROOT, environ_for, settings_for
 from tests.turns import body, new_account, row
@@ -82,7 +82,7 @@ def test_what_is_blocked_ends_with_1_and_the_next_step(run_live: Run, live_datab
 def test_without_the_schema_no_organization_and_no_key_is_made(
     memory_app: Flask, run: Run, collection: str
 ) -> None:
-    organization_id = hire(memory_app).organization.id
+    organization_id = new_caller(memory_app).organization.id
     with memory_app.app_context():
         database = provided(Backend).database
         database.drop_collection(collection)
@@ -144,7 +144,7 @@ def environ(ledger: Rows, live_mongodb_uri: str, fresh_redis_url: str) -> Mappin
 
 
 def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
-    ledger: Rows, environ: Mapping[str, str], tell_figures: Callable[..., None]
+    ledger: Rows, environ: Mapping[str, str], report_figures: Callable[..., None]
 ) -> None:
     fill(ledger, ROWS_COUNT)
     backend = live.connect(
@@ -165,7 +165,7 @@ def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
     done = subprocess.run(
         [*INIT, "--json"], env=dict(environ), cwd=ROOT, capture_output=True, text=True, check=False
     )
-    tell_figures(rows=ROWS_COUNT, seconds=round(time.monotonic() - started_s, 1))
+    report_figures(rows=ROWS_COUNT, seconds=round(time.monotonic() - started_s, 1))
 
     assert done.returncode == 0, done.stderr
     assert {each["state"] for each in json.loads(done.stdout)} <= {"created", "changed"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.callers import app_on, hire
+from tests.callers import app_on, new_caller
 from tests.servers import ROOT, environ_for
 from tests.turns import at, now_ms
 
@@ -28,7 +28,7 @@ def stores(own_stores: Callable[[], tuple[str, str]]) -> tuple[str, str]:
     """Stores of this test's own, with the schema."""
     mongodb_uri, redis_url = own_stores()
     with app_on(mongodb_uri, redis_url) as app:
-        hire(app)
+        new_caller(app)
     return mongodb_uri, redis_url
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from app.tenancy.model import Scope
 from scripts.lib.replay.__main__ import main
 from scripts.lib.replay.trace import HEADER
-from tests.callers import Caller, app_beside, hire
+from tests.callers import Caller, app_beside, new_caller
 from tests.servers import ROOT, RunningService
 
 TURNS_COUNT = 40
@@ -51,7 +51,7 @@ def service(start_service: Callable[..., RunningService]) -> RunningService:
 def callers(service: RunningService) -> Iterator[Callable[..., Caller]]:
     """Makes organizations of the running service."""
     with app_beside(service) as app:
-        yield lambda *plan, **options: hire(app, *plan, **options)
+        yield lambda *plan, **options: new_caller(app, *plan, **options)
 
 
 def test_the_sample_that_the_page_names_is_there_and_can_be_replayed(

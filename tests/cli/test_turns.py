@@ -17,7 +17,7 @@ from app.http.provide import provided
 from app.interactions.history import HistoryImport, Import, ImportOutcome
 from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment
-from tests.callers import Caller, hire
+from tests.callers import Caller, new_caller
 from tests.cli.imports import counts, csv_file, ndjson, old
 from tests.turns import DAY_MS, body, now_ms, whole
 
@@ -33,7 +33,7 @@ def test_history_is_stored_and_a_second_time_adds_nothing(
 
     assert (first.exit_code, counts(first)) == (0, {"new": 3, "known": 0, "rejected": 0})
     assert (again.exit_code, counts(again)) == (0, {"new": 0, "known": 3, "rejected": 0})
-    assert len(caller.walk()) == 3
+    assert len(caller.list_all()) == 3
 
 
 def test_history_charges_no_quota(
@@ -70,7 +70,7 @@ def test_bad_lines_are_named_and_the_rest_goes_in(
     assert "`message`" in lines[1]
     assert "`latency_ms`" in lines[2]
     assert "`mode`" in lines[2]
-    assert len(caller.walk()) == 2
+    assert len(caller.list_all()) == 2
 
 
 @pytest.mark.parametrize(("days", "is_taken"), [(178, True), (180, False)])
@@ -119,7 +119,7 @@ def test_csv_is_read_by_the_types_of_the_fields(
 
     assert counts(result) == {"new": 2, "known": 0, "rejected": 2}
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["line 4", "line 5"]
-    items = {item["latency_ms"]: item for item in caller.walk()}
+    items = {item["latency_ms"]: item for item in caller.list_all()}
     assert items[12]["usage"]["turns_consumed"] == 3
     assert items[12]["inferred_emotional_state"]["confidence"] == 0.5
     assert items[12]["memory"]["consulted"] is True
@@ -140,7 +140,7 @@ def test_an_unknown_column_is_named_before_anything_is_stored(
 def test_the_environment_is_chosen(
     import_: Callable[..., Result], memory_app: Flask, caller: Caller, tmp_path: Path
 ) -> None:
-    tester = hire(memory_app, of=caller.organization, environment=Environment.TEST)
+    tester = new_caller(memory_app, of=caller.organization, environment=Environment.TEST)
     import_(ndjson(tmp_path, old(1)), "--environment", "test")
     assert (tester.rows_count(), caller.rows_count()) == (1, 0)
 

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from tests.callers import LIST, TURNS, at_once, hire, redis_of, wire
+from tests.callers import LIST, TURNS, at_once, new_caller, redis_of, wire
 from tests.servers import RunningService
 from tests.turns import asked, at, body, stateful
 
@@ -71,7 +71,7 @@ def calls(redis: Any) -> dict[str, int]:
 )
 def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: int) -> None:
     service, app = serve(workers_count=1)
-    caller = hire(app)
+    caller = new_caller(app)
     same = stateful()
     requests: dict[str, Callable[[httpx.Client], httpx.Response]] = {
         "list": lambda client: client.get(LIST),
@@ -105,7 +105,9 @@ def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_1
     serve: Serve,
 ) -> None:
     service, app = serve(workers_count=3)
-    callers = [hire(app, requests_per_second=1 + number % 3, burst=1) for number in range(100)]
+    callers = [
+        new_caller(app, requests_per_second=1 + number % 3, burst=1) for number in range(100)
+    ]
     chance = random.Random(7)  # noqa: S311
     phases_s = [chance.uniform(0, 0.9) for _ in callers]
 
@@ -127,7 +129,7 @@ def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_1
 
 def test_a_client_that_waits_exactly_for_the_holds_in_its_way_is_admitted(serve: Serve) -> None:
     service, app = serve(workers_count=3)
-    callers = [hire(app, "free", turns=3) for _ in range(12)]
+    callers = [new_caller(app, "free", turns=3) for _ in range(12)]
     chance = random.Random(11)  # noqa: S311
     phases_s = [chance.uniform(0, 0.9) for _ in callers]
 
@@ -175,7 +177,7 @@ def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(serve
     # A full bucket loses what comes next: this one takes five seconds to be full again.
     rate, burst = 10, 50
     service, app = serve(workers_count=4)
-    caller = hire(app, requests_per_second=rate, burst=burst)
+    caller = new_caller(app, requests_per_second=rate, burst=burst)
 
     with wire(service, caller) as client, redis_of(service) as redis:
         ask, clock = (lambda: client.get("/v1/me")), (lambda: now_us(redis))
@@ -197,7 +199,7 @@ def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(serve
 
 def test_remaining_is_never_negative_and_counts_down_by_one(serve: Serve) -> None:
     service, app = serve(workers_count=3)
-    caller = hire(app, requests_per_second=1, burst=40)
+    caller = new_caller(app, requests_per_second=1, burst=40)
 
     with wire(service, caller) as client, redis_of(service) as redis:
         began_us = now_us(redis)

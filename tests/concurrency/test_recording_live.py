@@ -11,7 +11,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from tests.callers import LIST, at_once, error_of, hire, reconcile, redis_of, wire
+from tests.callers import LIST, at_once, error_of, new_caller, reconcile, redis_of, wire
 from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
 
@@ -24,7 +24,7 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
     serve: Serve, ceilings: dict[str, int]
 ) -> None:
     service, app = serve(workers_count=3)
-    caller = hire(app, **ceilings)
+    caller = new_caller(app, **ceilings)
 
     for _ in range(1 if ceilings else 3):
         told = stateful()
@@ -42,7 +42,7 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
 
 def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) -> None:
     service, app = serve(workers_count=3)
-    caller = hire(app)
+    caller = new_caller(app)
     told = {"interactions": [stateful(f"rel_{number % 7}") for number in range(60)]}
 
     with wire(service, caller) as client:
@@ -57,7 +57,7 @@ def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) 
 
 def test_a_quota_of_1000_admits_exactly_1000_of_12000(serve: Serve) -> None:
     service, app = serve(workers_count=4)
-    caller = hire(app, turns=1_000, requests_per_second=5_000, burst=9_000)
+    caller = new_caller(app, turns=1_000, requests_per_second=5_000, burst=9_000)
 
     def batch(client: httpx.Client) -> int:
         answer = client.post(BATCH, json={"interactions": [body() for _ in range(50)]})
@@ -107,7 +107,7 @@ def test_after_a_wipe_in_mid_load_one_reconcile_makes_the_counter_equal_the_ledg
 ) -> None:
     limit, writers_count = 300, 8
     service, app = serve(workers_count=3)
-    caller = hire(app, turns=limit, requests_per_second=50_000, burst=90_000)
+    caller = new_caller(app, turns=limit, requests_per_second=50_000, burst=90_000)
 
     with wire(service, caller) as client, redis_of(service) as redis:
         load = Load(client)

@@ -12,7 +12,7 @@ from flask import Flask
 from redis import Redis
 
 from app.admission.decision import Verdict
-from tests.callers import TURNS, at_once, hire, wire
+from tests.callers import TURNS, at_once, new_caller, wire
 from tests.concurrency import reservation_load as load
 from tests.servers import RunningService
 from tests.turns import asked, body
@@ -27,7 +27,7 @@ LONG_ROUNDS_COUNT = 100
 
 
 def test_5000_tries_for_500_places_never_exceed_them(
-    live_redis: Redis, fresh_redis_url: str, tell_figures: Callable[..., None]
+    live_redis: Redis, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
     in_force, context = limits(turns=LIMIT), multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES_COUNT, context) as pool:
@@ -46,7 +46,7 @@ def test_5000_tries_for_500_places_never_exceed_them(
     used = gate.quota(who).turns_used
     last = [gate.reserve(who, turn(f"last_{number}"), load.HOLD_US * 100) for number in range(600)]
     again = Counter(load.Tally().see(decision).name for decision in last)
-    tell_figures(**did, most_taken=most_taken, used=used, free_again=again["CHARGED"])
+    report_figures(**did, most_taken=most_taken, used=used, free_again=again["CHARGED"])
     tries_count = sum(did[verdict.name] for verdict in Verdict)
     assert tries_count == TRIES_COUNT
     assert most_taken == LIMIT
@@ -59,10 +59,10 @@ def test_5000_tries_for_500_places_never_exceed_them(
     "rounds_count", [ROUNDS_COUNT, pytest.param(LONG_ROUNDS_COUNT, marks=pytest.mark.long)]
 )
 def test_completion_and_cancellation_at_once_have_one_winner(
-    serve: Serve, rounds_count: int, tell_figures: Callable[..., None]
+    serve: Serve, rounds_count: int, report_figures: Callable[..., None]
 ) -> None:
     service, app = serve(workers_count=3)
-    caller = hire(app, requests_per_second=50_000, burst=90_000)
+    caller = new_caller(app, requests_per_second=50_000, burst=90_000)
     winners: Counter[str] = Counter()
     with wire(service, caller) as client:
         for number in range(rounds_count):
@@ -79,7 +79,7 @@ def test_completion_and_cancellation_at_once_have_one_winner(
                 {204: 25, 409: 25},
             ), f"round {number}: {statuses}"
             winners["completed" if statuses[201] else "cancelled"] += 1
-    tell_figures(rounds=rounds_count, **winners)
+    report_figures(rounds=rounds_count, **winners)
     assert winners.total() == rounds_count
     # So many rounds have both, whatever else the machine does.
     assert len(winners) == 2 or rounds_count < LONG_ROUNDS_COUNT
@@ -90,7 +90,7 @@ def test_completion_and_cancellation_at_once_have_one_winner(
 
 def test_one_turn_reserved_50_times_at_once_has_one_hold(serve: Serve) -> None:
     service, app = serve(workers_count=3)
-    caller = hire(app, turns=1)
+    caller = new_caller(app, turns=1)
     with wire(service, caller) as client:
         told = asked()
         answers = at_once([lambda: client.post(TURNS, json=told)] * 50)

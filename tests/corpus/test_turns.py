@@ -24,7 +24,7 @@ from app.http.request_errors import InvalidFields
 from app.interactions.history import HistoryImport, Import
 from app.interactions.model import Item, TurnTrace
 from config.settings import Settings
-from tests.callers import LIST, TURNS, Caller, hire
+from tests.callers import LIST, TURNS, Caller, new_caller
 from tests.corpus.turns import CREATED, UNREADABLE, Case, cases
 from tests.servers import ROOT, environ_for
 from tests.turns import asked, body, now_ms
@@ -81,14 +81,14 @@ def complete(caller: Caller, case: Case) -> Result:
 def test_the_api_answers_every_odd_turn(
     app: Flask, door: str, use: Callable[[Caller, Case], Result]
 ) -> None:
-    caller = hire(app)
+    caller = new_caller(app)
 
     assert_as_expected(door, [(case, use(caller, case)) for case in cases()])
 
 
 @pytest.mark.parametrize("door", FILES)
 def test_an_import_reads_every_odd_line(app: Flask, tmp_path: Path, door: str) -> None:
-    caller = hire(app)
+    caller = new_caller(app)
     chosen = cases_at(door)
     file = file_of(door, chosen, tmp_path)
     with app.app_context(), file.open("rb") as stream:
@@ -102,7 +102,7 @@ def test_an_import_reads_every_odd_line(app: Flask, tmp_path: Path, door: str) -
 def test_the_command_names_every_odd_line_and_stores_the_others(
     live_app: Flask, live_settings: Settings, tmp_path: Path, door: str
 ) -> None:
-    caller = hire(live_app)
+    caller = new_caller(live_app)
     chosen = cases_at(door)
     file = file_of(door, chosen, tmp_path)
     first = 2 if door == "csv" else 1

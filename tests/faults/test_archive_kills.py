@@ -32,7 +32,7 @@ def arriving(books: Books) -> Load:
     return Load(tell, INSERTS_PER_SECOND, threads_count=1)
 
 
-def let_die(uri: str, kills_count: int, tell_figures: Callable[..., None]) -> Books:
+def let_die(uri: str, kills_count: int, report_figures: Callable[..., None]) -> Books:
     """Kill archivers so many times while turns arrive; then check that no turn is lost."""
     chance = random.Random(kills_count)  # noqa: S311 - no secret
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def let_die(uri: str, kills_count: int, tell_figures: Callable[..., None]) -> Bo
         archivers.end()
         assert raw_count < told_count, "nothing was deleted while archivers died"
         require_balance(books)
-    tell_figures(
+    report_figures(
         kills=kills_count,
         accepted=len(books.rows),
         deleted_before_the_last_kill=told_count - raw_count,
@@ -56,15 +56,15 @@ def let_die(uri: str, kills_count: int, tell_figures: Callable[..., None]) -> Bo
 
 
 def test_nothing_is_lost_when_archivers_are_killed(
-    fresh_mongodb_uri: str, tell_figures: Callable[..., None]
+    fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    books = let_die(fresh_mongodb_uri, 8, tell_figures)
+    books = let_die(fresh_mongodb_uri, 8, report_figures)
     assert len(books.rows) > 100
 
 
 @pytest.mark.long
 def test_nothing_is_lost_when_archivers_are_killed_fifty_times(
-    fresh_mongodb_uri: str, tell_figures: Callable[..., None]
+    fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    books = let_die(fresh_mongodb_uri, 50, tell_figures)
+    books = let_die(fresh_mongodb_uri, 50, report_figures)
     assert len(books.rows) > 1_000

@@ -8,7 +8,7 @@ from flask import Flask
 from app.backends.backend import Backend
 from app.http.instants import format_ms
 from app.http.provide import provided
-from tests.callers import Caller, Clock, hire, readiness
+from tests.callers import Caller, Clock, new_caller, readiness
 from tests.servers import OPERATOR_TOKEN, wait_until
 from tests.turns import DAY_MS, at
 
@@ -51,9 +51,9 @@ def run(app: Flask) -> None:
 
 
 def test_ten_days_without_an_archive_are_visible_and_caught_up_without_loss(
-    live_app: Flask, tell_figures: Callable[..., None]
+    live_app: Flask, report_figures: Callable[..., None]
 ) -> None:
-    caller, clock = hire(live_app), Clock(live_app)
+    caller, clock = new_caller(live_app), Clock(live_app)
     run(live_app)
     for day in range(1, DAYS_COUNT + 1):
         clock.move(s=86_400)
@@ -76,4 +76,4 @@ def test_ten_days_without_an_archive_are_visible_and_caught_up_without_loss(
     after = shown(live_app)
     assert after[:2] == (0, 0)
     assert set(after[2].values()) == {0}
-    tell_figures(accepted=accepted_count, lag_s=lag_s, over_retained=over_retained_count)
+    report_figures(accepted=accepted_count, lag_s=lag_s, over_retained=over_retained_count)

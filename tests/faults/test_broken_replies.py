@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app.backends.backend import Backend
 from app.http.provide import provided
-from tests.callers import Caller, app_on, at_once, hire, reconcile
+from tests.callers import Caller, app_on, at_once, new_caller, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
 from tests.turns import stateful
@@ -98,7 +98,8 @@ def callers_behind(
             provided(Backend).redis.breaker = None  # type: ignore[attr-defined]
         sizes = (5_000, 7_000)
         plain = [
-            hire(beside, requests_per_second=size, burst=9_000, turns=100 * size) for size in sizes
+            new_caller(beside, requests_per_second=size, burst=9_000, turns=100 * size)
+            for size in sizes
         ]
         yield [replace(caller, app=app) for caller in plain], plain
 
@@ -133,13 +134,15 @@ def assert_each_reply_is_the_askers_own(
 
 
 def test_no_reply_is_given_to_the_wrong_request(
-    fresh_mongodb_uri: str, fresh_redis_url: str, tell_figures: Callable[..., None]
+    fresh_mongodb_uri: str, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_each_reply_is_the_askers_own(fresh_mongodb_uri, fresh_redis_url, 1_000))
+    report_figures(**assert_each_reply_is_the_askers_own(fresh_mongodb_uri, fresh_redis_url, 1_000))
 
 
 @pytest.mark.long
 def test_no_reply_of_10000_is_given_to_the_wrong_request(
-    fresh_mongodb_uri: str, fresh_redis_url: str, tell_figures: Callable[..., None]
+    fresh_mongodb_uri: str, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_each_reply_is_the_askers_own(fresh_mongodb_uri, fresh_redis_url, 10_000))
+    report_figures(
+        **assert_each_reply_is_the_askers_own(fresh_mongodb_uri, fresh_redis_url, 10_000)
+    )

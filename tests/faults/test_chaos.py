@@ -14,7 +14,7 @@ from threading import Event
 import pytest
 
 from app.reservations.schemas import MIN_HOLD_S
-from tests.callers import Caller, Clock, hire, log_lines, reconcile, wire
+from tests.callers import Caller, Clock, log_lines, new_caller, reconcile, wire
 from tests.faults.kit.chaos import Deployment, running_house
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
 from tests.faults.kit.producers import MIXED, Fate, Producers
@@ -87,7 +87,7 @@ def assert_counters_tell(producers: Producers, caller: Caller, living_count: int
 def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> dict[str, object]:
     """Run faults, late completions and one reconciliation; then reserve again as usual."""
     with running_house(folder, seed) as deployment:
-        caller = hire(deployment.app)
+        caller = new_caller(deployment.app)
         with wire(deployment.service, caller) as client:
             producers = Producers(client.request, turn, MIXED)
             endure(deployment, producers, caller, seconds)
@@ -119,16 +119,16 @@ def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> d
     }
 
 
-def test_the_books_balance_after_chaos(tmp_path: Path, tell_figures: Callable[..., None]) -> None:
+def test_the_books_balance_after_chaos(tmp_path: Path, report_figures: Callable[..., None]) -> None:
     chosen = seed()
-    tell_figures(seed=chosen)
-    tell_figures(**assert_the_books_balance_after(tmp_path, 0, chosen))
+    report_figures(seed=chosen)
+    report_figures(**assert_the_books_balance_after(tmp_path, 0, chosen))
 
 
 @pytest.mark.long
 def test_the_books_balance_after_five_minutes_of_chaos(
-    tmp_path: Path, tell_figures: Callable[..., None]
+    tmp_path: Path, report_figures: Callable[..., None]
 ) -> None:
     chosen = seed()
-    tell_figures(seed=chosen)
-    tell_figures(**assert_the_books_balance_after(tmp_path, 300, chosen))
+    report_figures(seed=chosen)
+    report_figures(**assert_the_books_balance_after(tmp_path, 300, chosen))

@@ -53,7 +53,7 @@ def assert_counters_are_right(
 
 
 def test_a_failover_under_load_fails_no_request_and_counters_are_correct(
-    tmp_path: Path, fresh_mongodb_uri: str, tell_figures: Callable[..., None]
+    tmp_path: Path, fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
     with (
         running_cluster(tmp_path) as cluster,
@@ -90,7 +90,7 @@ def test_a_failover_under_load_fails_no_request_and_counters_are_correct(
         degraded = [line["decision"] for line in log_lines(service)].count("degraded")
         assert_counters_are_right(app, callers, producers)
     shots = [shot for each in producers for shot in each.shots]
-    tell_figures(
+    report_figures(
         statuses=statuses,
         outcomes=[each.outcome() for each in producers],
         degraded=degraded,

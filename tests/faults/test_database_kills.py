@@ -16,7 +16,7 @@ from pymongo.database import Database
 
 from app.backends.outages import OUTAGES
 from devkit.bundled import running_mongod
-from tests.callers import Caller, app_on, hire
+from tests.callers import Caller, app_on, new_caller
 from tests.contract.usage.ledger import Books
 from tests.faults.kit.killed_archivers import Archivers, database_of, require_balance
 from tests.faults.kit.load import Load
@@ -143,7 +143,7 @@ def assert_nothing_is_lost_after(
         bundled = stack.enter_context(running_mongod(folder, ttl_monitor_sleep_s=1))
         server = stack.enter_context(mortal(bundled))
         books = Books(stack.enter_context(database_of(bundled.url)))
-        caller = hire(
+        caller = new_caller(
             stack.enter_context(app_on(bundled.url, redis_url, mongodb_timeout_ms=PATIENCE_MS))
         )
         books.account = caller.account
@@ -170,13 +170,13 @@ def assert_nothing_is_lost_after(
 
 
 def test_nothing_is_lost_when_the_database_is_killed_while_turns_arrive(
-    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+    tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=3))
+    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=3))
 
 
 @pytest.mark.long
 def test_nothing_is_lost_when_the_database_is_killed_thirty_times(
-    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+    tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=30))
+    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=30))

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.faults.kit.draining import (
     Ending,
     assert_it_ended,
@@ -63,7 +63,7 @@ def test_a_client_that_checks_readiness_loses_no_request(
     tmp_path: Path,
     rounds_count: int,
     ending: Ending,
-    tell_figures: Callable[..., None],
+    report_figures: Callable[..., None],
 ) -> None:
     exits_s = []
     for round_ in range(rounds_count):
@@ -72,12 +72,12 @@ def test_a_client_that_checks_readiness_loses_no_request(
                 reload_workers(service)
             began_s = assert_nothing_is_lost(site, service, ending)
         exits_s.append(assert_it_ended(service, began_s))
-    tell_figures(exits_s=exits_s)
+    report_figures(exits_s=exits_s)
 
 
 def assert_nothing_is_lost(site: Site, service: RunningService, ending: Ending) -> float:
     """End the service under load; return when that was."""
-    caller, is_drained = hire(site.app), Event()
+    caller, is_drained = new_caller(site.app), Event()
     clients = [Client(service, caller, is_drained) for _ in range(CLIENTS_COUNT)]
     threads = [Thread(target=client.run) for client in clients]
     for thread in threads:

@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.faults.kit.draining import DRAIN_S, assert_it_ended, draining_service, end, readiness
 from tests.faults.kit.site import Site
 from tests.faults.kit.workers import is_running
@@ -45,9 +45,9 @@ def head_of(caller: Caller, text: bytes) -> bytes:
 
 
 def test_a_silent_or_stalled_client_does_not_delay_the_end(
-    site: Site, kind: ServerKind, tmp_path: Path, tell_figures: Callable[..., None]
+    site: Site, kind: ServerKind, tmp_path: Path, report_figures: Callable[..., None]
 ) -> None:
-    stalled = head_of(hire(site.app), b"x" * 99) + b"x"
+    stalled = head_of(new_caller(site.app), b"x" * 99) + b"x"
     service_log = tmp_path / "service.log"
     with ExitStack() as stack, draining_service(site, kind, service_log, **QUICK) as service:
         for sent in (b"", stalled[:40], stalled, IDLE):
@@ -56,7 +56,7 @@ def test_a_silent_or_stalled_client_does_not_delay_the_end(
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
         began_s = end(service)
         assert httpx.get(f"{service.base_url}/healthz").status_code == 200
-    tell_figures(exit_s=assert_it_ended(service, began_s))
+    report_figures(exit_s=assert_it_ended(service, began_s))
 
 
 @pytest.mark.long
@@ -80,7 +80,7 @@ def test_after_draining_new_clients_are_refused_while_a_request_is_in_flight(
     with draining_service(site, kind, tmp_path / "service.log") as service:
         where = address_of(service)
         with socket.create_connection(where, timeout=30) as slow:
-            slow.sendall(head_of(hire(site.app), text) + text[:10])
+            slow.sendall(head_of(new_caller(site.app), text) + text[:10])
             wait_until(lambda: readiness(service) == (200, "ready"))
             began_s = end(service)
             wait_until(lambda: is_refused(where), DRAIN_S + REFUSED_WITHIN_S)

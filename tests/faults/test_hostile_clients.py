@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.faults.kit.hostile import (
     Hostile,
     flood,
@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def caller(site: Site) -> Caller:
-    return hire(site.app)
+    return new_caller(site.app)
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +88,15 @@ def test_other_clients_are_served_and_no_worker_dies(
     idle_count: int,
     hostile: Hostile,
     has_key: bool,
-    tell_figures: Callable[..., None],
+    report_figures: Callable[..., None],
 ) -> None:
     workers = worker_ids(site.service)
-    stranger = hire(site.app)
+    stranger = new_caller(site.app)
     with hostile(site.service, stranger.token if has_key else ""):
         wait_until(lambda: sum(map(descriptors_of, workers)) >= idle_count + CROWD_COUNT)
         took_ms = ask(site.service.base_url, caller, SERVED_WITHIN_S)
     assert worker_ids(site.service) == workers
-    tell_figures(p50_ms=round(statistics.median(took_ms), 1), most_ms=round(max(took_ms), 1))
+    report_figures(p50_ms=round(statistics.median(took_ms), 1), most_ms=round(max(took_ms), 1))
 
 
 @pytest.mark.parametrize("descriptors_count", [FEW_DESCRIPTORS, MANY_DESCRIPTORS])
@@ -105,7 +105,7 @@ def test_silent_connections_never_take_the_last_descriptor(
     caller: Caller,
     tmp_path: Path,
     descriptors_count: int,
-    tell_figures: Callable[..., None],
+    report_figures: Callable[..., None],
 ) -> None:
     environ = dict(site.service.environ) | {"WEB_KEEPALIVE_S": str(KEEPALIVE_S)}
     with running_service(
@@ -121,7 +121,7 @@ def test_silent_connections_never_take_the_last_descriptor(
         wait_until(
             lambda: max(map(descriptors_of, workers)) < FEW_DESCRIPTORS // 4, 2 * KEEPALIVE_S
         )
-    tell_figures(most_ms=round(max(took_ms), 1), most_descriptors=most_count)
+    report_figures(most_ms=round(max(took_ms), 1), most_descriptors=most_count)
 
 
 def descriptors_of(process_id: int) -> int:

@@ -19,7 +19,7 @@ RECOVERED_WITHIN_S = 60
 
 @pytest.mark.long
 def test_a_cluster_promotes_the_replica_of_a_killed_primary(
-    tmp_path: Path, tell_figures: Callable[..., None]
+    tmp_path: Path, report_figures: Callable[..., None]
 ) -> None:
     started_at = time.monotonic()
     with running_cluster(tmp_path, replicas_count=1) as cluster:
@@ -41,13 +41,13 @@ def test_a_cluster_promotes_the_replica_of_a_killed_primary(
         cluster.nodes[0].server.restart()
         wait_until(cluster.is_replicated, RECOVERED_WITHIN_S)
         assert not cluster.nodes[0].is_primary()
-    tell_figures(
+    report_figures(
         start_s=round(ready_at - started_at, 1), failover_s=round(recovered_at - killed_at, 1)
     )
 
 
 def test_sentinels_promote_the_replica_of_a_killed_primary(
-    tmp_path: Path, tell_figures: Callable[..., None]
+    tmp_path: Path, report_figures: Callable[..., None]
 ) -> None:
     started_at = time.monotonic()
     with running_sentinels(tmp_path) as watched:
@@ -59,14 +59,14 @@ def test_sentinels_promote_the_replica_of_a_killed_primary(
         with Sentinel(hosts, decode_responses=True).master_for(SERVICE) as client:
             wait_until(lambda: client.set("mark", "kept"), RECOVERED_WITHIN_S)
         assert watched.data[1].is_primary()
-    tell_figures(
+    report_figures(
         start_s=round(ready_at - started_at, 1), failover_s=round(recovered_at - ready_at, 1)
     )
 
 
 @pytest.mark.long
 def test_a_replica_set_elects_another_primary_and_keeps_what_it_acknowledged(
-    tmp_path: Path, tell_figures: Callable[..., None]
+    tmp_path: Path, report_figures: Callable[..., None]
 ) -> None:
     started_at = time.monotonic()
     with running_replica_set(tmp_path) as replica_set:
@@ -82,6 +82,6 @@ def test_a_replica_set_elects_another_primary_and_keeps_what_it_acknowledged(
             first.server.restart()
             wait_until(replica_set.is_whole, RECOVERED_WITHIN_S)
             assert {row["_id"] for row in rows.find()} == {"before", "after"}
-    tell_figures(
+    report_figures(
         start_s=round(ready_at - started_at, 1), failover_s=round(recovered_at - killed_at, 1)
     )

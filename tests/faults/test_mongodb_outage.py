@@ -12,7 +12,7 @@ from app.backends.backend import Backend
 from app.backends.breaker import FAILURES_COUNT
 from app.http.provide import provided
 from app.interactions.ids import PREFIX
-from tests.callers import Caller, at_once, hire, reconcile
+from tests.callers import Caller, at_once, new_caller, reconcile
 from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import Site, running_site
@@ -57,9 +57,9 @@ def killed_mongodb(site: Site) -> Iterator[None]:
 
 @pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
 def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
-    site: Site, make_ill: Illness, tell_figures: Callable[..., None]
+    site: Site, make_ill: Illness, report_figures: Callable[..., None]
 ) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         wait_until(lambda: {200, 201} <= statuses(load.sent), RECOVERED_WITHIN_S)
         with make_ill(site):
@@ -72,7 +72,7 @@ def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
         back_s = time.monotonic()
         wait_until(lambda: {200, 201} <= statuses(load.between(back_s)), RECOVERED_WITHIN_S)
     longest_s = max(each.latency_ms for each in load.sent) / 1_000
-    tell_figures(longest_answer_s=round(longest_s, 2), requests=len(load.sent))
+    report_figures(longest_answer_s=round(longest_s, 2), requests=len(load.sent))
     assert statuses(load.sent) == {200, 201, 503}
     assert longest_s <= ANSWERED_WITHIN_S
     assert all(each.headers["retry-after"] == "1" for each in load.sent if each.status == 503)
@@ -82,9 +82,9 @@ def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
 @pytest.mark.long
 @pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
 def test_requests_that_need_mongodb_are_503_in_time_then_at_once(
-    site: Site, make_ill: Illness, tell_figures: Callable[..., None]
+    site: Site, make_ill: Illness, report_figures: Callable[..., None]
 ) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         calm = load.last(2)
         with make_ill(site):
@@ -94,7 +94,7 @@ def test_requests_that_need_mongodb_are_503_in_time_then_at_once(
         back = load.last(BACK_WITHIN_S + 1)
     waits = [each.latency_ms / 1_000 for each in load.sent]
     open_ms = percentile_ms(load.between(*opened), 99)
-    tell_figures(longest_answer_s=round(max(waits), 2), p99_once_open_ms=open_ms)
+    report_figures(longest_answer_s=round(max(waits), 2), p99_once_open_ms=open_ms)
     assert statuses(load.between(calm[0], calm[1] - 0.5)) == {200, 201}
     assert statuses(load.between(*opened)) == {503}
     assert max(waits) <= TOLD_WITHIN_S
@@ -105,7 +105,7 @@ def test_requests_that_need_mongodb_are_503_in_time_then_at_once(
 
 
 def test_a_malformed_key_is_401_during_a_mongodb_outage(site: Site) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with httpx.Client(base_url=site.service.base_url, timeout=30) as http, frozen_mongodb(site):
         ask = lambda: http.get("/v1/me", headers=caller.headers)  # noqa: E731
         assert {answer.status_code for answer in at_once([ask] * FAILURES_COUNT)} == {503}

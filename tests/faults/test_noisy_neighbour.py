@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from devkit.children import spawn
-from tests.callers import LIST, Caller, hire, log_lines, wire
+from tests.callers import LIST, Caller, log_lines, new_caller, wire
 from tests.faults.kit.load import Load, Shot, percentile_ms, shoot
 from tests.servers import ROOT, RunningService, ServerKind, wait_until
 from tests.turns import stateful
@@ -100,7 +100,7 @@ def figures_of(alone: list[list[Shot]], beside: list[list[Shot]]) -> dict[str, A
 def assert_the_other_is_served(serve: Serve, rounds_count: int) -> dict[str, Any]:
     """Return the latencies of a customer alone, and beside one at ten times its rate."""
     service, app = serve(workers_count=2)
-    quiet, noisy = hire(app, "pro"), hire(app, "pro")
+    quiet, noisy = new_caller(app, "pro"), new_caller(app, "pro")
     measured(service, quiet, 1)  # connections, caches
     alone: list[list[Shot]] = []
     beside: list[list[Shot]] = []
@@ -122,7 +122,7 @@ def assert_the_other_is_served_beside_slow_requests(
     """
     long_timeouts = {"MONGODB_TIMEOUT_MS": "25000", "REQUEST_DEADLINE_S": "30"}
     service, app = serve(workers_count=1, kind=kind, **long_timeouts)
-    quiet, noisy = hire(app), hire(app)
+    quiet, noisy = new_caller(app), new_caller(app)
     noisy.import_(stateful(user_id="u_busy") for _ in range(turns_count))
     measured(service, quiet, 1, ME)  # connections, caches
     # Requests that began before the other customer's are complete by then.
@@ -153,30 +153,30 @@ def assert_the_other_is_served_beside_slow_requests(
 
 
 def test_a_customer_is_served_beside_one_at_ten_times_the_rate(
-    serve: Serve, tell_figures: Callable[..., None]
+    serve: Serve, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_the_other_is_served(serve, rounds_count=1))
+    report_figures(**assert_the_other_is_served(serve, rounds_count=1))
 
 
 @pytest.mark.long
 def test_a_customer_is_not_slowed_by_one_at_ten_times_the_rate(
-    serve: Serve, tell_figures: Callable[..., None]
+    serve: Serve, report_figures: Callable[..., None]
 ) -> None:
     figures = assert_the_other_is_served(serve, rounds_count=10)
-    tell_figures(**figures)
+    report_figures(**figures)
     assert figures["p99_beside_ms"] <= MOST_TIMES_THE_BASELINE * figures["p99_alone_ms"]
 
 
 def test_a_customer_is_served_beside_one_with_many_slow_requests(
-    serve: Serve, tell_figures: Callable[..., None], kind: ServerKind
+    serve: Serve, report_figures: Callable[..., None], kind: ServerKind
 ) -> None:
-    tell_figures(**assert_the_other_is_served_beside_slow_requests(serve, kind, 20_000, 1))
+    report_figures(**assert_the_other_is_served_beside_slow_requests(serve, kind, 20_000, 1))
 
 
 @pytest.mark.long
 def test_a_customer_is_hardly_slowed_by_one_with_many_slow_requests(
-    serve: Serve, tell_figures: Callable[..., None], kind: ServerKind
+    serve: Serve, report_figures: Callable[..., None], kind: ServerKind
 ) -> None:
     figures = assert_the_other_is_served_beside_slow_requests(serve, kind, 50_000, 5)
-    tell_figures(**figures)
+    report_figures(**figures)
     assert figures["p50_beside_ms"] <= MOST_TIMES_BESIDE_SLOW_REQUESTS * figures["p50_alone_ms"]

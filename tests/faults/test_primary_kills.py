@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.callers import app_on, hire, reconcile
+from tests.callers import app_on, new_caller, reconcile
 from tests.faults.kit.load import Load, percentile_ms
 from tests.faults.kit.mongodb_set import running_replica_set
 from tests.faults.kit.producers import Producers
@@ -25,7 +25,7 @@ def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int)
         running_replica_set(folder) as replica_set,
         app_on(replica_set.uri, redis_url, mongodb_timeout_ms=TIMEOUT_MS) as app,
     ):
-        caller = hire(app)
+        caller = new_caller(app)
         producers = Producers(caller)
         with Load(producers, PER_SECOND) as load:
             for _ in range(kills_count):
@@ -54,16 +54,16 @@ def assert_nothing_is_lost_after(folder: Path, redis_url: str, kills_count: int)
 
 
 def test_no_acknowledged_turn_is_lost_or_doubled_when_the_primary_is_killed(
-    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+    tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=1))
+    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=1))
 
 
 @pytest.mark.long
 def test_no_acknowledged_turn_is_lost_or_doubled_when_five_primaries_are_killed(
-    tmp_path: Path, fresh_redis_url: str, tell_figures: Callable[..., None]
+    tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
     figures = assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=5)
-    tell_figures(**figures)
+    report_figures(**figures)
     # A bound of the long form, which runs alone.
     assert figures["slowest_503_ms"] <= TIMEOUT_MS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.callers import Caller, app_on, hire, log_lines, reconcile, wire
+from tests.callers import Caller, app_on, log_lines, new_caller, reconcile, wire
 from tests.faults.kit.load import Load, has_quota
 from tests.faults.kit.producers import Fate, Producers
 from tests.faults.kit.redis_node import running_redis_node
@@ -63,13 +63,13 @@ def assert_the_books_balance(caller: Caller, producers: Producers) -> None:
 
 
 def test_only_reservations_lost_with_redis_may_exceed_the_quota(
-    tmp_path: Path, fresh_mongodb_uri: str, tell_figures: Callable[..., None]
+    tmp_path: Path, fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
     with (
         running_redis_node(tmp_path) as redis,
         app_on(fresh_mongodb_uri, redis.url, redis_timeout_ms=1_000) as app,
     ):
-        caller = hire(app, turns=LIMIT)
+        caller = new_caller(app, turns=LIMIT)
         producers = Producers(caller, hold_s=HOLD_S)
         tell(producers, Fate.RECORDED, BEFORE_COUNT)
         tell(producers, Fate.LEFT, LIVING_COUNT)
@@ -85,13 +85,13 @@ def test_only_reservations_lost_with_redis_may_exceed_the_quota(
         fill(producers)
         assert_the_books_balance(caller, producers)
     overshoot = len(producers.accepted) - LIMIT
-    tell_figures(limit=LIMIT, living=LIVING_COUNT, overshoot=overshoot)
+    report_figures(limit=LIMIT, living=LIVING_COUNT, overshoot=overshoot)
     assert overshoot == COMPLETED_COUNT
 
 
 def assert_hardly_exceeded(site: Site) -> dict[str, int]:
     """Kill Redis while producers send; check that every turn beyond the quota has a cause."""
-    caller = hire(site.app, turns=LOADED_LIMIT)
+    caller = new_caller(site.app, turns=LOADED_LIMIT)
     producers = Producers(caller, hold_s=HOLD_S)
     tell(producers, Fate.RECORDED, STORED_BEFORE_COUNT)
     with wire(site.service, caller) as client:
@@ -150,11 +150,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
     "rounds_count", [1, pytest.param(LONG_ROUNDS_COUNT, marks=pytest.mark.long)]
 )
 def test_a_quota_is_hardly_exceeded_when_redis_restarts_empty(
-    site: Site, rounds_count: int, tell_figures: Callable[..., None]
+    site: Site, rounds_count: int, report_figures: Callable[..., None]
 ) -> None:
     for number in range(rounds_count):
         counted = assert_hardly_exceeded(site)
-        tell_figures(**{f"round_{number}": counted})
+        report_figures(**{f"round_{number}": counted})
         allowed = counted["reserved_before"] + counted["in_flight"] + counted["without_redis"]
         assert counted["overshoot"] <= allowed
         assert counted["reserved_before"] >= LEFT_BEFORE_COUNT

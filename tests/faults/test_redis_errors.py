@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.callers import Caller, hire, reconcile
+from tests.callers import Caller, new_caller, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
@@ -66,7 +66,7 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_a_redis_that_answers_with_errors_counts_as_an_outage(
     shared_site: Site, make_ill: Any
 ) -> None:
-    caller = hire(shared_site.app)
+    caller = new_caller(shared_site.app)
     with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         make_ill(redis)
@@ -82,7 +82,7 @@ def test_a_redis_that_answers_with_errors_counts_as_an_outage(
 
 
 def test_a_redis_busy_with_a_script_counts_as_an_outage(shared_site: Site) -> None:
-    caller = hire(shared_site.app)
+    caller = new_caller(shared_site.app)
     with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         redis.config_set("busy-reply-threshold", 1)
@@ -100,7 +100,7 @@ def test_a_redis_busy_with_a_script_counts_as_an_outage(shared_site: Site) -> No
 
 
 def test_a_redis_still_loading_its_data_counts_as_an_outage(site: Site) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with client_of(site, caller) as http:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         with site.redis.client() as redis:

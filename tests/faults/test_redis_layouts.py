@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from app.backends.backend import Backend
 from app.backends.eviction import find_policies
 from app.http.provide import provided
-from tests.callers import Caller, app_on, hire, reconcile
+from tests.callers import Caller, app_on, new_caller, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.proxy import proxy_to
@@ -75,7 +75,7 @@ def test_every_account_of_a_cluster_is_found_over_many_scans(
 ) -> None:
     monkeypatch.setattr("app.admission.reconcile.SCAN_COUNT", 1)
     app = app_at(cluster.url)
-    callers = [hire(app) for _ in range(40)]
+    callers = [new_caller(app) for _ in range(40)]
     assert all(is_charged(caller) for caller in callers)
     assert_reconciled(app, callers)
 
@@ -161,7 +161,7 @@ def test_a_cluster_with_a_frozen_node_degrades_and_recovers(
     app_at: AppAt, cluster: Cluster
 ) -> None:
     app = app_at(f"redis+cluster://{cluster.nodes[0].host}")
-    callers = [hire(app) for _ in range(6)]
+    callers = [new_caller(app) for _ in range(6)]
     assert all(is_charged(caller) for caller in callers)
     needed = cluster.primary_of(f"bucket:{{{callers[0].organization.id}}}")
     with frozen(needed.server.process.pid):
@@ -177,7 +177,7 @@ def test_an_absent_cluster_degrades_and_is_used_later(app_at: AppAt, tmp_path: P
     with running_node(tmp_path / "lone", is_clustered=True) as lone:
         lone.server.kill()
         app = app_at(f"redis+cluster://{lone.host}")
-        caller = hire(app)
+        caller = new_caller(app)
         assert not is_charged(caller)
         assert caller.list_().status_code == 200
         lone.restart()
@@ -198,7 +198,7 @@ def test_the_primary_that_a_sentinel_names_is_used_and_its_successor_found(
 ) -> None:
     app = app_at(watched.url)
     primary, replica = watched.data
-    caller = hire(app)
+    caller = new_caller(app)
     assert_works(caller)
     with primary.client() as redis, replica.client() as copy:
         redis.wait(1, 5_000)
@@ -216,7 +216,7 @@ def test_a_client_of_a_replaced_primary_finds_its_successor(app_at: AppAt, tmp_p
         proxy_to("127.0.0.1", first.port) as name,
     ):
         app = app_at(f"redis://127.0.0.1:{name.port}/0")
-        caller = hire(app)
+        caller = new_caller(app)
         assert_works(caller)
         # As behind a managed service: only new connections reach the successor.
         name.lead_to("127.0.0.1", second.port)
@@ -233,9 +233,9 @@ def test_redis_behind_tls_works_if_its_certificate_is_trusted(
     trusted, stranger = Authority(tmp_path), Authority(tmp_path)
     with running_redis_node(tmp_path / "r") as node, tls_before(node.port, trusted.context) as port:
         url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs="
-        assert_works(hire(app_at(f"{url}{trusted.path}")))
+        assert_works(new_caller(app_at(f"{url}{trusted.path}")))
         app = app_at(f"{url}{stranger.path}")
-        assert not is_charged(hire(app))
+        assert not is_charged(new_caller(app))
         assert redis_by_readiness(app) == "down"
 
 

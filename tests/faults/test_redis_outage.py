@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.callers import Caller, hire, log_lines, reconcile
+from tests.callers import Caller, log_lines, new_caller, reconcile
 from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS, Site, running_site
@@ -66,9 +66,9 @@ def small_site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_a_frozen_redis_opens_the_breaker_and_fails_no_request(
-    small_site: Site, tell_figures: Callable[..., None]
+    small_site: Site, report_figures: Callable[..., None]
 ) -> None:
-    site, caller = small_site, hire(small_site.app)
+    site, caller = small_site, new_caller(small_site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         wait_until(load.has_charged, RECOVERED_WITHIN_S)
         load.last(1)  # seeding
@@ -82,7 +82,7 @@ def test_a_frozen_redis_opens_the_breaker_and_fails_no_request(
     asking = [each for each in load.sent if each.answered_at_s >= counted_from_s]
     scripts = site.scripts_count() - scripts_before
     connections = site.connections_count() - connections_before
-    tell_figures(
+    report_figures(
         requests=len(asking), while_open=len(spared), scripts=scripts, connections=connections
     )
     assert answers(load.sent) == GOOD
@@ -97,9 +97,9 @@ def test_a_frozen_redis_opens_the_breaker_and_fails_no_request(
 
 
 def test_a_killed_redis_fails_no_request_and_is_seeded_again(
-    site: Site, tell_figures: Callable[..., None]
+    site: Site, report_figures: Callable[..., None]
 ) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         wait_until(load.has_charged, RECOVERED_WITHIN_S)
         gone_s = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_killed_redis_fails_no_request_and_is_seeded_again(
         load.last(1)
     since_back = [each for each in load.sent if each.answered_at_s >= back_s]
     degraded, scripts = [each for each in load.sent if each.is_degraded], site.scripts_count()
-    tell_figures(
+    report_figures(
         requests=len(load.sent), degraded=len(degraded), back=len(since_back), scripts=scripts
     )
     assert answers(load.sent) == GOOD
@@ -124,9 +124,9 @@ def test_a_killed_redis_fails_no_request_and_is_seeded_again(
 @pytest.mark.long
 @pytest.mark.parametrize("make_ill", [frozen_redis, killed_redis])
 def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
-    site: Site, make_ill: Illness, tell_figures: Callable[..., None]
+    site: Site, make_ill: Illness, report_figures: Callable[..., None]
 ) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         load.last(1)  # connections, caches, seeding
         calm = load.last(CALM_S)
@@ -139,7 +139,7 @@ def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
     recovered = load.between(back[0] + BACK_WITHIN_S, back[1])
     phases = {"calm": before, "opening": opening, "open": opened, "back": recovered}
     scripts = site.scripts_count()
-    tell_figures(
+    report_figures(
         scripts=scripts,
         **{f"p99_{name}_ms": percentile_ms(sent, 99) for name, sent in phases.items()},
     )
@@ -155,7 +155,7 @@ def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
 
 
 def test_scripts_and_counters_lost_under_load_are_loaded_again(site: Site) -> None:
-    caller = hire(site.app)
+    caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load, site.redis.client() as redis:
         for wipe in (redis.script_flush, redis.flushall) * 3:
             load.last(0.3)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.callers import hire
+from tests.callers import new_caller
 from tests.faults.kit.site import LONG_TIMEOUTS, running_site
 from tests.servers import OPERATOR_TOKEN, ServerKind
 from tests.sockets import Answer, Sender, chunked
@@ -38,7 +38,7 @@ def sender(kind: ServerKind, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp(f"corpus-{kind.value}")
     options = {"TRUSTED_PROXY_HOPS": "2", **LONG_TIMEOUTS}
     with running_site(folder, workers_count=1, kind=kind, **options) as site:
-        yield Sender(site.service, hire(site.app))
+        yield Sender(site.service, new_caller(site.app))
 
 
 def request_of(entry: Entry, token: str) -> bytes:

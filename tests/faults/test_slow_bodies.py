@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from app.backends.time_limits import budget_s
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.servers import RunningService
 from tests.turns import body
 
@@ -40,7 +40,7 @@ def started(serve: Serve, deadline_s: int) -> tuple[RunningService, Caller]:
     service, app = serve(
         workers_count=1, REQUEST_DEADLINE_S=str(deadline_s), MONGODB_TIMEOUT_MS=str(PATIENCE_MS)
     )
-    return service, hire(app)
+    return service, new_caller(app)
 
 
 def trickle(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.faults.kit.frontend import frontend
 from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
 from tests.servers import ServerKind
@@ -52,7 +52,7 @@ def site(
 
 @pytest.fixture(scope="module")
 def caller(site: Site) -> Caller:
-    return hire(site.app)
+    return new_caller(site.app)
 
 
 def connected(site: Site) -> socket.socket:

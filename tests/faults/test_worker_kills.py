@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.callers import hire, reconcile, wire
+from tests.callers import new_caller, reconcile, wire
 from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.producers import Producers
@@ -51,7 +51,7 @@ def respawn_s(service: RunningService, victim: int) -> float:
 def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
     """Kill so many workers with requests in flight; check that all turns are stored once."""
     chance = random.Random(kills_count)  # noqa: S311 - no secret
-    service, caller = site.service, hire(site.app)
+    service, caller = site.service, new_caller(site.app)
 
     def make(number: int) -> Body:
         return stateful(f"rel_{number % RELATIONSHIPS_COUNT}")
@@ -99,15 +99,15 @@ def site(tmp_path: Path, kind: ServerKind) -> Iterator[Site]:
 
 
 def test_a_killed_worker_fails_no_other_request_and_leaves_nothing_half_done(
-    site: Site, tell_figures: Callable[..., None]
+    site: Site, report_figures: Callable[..., None]
 ) -> None:
-    tell_figures(**assert_nobody_is_harmed_by(site, kills_count=3))
+    report_figures(**assert_nobody_is_harmed_by(site, kills_count=3))
 
 
 @pytest.mark.long
 def test_twenty_killed_workers_fail_no_other_request_and_leave_nothing_half_done(
-    site: Site, tell_figures: Callable[..., None]
+    site: Site, report_figures: Callable[..., None]
 ) -> None:
     figures = assert_nobody_is_harmed_by(site, kills_count=20)
-    tell_figures(**figures)
+    report_figures(**figures)
     assert figures["slowest_respawn_ms"] <= RESPAWNED_WITHIN_S * 1_000

@@ -12,7 +12,7 @@ from schemathesis.schemas import APIOperation
 from app.http.instants import format_ms
 from app.policies import POLICIES, Door
 from app.tenancy.model import Scope
-from tests.callers import Caller, hire
+from tests.callers import Caller, new_caller
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, asked, body, now_ms
 
@@ -58,9 +58,11 @@ class Keys:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self.writer = hire(app, requests_per_second=9_000, burst=9_000, scope=Scope.READ_WRITE)
+        self.writer = new_caller(
+            app, requests_per_second=9_000, burst=9_000, scope=Scope.READ_WRITE
+        )
         of = self.writer.organization
-        self._by_scope = {scope: hire(app, of=of, scope=scope) for scope in Scope}
+        self._by_scope = {scope: new_caller(app, of=of, scope=scope) for scope in Scope}
 
     def headers(self, operation: APIOperation) -> dict[str, str]:
         """Return the credential with the scope that the operation requires."""

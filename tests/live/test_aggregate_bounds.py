@@ -50,7 +50,7 @@ def database(mongodb_admin: Any) -> Iterator[Database[dict[str, Any]]]:
 
 @pytest.mark.parametrize("grouping", [None, Grouping.DAY])
 def test_the_largest_account_gets_a_bounded_answer_with_bounded_memory(
-    database: Database[dict[str, Any]], grouping: Grouping | None, tell_figures: Any
+    database: Database[dict[str, Any]], grouping: Grouping | None, report_figures: Any
 ) -> None:
     service = UsageService(UsageStore(database))
     tracemalloc.start()
@@ -61,7 +61,7 @@ def test_the_largest_account_gets_a_bounded_answer_with_bounded_memory(
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    tell_figures(answer_bytes=len(answer), peak_bytes=peak)
+    report_figures(answer_bytes=len(answer), peak_bytes=peak)
 
     assert sum(item["total_turns"] for item in items) == DAYS_COUNT
     assert (

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from redis import Redis
 
 from app.http.instants import format_ms
-from tests.callers import LIST, Caller, hire
+from tests.callers import LIST, Caller, new_caller
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import body, now_ms, whole
 
@@ -145,12 +145,12 @@ def values_of(redis: Redis) -> list[str]:
 @pytest.fixture
 def planted(live_app: Flask) -> Caller:
     """Yield an account after the marker has been sent in every field."""
-    caller = hire(live_app)
+    caller = new_caller(live_app)
     plant_in_bodies(caller)
     plant_in_targets(caller)
     plant_in_headers(caller)
-    record_markers(hire(live_app, "free", turns=2))
-    plant_behind_an_empty_bucket(hire(live_app, "free", requests_per_second=1, burst=1))
+    record_markers(new_caller(live_app, "free", turns=2))
+    plant_behind_an_empty_bucket(new_caller(live_app, "free", requests_per_second=1, burst=1))
     caller.record(whole(turn_id=MARKER, user_id="u_kept", relationship_id="rel_kept"))
     return caller
 

@@ -79,7 +79,7 @@ def test_every_operation_has_its_cases_and_there_are_enough(service: Service, sh
 @pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("label", CASES)
 def test_every_answer_conforms_to_the_document(
-    service: Service, label: str, share: int, tell_figures: Any
+    service: Service, label: str, share: int, report_figures: Any
 ) -> None:
     operation = service.operations[label]
     judge = Judge(service, operation, share)
@@ -90,7 +90,7 @@ def test_every_answer_conforms_to_the_document(
         error.add_note(f"Repeat with GENERATED_SEED={SEED}")
         raise
     statuses, cases = judge.statuses, judge.statuses.total()
-    tell_figures(seed=SEED, cases=cases, statuses=dict(sorted(statuses.items())))
+    report_figures(seed=SEED, cases=cases, statuses=dict(sorted(statuses.items())))
     assert cases >= cases_count(operation, share)
     assert not statuses.keys() & {401, 402, 403, 429}, "every case must pass admission"
     assert label in WITHOUT_SUCCESS or any(status < 300 for status in statuses)

@@ -17,7 +17,7 @@ from app.interactions.ids import first_ulid
 from app.schema import DatabaseSchema
 from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
-from tests.callers import Caller, hire
+from tests.callers import Caller, new_caller
 from tests.servers import ROOT, wait_until
 from tests.turns import DAY_MS, body, now_ms, stateful, whole
 
@@ -40,7 +40,7 @@ def previous_rows(account: str, age_ms: int = 0) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def caller(live_app: Flask) -> Caller:
-    return hire(live_app)
+    return new_caller(live_app)
 
 
 def validate_as_before(database: Rows, validator: Any = PREVIOUS) -> None:
@@ -72,7 +72,7 @@ def test_our_code_works_with_the_validator_of_the_previous_release(
     assert [caller.record(each).status_code for each in turns] == [201] * 3
     assert [caller.record(each).status_code for each in turns] == [200] * 3
     assert archive(live_app).turns == 3 + len(ROWS)
-    assert len(caller.walk()) == 3 + len(ROWS)
+    assert len(caller.list_all()) == 3 + len(ROWS)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
@@ -86,7 +86,9 @@ def test_the_previous_release_works_with_our_validator(
     live_database["interactions"].insert_many(rows)
 
     assert caller.record(body()).status_code == 201
-    assert {item["interaction_id"] for item in caller.walk()} >= {f"int_{r['_id']}" for r in rows}
+    assert {item["interaction_id"] for item in caller.list_all()} >= {
+        f"int_{r['_id']}" for r in rows
+    }
     assert archive(live_app).turns == 1 + len(rows)
     answer = caller("GET", "/v1/interactions/aggregates").get_json()["data"]
     assert sum(bucket["total_turns"] for bucket in answer) == 1 + len(rows)
@@ -124,4 +126,4 @@ def test_the_previous_release_stays_ready_while_the_next_one_is_rolled_out(
 
     assert schema.find_differences() == []
     assert live_app.test_client().get("/readyz").status_code == 200
-    assert hire(live_app).record(body()).status_code == 201
+    assert new_caller(live_app).record(body()).status_code == 201

@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from app.backends.backend import Backend
 from app.http.provide import provided
-from tests.callers import hire
+from tests.callers import new_caller
 from tests.turns import body, stateful
 
 Rows = Database[dict[str, Any]]
@@ -23,7 +23,7 @@ def put(database: Rows, collection: str, chosen: Any, change: dict[str, Any]) ->
 def test_an_organization_with_an_impossible_instant_affects_no_other(
     live_app: Flask, live_database: Rows
 ) -> None:
-    faulty, other = hire(live_app), hire(live_app)
+    faulty, other = new_caller(live_app), new_caller(live_app)
     chosen = {"_id": faulty.organization.id}
     put(live_database, "organizations", chosen, {"$set": {"created_at": BEYOND_THE_CALENDAR}})
     run = live_app.test_cli_runner()
@@ -45,7 +45,7 @@ def test_an_organization_with_an_impossible_instant_affects_no_other(
 def test_a_turn_or_key_with_an_impossible_instant_is_returned_without_it_or_omitted(
     live_app: Flask, live_database: Rows
 ) -> None:
-    caller = hire(live_app)
+    caller = new_caller(live_app)
     assert caller.record(body()).status_code == 201
     made = caller("POST", "/v1/api-keys", json={"scope": "read"}).get_json()
     live_database.command({"collMod": "interactions", "validationLevel": "off"})
@@ -68,7 +68,7 @@ def test_a_turn_or_key_with_an_impossible_instant_is_returned_without_it_or_omit
 def test_a_relationship_of_an_odd_type_does_not_disable_the_quota(
     live_app: Flask, live_database: Rows
 ) -> None:
-    caller = hire(live_app, turns=3)
+    caller = new_caller(live_app, turns=3)
     assert caller.record(stateful("rel_1")).status_code == 201
     live_database.command({"collMod": "interactions", "validationLevel": "off"})
     put(live_database, "interactions", {}, {"$set": {"relationship_id": ["rel_1"]}})

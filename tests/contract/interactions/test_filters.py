@@ -72,7 +72,7 @@ def instant_of(found: dict[str, Any]) -> int:
 def walk(service: InteractionService, account: str, filters: Filters, limit: int) -> Iterator[Item]:
     cursor = None
     for _ in range(MOST_PAGES):
-        page = service.list_(account, filters, limit, cursor, walk_us=NOW_US, time_us=NOW_US)
+        page = service.list_(account, filters, limit, cursor, listing_us=NOW_US, time_us=NOW_US)
         assert len(page.items) <= limit
         yield from page.items
         cursor = page.next_cursor
@@ -121,12 +121,12 @@ def test_a_walk_shows_all_that_was_recorded_before_it_and_nothing_else(
     service = InteractionService(store, Cursors((CURSOR_SECRET,)))
     now_us = STARTED_US  # in 2001: the clamp is far off
 
-    page = service.list_(account, Filters(), limit, None, walk_us=now_us, time_us=now_us)
+    page = service.list_(account, Filters(), limit, None, listing_us=now_us, time_us=now_us)
     shown = list(page.items)
     pages_count = 1
     while page.next_cursor and pages_count < MOST_PAGES:
         page = service.list_(
-            account, Filters(), limit, page.next_cursor, walk_us=now_us, time_us=now_us
+            account, Filters(), limit, page.next_cursor, listing_us=now_us, time_us=now_us
         )
         shown += page.items
         pages_count += 1

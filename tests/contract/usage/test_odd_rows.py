@@ -15,7 +15,7 @@ from app.usage.notes.store import PassNotes
 from app.usage.rollups import Rollup, merged
 from app.usage.setting_aside import RETENTION
 from app.usage.upkeep import Upkeep
-from tests.callers import Clock, hire
+from tests.callers import Clock, new_caller
 from tests.contract.usage.ledger import Books
 from tests.contract.usage.odd_rows import COUNTED, SET_ASIDE, Change, put
 from tests.turns import at, whole
@@ -112,7 +112,7 @@ def test_what_cannot_be_summed_is_in_no_answer_before_it_is_set_aside(
 
 
 def test_operators_see_how_many_turns_were_set_aside(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     with app.app_context():
         upkeep = provided(Upkeep)
         database = upkeep._store._rows.database

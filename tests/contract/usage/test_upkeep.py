@@ -10,12 +10,12 @@ from app.usage.archive import Archived
 from app.usage.freezing import SETTLED_US
 from app.usage.upkeep import Health, Upkeep, Waiting
 from app.worker.stop import Stopped
-from tests.callers import Clock, hire
+from tests.callers import Clock, new_caller
 from tests.turns import DAY_MS, at, stateful
 
 
 def test_a_sweep_archives_freezes_and_leaves_no_lag(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     period = caller.quota_period
     when = at(clock.now_ms)["occurred_at"]
     assert caller.record(stateful(occurred_at=when)).status_code == 201
@@ -38,7 +38,7 @@ def test_a_sweep_archives_freezes_and_leaves_no_lag(app: Flask) -> None:
 
 
 def test_a_sweep_by_a_clock_that_was_ahead_hides_nothing_for_long(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     with app.app_context():
         upkeep = provided(Upkeep)
         clock.move(s=86_400)
@@ -54,7 +54,7 @@ def test_a_sweep_by_a_clock_that_was_ahead_hides_nothing_for_long(app: Flask) ->
 def test_a_turn_has_an_hour_to_go_before_it_is_kept_too_long(
     app: Flask, more_s: int, alarms: int
 ) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     caller.import_([at(clock.now_ms - 181 * DAY_MS - more_s * 1_000)])
     with app.app_context():
         assert provided(Upkeep).health().over_retained_turns == alarms
@@ -63,7 +63,7 @@ def test_a_turn_has_an_hour_to_go_before_it_is_kept_too_long(
 def test_who_is_asked_to_end_ends_between_two_batches(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     caller.import_([at(clock.now_ms) for _ in range(5)])
 
     def stop(turns: int) -> None:
@@ -83,7 +83,7 @@ def test_a_period_is_frozen_after_its_last_reservation_may_be_completed() -> Non
 
 
 def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
-    caller, clock = hire(app), Clock(app)
+    caller, clock = new_caller(app), Clock(app)
     with app.app_context():
         upkeep = provided(Upkeep)
         upkeep.run()

@@ -138,7 +138,7 @@ class Producers:
     def assert_all_are_stored_once(self, caller: Caller) -> None:
         """Check that the ledger holds exactly the accepted turns, each as it was sent."""
         assert not self.running
-        stored = {item["interaction_id"]: item for item in caller.walk()}
+        stored = {item["interaction_id"]: item for item in caller.list_all()}
         recording = {accepted.item["interaction_id"]: accepted for accepted in self.accepted}
         assert stored.keys() == recording.keys()
         assert caller.rows_count() == len(self.accepted) == len(recording)

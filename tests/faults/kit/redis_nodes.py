@@ -10,7 +10,7 @@ from redis.crc import key_slot
 
 from devkit.bundled import find_redis_server
 from devkit.children import free_port
-from tests.callers import Caller, hire
+from tests.callers import Caller, new_caller
 from tests.faults.kit.processes import RestartableServer
 from tests.faults.kit.redis_node import READY_WITHIN_S, RedisNode
 from tests.servers import wait_until
@@ -68,7 +68,7 @@ def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
     """Return one organization for each primary, whose keys that primary owns."""
     found: dict[int, Caller] = {}
     for _ in range(MOST_TRIES):
-        caller = hire(app)
+        caller = new_caller(app)
         primary = cluster.primary_of(f"bucket:{{{caller.organization.id}}}")
         found.setdefault(cluster.nodes.index(primary), caller)
         if len(found) == PRIMARIES_COUNT:

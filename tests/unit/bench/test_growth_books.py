@@ -7,7 +7,7 @@ from app.backends.backend import Backend
 from app.wiring import build
 from bench.growth.books import Books, read_books
 from config.settings import Settings
-from tests.callers import hire
+from tests.callers import new_caller
 from tests.turns import body, stateful
 
 ACME, OTHER = ("org_a:live", "2026-11-05"), ("org_b:live", "2026-11-09")
@@ -37,7 +37,7 @@ def test_books_are_read_from_both_stores(
     live_app: Flask, live_settings: Settings, live_backend: Backend
 ) -> None:
     services = build(live_settings, live_backend)
-    caller, other = hire(live_app), hire(live_app)
+    caller, other = new_caller(live_app), new_caller(live_app)
     found = [stateful("rel_1"), stateful("rel_1"), stateful("rel_2"), body()]
     for each in found:
         assert caller.record(each).status_code == 201

@@ -12,7 +12,7 @@ from app.backends.time_limits import budget_s
 from app.http import deadlines
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
-from tests.callers import hire
+from tests.callers import new_caller
 
 
 @pytest.mark.parametrize(("timeout_ms", "seconds"), [(2_000, 1.4), (700, 0.35), (5_000, 4.4)])
@@ -23,7 +23,7 @@ def test_the_driver_may_be_late_by_a_step_and_a_little(timeout_ms: int, seconds:
 def test_every_operation_of_a_request_shares_one_deadline(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller = hire(memory_app)
+    caller = new_caller(memory_app)
     with memory_app.app_context():
         store = provided(InteractionStore)
     seen: list[float] = []

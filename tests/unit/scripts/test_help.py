@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
+from bench.__main__ import CASES
+from bench.__main__ import main as bench
 from scripts.lib.replay.__main__ import main as replay
-from tests.bench.__main__ import CASES
-from tests.bench.__main__ import main as bench
 from tests.servers import ROOT
 
 # What people type; a sample trace lies beside them.

@@ -10,7 +10,7 @@ import httpx
 from flask import Flask
 
 from app.http.instants import format_ms
-from tests.callers import LIST, at_once, hire, wire
+from tests.callers import LIST, at_once, new_caller, wire
 from tests.servers import RunningService, wait_until
 from tests.turns import body, now_ms, stateful
 
@@ -74,7 +74,7 @@ def test_every_walk_is_complete_without_repeats_and_shows_nothing_newer(
     serve: Callable[..., tuple[RunningService, Flask]],
 ) -> None:
     service, app = serve(workers_count=3)
-    caller = hire(app, requests_per_second=9_000, burst=9_000)
+    caller = new_caller(app, requests_per_second=9_000, burst=9_000)
     diary, is_over = Diary(), Event()
 
     with wire(service, caller) as client:

@@ -13,7 +13,7 @@ from app.http.provide import provided
 from app.tenancy.model import Environment, Scope
 from config.settings import Settings
 from tests.api.conftest import Hire
-from tests.callers import Caller, Clock, error_of, hire
+from tests.callers import Caller, Clock, error_of, new_caller
 from tests.turns import DAY_MS, at, body, now_ms, stateful
 
 NEW_SECRET = "another-cursor-secret-0123456789abcdef"
@@ -45,7 +45,7 @@ def test_a_walk_of_any_page_size_sees_every_turn_once_and_in_order(
 ) -> None:
     everything = told_ids(history.page(limit=100)["data"])
 
-    walked = told_ids(history.walk(limit=limit))
+    walked = told_ids(history.list_all(limit=limit))
 
     assert len(set(everything)) == 10
     assert walked == everything
@@ -209,7 +209,7 @@ def test_what_ages_out_in_mid_walk_disappears(caller: Caller, clock: Clock) -> N
 
 
 def test_damaged_text_is_an_invalid_cursor_or_no_cursor_at_all(app: Flask) -> None:
-    caller = hire(app)
+    caller = new_caller(app)
     caller.import_(at(now_ms()) for _ in range(2))
     cursor = caller.page(limit=1)["next_cursor"]
 
