@@ -79,10 +79,6 @@ class Problem:
     retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        # Goes with the base class: rooms that are not moved yet raise answers.
-        return self.message
-
     @property
     def kind(self) -> Kind:
         """The status and the type of this problem's code."""
