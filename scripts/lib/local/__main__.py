@@ -1,4 +1,4 @@
-"""The local run: real servers, schema, demo, service, in this order; ended in the reverse one."""
+"""The local run: start servers, schema, demo and service; end them in reverse order."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from devkit.log_files import rotate_if_larger
 from scripts.lib.environment import begin, data_dir
 from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import DataFolder
-from scripts.lib.local.messages import Failure, print_places, print_ready, say
+from scripts.lib.local.messages import Failure, print_paths, print_ready, say
 from scripts.lib.local.service import (
     claimed_address,
     ended_early,
@@ -41,13 +41,13 @@ class _Stopped(BaseException):
 
 
 def main() -> int:
-    """Run until a signal (0) or until something goes wrong (1)."""
+    """Run until a signal; return 0 then, and 1 after a failure."""
     escape_unknown_signs()
-    # Before the first file: data, logs and secrets are for their owner alone.
+    # Before the first file: only their owner may read data, logs and secrets.
     os.umask(0o077)
     for number in STOP_SIGNALS:
         signal.signal(number, _raise_stopped)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asked for it
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         signal.signal(signal.SIGHUP, _raise_stopped)
     try:
         _run(time.monotonic())
@@ -60,20 +60,20 @@ def main() -> int:
 
 
 def _raise_stopped(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: what follows is the orderly end, and it is bounded.
+    # Further signals are ignored: the end that follows is orderly and bounded.
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     raise _Stopped
 
 
 def _run(started_at: float) -> NoReturn:
-    forget_other_run(os.environ)  # before `.env`, which may have variables of the same names
+    forget_other_run(os.environ)  # before `.env`, which may set the same variables
     begin()
     caller = caller_environ(os.environ)
     folder = DataFolder(data_dir(Variables(caller)))
     folder.make_private()
     with ExitStack() as stack:
-        # The folder first: a killed run's workers hold it for as long as they hold the port.
+        # The folder first: workers of a killed run hold it as long as they hold the port.
         hold = _hold(stack, folder)
         claim = stack.enter_context(ExitStack())
         address = claim.enter_context(claimed_address(caller))
@@ -96,16 +96,16 @@ def _run(started_at: float) -> NoReturn:
         demo = seeded(folder, stores.identity)
         folder.announce(base_url, environ, demo)
         print_ready(base_url, demo, time.monotonic() - started_at)
-        print_places(folder.path, folder.service_log, has_commands=not stores.is_memory)
+        print_paths(folder.path, folder.service_log, has_commands=not stores.is_memory)
         _watch(children)
 
 
 def _hold(stack: ExitStack, folder: DataFolder) -> int:
-    """Take the folder for us and for the service; outlive the remains of a run that was killed."""
+    """Lock the folder for us and the service; wait while processes of a killed run hold it."""
     try:
         hold = stack.enter_context(holding(folder.path, 0))
     except FolderInUse:
-        say(f"waiting for another run to let go of {folder.path}")
+        say(f"waiting for another run to release {folder.path}")
         hold = _hold_later(stack, folder)
     folder.keep_owner(os.getpid())
     return hold
@@ -115,20 +115,20 @@ def _hold_later(stack: ExitStack, folder: DataFolder) -> int:
     try:
         return stack.enter_context(holding(folder.path, HOLD_WAIT_S))
     except FolderInUse:
-        # Only for people: the number may be another program's by now, and decides nothing.
+        # The number is for people only: it may belong to another program by now.
         raise Failure(
-            f"DATA_DIR {folder.path} belongs to a run that goes on (process "
+            f"DATA_DIR {folder.path} is in use by another run (process "
             f"{folder.owner_id()}): stop it, or set another DATA_DIR"
         ) from None
 
 
 def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:
-    """The demo that was seeded into `stores`; Failure if its keys are gone."""
+    """Return the demo that was seeded into `stores`; Failure if its keys are lost."""
     demo = folder.seed(stores)
     if demo is None:
         raise Failure(
-            f"DATA_DIR {folder.path} lost the demo's keys during the start: leave its files "
-            "alone and start again"
+            f"DATA_DIR {folder.path} lost the demo's keys during the start: do not "
+            "change its files, and start again"
         )
     return demo
 
@@ -141,7 +141,7 @@ def _children(
 
 
 def _watch(children: Mapping[str, Child]) -> NoReturn:
-    """Look after the children until a signal comes; a child that ends is the end of the run."""
+    """Watch the children until a signal comes; raise Failure when one of them ends."""
     while True:
         for name, (process, log) in children.items():
             if process.poll() is not None:

@@ -1,6 +1,6 @@
-"""What the caller's environment asks for, and the environment that the service gets.
+"""Read the caller's environment and make that of the service.
 
-All that can be judged without a server is judged before one is started.
+Values are checked before a server is started, as far as this is possible without one.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -12,27 +12,27 @@ from scripts.lib.local.messages import Failure, say
 from scripts.lib.local.stores import LIVE, MEMORY, Stores
 
 DEMO_TURNS = "20000"
-# The twins have no indexes: every request reads every row.
+# The in-memory stores have no indexes: every request reads every row.
 MEMORY_DEMO_TURNS = "500"
 MOST_DEMO_TURNS = 10_000_000
-# They may hold a password.
+# They may contain a password.
 _ADDRESSES = ("MONGODB_URI", "REDIS_URL")
 _TEXTS = (*_ADDRESSES, "DATA_DIR", "BACKEND", "DEMO_TURNS", "WEB_CONCURRENCY")
 
 
 def forget_other_run(environ: MutableMapping[str, str]) -> None:
-    """Remove what the `env` of a run has set in the caller's shell.
+    """Remove the variables that the `env` of another run has set in the caller's shell.
 
-    It names the stores of that run, which may be gone or belong to somebody else by now.
+    They name the stores of that run, which may have ended.
     """
     if environ.get(MARKER):
-        say(f"ignoring what {environ[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
+        say(f"ignoring the variables of {environ[MARKER]}/env in this shell: {', '.join(EXPORTED)}")
         for name in (MARKER, *EXPORTED):
             environ.pop(name, None)
 
 
 def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's variables, without empty ones; Failure if one of them cannot be meant."""
+    """Return the caller's variables, without empty ones; Failure if one of them is invalid."""
     chosen = {name: value for name, value in environ.items() if value.strip()}
     return chosen | _own_values(chosen)
 
@@ -40,28 +40,28 @@ def caller_environ(environ: Mapping[str, str]) -> dict[str, str]:
 def service_environ(
     stores: Stores, folder: DataFolder, caller: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """The service's whole environment; what the caller has set wins over our defaults."""
+    """Return the service's environment; the caller's values override our defaults."""
     defaults = {
         "DEMO_TURNS": MEMORY_DEMO_TURNS if stores.is_memory else DEMO_TURNS,
         "WEB_CONCURRENCY": "2",
         # Servers, service and its clients share one machine here: under full load the slowest of a
         # thousand replies took 45 to 91 ms. A Redis that hangs makes each worker wait five times.
         "REDIS_TIMEOUT_MS": "250",
-        # Nothing stands in front that would have to look away first.
+        # No load balancer has to stop sending requests first.
         "DRAIN_S": "0",
-        # Here, because a run that is killed could not clear it from memory.
+        # On disk: a killed run cannot remove its files, and /dev/shm would keep them in memory.
         "PROMETHEUS_MULTIPROC_DIR": str(folder.path / "metrics"),
     }
     environ = {**defaults, **caller, **folder.secrets(caller), **stores.environ}
     environ["DATA_DIR"] = str(folder.path)
-    environ["FLASK_SKIP_DOTENV"] = "1"  # all that `.env` holds is in here already
+    environ["FLASK_SKIP_DOTENV"] = "1"  # the values of `.env` are in here already
     if stores.is_memory:
         environ["WEB_CONCURRENCY"] = "1"
     return environ
 
 
 def _own_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read what this script needs itself, as the service would; Failure if one is bad."""
+    """Return the variables of this script, read as the service reads them; Failure if invalid."""
     variables = Variables(environ)
     read = {name: variables.text(name) for name in _TEXTS}
     variables.choice("BACKEND", (LIVE, MEMORY))

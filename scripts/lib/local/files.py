@@ -1,4 +1,4 @@
-"""What the local run keeps under DATA_DIR, all of it readable by its owner alone."""
+"""The files of the local run under DATA_DIR; only their owner can read them."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class DataFolder:
         return self.path / "worker.log"
 
     def make_private(self) -> None:
-        """Make the folder, for its owner alone; Failure if it is a place for everybody."""
+        """Make the folder private to its owner; Failure if everybody may write to it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if self.path.stat().st_mode & stat.S_IWOTH:
@@ -46,18 +46,18 @@ class DataFolder:
             ) from None
 
     def owner_id(self) -> int:
-        """The process that holds or last held the folder; 0 if none ever did."""
+        """Return the id of the process that holds or last held the folder; 0 if none did."""
         try:
             return int((self.path / "pid").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 0
 
     def keep_owner(self, process_id: int) -> None:
-        """Remember who holds the folder."""
+        """Store the id of the process that holds the folder."""
         self._write("pid", f"{process_id}\n")
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """The service's secrets: from the environment, or made once and kept."""
+        """Return the service's secrets: from the environment, or made once and stored."""
         kept = self._read("secrets.json") or {}
         made = {name: kept.get(name) or secrets.token_urlsafe(32) for name in SECRETS}
         if made != kept:
@@ -65,22 +65,22 @@ class DataFolder:
         return {name: environ.get(name) or made[name] for name in SECRETS}
 
     def seed(self, stores: str) -> dict[str, Any] | None:
-        """The demo that was seeded into `stores`, or None."""
+        """Return the demo that was seeded into `stores`, or None."""
         demo: dict[str, Any] | None = (self._read("seeds.json") or {}).get(stores)
         return demo
 
     def keep_seed(self, stores: str, demo: Mapping[str, Any]) -> None:
-        """Remember the demo that was seeded into `stores`: keys are shown only once."""
+        """Store the demo that was seeded into `stores`, because keys are shown only once."""
         seeds = self._read("seeds.json") or {}
         self._write("seeds.json", _json(seeds | {stores: demo}))
 
     def forget_addresses(self) -> None:
-        """Take away what an earlier run announced, until it is true again."""
+        """Remove the addresses that an earlier run announced."""
         for name in ("demo.json", "env"):
             (self.path / name).unlink(missing_ok=True)
 
     def announce(self, base_url: str, environ: Mapping[str, str], demo: Mapping[str, Any]) -> None:
-        """Write `env` and `demo.json`, the latter last: who sees it finds the service ready."""
+        """Write `env`, then `demo.json`: once that file exists, the service is ready."""
         exported = {MARKER: str(self.path)}
         exported |= {name: environ[name] for name in EXPORTED if name in environ}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exported.items()]
@@ -106,16 +106,16 @@ class DataFolder:
             content = None
         if not isinstance(content, dict):
             raise Failure(
-                f"{path} is damaged: put a copy of it back, or delete it and start again; what "
-                "was made with it, such as API keys, is then replaced by new ones"
+                f"{path} is damaged: put a copy of it back, or delete it and start again; "
+                "secrets and API keys are then replaced by new ones"
             )
         return content
 
     def _write(self, name: str, text: str) -> None:
-        """Whole or not at all, and never readable by others, not even for a moment."""
+        """Write a file atomically; other users can never read it."""
         draft = self.path / f".{name}.new"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        # A locale of ASCII leaves the bytes of other signs in a path as they are.
+        # In an ASCII locale, paths hold other characters as surrogates for their bytes.
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
             file.flush()

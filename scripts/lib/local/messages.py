@@ -1,4 +1,4 @@
-"""What the local run tells the person at the terminal."""
+"""Print the messages of the local run."""
 
 import shlex
 import sys
@@ -11,21 +11,21 @@ from scripts.lib.bootstrap import STEP
 
 
 class Failure(Exception):
-    """The local run cannot go on; the message is one line that names the remedy."""
+    """The local run cannot continue; the message is one line that names the next step."""
 
 
 def say(text: str) -> None:
-    """One step of progress."""
+    """Print one step of progress."""
     print(f"{STEP} {text}", flush=True)
 
 
 def warn(text: str) -> None:
-    """Something that the person should know before relying on the run."""
+    """Print a warning to standard error."""
     print(f"WARNING: {text}", file=sys.stderr, flush=True)
 
 
 def print_ready(base_url: str, demo: Mapping[str, Any], seconds: float) -> None:
-    """The address, the keys, and a command to paste."""
+    """Print the address, the keys, and a command to try."""
     keys = demo["keys"]
     rows = [(plan, scope, key) for plan, scopes in keys.items() for scope, key in scopes.items()]
     rows.append(("pro", "read_write (test)", demo["test_key"]))
@@ -42,10 +42,10 @@ def print_ready(base_url: str, demo: Mapping[str, Any], seconds: float) -> None:
     print("\n".join(lines), flush=True)
 
 
-def print_places(folder: Path, service_log: Path, *, has_commands: bool) -> None:
-    """Where to find it all again."""
+def print_paths(folder: Path, service_log: Path, *, has_commands: bool) -> None:
+    """Print the paths of addresses, keys and log, and a command of `flask`."""
     print(f"  Addresses and keys: {folder / 'demo.json'}   Log: {service_log}", flush=True)
     if has_commands:
-        # In a subshell, because the variables name the stores of this run and of no other.
+        # In a subshell, because the variables are valid for this run only.
         run = f"cd {shlex.quote(str(ROOT))} && . {shlex.quote(str(folder / 'env'))}"
         print(f"  Commands: ({run} && .venv/bin/flask --app wsgi org list)", flush=True)

@@ -1,4 +1,4 @@
-"""The service and the archiving worker as our children, on a port that we hold until they start."""
+"""Run the service and the worker as child processes, on a port that is reserved until then."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
 
 LOOPBACK = "127.0.0.1"
-# What reaches an address that stands for all of them.
+# The address that reaches a service which listens on all of them.
 _REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
 READY_TIMEOUT_S = 60
 POLL_INTERVAL_S = 0.05
@@ -32,7 +32,7 @@ Address = tuple[str, int]
 
 @contextmanager
 def claimed_address(environ: Mapping[str, str]) -> Iterator[Address]:
-    """Hold what `PORT` and `HOST` ask for; yield how a program on this machine reaches it."""
+    """Reserve `HOST` and `PORT`; yield the address by which local programs reach them."""
     with ExitStack() as stack:
         try:
             web = Web.from_environ({"HOST": LOOPBACK, **environ})
@@ -65,7 +65,7 @@ def running_service(
             output=output,
             environ={"HOST": LOOPBACK, **environ, "PORT": str(address[1])},
             inherited=inherited,
-            # Whoever kills us wants the port and the folder back at once: no graceful end.
+            # If we are killed, port and folder must be free at once: no graceful end.
             death_signal=signal.SIGKILL,
             folder=ROOT,
         )
@@ -78,13 +78,13 @@ def running_service(
 
 @contextmanager
 def running_worker(log: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The Procfile's worker, which archives and reconciles each minute; ended with the block."""
+    """Run the Procfile's worker, which archives and reconciles each minute, during the block."""
     with open_appending(log) as output:
         process = spawn(
             [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
             output=output,
             environ=environ,
-            # A kill at any step does the archive no harm, and a store that dies with us no delay.
+            # A kill at any step does not harm the archive, and ends at once.
             death_signal=signal.SIGKILL,
             folder=ROOT,
         )
@@ -95,7 +95,7 @@ def running_worker(log: Path, environ: Mapping[str, str]) -> Iterator[subprocess
 
 
 def ended_early(name: str, status: int, log: Path) -> Failure:
-    """What to tell when a child is gone that should be there."""
+    """Return the failure for a child that ended during the run."""
     lines = last_words(log, LAST_LINES)
     return Failure("\n".join([f"{name} ended with status {status}; from {log}:", *lines]))
 

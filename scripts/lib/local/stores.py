@@ -1,4 +1,4 @@
-"""The stores of the local run: one's own, the bundled servers, or the in-memory twins."""
+"""The stores of the local run: the caller's, the bundled servers, or in-memory stores."""
 
 import sys
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ BUNDLED = "bundled"
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where the service keeps its data: `environ` says so to it, `identity` to the demo."""
+    """The stores of a run: `environ` for the service, `identity` to find their demo."""
 
     identity: str
     environ: Mapping[str, str]
@@ -33,12 +33,12 @@ class Stores:
 
     @property
     def is_memory(self) -> bool:
-        """Whether all is lost at the end."""
+        """True if all data is lost at the end."""
         return self.identity == MEMORY
 
 
 def open_stores(stack: ExitStack, folder: DataFolder, environ: Mapping[str, str]) -> Stores:
-    """Start what is needed; it ends with `stack`."""
+    """Start the servers that are needed; they end with `stack`."""
     if environ.get("BACKEND") == MEMORY:
         warn("BACKEND=memory: one process, nothing is kept.")
         return _memory()
@@ -69,7 +69,7 @@ def open_stores(stack: ExitStack, folder: DataFolder, environ: Mapping[str, str]
 
 
 def prepare(stores: Stores, environ: Mapping[str, str]) -> None:
-    """Make the schema and, unless these stores have it, the demo."""
+    """Make the schema, and the demo unless these stores have one."""
     say("making indexes and validators")
     process = spawn(
         [sys.executable, "-m", "scripts.lib.local.seeding"],

@@ -3,7 +3,7 @@
 import json
 import time
 
-from scripts.lib.conversation.parts.reservations import asked, completed
+from scripts.lib.conversation.parts.reservations import completed, reservation
 from scripts.lib.conversation.talk import LIST, TURNS, Talk, received
 
 STRICT = "strict/admin"
@@ -58,7 +58,7 @@ def without_redis(talk: Talk) -> None:
             talk.say("POST", LIST, key, body=turn, service=service)
         batch = {"interactions": [turn, talk.turn(), {}]}
         talk.say("POST", f"{LIST}/batch", key, body=batch, service=service)
-        reserved = talk.say("POST", TURNS, key, body=asked("dark-1"), service=service)
+        reserved = talk.say("POST", TURNS, key, body=reservation("dark-1"), service=service)
         held = str(reserved.json().get("interaction_id", "int_1"))
         body = completed(talk, "dark-1")
         talk.say("PUT", f"{TURNS}/{held}", key, body=body, service=service)
@@ -80,7 +80,7 @@ def without_mongodb(talk: Talk) -> None:
         talk.say("GET", LIST, key)
         talk.say("POST", LIST, key, body=talk.turn())
         talk.say("POST", f"{LIST}/batch", key, body={"interactions": [talk.turn()]})
-        talk.say("POST", TURNS, key, body=asked("dark-2"))
+        talk.say("POST", TURNS, key, body=reservation("dark-2"))
         talk.say("GET", f"{LIST}/aggregates", key)
         talk.say("GET", "/v1/usage/turns", key)
         talk.say("GET", "/v1/api-keys", key)
