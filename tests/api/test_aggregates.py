@@ -140,7 +140,7 @@ def test_personalities_of_several_days_are_counted_once(caller: Caller) -> None:
     assert week["unique_personalities_count"] == 2
 
 
-def test_aggregates_count_what_the_list_shows(caller: Caller, clock: Clock) -> None:
+def test_aggregates_count_the_turns_that_the_list_shows(caller: Caller, clock: Clock) -> None:
     oldest_ms = clock.now_ms - 180 * DAY_MS
     instants = [oldest_ms - 1, oldest_ms, oldest_ms + HOUR_MS, clock.now_ms - 1, clock.now_ms]
     caller.import_(at(instant) for instant in instants)

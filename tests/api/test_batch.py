@@ -159,7 +159,7 @@ def test_relationships_beyond_the_quota_are_refused_one_by_one(tenant: NewCaller
     assert caller.counters()["relationships_used"] == 2
 
 
-def test_stored_turns_are_duplicates_although_the_quota_is_spent(
+def test_stored_turns_are_duplicates_although_the_quota_is_exhausted(
     tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=2)

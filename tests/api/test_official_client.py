@@ -19,7 +19,7 @@ FORGED = "uniq_live_" + "a" * 46
 
 
 class Official:
-    """One of the two clients behind one interface; each call uses a client of its own."""
+    """One of the two clients behind one interface; each call makes a new one."""
 
     def __init__(self, kind: type[Any], service: RunningService) -> None:
         self.kind = kind

@@ -172,9 +172,7 @@ def test_aggregates_and_usage_take_a_range_and_a_grouping(document: Document) ->
 
 
 @pytest.mark.parametrize("path", ["/v1/interactions/aggregates", "/v1/usage/turns"])
-def test_a_range_and_a_grouping_say_what_leaving_them_out_means(
-    document: Document, path: str
-) -> None:
+def test_a_range_and_a_grouping_document_their_defaults(document: Document, path: str) -> None:
     taken = {one["name"]: one for one in document["paths"][path]["get"]["parameters"]}
 
     for name in ("from", "to", "group_by"):

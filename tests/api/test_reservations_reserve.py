@@ -221,7 +221,7 @@ def test_a_plain_recording_settles_the_reservation(tenant: NewCaller, clock: Clo
     assert caller("DELETE", path).status_code == 409
 
 
-def test_a_plain_recording_is_judged_for_what_exceeds_its_reservation(
+def test_a_recording_is_judged_for_the_cost_above_its_reservation(
     tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=2)

@@ -88,7 +88,7 @@ def test_counters_equal_the_ledger_after_one_pass(live_redis: Redis, wipe: Wipe)
     assert (quota.relationships_used, world.references()) == (len(expected), expected)
 
 
-def test_overshoot_is_at_most_what_was_in_flight_at_a_wipe(live_redis: Redis) -> None:
+def test_overshoot_is_at_most_the_turns_in_flight_at_a_wipe(live_redis: Redis) -> None:
     world = World(live_redis)
     wipes = iter([wipe_all])
     run_load(world, limits(turns=150), lambda client: [wipe(client) for wipe in wipes])

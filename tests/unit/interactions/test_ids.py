@@ -39,7 +39,7 @@ def test_the_first_id_of_a_millisecond_bounds_it_exactly(instant: int, name: str
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
-def test_bounds_keep_their_order_beyond_what_an_id_can_hold(one: int, other: int) -> None:
+def test_bounds_keep_their_order_beyond_the_range_of_ids(one: int, other: int) -> None:
     lesser, greater = sorted((one, other))
 
     assert first_ulid(lesser) <= first_ulid(greater)

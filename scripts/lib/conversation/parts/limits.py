@@ -15,7 +15,7 @@ OPEN_FOR_EACH_TOKEN = 150
 
 
 def quota(talk: Talk) -> None:
-    """Spend the quota of six turns and two relationships; then one that allows overage."""
+    """Exhaust a quota of six turns and two relationships; then one that allows overage."""
     small = "small/admin"
     for relationship in ("rel_1", "rel_2", "rel_3", "rel_1"):
         talk.say("POST", LIST, small, body=talk.stateful(relationship))
@@ -50,7 +50,7 @@ def buckets(talk: Talk) -> None:
 
 
 def open_reservations(talk: Talk) -> None:
-    """Reserve as many turns as may be open, and one more."""
+    """Reserve as many turns as may be open at once, then one more."""
     for number in range(OPEN_FOR_EACH_TOKEN + 1):
         talk.say(
             "POST", TURNS, "crowd/admin", body=reservation(f"crowd-{number}", hold_seconds=3_600)
@@ -59,7 +59,7 @@ def open_reservations(talk: Talk) -> None:
 
 
 def in_flight(talk: Talk) -> None:
-    """Hold half of the threads with bodies that do not end; ask for one thread more."""
+    """Occupy half of the threads with incomplete bodies; send one more request."""
     body = json.dumps({"interactions": [talk.turn()]}).encode()
     single = json.dumps(talk.turn()).encode()
     with ExitStack() as stack:
@@ -93,6 +93,6 @@ def _begun(talk: Talk, path: str, length: int) -> socket:
     ]
     connection = talk.connect()
     connection.sendall("\r\n".join(head).encode())
-    # The server asks for the body when the application reads it, which is after it was admitted.
+    # The server sends 100 Continue when the application reads the body, after admission.
     connection.recv(25)
     return connection

@@ -10,7 +10,7 @@ STRICT = "strict/admin"
 
 
 def strict(talk: Talk) -> None:
-    """Meet the limit of an address, and the deadline of a body, at the second service."""
+    """Exceed the limit of an address and the deadline of a body, at the second service."""
     talk.say("GET", "/v1/me", STRICT, service="strict")
     for path in ("/v1/billing/plans", "/v1/nothing", "/docs/errors"):
         talk.say("GET", path, service="strict")
@@ -48,7 +48,7 @@ def _slow_body(talk: Talk) -> None:
 
 
 def without_redis(talk: Talk) -> None:
-    """Ask everything while Redis is down: of a service that allows, and of one that denies."""
+    """Use every route while Redis is down, with the policies allow and deny."""
     for service, key in (("web", "acme/admin"), ("strict", STRICT)):
         talk.say("GET", "/v1/me", key, service=service)
         talk.say("GET", f"{LIST}?limit=2", key, service=service)
@@ -74,7 +74,7 @@ def without_redis(talk: Talk) -> None:
 
 
 def without_mongodb(talk: Talk) -> None:
-    """Ask everything while MongoDB is down, too."""
+    """Use every route while MongoDB is down too."""
     for key in ("acme/admin", "acme/late"):
         talk.say("GET", "/v1/me", key)
         talk.say("GET", LIST, key)
