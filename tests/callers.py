@@ -1,4 +1,4 @@
-"""Organizations with a key, the requests that carry it, and the clock that they meet."""
+"""Callers with a key, applications and clients for them, and a clock that tests move."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,21 +55,21 @@ class Caller:
 
     @property
     def quota_period(self) -> str:
-        """Label of the present billing period."""
+        """Label of the current billing period."""
         return period_at(self.organization.signed_up_on, now_ms() * 1_000).label
 
     def __call__(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = self.headers | options.pop("headers", {})
         return self.app.test_client().open(path, method=method, headers=headers, **options)
 
-    def record(self, told: Body) -> TestResponse:
-        return self("POST", LIST, json=told)
+    def record(self, payload: Body) -> TestResponse:
+        return self("POST", LIST, json=payload)
 
-    def record_batch(self, told: list[Any]) -> TestResponse:
-        return self("POST", f"{LIST}/batch", json={"interactions": told})
+    def record_batch(self, turns: list[Any]) -> TestResponse:
+        return self("POST", f"{LIST}/batch", json={"interactions": turns})
 
     def list_(self, **query: Any) -> TestResponse:
-        """`from_` stands for `from`, which Python keeps for itself."""
+        """Request a page; the parameter `from` is written `from_`, because Python reserves it."""
         return self(
             "GET", LIST, query_string={name.rstrip("_"): value for name, value in query.items()}
         )
@@ -81,7 +81,7 @@ class Caller:
         return page
 
     def list_all(self, **query: Any) -> list[dict[str, Any]]:
-        """Every item, page by page to the end."""
+        """Return every item of a listing, page by page."""
         page = self.page(**query)
         items = list(page["data"])
         while page["next_cursor"]:
@@ -90,21 +90,21 @@ class Caller:
             assert len(items) < 100_000, "the listing does not end"
         return items
 
-    def import_(self, told: Iterable[Body], recorded_at_us: int = 10**15) -> int:
-        """Store turns of any age beside the API, uncharged; how many."""
+    def import_(self, payloads: Iterable[Body], recorded_at_us: int = 10**15) -> int:
+        """Store turns of any age without the API, uncharged; return how many are new."""
         with self.app.app_context():
             history = provided(HistoryImport)
-            return history.store(self.account, told, self.quota_period, recorded_at_us)
+            return history.store(self.account, payloads, self.quota_period, recorded_at_us)
 
     def counters(self) -> dict[str, int]:
-        """The quota hash as an operator reads it with HGETALL."""
+        """Return the quota hash as an operator reads it with HGETALL."""
         with self.app.app_context():
             redis = provided(Backend).redis
         name = f"quota:{{{self.organization.id}}}:{self.environment.value}:{self.quota_period}"
         return {field: int(value) for field, value in redis.hgetall(name).items()}
 
     def rows_count(self) -> int:
-        """How many turns of this account are stored."""
+        """Count the stored turns of this account."""
         with self.app.app_context():
             rows = provided(Backend).database["interactions"]
         return rows.count_documents({"account": self.account})
@@ -119,7 +119,7 @@ def new_caller(
     of: Organization | None = None,
     **overrides: int | str,
 ) -> Caller:
-    """A caller of a new organization on `plan` with its own ceilings, or of the one given."""
+    """Make a caller of a new organization on `plan`, or of `of`; `overrides` change its limits."""
     with app.app_context():
         organizations = provided(Organizations)
         organization = of or organizations.create("Acme", plan)
@@ -129,13 +129,13 @@ def new_caller(
     return Caller(app, organization, environment, token)
 
 
-def reserve(caller: Caller, told: Body) -> TestResponse:
-    """Ask for a place."""
-    return caller("POST", TURNS, json=told)
+def reserve(caller: Caller, payload: Body) -> TestResponse:
+    """Reserve a turn."""
+    return caller("POST", TURNS, json=payload)
 
 
 class Clock:
-    """Redis's clock as `app` meets it: stands still until it is moved."""
+    """Redis's clock as `app` reads it: stands still until a test moves it."""
 
     def __init__(self, app: Flask) -> None:
         self.now_us = self._monotonic_us = now_ms() * 1_000
@@ -170,7 +170,7 @@ class Clock:
 
 @contextmanager
 def app_on(mongodb_uri: str, redis_url: str, **changes: Any) -> Iterator[Flask]:
-    """An application of our own on these stores, with indexes made."""
+    """Make an application in this process on these stores, with their schema."""
     stores = {"mongodb_uri": mongodb_uri, "redis_url": redis_url}
     app = create_app(settings_for(backend=BackendKind.LIVE, **stores, **changes))
     app.testing = True
@@ -185,27 +185,27 @@ def app_on(mongodb_uri: str, redis_url: str, **changes: Any) -> Iterator[Flask]:
 
 @contextmanager
 def app_beside(service: RunningService) -> Iterator[Flask]:
-    """An application of our own on the stores of a running service, with indexes made."""
+    """Make an application in this process on the stores of a running service."""
     with app_on(service.environ["MONGODB_URI"], service.environ["REDIS_URL"]) as app:
         yield app
 
 
 def redis_of(service: RunningService) -> Redis:
-    """A client of the service's Redis; the caller closes it."""
+    """Return a client of the service's Redis; the caller closes it."""
     return Redis.from_url(service.environ["REDIS_URL"], decode_responses=True, protocol=2)
 
 
 def reconcile(app: Flask) -> list[dict[str, Any]]:
-    """What an operator types; nothing is in flight any more, so there is nothing to wait for."""
+    """Run `flask quota reconcile` without its wait, because nothing is in flight."""
     with app.app_context():
         provided(Reconciler)._deadline_s = 0
     typed = app.test_cli_runner().invoke(args=["quota", "reconcile", "--json"])
     assert typed.exit_code == 0, typed.output
-    told: list[dict[str, Any]] = json.loads(typed.stdout)
-    return told
+    results: list[dict[str, Any]] = json.loads(typed.stdout)
+    return results
 
 
-# `/readyz` where nothing was recorded and nothing is at fault.
+# `/readyz` of a service without turns and faults.
 READY = {
     "status": "ready",
     "stores": {"mongodb": "up", "redis": "up"},
@@ -221,22 +221,22 @@ READY = {
 
 
 def readiness(app: Flask) -> TestResponse:
-    """`/readyz` as it is a second after anybody asked for it."""
+    """Request `/readyz` without the answer that it keeps for a second."""
     with app.app_context():
         provided(Probes).shared._last = None
     return app.test_client().get("/readyz")
 
 
 def error_of(answer: Any) -> dict[str, Any]:
-    """The error of a response of the test client or of httpx."""
-    told = answer.get_json() if isinstance(answer, TestResponse) else answer.json()
-    error: dict[str, Any] = told["error"]
+    """Return the error of a response of the test client or of httpx."""
+    payload = answer.get_json() if isinstance(answer, TestResponse) else answer.json()
+    error: dict[str, Any] = payload["error"]
     return error
 
 
 @contextmanager
-def wire(service: RunningService, caller: Caller | None = None) -> Iterator[httpx.Client]:
-    """HTTP to a running service with the caller's key; safe between threads."""
+def http_client(service: RunningService, caller: Caller | None = None) -> Iterator[httpx.Client]:
+    """Make an HTTP client of a running service with the caller's key; safe between threads."""
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     headers = caller.headers if caller else {}
     with httpx.Client(
@@ -246,20 +246,20 @@ def wire(service: RunningService, caller: Caller | None = None) -> Iterator[http
 
 
 def at_once(work: Sequence[Callable[[], T]]) -> list[T]:
-    """Run every piece in a thread of its own, all started together; results in order."""
+    """Run each function in its own thread, all at once; return the results in order."""
     barrier = Barrier(len(work))
 
-    def run(piece: Callable[[], T]) -> T:
+    def run(function: Callable[[], T]) -> T:
         barrier.wait()
-        return piece()
+        return function()
 
     with ThreadPoolExecutor(len(work)) as pool:
         return list(pool.map(run, work))
 
 
 def log_lines(service: RunningService) -> list[dict[str, Any]]:
-    """The request lines that a running service has written so far."""
-    # The last one may be half written.
+    """Return the request lines that a running service has logged so far."""
+    # The last line may be incomplete.
     whole, _, _ = service.log.read_text(errors="replace").rpartition("\n")
     lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == "request"]

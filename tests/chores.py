@@ -15,7 +15,7 @@ _wait = Stop.wait
 
 
 def end_after_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the process ask itself to end once every chore waits for its next pass."""
+    """Send SIGTERM to this process once every chore waits for its next pass."""
     all_wait = Barrier(len(CHORES), lambda: os.kill(os.getpid(), signal.SIGTERM), TIMEOUT_S)
 
     def wait(stop: Stop, seconds: float) -> None:

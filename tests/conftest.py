@@ -1,8 +1,8 @@
 """Servers, stores and settings for every test.
 
-One mongod and one Redis-protocol server for each test process, started when first asked for. Every
-test gets its own database and an empty Redis. What is parametrised `memory` and `live` holds on
-the in-memory twins as well as on the real servers.
+Each test process has one mongod and one Redis-protocol server, started when a test first needs
+them. Every test gets its own database and an empty Redis. Tests that are parametrised `memory` and
+`live` run on the in-memory twins as well as on the real servers.
 """
 
 import gc
@@ -37,7 +37,7 @@ from tests.servers import (
     settings_for,
 )
 
-# A developer's own `.env` must not decide what tests find.
+# Tests must not depend on a developer's `.env`.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
 hypothesis.settings.load_profile("turnledger")
@@ -68,31 +68,31 @@ def _needs_processes(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what tests have measured; worker processes hand it over with their reports."""
+    """Print the figures of tests; worker processes send them with their reports."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
     measured = [report for report in reports if report.user_properties and report.when == "call"]
     if measured:
         terminalreporter.section("figures")
     for report in measured:
-        told = ", ".join(f"{name}={value}" for name, value in report.user_properties)
-        terminalreporter.write_line(f"{report.nodeid}: {told}")
+        figures = ", ".join(f"{name}={value}" for name, value in report.user_properties)
+        terminalreporter.write_line(f"{report.nodeid}: {figures}")
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage less often: what is loaded by now stays, and takes long to look through."""
+    """Collect garbage less often: scanning all that is loaded by now takes long."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture
 def report_figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Has the run's summary print figures that the test measured."""
+    """A function that adds figures of the test to the summary of the run."""
 
-    def tell(**figures: object) -> None:
+    def report(**figures: object) -> None:
         for name, value in figures.items():
             record_property(name, value)
 
-    return tell
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -242,7 +242,7 @@ def app(backend: Backend, request: pytest.FixtureRequest) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """Speaks HTTP to `app` without a server."""
+    """The test client of `app`."""
     return app.test_client()
 
 
@@ -250,10 +250,10 @@ def client(app: Flask) -> FlaskClient:
 def own_stores(
     live_mongodb_uri: str, live_redis_url: str, mongodb_admin: MongoClient[dict[str, Any]]
 ) -> Iterator[Callable[[], tuple[str, str]]]:
-    """Gives a MongoDB URI and a Redis URL that nobody else in this test uses."""
+    """A function that returns a MongoDB URI and a Redis URL of new, empty stores."""
     with ExitStack() as stack:
 
-        def give() -> tuple[str, str]:
+        def new_stores() -> tuple[str, str]:
             number = next(_numbers)
             name = f"service_{number}"
             stack.callback(mongodb_admin.drop_database, name)
@@ -263,14 +263,14 @@ def own_stores(
                 client.flushdb()
             return live_mongodb_uri.replace("/turnledger?", f"/{name}?"), redis_url
 
-        yield give
+        yield new_stores
 
 
 @pytest.fixture
 def start_service(
     own_stores: Callable[[], tuple[str, str]], tmp_path: Path
 ) -> Iterator[Callable[..., RunningService]]:
-    """Starts real services, each with stores of its own; they end with the test."""
+    """A function that starts services, each with its own stores; they end with the test."""
     with ExitStack() as stack:
 
         def start(
@@ -294,8 +294,8 @@ def common_service(
 ) -> Iterator[tuple[RunningService, Flask]]:
     """One service with one worker, for every test that only sends requests.
 
-    A start costs a second of CPU. Each test has organizations of its own; the application beside
-    the service makes them.
+    A start costs a second of CPU. Each test makes its own organizations, with the application on
+    the stores of the service.
     """
     environ = environ_for(
         live_mongodb_uri.replace("/turnledger?", "/common_service?"),
@@ -310,7 +310,7 @@ def common_service(
 def serve(
     start_service: Callable[..., RunningService],
 ) -> Iterator[Callable[..., tuple[RunningService, Flask]]]:
-    """Starts services, each with an application of this process beside it on the same stores."""
+    """A function that starts services, each with an application of this process on its stores."""
     with ExitStack() as stack:
 
         def start(**options: Any) -> tuple[RunningService, Flask]:

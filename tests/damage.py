@@ -7,7 +7,7 @@ from flask import Flask
 from app.backends.backend import Backend
 from app.http.provide import provided
 
-# What may be wrong with an organization's document, as an update.
+# Faults of an organization's document, each as an update.
 ORGANIZATIONS: dict[str, dict[str, Any]] = {
     "a plan that the file lacks": {"$set": {"plan": "gold"}},
     "no overrides": {"$unset": {"overrides": ""}},
@@ -24,7 +24,7 @@ FIXED_BY_SET_PLAN = ("plan", "overrides", "override")
 
 
 def damage(app: Flask, collection: str, chosen: dict[str, Any], change: dict[str, Any]) -> None:
-    """Apply `change` to the one document of `collection` that is `chosen`."""
+    """Apply `change` to the one document of `collection` that matches `chosen`."""
     with app.app_context():
         found = provided(Backend).database[collection]
     assert found.update_one(chosen, change).modified_count == 1

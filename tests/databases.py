@@ -1,6 +1,6 @@
-"""Databases with the schema, lent to one test after the other.
+"""Reuse databases with the schema for one test after the other.
 
-Making the collections and indexes of a new database costs a hundred times what emptying them costs.
+Creating the collections and indexes of a database takes a hundred times as long as emptying them.
 """
 
 import itertools
@@ -14,12 +14,12 @@ from tests.schema import make_schema
 Document = dict[str, Any]
 # Dropping a database that holds more is faster than emptying it.
 MOST_ROWS_COUNT = 1_000
-# What a collection has that is made by its first row.
+# Options and indexes of a collection that was created by its first row.
 _BY_A_ROW = ({}, {"_id_"})
 
 
 class Databases:
-    """Lends databases of one server; a test that changes the schema spoils none for the next."""
+    """Lends databases of one server; a database with a changed schema is not reused."""
 
     def __init__(self, client: MongoClient[Document]) -> None:
         self._client = client

@@ -9,6 +9,6 @@ from app.schema import DatabaseSchema
 
 
 def make_schema(database: Database[dict[str, Any]]) -> None:
-    """Make all that this release defines."""
+    """Create the indexes and validators of this release."""
     states = {outcome.state for outcome in DatabaseSchema(database, database).ensure()}
     assert State.BLOCKED not in states

@@ -1,4 +1,4 @@
-"""A clock to move for the admission script, which has none but the server's."""
+"""Run the admission script with the test's clock in place of the server's."""
 
 from collections.abc import Callable
 from hashlib import sha1
@@ -8,7 +8,7 @@ from redis import Redis
 
 from app.admission.script_source import SHA, SOURCE
 
-# The last argument is the instant, and TIME answers with it.
+# The last argument is the instant that TIME returns.
 _CLOCK = """
 local server, test_now = redis, tonumber(table.remove(ARGV))
 local redis = {call = function(command, ...)

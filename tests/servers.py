@@ -1,4 +1,4 @@
-"""What tests start: real servers, and the real service in front of them."""
+"""Start the service as a process, with settings and an environment for tests."""
 
 import os
 import re
@@ -27,7 +27,7 @@ CURSOR_SECRET = "cursor-secret-of-the-tests-0123456789"
 
 
 def wait_until(predicate: Callable[[], Any], timeout_s: float = 10, every_s: float = 0.02) -> Any:
-    """The first true answer of `predicate`; AssertionError when there is none in time."""
+    """Return the first true result of `predicate`; AssertionError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
     while True:
@@ -39,7 +39,7 @@ def wait_until(predicate: Callable[[], Any], timeout_s: float = 10, every_s: flo
 
 
 def settings_for(**changes: Any) -> Settings:
-    """Settings for tests; a loaded machine must not look like an ill Redis."""
+    """Return settings for tests; long time-outs, so that a loaded machine is no outage."""
     values: dict[str, Any] = {
         "backend": BackendKind.MEMORY,
         "key_peppers": (PEPPER,),
@@ -48,14 +48,14 @@ def settings_for(**changes: Any) -> Settings:
         "operator_token": OPERATOR_TOKEN,
         "redis_timeout_ms": 5_000,
         "mongodb_timeout_ms": 10_000,
-        # Functional tests share one address; the tests of the limit set their own.
+        # All tests share one address; tests of this limit set their own.
         "ip_limit": "10000 per second",
     }
     return Settings(**(values | changes))
 
 
 def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, str]:
-    """A whole environment for commands and for the service on live servers."""
+    """Return a complete environment for commands and for the service on live servers."""
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "FLASK_SKIP_DOTENV": "1",
@@ -69,14 +69,14 @@ def environ_for(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, s
         "REDIS_TIMEOUT_MS": "5000",
         "MONGODB_TIMEOUT_MS": "5000",
         "IP_LIMIT": "10000 per second",
-        # Nobody asks `/readyz` when a test's service ends.
+        # No load balancer has to notice that a test's service ends.
         "DRAIN_S": "0",
         **changes,
     }
 
 
 class ServerKind(StrEnum):
-    """The two servers that stand in front of the application."""
+    """The two supported WSGI servers."""
 
     GRANIAN = "granian"
     GUNICORN = "gunicorn"
@@ -84,7 +84,7 @@ class ServerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service of our own; `environ` lets commands reach the same stores."""
+    """A running service; `environ` lets commands reach the same stores."""
 
     base_url: str
     environ: Mapping[str, str]
@@ -103,9 +103,9 @@ def running_service(
     application: str = "wsgi:app",
     descriptors_count: int | None = None,
 ) -> Iterator[RunningService]:
-    """Start the service on a port of its own, yield once `/healthz` answers, end it cleanly.
+    """Start the service on a free port, yield once `/healthz` answers, and end it at last.
 
-    The port is never another program's. Only gunicorn serves another `application`.
+    No other program can take the port meanwhile. Only gunicorn serves another `application`.
     """
     variables = {"HOST": "127.0.0.1", **environ, "WEB_CONCURRENCY": str(workers_count), "PORT": "0"}
     with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listener:
@@ -134,7 +134,7 @@ def _gunicorn(listener: socket.socket, application: str) -> list[str]:
 
 
 def _port_of(process: Any, log: Path) -> int:
-    """The port that Granian has chosen, from its log."""
+    """Read the port that Granian has chosen from its log."""
 
     def find() -> re.Match[str] | None:
         text = log.read_text(errors="replace")
@@ -145,7 +145,7 @@ def _port_of(process: Any, log: Path) -> int:
 
 
 def _limited(descriptors_count: int | None) -> list[str]:
-    """The words that set a limit for the command behind them."""
+    """Return the arguments that limit the descriptors of the command that follows them."""
     return (
         ["sh", "-c", f'ulimit -n {descriptors_count}; exec "$0" "$@"'] if descriptors_count else []
     )

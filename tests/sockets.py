@@ -1,4 +1,4 @@
-"""Requests written byte for byte, as no well-behaved client would."""
+"""Send requests byte for byte, also such that no HTTP client would send."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from tests.servers import RunningService
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over the socket."""
+    """An answer as it came over the socket."""
 
     status: int
     headers: dict[str, str]
@@ -21,7 +21,7 @@ class Answer:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the application answered, and not the server in front of it."""
+        """True if the application answered, and not the server in front of it."""
         return "x-request-id" in self.headers
 
     def code(self) -> str:
@@ -29,7 +29,7 @@ class Answer:
 
 
 class Sender:
-    """Writes whole requests, byte for byte, each on a connection of its own."""
+    """Sends complete requests byte for byte, each on its own connection."""
 
     def __init__(self, service: RunningService, caller: Caller) -> None:
         self.service = service
@@ -49,7 +49,7 @@ class Sender:
     def __call__(
         self, method: bytes, target: bytes, *headers: bytes, payload: bytes = b""
     ) -> Answer:
-        """A request with the caller's key unless it brings its own."""
+        """Send a request with the caller's key, unless `headers` have an Authorization."""
         own = [f"Authorization: Bearer {self.caller.token}".encode()]
         if any(header.lower().startswith(b"authorization") for header in headers):
             own = []

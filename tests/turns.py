@@ -1,4 +1,4 @@
-"""Turns as producers tell them, for every test that records or reads some."""
+"""Bodies and rows of turns for tests."""
 
 import itertools
 import time
@@ -21,12 +21,12 @@ _numbers = itertools.count(1)
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970 on this machine, which the servers of the tests share."""
+    """Return milliseconds since 1970 by this machine's clock, which the servers share."""
     return time.time_ns() // 1_000_000
 
 
 def body(**changes: Any) -> Body:
-    """The least that a recording needs, under a new turn id, occurred just now; then `changes`."""
+    """Return a minimal recording with a new turn id, of this instant, then apply `changes`."""
     least = {
         "turn_id": f"turn-{next(_numbers)}",
         "occurred_at": format_ms(now_ms()),
@@ -39,13 +39,15 @@ def body(**changes: Any) -> Body:
 
 
 def stateful(relationship_id: str = "rel_42", user_id: str = "u_42", **changes: Any) -> Body:
-    """The same within a relationship."""
+    """Return a minimal recording of a stateful turn."""
     people = {"mode": "stateful", "user_id": user_id, "relationship_id": relationship_id}
     return body(**people | changes)
 
 
-def asked(turn_id: str | None = None, *, relationship_id: str | None = None, **more: Any) -> Body:
-    """The least that a reservation needs, under a new turn id unless it is given."""
+def reservation(
+    turn_id: str | None = None, *, relationship_id: str | None = None, **more: Any
+) -> Body:
+    """Return the body of a minimal reservation, by default with a new turn id."""
     people = {"user_id": "u_42", "relationship_id": relationship_id} if relationship_id else {}
     return {
         "turn_id": turn_id or f"turn-{next(_numbers)}",
@@ -57,7 +59,7 @@ def asked(turn_id: str | None = None, *, relationship_id: str | None = None, **m
 
 
 def whole(**changes: Any) -> Body:
-    """A recording in which every field is told."""
+    """Return a recording in which every field is set."""
     return (
         stateful(
             inferred_emotional_state={
@@ -90,18 +92,18 @@ def whole(**changes: Any) -> Body:
 
 
 def at(instant_ms: int, **changes: Any) -> Body:
-    """A recording that occurred at `instant_ms`."""
+    """Return a recording that occurred at `instant_ms`."""
     return body(occurred_at=format_ms(instant_ms), **changes)
 
 
-def row(account: str, told: Body, recorded_at_us: int = 10**15) -> dict[str, Any]:
-    """The ledger's row of a recording of any age, uncharged."""
-    content = validation.load(TurnSchema(), told)
+def row(account: str, payload: Body, recorded_at_us: int = 10**15) -> dict[str, Any]:
+    """Return the ledger's row of a recording of any age, uncharged."""
+    content = validation.load(TurnSchema(), payload)
     return turn_of(TurnKeys(ID_KEY), account, content).document(
         account, "2026-11-23", recorded_at_us=recorded_at_us, relationship_counted=False, charged=0
     )
 
 
 def new_account() -> str:
-    """An account that nobody else uses."""
+    """Return an account that no other test uses."""
     return f"org_{ULID()}:live"

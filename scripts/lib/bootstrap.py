@@ -34,7 +34,7 @@ IS_USABLE = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3
 
 def main(requirements: str, *arguments: str) -> None:
     """Install `requirements`, then replace the process by `python arguments`."""
-    # As an exception it also ends a running pip.
+    # An exception ends a running pip too; the default action would not.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with _one_at_a_time():
         if not _is_usable():
@@ -76,12 +76,12 @@ def _make() -> None:
 def is_installed(requirements: Path) -> bool:
     """Return True if `requirements`, or a file that includes it, is installed unchanged."""
     larger = LAYERS[LAYERS.index(requirements.name) :]
-    return any(_is_stamped(requirements.with_name(name)) for name in larger)
+    return any(_is_recorded(requirements.with_name(name)) for name in larger)
 
 
 def keep_installed(requirements: Path) -> None:
-    """Record that the current content of `requirements` is installed."""
-    _stamp(requirements).write_text(_digest(requirements), encoding="utf-8")
+    """Store the digest of `requirements`, by which `is_installed` knows it."""
+    _record_of(requirements).write_text(_digest(requirements), encoding="utf-8")
 
 
 def _install(requirements: Path) -> None:
@@ -94,12 +94,12 @@ def _install(requirements: Path) -> None:
     keep_installed(requirements)
 
 
-def _is_stamped(requirements: Path) -> bool:
-    stamp = _stamp(requirements)
-    return stamp.exists() and stamp.read_text(encoding="utf-8") == _digest(requirements)
+def _is_recorded(requirements: Path) -> bool:
+    record = _record_of(requirements)
+    return record.exists() and record.read_text(encoding="utf-8") == _digest(requirements)
 
 
-def _stamp(requirements: Path) -> Path:
+def _record_of(requirements: Path) -> Path:
     return VENV / f"installed-{requirements.name}"
 
 

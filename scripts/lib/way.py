@@ -1,8 +1,8 @@
 """Count the own code on one request's way: files and functions of `app` and `config`.
 
-Counted is what runs inside Flask's test client, on an in-memory application that has answered the
-same kind of request before. Each function counts once; lambdas and comprehensions belong to the
-function that contains them. Code on other threads and of libraries does not count.
+It counts the code that runs inside Flask's test client, on an in-memory application that has
+answered the same kind of request before. Each function counts once; lambdas and comprehensions
+belong to the function that contains them. Code on other threads and of libraries does not count.
 """
 
 import argparse

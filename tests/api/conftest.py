@@ -7,24 +7,24 @@ from flask import Flask
 
 from tests.callers import Caller, Clock, new_caller
 
-Hire = Callable[..., Caller]
+NewCaller = Callable[..., Caller]
 
 
 @pytest.fixture
-def tenant(app: Flask) -> Hire:
-    """Makes callers: `tenant("free", turns=3)`; without arguments hardly limited."""
+def tenant(app: Flask) -> NewCaller:
+    """A function that makes callers: `tenant("free", turns=3)`; by default with high limits."""
     return lambda *plan, **options: new_caller(app, *plan, **options)
 
 
 @pytest.fixture
-def caller(tenant: Hire) -> Caller:
-    """An organization with every right and hardly a limit."""
+def caller(tenant: NewCaller) -> Caller:
+    """An organization with an admin key and high limits."""
     return tenant()
 
 
 @pytest.fixture
 def clock(app: Flask) -> Clock:
-    """Redis's clock, standing still until it is moved."""
+    """Redis's clock, which stands still until a test moves it."""
     return Clock(app)
 
 
@@ -36,5 +36,5 @@ def own(memory_app: Flask) -> Caller:
 
 @pytest.fixture
 def other(memory_app: Flask) -> Caller:
-    """Another one."""
+    """A second organization of the in-memory application."""
     return new_caller(memory_app, "pro")

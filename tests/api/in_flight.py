@@ -1,4 +1,4 @@
-"""Requests that stay in the application until a test lets them go, and who has how many there."""
+"""Hold requests inside the application, and read how many each organization has in flight."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,47 +17,47 @@ WAIT_S = 30
 
 
 class Hold:
-    """Keeps requests in a view until they are let go."""
+    """Keeps requests in a view until the test releases them."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._arrived, self._go = Semaphore(0), Event()
+        self._arrived, self._released = Semaphore(0), Event()
         self._pool = ThreadPoolExecutor(16)
         self._sent: list[Future[TestResponse]] = []
 
     def wrap(self, endpoint: str, before: Callable[[], Any] = lambda: None) -> None:
-        """Hold what enters this view; `before` runs there once it is let go."""
+        """Hold the requests of this view; `before` runs in each after its release."""
         view = self._app.view_functions[endpoint]
 
         def held(**arguments: Any) -> Any:
             self._arrived.release()
-            assert self._go.wait(WAIT_S)
+            assert self._released.wait(WAIT_S)
             before()
             return view(**arguments)
 
         self._app.view_functions[endpoint] = held
 
     def send(self, caller: Caller, count: int, method: str, path: str, **options: Any) -> None:
-        """Send so many requests; return when all of them are in the view."""
+        """Send `count` requests; return when all of them are in the view."""
         for _ in range(count):
             self._sent.append(self._pool.submit(caller, method, path, **options))
         for _ in range(count):
             assert self._arrived.acquire(timeout=WAIT_S)
 
-    def let_go(self) -> list[int]:
-        """Let every request go; the statuses of their answers."""
-        self._go.set()
+    def release(self) -> list[int]:
+        """Release every request; return the statuses of the answers."""
+        self._released.set()
         statuses = [each.result(WAIT_S).status_code for each in self._sent]
         self._sent.clear()
         return statuses
 
     def close(self) -> None:
-        self._go.set()
+        self._released.set()
         self._pool.shutdown()
 
 
 def freeze_limiter(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Stop the limiter's clock, so that organizations stay neighbours; return its seconds."""
+    """Stop the limiter's clock, so that organizations stay active; return its seconds."""
     seconds = [1_000.0]
     with app.app_context():
         monkeypatch.setattr(provided(Access)._in_flight._limiter, "_clock", lambda: seconds[0])
@@ -65,6 +65,6 @@ def freeze_limiter(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def counts(app: Flask) -> dict[str, list[int]]:
-    """What is in flight, by organization: all, and the heavy ones of them."""
+    """Return the requests in flight by organization: all of them, and the heavy ones."""
     with app.app_context():
         return dict(provided(Access)._in_flight._limiter._counts)

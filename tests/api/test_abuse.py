@@ -1,4 +1,4 @@
-"""Hostile requests against a running service: never a 5xx, always the envelope, no leak."""
+"""Hostile requests against a running service: never a 5xx, always the error envelope, no leak."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ BOM = b"\xef\xbb\xbf"
 
 @pytest.fixture
 def sender(common_service: tuple[RunningService, Flask]) -> Iterator[Sender]:
-    """A running service; at the end nothing that was planted may be in its log."""
+    """A running service whose log may contain no canary and no key at the end."""
     service, app = common_service
     logged_count = len(service.log.read_bytes())
     sender = Sender(service, new_caller(app, requests_per_second=9_000, burst=9_000))
@@ -106,23 +106,23 @@ BODIES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("path", [LIST, BATCH, TURNS, "/v1/api-keys"])
-def test_no_body_of_the_corpus_is_taken_or_makes_a_5xx(sender: Sender, path: str) -> None:
+def test_every_hostile_body_is_refused_with_a_4xx(sender: Sender, path: str) -> None:
     for name, payload in BODIES.items():
         assert_refused(name, sender.json(path, payload))
     assert sender.caller.rows_count() == 0
 
 
-def test_a_batch_of_hostile_elements_refuses_each_by_itself(sender: Sender) -> None:
+def test_hostile_elements_of_a_batch_are_refused_one_by_one(sender: Sender) -> None:
     elements: list[object] = [None, 1, "x", [], {}, True, {"$where": 1}, [[[]]], 1e308, -(2**63)]
     good: Body = body()
 
     answer = sender.json(BATCH, json.dumps({"interactions": [*elements, good]}).encode())
 
-    fates = [result["status"] for result in json.loads(answer.body)["results"]]
-    assert fates == ["rejected"] * len(elements) + ["created"]
+    outcomes = [result["status"] for result in json.loads(answer.body)["results"]]
+    assert outcomes == ["rejected"] * len(elements) + ["created"]
 
 
-def test_a_name_given_twice_is_refused_whatever_its_values(sender: Sender) -> None:
+def test_a_repeated_name_is_refused_for_any_values(sender: Sender) -> None:
     text = json.dumps(body())
     first_is_text = text.replace("{", '{"latency_ms": "some text", ', 1).encode()
     last_is_text = text.replace("}", ', "latency_ms": "some text"}', 1).encode()
@@ -154,12 +154,12 @@ def test_a_chunked_body_over_the_cap_is_413_also_when_padded(
 
 @pytest.mark.parametrize("broken", [b"ZZZ\r\n", b"3\r\nabcdef\r\n0\r\n\r\n"])
 @pytest.mark.parametrize("path", [LIST, BATCH, "/v1/api-keys"])
-def test_a_body_that_does_not_arrive_whole_is_400(sender: Sender, path: str, broken: bytes) -> None:
+def test_an_incomplete_body_is_400(sender: Sender, path: str, broken: bytes) -> None:
     assert_refused("broken chunks", sender.json(path, broken, CHUNKED))
 
 
 @pytest.mark.parametrize("host", [b"xn--zz--", b"<script>", b"a b", b"\xff", b""])
-def test_an_odd_host_is_no_way_to_upset_the_renderer(sender: Sender, host: bytes) -> None:
+def test_an_odd_host_is_refused_and_not_echoed(sender: Sender, host: bytes) -> None:
     request = b"GET /nope HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host
 
     answer = sender.raw(request)
@@ -221,7 +221,7 @@ TARGETS: dict[bytes, int] = {
 }
 
 
-def test_no_target_is_more_than_it_seems(sender: Sender) -> None:
+def test_odd_targets_are_refused_or_read_to_the_letter(sender: Sender) -> None:
     for target, status in TARGETS.items():
         answer = sender(b"GET", target)
         assert answer.status == status, f"{target!r}: {answer}"
@@ -274,7 +274,7 @@ def head(sender: Sender, header: bytes) -> bytes:
     return b"GET /v1/me HTTP/1.1\r\nHost: t\r\nConnection: close\r\n" + own + header + b"\r\n\r\n"
 
 
-REFUSED_IN_FRONT = (
+REFUSED_BY_SERVER = (
     b"GET /v1/me HTTP/1.1\r\nHost: t\r\nX-Request-Id: a\nX-Evil: 1\r\n\r\n",
     b"GET /v1/me HTTP/1.1\r\nHost: t\r\nAuthorization: a\r\n X-Evil: 1\r\n\r\n",
     b"GET /v1/me HTTP/1.1\r\nHost: t\r\nX Y: 1\r\n\r\n",
@@ -291,10 +291,10 @@ REFUSED_IN_FRONT = (
 )
 
 
-def test_what_the_server_in_front_refuses_is_no_5xx_of_ours_and_does_no_harm(
+def test_requests_that_the_server_refuses_do_not_affect_later_ones(
     sender: Sender,
 ) -> None:
-    for request in REFUSED_IN_FRONT:
+    for request in REFUSED_BY_SERVER:
         answer = sender.raw(request)
         assert 400 <= answer.status < 500 or answer.status in (501, 505), request
         assert "x-evil" not in answer.headers

@@ -12,7 +12,7 @@ from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from app.tenancy.service import Organizations
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import READY, Caller, error_of, new_caller
 from tests.turns import body
 
@@ -52,8 +52,8 @@ def send(caller: Caller, method: str, path: str, payload: Any = None) -> TestRes
 
 @pytest.mark.parametrize("scope", list(Scope))
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each[0]} {each[1]}")
-def test_an_operation_opens_to_its_scope_and_those_above(
-    tenant: Hire, operation: tuple[str, str, Any, Scope, int], scope: Scope
+def test_an_operation_is_allowed_for_its_scope_and_larger_ones(
+    tenant: NewCaller, operation: tuple[str, str, Any, Scope, int], scope: Scope
 ) -> None:
     method, path, payload, needed, status = operation
 
@@ -68,7 +68,7 @@ def test_an_operation_opens_to_its_scope_and_those_above(
     assert answer.headers["X-RateLimit-Limit"] == "25"
 
 
-def test_every_guarded_operation_is_in_the_matrix(memory_app: Flask) -> None:
+def test_every_guarded_operation_is_tested(memory_app: Flask) -> None:
     adapter = memory_app.url_map.bind("t")
     asked = {adapter.match(path, method=method)[0] for method, path in GUARDED}
 
@@ -94,7 +94,9 @@ def test_a_suspended_organization_is_402_everywhere_and_still_limited(
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
-def test_without_a_key_everything_guarded_is_401(memory_app: Flask, method: str, path: str) -> None:
+def test_every_guarded_operation_is_401_without_a_key(
+    memory_app: Flask, method: str, path: str
+) -> None:
     answer = memory_app.test_client().open(path, method=method)
 
     assert (answer.status_code, error_of(answer)["code"]) == (401, "authentication_error")
@@ -103,7 +105,7 @@ def test_without_a_key_everything_guarded_is_401(memory_app: Flask, method: str,
 
 
 def age_identities(app: Flask, seconds: float) -> None:
-    """Let the identity cache grow older, as if the time had passed."""
+    """Age the identity cache by `seconds`."""
     with app.app_context():
         recent = provided(Access)._authenticator._recent
     before = recent._clock
@@ -111,7 +113,7 @@ def age_identities(app: Flask, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("change", ["revoke", "suspend", "set_plan"])
-def test_a_revocation_a_suspension_and_a_plan_change_bite_within_5_s(
+def test_a_revocation_a_suspension_and_a_plan_change_take_effect_within_5_s(
     app: Flask, change: str
 ) -> None:
     caller = new_caller(app, "pro")
@@ -151,7 +153,7 @@ def test_health_is_neither_limited_nor_authenticated_nor_logged(
     assert capsys.readouterr().out == ""
 
 
-def test_request_ids_are_ulids_of_our_own_and_never_twice(memory_app: Flask) -> None:
+def test_request_ids_are_new_ulids_of_the_service(memory_app: Flask) -> None:
     client = memory_app.test_client()
     headers = {"X-Request-Id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
 
@@ -174,7 +176,7 @@ def test_request_ids_are_ulids_of_our_own_and_never_twice(memory_app: Flask) -> 
         ("TRACE", "/v1/billing/plans", {"GET", "HEAD"}),
     ],
 )
-def test_a_wrong_method_is_405_with_what_is_allowed(
+def test_a_wrong_method_is_405_with_the_allowed_ones(
     memory_app: Flask, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = memory_app.test_client().open(path, method=method)
@@ -208,7 +210,7 @@ def test_an_error_links_to_its_explanation(memory_app: Flask) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each[0]} {each[1]}")
-def test_no_cache_keeps_an_answer_to_a_key(
+def test_answers_to_a_key_are_not_cached(
     memory_app: Flask, operation: tuple[str, str, Any, Scope, int]
 ) -> None:
     method, path, payload, _, status = operation

@@ -53,7 +53,7 @@ def organization(memory_app: Flask) -> Organization:
 
 @pytest.fixture
 def caller(memory_app: Flask, organization: Organization) -> Call:
-    """Makes callers of the organization."""
+    """A function that makes callers of the organization."""
 
     def make(
         scope: Scope = Scope.ADMIN,
@@ -89,14 +89,14 @@ def error_of(response: TestResponse) -> dict[str, Any]:
 def test_me_returns_the_account_of_the_key(
     caller: Call, scope: Scope, scopes: list[str], environment: Environment
 ) -> None:
-    someone = caller(scope, environment)
+    holder = caller(scope, environment)
 
-    response = someone("GET", "/v1/me")
+    response = holder("GET", "/v1/me")
 
     assert response.status_code == 200
     assert response.get_json() == {
-        "organization": {"id": someone.organization.id, "name": "Acme", "plan": "scale"},
-        "key_id": someone.key.id,
+        "organization": {"id": holder.organization.id, "name": "Acme", "plan": "scale"},
+        "key_id": holder.key.id,
         "scopes": scopes,
         "environment": environment,
         "plan": "scale",
@@ -271,8 +271,8 @@ def test_foreign_and_unknown_keys_are_the_same_404(
 
     assert {answer.status_code for answer in answers} == {404}
     assert all(error_of(answer) == error_of(answers[0]) for answer in answers)
-    for spared in (foreign, other):
-        assert spared("GET", "/v1/me").status_code == 200
+    for untouched in (foreign, other):
+        assert untouched("GET", "/v1/me").status_code == 200
 
 
 def test_a_revoked_key_is_refused_and_stays_in_the_list(admin: Caller, memory_app: Flask) -> None:
@@ -298,7 +298,7 @@ def test_a_revoked_key_is_refused_and_stays_in_the_list(admin: Caller, memory_ap
         ({"Authorization": "Bearer uniq_live_" + "a" * 46}, "invalid_token"),
     ],
 )
-def test_a_request_without_a_key_is_401_with_the_way_to_send_one(
+def test_a_request_without_a_valid_key_is_401_with_www_authenticate(
     memory_app: Flask, headers: dict[str, str], code: str
 ) -> None:
     response = memory_app.test_client().get("/v1/me", headers=headers)

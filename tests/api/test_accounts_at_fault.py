@@ -1,4 +1,4 @@
-"""Stored data that cannot be used costs its own account alone, and the log names it."""
+"""Damaged stored data affects its own account alone, and the log names the account."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.backends.backend import Backend
 from app.http.provide import provided
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, error_of
 from tests.damage import ORGANIZATIONS, damage, damage_organization
 from tests.servers import OPERATOR_TOKEN
@@ -40,8 +40,8 @@ def lines(logs: list[Any], event: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)
-def test_a_faulty_organization_is_refused_alone_and_the_log_says_why(
-    app: Flask, tenant: Hire, kind: str
+def test_a_faulty_organization_is_refused_alone_and_the_log_has_the_reason(
+    app: Flask, tenant: NewCaller, kind: str
 ) -> None:
     caller, other = tenant(), tenant()
     damage_organization(app, caller.organization.id, kind)
@@ -59,7 +59,7 @@ def test_a_faulty_organization_is_refused_alone_and_the_log_says_why(
     assert caller.organization.id not in answer.text
 
 
-def test_a_faulty_organization_costs_its_address_nothing(app: Flask, tenant: Hire) -> None:
+def test_a_faulty_organization_is_not_charged_to_its_address(app: Flask, tenant: NewCaller) -> None:
     caller, other = tenant(), tenant()
     damage_organization(app, caller.organization.id, "no overrides")
 
@@ -70,7 +70,9 @@ def test_a_faulty_organization_costs_its_address_nothing(app: Flask, tenant: Hir
     assert other.list_().status_code == 200
 
 
-def test_a_wrong_key_is_401_also_if_the_organization_is_faulty(app: Flask, tenant: Hire) -> None:
+def test_a_wrong_key_is_401_also_if_the_organization_is_faulty(
+    app: Flask, tenant: NewCaller
+) -> None:
     caller = tenant()
     damage_organization(app, caller.organization.id, "no overrides")
     (*_, last) = caller.token
@@ -82,7 +84,7 @@ def test_a_wrong_key_is_401_also_if_the_organization_is_faulty(app: Flask, tenan
 
 
 @pytest.mark.parametrize("field", KEY_FIELDS)
-def test_a_damaged_key_is_refused_alone(app: Flask, tenant: Hire, field: str) -> None:
+def test_a_damaged_key_is_refused_alone(app: Flask, tenant: NewCaller, field: str) -> None:
     caller, other = tenant(), tenant()
     chosen = {"organization_id": caller.organization.id}
     damage(app, "api_keys", chosen, {"$unset": {field: ""}})
@@ -94,7 +96,9 @@ def test_a_damaged_key_is_refused_alone(app: Flask, tenant: Hire, field: str) ->
     assert len(lines(logs, "account_unavailable")) == 1
 
 
-def test_a_list_of_keys_omits_a_damaged_one_and_the_log_names_it(app: Flask, tenant: Hire) -> None:
+def test_a_list_of_keys_omits_a_damaged_one_and_the_log_names_it(
+    app: Flask, tenant: NewCaller
+) -> None:
     caller = tenant()
     made = caller("POST", "/v1/api-keys", json={"scope": "read"}).get_json()
     damage(app, "api_keys", {"_id": made["id"]}, {"$unset": {"scope": ""}})
@@ -128,7 +132,7 @@ def spoil_bucket(redis: Any, quota: str) -> None:
 
 @pytest.mark.parametrize("spoil", [spoil_quota, spoil_relationships, spoil_bucket])
 def test_damaged_counters_degrade_one_account_and_the_log_names_it(
-    app: Flask, tenant: Hire, spoil: Callable[[Any, str], None]
+    app: Flask, tenant: NewCaller, spoil: Callable[[Any, str], None]
 ) -> None:
     caller = tenant()
     assert caller.record(body()).status_code == 201
@@ -152,8 +156,10 @@ def test_damaged_counters_degrade_one_account_and_the_log_names_it(
 
 
 @pytest.mark.parametrize("value", ["many", "nan", "inf", "-inf", "1e300"])
-def test_a_value_that_is_no_count_is_as_good_as_lost(app: Flask, tenant: Hire, value: str) -> None:
-    """Read a bucket without its level as full, and count missing counters again."""
+def test_a_counter_that_is_no_number_counts_as_missing(
+    app: Flask, tenant: NewCaller, value: str
+) -> None:
+    """Treat a bucket without a level as full, and load missing counters from the ledger."""
     caller = tenant()
     assert caller.record(body()).status_code == 201
     with app.app_context():
@@ -174,7 +180,9 @@ def test_a_value_that_is_no_count_is_as_good_as_lost(app: Flask, tenant: Hire, v
     assert redis.ttl(bucket) > 0
 
 
-def test_deleting_damaged_counters_counts_them_anew(app: Flask, tenant: Hire) -> None:
+def test_deleting_damaged_counters_loads_them_from_the_ledger(
+    app: Flask, tenant: NewCaller
+) -> None:
     caller = tenant()
     assert caller.record(body()).status_code == 201
     with app.app_context():
@@ -201,7 +209,7 @@ def test_deleting_damaged_counters_counts_them_anew(app: Flask, tenant: Hire) ->
     ],
 )
 def test_a_damaged_roll_up_refuses_only_the_numbers_of_its_account(
-    app: Flask, tenant: Hire, change: dict[str, Any]
+    app: Flask, tenant: NewCaller, change: dict[str, Any]
 ) -> None:
     caller, other = tenant(), tenant()
     for one in (caller, other):
@@ -221,7 +229,7 @@ def test_a_damaged_roll_up_refuses_only_the_numbers_of_its_account(
 
 
 @pytest.mark.parametrize("note", ["archive", "reconcile"])
-def test_a_damaged_note_of_the_worker_makes_neither_readiness_nor_metrics_fail(
+def test_a_damaged_note_of_the_worker_fails_neither_readiness_nor_metrics(
     app: Flask, note: str
 ) -> None:
     with app.app_context():
@@ -238,7 +246,7 @@ def test_a_damaged_note_of_the_worker_makes_neither_readiness_nor_metrics_fail(
 
 
 def test_an_unexpected_error_names_the_organization(
-    app: Flask, tenant: Hire, monkeypatch: pytest.MonkeyPatch
+    app: Flask, tenant: NewCaller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = tenant()
     app.testing = False
@@ -253,8 +261,8 @@ def test_an_unexpected_error_names_the_organization(
 
 
 @pytest.mark.parametrize("rule", [{"overrides": {"turns": 1.5}}, {"plan": 7}])
-def test_a_right_key_of_a_faulty_organization_pays_no_address(
-    app: Flask, tenant: Hire, rule: dict[str, Any]
+def test_a_valid_key_of_a_faulty_organization_is_not_charged_to_its_address(
+    app: Flask, tenant: NewCaller, rule: dict[str, Any]
 ) -> None:
     caller = tenant()
     damage(app, "organizations", {"_id": caller.organization.id}, {"$set": rule})

@@ -1,4 +1,4 @@
-"""Whose bucket a request without a key pays: spoofed addresses change nothing."""
+"""The bucket that a request without a key is charged to: spoofed addresses change nothing."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ PLANS = "/v1/billing/plans"
 
 
 class Ask:
-    """Asks through `hops` trusted proxies; an address has three requests, then waits."""
+    """Sends requests through trusted proxies; an address may send three in a minute."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -68,7 +68,7 @@ SPOOFED = [
 
 
 @pytest.mark.parametrize("forwarded", SPOOFED)
-def test_without_trusted_proxies_the_peer_pays_whatever_is_claimed(
+def test_without_trusted_proxies_the_peer_is_charged_for_any_header(
     backend: Backend, forwarded: str
 ) -> None:
     ask = asking(backend, hops=0)
@@ -81,7 +81,7 @@ def test_without_trusted_proxies_the_peer_pays_whatever_is_claimed(
 
 
 @pytest.mark.parametrize(
-    ("forwarded", "payer"),
+    ("forwarded", "charged"),
     [
         ("203.0.113.7", "203.0.113.7"),
         ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
@@ -98,8 +98,8 @@ def test_without_trusted_proxies_the_peer_pays_whatever_is_claimed(
         ("fe80::1%eth0", None),
     ],
 )
-def test_behind_one_proxy_the_address_that_it_added_pays(
-    backend: Backend, forwarded: str | None, payer: str | None
+def test_behind_one_proxy_the_address_that_it_added_is_charged(
+    backend: Backend, forwarded: str | None, charged: str | None
 ) -> None:
     ask = asking(backend, hops=1)
 
@@ -107,38 +107,38 @@ def test_behind_one_proxy_the_address_that_it_added_pays(
 
     assert statuses == [200, 200, 200, 429]
     (bucket,) = buckets(backend)
-    assert payer is None or bucket == f"bucket:{{ip:{payer}}}"
+    assert charged is None or bucket == f"bucket:{{ip:{charged}}}"
 
 
 @pytest.mark.parametrize(
-    ("forwarded", "payer"),
+    ("forwarded", "charged"),
     [
         ("6.6.6.6, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
         ("6.6.6.6, 7.7.7.7, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
         ("203.0.113.7, 10.0.0.1", "203.0.113.7"),
         ("203.0.113.7, garbage", "203.0.113.7"),
         ("2001:db8:1:2::9, 10.0.0.1", "2001:db8:1:2::/64"),
-        # Whoever goes round the outer proxy has no second address to name.
+        # A request that bypasses the outer proxy has no second address.
         ("203.0.113.7", PEER),
         ("6.6.6.6, garbage, 10.0.0.1", PEER),
         ("", PEER),
         (None, PEER),
     ],
 )
-def test_behind_two_proxies_the_second_address_from_the_right_pays(
-    backend: Backend, forwarded: str | None, payer: str
+def test_behind_two_proxies_the_second_address_from_the_right_is_charged(
+    backend: Backend, forwarded: str | None, charged: str
 ) -> None:
     ask = asking(backend, hops=2)
 
     statuses = [ask(forwarded).status_code for _ in range(4)]
 
     assert statuses == [200, 200, 200, 429]
-    assert buckets(backend) == {f"bucket:{{ip:{payer}}}"}
+    assert buckets(backend) == {f"bucket:{{ip:{charged}}}"}
 
 
-@pytest.mark.parametrize(("hops", "payer"), [(0, PEER), (1, "10.0.0.1"), (2, "203.0.113.7")])
-def test_lines_of_the_header_count_as_one_and_other_headers_not_at_all(
-    memory_backend: Backend, hops: int, payer: str
+@pytest.mark.parametrize(("hops", "charged"), [(0, PEER), (1, "10.0.0.1"), (2, "203.0.113.7")])
+def test_repeated_headers_are_joined_and_other_headers_ignored(
+    memory_backend: Backend, hops: int, charged: str
 ) -> None:
     settings = settings_for(trusted_proxy_hops=hops, ip_limit="3 per 60 seconds")
     forwarded = ["6.6.6.6", "203.0.113.7, 10.0.0.1"]
@@ -150,7 +150,7 @@ def test_lines_of_the_header_count_as_one_and_other_headers_not_at_all(
         PLANS, headers=headers, environ_base={"REMOTE_ADDR": PEER}
     )
 
-    assert buckets(memory_backend) == {f"bucket:{{ip:{payer}}}"}
+    assert buckets(memory_backend) == {f"bucket:{{ip:{charged}}}"}
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
@@ -162,7 +162,7 @@ def test_a_peer_without_an_address_has_a_bucket_too(memory_backend: Backend, hop
     assert statuses == [200, 200, 200, 429]
 
 
-def test_all_of_one_64_bit_network_shares_a_bucket(backend: Backend) -> None:
+def test_addresses_of_one_64_bit_network_share_a_bucket(backend: Backend) -> None:
     ask = asking(backend, hops=1)
 
     statuses = [ask(f"2001:db8:1:2::{number}").status_code for number in range(4)]
@@ -172,7 +172,7 @@ def test_all_of_one_64_bit_network_shares_a_bucket(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/interactions", "/metrics"])
-def test_failed_authentication_pays_the_addresss_bucket(backend: Backend, path: str) -> None:
+def test_failed_authentication_is_charged_to_the_address(backend: Backend, path: str) -> None:
     ask = asking(backend, hops=0)
 
     answers = [ask(path=path) for _ in range(4)]
@@ -207,7 +207,7 @@ def test_health_is_not_limited(backend: Backend, path: str) -> None:
     ],
 )
 @pytest.mark.parametrize("is_customer", [False, True])
-def test_unknown_routes_and_methods_pay_the_addresss_bucket_and_read_no_key(
+def test_unknown_routes_and_methods_are_charged_to_the_address_and_read_no_key(
     backend: Backend, method: str, path: str, status: int, *, is_customer: bool
 ) -> None:
     ask = asking(backend, hops=0)
@@ -222,7 +222,7 @@ def test_unknown_routes_and_methods_pay_the_addresss_bucket_and_read_no_key(
     assert buckets(backend) == {f"bucket:{{ip:{PEER}}}"}
 
 
-def test_a_request_that_names_no_host_pays_the_addresss_bucket(backend: Backend) -> None:
+def test_a_request_without_a_valid_host_is_charged_to_the_address(backend: Backend) -> None:
     ask = asking(backend, hops=0)
 
     answers = [ask(headers={"Host": "one,two"}) for _ in range(4)]
@@ -230,7 +230,9 @@ def test_a_request_that_names_no_host_pays_the_addresss_bucket(backend: Backend)
     assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
 
 
-def test_a_good_key_passes_behind_an_empty_bucket_of_its_address(backend: Backend) -> None:
+def test_a_valid_key_is_admitted_although_the_bucket_of_its_address_is_empty(
+    backend: Backend,
+) -> None:
     ask = asking(backend, hops=0)
     headers = new_caller(ask.app).headers
     while ask(path="/nothing").status_code != 429:

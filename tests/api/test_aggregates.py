@@ -1,4 +1,4 @@
-"""`GET /v1/interactions/aggregates` over HTTP: envelope, buckets, filters, what is refused."""
+"""`GET /v1/interactions/aggregates` over HTTP: envelope, buckets, filters and refusals."""
 
 import itertools
 from typing import Any
@@ -9,7 +9,7 @@ from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment
 from app.usage.upkeep import Upkeep
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, Clock, error_of
 from tests.turns import DAY_MS, HOUR_MS, at, body, whole
 
@@ -64,14 +64,14 @@ def test_one_turn_is_every_percentile(caller: Caller, *, is_archived: bool) -> N
         assert bucket["latency_ms"] == dict.fromkeys(("p50", "p95", "p99"), 30_000)
 
 
-def test_a_bucket_tells_all_of_its_turns(caller: Caller) -> None:
-    told = [
+def test_a_bucket_sums_all_of_its_turns(caller: Caller) -> None:
+    turns = [
         whole(latency_ms=10, personality_id="pers_ada"),
         whole(latency_ms=20, personality_id="pers_bob", inferred_emotional_state=None),
         body(latency_ms=25, status="failed"),
         body(latency_ms=40, usage={"turns_consumed": 5}),
     ]
-    for each in told:
+    for each in turns:
         assert caller.record(each).status_code == 201
 
     assert ask(caller) == [
@@ -113,7 +113,7 @@ def test_buckets_are_dense_oldest_first_and_keep_their_bounds(
     assert [bucket["total_turns"] for bucket in shown] == [1] + [0] * (len(shown) - 1)
 
 
-def test_a_bucket_is_complete_once_it_is_past(caller: Caller, clock: Clock) -> None:
+def test_a_bucket_is_complete_once_its_end_has_passed(caller: Caller, clock: Clock) -> None:
     midnight_ms = (clock.now_ms // DAY_MS + 1) * DAY_MS
     query = {"from_": format_ms(midnight_ms - DAY_MS), "to": format_ms(midnight_ms)}
     complete = lambda: [ask(caller, group_by=g, **query)[0]["complete"] for g in ("day", "week")]  # noqa: E731
@@ -126,7 +126,7 @@ def test_a_bucket_is_complete_once_it_is_past(caller: Caller, clock: Clock) -> N
     assert ask(caller, **query)[0]["complete"] is True
 
 
-def test_a_union_of_personalities_is_no_sum(caller: Caller) -> None:
+def test_personalities_of_several_days_are_counted_once(caller: Caller) -> None:
     names = ["pers_ada", "pers_ada", "pers_bob", "pers_ada"]
     caller.import_(
         at(1_793_145_600_000 + day * DAY_MS, personality_id=name) for day, name in enumerate(names)
@@ -140,7 +140,7 @@ def test_a_union_of_personalities_is_no_sum(caller: Caller) -> None:
     assert week["unique_personalities_count"] == 2
 
 
-def test_aggregates_count_what_the_list_shows(caller: Caller, clock: Clock) -> None:
+def test_aggregates_count_the_turns_that_the_list_shows(caller: Caller, clock: Clock) -> None:
     oldest_ms = clock.now_ms - 180 * DAY_MS
     instants = [oldest_ms - 1, oldest_ms, oldest_ms + HOUR_MS, clock.now_ms - 1, clock.now_ms]
     caller.import_(at(instant) for instant in instants)
@@ -168,8 +168,8 @@ def test_the_bounds_of_a_range_are_exact(caller: Caller, clock: Clock) -> None:
 
 def test_filters_are_combined(caller: Caller) -> None:
     for user_id, relationship_id in [("u_1", "r_1"), ("u_1", "r_2"), ("u_2", "r_2")]:
-        told = whole(user_id=user_id, relationship_id=relationship_id)
-        assert caller.record(told).status_code == 201
+        payload = whole(user_id=user_id, relationship_id=relationship_id)
+        assert caller.record(payload).status_code == 201
 
     count = lambda **query: ask(caller, **query)[0]["total_turns"]  # noqa: E731
     assert count() == 3
@@ -180,7 +180,7 @@ def test_filters_are_combined(caller: Caller) -> None:
     assert ask(caller, user_id="nobody", group_by="month")[-1]["total_turns"] == 0
 
 
-def test_nobody_elses_turns_are_counted(tenant: Hire) -> None:
+def test_turns_of_other_accounts_are_not_counted(tenant: NewCaller) -> None:
     mine, other = tenant(), tenant()
     test = tenant(of=mine.organization, environment=Environment.TEST)
     for caller in (mine, other, other, test):
@@ -189,7 +189,7 @@ def test_nobody_elses_turns_are_counted(tenant: Hire) -> None:
     assert [ask(caller)[0]["total_turns"] for caller in (mine, other, test)] == [1, 2, 1]
 
 
-def test_a_reading_answer_shows_its_rate_and_charges_no_quota(caller: Caller) -> None:
+def test_aggregates_show_the_rate_limit_and_charge_no_quota(caller: Caller) -> None:
     answer = caller("GET", AGGREGATES)
 
     assert "X-RateLimit-Limit" in answer.headers
@@ -198,7 +198,7 @@ def test_a_reading_answer_shows_its_rate_and_charges_no_quota(caller: Caller) ->
 
 
 @pytest.mark.parametrize(
-    ("query", "field", "remedy"),
+    ("query", "field", "next_step"),
     [
         ({"group_by": "year"}, "group_by", "day, week, month"),
         ({"group_by": "Day"}, "group_by", "day, week, month"),
@@ -218,16 +218,16 @@ def test_a_reading_answer_shows_its_rate_and_charges_no_quota(caller: Caller) ->
         ({"user_id": "two words"}, "user_id", "must match"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_a_remedy(
-    caller: Caller, query: dict[str, str], field: str, remedy: str
+def test_a_query_without_an_answer_is_refused_with_the_next_step(
+    caller: Caller, query: dict[str, str], field: str, next_step: str
 ) -> None:
     field_error = refused(caller, **query)
 
     assert field_error["field"] == field
-    assert remedy in field_error["message"]
+    assert next_step in field_error["message"]
 
 
-def test_an_instant_before_all_others_is_a_beginning(caller: Caller) -> None:
+def test_the_earliest_instant_is_a_valid_beginning(caller: Caller) -> None:
     assert caller.record(body()).status_code == 201
     assert ask(caller, from_="0001-01-01T00:00:00+23:59")[0]["total_turns"] == 1
 

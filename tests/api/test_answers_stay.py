@@ -1,4 +1,4 @@
-"""Answers stay what they were, whichever jobs run, in whatever order and however often."""
+"""Answers stay the same whichever maintenance jobs run, in any order and any number of times."""
 
 import json
 import random
@@ -22,7 +22,7 @@ USAGE = "/v1/usage/turns"
 
 
 class Operator:
-    """Types the jobs that an operator or the worker runs."""
+    """Runs the jobs of an operator and of the worker."""
 
     def __init__(self, caller: Caller, file: Path) -> None:
         self.caller = caller
@@ -40,7 +40,7 @@ class Operator:
         return result
 
 
-def told(days: int, now_ms: int) -> list[Body]:
+def turns_of_days(days: int, now_ms: int) -> list[Body]:
     chance = random.Random(1)  # noqa: S311 (no secret)
     return [
         stateful(
@@ -79,7 +79,7 @@ def answers(caller: Caller, span: dict[str, str]) -> list[Any]:
 
 
 def expire(app: Flask) -> int:
-    """What the TTL index does in time; how many turns it was."""
+    """Delete the expired turns, as the TTL index does later; return their number."""
     with app.app_context():
         rows = provided(Backend).database["interactions"]
     return int(rows.delete_many({"expires_at": {"$exists": True}}).deleted_count)
@@ -90,7 +90,7 @@ def test_answers_stay_before_and_after_the_turns_have_expired(
 ) -> None:
     chance = random.Random(2)  # noqa: S311 (no secret)
     caller, today_ms = new_caller(app), clock.now_ms // DAY_MS * DAY_MS
-    history, file = told(DAYS_COUNT, today_ms), tmp_path / "turns.ndjson"
+    history, file = turns_of_days(DAYS_COUNT, today_ms), tmp_path / "turns.ndjson"
     file.write_text("\n".join(json.dumps(body) for body in history))
     operator = Operator(caller, file)
     operator.type("turns", "import", caller.organization.id, str(file))

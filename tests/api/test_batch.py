@@ -1,4 +1,4 @@
-"""`POST /v1/interactions/batch`: each element has its own fate, in order."""
+"""`POST /v1/interactions/batch`: each element has its own result, in order."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from app.interactions.batch import MAX_FIELD_ERRORS_PER_BATCH, MAX_FIELD_ERRORS_PER_ELEMENT
 from app.tenancy.model import Environment
 from bench.faulty import KINDS
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, Clock, error_of
 from tests.turns import at, body, stateful
 
@@ -18,25 +18,25 @@ MEBIBYTE = 1024 * 1024
 CAP = 256 * 1024
 
 
-def results_of(caller: Caller, told: list[Any]) -> list[dict[str, Any]]:
-    answer = caller.record_batch(told)
+def results_of(caller: Caller, turns: list[Any]) -> list[dict[str, Any]]:
+    answer = caller.record_batch(turns)
     assert answer.status_code == 200, answer.text
     results: list[dict[str, Any]] = answer.get_json()["results"]
     return results
 
 
-def fates(results: list[dict[str, Any]]) -> list[str]:
+def outcomes(results: list[dict[str, Any]]) -> list[str]:
     return [
         result["status"] if "error" not in result else result["error"]["code"] for result in results
     ]
 
 
 def test_results_are_in_order_and_the_turns_are_readable(caller: Caller) -> None:
-    told = [stateful(latency_ms=number) for number in range(30)]
+    turns = [stateful(latency_ms=number) for number in range(30)]
 
-    results = results_of(caller, told)
+    results = results_of(caller, turns)
 
-    assert fates(results) == ["created"] * 30
+    assert outcomes(results) == ["created"] * 30
     for number, result in enumerate(results):
         assert set(result) == {"status", "interaction_id"}
         item = caller("GET", f"{LIST}/{result['interaction_id']}").get_json()
@@ -45,7 +45,7 @@ def test_results_are_in_order_and_the_turns_are_readable(caller: Caller) -> None
     assert caller.counters()["relationships_used"] == 1
 
 
-def test_one_request_costs_one_token(tenant: Hire, clock: Clock) -> None:
+def test_one_request_costs_one_token(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free")
 
     answer = caller.record_batch([at(clock.now_ms) for _ in range(25)])
@@ -54,26 +54,26 @@ def test_one_request_costs_one_token(tenant: Hire, clock: Clock) -> None:
     assert answer.headers["X-Quota-Turns-Used"] == "25"
 
 
-def test_the_same_batch_again_is_all_duplicates_and_costs_nothing(caller: Caller) -> None:
-    told = [stateful(f"rel_{number % 3}") for number in range(7)]
-    first = results_of(caller, told)
+def test_a_repeated_batch_is_all_duplicates_and_costs_nothing(caller: Caller) -> None:
+    turns = [stateful(f"rel_{number % 3}") for number in range(7)]
+    first = results_of(caller, turns)
     counted = caller.counters()
 
-    again = results_of(caller, told)
+    again = results_of(caller, turns)
 
-    assert fates(again) == ["duplicate"] * 7
+    assert outcomes(again) == ["duplicate"] * 7
     ids = [[result["interaction_id"] for result in results] for results in (first, again)]
     assert ids[0] == ids[1]
     assert caller.counters() == counted
 
 
-@pytest.mark.parametrize("forgotten_after_s", [0, 301])
-def test_a_mixed_batch_judges_each_element_by_itself(
-    caller: Caller, clock: Clock, forgotten_after_s: int
+@pytest.mark.parametrize("wait_s", [0, 301])
+def test_each_element_of_a_mixed_batch_is_judged_independently(
+    caller: Caller, clock: Clock, wait_s: int
 ) -> None:
     stored = at(clock.now_ms)
     interaction_id = caller.record(stored).get_json()["interaction_id"]
-    clock.move(s=forgotten_after_s)
+    clock.move(s=wait_s)
 
     results = results_of(
         caller,
@@ -91,7 +91,7 @@ def test_a_mixed_batch_judges_each_element_by_itself(
     )
 
     invalid = "validation_error"
-    assert fates(results) == [
+    assert outcomes(results) == [
         *("created", invalid, "duplicate", "conflict", invalid, invalid, invalid, invalid),
         "created",
     ]
@@ -101,12 +101,12 @@ def test_a_mixed_batch_judges_each_element_by_itself(
     assert caller.counters()["turns_used"] == caller.rows_count() == 3
 
 
-def test_a_turn_twice_in_one_batch_is_one_turn_and_one_charge(caller: Caller) -> None:
-    told, other = body(), body(status="failed")
+def test_a_turn_that_a_batch_repeats_is_stored_and_charged_once(caller: Caller) -> None:
+    payload, other = body(), body(status="failed")
 
-    results = results_of(caller, [told, told, other, told, other])
+    results = results_of(caller, [payload, payload, other, payload, other])
 
-    assert fates(results) == ["created", "duplicate", "created", "duplicate", "duplicate"]
+    assert outcomes(results) == ["created", "duplicate", "created", "duplicate", "duplicate"]
     assert len({result["interaction_id"] for result in results}) == 2
     assert (caller.counters()["turns_used"], caller.rows_count()) == (1, 2)
 
@@ -123,51 +123,53 @@ def test_a_turn_twice_in_one_batch_is_one_turn_and_one_charge(caller: Caller) ->
 def test_a_turn_id_with_two_contents_in_one_batch_stores_one_and_rejects_the_other(
     caller: Caller, clock: Clock, change: dict[str, Any]
 ) -> None:
-    told = at(clock.now_ms)
+    payload = at(clock.now_ms)
     earlier = at(clock.now_ms - 1)["occurred_at"]
-    other = told | {name: earlier if name == "occurred_at" else change[name] for name in change}
+    other = payload | {name: earlier if name == "occurred_at" else change[name] for name in change}
 
-    assert fates(results_of(caller, [told, other])) == ["created", "conflict"]
+    assert outcomes(results_of(caller, [payload, other])) == ["created", "conflict"]
     assert (caller.counters()["turns_used"], caller.rows_count()) == (1, 1)
-    assert caller.record(told).status_code == 200
+    assert caller.record(payload).status_code == 200
 
 
-def test_a_quota_that_ends_in_the_middle_refuses_only_what_no_longer_fits(tenant: Hire) -> None:
+def test_a_quota_that_ends_within_a_batch_refuses_only_turns_that_do_not_fit(
+    tenant: NewCaller,
+) -> None:
     caller = tenant("free", turns=5)
     costs = [1, 3, 2, 0, 1, 1]
 
     results = results_of(caller, [body(usage={"turns_consumed": cost}) for cost in costs])
 
     spent = "quota_exhausted"
-    assert fates(results) == ["created", "created", spent, "created", "created", spent]
+    assert outcomes(results) == ["created", "created", spent, "created", "created", spent]
     assert results[2]["error"]["details"]["component"] == "turns"
     assert caller.counters()["turns_used"] == 5
     assert caller.rows_count() == 4
 
 
-def test_relationships_that_no_longer_fit_are_refused_one_by_one(tenant: Hire) -> None:
+def test_relationships_beyond_the_quota_are_refused_one_by_one(tenant: NewCaller) -> None:
     caller = tenant("free", active_relationships=2)
     relationships = ["a", "b", "c", "a", "c", "b"]
 
     results = results_of(caller, [stateful(name) for name in relationships])
 
     spent = "quota_exhausted"
-    assert fates(results) == ["created", "created", spent, "created", spent, "created"]
+    assert outcomes(results) == ["created", "created", spent, "created", spent, "created"]
     assert results[2]["error"]["details"]["component"] == "active_relationships"
     assert caller.counters()["relationships_used"] == 2
 
 
-def test_stored_turns_are_duplicates_although_the_quota_is_spent(
-    tenant: Hire, clock: Clock
+def test_stored_turns_are_duplicates_although_the_quota_is_exhausted(
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=2)
-    told = [at(clock.now_ms) for _ in range(2)]
-    results_of(caller, told)
+    payloads = [at(clock.now_ms) for _ in range(2)]
+    results_of(caller, payloads)
     clock.move(s=301)
 
-    results = results_of(caller, [*told, at(clock.now_ms)])
+    results = results_of(caller, [*payloads, at(clock.now_ms)])
 
-    assert fates(results) == ["duplicate", "duplicate", "quota_exhausted"]
+    assert outcomes(results) == ["duplicate", "duplicate", "quota_exhausted"]
     assert caller.counters()["turns_used"] == 2
 
 
@@ -175,12 +177,12 @@ def test_stored_turns_are_duplicates_although_the_quota_is_spent(
 def test_a_batch_holds_1_to_500_elements(caller: Caller, count: int) -> None:
     results = results_of(caller, [body() for _ in range(count)])
 
-    assert fates(results) == ["created"] * count
+    assert outcomes(results) == ["created"] * count
     assert caller.counters()["turns_used"] == caller.rows_count() == count
 
 
 @pytest.mark.parametrize(
-    ("told", "field"),
+    ("payload", "field"),
     [
         ({"interactions": []}, "interactions"),
         ({"interactions": [{}] * 501}, "interactions"),
@@ -192,17 +194,19 @@ def test_a_batch_holds_1_to_500_elements(caller: Caller, count: int) -> None:
         ([], "body"),
     ],
 )
-def test_a_malformed_batch_is_a_400_as_a_whole(caller: Caller, told: Any, field: str) -> None:
-    answer = caller("POST", BATCH, json=told)
+def test_a_malformed_batch_is_a_400_for_all_elements(
+    caller: Caller, payload: Any, field: str
+) -> None:
+    answer = caller("POST", BATCH, json=payload)
 
     assert (answer.status_code, error_of(answer)["code"]) == (400, "validation_error")
     assert [field_error["field"] for field_error in error_of(answer)["details"]] == [field]
     assert caller.rows_count() == 0
 
 
-def padded(told: Any, bytes_count: int) -> bytes:
-    """`told` as JSON of exactly that length, blanks at its end."""
-    return json.dumps(told).encode().ljust(bytes_count)
+def padded(payload: Any, bytes_count: int) -> bytes:
+    """Return `payload` as JSON, padded with blanks to exactly `bytes_count`."""
+    return json.dumps(payload).encode().ljust(bytes_count)
 
 
 @pytest.mark.parametrize(
@@ -216,13 +220,13 @@ def padded(told: Any, bytes_count: int) -> bytes:
         ("/v1/api-keys", CAP + 1, 413),
     ],
 )
-def test_a_body_has_its_cap_to_the_byte(
+def test_the_limit_of_a_body_is_exact_to_the_byte(
     caller: Caller, path: str, bytes_count: int, status: int
 ) -> None:
-    told: Any = {"interactions": [body()]} if path == BATCH else body()
-    told = {"scope": "read"} if path.endswith("keys") else told
+    payload: Any = {"interactions": [body()]} if path == BATCH else body()
+    payload = {"scope": "read"} if path.endswith("keys") else payload
 
-    answer = caller("POST", path, data=padded(told, bytes_count), **JSON)
+    answer = caller("POST", path, data=padded(payload, bytes_count), **JSON)
 
     assert answer.status_code == status
     if status == 413:
@@ -231,7 +235,7 @@ def test_a_body_has_its_cap_to_the_byte(
         assert caller.rows_count() == 0
 
 
-def test_a_batch_of_the_test_environment_stays_there(caller: Caller, tenant: Hire) -> None:
+def test_a_batch_of_the_test_environment_stays_there(caller: Caller, tenant: NewCaller) -> None:
     sandbox = tenant(of=caller.organization, environment=Environment.TEST)
 
     results_of(sandbox, [body(), body()])
@@ -248,7 +252,7 @@ def test_a_batch_of_mistakes_lists_a_bounded_number_of_them(caller: Caller, kind
     assert (answer.status_code, len(results)) == (200, 500)
     assert {result["status"] for result in results} == {"rejected"}
     listed = [len(result["error"]["details"]) for result in results]
-    # One more says that there are more.
+    # The last entry says that there are more.
     assert max(listed) <= MAX_FIELD_ERRORS_PER_ELEMENT + 1
     assert sum(listed) <= MAX_FIELD_ERRORS_PER_BATCH + 2 * 500
     assert len(answer.data) < 500_000

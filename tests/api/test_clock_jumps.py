@@ -1,4 +1,4 @@
-"""Redis's clock steps, and a worker has not met it since: no good request is refused for that."""
+"""Redis's clock steps, and a worker does not know it yet: no valid request is refused."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from tests.callers import LIST, TURNS, Caller, Clock, at_once, error_of, new_caller, reserve
-from tests.turns import HOUR_MS, asked, at, body, now_ms
+from tests.turns import HOUR_MS, at, body, now_ms, reservation
 
 DAY_S = 86_400
 JUMPS_S = (3_600, -3_600, 10 * DAY_S, -10 * DAY_S)
@@ -22,7 +22,7 @@ def completed(turn_id: str) -> dict[str, object]:
 
 
 @jumps
-def test_a_recording_is_judged_by_the_clock_as_it_is_now(
+def test_a_recording_is_judged_by_the_current_clock(
     caller: Caller, clock: Clock, jump_s: int
 ) -> None:
     clock.jump(s=jump_s)
@@ -31,7 +31,9 @@ def test_a_recording_is_judged_by_the_clock_as_it_is_now(
 
 
 @jumps
-def test_many_at_once_are_judged_so_too(caller: Caller, clock: Clock, jump_s: int) -> None:
+def test_concurrent_recordings_are_judged_by_the_current_clock_too(
+    caller: Caller, clock: Clock, jump_s: int
+) -> None:
     clock.jump(s=jump_s)
     turns = [at(clock.now_ms - number) for number in range(20)]
 
@@ -40,14 +42,14 @@ def test_many_at_once_are_judged_so_too(caller: Caller, clock: Clock, jump_s: in
     assert {answer.status_code for answer in answers} == {201}
 
 
-def test_jumps_in_quick_succession_refuse_nothing(caller: Caller, clock: Clock) -> None:
+def test_recordings_are_accepted_after_several_jumps(caller: Caller, clock: Clock) -> None:
     for jump_s in (*JUMPS_S, *JUMPS_S):
         clock.jump(s=jump_s)
         assert caller.record(at(clock.now_ms)).status_code == 201
 
 
 @jumps
-def test_every_element_of_a_batch_is_judged_by_the_clock_as_it_is_now(
+def test_every_element_of_a_batch_is_judged_by_the_current_clock(
     caller: Caller, clock: Clock, jump_s: int
 ) -> None:
     clock.jump(s=jump_s)
@@ -64,10 +66,10 @@ def test_every_element_of_a_batch_is_judged_by_the_clock_as_it_is_now(
 def test_a_reservation_can_be_settled_right_after_a_jump(
     caller: Caller, clock: Clock, jump_s: int, end: str
 ) -> None:
-    """Another worker has reserved it, after the jump; this one has not met Redis since."""
+    """Settle on a worker whose clock predates the jump; another worker reserved after it."""
     known_us = clock.now_us
     clock.jump(s=jump_s)
-    reserved = reserve(caller, asked("turn_a")).get_json()["interaction_id"]
+    reserved = reserve(caller, reservation("turn_a")).get_json()["interaction_id"]
     clock._ledger_clock.learn(known_us)
 
     options = {"json": completed("turn_a")} if end == "PUT" else {}
@@ -91,8 +93,8 @@ def test_a_key_has_not_expired_because_a_clock_was_ahead(
 
 
 @pytest.mark.parametrize("off_s", [-HOUR_MS // 1_000, HOUR_MS // 1_000, -3 * DAY_S, 3 * DAY_S])
-def test_a_worker_whose_idea_of_the_time_is_off_asks_the_server(app: Flask, off_s: int) -> None:
-    """To the worker a server whose clock has stepped looks just like this."""
+def test_a_worker_with_a_wrong_time_reads_the_servers_clock(app: Flask, off_s: int) -> None:
+    """Set the worker's time wrong, as a step of the server's clock does."""
     caller = new_caller(app)
     with app.app_context():
         clock = provided(LedgerClock)
@@ -103,7 +105,7 @@ def test_a_worker_whose_idea_of_the_time_is_off_asks_the_server(app: Flask, off_
 
 
 @pytest.mark.parametrize("off_ms", [-48 * HOUR_MS - 1, 5 * 60_000 + 1])
-def test_what_is_really_out_of_range_is_refused_and_asks_once(
+def test_an_instant_out_of_range_is_refused_after_one_read_of_the_clock(
     caller: Caller, clock: Clock, off_ms: int
 ) -> None:
     assert caller.record(at(clock.now_ms)).status_code == 201

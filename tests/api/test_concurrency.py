@@ -27,7 +27,7 @@ def hold(memory_app: Flask) -> Iterator[Hold]:
 
 @pytest.fixture(autouse=True)
 def clock(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The limiter's clock, which stands still until it is moved."""
+    """The limiter's clock, which stands still until a test moves it."""
     return freeze_limiter(memory_app, monkeypatch)
 
 
@@ -49,14 +49,14 @@ def test_one_request_above_half_of_the_threads_is_refused(
     }
     assert answer.headers["Retry-After"] == "1"
     assert other("GET", ME).status_code == 200
-    assert hold.let_go() == [200] * 4
+    assert hold.release() == [200] * 4
 
 
 def test_a_refusal_has_the_limit_headers_and_charges_one_token(
     memory_app: Flask, hold: Hold, other: Caller
 ) -> None:
     own = new_caller(memory_app, "pro")
-    Clock(memory_app)  # Redis's, which stands still: no token comes back
+    Clock(memory_app)  # stops Redis's clock, so that the bucket is not refilled
     hold.wrap("interactions.list_")
     hold.send(own, 4, "GET", LIST)
     other("GET", ME)
@@ -65,14 +65,14 @@ def test_a_refusal_has_the_limit_headers_and_charges_one_token(
 
     assert [each.status_code for each in answers] == [429, 429]
     assert {each.headers["X-RateLimit-Limit"] for each in answers} == {"25"}
-    # Of a burst of 50 the four that are held took one each.
+    # A burst of 50, less one token for each of the four held requests.
     assert [each.headers["X-RateLimit-Remaining"] for each in answers] == ["45", "44"]
     assert "X-RateLimit-Reset" in answers[0].headers
     assert answers[0].headers["X-Quota-Turns-Used"] == "0"
     assert answers[0].headers["Cache-Control"] == "no-store"
 
 
-def test_a_bucket_that_refuses_has_the_last_word(
+def test_a_refusal_by_the_bucket_precedes_that_by_concurrency(
     memory_app: Flask, hold: Hold, other: Caller
 ) -> None:
     own = new_caller(memory_app, "pro", burst=5)
@@ -90,7 +90,7 @@ def test_a_bucket_that_refuses_has_the_last_word(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "told"),
+    ("method", "path", "payload"),
     [
         ("POST", LIST, body()),
         ("POST", f"{LIST}/batch", BATCH),
@@ -100,13 +100,13 @@ def test_a_bucket_that_refuses_has_the_last_word(
     ],
 )
 def test_a_refused_recording_charges_no_quota(
-    hold: Hold, own: Caller, other: Caller, method: str, path: str, told: Any
+    hold: Hold, own: Caller, other: Caller, method: str, path: str, payload: Any
 ) -> None:
     hold.wrap("interactions.list_")
     hold.send(own, 4, "GET", LIST)
     other("GET", ME)
 
-    answer = own(method, path, json=told)
+    answer = own(method, path, json=payload)
 
     assert (answer.status_code, error_of(answer)["details"]["component"]) == (429, "concurrency")
     assert answer.headers["X-Quota-Turns-Used"] == "0"
@@ -123,7 +123,7 @@ def test_batches_have_a_quarter_of_the_threads(hold: Hold, own: Caller, other: C
 
     assert (refused.status_code, light.status_code) == (429, 201)
     assert error_of(refused)["details"]["limit"] == 2
-    assert hold.let_go() == [200] * 2
+    assert hold.release() == [200] * 2
     assert own.record_batch([body()]).status_code == 200
 
 
@@ -140,19 +140,19 @@ def test_filtered_aggregates_and_batches_share_their_quarter(
 
     assert [each.status_code for each in answers] == [429, 429]
     assert error_of(answers[0])["details"]["limit"] == 2
-    hold.send(own, 2, "GET", AGGREGATES)  # without such a filter they are as light as others
-    assert hold.let_go() == [200] * 4
+    hold.send(own, 2, "GET", AGGREGATES)  # without such a filter they are light requests
+    assert hold.release() == [200] * 4
 
 
-def test_alone_an_organization_may_use_every_thread(hold: Hold, own: Caller) -> None:
+def test_an_organization_alone_may_use_every_thread(hold: Hold, own: Caller) -> None:
     hold.wrap("usage.aggregates")
 
     hold.send(own, 8, "GET", f"{AGGREGATES}?user_id=u_1")
 
-    assert hold.let_go() == [200] * 8
+    assert hold.release() == [200] * 8
 
 
-def test_a_second_after_the_other_an_organization_is_alone(
+def test_an_organization_counts_as_alone_a_second_after_the_others_last_request(
     hold: Hold, own: Caller, other: Caller, clock: list[float]
 ) -> None:
     hold.wrap("interactions.list_")
@@ -192,13 +192,13 @@ def test_a_request_that_fails_is_not_in_flight_any_more(
             stack.enter_context(pytest.raises(SystemExit))
         hold.send(own, 4, "GET", ME)
         assert counts(memory_app) == {own.organization.id: [4, 0]}
-        hold.let_go()
+        hold.release()
 
     hold.close()
     assert counts(memory_app) == {}
 
 
-def test_requests_that_a_bucket_or_a_bad_query_refuses_leave_too(
+def test_refused_requests_are_not_in_flight_any_more_either(
     memory_app: Flask, other: Caller
 ) -> None:
     own = new_caller(memory_app, "pro", burst=1, requests_per_second=1)

@@ -33,7 +33,7 @@ def earlier(live_app: Flask, live_database: Database[dict[str, Any]]) -> tuple[C
     return caller, sorted(f"int_{each['_id']}" for each in found)
 
 
-def test_an_earlier_row_is_listed_found_and_shown_as_it_is(
+def test_an_earlier_row_is_listed_found_and_shown_unchanged(
     earlier: tuple[Caller, list[str]],
 ) -> None:
     caller, ids = earlier
@@ -71,7 +71,7 @@ def test_an_earlier_row_is_archived(
     assert list(days["personalities"].values()) == [2]
 
 
-def test_a_new_turn_goes_by_the_new_bounds_beside_them(earlier: tuple[Caller, list[str]]) -> None:
+def test_a_new_turn_must_keep_the_new_bounds(earlier: tuple[Caller, list[str]]) -> None:
     caller, _ = earlier
     assert caller.record(stateful(personality_id="ada@home")).status_code == 400
     assert caller.record(body()).status_code == 201

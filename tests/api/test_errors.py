@@ -1,4 +1,4 @@
-"""One renderer: whatever goes wrong, the same envelope, the right headers, and no secrets."""
+"""Every error has the same envelope, the right headers, and no secrets."""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ def assert_unspecific(answer: TestResponse, log: str, status: int, code: str) ->
     ],
 )
 @pytest.mark.parametrize("break_", [break_ledger, break_gate])
-def test_a_mistake_of_ours_is_a_500_in_a_fixed_sentence(
+def test_an_unexpected_error_is_a_500_with_a_fixed_message(
     memory_app: Flask,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -112,7 +112,7 @@ def test_an_unknown_outcome_stays_charged_until_it_is_reconciled(
     payload = body()
     with monkeypatch.context() as broken:
         break_ledger(memory_app, broken, NetworkTimeout(CANARY))
-        # The quota is seeded through another client, so only the insert fails.
+        # The counters are loaded through another client, so only the insert fails.
         assert caller.record(payload).status_code == 503
     counted = caller.counters()["turns_used"]
 
@@ -148,7 +148,7 @@ HEADER_SETS: list[tuple[str, int, Any, set[str]]] = [
 def test_each_status_has_the_headers_that_the_contract_gives_it(
     app: Flask, clock: Clock, status: int, ask: Any, wanted: set[str]
 ) -> None:
-    clock.move(ms=1)  # and from here on it stands still, so that no token comes back
+    clock.move(ms=1)  # then the clock stands still, so that the bucket is not refilled
     answer = ask(new_caller(app, "free", turns=1, requests_per_second=1, burst=8))
 
     shown = set(answer.headers.keys()) & (RATE | QUOTA | {"Retry-After"})

@@ -1,4 +1,4 @@
-"""What platforms ask: alive, and ready for work."""
+"""`/healthz` and `/readyz`, the probes of platforms."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ def test_ready_when_both_stores_answer_and_the_indexes_are_there(client: FlaskCl
     assert answer.get_json() == READY
 
 
-def test_the_stores_are_asked_once_a_second_however_many_ask(
+def test_the_stores_are_probed_once_a_second_for_any_number_of_requests(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
@@ -107,7 +107,7 @@ def test_not_ready_with_a_turn_index_that_is_not_unique(live_app: Flask) -> None
     assert (answer.status_code, answer.get_json()["schema"]) == (503, "different")
 
 
-def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask) -> None:
+def test_a_late_archive_is_shown_and_the_service_stays_ready(app: Flask) -> None:
     caller, clock = new_caller(app), Clock(app)
     caller.import_([at(clock.now_ms - 185 * DAY_MS)], recorded_at_us=clock.now_us)
     clock.move(s=600)
@@ -124,7 +124,7 @@ def test_an_archive_that_is_late_shows_but_keeps_nobody_from_working(app: Flask)
     }
 
 
-def test_metrics_are_told_without_indexes_too(app: Flask, client: FlaskClient) -> None:
+def test_metrics_are_shown_without_indexes_too(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         provided(Backend).database.drop_collection(INTERACTIONS)
 
@@ -134,7 +134,7 @@ def test_metrics_are_told_without_indexes_too(app: Flask, client: FlaskClient) -
     assert "turnledger_requests_total" in answer.text
 
 
-def test_not_ready_while_it_drains_but_alive_and_at_work(
+def test_a_draining_service_is_not_ready_but_alive_and_answers_requests(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = new_caller(app)
@@ -150,13 +150,13 @@ def test_not_ready_while_it_drains_but_alive_and_at_work(
     assert caller.list_().status_code == 200
 
 
-def test_a_store_that_is_slow_is_not_down_and_probing_it_keeps_nobody_from_working(
+def test_a_slow_store_is_not_down_and_probing_it_blocks_no_request(
     fresh_mongodb_uri: str, fresh_redis_url: str
 ) -> None:
     host, port = parse_uri(fresh_mongodb_uri)["nodelist"][0]
     with proxy_to(host, port) as proxy:
         uri = fresh_mongodb_uri.replace(f"{host}:{port}", f"127.0.0.1:{proxy.port}")
-        # As in production: a request may wait for MongoDB for a second and a half in all.
+        # As in production: a request waits for MongoDB for at most a second and a half.
         with app_on(uri, fresh_redis_url, mongodb_timeout_ms=2_000) as app:
             caller = new_caller(app)
             assert caller.list_().status_code == 200
@@ -169,7 +169,7 @@ def test_a_store_that_is_slow_is_not_down_and_probing_it_keeps_nobody_from_worki
             assert caller.list_().status_code == 200
 
 
-def test_what_cannot_be_told_in_time_is_no_outage(
+def test_a_reading_that_takes_too_long_is_no_outage(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late() -> NoReturn:
@@ -191,7 +191,7 @@ def test_what_cannot_be_told_in_time_is_no_outage(
     ("setting", "value"),
     [("maxmemory", "1"), ("min-replicas-to-write", "1"), ("replicaof", "127.0.0.1 1")],
 )
-def test_a_redis_that_refuses_writes_is_down_and_to_look_opens_no_breaker(
+def test_redis_that_refuses_writes_is_down_and_probing_it_opens_no_breaker(
     live_app: Flask, live_redis: Redis, setting: str, value: str
 ) -> None:
     watches = watch_breaker(live_app)
@@ -210,7 +210,7 @@ def test_a_redis_that_refuses_writes_is_down_and_to_look_opens_no_breaker(
     assert readiness(live_app).get_json()["status"] == "ready"
 
 
-def test_a_redis_that_is_left_in_peace_is_down_and_not_asked(
+def test_redis_behind_an_open_breaker_is_down_and_not_probed(
     live_app: Flask, live_redis: Redis
 ) -> None:
     watch_breaker(live_app)
@@ -223,7 +223,7 @@ def test_a_redis_that_is_left_in_peace_is_down_and_not_asked(
     assert "cmdstat_set" not in live_redis.info("commandstats")
 
 
-def test_a_redis_that_may_evict_keys_is_reported_and_keeps_nobody_from_working(
+def test_redis_that_may_evict_keys_is_reported_and_the_service_stays_ready(
     live_app: Flask, live_redis: Redis
 ) -> None:
     live_redis.config_set("maxmemory-policy", "allkeys-lru")
@@ -241,7 +241,7 @@ def test_a_redis_that_may_evict_keys_is_reported_and_keeps_nobody_from_working(
     assert "noeviction" in line["next_step"]
 
 
-def test_the_eviction_policy_is_asked_for_once_a_minute(live_redis: Redis) -> None:
+def test_the_eviction_policy_is_read_once_a_minute(live_redis: Redis) -> None:
     now_s = 0.0
     watch = EvictionWatch(live_redis, lambda: now_s)
     live_redis.config_resetstat()
@@ -265,7 +265,7 @@ def guarded_redis(app: Flask) -> GuardedRedis:
 
 
 def watch_breaker(app: Flask) -> list[Callable[[], None]]:
-    """Gives Redis a breaker whose watches are only noted: one for each time it grew suspicious."""
+    """Replace Redis's breaker by one that collects its watch functions and never runs them."""
     redis, watches = guarded_redis(app), list[Callable[[], None]]()
     redis.breaker = Breaker("redis", redis.probe, RedisCircuitOpen, start=watches.append)
     return watches

@@ -1,33 +1,33 @@
-"""How long a refused caller waits whose quota is held by open reservations."""
+"""The wait of a caller that is refused because open reservations hold the quota."""
 
 import pytest
 from werkzeug.test import TestResponse
 
 from app.http.instants import format_ms
 from app.tenancy.periods import period_at
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, Clock, error_of, reserve
-from tests.turns import asked, at, stateful
+from tests.turns import at, reservation, stateful
 
 HELD_S = (10, 20, 30)
 
 
 def hold(caller: Caller, *, related: bool = False) -> None:
-    """Three reservations that expire ten seconds apart; `related`: each of a relationship."""
+    """Reserve three turns whose holds expire ten seconds apart, each `related` or not."""
     for number, seconds in enumerate(HELD_S):
         relationship = f"rel_{number}" if related else None
-        turn = asked(hold_seconds=seconds, relationship_id=relationship)
+        turn = reservation(hold_seconds=seconds, relationship_id=relationship)
         assert reserve(caller, turn).status_code == 201
 
 
-def wait_told(answer: TestResponse) -> tuple[str, int]:
+def wait_of(answer: TestResponse) -> tuple[str, int]:
     assert (answer.status_code, error_of(answer)["code"]) == (429, "quota_exhausted")
     return answer.headers["Retry-After"], error_of(answer)["details"]["retry_after_ms"]
 
 
 @pytest.mark.parametrize(("cost", "wait_s"), [(1, 10), (2, 20), (3, 30)])
 def test_a_recording_waits_for_as_many_expiries_as_it_costs_turns(
-    tenant: Hire, clock: Clock, cost: int, wait_s: int
+    tenant: NewCaller, clock: Clock, cost: int, wait_s: int
 ) -> None:
     caller = tenant("free", turns=4)
     caller.record(at(clock.now_ms))
@@ -36,7 +36,7 @@ def test_a_recording_waits_for_as_many_expiries_as_it_costs_turns(
 
     answer = caller.record(turn)
 
-    assert wait_told(answer) == (str(wait_s), wait_s * 1_000)
+    assert wait_of(answer) == (str(wait_s), wait_s * 1_000)
     held_until = format_ms(clock.now_ms + wait_s * 1_000)
     assert error_of(answer)["details"]["held_until"] == held_until
     assert (
@@ -52,7 +52,9 @@ def test_a_recording_waits_for_as_many_expiries_as_it_costs_turns(
     assert caller.record(turn).status_code == 201
 
 
-def test_what_charged_turns_alone_refuse_waits_for_the_period(tenant: Hire, clock: Clock) -> None:
+def test_without_enough_holds_a_refused_caller_waits_for_the_next_period(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", turns=4)
     caller.record(at(clock.now_ms))
     hold(caller)
@@ -61,28 +63,28 @@ def test_what_charged_turns_alone_refuse_waits_for_the_period(tenant: Hire, cloc
 
     end_us = period_at(caller.organization.signed_up_on, clock.now_us).end_us
     wait_ms = -(-(end_us - clock.now_us) // 1_000)
-    assert wait_told(answer) == (str(-(-wait_ms // 1_000)), wait_ms)
+    assert wait_of(answer) == (str(-(-wait_ms // 1_000)), wait_ms)
     assert error_of(answer)["details"]["held_until"] is None
     assert "Upgrade the plan or wait" in error_of(answer)["message"]
 
 
-def test_a_hold_that_outlives_the_period_is_not_waited_for(tenant: Hire, clock: Clock) -> None:
+def test_the_period_may_end_before_the_hold_expires(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=1)
     end_us = period_at(caller.organization.signed_up_on, clock.now_us).end_us
     clock.move(us=end_us - clock.now_us - 5_000_000)
-    reserve(caller, asked(hold_seconds=10))
+    reserve(caller, reservation(hold_seconds=10))
 
     answer = caller.record(at(clock.now_ms))
 
-    assert wait_told(answer) == ("5", 5_000)
+    assert wait_of(answer) == ("5", 5_000)
     assert error_of(answer)["details"]["held_until"] is None
     clock.move(s=5)
     assert caller.record(at(clock.now_ms)).status_code == 201
 
 
 @pytest.mark.parametrize("is_reservation", [False, True])
-def test_a_new_relationship_waits_for_the_first_that_nothing_else_keeps(
-    tenant: Hire, clock: Clock, *, is_reservation: bool
+def test_a_new_relationship_waits_for_the_first_that_only_a_hold_keeps_active(
+    tenant: NewCaller, clock: Clock, *, is_reservation: bool
 ) -> None:
     caller = tenant("free", active_relationships=3)
     hold(caller, related=True)
@@ -93,12 +95,12 @@ def test_a_new_relationship_waits_for_the_first_that_nothing_else_keeps(
 
     def ask() -> TestResponse:
         if is_reservation:
-            return reserve(caller, asked("turn_new", relationship_id="rel_new"))
+            return reserve(caller, reservation("turn_new", relationship_id="rel_new"))
         return caller.record(turn)
 
     answer = ask()
 
-    assert wait_told(answer) == ("20", 20_000)
+    assert wait_of(answer) == ("20", 20_000)
     assert error_of(answer)["details"]["component"] == "active_relationships"
     clock.move(s=20, us=-1)
     assert ask().status_code == 429
@@ -108,34 +110,34 @@ def test_a_new_relationship_waits_for_the_first_that_nothing_else_keeps(
 
 @pytest.mark.parametrize(("passed_s", "wait_s"), [(1, 9), (9.5, 1)])
 def test_behind_an_empty_bucket_the_later_wait_counts(
-    tenant: Hire, clock: Clock, passed_s: float, wait_s: int
+    tenant: NewCaller, clock: Clock, passed_s: float, wait_s: int
 ) -> None:
-    """The hold ends 10 s after it began, the bucket has a token a second after the list."""
+    """Wait for the hold, which expires after 10 s, or for the bucket's token after 1 s."""
     caller = tenant("free", turns=1, requests_per_second=1, burst=1)
     turn = at(clock.now_ms)
-    reserve(caller, asked(hold_seconds=10))
+    reserve(caller, reservation(hold_seconds=10))
     clock.move(s=passed_s)
     assert caller.list_().status_code == 200
 
     answer = caller.record(turn)
 
-    assert wait_told(answer) == (str(wait_s), wait_s * 1_000)
+    assert wait_of(answer) == (str(wait_s), wait_s * 1_000)
     clock.move(s=wait_s)
     assert caller.record(turn).status_code == 201
 
 
-def test_a_reservation_waits_as_a_recording_does(tenant: Hire, clock: Clock) -> None:
+def test_a_reservation_waits_as_a_recording_does(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=3)
     hold(caller)
 
-    answer = reserve(caller, asked())
+    answer = reserve(caller, reservation())
 
-    assert wait_told(answer) == ("10", 10_000)
+    assert wait_of(answer) == ("10", 10_000)
     clock.move(s=10)
-    assert reserve(caller, asked()).status_code == 201
+    assert reserve(caller, reservation()).status_code == 201
 
 
-def test_each_refused_element_of_a_batch_says_when_it_fits(tenant: Hire, clock: Clock) -> None:
+def test_each_refused_element_of_a_batch_has_its_own_wait(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=4)
     hold(caller)
     costs = [3, 1, 4]

@@ -1,9 +1,9 @@
-"""`GET /v1/interactions`: what it shows, in which order, and which questions it refuses."""
+"""`GET /v1/interactions`: its items, their order, and the queries that it refuses."""
 
 import pytest
 
 from app.http.instants import format_ms
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of
 from tests.turns import DAY_MS, HOUR_MS, at, body, now_ms, stateful, whole
 
@@ -15,14 +15,14 @@ def turn_instants(caller: Caller, **query: str) -> list[str]:
     return [item["created_at"] for item in caller.page(limit=100, **query)["data"]]
 
 
-def test_an_item_shows_everything_that_was_told_and_nothing_else(caller: Caller) -> None:
-    told = whole()
-    made = caller.record(told).get_json()
+def test_an_item_shows_the_recorded_content_and_nothing_else(caller: Caller) -> None:
+    payload = whole()
+    made = caller.record(payload).get_json()
 
     page = caller.page()
 
     assert page == {"data": [made], "next_cursor": None}
-    expected = told | {"created_at": told["occurred_at"]}
+    expected = payload | {"created_at": payload["occurred_at"]}
     expected["usage"] = expected["usage"] | {"active_relationship_counted": True}
     for hidden in ("turn_id", "occurred_at"):
         del expected[hidden]
@@ -30,7 +30,7 @@ def test_an_item_shows_everything_that_was_told_and_nothing_else(caller: Caller)
     assert made["interaction_id"].startswith("int_")
 
 
-def test_the_order_of_an_items_fields_is_the_contracts(caller: Caller) -> None:
+def test_the_fields_of_an_item_are_in_the_contracts_order(caller: Caller) -> None:
     made = caller.record(body()).get_json()
 
     assert list(made) == [
@@ -97,11 +97,11 @@ def test_filters_match_exactly_and_are_combined_with_and(
         ({"from": format_ms(NOON_MS)}, [1, 0]),
         ({"to": format_ms(NOON_MS)}, [-1]),
         ({"from": format_ms(NOON_MS), "to": format_ms(NOON_MS + 1)}, [0]),
-        # Finer than a millisecond rounds up, so the range stays half-open to the nanosecond.
+        # Fractions of a millisecond are rounded up: the range stays half-open to the nanosecond.
         ({"from": f"{DAY}T12:00:00.000000001Z"}, [1]),
         ({"to": f"{DAY}T12:00:00.000000001Z"}, [0, -1]),
         ({"from": f"{DAY}T11:59:59.999000001Z", "to": f"{DAY}T12:00:00.000001Z"}, [0]),
-        # The same instant in other words.
+        # The same instant in other notations.
         ({"from": f"{DAY}T12:00Z"}, [1, 0]),
         ({"from": f"{DAY}t12:00:00z"}, [1, 0]),
         ({"from": f"{DAY}T14:00:00.000+02:00"}, [1, 0]),
@@ -142,7 +142,7 @@ def test_from_is_inclusive_and_to_exclusive_to_the_millisecond(
     ],
 )
 @pytest.mark.parametrize("name", ["from", "to"])
-def test_what_is_no_instant_with_a_zone_is_a_400(caller: Caller, name: str, text: str) -> None:
+def test_a_malformed_instant_is_a_400(caller: Caller, name: str, text: str) -> None:
     answer = caller.list_(**{name: text})
 
     assert answer.status_code == 400
@@ -158,13 +158,13 @@ def test_from_at_or_after_to_is_a_400(caller: Caller, offset_ms: int) -> None:
     assert [field_error["field"] for field_error in error_of(answer)["details"]] == ["from"]
 
 
-def test_equal_instants_in_different_words_are_an_empty_range_and_a_400(caller: Caller) -> None:
+def test_equal_instants_in_different_zones_are_an_empty_range_and_a_400(caller: Caller) -> None:
     answer = caller.list_(from_=f"{DAY}T14:00:00+02:00", to=f"{DAY}T12:00:00Z")
 
     assert answer.status_code == 400
 
 
-def test_the_last_180_days_are_shown_exactly_whatever_is_stored(
+def test_exactly_the_last_180_days_are_shown_although_older_turns_are_stored(
     caller: Caller, clock: Clock
 ) -> None:
     edge_ms = clock.now_ms - 180 * DAY_MS
@@ -180,7 +180,7 @@ def test_the_last_180_days_are_shown_exactly_whatever_is_stored(
     assert caller.rows_count() == 4
 
 
-def test_what_is_in_the_future_is_shown_too(caller: Caller) -> None:
+def test_a_turn_of_the_near_future_is_shown_too(caller: Caller) -> None:
     caller.record(at(now_ms() + HOUR_MS // 15))
 
     assert len(caller.page()["data"]) == 1
@@ -215,23 +215,23 @@ def test_what_is_in_the_future_is_shown_too(caller: Caller) -> None:
         ("relationship_id=%7B%7D", "relationship_id", "pattern"),
     ],
 )
-def test_what_is_not_understood_is_a_400_that_names_the_parameter(
+def test_a_bad_parameter_is_a_400_that_names_it(
     caller: Caller, query: str, field: str, code: str
 ) -> None:
     answer = caller("GET", f"/v1/interactions?{query}")
 
     assert answer.status_code == 400
-    told = [
+    turns = [
         (field_error["field"], field_error["code"]) for field_error in error_of(answer)["details"]
     ]
-    assert told == [(field, code)]
+    assert turns == [(field, code)]
 
 
 def test_all_field_errors_of_a_query_are_reported_at_once(caller: Caller) -> None:
     answer = caller.list_(limit="0", from_="yesterday", user_id="a b", colour="red")
 
-    told = {field_error["field"] for field_error in error_of(answer)["details"]}
-    assert (answer.status_code, told) == (400, {"limit", "from", "user_id", "colour"})
+    turns = {field_error["field"] for field_error in error_of(answer)["details"]}
+    assert (answer.status_code, turns) == (400, {"limit", "from", "user_id", "colour"})
 
 
 @pytest.mark.parametrize(
@@ -259,13 +259,13 @@ def test_a_page_holds_up_to_the_limit_and_twenty_by_default(
     assert page["next_cursor"] is not None
 
 
-def test_a_page_that_holds_all_has_no_cursor(caller: Caller) -> None:
+def test_a_page_with_the_last_turn_has_no_cursor(caller: Caller) -> None:
     caller.import_(at(NOON_MS) for _ in range(7))
 
     assert caller.page(limit=7)["next_cursor"] is None
 
 
-def test_a_client_header_set_of_a_list_is_the_contracts(tenant: Hire) -> None:
+def test_the_headers_of_a_list_are_those_of_the_contract(tenant: NewCaller) -> None:
     answer = tenant("pro").list_()
 
     assert answer.status_code == 200
@@ -276,7 +276,7 @@ def test_a_client_header_set_of_a_list_is_the_contracts(tenant: Hire) -> None:
 
 
 @pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
-def test_instants_beyond_the_calendar_are_instants_like_others(caller: Caller, edge: str) -> None:
+def test_instants_outside_the_years_1_to_9999_are_accepted(caller: Caller, edge: str) -> None:
     assert caller.record(body()).status_code == 201
     is_early = edge.startswith("0001")
 

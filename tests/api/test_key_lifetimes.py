@@ -1,4 +1,4 @@
-"""Over HTTP and by commands: no key outlives its maker, and what has ended is removed."""
+"""No key expires later than the key that made it; expired and revoked keys are removed."""
 
 from typing import Any
 
@@ -49,13 +49,13 @@ def test_a_key_that_expires_makes_no_key_that_expires_later_or_never(admin: Call
     )
 
 
-def test_a_key_that_never_expires_makes_any_and_so_does_the_operator(admin: Caller) -> None:
+def test_a_key_without_expiry_and_the_operator_make_keys_of_any_lifetime(admin: Caller) -> None:
     assert admin("POST", KEYS, json={"scope": "admin"}).status_code == 201
     words = ("key", "create", admin.organization.id, "--scope", "admin", "--expires-in", "3650")
     assert admin.app.test_cli_runner().invoke(args=[*words]).exit_code == 0
 
 
-def test_the_worker_removes_what_ended_90_days_ago_and_its_key_stays_refused(
+def test_the_worker_removes_keys_that_ended_90_days_ago_and_they_stay_refused(
     admin: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(admin.app)

@@ -19,7 +19,7 @@ KEYS = "/v1/api-keys"
 
 
 def issue(caller: Caller, **options: Any) -> str:
-    """Make a key of the caller's account as an operator does; its id."""
+    """Make a key of the caller's account as an operator does; return its id."""
     with caller.app.app_context():
         key, _ = provided(ApiKeys).issue(
             caller.organization.id, caller.environment, Scope.READ, **options
@@ -114,7 +114,9 @@ def test_a_limit_out_of_bounds_is_a_400_that_names_it(admin: Caller, limit: str)
     assert [wrong["field"] for wrong in error_of(answer)["details"]] == ["limit"]
 
 
-def test_a_cursor_of_another_account_list_or_hand_is_refused(app: Flask, admin: Caller) -> None:
+def test_a_cursor_of_another_account_or_list_or_a_damaged_one_is_refused(
+    app: Flask, admin: Caller
+) -> None:
     cursor = cursor_of(admin)
     test = new_caller(app, of=admin.organization, environment=Environment.TEST)
     strangers = [
@@ -144,7 +146,7 @@ def interactions_cursor(caller: Caller) -> str:
 def test_keys_made_during_a_listing_are_not_in_it_and_revoked_ones_are_not_lost(
     admin: Caller,
 ) -> None:
-    older, newer = sorted([issue(admin), issue(admin)])  # one millisecond has no order
+    older, newer = sorted([issue(admin), issue(admin)])  # ids of one millisecond are in no order
     first = page(admin, limit=1).get_json()
     assert [key["id"] for key in first["data"]] == [newer]
     issue(admin)

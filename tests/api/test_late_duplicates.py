@@ -1,12 +1,13 @@
-"""Turns that come again when their charge is forgotten: found in the ledger, paid by nobody."""
+"""Duplicates that arrive after the replay cache has dropped their charge: they cost nothing."""
 
 from typing import Any
 
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, Clock, error_of
 from tests.turns import at
 
-FORGOTTEN_S = 301
+# A charge stays in the replay cache for 300 s.
+DROPPED_S = 301
 
 
 def statuses(answer: Any) -> list[str]:
@@ -14,37 +15,37 @@ def statuses(answer: Any) -> list[str]:
     return [result["status"] for result in answer.get_json()["results"]]
 
 
-def test_the_headers_of_a_late_duplicate_show_what_it_really_cost(
-    tenant: Hire, clock: Clock
+def test_the_headers_of_a_late_duplicate_show_the_corrected_usage(
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free")
-    told = at(clock.now_ms)
-    caller.record(told)
-    clock.move(s=FORGOTTEN_S)
+    payload = at(clock.now_ms)
+    caller.record(payload)
+    clock.move(s=DROPPED_S)
 
-    answer = caller.record(told)
+    answer = caller.record(payload)
 
     assert answer.status_code == 200
     assert answer.headers["X-Quota-Turns-Used"] == "1"
     assert caller.counters()["turns_used"] == 1
 
 
-def test_late_duplicates_take_no_quota_from_new_turns_beside_them(
-    tenant: Hire, clock: Clock
+def test_late_duplicates_take_no_quota_from_new_turns_in_their_batch(
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=10)
-    told = [at(clock.now_ms) for _ in range(6)]
-    caller.record_batch(told)
-    clock.move(s=FORGOTTEN_S)
+    payloads = [at(clock.now_ms) for _ in range(6)]
+    caller.record_batch(payloads)
+    clock.move(s=DROPPED_S)
 
-    answer = caller.record_batch([*told, *(at(clock.now_ms) for _ in range(5))])
+    answer = caller.record_batch([*payloads, *(at(clock.now_ms) for _ in range(5))])
 
     assert statuses(answer) == ["duplicate"] * 6 + ["created"] * 4 + ["rejected"]
     assert answer.headers["X-Quota-Turns-Used"] == "10"
     assert caller.counters()["turns_used"] == caller.rows_count() == 10
 
 
-def test_a_batch_of_one_behind_an_empty_bucket_is_429(tenant: Hire, clock: Clock) -> None:
+def test_a_batch_of_one_behind_an_empty_bucket_is_429(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", requests_per_second=1, burst=1, turns=0)
     assert caller.record(at(clock.now_ms)).status_code == 429
 
@@ -54,7 +55,7 @@ def test_a_batch_of_one_behind_an_empty_bucket_is_429(tenant: Hire, clock: Clock
     assert int(answer.headers["Retry-After"]) > 1
 
 
-def test_an_element_lists_only_its_first_field_errors(tenant: Hire) -> None:
+def test_an_element_lists_only_its_first_field_errors(tenant: NewCaller) -> None:
     caller = tenant("free")
 
     answer = caller(
@@ -67,7 +68,7 @@ def test_an_element_lists_only_its_first_field_errors(tenant: Hire) -> None:
     assert answer.headers["X-Quota-Turns-Used"] == "0"
 
 
-def test_a_key_expires_by_redis_clock(tenant: Hire, clock: Clock) -> None:
+def test_a_key_expires_by_redis_clock(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free")
     made = caller("POST", "/v1/api-keys", json={"scope": "read", "expires_in_days": 1})
     headers = {"Authorization": f"Bearer {made.get_json()['key']}"}

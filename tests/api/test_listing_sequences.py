@@ -1,4 +1,4 @@
-"""Walking along cursors: complete, bound to its question, and no credential."""
+"""Listings page by page: complete, and with cursors that are bound to account and filters."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Scope
 from config.settings import Settings
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of, new_caller
 from tests.turns import DAY_MS, at, body, now_ms, stateful
 
@@ -20,7 +20,7 @@ NEW_SECRET = "another-cursor-secret-0123456789abcdef"
 HOUR_S = 3_600
 
 
-def told_ids(items: list[dict[str, Any]]) -> list[str]:
+def ids_of(items: list[dict[str, Any]]) -> list[str]:
     return [item["interaction_id"] for item in items]
 
 
@@ -40,32 +40,30 @@ def history(caller: Caller) -> Caller:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 9, 10, 100])
-def test_a_walk_of_any_page_size_sees_every_turn_once_and_in_order(
-    history: Caller, limit: int
-) -> None:
-    everything = told_ids(history.page(limit=100)["data"])
+def test_pages_of_any_size_show_every_turn_once_and_in_order(history: Caller, limit: int) -> None:
+    everything = ids_of(history.page(limit=100)["data"])
 
-    walked = told_ids(history.list_all(limit=limit))
+    shown = ids_of(history.list_all(limit=limit))
 
     assert len(set(everything)) == 10
-    assert walked == everything
+    assert shown == everything
 
 
 def test_the_limit_may_change_between_pages(history: Caller) -> None:
-    everything = told_ids(history.page()["data"])
+    everything = ids_of(history.page()["data"])
 
     first = history.page(limit=2)
     second = history.page(limit=5, cursor=first["next_cursor"])
     third = history.page(cursor=second["next_cursor"])
 
-    assert told_ids(first["data"] + second["data"] + third["data"]) == everything
+    assert ids_of(first["data"] + second["data"] + third["data"]) == everything
     assert third["next_cursor"] is None
 
 
 def test_the_same_cursor_may_be_used_again(history: Caller) -> None:
     cursor = history.page(limit=3)["next_cursor"]
 
-    pages = [told_ids(history.page(limit=3, cursor=cursor)["data"]) for _ in range(3)]
+    pages = [ids_of(history.page(limit=3, cursor=cursor)["data"]) for _ in range(3)]
 
     assert pages[0] == pages[1] == pages[2]
 
@@ -90,7 +88,7 @@ def test_a_cursor_used_with_other_filters_is_refused(history: Caller, name: str)
     assert_refused(history, narrowed, **{name: others})
 
 
-def test_filters_may_be_said_in_other_words(history: Caller) -> None:
+def test_a_filter_may_be_written_in_another_notation(history: Caller) -> None:
     day = format_ms(now_ms() - 20 * DAY_MS)[:10]
     cursor = history.page(limit=4, from_=day)["next_cursor"]
 
@@ -99,7 +97,7 @@ def test_filters_may_be_said_in_other_words(history: Caller) -> None:
     assert len(page["data"]) == 6
 
 
-def test_a_cursor_swaps_no_user_for_a_relationship(caller: Caller) -> None:
+def test_a_cursor_of_a_user_is_refused_for_a_relationship_of_the_same_name(caller: Caller) -> None:
     caller.import_(stateful("same", "same") for _ in range(3))
     cursor = caller.page(limit=1, user_id="same")["next_cursor"]
 
@@ -107,7 +105,7 @@ def test_a_cursor_swaps_no_user_for_a_relationship(caller: Caller) -> None:
 
 
 def test_a_cursor_is_refused_for_another_organization_and_environment(
-    history: Caller, tenant: Hire
+    history: Caller, tenant: NewCaller
 ) -> None:
     cursor = history.page(limit=1)["next_cursor"]
 
@@ -115,7 +113,9 @@ def test_a_cursor_is_refused_for_another_organization_and_environment(
     assert_refused(tenant(of=history.organization, environment=Environment.TEST), cursor)
 
 
-def test_another_key_of_the_same_account_may_go_on(history: Caller, tenant: Hire) -> None:
+def test_another_key_of_the_same_account_may_continue_a_listing(
+    history: Caller, tenant: NewCaller
+) -> None:
     cursor = history.page(limit=4)["next_cursor"]
 
     page = tenant(of=history.organization, scope=Scope.READ).page(cursor=cursor)
@@ -133,8 +133,10 @@ def test_a_cursor_is_no_credential(history: Caller, headers: dict[str, str]) -> 
     assert answer.status_code == 401
 
 
-def test_a_cursor_lives_24_hours_and_each_page_renews_it(history: Caller, clock: Clock) -> None:
-    history.page()  # counts the ledger, which takes an instant of the standing clock
+def test_a_cursor_is_valid_for_24_hours_and_each_page_has_a_new_one(
+    history: Caller, clock: Clock
+) -> None:
+    history.page()  # loads the counters, which takes a microsecond of the stopped clock
     clock.move(us=2)
     first = history.page(limit=2)["next_cursor"]
     clock.move(s=24 * HOUR_S)
@@ -165,47 +167,47 @@ def test_a_cursor_survives_a_restart_and_the_rotation_of_its_secret(
     assert_refused(after, cursor)
 
 
-def test_a_walk_never_shows_what_was_recorded_after_it_started(caller: Caller) -> None:
+def test_a_listing_never_shows_turns_recorded_after_its_start(caller: Caller) -> None:
     before = [caller.record(body()).get_json()["interaction_id"] for _ in range(6)]
     page = caller.page(limit=2)
-    walked = told_ids(page["data"])
-    while page["next_cursor"] and len(walked) < 100:
-        # Both a turn that is newest and one that belongs among the pages still to come.
+    shown = ids_of(page["data"])
+    while page["next_cursor"] and len(shown) < 100:
+        # One turn newer than all, and one that would lie on a later page.
         for minutes in (0, 600):
             assert caller.record(at(now_ms() - minutes * 60_000)).status_code == 201
         page = caller.page(limit=2, cursor=page["next_cursor"])
-        walked += told_ids(page["data"])
+        shown += ids_of(page["data"])
 
-    assert walked == before[::-1]
+    assert shown == before[::-1]
     assert len(caller.page(limit=100)["data"]) > len(before)
 
 
-def test_a_walk_ends_although_its_place_is_full_of_later_turns(caller: Caller) -> None:
+def test_a_listing_ends_although_many_later_turns_lie_among_its_pages(caller: Caller) -> None:
     old = [caller.record(at(now_ms() - 3_600_000)).get_json()["interaction_id"]]
     old += [caller.record(body()).get_json()["interaction_id"]]
     page = caller.page(limit=1)
     caller.record_batch([at(now_ms() - 60_000) for _ in range(20)])
 
-    walked, pages_count = told_ids(page["data"]), 1
-    while page["next_cursor"] and len(walked) < 100:
+    shown, pages_count = ids_of(page["data"]), 1
+    while page["next_cursor"] and len(shown) < 100:
         page = caller.page(limit=1, cursor=page["next_cursor"])
         assert len(page["data"]) <= 1
-        walked += told_ids(page["data"])
+        shown += ids_of(page["data"])
         pages_count += 1
 
-    assert walked == old[::-1]
+    assert shown == old[::-1]
     assert 2 < pages_count < 20
 
 
-def test_what_ages_out_in_mid_walk_disappears(caller: Caller, clock: Clock) -> None:
+def test_turns_that_expire_during_a_listing_are_left_out(caller: Caller, clock: Clock) -> None:
     edge_ms = clock.now_ms - 180 * DAY_MS
     caller.import_(at(edge_ms + offset) for offset in (10, 20, 30))
     page = caller.page(limit=1)
     clock.move(ms=15)
 
-    walked = page["data"] + caller.page(cursor=page["next_cursor"])["data"]
+    shown = page["data"] + caller.page(cursor=page["next_cursor"])["data"]
 
-    assert [item["created_at"] for item in walked] == [format_ms(edge_ms + ms) for ms in (30, 20)]
+    assert [item["created_at"] for item in shown] == [format_ms(edge_ms + ms) for ms in (30, 20)]
 
 
 def test_damaged_text_is_an_invalid_cursor_or_no_cursor_at_all(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Long batches are charged in pieces, so that no single call holds Redis up for others."""
+"""Long batches are charged in chunks, so that no single call blocks Redis for long."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ from app.admission.replies import Reply
 from app.backends.backend import Backend
 from app.http.provide import provided
 from app.interactions.attempts import CHARGED_AT_ONCE_COUNT
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import Clock, new_caller
 from tests.turns import at, body, stateful
 
-PIECES_COUNT = 3
-COUNT = PIECES_COUNT * CHARGED_AT_ONCE_COUNT - 50
+CHUNKS_COUNT = 3
+COUNT = CHUNKS_COUNT * CHARGED_AT_ONCE_COUNT - 50
 
 
 @pytest.mark.parametrize(
     ("count", "calls_count"),
-    [(1, 1), (CHARGED_AT_ONCE_COUNT, 1), (CHARGED_AT_ONCE_COUNT + 1, 2), (COUNT, PIECES_COUNT)],
+    [(1, 1), (CHARGED_AT_ONCE_COUNT, 1), (CHARGED_AT_ONCE_COUNT + 1, 2), (COUNT, CHUNKS_COUNT)],
 )
-def test_a_batch_pays_one_token_and_one_call_for_each_piece(
+def test_a_batch_costs_one_token_and_one_call_for_each_chunk(
     live_app: Flask, live_redis: Redis, count: int, calls_count: int
 ) -> None:
     caller, clock = new_caller(live_app, requests_per_second=1, burst=10), Clock(live_app)
@@ -40,12 +40,12 @@ def test_a_batch_pays_one_token_and_one_call_for_each_piece(
     assert answer.headers["X-Quota-Active-Relationships-Used"] == str(min(7, count))
 
 
-def test_a_quota_that_ends_in_the_last_chunk_is_reported_as_in_one_call(tenant: Hire) -> None:
+def test_a_quota_that_ends_in_the_last_chunk_is_reported_as_in_one_call(tenant: NewCaller) -> None:
     limit = COUNT - 30
-    caller, told = tenant(turns=limit), [body() for _ in range(COUNT)]
-    told[-1] = told[0]
+    caller, payloads = tenant(turns=limit), [body() for _ in range(COUNT)]
+    payloads[-1] = payloads[0]
 
-    results = caller.record_batch(told).get_json()["results"]
+    results = caller.record_batch(payloads).get_json()["results"]
 
     fates = [result["status"] for result in results]
     assert fates == ["created"] * limit + ["rejected"] * 29 + ["duplicate"]
@@ -56,17 +56,17 @@ def test_a_quota_that_ends_in_the_last_chunk_is_reported_as_in_one_call(tenant: 
     assert (caller.counters()["turns_used"], caller.rows_count()) == (limit, limit)
 
 
-def test_all_pieces_after_one_that_redis_did_not_hear_of_pass_uncharged(
-    app: Flask, tenant: Hire, monkeypatch: pytest.MonkeyPatch
+def test_chunks_after_one_that_did_not_reach_redis_are_admitted_uncharged(
+    app: Flask, tenant: NewCaller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = tenant()
     caller.record(body())
     with app.app_context():
         gate, backend = provided(Gate), provided(Backend)
-    admit, pieces = gate._script.admit, iter(range(PIECES_COUNT))
+    admit, chunks = gate._script.admit, iter(range(CHUNKS_COUNT))
 
     def fail_the_second(*arguments: Any, **options: Any) -> Reply:
-        if next(pieces) == 1:
+        if next(chunks) == 1:
             raise RedisConnectionError
         return admit(*arguments, **options)
 

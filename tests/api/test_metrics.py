@@ -1,4 +1,4 @@
-"""`/metrics`: for operators only, true to what happened, without anybody's data."""
+"""`/metrics`: for operators only, correct, and without data of organizations."""
 
 import re
 
@@ -10,7 +10,7 @@ from app import create_app
 from app.backends.backend import Backend
 from app.http.provide import provided
 from app.usage.upkeep import Upkeep
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, Clock, new_caller
 from tests.servers import OPERATOR_TOKEN, settings_for
 from tests.turns import DAY_MS, at, now_ms, stateful
@@ -18,8 +18,8 @@ from tests.turns import DAY_MS, at, now_ms, stateful
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 PEER_BUCKET = "bucket:{ip:127.0.0.1}"
 LABELS = {"method", "route", "status", "bucket", "outcome", "le"}
-# Only of a store, or of stored data, that was at fault in this process before.
-NOW_AND_THEN = {"store", "event"}
+# Present once a store or stored data was at fault in this process.
+OF_FAULTS = {"store", "event"}
 Samples = dict[str, float]
 
 
@@ -30,7 +30,7 @@ def exposition(app: Flask) -> str:
 
 
 def samples(app: Flask) -> Samples:
-    """Our samples, each under its name and the values of its labels in order of their names."""
+    """Return our samples by name and label values, in order of the labels' names."""
     return {
         " ".join(
             [sample.name, *(value for _, value in sorted(sample.labels.items()))]
@@ -42,7 +42,7 @@ def samples(app: Flask) -> Samples:
 
 
 def counted(app: Flask, before: Samples, kind: str) -> Samples:
-    """What has been counted since `before`; reading it counts from the next time on."""
+    """Return the growth of the counters since `before`, except that of this reading."""
     grown = {name: value - before.get(name, 0) for name, value in samples(app).items()}
     return {
         name.removeprefix(f"{kind} "): growth
@@ -52,7 +52,7 @@ def counted(app: Flask, before: Samples, kind: str) -> Samples:
 
 
 @pytest.mark.parametrize("header", ["bearer {}", "BEARER {}", "Bearer   {} "])
-def test_the_scheme_may_be_in_other_letters(memory_app: Flask, header: str) -> None:
+def test_the_scheme_is_case_insensitive(memory_app: Flask, header: str) -> None:
     headers = {"Authorization": header.format(OPERATOR_TOKEN)}
 
     answer = memory_app.test_client().get("/metrics", headers=headers)
@@ -60,7 +60,7 @@ def test_the_scheme_may_be_in_other_letters(memory_app: Flask, header: str) -> N
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
 
 
-def test_the_operators_token_opens_and_is_not_limited(backend: Backend) -> None:
+def test_the_operators_token_is_accepted_and_not_limited(backend: Backend) -> None:
     app = create_app(settings_for(ip_limit="1 per 60 seconds"), backend)
 
     answers = [app.test_client().get("/metrics", headers=OPERATOR) for _ in range(3)]
@@ -86,7 +86,7 @@ def test_the_operators_token_opens_and_is_not_limited(backend: Backend) -> None:
         *(f"bearer {OPERATOR_TOKEN.upper()}", f"Basic {OPERATOR_TOKEN}"),
     ],
 )
-def test_anything_else_is_401_and_pays_the_addresss_bucket(
+def test_any_other_token_is_401_and_charged_to_the_address(
     memory_backend: Backend, configured: str, given: str | None
 ) -> None:
     settings = settings_for(operator_token=configured, ip_limit="2 per 60 seconds")
@@ -103,7 +103,7 @@ def test_anything_else_is_401_and_pays_the_addresss_bucket(
     assert not any("turnledger_" in answer.text for answer in answers)
 
 
-def test_without_a_configured_token_no_token_opens(memory_backend: Backend) -> None:
+def test_without_a_configured_token_every_token_is_refused(memory_backend: Backend) -> None:
     client = create_app(settings_for(operator_token=""), memory_backend).test_client()
 
     assert client.get("/metrics", headers=OPERATOR).status_code == 401
@@ -115,10 +115,10 @@ def test_a_customers_key_is_no_operators_token(memory_app: Flask) -> None:
 
 def test_requests_and_their_durations_are_counted_by_route_and_status(memory_app: Flask) -> None:
     caller, before = new_caller(memory_app), samples(memory_app)
-    told = stateful()
+    payload = stateful()
 
     for _ in range(3):
-        caller.record(told)
+        caller.record(payload)
     caller("GET", f"{LIST}/int_absent")
     caller("BREW", "/somewhere")
 
@@ -135,7 +135,7 @@ def test_requests_and_their_durations_are_counted_by_route_and_status(memory_app
     }
 
 
-def test_decisions_are_counted_by_bucket_and_outcome(tenant: Hire, app: Flask) -> None:
+def test_decisions_are_counted_by_bucket_and_outcome(tenant: NewCaller, app: Flask) -> None:
     caller, before = tenant("free", turns=1, requests_per_second=1, burst=2), samples(app)
 
     statuses = [caller.record(at(now_ms())).status_code for _ in range(2)]
@@ -152,13 +152,13 @@ def test_decisions_are_counted_by_bucket_and_outcome(tenant: Hire, app: Flask) -
     }
 
 
-def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> None:
+def test_metrics_contain_no_id_no_key_and_no_text_of_a_client(memory_app: Flask) -> None:
     caller = new_caller(memory_app)
-    told = stateful(
+    payload = stateful(
         "rel_qzxwvk", user_id="u_qzxwvk", turn_id="turn_qzxwvk", personality_id="pers_qzxwvk"
     )
 
-    recorded = caller.record(told).get_json()
+    recorded = caller.record(payload).get_json()
     caller("GET", f"{LIST}/{recorded['interaction_id']}")
     caller(
         "QZXWVK",
@@ -173,7 +173,7 @@ def test_no_id_no_key_and_no_word_of_a_client_is_in_them(memory_app: Flask) -> N
         secret for secret in [*secrets, "qzxwvk", "QZXWVK", OPERATOR_TOKEN] if secret in text
     ]
     ours = "\n".join(line for line in text.splitlines() if line.startswith("turnledger_"))
-    assert set(re.findall(r'(\w+)="', ours)) - NOW_AND_THEN == LABELS
+    assert set(re.findall(r'(\w+)="', ours)) - OF_FAULTS == LABELS
 
 
 def test_the_lag_of_the_archive_and_the_drift_of_quotas_are_shown(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Rows of another release over the API: null for what they lack, and never a 500."""
+"""Rows of another release over the API: missing fields are null, and no answer is a 500."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ def caller(app: Flask) -> Caller:
 
 
 def store(caller: Caller, turn: Body, change: Change) -> Row:
-    """Store a changed row of the account's present period, past the validator."""
+    """Store a changed row of the account's current period, without the validator."""
     good = row(caller.account, turn) | {"quota_period": caller.quota_period, "charged": 1}
     changed = change(good)
     with caller.app.app_context():
@@ -48,7 +48,7 @@ def store(caller: Caller, turn: Body, change: Change) -> Row:
 
 
 def answers(caller: Caller, found: Row) -> Iterator[int]:
-    """The status of every answer that meets a row."""
+    """Yield the status of every answer that reads the row."""
     query = {"user_id": "u_42", "relationship_id": "rel_42"}
     yield caller.list_().status_code
     yield caller.list_(limit=1).status_code
@@ -61,7 +61,7 @@ def answers(caller: Caller, found: Row) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("change", LISTED.values(), ids=LISTED.keys())
-def test_no_answer_is_a_500_and_what_is_missing_is_null(caller: Caller, change: Change) -> None:
+def test_no_answer_is_a_500_and_missing_fields_are_null(caller: Caller, change: Change) -> None:
     clock = Clock(caller.app)
     found = store(caller, whole(occurred_at=at(clock.now_ms)["occurred_at"]), change)
 
@@ -75,7 +75,7 @@ def test_no_answer_is_a_500_and_what_is_missing_is_null(caller: Caller, change: 
     assert [each["interaction_id"] for each in caller.list_all()] == [item["interaction_id"]]
 
 
-def test_the_walk_counts_and_reconciles_whatever_rows_there_are(app: Flask) -> None:
+def test_odd_rows_are_listed_counted_and_reconciled(app: Flask) -> None:
     caller, clock = new_caller(app, requests_per_second=1_000, burst=2_000), Clock(app)
     good = [whole(occurred_at=at(clock.now_ms)["occurred_at"]) for _ in range(3)]
     assert caller.record(good[0]).status_code == 201

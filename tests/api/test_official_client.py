@@ -19,14 +19,14 @@ FORGED = "uniq_live_" + "a" * 46
 
 
 class Official:
-    """One of the two clients, spoken to in the same words; each call is a whole round trip."""
+    """One of the two clients behind one interface; each call makes a new one."""
 
     def __init__(self, kind: type[Any], service: RunningService) -> None:
         self.kind = kind
         self.service = service
 
     def __call__(self, token: str, ask: Callable[[Any], Any], **options: Any) -> Any:
-        """What `ask(client)` answers, or the client's exception."""
+        """Return the answer of `ask(client)`, or raise the client's exception."""
         options = {"base_url": self.service.base_url, "max_retries": 0} | options
         if self.kind is uniqos.UniqOS:
             with uniqos.UniqOS(token, **options) as client:
@@ -40,23 +40,25 @@ class Official:
 
 
 @pytest.fixture(params=[uniqos.UniqOS, uniqos.AsyncUniqOS], ids=["sync", "async"])
-def house(request: pytest.FixtureRequest, common_service: Common) -> tuple[Official, Flask]:
-    """The client under test, and an application beside the service that it speaks to."""
+def official_and_app(
+    request: pytest.FixtureRequest, common_service: Common
+) -> tuple[Official, Flask]:
+    """The client under test, and an application on the stores of its service."""
     service, app = common_service
     return Official(request.param, service), app
 
 
-def post(told: Body) -> Callable[[Any], Any]:
-    """Records through the client's own transport: it has no method that records."""
-    return lambda client: client.interactions._call("POST", LIST, body=told)
+def post(payload: Body) -> Callable[[Any], Any]:
+    """Record through the client's own transport, because it has no method that records."""
+    return lambda client: client.interactions._call("POST", LIST, body=payload)
 
 
 def test_the_client_is_the_published_one() -> None:
     assert uniqos.__version__ == "0.6.0"
 
 
-def test_turns_are_recorded_listed_and_got(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_turns_are_recorded_listed_and_read(official_and_app: tuple[Official, Flask]) -> None:
+    official, app = official_and_app
     token = new_caller(app).token
     made = official(token, post(stateful("rel_7", "u_7")))
     official(token, post(body()))
@@ -69,8 +71,10 @@ def test_turns_are_recorded_listed_and_got(house: tuple[Official, Flask]) -> Non
     assert official(token, lambda client: client.interactions.list())["data"][-1] == made
 
 
-def test_a_whole_walk_shows_every_turn_once_newest_first(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_a_listing_shows_every_turn_once_newest_first(
+    official_and_app: tuple[Official, Flask],
+) -> None:
+    official, app = official_and_app
     caller = new_caller(app)
     start_ms = now_ms() - 3_600_000
     caller.import_(at(start_ms + number // 3) for number in range(60))
@@ -89,8 +93,8 @@ def test_a_whole_walk_shows_every_turn_once_newest_first(house: tuple[Official, 
     assert ids == sorted(ids, reverse=True)
 
 
-def test_me_and_plans_are_told(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_me_and_plans_are_returned(official_and_app: tuple[Official, Flask]) -> None:
+    official, app = official_and_app
     caller = new_caller(app, "pro")
 
     me = official(caller.token, lambda client: client.me.get())
@@ -101,8 +105,10 @@ def test_me_and_plans_are_told(house: tuple[Official, Flask]) -> None:
     assert [plan["plan"] for plan in plans["data"]] == ["free", "pro", "scale", "enterprise"]
 
 
-def test_aggregates_are_told_by_bucket_and_in_all(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_aggregates_are_returned_by_bucket_and_in_total(
+    official_and_app: tuple[Official, Flask],
+) -> None:
+    official, app = official_and_app
     caller = new_caller(app)
     caller.import_(at(now_ms() - number * DAY_MS) for number in range(3))
     caller.import_([at(now_ms() - 1, user_id="u_7")])
@@ -121,8 +127,8 @@ def test_aggregates_are_told_by_bucket_and_in_all(house: tuple[Official, Flask])
         aggregates({"group_by": "year"})
 
 
-def test_usage_is_told_with_its_quota(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_usage_is_returned_with_its_quota(official_and_app: tuple[Official, Flask]) -> None:
+    official, app = official_and_app
     caller = new_caller(app, "free", requests_per_second=100, burst=100)
     official(caller.token, post(stateful("rel_7")))
     official(caller.token, post(body()))
@@ -141,8 +147,10 @@ def test_usage_is_told_with_its_quota(house: tuple[Official, Flask]) -> None:
     assert (relationships["active_relationships"], relationships["remaining"]) == (1, 24)
 
 
-def test_keys_are_made_once_listed_got_and_revoked(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_keys_are_made_once_listed_read_and_revoked(
+    official_and_app: tuple[Official, Flask],
+) -> None:
+    official, app = official_and_app
     token = new_caller(app).token
     create = lambda client: client.api_keys.create(  # noqa: E731
         {"scope": "read"}, idempotency_key="retry-1"
@@ -162,12 +170,14 @@ def test_keys_are_made_once_listed_got_and_revoked(house: tuple[Official, Flask]
         official(other["key"], lambda client: client.me.get())
 
 
-def test_every_refusal_is_the_clients_own_error_class(house: tuple[Official, Flask]) -> None:
-    official, app = house
+def test_every_refusal_is_the_clients_own_error_class(
+    official_and_app: tuple[Official, Flask],
+) -> None:
+    official, app = official_and_app
     admin = new_caller(app)
     reader = new_caller(app, scope=Scope.READ, of=admin.organization)
-    told = body()
-    official(admin.token, post(told))
+    payload = body()
+    official(admin.token, post(payload))
     expected: list[tuple[type[uniqos.UniqOSError], str, str, Callable[[Any], Any]]] = [
         (uniqos.AuthenticationError, "invalid_token", FORGED, lambda client: client.me.get()),
         (uniqos.PermissionError, "permission_denied", reader.token, post(body())),
@@ -183,7 +193,7 @@ def test_every_refusal_is_the_clients_own_error_class(house: tuple[Official, Fla
             *(uniqos.ValidationError, "invalid_cursor", reader.token),
             lambda client: client.interactions.list({"cursor": "abc"}),
         ),
-        (uniqos.ConflictError, "conflict", admin.token, post(told | {"latency_ms": 1})),
+        (uniqos.ConflictError, "conflict", admin.token, post(payload | {"latency_ms": 1})),
     ]
 
     for kind, code, token, ask in expected:
@@ -195,10 +205,10 @@ def test_every_refusal_is_the_clients_own_error_class(house: tuple[Official, Fla
         assert refused.value.message
 
 
-def test_a_rate_limit_tells_when_to_come_again_and_the_client_does(
-    house: tuple[Official, Flask],
+def test_the_client_retries_after_the_wait_of_a_rate_limit(
+    official_and_app: tuple[Official, Flask],
 ) -> None:
-    official, app = house
+    official, app = official_and_app
     caller = new_caller(app, requests_per_second=1, burst=1)
     token = caller.token
     ask = lambda client: client.interactions.list()  # noqa: E731
@@ -208,14 +218,14 @@ def test_a_rate_limit_tells_when_to_come_again_and_the_client_does(
 
     assert refused.value.retry_after_seconds == 1
     assert refused.value.details["limit"] == 1
-    # With its retries on, the client waits as told and is admitted the first time.
+    # With retries enabled, the client waits for Retry-After, and its first retry is admitted.
     before = requests_count(official.service, caller)
     assert official(token, ask, max_retries=1, log_level="silent")["data"] == []
     assert requests_count(official.service, caller) - before <= 2
 
 
 def requests_count(service: RunningService, caller: Caller) -> int:
-    """How many requests of the caller's organization the service has logged."""
+    """Count the requests of the caller's organization in the service's log."""
     lines = log_lines(service)
     return len([line for line in lines if line["organization"] == caller.organization.id])
 
@@ -226,10 +236,10 @@ def spent(app: Flask) -> Caller:
     return caller
 
 
-def test_a_spent_quota_is_an_error_of_its_own_and_never_retried(
-    house: tuple[Official, Flask],
+def test_an_exhausted_quota_has_its_own_error_class_and_is_not_retried(
+    official_and_app: tuple[Official, Flask],
 ) -> None:
-    official, app = house
+    official, app = official_and_app
     caller = spent(app)
 
     with pytest.raises(uniqos.QuotaExhaustedError) as refused:

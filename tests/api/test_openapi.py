@@ -1,4 +1,4 @@
-"""`/openapi.json`: a true OpenAPI 3.1 description of every route."""
+"""`/openapi.json`: a valid OpenAPI 3.1 description of every route."""
 
 import re
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from flask import Flask
 from app.access import POLICIES, Door
 from app.http.problems import CODES
 from tests.callers import new_caller
-from tests.turns import asked, stateful
+from tests.turns import reservation, stateful
 
 Document = dict[str, Any]
 DESCRIBES_ITSELF = "api-docs.openapi_json"
-# OpenAPI 3.1's fixed fields, so far as this document may need them.
+# The fixed fields of OpenAPI 3.1 that this document may use.
 OF_DOCUMENT = {"openapi", "info", "servers", "paths", "components", "security", "tags"}
 OF_PATH = {"parameters", "get", "put", "post", "delete", "patch"}
 OF_OPERATION = {
@@ -43,8 +43,8 @@ SECURITY: dict[Door, list[Any]] = {
 def document(memory_app: Flask) -> Document:
     answer = memory_app.test_client().get("/openapi.json")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    told: Document = answer.get_json()
-    return told
+    payload: Document = answer.get_json()
+    return payload
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
@@ -57,7 +57,7 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 
 def routes(app: Flask) -> dict[tuple[str, str], str]:
-    """Path and method as OpenAPI writes them, and the endpoint."""
+    """Map path and method, as OpenAPI writes them, to the endpoint."""
     return {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower()): rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -66,27 +66,27 @@ def routes(app: Flask) -> dict[tuple[str, str], str]:
     }
 
 
-def resolve(document: Document, told: Document) -> Document:
-    """What a reference stands for; KeyError if it stands for nothing."""
-    while "$ref" in told:
-        steps = told["$ref"].removeprefix("#/").split("/")
-        told = document
+def resolve(document: Document, found: Document) -> Document:
+    """Return the target of a reference, or `found` if it is none; KeyError without a target."""
+    while "$ref" in found:
+        steps = found["$ref"].removeprefix("#/").split("/")
+        found = document
         for step in steps:
-            told = told[step]
-    return told
+            found = found[step]
+    return found
 
 
-def references(told: Any) -> Iterator[str]:
-    if isinstance(told, dict):
-        if isinstance(told.get("$ref"), str):
-            yield told["$ref"]
-        told = list(told.values())
-    for inner in told if isinstance(told, list) else []:
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else []:
         yield from references(inner)
 
 
 def schemas(document: Document) -> Iterator[Document]:
-    """Every schema, those within others too."""
+    """Yield every schema, also those inside others."""
     waiting = list(document["components"]["schemas"].values())
     for _, _, operation in operations(document):
         waiting += [parameter["schema"] for parameter in operation["parameters"]]
@@ -124,7 +124,7 @@ def test_the_document_has_the_shape_of_openapi_3_1(document: Document) -> None:
         assert operation["responses"]
 
 
-def test_every_reference_leads_somewhere(document: Document) -> None:
+def test_every_reference_has_a_target(document: Document) -> None:
     found = set(references(document))
 
     assert "#/components/schemas/ErrorEnvelope" in found
@@ -142,15 +142,15 @@ def test_every_schema_is_json_schema_2020_12(document: Document) -> None:
 
 def test_parameters_are_those_of_the_path_and_each_once(document: Document) -> None:
     for path, method, operation in operations(document):
-        told = operation["parameters"]
-        assert all({"name", "in", "schema"} <= set(one) <= OF_PARAMETER for one in told)
-        places = [(one["in"], one["name"]) for one in told]
-        assert len(places) == len(set(places)), (path, method)
-        in_path = {one["name"] for one in told if one["in"] == "path" and one["required"]}
+        parameters = operation["parameters"]
+        assert all({"name", "in", "schema"} <= set(one) <= OF_PARAMETER for one in parameters)
+        identities = [(one["in"], one["name"]) for one in parameters]
+        assert len(identities) == len(set(identities)), (path, method)
+        in_path = {one["name"] for one in parameters if one["in"] == "path" and one["required"]}
         assert in_path == set(re.findall(r"{(\w+)}", path))
 
 
-def test_the_list_takes_its_filters_and_a_place_to_go_on_from(document: Document) -> None:
+def test_the_list_takes_filters_a_limit_and_a_cursor(document: Document) -> None:
     listing = document["paths"]["/v1/interactions"]["get"]["parameters"]
 
     assert {parameter["name"] for parameter in listing} == {
@@ -172,14 +172,12 @@ def test_aggregates_and_usage_take_a_range_and_a_grouping(document: Document) ->
 
 
 @pytest.mark.parametrize("path", ["/v1/interactions/aggregates", "/v1/usage/turns"])
-def test_a_range_and_a_grouping_say_what_leaving_them_out_means(
-    document: Document, path: str
-) -> None:
-    told = {one["name"]: one for one in document["paths"][path]["get"]["parameters"]}
+def test_a_range_and_a_grouping_document_their_defaults(document: Document, path: str) -> None:
+    taken = {one["name"]: one for one in document["paths"][path]["get"]["parameters"]}
 
     for name in ("from", "to", "group_by"):
-        words = told[name].get("description", "")
-        assert "Left out" in words or "default" in told[name]["schema"], name
+        words = taken[name].get("description", "")
+        assert "Left out" in words or "default" in taken[name]["schema"], name
         assert words
 
 
@@ -206,20 +204,20 @@ def test_numbers_and_readiness_require_all_that_they_describe(
 
 
 @pytest.mark.parametrize("path", ["/v1/usage/turns", "/v1/usage/active-relationships"])
-def test_the_quota_headers_of_usage_are_those_that_come(
+def test_the_described_quota_headers_of_usage_are_those_of_the_answer(
     memory_app: Flask, document: Document, path: str
 ) -> None:
     described = document["paths"][path]["get"]["responses"]["200"]["headers"]
-    come = dict(new_caller(memory_app, "free")("GET", path).headers)
+    sent = dict(new_caller(memory_app, "free")("GET", path).headers)
 
-    assert set(described) == {name for name in come if name.startswith("X-Quota-")}
+    assert set(described) == {name for name in sent if name.startswith("X-Quota-")}
     assert len(described) == 5
-    kinds = {name: told["schema"]["type"] for name, told in described.items()}
-    assert {name for name in come if kinds.get(name) == "string"} == {"X-Quota-Reset"}
-    assert all(come[name].isdigit() for name, kind in kinds.items() if kind == "integer")
+    kinds = {name: header["schema"]["type"] for name, header in described.items()}
+    assert {name for name in sent if kinds.get(name) == "string"} == {"X-Quota-Reset"}
+    assert all(sent[name].isdigit() for name, kind in kinds.items() if kind == "integer")
 
 
-def test_whatever_takes_a_body_describes_it_and_nothing_else_does(document: Document) -> None:
+def test_a_body_is_described_exactly_where_one_is_taken(document: Document) -> None:
     with_body = {
         (path, method)
         for path, method, operation in operations(document)
@@ -234,9 +232,7 @@ def test_whatever_takes_a_body_describes_it_and_nothing_else_does(document: Docu
         assert resolve(document, content["application/json"]["schema"])["type"] == "object"
 
 
-def test_security_is_what_the_door_of_the_route_asks_for(
-    memory_app: Flask, document: Document
-) -> None:
+def test_security_is_that_of_the_routes_door(memory_app: Flask, document: Document) -> None:
     endpoints = routes(memory_app)
 
     schemes = document["components"]["securitySchemes"]
@@ -282,13 +278,13 @@ def test_every_operation_may_answer_the_error_envelope(
 def test_an_answer_has_exactly_the_fields_that_are_described(
     memory_app: Flask, document: Document, method: str, path: str, status: str
 ) -> None:
-    caller, told = new_caller(memory_app), stateful()
+    caller, payload = new_caller(memory_app), stateful()
     bodies = {
         "/v1/api-keys": {"scope": "read"},
-        "/v1/interactions": told,
-        "/v1/turns": asked(),
+        "/v1/interactions": payload,
+        "/v1/turns": reservation(),
     }
-    body = bodies.get(path, {"interactions": [told]}) if method == "post" else None
+    body = bodies.get(path, {"interactions": [payload]}) if method == "post" else None
 
     method = method.upper()
     answer = caller(method, path, json=body) if body else caller(method, path)
@@ -302,7 +298,7 @@ def test_an_answer_has_exactly_the_fields_that_are_described(
 
 
 def elements(document: Document, schema: Document, answer: Any) -> list[tuple[Any, Document]]:
-    """Each element of the answer's list, if it has one, and how elements are described."""
+    """Pair each element of the answer's list, if it has one, with its schema."""
     return [
         (element, resolve(document, described["items"]))
         for name, described in schema["properties"].items()

@@ -1,4 +1,4 @@
-"""The document describes values as the service enforces them, no more and no less."""
+"""The document describes exactly the rules that the service enforces."""
 
 import re
 from typing import Any
@@ -33,7 +33,7 @@ def parameters(document: Document, path: str) -> dict[str, Document]:
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_stateful_turn_needs_its_people(document: Document, name: str) -> None:
+def test_a_stateful_turn_requires_user_and_relationship(document: Document, name: str) -> None:
     stateless, stateful = schema_of(document, name)["anyOf"]
 
     assert stateless == {"properties": {"mode": {"const": "stateless"}}}
@@ -81,7 +81,7 @@ def test_a_bound_is_a_day_or_an_instant_and_not_empty(
         assert re.fullmatch(schema["pattern"], text) is None, text
 
 
-def test_the_instant_of_a_turn_is_no_day(document: Document) -> None:
+def test_the_instant_of_a_turn_may_not_be_a_date(document: Document) -> None:
     schema = schema_of(document, "Turn")["properties"]["occurred_at"]
 
     assert schema["format"] == "date-time"
@@ -113,7 +113,7 @@ def test_an_integer_of_a_body_is_bounded_and_says_how_it_is_written(
 
 
 def integers(document: Document, schema: Document) -> Any:
-    """Every integer of an object and of the objects within it."""
+    """Yield every integer of an object and of the objects inside it."""
     for inner in schema.get("properties", {}).values():
         for each in [inner, *inner.get("anyOf", [])]:
             yield from integers(document, resolve(document, each))
@@ -124,6 +124,6 @@ def integers(document: Document, schema: Document) -> Any:
 @pytest.mark.parametrize(
     "name", ["Item", "ItemUsage", "Page", "Me", "ApiKey", "ApiKeyList", "Plan", "BatchAnswer"]
 )
-def test_an_answer_requires_all_that_it_always_has(document: Document, name: str) -> None:
+def test_all_fields_of_an_answer_are_required(document: Document, name: str) -> None:
     schema = schema_of(document, name)
     assert set(schema["required"]) == set(schema["properties"])

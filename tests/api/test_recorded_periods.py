@@ -1,4 +1,4 @@
-"""Every row was recorded within the period that it is charged to, or in a case that has a name.
+"""Every row was recorded within the period that it is charged to, or in a documented case.
 
 The cases are those of `docs/operate/quota.md`, "Count a period in the ledger".
 """
@@ -19,7 +19,7 @@ from app.interactions.ids import TurnKeys, instant_ms, turn_key
 from app.tenancy.periods import Period, period_at
 from tests.callers import TURNS, Clock, new_caller, reconcile, reserve
 from tests.servers import ID_KEY
-from tests.turns import asked, body
+from tests.turns import body, reservation
 
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
@@ -29,14 +29,14 @@ SEEDS = range(4)
 
 @dataclass
 class Run:
-    """Anything may happen to one organization around the end of a billing period."""
+    """Runs random operations of one organization around the end of a billing period."""
 
     app: Flask
     seed: int
     may_step_back: bool = False
     held: list[tuple[str, str]] = field(default_factory=list)
     completed: set[str] = field(default_factory=set)
-    # Of the call of each turn, by its key: the clock's reading, and the latest one before it.
+    # By turn key: the clock at the turn's call, and its latest reading before.
     readings: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,13 +56,13 @@ class Run:
         self.server = server
 
     def go(self) -> None:
-        doings = [self.record, self.batch, self.reserve, self.complete, self.complete]
-        doings += [self.move, self.move, self.break_redis, self.empty_redis, self.reconcile]
+        actions = [self.record, self.batch, self.reserve, self.complete, self.complete]
+        actions += [self.move, self.move, self.break_redis, self.empty_redis, self.reconcile]
         self.record()
         for _ in range(8):
             self.reserve()
         for _ in range(STEPS):
-            self.random.choice(doings)()
+            self.random.choice(actions)()
 
     def note(self, turn_id: str) -> None:
         key = turn_key(TurnKeys(ID_KEY).ulid(self.caller.account, turn_id, 0))
@@ -81,7 +81,7 @@ class Run:
         assert self.caller.record_batch([self.new_turn() for _ in range(40)]).status_code == 200
 
     def reserve(self) -> None:
-        turn = asked(hold_seconds=self.random.choice([30, 600, 3_600]))
+        turn = reservation(hold_seconds=self.random.choice([30, 600, 3_600]))
         answer = reserve(self.caller, turn)
         assert answer.status_code == 201, answer.text
         self.held.append((turn["turn_id"], answer.get_json()["interaction_id"]))
@@ -98,7 +98,7 @@ class Run:
         self.completed.add(interaction_id.removeprefix("int_"))
 
     def move(self) -> None:
-        """Wait, now and then for the very end of the period, or step back."""
+        """Move the clock: forward, to the period's last microsecond, or back."""
         near_us = self.end_us - self.clock.now_us - 1
         if self.may_step_back and self.random.random() < 0.3:
             self.clock.move(us=-self.random.choice([1, SECOND_US, 60 * SECOND_US]))
@@ -120,7 +120,7 @@ class Run:
             reconcile(self.app)
 
     def cases(self) -> Counter[str]:
-        """How many rows there are of each case."""
+        """Count the rows of each case."""
         return Counter(self.case(row) for row in self.rows.find())
 
     def case(self, row: dict[str, Any]) -> str:
@@ -148,9 +148,7 @@ class Run:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_row_lies_in_its_period_or_in_a_case_that_has_a_name(
-    memory_app: Flask, seed: int
-) -> None:
+def test_a_row_lies_in_its_period_or_in_a_documented_case(memory_app: Flask, seed: int) -> None:
     run = Run(memory_app, seed)
     run.go()
 
@@ -162,7 +160,9 @@ def test_a_row_lies_in_its_period_or_in_a_case_that_has_a_name(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_after_a_step_back_of_the_clock_too(memory_app: Flask, seed: int) -> None:
+def test_a_row_after_a_step_back_of_the_clock_is_a_documented_case(
+    memory_app: Flask, seed: int
+) -> None:
     run = Run(memory_app, seed, may_step_back=True)
     run.go()
 
@@ -170,7 +170,7 @@ def test_after_a_step_back_of_the_clock_too(memory_app: Flask, seed: int) -> Non
     assert set(run.cases()) <= names
 
 
-def test_the_last_microseconds_of_a_period_hold_a_whole_batch(memory_app: Flask) -> None:
+def test_a_batch_may_run_beyond_the_last_microsecond_of_its_period(memory_app: Flask) -> None:
     run = Run(memory_app, 0)
     run.clock.move(us=run.end_us - run.clock.now_us - 1)
 

@@ -1,4 +1,4 @@
-"""`POST /v1/interactions`: each turn once, with the content it was told."""
+"""`POST /v1/interactions`: each turn is stored once, with the content that was sent."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import pytest
 
 from app.http.instants import format_ms
 from app.tenancy.model import Environment, Scope
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of
 from tests.turns import at, body, stateful, whole
 
 
-def test_a_new_turn_is_201_with_its_item_and_what_was_left_out_has_its_default(
+def test_a_new_turn_is_201_with_its_item_and_defaults_for_missing_fields(
     caller: Caller,
 ) -> None:
     answer = caller.record(body())
@@ -32,9 +32,9 @@ def test_a_new_turn_is_201_with_its_item_and_what_was_left_out_has_its_default(
 
 
 def test_parts_have_defaults_too(caller: Caller) -> None:
-    told = body(inferred_emotional_state={"primary": "joy"}, memory={"consulted": False})
+    payload = body(inferred_emotional_state={"primary": "joy"}, memory={"consulted": False})
 
-    item = caller.record(told).get_json()
+    item = caller.record(payload).get_json()
 
     assert item["inferred_emotional_state"] == {
         "primary": "joy",
@@ -53,14 +53,14 @@ def test_parts_have_defaults_too(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("make", [body, stateful, whole])
-def test_the_same_turn_again_is_200_with_the_same_bytes_and_costs_nothing(
+def test_a_repeated_turn_is_200_with_the_same_bytes_and_costs_nothing(
     caller: Caller, make: Any
 ) -> None:
-    told = make()
-    first = caller.record(told)
+    payload = make()
+    first = caller.record(payload)
     counted = caller.counters()
 
-    again = [caller.record(told) for _ in range(3)]
+    again = [caller.record(payload) for _ in range(3)]
 
     assert first.status_code == 201
     assert [(answer.status_code, answer.data) for answer in again] == [(200, first.data)] * 3
@@ -79,19 +79,21 @@ def test_the_same_turn_again_is_200_with_the_same_bytes_and_costs_nothing(
         {"usage": {"llm_model": None}},
     ],
 )
-def test_saying_a_default_aloud_is_the_same_turn(caller: Caller, same: dict[str, Any]) -> None:
-    told = body()
-    caller.record(told)
+def test_a_default_that_is_sent_explicitly_is_the_same_turn(
+    caller: Caller, same: dict[str, Any]
+) -> None:
+    payload = body()
+    caller.record(payload)
 
-    assert caller.record(told | same).status_code == 200
+    assert caller.record(payload | same).status_code == 200
     assert caller.record(body() | same).status_code == 201
 
 
 def test_the_same_instant_in_another_zone_is_the_same_turn(caller: Caller, clock: Clock) -> None:
-    told = at(clock.now_ms // 1_000 * 1_000)
-    caller.record(told)
+    payload = at(clock.now_ms // 1_000 * 1_000)
+    caller.record(payload)
 
-    again = caller.record(told | {"occurred_at": told["occurred_at"][:-5] + "+00:00"})
+    again = caller.record(payload | {"occurred_at": payload["occurred_at"][:-5] + "+00:00"})
 
     assert again.status_code == 200
 
@@ -118,25 +120,25 @@ def test_the_same_instant_in_another_zone_is_the_same_turn(caller: Caller, clock
 def test_the_same_turn_id_with_other_content_is_409_and_changes_nothing(
     caller: Caller, change: dict[str, Any]
 ) -> None:
-    told = whole()
-    first = caller.record(told)
+    payload = whole()
+    first = caller.record(payload)
     counted = caller.counters()
 
-    answer = caller.record(told | change)
+    answer = caller.record(payload | change)
 
     assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
     assert caller.counters() == counted
     assert caller.page()["data"] == [first.get_json()]
-    assert caller.record(told).status_code == 200
+    assert caller.record(payload).status_code == 200
 
 
 @pytest.mark.parametrize("cost", [0, 1, 5])
-def test_another_occurred_at_is_409_also_long_after_the_charge_is_forgotten(
+def test_another_occurred_at_is_409_also_after_the_charge_has_left_the_replay_cache(
     caller: Caller, clock: Clock, cost: int
 ) -> None:
-    told = at(clock.now_ms, usage={"turns_consumed": cost})
-    caller.record(told)
-    moved = told | {"occurred_at": format_ms(clock.now_ms - 1)}
+    payload = at(clock.now_ms, usage={"turns_consumed": cost})
+    caller.record(payload)
+    moved = payload | {"occurred_at": format_ms(clock.now_ms - 1)}
 
     answers = [caller.record(moved)]
     clock.move(s=3_600)
@@ -170,15 +172,15 @@ def test_a_turn_that_an_earlier_release_rounded_up_is_still_the_same(
     assert caller.rows_count() == 1
 
 
-def test_a_duplicate_after_the_charge_is_forgotten_costs_nothing_in_the_end(
+def test_a_duplicate_after_the_charge_has_left_the_replay_cache_is_refunded(
     caller: Caller, clock: Clock
 ) -> None:
-    told = at(clock.now_ms, **{name: whole()[name] for name in ("usage",)})
-    first = caller.record(stateful() | told)
+    turns = at(clock.now_ms, **{name: whole()[name] for name in ("usage",)})
+    first = caller.record(stateful() | turns)
     counted = caller.counters()
     clock.move(s=301)
 
-    again = caller.record(stateful() | told)
+    again = caller.record(stateful() | turns)
 
     assert (again.status_code, again.data) == (200, first.data)
     now = caller.counters()
@@ -186,14 +188,14 @@ def test_a_duplicate_after_the_charge_is_forgotten_costs_nothing_in_the_end(
         assert now[name] == (counted[name] if name != "remembered" else 0)
 
 
-def test_a_conflict_after_the_charge_is_forgotten_costs_nothing_either(
+def test_a_conflict_after_the_charge_has_left_the_replay_cache_is_refunded(
     caller: Caller, clock: Clock
 ) -> None:
-    told = stateful("rel_1", occurred_at=format_ms(clock.now_ms))
-    caller.record(told)
+    payload = stateful("rel_1", occurred_at=format_ms(clock.now_ms))
+    caller.record(payload)
     clock.move(s=301)
 
-    answer = caller.record(told | {"relationship_id": "rel_2", "usage": {"turns_consumed": 9}})
+    answer = caller.record(payload | {"relationship_id": "rel_2", "usage": {"turns_consumed": 9}})
 
     assert answer.status_code == 409
     counted = caller.counters()
@@ -204,12 +206,12 @@ def test_a_conflict_after_the_charge_is_forgotten_costs_nothing_either(
     ("status", "cost"),
     [("completed", 1), ("guardrail_blocked", 1), ("failed", 0), ("timed_out", 0)],
 )
-@pytest.mark.parametrize("told_cost", [None, 0, 1, 7, 1_000])
-def test_a_status_has_its_price_unless_the_producer_says_otherwise(
-    caller: Caller, status: str, cost: int, told_cost: int | None
+@pytest.mark.parametrize("sent_cost", [None, 0, 1, 7, 1_000])
+def test_a_status_has_its_price_unless_the_producer_sends_another(
+    caller: Caller, status: str, cost: int, sent_cost: int | None
 ) -> None:
-    usage = {} if told_cost is None else {"turns_consumed": told_cost}
-    expected = cost if told_cost is None else told_cost
+    usage = {} if sent_cost is None else {"turns_consumed": sent_cost}
+    expected = cost if sent_cost is None else sent_cost
 
     answer = caller.record(body(status=status, usage=usage))
 
@@ -219,7 +221,7 @@ def test_a_status_has_its_price_unless_the_producer_says_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("told", "is_counted"),
+    ("payload", "is_counted"),
     [
         (stateful("rel_new"), True),
         (stateful("rel_known"), False),
@@ -230,23 +232,23 @@ def test_a_status_has_its_price_unless_the_producer_says_otherwise(
     ],
 )
 def test_a_relationship_counts_with_its_first_stateful_turn_that_costs(
-    caller: Caller, told: dict[str, Any], is_counted: bool
+    caller: Caller, payload: dict[str, Any], is_counted: bool
 ) -> None:
     caller.record(stateful("rel_known"))
 
-    answer = caller.record(told)
+    answer = caller.record(payload)
 
     assert answer.status_code == 201
     assert answer.get_json()["usage"]["active_relationship_counted"] is is_counted
     assert answer.headers["X-Quota-Active-Relationships-Used"] == str(1 + is_counted)
 
 
-def test_live_and_test_have_their_own_turns_and_counters(caller: Caller, tenant: Hire) -> None:
+def test_live_and_test_have_their_own_turns_and_counters(caller: Caller, tenant: NewCaller) -> None:
     sandbox = tenant(of=caller.organization, environment=Environment.TEST)
-    told = stateful()
-    caller.record(told)
+    payload = stateful()
+    caller.record(payload)
 
-    answer = sandbox.record(told)
+    answer = sandbox.record(payload)
 
     assert answer.status_code == 201
     assert answer.get_json()["usage"]["active_relationship_counted"] is True
@@ -256,7 +258,7 @@ def test_live_and_test_have_their_own_turns_and_counters(caller: Caller, tenant:
 
 
 @pytest.mark.parametrize("path", ["", "/batch"])
-def test_a_key_that_only_reads_may_not_record(caller: Caller, tenant: Hire, path: str) -> None:
+def test_a_key_with_scope_read_may_not_record(caller: Caller, tenant: NewCaller, path: str) -> None:
     reader = tenant(of=caller.organization, scope=Scope.READ)
 
     answer = reader("POST", f"/v1/interactions{path}", json=body())

@@ -1,4 +1,4 @@
-"""What a recording may say: no text, bounded numbers, a recent instant."""
+"""The content of a recording: no text, bounded numbers, a recent instant."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def test_a_stateful_turn_needs_a_user_and_a_relationship(
     caller: Caller, missing: dict[str, Any]
 ) -> None:
     answers = [caller.record(stateful() | missing)]
-    told = stateful()
+    payload = stateful()
     for name in missing:
-        told.pop(name, None)
-    answers.append(caller.record(told))
+        payload.pop(name, None)
+    answers.append(caller.record(payload))
 
     for answer in answers:
         assert answer.status_code == 400
@@ -30,7 +30,7 @@ def test_a_stateful_turn_needs_a_user_and_a_relationship(
 
 
 @pytest.mark.parametrize("people", [{"user_id": "u_1"}, {"relationship_id": "r_1"}, {}])
-def test_a_stateless_turn_may_name_either_or_neither(
+def test_a_stateless_turn_may_name_a_user_or_a_relationship(
     caller: Caller, people: dict[str, str]
 ) -> None:
     assert caller.record(body(**people)).status_code == 201

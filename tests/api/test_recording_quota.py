@@ -1,11 +1,11 @@
-"""What a spent quota and an empty bucket do to a recording, and what the answer says of it."""
+"""Recording with an exhausted quota or an empty bucket: refusals, headers and details."""
 
 import pytest
 
 from app.http.instants import format_ms
 from app.tenancy.model import Environment, Scope
 from app.tenancy.periods import period_at
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of
 from tests.turns import at, body, stateful
 
@@ -23,7 +23,9 @@ def period_end_us(caller: Caller, clock: Clock) -> int:
     return period_at(caller.organization.signed_up_on, clock.now_us).end_us
 
 
-def test_spent_turns_are_429_with_all_that_the_client_must_know(tenant: Hire, clock: Clock) -> None:
+def test_an_exhausted_quota_of_turns_is_429_with_details_and_headers(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", turns=2, active_relationships=9)
     for _ in range(2):
         assert caller.record(at(clock.now_ms)).status_code == 201
@@ -52,7 +54,9 @@ def test_spent_turns_are_429_with_all_that_the_client_must_know(tenant: Hire, cl
     assert caller.rows_count() == 2
 
 
-def test_spent_relationships_are_429_but_known_ones_go_on(tenant: Hire, clock: Clock) -> None:
+def test_an_exhausted_quota_of_relationships_refuses_only_new_ones(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", active_relationships=1)
     now = format_ms(clock.now_ms)
     assert caller.record(stateful("rel_1", occurred_at=now)).status_code == 201
@@ -72,7 +76,7 @@ def test_spent_relationships_are_429_but_known_ones_go_on(tenant: Hire, clock: C
     assert known.get_json()["usage"]["active_relationship_counted"] is False
 
 
-def test_a_cost_must_fit_whole(tenant: Hire) -> None:
+def test_a_turn_is_refused_unless_its_whole_cost_fits(tenant: NewCaller) -> None:
     caller = tenant("free", turns=5)
 
     assert caller.record(body(usage={"turns_consumed": 6})).status_code == 429
@@ -81,33 +85,37 @@ def test_a_cost_must_fit_whole(tenant: Hire) -> None:
     assert caller.counters()["turns_used"] == 5
 
 
-def test_what_costs_nothing_is_recorded_although_the_quota_is_spent(tenant: Hire) -> None:
+def test_a_turn_that_costs_nothing_is_recorded_although_the_quota_is_exhausted(
+    tenant: NewCaller,
+) -> None:
     caller = tenant("free", turns=0, active_relationships=0)
 
-    for told in (body(status="failed"), stateful(status="timed_out")):
-        assert caller.record(told).status_code == 201
+    for payload in (body(status="failed"), stateful(status="timed_out")):
+        assert caller.record(payload).status_code == 201
     assert caller.record(body()).status_code == 429
 
 
-@pytest.mark.parametrize("forgotten_after_s", [0, 301])
-def test_a_stored_turn_is_200_although_the_quota_is_spent(
-    tenant: Hire, clock: Clock, forgotten_after_s: int
+@pytest.mark.parametrize("wait_s", [0, 301])
+def test_a_stored_turn_is_200_although_the_quota_is_exhausted(
+    tenant: NewCaller, clock: Clock, wait_s: int
 ) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
-    told = stateful(occurred_at=format_ms(clock.now_ms))
-    first = caller.record(told)
+    payload = stateful(occurred_at=format_ms(clock.now_ms))
+    first = caller.record(payload)
     assert caller.record(at(clock.now_ms)).status_code == 429
-    clock.move(s=forgotten_after_s)
+    clock.move(s=wait_s)
 
-    again = caller.record(told)
-    other = caller.record(told | {"latency_ms": 1})
+    again = caller.record(payload)
+    other = caller.record(payload | {"latency_ms": 1})
 
     assert (again.status_code, again.data) == (200, first.data)
     assert other.status_code == 409
     assert caller.counters()["turns_used"] == 1
 
 
-def test_a_refused_turn_is_admitted_when_the_period_rolls_over(tenant: Hire, clock: Clock) -> None:
+def test_a_refused_turn_is_admitted_when_the_period_rolls_over(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", turns=1)
     caller.record(at(clock.now_ms))
     refused = caller.record(at(clock.now_ms))
@@ -115,17 +123,17 @@ def test_a_refused_turn_is_admitted_when_the_period_rolls_over(tenant: Hire, clo
     last = caller.record(at(clock.now_ms))
     clock.move(us=1)
 
-    told = at(clock.now_ms)
-    answers = [caller.record(told).status_code, caller.record(told).status_code]
+    payload = at(clock.now_ms)
+    answers = [caller.record(payload).status_code, caller.record(payload).status_code]
 
     assert (refused.status_code, last.status_code) == (429, 429)
     assert answers == [201, 200]
     following = period_at(caller.organization.signed_up_on, clock.now_us)
-    resets_at = caller.record(told).headers["X-Quota-Reset"]
+    resets_at = caller.record(payload).headers["X-Quota-Reset"]
     assert resets_at == format_ms(following.end_us // 1_000)
 
 
-def test_the_overage_policy_allow_counts_on_and_never_refuses(tenant: Hire) -> None:
+def test_the_overage_policy_allow_counts_and_never_refuses(tenant: NewCaller) -> None:
     caller = tenant("free", turns=1, active_relationships=1, overage_policy="allow")
 
     answers = [caller.record(stateful(f"rel_{number}")) for number in range(3)]
@@ -145,9 +153,7 @@ def test_an_unlimited_ceiling_is_left_out_of_the_headers(caller: Caller) -> None
     }
 
 
-def test_each_environment_has_a_quota_of_its_own_and_one_bucket_together(
-    tenant: Hire, clock: Clock
-) -> None:
+def test_environments_have_separate_quotas_and_one_bucket(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=1)
     sandbox = tenant("free", of=caller.organization, environment=Environment.TEST)
     now = clock.now_ms
@@ -158,7 +164,7 @@ def test_each_environment_has_a_quota_of_its_own_and_one_bucket_together(
     assert caller.list_().headers["X-RateLimit-Remaining"] == "5"
 
 
-def test_reads_are_never_refused_for_quota(tenant: Hire) -> None:
+def test_reads_are_never_refused_for_quota(tenant: NewCaller) -> None:
     caller = tenant("free", turns=0)
     assert caller.record(body()).status_code == 429
 
@@ -171,13 +177,13 @@ def empty_the_bucket(caller: Caller) -> None:
 
 
 def test_an_empty_bucket_refuses_a_recording_and_charges_nothing(
-    tenant: Hire, clock: Clock
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", requests_per_second=1, burst=2)
-    told = at(clock.now_ms)
+    payload = at(clock.now_ms)
     empty_the_bucket(caller)
 
-    answer = caller.record(told)
+    answer = caller.record(payload)
 
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (429, "rate_limit_exceeded")
@@ -188,26 +194,30 @@ def test_an_empty_bucket_refuses_a_recording_and_charges_nothing(
     assert set(answer.headers.keys()) >= RATE | QUOTA
     assert caller.rows_count() == 0
     clock.move(us=999_999)
-    assert caller.record(told).status_code == 429
+    assert caller.record(payload).status_code == 429
     clock.move(us=1)
-    assert caller.record(told).status_code == 201
+    assert caller.record(payload).status_code == 201
     assert caller.counters()["turns_used"] == 1
 
 
-def test_a_stored_turn_with_an_empty_bucket_is_rate_limited(tenant: Hire, clock: Clock) -> None:
+def test_a_stored_turn_with_an_empty_bucket_is_rate_limited(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", requests_per_second=1, burst=2, turns=1)
-    told = at(clock.now_ms)
-    caller.record(told)
-    clock.move(s=400)  # the charge is forgotten: only the ledger knows the turn
+    payload = at(clock.now_ms)
+    caller.record(payload)
+    clock.move(s=400)  # the charge has left the replay cache: only the ledger has the turn
     empty_the_bucket(caller)
 
-    answer = caller.record(told)
+    answer = caller.record(payload)
 
     assert (answer.status_code, error_of(answer)["code"]) == (429, "rate_limit_exceeded")
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_both_refusing_is_quota_exhausted_with_the_later_wait(tenant: Hire, clock: Clock) -> None:
+def test_a_refusal_by_bucket_and_quota_is_quota_exhausted_with_the_later_wait(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", requests_per_second=1, burst=2, turns=1)
     caller.record(at(clock.now_ms))
     empty_the_bucket(caller)
@@ -220,7 +230,7 @@ def test_both_refusing_is_quota_exhausted_with_the_later_wait(tenant: Hire, cloc
     assert answer.headers["X-RateLimit-Remaining"] == "0"
 
 
-def test_the_later_wait_may_be_the_buckets(tenant: Hire, clock: Clock) -> None:
+def test_the_later_wait_may_be_the_buckets(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", requests_per_second=1, burst=2, turns=1)
     clock.move(us=period_end_us(caller, clock) - clock.now_us - 400_000)
     caller.record(at(clock.now_ms))
@@ -233,7 +243,7 @@ def test_the_later_wait_may_be_the_buckets(tenant: Hire, clock: Clock) -> None:
     assert error_of(answer)["code"] == "quota_exhausted"
 
 
-def test_a_refusal_by_quota_still_pays_the_bucket(tenant: Hire, clock: Clock) -> None:
+def test_a_refusal_by_quota_still_takes_a_token(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=0, requests_per_second=1, burst=5)
 
     left = [caller.record(at(clock.now_ms)).headers["X-RateLimit-Remaining"] for _ in range(5)]
@@ -241,14 +251,14 @@ def test_a_refusal_by_quota_still_pays_the_bucket(tenant: Hire, clock: Clock) ->
     assert left == ["4", "3", "2", "1", "0"]
 
 
-@pytest.mark.parametrize("told", [{}, {"text": "x"}, None, [1]])
-def test_a_malformed_recording_pays_the_bucket_and_no_quota(
-    tenant: Hire, clock: Clock, told: object
+@pytest.mark.parametrize("payload", [{}, {"text": "x"}, None, [1]])
+def test_a_malformed_recording_takes_a_token_and_no_quota(
+    tenant: NewCaller, clock: Clock, payload: object
 ) -> None:
     caller = tenant("free", requests_per_second=1, burst=5)
 
     left = [
-        caller("POST", "/v1/interactions", json=told).headers["X-RateLimit-Remaining"]
+        caller("POST", "/v1/interactions", json=payload).headers["X-RateLimit-Remaining"]
         for _ in range(2)
     ]
     forbidden = tenant("free", of=caller.organization, scope=Scope.READ).record(at(clock.now_ms))
@@ -259,11 +269,11 @@ def test_a_malformed_recording_pays_the_bucket_and_no_quota(
     assert caller.rows_count() == 0
 
 
-def test_a_plan_change_is_a_new_ceiling_over_the_same_count(tenant: Hire) -> None:
+def test_a_plan_change_is_a_new_limit_over_the_same_count(tenant: NewCaller) -> None:
     caller = tenant("free", turns=1)
     caller.record(body())
     assert caller.record(body()).status_code == 429
-    # A second key is not remembered from before the change.
+    # A second key, because the identity of the first is cached with the old plan.
     wider = tenant("free", of=caller.organization, turns=2)
 
     assert [wider.record(body()).status_code for _ in range(2)] == [201, 429]

@@ -1,4 +1,4 @@
-"""The policy while Redis cannot be asked, route by route: what goes on and what closes."""
+"""Each route while Redis is unavailable: which answer, and which are unavailable too."""
 
 import dataclasses
 from collections import Counter
@@ -21,7 +21,7 @@ from app.schema import ensure_schema
 from config.settings import OnRedisFailure
 from tests.callers import LIST, TURNS, Caller, Clock, error_of, new_caller, reserve
 from tests.servers import OPERATOR_TOKEN, settings_for
-from tests.turns import asked, body, stateful
+from tests.turns import body, reservation, stateful
 
 NOWHERE = "redis://127.0.0.1:1/0"
 Start = Callable[..., Flask]
@@ -29,7 +29,7 @@ Start = Callable[..., Flask]
 
 @pytest.fixture
 def start(memory_backend: Backend) -> Iterator[Start]:
-    """Makes applications whose ledger is in memory and whose Redis is not there."""
+    """A function that makes applications with an in-memory ledger and an unreachable Redis."""
     gone = redis_client(NOWHERE, 50, 32)
     backend = dataclasses.replace(memory_backend, redis=gone, maintenance_redis=gone)
 
@@ -49,7 +49,7 @@ def caller(start: Start) -> Caller:
     return new_caller(start())
 
 
-def test_reads_go_on_with_rate_headers_and_without_quota(caller: Caller) -> None:
+def test_reads_answer_with_rate_headers_and_without_quota(caller: Caller) -> None:
     for path in ("/v1/me", LIST, f"{LIST}/aggregates", "/v1/api-keys"):
         answer = caller("GET", path)
         assert answer.status_code == 200, path
@@ -57,13 +57,13 @@ def test_reads_go_on_with_rate_headers_and_without_quota(caller: Caller) -> None
         assert not quota_headers(answer)
 
 
-def test_recording_goes_on_uncharged_and_is_found_once(caller: Caller) -> None:
-    told = stateful()
-    first, again = caller.record(told), caller.record(told)
+def test_turns_are_recorded_uncharged_and_stored_once(caller: Caller) -> None:
+    payload = stateful()
+    first, again = caller.record(payload), caller.record(payload)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.get_json() == again.get_json()
-    assert caller.record(told | {"latency_ms": 1}).status_code == 409
-    batch = caller.record_batch([told, body(), {"turn_id": "bad"}])
+    assert caller.record(payload | {"latency_ms": 1}).status_code == 409
+    batch = caller.record_batch([payload, body(), {"turn_id": "bad"}])
     statuses = [result["status"] for result in batch.get_json()["results"]]
     assert statuses == ["duplicate", "created", "rejected"]
     assert caller.rows_count() == 2
@@ -71,7 +71,7 @@ def test_recording_goes_on_uncharged_and_is_found_once(caller: Caller) -> None:
     assert item == first.get_json()
 
 
-def test_the_document_says_so_and_the_answer_does_not(caller: Caller) -> None:
+def test_the_row_is_flagged_as_degraded_and_the_answer_is_not(caller: Caller) -> None:
     answer = caller.record(body())
     with caller.app.app_context():
         rows = provided(Backend).database["interactions"]
@@ -83,13 +83,13 @@ def test_the_document_says_so_and_the_answer_does_not(caller: Caller) -> None:
     assert "degraded" not in caller.page()["data"][0]
 
 
-def test_a_walk_sees_all_that_was_acknowledged_before_it(caller: Caller) -> None:
+def test_a_listing_shows_every_turn_acknowledged_before_it(caller: Caller) -> None:
     for _ in range(20):
         recorded = caller.record(body()).get_json()["interaction_id"]
         assert caller.page(limit=1)["data"][0]["interaction_id"] == recorded
 
 
-def test_a_spent_local_share_is_an_honest_429(start: Start) -> None:
+def test_an_exhausted_local_share_is_a_429(start: Start) -> None:
     caller = new_caller(start(), requests_per_second=1, burst=3)
     answers = [caller.record(body()) for _ in range(6)]
     assert Counter(answer.status_code for answer in answers) == {201: 3, 429: 3}
@@ -102,12 +102,12 @@ def test_a_spent_local_share_is_an_honest_429(start: Start) -> None:
     assert not quota_headers(refused)
 
 
-def test_an_exhausted_quota_refuses_no_turn_meanwhile(start: Start) -> None:
+def test_an_exhausted_quota_refuses_no_turn_during_the_outage(start: Start) -> None:
     caller = new_caller(start(), turns=1)
     assert {caller.record(body()).status_code for _ in range(3)} == {201}
 
 
-def test_keys_are_shown_but_neither_made_nor_revoked(caller: Caller) -> None:
+def test_keys_are_listed_but_neither_made_nor_revoked(caller: Caller) -> None:
     (key,) = caller("GET", "/v1/api-keys").get_json()["data"]
     path = f"/v1/api-keys/{key['id']}"
     assert caller("GET", path).status_code == 200
@@ -122,13 +122,13 @@ def test_keys_are_shown_but_neither_made_nor_revoked(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/usage/turns", "/v1/usage/active-relationships"])
-def test_what_the_counters_answer_is_unavailable(caller: Caller, path: str) -> None:
+def test_usage_is_unavailable_without_the_counters(caller: Caller, path: str) -> None:
     answer = caller("GET", path)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "X-RateLimit-Limit" in answer.headers
 
 
-def test_strict_service_refuses_turns_and_nothing_else(start: Start) -> None:
+def test_with_the_policy_deny_only_turns_are_refused(start: Start) -> None:
     caller = new_caller(start(quota_on_redis_failure=OnRedisFailure.DENY))
     for answer in (caller.record(body()), caller.record_batch([body()])):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
@@ -139,47 +139,47 @@ def test_strict_service_refuses_turns_and_nothing_else(start: Start) -> None:
 
 def test_a_reservation_is_answered_as_usual_but_holds_nothing(start: Start) -> None:
     caller = new_caller(start(), turns=0)
-    answer = reserve(caller, asked("turn_a"))
-    told = answer.get_json()
-    assert (answer.status_code, told["quota"]) == (201, None)
+    answer = reserve(caller, reservation("turn_a"))
+    payload = answer.get_json()
+    assert (answer.status_code, payload["quota"]) == (201, None)
     assert not quota_headers(answer)
-    completed = complete(caller, told["interaction_id"], "turn_a")
+    completed = complete(caller, payload["interaction_id"], "turn_a")
     assert (completed.status_code, caller.rows_count()) == (201, 1)
-    assert complete(caller, told["interaction_id"], "turn_a").status_code == 200
+    assert complete(caller, payload["interaction_id"], "turn_a").status_code == 200
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
-def test_what_is_recorded_can_be_neither_reserved_nor_completed_otherwise(
+def test_a_recorded_turn_can_be_neither_reserved_nor_completed_with_other_content(
     caller: Caller, status: str
 ) -> None:
     recorded = caller.record(body(turn_id="turn_a", status=status)).get_json()
     for answer in (
-        reserve(caller, asked("turn_a")),
+        reserve(caller, reservation("turn_a")),
         complete(caller, recorded["interaction_id"], "turn_a", latency_ms=1),
     ):
         assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
     assert caller.rows_count() == 1
 
 
-def test_cancelling_pays_the_local_share_before_it_is_unavailable(start: Start) -> None:
+def test_cancelling_takes_from_the_local_share_although_it_is_unavailable(start: Start) -> None:
     caller = new_caller(start(), requests_per_second=1, burst=3)
-    place = reserve(caller, asked()).get_json()["interaction_id"]
-    answers = [caller("DELETE", f"{TURNS}/{place}") for _ in range(4)]
+    interaction_id = reserve(caller, reservation()).get_json()["interaction_id"]
+    answers = [caller("DELETE", f"{TURNS}/{interaction_id}") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [503, 503, 429, 429]
-    told = answers[0]
-    assert (error_of(told)["code"], told.headers["Retry-After"]) == ("service_unavailable", "1")
-    assert told.headers["X-RateLimit-Remaining"] == "1"
-    assert not quota_headers(told)
+    first = answers[0]
+    assert (error_of(first)["code"], first.headers["Retry-After"]) == ("service_unavailable", "1")
+    assert first.headers["X-RateLimit-Remaining"] == "1"
+    assert not quota_headers(first)
 
 
-def test_strict_service_neither_reserves_nor_completes_nor_cancels(start: Start) -> None:
-    calm = new_caller(start())
-    place = reserve(calm, asked("turn_a")).get_json()["interaction_id"]
-    caller = dataclasses.replace(calm, app=start(quota_on_redis_failure=OnRedisFailure.DENY))
+def test_with_the_policy_deny_reservations_are_unavailable(start: Start) -> None:
+    lenient = new_caller(start())
+    interaction_id = reserve(lenient, reservation("turn_a")).get_json()["interaction_id"]
+    caller = dataclasses.replace(lenient, app=start(quota_on_redis_failure=OnRedisFailure.DENY))
     for answer in (
-        reserve(caller, asked("turn_b")),
-        complete(caller, place, "turn_a"),
-        caller("DELETE", f"{TURNS}/{place}"),
+        reserve(caller, reservation("turn_b")),
+        complete(caller, interaction_id, "turn_a"),
+        caller("DELETE", f"{TURNS}/{interaction_id}"),
     ):
         assert (answer.status_code, error_of(answer)["code"]) == (503, "service_unavailable")
         assert answer.headers["Retry-After"] == "1"
@@ -216,18 +216,18 @@ def test_decisions_are_counted_as_degraded(caller: Caller) -> None:
     assert degraded() == before + 2
 
 
-def test_a_refund_that_redis_does_not_hear_of_stands_until_reconciliation(
+def test_a_refund_that_does_not_reach_redis_is_made_by_reconciliation(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller, clock, told = new_caller(memory_app), Clock(memory_app), body()
-    assert caller.record(told).status_code == 201
-    clock.move(s=600)  # the charge is not remembered any more: the same turn pays anew
+    caller, clock, payload = new_caller(memory_app), Clock(memory_app), body()
+    assert caller.record(payload).status_code == 201
+    clock.move(s=600)  # the charge has left the replay cache: the same turn is charged again
     gone = redis_client(NOWHERE, 50, 32)
     with memory_app.app_context():
         gate, reconciler = provided(Gate), provided(Reconciler)
     with monkeypatch.context() as broken:
         broken.setattr(gate._script, "refund", AdmissionScript(gone).refund)
-        again = caller.record(told)
+        again = caller.record(payload)
     gone.close()
     assert again.status_code == 200
     assert caller.counters()["turns_used"] == 2
@@ -235,10 +235,10 @@ def test_a_refund_that_redis_does_not_hear_of_stands_until_reconciliation(
     assert caller.counters()["turns_used"] == 1
 
 
-def test_a_turn_whose_charge_was_not_heard_of_keeps_it_when_it_is_sent_again(
+def test_a_turn_whose_charges_reply_was_lost_keeps_the_charge_when_it_is_sent_again(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller, told = new_caller(memory_app), stateful()
+    caller, payload = new_caller(memory_app), stateful()
     assert caller.record(body()).status_code == 201
     with memory_app.app_context():
         gate, reconciler = provided(Gate), provided(Reconciler)
@@ -250,52 +250,52 @@ def test_a_turn_whose_charge_was_not_heard_of_keeps_it_when_it_is_sent_again(
 
     with monkeypatch.context() as broken:
         broken.setattr(gate._script, "admit", lose_reply)
-        assert caller.record(told).status_code == 201
-    assert [caller.record(told).status_code for _ in range(2)] == [200, 200]
+        assert caller.record(payload).status_code == 201
+    assert [caller.record(payload).status_code for _ in range(2)] == [200, 200]
     counted = ("turns_used", "relationships_used")
     assert [caller.counters()[name] for name in counted] == [2, 1]
     (result,) = reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
     assert (result.turns_drift, result.relationships_drift) == (0, 0)
 
 
-def test_a_turn_completed_meanwhile_releases_its_hold_at_reconciliation(
+def test_the_hold_of_a_turn_completed_during_the_outage_is_released_by_reconciliation(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = new_caller(memory_app, turns=2)
-    place = reserve(caller, asked("turn_a")).get_json()["interaction_id"]
+    interaction_id = reserve(caller, reservation("turn_a")).get_json()["interaction_id"]
     gone = redis_client(NOWHERE, 50, 32)
     with memory_app.app_context():
         gate, reconciler = provided(Gate), provided(Reconciler)
     with monkeypatch.context() as broken:
         broken.setattr(gate._script, "complete", AdmissionScript(gone).complete)
-        assert complete(caller, place, "turn_a").status_code == 201
+        assert complete(caller, interaction_id, "turn_a").status_code == 201
     gone.close()
     assert (caller.counters()["turns_used"], caller.counters()["turns_reserved"]) == (0, 1)
     reconciler.reconcile(reconciler.list_accounts(), wait=lambda _: None)
     assert (caller.counters()["turns_used"], caller.counters()["turns_reserved"]) == (1, 0)
 
 
-def test_a_hold_that_was_never_made_is_not_released(
+def test_a_reservation_that_did_not_reach_redis_releases_no_hold(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller, clock = new_caller(memory_app), Clock(memory_app)
     caller.record(body(turn_id="turn_a"))
-    clock.move(s=600)  # the charge is not remembered any more
+    clock.move(s=600)  # the charge has left the replay cache
     gone = redis_client(NOWHERE, 50, 32)
     with memory_app.app_context():
         gate = provided(Gate)
     with monkeypatch.context() as broken:
         broken.setattr(gate._script, "reserve", AdmissionScript(gone).reserve)
-        assert reserve(caller, asked("turn_a")).status_code == 409
+        assert reserve(caller, reservation("turn_a")).status_code == 409
     gone.close()
-    assert reserve(caller, asked("turn_b")).status_code == 201
+    assert reserve(caller, reservation("turn_b")).status_code == 201
     assert caller.counters()["remembered"] == 1
 
 
 def complete(caller: Caller, interaction_id: str, turn_id: str, **changes: Any) -> TestResponse:
-    told = body(turn_id=turn_id, **changes)
-    del told["occurred_at"]
-    return caller("PUT", f"{TURNS}/{interaction_id}", json=told)
+    payload = body(turn_id=turn_id, **changes)
+    del payload["occurred_at"]
+    return caller("PUT", f"{TURNS}/{interaction_id}", json=payload)
 
 
 def quota_headers(answer: TestResponse) -> list[str]:

@@ -1,4 +1,4 @@
-"""The log line of a request: all that is needed to find it, no word of the client's choosing."""
+"""The log line of a request: its fields, without text that the client chooses."""
 
 import errno
 import json
@@ -51,7 +51,7 @@ def test_a_request_is_one_line_with_its_id_route_status_and_decision(
     ("path", "route", "decision"),
     [("/nothing", UNMATCHED, "admitted"), ("/v1/me", "/v1/me", "admitted")],
 )
-def test_strangers_are_logged_without_an_organization(
+def test_requests_without_a_key_are_logged_without_an_organization(
     memory_app: Flask,
     capsys: pytest.CaptureFixture[str],
     path: str,
@@ -105,7 +105,7 @@ def test_a_clients_own_id_is_logged_if_it_is_clean_and_never_echoed(
     assert not given or given not in answer.text
 
 
-def test_a_log_that_cannot_be_written_costs_nobody_an_answer(
+def test_requests_are_answered_although_the_log_cannot_be_written(
     memory_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class FullDisk(StringIO):
@@ -124,19 +124,19 @@ def test_a_log_that_cannot_be_written_costs_nobody_an_answer(
     "failure",
     [
         OSError(errno.ENOSPC, "no space left"),
-        # Of prometheus_client, for each new label once its file could not grow.
+        # From prometheus_client for each new label after its file could not grow.
         IndexError("mmap slice assignment is wrong size"),
     ],
 )
-def test_who_was_served_is_answered_although_a_watcher_cannot_write(failure: Exception) -> None:
+def test_requests_are_answered_although_a_metric_cannot_be_written(failure: Exception) -> None:
     app = Flask(__name__)
-    told: list[Answer] = []
+    noted: list[Answer] = []
 
     def full_disk(_answer: Answer) -> None:
         raise failure
 
     request_id.init_app(app)
-    answers.init_app(app, [full_disk, told.append])
+    answers.init_app(app, [full_disk, noted.append])
     app.add_url_rule("/", view_func=lambda: "done")
     assert app.test_client().get("/").text == "done"
-    assert [answer.status for answer in told] == [200]
+    assert [answer.status for answer in noted] == [200]

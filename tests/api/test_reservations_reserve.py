@@ -1,4 +1,4 @@
-"""`POST /v1/turns`: a place before the turn is run."""
+"""`POST /v1/turns`: hold quota before the turn is run."""
 
 from typing import Any, NoReturn
 
@@ -10,9 +10,9 @@ from app.http.instants import format_ms, parse_ms
 from app.interactions.ids import find_ulid, instant_ms
 from app.interactions.store import InteractionStore
 from app.tenancy.periods import period_at
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import LIST, TURNS, Caller, Clock, at_once, error_of, reserve
-from tests.turns import asked, at, stateful
+from tests.turns import at, reservation, stateful
 
 HOLD_S = 150
 
@@ -22,76 +22,76 @@ def quota_of(answer: TestResponse) -> tuple[int, int, int | None]:
     return quota["turns_used"], quota["turns_reserved"], quota["turns_remaining"]
 
 
-def test_a_reservation_has_id_expiry_and_quota(tenant: Hire, clock: Clock) -> None:
+def test_a_reservation_has_id_expiry_and_quota(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=5)
     caller.record(at(clock.now_ms))
 
-    answer = reserve(caller, asked("turn_a", hold_seconds=60))
+    answer = reserve(caller, reservation("turn_a", hold_seconds=60))
 
-    told = answer.get_json()
+    payload = answer.get_json()
     assert answer.status_code == 201
-    assert set(told) == {"interaction_id", "expires_at", "quota"}
-    assert instant_ms(find_ulid(told["interaction_id"]) or "") == clock.now_ms
-    assert told["expires_at"] == format_ms(clock.now_ms + 60_000)
+    assert set(payload) == {"interaction_id", "expires_at", "quota"}
+    assert instant_ms(find_ulid(payload["interaction_id"]) or "") == clock.now_ms
+    assert payload["expires_at"] == format_ms(clock.now_ms + 60_000)
     usage = caller("GET", "/v1/usage/turns").get_json()["quota"]
-    assert told["quota"] == usage
+    assert payload["quota"] == usage
     assert quota_of(answer) == (1, 1, 3)
     assert answer.headers["X-Quota-Turns-Used"] == "2"
     assert caller.rows_count() == 1
 
 
-def test_the_same_turn_is_the_same_reservation_also_at_the_last_turn_of_the_quota(
-    tenant: Hire, clock: Clock
+def test_a_repeated_reservation_is_the_same_one_also_with_the_last_turn_of_the_quota(
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=1, active_relationships=1, burst=100, requests_per_second=100)
-    told = asked("turn_a", relationship_id="rel_a")
-    first = reserve(caller, told)
+    payload = reservation("turn_a", relationship_id="rel_a")
+    first = reserve(caller, payload)
     clock.move(s=HOLD_S - 1)
 
-    answers = at_once([lambda: reserve(caller, told)] * 50)
+    answers = at_once([lambda: reserve(caller, payload)] * 50)
 
     assert (first.status_code, {answer.status_code for answer in answers}) == (201, {200})
     assert {answer.data for answer in answers} == {first.data}
-    assert reserve(caller, asked()).status_code == 429
+    assert reserve(caller, reservation()).status_code == 429
     counted = caller.counters()
     assert (counted["turns_reserved"], counted["relationships_used"]) == (1, 1)
 
 
-def test_with_another_relationship_it_is_a_conflict(caller: Caller) -> None:
-    reserve(caller, asked("turn_a", relationship_id="rel_a"))
+def test_the_same_turn_with_another_relationship_is_a_conflict(caller: Caller) -> None:
+    reserve(caller, reservation("turn_a", relationship_id="rel_a"))
 
-    for other in (asked("turn_a", relationship_id="rel_b"), asked("turn_a")):
+    for other in (reservation("turn_a", relationship_id="rel_b"), reservation("turn_a")):
         answer = reserve(caller, other)
         assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
     assert caller.counters()["turns_reserved"] == 1
 
 
-@pytest.mark.parametrize("forgotten_after_s", [0, 301])
+@pytest.mark.parametrize("wait_s", [0, 301])
 @pytest.mark.parametrize("status", ["completed", "failed"])
 @pytest.mark.parametrize("turns", [1, 9])
 def test_a_recorded_turn_cannot_be_reserved(
-    tenant: Hire, clock: Clock, forgotten_after_s: int, status: str, turns: int
+    tenant: NewCaller, clock: Clock, wait_s: int, status: str, turns: int
 ) -> None:
     caller = tenant("free", turns=turns)
     caller.record(at(clock.now_ms, turn_id="turn_a", status=status))
-    clock.move(s=forgotten_after_s)
+    clock.move(s=wait_s)
 
-    answer = reserve(caller, asked("turn_a"))
+    answer = reserve(caller, reservation("turn_a"))
 
     assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
     assert caller.counters()["turns_reserved"] == 0
     assert answer.headers["X-Quota-Turns-Used"] == str(int(status == "completed"))
 
 
-def test_an_expired_hold_is_released_in_the_next_call(tenant: Hire, clock: Clock) -> None:
+def test_an_expired_hold_is_released_in_the_next_call(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
-    first = reserve(caller, asked("turn_a", relationship_id="rel_a"))
+    first = reserve(caller, reservation("turn_a", relationship_id="rel_a"))
     clock.move(s=HOLD_S, us=-1)
-    before = reserve(caller, asked("turn_b", relationship_id="rel_b"))
+    before = reserve(caller, reservation("turn_b", relationship_id="rel_b"))
     clock.move(us=1)
 
     read = caller("GET", "/v1/usage/active-relationships")
-    again = reserve(caller, asked("turn_a", relationship_id="rel_c"))
+    again = reserve(caller, reservation("turn_a", relationship_id="rel_c"))
 
     assert (before.status_code, again.status_code) == (429, 201)
     assert read.get_json()["active_relationships"] == 0
@@ -100,12 +100,12 @@ def test_an_expired_hold_is_released_in_the_next_call(tenant: Hire, clock: Clock
     assert caller.counters()["reservations"] == 1
 
 
-def test_a_spent_quota_is_429_as_for_recordings(tenant: Hire, clock: Clock) -> None:
+def test_an_exhausted_quota_is_429_as_for_recordings(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=2, active_relationships=1)
     caller.record(at(clock.now_ms))
-    reserve(caller, asked(relationship_id="rel_a"))
+    reserve(caller, reservation(relationship_id="rel_a"))
 
-    answer = reserve(caller, asked())
+    answer = reserve(caller, reservation())
 
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (429, "quota_exhausted")
@@ -117,29 +117,31 @@ def test_a_spent_quota_is_429_as_for_recordings(tenant: Hire, clock: Clock) -> N
     assert error_of(refused)["code"] == "quota_exhausted"
 
 
-def test_spent_relationships_refuse_only_new_ones(tenant: Hire) -> None:
+def test_an_exhausted_quota_of_relationships_refuses_only_new_ones(tenant: NewCaller) -> None:
     caller = tenant("free", active_relationships=1)
 
-    answers = [reserve(caller, asked(relationship_id=f"rel_{name}")) for name in "aba"]
+    answers = [reserve(caller, reservation(relationship_id=f"rel_{name}")) for name in "aba"]
 
     assert [answer.status_code for answer in answers] == [201, 429, 201]
     assert error_of(answers[1])["details"]["component"] == "active_relationships"
 
 
-def test_the_overage_policy_allow_never_refuses_for_quota(tenant: Hire) -> None:
+def test_the_overage_policy_allow_never_refuses_for_quota(tenant: NewCaller) -> None:
     caller = tenant("free", turns=0, active_relationships=0, overage_policy="allow")
 
-    assert reserve(caller, asked(relationship_id="rel_a")).status_code == 201
+    assert reserve(caller, reservation(relationship_id="rel_a")).status_code == 201
 
 
-def test_too_many_open_reservations_wait_for_the_next_expiry(tenant: Hire, clock: Clock) -> None:
+def test_too_many_open_reservations_wait_for_the_next_expiry(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free", burst=1, requests_per_second=1, overage_policy="allow")
     for number in range(150):
-        told = asked(hold_seconds=3_600 if number else 1_000)
-        assert reserve(caller, told).status_code == 201
+        payload = reservation(hold_seconds=3_600 if number else 1_000)
+        assert reserve(caller, payload).status_code == 201
         clock.move(s=1)
 
-    answer = reserve(caller, asked())
+    answer = reserve(caller, reservation())
 
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (429, "rate_limit_exceeded")
@@ -150,16 +152,16 @@ def test_too_many_open_reservations_wait_for_the_next_expiry(tenant: Hire, clock
     }
     assert answer.headers["Retry-After"] == "850"
     clock.move(s=850, us=-1)
-    assert reserve(caller, asked()).status_code == 429
+    assert reserve(caller, reservation()).status_code == 429
     clock.move(s=1)
-    assert reserve(caller, asked()).status_code == 201
+    assert reserve(caller, reservation()).status_code == 201
 
 
-def test_an_empty_bucket_holds_nothing(tenant: Hire, clock: Clock) -> None:
+def test_an_empty_bucket_holds_nothing(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", burst=1, requests_per_second=1)
     assert caller.list_().status_code == 200
 
-    answer = reserve(caller, asked())
+    answer = reserve(caller, reservation())
 
     assert (answer.status_code, error_of(answer)["code"]) == (429, "rate_limit_exceeded")
     assert answer.headers["Retry-After"] == "1"
@@ -167,44 +169,44 @@ def test_an_empty_bucket_holds_nothing(tenant: Hire, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "field"),
+    ("payload", "field"),
     [
-        (asked(hold_seconds=9), "hold_seconds"),
-        (asked(hold_seconds=3_601), "hold_seconds"),
-        (asked(hold_seconds=True), "hold_seconds"),
-        (asked() | {"turn_id": "a b"}, "turn_id"),
-        (asked() | {"message": "hello"}, "message"),
-        (asked() | {"mode": "stateful"}, "user_id"),
+        (reservation(hold_seconds=9), "hold_seconds"),
+        (reservation(hold_seconds=3_601), "hold_seconds"),
+        (reservation(hold_seconds=True), "hold_seconds"),
+        (reservation() | {"turn_id": "a b"}, "turn_id"),
+        (reservation() | {"message": "hello"}, "message"),
+        (reservation() | {"mode": "stateful"}, "user_id"),
         ({}, "turn_id"),
     ],
 )
-def test_a_malformed_reservation_names_the_field_and_pays_the_bucket(
-    tenant: Hire, clock: Clock, told: dict[str, Any], field: str
+def test_a_malformed_reservation_names_the_field_and_takes_a_token(
+    tenant: NewCaller, clock: Clock, payload: dict[str, Any], field: str
 ) -> None:
     caller = tenant("free", burst=5, requests_per_second=1)
 
-    answer = reserve(caller, told)
+    answer = reserve(caller, payload)
 
     assert (answer.status_code, error_of(answer)["code"]) == (400, "validation_error")
     assert field in {field_error["field"] for field_error in error_of(answer)["details"]}
     assert answer.headers["X-RateLimit-Remaining"] == "4"
-    assert reserve(caller, asked()).headers["X-RateLimit-Remaining"] == "3"
+    assert reserve(caller, reservation()).headers["X-RateLimit-Remaining"] == "3"
 
 
 def test_hold_bounds_are_inclusive(caller: Caller) -> None:
     assert {
-        reserve(caller, asked(hold_seconds=seconds)).status_code for seconds in (10, 3_600)
+        reserve(caller, reservation(hold_seconds=seconds)).status_code for seconds in (10, 3_600)
     } == {201}
 
 
-def test_a_plain_recording_settles_the_reservation(tenant: Hire, clock: Clock) -> None:
+def test_a_plain_recording_settles_the_reservation(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
     when = format_ms(clock.now_ms)
-    told = stateful("rel_a", turn_id="turn_a", occurred_at=when)
-    reserved = reserve(caller, asked("turn_a", relationship_id="rel_a")).get_json()
+    payload = stateful("rel_a", turn_id="turn_a", occurred_at=when)
+    reserved = reserve(caller, reservation("turn_a", relationship_id="rel_a")).get_json()
     clock.move(s=2)
 
-    answer = caller.record(told)
+    answer = caller.record(payload)
 
     assert answer.status_code == 201
     assert answer.get_json()["usage"]["active_relationship_counted"] is True
@@ -212,22 +214,22 @@ def test_a_plain_recording_settles_the_reservation(tenant: Hire, clock: Clock) -
     assert (counted["turns_used"], counted["turns_reserved"], counted["reservations"]) == (1, 0, 0)
     assert counted["relationships_used"] == 1
     path = f"{TURNS}/{reserved['interaction_id']}"
-    same = {name: value for name, value in told.items() if name != "occurred_at"}
+    same = {name: value for name, value in payload.items() if name != "occurred_at"}
     again = caller("PUT", path, json=same)
     assert (again.status_code, again.data) == (200, answer.data)
     assert caller("PUT", path, json=same | {"latency_ms": 7}).status_code == 409
     assert caller("DELETE", path).status_code == 409
 
 
-def test_a_plain_recording_is_judged_for_what_exceeds_its_reservation(
-    tenant: Hire, clock: Clock
+def test_a_recording_is_judged_for_the_cost_above_its_reservation(
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=2)
-    reserve(caller, asked("turn_a"))
-    reserve(caller, asked("turn_b"))
-    told = at(clock.now_ms, turn_id="turn_a", usage={"turns_consumed": 2})
+    reserve(caller, reservation("turn_a"))
+    reserve(caller, reservation("turn_b"))
+    payload = at(clock.now_ms, turn_id="turn_a", usage={"turns_consumed": 2})
 
-    assert caller.record(told).status_code == 429
+    assert caller.record(payload).status_code == 429
     assert caller.counters()["turns_reserved"] == 2
     answer = caller(
         "POST", f"{LIST}/batch", json={"interactions": [at(clock.now_ms, turn_id="turn_b")]}
@@ -236,15 +238,15 @@ def test_a_plain_recording_is_judged_for_what_exceeds_its_reservation(
     assert parse_ms(format_ms(clock.now_ms)) == clock.now_ms
 
 
-def test_a_database_that_fails_leaves_the_hold_to_the_same_turn(
+def test_a_hold_is_kept_when_the_database_fails(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as ill:
-        ill.setattr(InteractionStore, "find_turns", fail)
-        assert reserve(caller, asked("turn_a")).status_code == 503
-    # The same turn may have been promised it at the same moment: it is not taken away.
+    with monkeypatch.context() as broken:
+        broken.setattr(InteractionStore, "find_turns", fail)
+        assert reserve(caller, reservation("turn_a")).status_code == 503
+    # A concurrent request for the same turn may have been granted this hold.
     assert caller.counters()["turns_reserved"] == 1
-    assert reserve(caller, asked("turn_a")).status_code == 200
+    assert reserve(caller, reservation("turn_a")).status_code == 200
     assert caller.counters()["turns_reserved"] == 1
 
 
@@ -252,18 +254,20 @@ def fail(*_: object) -> NoReturn:
     raise NetworkTimeout("frozen")
 
 
-def test_the_same_turn_has_one_id_also_at_the_edge_of_a_period(tenant: Hire, clock: Clock) -> None:
+def test_the_same_turn_has_one_id_also_at_a_period_boundary(
+    tenant: NewCaller, clock: Clock
+) -> None:
     caller = tenant("free")
     end_us = period_at(caller.organization.signed_up_on, clock.now_us).end_us
     clock.move(us=end_us - clock.now_us - 1)
-    before = reserve(caller, asked("turn_a")).get_json()
+    before = reserve(caller, reservation("turn_a")).get_json()
     clock.move(s=1)
 
-    after = reserve(caller, asked("turn_a"))
+    after = reserve(caller, reservation("turn_a"))
 
-    told = after.get_json()
+    payload = after.get_json()
     assert after.status_code == 200
-    assert told["interaction_id"] == before["interaction_id"]
-    assert told["expires_at"] == before["expires_at"]
+    assert payload["interaction_id"] == before["interaction_id"]
+    assert payload["expires_at"] == before["expires_at"]
     assert quota_of(after)[:2] == (0, 0)
-    assert caller("DELETE", f"{TURNS}/{told['interaction_id']}").status_code == 204
+    assert caller("DELETE", f"{TURNS}/{payload['interaction_id']}").status_code == 204

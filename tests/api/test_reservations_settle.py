@@ -13,17 +13,17 @@ from app.http.provide import provided
 from app.interactions.store import Insertion, InteractionStore
 from app.tenancy.model import Environment
 from app.tenancy.periods import period_at
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import TURNS, Caller, Clock, error_of, reserve
-from tests.turns import asked, at, body, stateful
+from tests.turns import at, body, reservation, stateful
 
 HOUR_S = 3_600
 
 
 def trace(turn_id: str = "turn_a", **changes: Any) -> dict[str, Any]:
-    told = body(turn_id=turn_id, **changes)
-    del told["occurred_at"]
-    return told
+    payload = body(turn_id=turn_id, **changes)
+    del payload["occurred_at"]
+    return payload
 
 
 def stateful_trace(relationship_id: str, **changes: Any) -> dict[str, Any]:
@@ -32,14 +32,14 @@ def stateful_trace(relationship_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def held(caller: Caller, turn_id: str = "turn_a", **changes: Any) -> str:
-    """The path of a new reservation."""
-    answer = reserve(caller, asked(turn_id, **changes))
+    """Make a reservation; return its path."""
+    answer = reserve(caller, reservation(turn_id, **changes))
     assert answer.status_code == 201, answer.text
     return f"{TURNS}/{answer.get_json()['interaction_id']}"
 
 
-def put(caller: Caller, path: str, told: dict[str, Any]) -> TestResponse:
-    return caller("PUT", path, json=told)
+def put(caller: Caller, path: str, payload: dict[str, Any]) -> TestResponse:
+    return caller("PUT", path, json=payload)
 
 
 def counts(caller: Caller) -> tuple[int, int, int, int]:
@@ -63,24 +63,24 @@ def test_a_completion_is_the_reservations_turn(caller: Caller, clock: Clock) -> 
     assert caller.list_all() == [item]
 
 
-def test_again_is_200_and_other_content_409_also_when_forgotten(
+def test_a_repeated_completion_is_200_and_other_content_409_at_any_time(
     caller: Caller, clock: Clock
 ) -> None:
-    path, told = held(caller), trace()
-    first = put(caller, path, told)
+    path, payload = held(caller), trace()
+    first = put(caller, path, payload)
     for _ in range(2):
-        again = put(caller, path, told)
+        again = put(caller, path, payload)
         assert (again.status_code, again.data) == (200, first.data)
-        assert put(caller, path, told | {"latency_ms": 1}).status_code == 409
-        assert put(caller, path, told | {"status": "failed"}).status_code == 409
-        assert reserve(caller, asked("turn_a")).status_code == 409
+        assert put(caller, path, payload | {"latency_ms": 1}).status_code == 409
+        assert put(caller, path, payload | {"status": "failed"}).status_code == 409
+        assert reserve(caller, reservation("turn_a")).status_code == 409
         assert caller("DELETE", path).status_code == 409
         assert counts(caller) == (1, 0, 0, 0)
         clock.move(s=301)
 
 
 def test_a_completion_is_never_refused_for_quota_and_its_excess_is_overage(
-    tenant: Hire, clock: Clock
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
     path = held(caller, relationship_id="rel_a")
@@ -90,12 +90,12 @@ def test_a_completion_is_never_refused_for_quota_and_its_excess_is_overage(
     assert answer.status_code == 201
     assert counts(caller) == (5, 0, 0, 1)
     assert answer.headers["X-Quota-Turns-Used"] == "5"
-    assert reserve(caller, asked()).status_code == 429
+    assert reserve(caller, reservation()).status_code == 429
 
 
 @pytest.mark.parametrize("status", ["failed", "timed_out"])
 def test_a_failed_turn_is_recorded_unbilled_and_releases_its_hold(
-    tenant: Hire, status: str
+    tenant: NewCaller, status: str
 ) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
     path = held(caller, relationship_id="rel_a")
@@ -104,10 +104,10 @@ def test_a_failed_turn_is_recorded_unbilled_and_releases_its_hold(
 
     assert (answer.status_code, counts(caller)) == (201, (0, 0, 0, 0))
     assert caller("DELETE", path).status_code == 409
-    assert reserve(caller, asked("turn_b", relationship_id="rel_b")).status_code == 201
+    assert reserve(caller, reservation("turn_b", relationship_id="rel_b")).status_code == 201
 
 
-def test_a_completion_needs_a_token_of_the_bucket(tenant: Hire, clock: Clock) -> None:
+def test_a_completion_needs_a_token_of_the_bucket(tenant: NewCaller, clock: Clock) -> None:
     caller = tenant("free", burst=1, requests_per_second=1)
     path = held(caller)
 
@@ -121,7 +121,7 @@ def test_a_completion_needs_a_token_of_the_bucket(tenant: Hire, clock: Clock) ->
 
 @pytest.mark.parametrize("after_s", [150, 48 * HOUR_S])
 def test_a_completion_after_the_expiry_is_recorded_and_counted(
-    tenant: Hire, clock: Clock, after_s: int
+    tenant: NewCaller, clock: Clock, after_s: int
 ) -> None:
     caller = tenant("free", turns=0, overage_policy="allow")
     path = held(caller)
@@ -140,41 +140,43 @@ def test_a_completion_after_a_wipe_is_recorded_and_counted(caller: Caller, app: 
     assert counts(caller) == (1, 0, 0, 1)
 
 
-def test_a_reservation_is_settled_in_its_own_period(tenant: Hire, clock: Clock, app: Flask) -> None:
+def test_a_reservation_is_settled_in_its_own_period(
+    tenant: NewCaller, clock: Clock, app: Flask
+) -> None:
     caller = tenant("free")
     signed_up_on = caller.organization.signed_up_on
-    former = period_at(signed_up_on, clock.now_us)
-    clock.move(us=former.end_us - clock.now_us - 1)
+    previous = period_at(signed_up_on, clock.now_us)
+    clock.move(us=previous.end_us - clock.now_us - 1)
     path = held(caller, relationship_id="rel_a")
     clock.move(us=1)
     caller.record(at(clock.now_ms))
-    walk_before = caller.page()
+    page_before = caller.page()
 
     answer = put(caller, path, stateful_trace("rel_a"))
 
     assert answer.status_code == 201
-    assert answer.headers["X-Quota-Reset"] == format_ms(former.end_us // 1_000)
+    assert answer.headers["X-Quota-Reset"] == format_ms(previous.end_us // 1_000)
     with app.app_context():
         rows = provided(Backend).database["interactions"]
         row = rows.find_one({"account": caller.account, "mode": "stateful"})
         redis = provided(Backend).redis
     assert row is not None
-    assert (row["quota_period"], row["charged"]) == (former.label, 1)
-    name = f"quota:{{{caller.organization.id}}}:live:{former.label}"
+    assert (row["quota_period"], row["charged"]) == (previous.label, 1)
+    name = f"quota:{{{caller.organization.id}}}:live:{previous.label}"
     kept = redis.hmget(name, "turns_used", "turns_reserved", "relationships_used")
     assert kept == ["1", "0", "1"]
     usage = caller("GET", "/v1/usage/turns").get_json()["quota"]
     assert usage["turns_used"] == 1
-    assert len(walk_before["data"]) == 1
+    assert len(page_before["data"]) == 1
     assert len(caller.page()["data"]) == 2
 
 
 def test_a_reservation_that_is_lost_with_its_period_counts_in_the_current_one(
-    tenant: Hire, clock: Clock, app: Flask
+    tenant: NewCaller, clock: Clock, app: Flask
 ) -> None:
     caller = tenant("free")
-    former = period_at(caller.organization.signed_up_on, clock.now_us)
-    clock.move(us=former.end_us - clock.now_us - 1_000_000)
+    previous = period_at(caller.organization.signed_up_on, clock.now_us)
+    clock.move(us=previous.end_us - clock.now_us - 1_000_000)
     caller.record(at(clock.now_ms))
     path = held(caller)
     clock.move(s=48 * HOUR_S)
@@ -184,15 +186,15 @@ def test_a_reservation_that_is_lost_with_its_period_counts_in_the_current_one(
     answer = put(caller, path, trace())
 
     assert (answer.status_code, answer.headers["X-Quota-Turns-Used"]) == (201, "1")
-    assert answer.headers["X-Quota-Reset"] > format_ms(former.end_us // 1_000)
+    assert answer.headers["X-Quota-Reset"] > format_ms(previous.end_us // 1_000)
 
 
-def test_a_walk_misses_no_late_completion_though_the_clock_stepped_back(
-    tenant: Hire, clock: Clock
+def test_a_listing_shows_a_late_completion_although_the_clock_stepped_back(
+    tenant: NewCaller, clock: Clock
 ) -> None:
     caller = tenant("free")
-    former = period_at(caller.organization.signed_up_on, clock.now_us)
-    clock.move(us=former.end_us - clock.now_us - 1)
+    previous = period_at(caller.organization.signed_up_on, clock.now_us)
+    clock.move(us=previous.end_us - clock.now_us - 1)
     path = held(caller)
     clock.move(s=HOUR_S)
     caller.record(at(clock.now_ms))
@@ -204,7 +206,7 @@ def test_a_walk_misses_no_late_completion_though_the_clock_stepped_back(
     assert len(caller.list_all()) == 2
 
 
-def test_a_cancelled_turn_is_given_back_at_once_and_unbilled(tenant: Hire) -> None:
+def test_a_cancelled_turn_releases_its_hold_at_once_and_is_not_billed(tenant: NewCaller) -> None:
     caller = tenant("free", turns=1, active_relationships=1)
     path = held(caller, relationship_id="rel_a")
 
@@ -217,8 +219,8 @@ def test_a_cancelled_turn_is_given_back_at_once_and_unbilled(tenant: Hire) -> No
     completed = put(caller, path, stateful_trace("rel_a"))
     assert (completed.status_code, error_of(completed)["code"]) == (409, "conflict")
     assert caller.record(body(turn_id="turn_a")).status_code == 409
-    assert reserve(caller, asked("turn_a")).status_code == 409
-    assert reserve(caller, asked("turn_b", relationship_id="rel_b")).status_code == 201
+    assert reserve(caller, reservation("turn_a")).status_code == 409
+    assert reserve(caller, reservation("turn_b", relationship_id="rel_b")).status_code == 201
     assert caller.rows_count() == 0
 
 
@@ -241,7 +243,7 @@ def test_a_cancellation_counts_for_the_rest_of_a_long_hold(caller: Caller, clock
     assert put(caller, path, trace()).status_code == 409
 
 
-def test_an_id_must_belong_to_the_turn_and_the_tenant(tenant: Hire) -> None:
+def test_an_id_must_belong_to_the_turn_and_the_tenant(tenant: NewCaller) -> None:
     caller = tenant("free")
     sandbox = tenant("free", of=caller.organization, environment=Environment.TEST)
     path = held(caller)
@@ -264,7 +266,7 @@ def test_an_id_must_belong_to_the_turn_and_the_tenant(tenant: Hire) -> None:
 
 
 @pytest.mark.parametrize("off_s", [49 * HOUR_S + 1, -301])
-def test_an_id_out_of_time_is_refused_with_the_reason(
+def test_an_id_of_an_instant_out_of_range_is_refused_with_the_reason(
     caller: Caller, clock: Clock, off_s: int
 ) -> None:
     path = held(caller)
@@ -282,7 +284,9 @@ def test_an_id_out_of_time_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("name", ["x", "int_", "int_8" + "0" * 25, "%00"])
-def test_a_malformed_id_is_404_and_pays_the_bucket(tenant: Hire, clock: Clock, name: str) -> None:
+def test_a_malformed_id_is_404_and_takes_a_token(
+    tenant: NewCaller, clock: Clock, name: str
+) -> None:
     caller = tenant("free", burst=5, requests_per_second=1)
 
     answers = [put(caller, f"{TURNS}/{name}", trace()), caller("DELETE", f"{TURNS}/{name}")]
@@ -315,7 +319,7 @@ def test_a_malformed_completion_names_the_field(
 def test_a_completion_that_the_database_refuses_is_refunded(
     caller: Caller, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from_the_start = held(caller, relationship_id="rel_a")
+    path = held(caller, relationship_id="rel_a")
     with app.app_context():
         store = provided(InteractionStore)
 
@@ -323,11 +327,11 @@ def test_a_completion_that_the_database_refuses_is_refunded(
         return [Insertion.REFUSED] * len(documents)
 
     monkeypatch.setattr(store, "insert_many", refuse)
-    answer = put(caller, from_the_start, stateful_trace("rel_a"))
+    answer = put(caller, path, stateful_trace("rel_a"))
     monkeypatch.undo()
 
     assert (answer.status_code, counts(caller)) == (500, (0, 0, 0, 0))
-    assert put(caller, from_the_start, stateful_trace("rel_a")).status_code == 201
+    assert put(caller, path, stateful_trace("rel_a")).status_code == 201
     assert counts(caller) == (1, 0, 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Which request is for which route: every path with every method, and paths that look alike."""
+"""Routing: every path with every method, and paths that look alike."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def every_request(app: Flask) -> Iterator[tuple[str, str, set[str]]]:
             yield method, path, allowed
 
 
-def test_every_path_answers_its_methods_and_names_them_to_all_others(memory_app: Flask) -> None:
+def test_every_path_answers_its_methods_and_refuses_others_with_allow(memory_app: Flask) -> None:
     caller = new_caller(memory_app)
     refused_count = 0
     for method, path, allowed in every_request(memory_app):
@@ -43,7 +43,7 @@ def test_every_path_answers_its_methods_and_names_them_to_all_others(memory_app:
     assert refused_count > 150
 
 
-def test_no_named_path_is_taken_for_an_id(memory_app: Flask) -> None:
+def test_only_two_fixed_paths_match_a_path_with_an_id(memory_app: Flask) -> None:
     rules = list(memory_app.url_map.iter_rules())
     named = {rule.rule for rule in rules if not rule.arguments}
     open_ = [re.sub("<[^>]*>", "[^/]+", rule.rule) for rule in rules if rule.arguments]
@@ -52,18 +52,18 @@ def test_no_named_path_is_taken_for_an_id(memory_app: Flask) -> None:
 
 
 def ask(app: Flask, path: str, **environ: str) -> TestResponse:
-    """Make a request whose path is `path` to the letter."""
+    """Send a request with exactly this path."""
     return app.test_client().get("/", environ_overrides={"PATH_INFO": path, **environ})
 
 
 @pytest.mark.parametrize("path", ["//v1/billing/plans", "///v1/billing/plans", "//healthz", "//"])
-def test_slashes_in_front_make_another_path(memory_app: Flask, path: str) -> None:
+def test_a_path_with_leading_slashes_is_not_found(memory_app: Flask, path: str) -> None:
     answer = ask(memory_app, path)
     assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("sent", ["/v1%2fbilling/plans", "/v1/billing%2Fplans?a=1", "/%2fv1"])
-def test_an_encoded_slash_separates_nothing(memory_app: Flask, sent: str) -> None:
+def test_an_encoded_slash_is_no_separator(memory_app: Flask, sent: str) -> None:
     answer = ask(memory_app, "/v1/billing/plans", RAW_URI=sent)
     assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
 
@@ -71,7 +71,7 @@ def test_an_encoded_slash_separates_nothing(memory_app: Flask, sent: str) -> Non
 @pytest.mark.parametrize(
     "sent", ["/v1/billing/plans", "/v1/%62illing/plans", "http://a/v1/billing/plans"]
 )
-def test_other_ways_to_write_a_path_are_the_same_path(memory_app: Flask, sent: str) -> None:
+def test_other_encodings_of_a_path_are_the_same_path(memory_app: Flask, sent: str) -> None:
     assert ask(memory_app, "/v1/billing/plans", RAW_URI=sent).status_code == 200
 
 

@@ -15,7 +15,7 @@ ME = "/v1/me"
 
 @pytest.fixture
 def streaming(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Routes whose answers are made while they are sent; `/export` is a heavy one."""
+    """Routes with streamed answers; `/export` is a heavy one."""
     freeze_limiter(memory_app, monkeypatch)
 
     def broken() -> Iterator[str]:
@@ -57,7 +57,7 @@ def test_a_stream_is_in_flight_until_it_is_closed(
 
 @pytest.mark.usefixtures("streaming")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_stream_that_is_not_read_leaves_when_it_is_closed(
+def test_a_stream_that_is_not_read_ends_when_it_is_closed(
     memory_app: Flask, own: Caller, method: str
 ) -> None:
     own(method, "/listed").close()
@@ -66,7 +66,7 @@ def test_a_stream_that_is_not_read_leaves_when_it_is_closed(
 
 
 @pytest.mark.usefixtures("streaming")
-def test_a_stream_that_breaks_leaves_when_it_is_closed(memory_app: Flask, own: Caller) -> None:
+def test_a_stream_that_fails_ends_when_it_is_closed(memory_app: Flask, own: Caller) -> None:
     stream = own("GET", "/broken")
     with pytest.raises(RuntimeError):
         _ = stream.data
@@ -77,7 +77,7 @@ def test_a_stream_that_breaks_leaves_when_it_is_closed(memory_app: Flask, own: C
 
 
 @pytest.mark.usefixtures("streaming")
-def test_a_stream_that_an_error_replaces_leaves_at_once(memory_app: Flask, own: Caller) -> None:
+def test_a_stream_that_an_error_replaces_ends_at_once(memory_app: Flask, own: Caller) -> None:
     memory_app.testing = False
     raised = iter([RuntimeError("a bug in a later hook")])
 

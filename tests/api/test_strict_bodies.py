@@ -1,4 +1,4 @@
-"""Bodies of every route: no name twice, no NaN; ids together are bounded; latencies are rounded."""
+"""Bodies: no repeated name, no NaN, a limit on all ids together, rounded latencies."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from app.interactions.id_characters import ID_FIELDS
 from tests.callers import LIST, TURNS, Caller, error_of
-from tests.turns import asked, body, stateful, whole
+from tests.turns import body, reservation, stateful, whole
 
 BATCH = f"{LIST}/batch"
 
@@ -24,12 +24,12 @@ def with_member(turn: dict[str, Any], member: str) -> str:
     ("path", "turn", "name"),
     [
         (LIST, body(), "latency_ms"),
-        (TURNS, asked(), "turn_id"),
+        (TURNS, reservation(), "turn_id"),
         ("/v1/api-keys", {"scope": "read"}, "scope"),
         (BATCH, {"interactions": [body()]}, "interactions"),
     ],
 )
-def test_a_name_twice_is_a_400_that_names_it(
+def test_a_repeated_name_is_a_400_that_names_it(
     caller: Caller, path: str, turn: dict[str, Any], name: str
 ) -> None:
     answer = send(caller, path, with_member(turn, f'"{name}": {json.dumps(turn[name])}'))
@@ -57,7 +57,7 @@ def test_every_repeated_name_is_named_and_long_ones_are_cut(caller: Caller) -> N
     assert [each["field"] for each in found] == ["mode", f"{long[:64]}…"]
 
 
-def test_a_name_twice_refuses_its_own_element_of_a_batch(caller: Caller) -> None:
+def test_a_repeated_name_refuses_only_its_element_of_a_batch(caller: Caller) -> None:
     odd = with_member(body(), '"usage": {"input_tokens": 1, "input_tokens": 1}')
     good = json.dumps(body())
 
@@ -70,7 +70,7 @@ def test_a_name_twice_refuses_its_own_element_of_a_batch(caller: Caller) -> None
 
 @pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e400"])
 @pytest.mark.parametrize("path", [LIST, BATCH, TURNS, "/v1/api-keys"])
-def test_what_json_cannot_say_is_a_400_with_the_reason(
+def test_a_number_that_json_lacks_is_a_400_with_the_reason(
     caller: Caller, path: str, value: str
 ) -> None:
     (found,) = error_of(send(caller, path, f'{{"latency_ms": {value}}}'))["details"]

@@ -11,9 +11,9 @@ from app.http.provide import provided
 from app.tenancy.model import Environment, Scope
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore
-from tests.api.conftest import Hire
+from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of, reserve
-from tests.turns import DAY_MS, asked, at, body, stateful
+from tests.turns import DAY_MS, at, body, reservation, stateful
 
 TURNS = "/v1/usage/turns"
 RELATIONSHIPS = "/v1/usage/active-relationships"
@@ -27,8 +27,8 @@ QUOTA_HEADERS = {
 
 
 def ask(caller: Caller, path: str = TURNS, **query: str) -> dict[str, Any]:
-    told = {name.rstrip("_"): value for name, value in query.items()}
-    answer = caller("GET", path, query_string=told)
+    payload = {name.rstrip("_"): value for name, value in query.items()}
+    answer = caller("GET", path, query_string=payload)
     assert answer.status_code == 200, answer.text
     usage: dict[str, Any] = answer.get_json()
     return usage
@@ -40,13 +40,13 @@ def archive(app: Flask) -> None:
 
 
 def expire(app: Flask) -> int:
-    """Delete what the archive allows to be deleted; how many turns."""
+    """Delete the expired turns, as the TTL index does; return their number."""
     with app.app_context():
         rows = provided(Backend).database["interactions"]
         return int(rows.delete_many({"expires_at": {"$exists": True}}).deleted_count)
 
 
-def test_the_default_is_each_day_of_the_billing_period_until_today(tenant: Hire) -> None:
+def test_the_default_is_each_day_of_the_billing_period_until_today(tenant: NewCaller) -> None:
     caller = tenant("free")
     assert caller.record(body()).status_code == 201
 
@@ -67,10 +67,10 @@ def test_the_default_is_each_day_of_the_billing_period_until_today(tenant: Hire)
     assert sum(day["total_turns"] for day in days) == 1
 
 
-def test_the_quota_is_told_beside_the_buckets_and_in_headers(tenant: Hire) -> None:
+def test_the_quota_is_in_the_body_and_in_headers(tenant: NewCaller) -> None:
     caller = tenant("free", turns=10, active_relationships=3)
-    for told in (stateful("r_1"), stateful("r_1"), body(usage={"turns_consumed": 4})):
-        assert caller.record(told).status_code == 201
+    for payload in (stateful("r_1"), stateful("r_1"), body(usage={"turns_consumed": 4})):
+        assert caller.record(payload).status_code == 201
 
     answer = caller("GET", TURNS)
 
@@ -90,11 +90,11 @@ def test_the_quota_is_told_beside_the_buckets_and_in_headers(tenant: Hire) -> No
     assert answer.headers["X-Quota-Active-Relationships-Used"] == "1"
 
 
-def test_used_reserved_and_remaining_turns_add_up_to_the_limit(tenant: Hire) -> None:
+def test_used_reserved_and_remaining_turns_add_up_to_the_limit(tenant: NewCaller) -> None:
     caller = tenant("free", turns=10)
     caller.record(body(usage={"turns_consumed": 4}))
     for _ in range(2):
-        assert reserve(caller, asked()).status_code == 201
+        assert reserve(caller, reservation()).status_code == 201
 
     answer = caller("GET", TURNS)
 
@@ -104,16 +104,16 @@ def test_used_reserved_and_remaining_turns_add_up_to_the_limit(tenant: Hire) -> 
     assert answer.headers["X-Quota-Turns-Used"] == "6"
 
 
-def test_active_relationships_are_those_of_the_quota(tenant: Hire) -> None:
+def test_active_relationships_are_those_of_the_quota(tenant: NewCaller) -> None:
     caller = tenant("free", active_relationships=3)
-    for told in (stateful("r_1"), stateful("r_1"), stateful("r_2"), body()):
-        assert caller.record(told).status_code == 201
+    for payload in (stateful("r_1"), stateful("r_1"), stateful("r_2"), body()):
+        assert caller.record(payload).status_code == 201
 
     answer = caller("GET", RELATIONSHIPS)
 
-    told = answer.get_json()
-    assert told.pop("period_start") < told["period_end"]
-    assert told == {
+    payload = answer.get_json()
+    assert payload.pop("period_start") < payload["period_end"]
+    assert payload == {
         "active_relationships": 2,
         "limit": 3,
         "remaining": 1,
@@ -122,7 +122,7 @@ def test_active_relationships_are_those_of_the_quota(tenant: Hire) -> None:
     assert answer.headers["X-Quota-Active-Relationships-Used"] == "2"
 
 
-def test_unlimited_is_null_and_has_no_header(tenant: Hire) -> None:
+def test_unlimited_is_null_and_has_no_header(tenant: NewCaller) -> None:
     caller = tenant("enterprise")
 
     quota = ask(caller)["quota"]
@@ -135,7 +135,7 @@ def test_unlimited_is_null_and_has_no_header(tenant: Hire) -> None:
     assert relationships.headers["X-Quota-Turns-Used"] == "0"
 
 
-def test_overage_leaves_nothing_remaining_and_never_less(tenant: Hire) -> None:
+def test_with_overage_the_remaining_quota_is_zero(tenant: NewCaller) -> None:
     caller = tenant("free", turns=1, active_relationships=1, overage_policy="allow")
     for number in range(3):
         assert caller.record(stateful(f"r_{number}")).status_code == 201
@@ -156,7 +156,7 @@ def test_buckets_hold_imports_and_the_quota_does_not(caller: Caller) -> None:
     assert usage["quota"]["turns_used"] == 0
 
 
-def test_the_archive_reaches_back_further_than_the_turns(
+def test_usage_of_expired_turns_comes_from_the_archive(
     app: Flask, caller: Caller, clock: Clock
 ) -> None:
     first_ms = clock.now_ms // DAY_MS * DAY_MS - 20 * DAY_MS
@@ -191,7 +191,7 @@ def test_weeks_and_months_are_the_sums_of_their_days(caller: Caller) -> None:
     assert sums == {"day": 20, "week": 20, "month": 20}
 
 
-def test_every_environment_has_its_own_usage(tenant: Hire) -> None:
+def test_every_environment_has_its_own_usage(tenant: NewCaller) -> None:
     live = tenant()
     test = tenant(of=live.organization, environment=Environment.TEST, scope=Scope.READ_WRITE)
     assert test.record(stateful()).status_code == 201
@@ -201,7 +201,7 @@ def test_every_environment_has_its_own_usage(tenant: Hire) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "field", "remedy"),
+    ("query", "field", "next_step"),
     [
         ({"group_by": "year"}, "group_by", "day, week, month"),
         ({"group_by": "hour"}, "group_by", "day, week, month"),
@@ -223,17 +223,17 @@ def test_every_environment_has_its_own_usage(tenant: Hire) -> None:
         ({"limit": "5"}, "limit", "not a known"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_a_remedy(
-    caller: Caller, query: dict[str, str], field: str, remedy: str
+def test_a_query_without_an_answer_is_refused_with_the_next_step(
+    caller: Caller, query: dict[str, str], field: str, next_step: str
 ) -> None:
     answer = caller("GET", TURNS, query_string=query)
 
     (field_error,) = error_of(answer)["details"]
     assert (answer.status_code, field_error["field"]) == (400, field)
-    assert remedy in field_error["message"]
+    assert next_step in field_error["message"]
 
 
-def test_a_range_that_ends_before_the_present_period_is_told_where_it_would_begin(
+def test_the_refusal_of_a_range_before_the_current_period_names_its_begin(
     caller: Caller,
 ) -> None:
     answer = caller("GET", TURNS, query_string={"to": "2021-06-01"})
@@ -244,7 +244,7 @@ def test_a_range_that_ends_before_the_present_period_is_told_where_it_would_begi
     assert field_error["allowed"] == {"after": begin}
 
 
-def test_what_is_refused_shows_the_quota_too(tenant: Hire) -> None:
+def test_a_refused_query_shows_the_quota_too(tenant: NewCaller) -> None:
     caller = tenant("free")
 
     refused = [
@@ -267,7 +267,9 @@ def test_relationships_take_no_parameters(caller: Caller) -> None:
     assert error_of(answer)["details"][0]["field"] == "from"
 
 
-def test_the_most_buckets_are_answered_and_one_more_is_not(caller: Caller, clock: Clock) -> None:
+def test_a_range_of_1000_buckets_is_answered_and_a_longer_one_is_refused(
+    caller: Caller, clock: Clock
+) -> None:
     last_ms = clock.now_ms // DAY_MS * DAY_MS
     span = lambda days: {"from": format_ms(last_ms - days * DAY_MS), "to": format_ms(last_ms)}  # noqa: E731
 

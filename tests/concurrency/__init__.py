@@ -1,1 +1,1 @@
-"""What must hold when many do it at once."""
+"""Limits and records under concurrent requests."""

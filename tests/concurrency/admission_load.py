@@ -1,4 +1,4 @@
-"""What each process of the admission tests does, in a module that processes can import."""
+"""The work of each process of the admission tests, in a module that processes can import."""
 
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
@@ -14,25 +14,25 @@ ARRIVAL_TIMEOUT_S = 60
 
 @dataclass(frozen=True, order=True)
 class Try:
-    """One request without turns, at its instant on Redis's clock; in the order of the answers."""
+    """One request without turns and its answer; sorts by Redis's instant, then by the answer."""
 
     time_us: int
     is_refused: bool
     spent: int
 
 
-def arrive(everybody: Barrier) -> None:
-    """Be ready, and wait until all the other processes are; BrokenBarrierError if they never."""
-    everybody.wait(ARRIVAL_TIMEOUT_S)
+def arrive(all_processes: Barrier) -> None:
+    """Wait until all processes have started; BrokenBarrierError after a minute."""
+    all_processes.wait(ARRIVAL_TIMEOUT_S)
 
 
 def arrived() -> bool:
-    """The least work, which no process takes up before all have arrived."""
+    """Return True: a task that a process can only start after all have arrived."""
     return True
 
 
 def hammer(redis_url: str, in_force: Limits, until_us: int) -> list[Try]:
-    """Ask without turns, as fast as it goes, until that instant."""
+    """Send requests without turns as fast as possible, until `until_us`."""
     world, tries = _world(redis_url), []
     while not tries or tries[-1].time_us < until_us:
         decision = world.gate.admit(principal(in_force))
@@ -42,14 +42,14 @@ def hammer(redis_url: str, in_force: Limits, until_us: int) -> list[Try]:
 
 
 def try_turns(redis_url: str, in_force: Limits, turns: list[TurnCharge]) -> list[Verdict]:
-    """One request for each turn."""
+    """Send one request for each turn; return the verdicts."""
     world = _world(redis_url)
     decisions = [world.gate.admit(principal(in_force), [charge]) for charge in turns]
     return [_verdict(decision) for decision in decisions]
 
 
 def same_turn(redis_url: str, in_force: Limits, turn: TurnCharge, count: int) -> list[Decision]:
-    """The same request, `count` times."""
+    """Send the same request `count` times; return the decisions."""
     world = _world(redis_url)
     return [world.gate.admit(principal(in_force), [turn]) for _ in range(count)]
 

@@ -1,4 +1,4 @@
-"""What each process of the reservation tests does, in a module that processes can import."""
+"""The work of each process of the reservation tests, in a module that processes can import."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -23,13 +23,13 @@ HOLD_US = 30 * SECOND_US
 
 @dataclass
 class Tally:
-    """What one process did and saw."""
+    """Counts of one process: its operations, and the most turns used and held that it saw."""
 
     did: Counter[str] = field(default_factory=Counter)
     most_taken: int = 0
 
     def see(self, decision: Decision) -> Verdict:
-        """Note what the reply says of the quota; the verdict of its one turn."""
+        """Note the quota of a reply; return the verdict of its one turn."""
         assert decision.quota is not None
         taken = decision.quota.turns_used + decision.quota.turns_reserved
         self.most_taken = max(self.most_taken, taken)
@@ -38,12 +38,12 @@ class Tally:
 
 
 def now_us(client: Redis) -> int:
-    """The clock that all processes share."""
+    """Read the clock that all processes share."""
     return NOON_US + int(client.get(CLOCK_KEY) or 0)
 
 
 def gate_on(client: Redis) -> GateVerbs:
-    """A gate whose clock is in Redis, moved by each call of any process."""
+    """Make a gate whose clock is in Redis, and which each call of any process moves."""
     moved = clocked(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
     script = AdmissionScript(moved)
     clock = LedgerClock(client)
@@ -54,7 +54,7 @@ def gate_on(client: Redis) -> GateVerbs:
 
 @dataclass
 class Producer:
-    """Asks for places, and ends what it was given some calls later."""
+    """Reserves turns, and settles each some calls later."""
 
     client: Redis
     in_force: Limits
@@ -69,13 +69,13 @@ class Producer:
         verdict = self.tally.see(decision)
         self.tally.did[verdict.name] += 1
         if verdict is Verdict.CHARGED:
-            how = ("completed", "cancelled", "lapsed")[self.tally.did["CHARGED"] % 3]
+            how = ("completed", "cancelled", "expired")[self.tally.did["CHARGED"] % 3]
             self.waiting.append((name, decision.items[0].recorded_at_us, how))
 
     def end(self) -> None:
         name, reserved_at_us, how = self.waiting.popleft()
         if now_us(self.client) > reserved_at_us + HOLD_US // 10:
-            how = "lapsed"  # this process was held up: it would not be in time
+            how = "expired"  # this process was delayed: it would settle too late
         if how == "completed":
             done = self.gate.complete(self.who, turn(name), reserved_at_us)
             assert self.tally.see(done) is Verdict.CHARGED
@@ -85,8 +85,8 @@ class Producer:
         self.tally.did[how] += 1
 
 
-def try_places(redis_url: str, in_force: Limits, process: int, count: int) -> Tally:
-    """Ask for `count` places; of those given a third is cancelled, completed, left to lapse."""
+def try_reservations(redis_url: str, in_force: Limits, process: int, count: int) -> Tally:
+    """Reserve `count` turns; complete, cancel or let expire a third of the holds each."""
     with Redis.from_url(redis_url, protocol=2, decode_responses=True) as client:
         producer = Producer(client, in_force)
         for number in range(count):

@@ -1,4 +1,4 @@
-"""Four processes on one Redis never admit more than the policy, and hardly less."""
+"""Four processes on one Redis admit exactly what the policy allows."""
 
 import multiprocessing
 from collections import Counter
@@ -29,12 +29,12 @@ InEach = Callable[..., list[Any]]
 def processes() -> Iterator[ProcessPoolExecutor]:
     # Not forked: a copy of this process would share its connections.
     context = multiprocessing.get_context("spawn")
-    everybody = context.Barrier(PROCESSES_COUNT)
+    all_processes = context.Barrier(PROCESSES_COUNT)
     with ProcessPoolExecutor(
-        PROCESSES_COUNT, context, initializer=load.arrive, initargs=(everybody,)
+        PROCESSES_COUNT, context, initializer=load.arrive, initargs=(all_processes,)
     ) as pool:
-        # Starting a process takes longer than some of the windows in which they work. The pool
-        # starts one for each task that finds none idle, and none is until all have arrived.
+        # Starting a process takes longer than some tests run. The pool starts a process for each
+        # task that finds none idle, and no process is idle until all have arrived.
         arrivals = [pool.submit(load.arrived) for _ in range(PROCESSES_COUNT)]
         assert all(arrival.result() for arrival in arrivals)
         yield pool
@@ -42,7 +42,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 
 @pytest.fixture
 def in_each(processes: ProcessPoolExecutor, fresh_redis_url: str) -> InEach:
-    """Runs the work with each of the arguments, all at the same time."""
+    """A function that runs work in each process, each with its own arguments."""
 
     def run(work: Callable[..., Any], *arguments: tuple[Any, ...]) -> list[Any]:
         futures = [processes.submit(work, fresh_redis_url, *those) for those in arguments]
@@ -62,12 +62,12 @@ def test_rate_holds_over_four_processes(
     elapsed_us = tries[-1].time_us - tries[0].time_us
     admitted_count = sum(not one.is_refused for one in tries)
     assert burst <= admitted_count <= burst + Fraction(rate * elapsed_us, SECOND_US)
-    # However the processes were scheduled, what each was told is what one alone would be told.
+    # Each answer must be the one that a single process would get at the same instant.
     assert [(one.is_refused, one.spent) for one in tries] == list(expected(in_force, tries))
 
 
 def expected(in_force: Limits, tries: list[load.Try]) -> Iterator[tuple[bool, int]]:
-    """Each answer by the exact arithmetic of the oracle, at the instants of `tries`."""
+    """Yield the oracle's exact answer at each instant of `tries`."""
     oracle = Oracle(tries[0].time_us)
     bucket = BucketPolicy.of(in_force)
     for one in tries:
@@ -77,7 +77,9 @@ def expected(in_force: Limits, tries: list[load.Try]) -> Iterator[tuple[bool, in
         yield reply.status is Status.RATE_LIMITED, in_force.burst - reply.results[0]
 
 
-def test_twelve_thousand_tries_for_a_thousand_places(live_redis: Redis, in_each: InEach) -> None:
+def test_12000_tries_for_a_quota_of_1000_admit_exactly_1000(
+    live_redis: Redis, in_each: InEach
+) -> None:
     in_force = limits(turns=1_000, relationships=40)
     tries = [
         (in_force, [turn(f"turn_{process}_{number}") for number in range(3_000)])
@@ -88,7 +90,7 @@ def test_twelve_thousand_tries_for_a_thousand_places(live_redis: Redis, in_each:
     assert World(live_redis).gate.quota(principal()).turns_used == 1_000
 
 
-def test_relationships_stop_at_their_ceiling(live_redis: Redis, in_each: InEach) -> None:
+def test_relationships_stop_at_their_limit(live_redis: Redis, in_each: InEach) -> None:
     in_force = limits(relationships=25)
     tries = [
         (

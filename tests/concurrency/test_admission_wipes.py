@@ -1,4 +1,4 @@
-"""Redis loses its data under load: the counters find back to the ledger, and hardly overshoot."""
+"""Redis loses its data under load: counters are loaded from the ledger, with bounded overshoot."""
 
 import random
 from collections.abc import Callable
@@ -19,11 +19,11 @@ Wipe = Callable[[Redis], object]
 
 
 class Producer(Thread):
-    """Charges turns and stores them some requests later; now and then it dies in between."""
+    """Charges turns and stores them some requests later; sometimes a turn is never stored."""
 
     def __init__(self, number: int, world: World, in_force: Limits, start: Barrier) -> None:
         super().__init__()
-        self.random = random.Random(number)  # noqa: S311 (a story to repeat, no secret)
+        self.random = random.Random(number)  # noqa: S311 (a seed repeats the run)
         self.number = number
         self.world = world
         self.who = principal(in_force)
@@ -34,16 +34,16 @@ class Producer(Thread):
         self.barrier.wait()
         for number in range(TURNS_COUNT):
             name = f"rel_{self.random.randrange(40)}"
-            # One turn in four is another producer's as well.
+            # One turn in four is sent by all producers.
             owner = "shared" if number % 4 == 0 else self.number
             charge = turn(f"turn_{owner}_{number}", 1, name if owner != "shared" else "rel_0")
             self.in_flight.append((self.world.gate.admit(self.who, [charge]), charge))
             while len(self.in_flight) > self.random.randrange(MOST_IN_FLIGHT):
-                self.land()
+                self.finish_one()
         while self.in_flight:
-            self.land()
+            self.finish_one()
 
-    def land(self) -> None:
+    def finish_one(self) -> None:
         decision, charge = self.in_flight.pop(0)
         if self.random.random() < 0.95:
             self.world.store(self.who, decision, [charge])
@@ -62,7 +62,7 @@ def wipe_all(client: Redis) -> object:
 
 
 def run_load(world: World, in_force: Limits, wipe: Wipe) -> None:
-    """Producers at work, and a wipe, at least one, each time that another 80 turns are stored."""
+    """Run producers, and wipe each time that another 80 turns are stored; at least once."""
     barrier = Barrier(THREADS_COUNT)
     producers = [Producer(number, world, in_force, barrier) for number in range(THREADS_COUNT)]
     for producer in producers:
@@ -88,7 +88,7 @@ def test_counters_equal_the_ledger_after_one_pass(live_redis: Redis, wipe: Wipe)
     assert (quota.relationships_used, world.references()) == (len(expected), expected)
 
 
-def test_overshoot_is_at_most_what_was_in_flight_at_a_wipe(live_redis: Redis) -> None:
+def test_overshoot_is_at_most_the_turns_in_flight_at_a_wipe(live_redis: Redis) -> None:
     world = World(live_redis)
     wipes = iter([wipe_all])
     run_load(world, limits(turns=150), lambda client: [wipe(client) for wipe in wipes])

@@ -1,4 +1,4 @@
-"""Answers while archivers move the turns from one place to another, on the real database."""
+"""Answers while archivers roll up the turns, on the real database."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,7 +31,7 @@ def test_no_answer_misses_a_turn_or_counts_it_twice(
     turns.insert_many(
         [row(account, at(first_ms + number * step_ms)) for number in range(TURNS_COUNT)]
     )
-    service, asked = UsageService(store), Filters(from_ms=first_ms, to_ms=today_ms)
+    service, filters = UsageService(store), Filters(from_ms=first_ms, to_ms=today_ms)
     answers: list[int | None] = []
 
     with ThreadPoolExecutor(ARCHIVERS_COUNT) as pool:
@@ -39,19 +39,19 @@ def test_no_answer_misses_a_turn_or_counts_it_twice(
             pool.submit(Archiver(store, batch_count=150).run) for _ in range(ARCHIVERS_COUNT)
         ]
         while not all(each.done() for each in running):
-            answers.append(total(service, account, asked))
+            answers.append(total(service, account, filters))
 
     assert answers
     assert set(answers) <= {TURNS_COUNT, None}
     Archiver(store).run()
-    assert total(service, account, asked) == TURNS_COUNT
+    assert total(service, account, filters) == TURNS_COUNT
     assert list(store.open_days()) == []
 
 
-def total(service: UsageService, account: str, asked: Filters) -> int | None:
-    """Return how many turns are counted; None if the archive moved on meanwhile."""
+def total(service: UsageService, account: str, filters: Filters) -> int | None:
+    """Return the number of turns; None if the archive changed during the request."""
     try:
-        slices = service.aggregates(account, asked, Grouping.DAY, asked.to_ms or 0)
+        slices = service.aggregates(account, filters, Grouping.DAY, filters.to_ms or 0)
     except ArchiveMovedOn:
         return None
     return sum(each.rollup.total_turns for each in slices)

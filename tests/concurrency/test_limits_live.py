@@ -14,12 +14,12 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from tests.callers import LIST, TURNS, at_once, new_caller, redis_of, wire
+from tests.callers import LIST, TURNS, at_once, http_client, new_caller, redis_of
 from tests.servers import RunningService
-from tests.turns import asked, at, body, stateful
+from tests.turns import at, body, reservation, stateful
 
 Serve = Callable[..., tuple[RunningService, Flask]]
-# What the script itself calls; the server counts these under their own names as well.
+# Commands inside the script; the server counts them under their own names too.
 INSIDE = {
     *("time", "hget", "hmget", "hset", "hlen", "hdel", "hincrby", "hexists", "pexpire"),
     *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrank", "zrem", "zscore"),
@@ -29,7 +29,7 @@ OWN = {"info", "select", "client|setinfo"}
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refused request, how many were admitted before it, and two instants around it."""
+    """A refused request, the number admitted before it, and two instants around it."""
 
     answer: httpx.Response
     admitted_count: int
@@ -40,7 +40,7 @@ class Refusal:
 def until_refused(
     ask: Callable[[], httpx.Response], clock: Callable[[], int] = lambda: 0
 ) -> Refusal:
-    """Ask again and again; AssertionError if nothing is refused within a minute."""
+    """Repeat a request until it is refused; AssertionError after a minute."""
     deadline_s, admitted_count = time.monotonic() + 60, 0
     while time.monotonic() < deadline_s:
         before_us, answer, after_us = clock(), ask(), clock()
@@ -53,7 +53,7 @@ def until_refused(
 
 def calls(redis: Any) -> dict[str, int]:
     stats = redis.info("commandstats")
-    return {name.removeprefix("cmdstat_"): told["calls"] for name, told in stats.items()}
+    return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: in
         "record": lambda client: client.post(LIST, json=stateful()),
         "record the same": lambda client: client.post(LIST, json=same),
         "batch": lambda client: client.post(f"{LIST}/batch", json={"interactions": [body()] * 3}),
-        "reserve": lambda client: client.post(TURNS, json=asked()),
+        "reserve": lambda client: client.post(TURNS, json=reservation()),
         "out of range": lambda client: client.post(LIST, json=at(0)),
         "malformed": lambda client: client.post(LIST, json={"text": "x"}),
     }
 
-    with wire(service, caller) as client, redis_of(service) as redis:
-        # The script, the quota and the identity are there from now on.
+    with http_client(service, caller) as client, redis_of(service) as redis:
+        # From now on the script, the quota and the identity are loaded.
         client.post(LIST, json=same)
         before = calls(redis)
         statuses = {requests[operation](client).status_code for _ in range(40)}
@@ -97,7 +97,7 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: in
         name: count for name, count in made.items() if count and name not in INSIDE | OWN
     }
     assert from_outside == {"evalsha": 40}
-    # What its instant refuses asks once more, for the time; each script asks for it as well.
+    # An instant out of range is checked by one more TIME; each script calls TIME once.
     assert made["time"] == (80 if operation == "out of range" else 40)
 
 
@@ -111,57 +111,57 @@ def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_1
     chance = random.Random(7)  # noqa: S311
     phases_s = [chance.uniform(0, 0.9) for _ in callers]
 
-    with wire(service) as client:
+    with http_client(service) as client:
 
-        def meet(number: int) -> int:
+        def wait_and_retry(number: int) -> int:
             ask = lambda: client.get(LIST, headers=callers[number].headers)  # noqa: E731
             Event().wait(phases_s[number])
             refused = until_refused(ask).answer
             assert refused.json()["error"]["code"] == "rate_limit_exceeded"
-            # The waiting is what is tested here: no clock of ours can stand in for Redis's.
+            # This test is about real waits, so no test clock can replace Redis's.
             Event().wait(int(refused.headers["Retry-After"]))
             return ask().status_code
 
-        statuses = at_once([lambda number=number: meet(number) for number in range(100)])
+        statuses = at_once([lambda number=number: wait_and_retry(number) for number in range(100)])
 
     assert statuses == [200] * 100
 
 
-def test_a_client_that_waits_exactly_for_the_holds_in_its_way_is_admitted(serve: Serve) -> None:
+def test_a_client_that_waits_exactly_for_the_holds_to_expire_is_admitted(serve: Serve) -> None:
     service, app = serve(workers_count=3)
     callers = [new_caller(app, "free", turns=3) for _ in range(12)]
     chance = random.Random(11)  # noqa: S311
     phases_s = [chance.uniform(0, 0.9) for _ in callers]
 
-    with wire(service) as client:
+    with http_client(service) as client:
 
-        def meet(number: int) -> tuple[int, int]:
+        def wait_and_retry(number: int) -> tuple[int, int]:
             cost, headers = 1 + number % 3, callers[number].headers
             for seconds in (10, 10, 11):
-                held = client.post(TURNS, json=asked(hold_seconds=seconds), headers=headers)
+                held = client.post(TURNS, json=reservation(hold_seconds=seconds), headers=headers)
                 assert held.status_code == 201
             Event().wait(phases_s[number])
             turn = body(usage={"turns_consumed": cost})
             refused = client.post(LIST, json=turn, headers=headers)
             assert refused.json()["error"]["code"] == "quota_exhausted"
             wait_s = int(refused.headers["Retry-After"])
-            Event().wait(wait_s)  # as above
+            Event().wait(wait_s)  # a real wait, as above
             return wait_s, client.post(LIST, json=turn, headers=headers).status_code
 
-        met = at_once([lambda number=number: meet(number) for number in range(12)])
+        retried = at_once([lambda number=number: wait_and_retry(number) for number in range(12)])
 
-    assert [status for _, status in met] == [201] * 12
-    assert all(9 <= wait_s <= 11 for wait_s, _ in met)
+    assert [status for _, status in retried] == [201] * 12
+    assert all(9 <= wait_s <= 11 for wait_s, _ in retried)
 
 
 def now_us(redis: Redis) -> int:
-    """The clock by which the buckets are filled."""
+    """Read Redis's clock, by which buckets are refilled."""
     seconds, microseconds = redis.time()
     return seconds * 1_000_000 + microseconds
 
 
-def crowd(client: httpx.Client, seconds: float) -> int:
-    """Ask from eight sides at once for that long; how often it was admitted."""
+def count_admitted(client: httpx.Client, seconds: float) -> int:
+    """Send requests from eight threads for `seconds`; return how many were admitted."""
     until_s = time.monotonic() + seconds
 
     def ask() -> int:
@@ -174,17 +174,17 @@ def crowd(client: httpx.Client, seconds: float) -> int:
 
 
 def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(serve: Serve) -> None:
-    # A full bucket loses what comes next: this one takes five seconds to be full again.
+    # A full bucket gains no tokens. This one takes five seconds to fill, longer than the test.
     rate, burst = 10, 50
     service, app = serve(workers_count=4)
     caller = new_caller(app, requests_per_second=rate, burst=burst)
 
-    with wire(service, caller) as client, redis_of(service) as redis:
+    with http_client(service, caller) as client, redis_of(service) as redis:
         ask, clock = (lambda: client.get("/v1/me")), (lambda: now_us(redis))
         began_us = clock()
-        of_burst_count = crowd(client, seconds=1)
+        of_burst_count = count_admitted(client, seconds=1)
         first = until_refused(ask, clock)
-        refilled_count = crowd(client, seconds=2.5)
+        refilled_count = count_admitted(client, seconds=2.5)
         last = until_refused(ask, clock)
 
     of_burst_count += first.admitted_count
@@ -201,7 +201,7 @@ def test_remaining_is_never_negative_and_counts_down_by_one(serve: Serve) -> Non
     service, app = serve(workers_count=3)
     caller = new_caller(app, requests_per_second=1, burst=40)
 
-    with wire(service, caller) as client, redis_of(service) as redis:
+    with http_client(service, caller) as client, redis_of(service) as redis:
         began_us = now_us(redis)
         answers = at_once([lambda: client.get("/v1/me")] * 60)
         elapsed_us = now_us(redis) - began_us
@@ -210,5 +210,5 @@ def test_remaining_is_never_negative_and_counts_down_by_one(serve: Serve) -> Non
     left = sorted(int(answer.headers["X-RateLimit-Remaining"]) for answer in admitted)
     assert 40 <= len(admitted) <= 40 + floor(elapsed_us / 1_000_000)
     assert {int(a.headers["X-RateLimit-Remaining"]) for a in answers if a.status_code == 429} == {0}
-    # One request takes one token, so on the way down none of these is passed over.
+    # Each request takes one token, so every number below the burst is seen.
     assert set(left) == set(range(40))

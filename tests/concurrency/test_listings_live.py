@@ -1,4 +1,4 @@
-"""A walk while turns arrive from all sides: complete, once each, and nothing newer."""
+"""Listings while several clients record: complete, without repeats, and nothing newer."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import httpx
 from flask import Flask
 
 from app.http.instants import format_ms
-from tests.callers import LIST, at_once, new_caller, wire
+from tests.callers import LIST, at_once, http_client, new_caller
 from tests.servers import RunningService, wait_until
 from tests.turns import body, now_ms, stateful
 
@@ -20,79 +20,79 @@ LIMITS = [5, 25, 100, 10, 40, 60, 7, 20]
 
 
 @dataclass
-class Diary:
-    """What the writers know of each turn: when they began to send it, and who got his answer."""
+class WriteLog:
+    """The writers' log: acknowledged turns, and the listings begun before each was sent."""
 
     lock: Lock = field(default_factory=Lock)
     acknowledged: set[str] = field(default_factory=set)
     begun_before: dict[str, int] = field(default_factory=dict)
-    walks_begun: int = 0
+    listings_begun: int = 0
 
 
-def write(client: httpx.Client, diary: Diary, is_over: Event, seed: int) -> int:
-    """Record now and late turns, alone and in batches, as fast as the service takes them."""
+def write(client: httpx.Client, log: WriteLog, is_over: Event, seed: int) -> int:
+    """Record batches of current and late turns as fast as possible, until `is_over`."""
     chance = random.Random(seed)  # noqa: S311
     count = 0
     while not is_over.is_set():
         late_ms = chance.choice([0, 0, 1, chance.randrange(HOURS_40_MS)])
         occurred_at = format_ms(now_ms() - late_ms)
-        told = [body(occurred_at=occurred_at), stateful(occurred_at=occurred_at)]
-        with diary.lock:
-            begun = diary.walks_begun
-        answer = client.post(f"{LIST}/batch", json={"interactions": told})
+        payloads = [body(occurred_at=occurred_at), stateful(occurred_at=occurred_at)]
+        with log.lock:
+            begun = log.listings_begun
+        answer = client.post(f"{LIST}/batch", json={"interactions": payloads})
         ids = [result["interaction_id"] for result in answer.json()["results"]]
-        with diary.lock:
-            diary.acknowledged.update(ids)
-            diary.begun_before.update(dict.fromkeys(ids, begun))
+        with log.lock:
+            log.acknowledged.update(ids)
+            log.begun_before.update(dict.fromkeys(ids, begun))
         count += len(ids)
     return count
 
 
 @dataclass
-class Walk:
+class Listing:
     number: int
     acknowledged_before: set[str]
     shown: list[str]
 
 
-def walk(client: httpx.Client, diary: Diary, limit: int) -> Walk:
-    wait_until(lambda: len(diary.acknowledged) > 150 * (1 + diary.walks_begun), timeout_s=60)
-    with diary.lock:
-        before = set(diary.acknowledged)
+def read_listing(client: httpx.Client, log: WriteLog, limit: int) -> Listing:
+    wait_until(lambda: len(log.acknowledged) > 150 * (1 + log.listings_begun), timeout_s=60)
+    with log.lock:
+        before = set(log.acknowledged)
     page = client.get(LIST, params={"limit": limit}).json()
-    with diary.lock:
-        diary.walks_begun += 1
-        number = diary.walks_begun
+    with log.lock:
+        log.listings_begun += 1
+        number = log.listings_begun
     shown = [item["interaction_id"] for item in page["data"]]
     while page["next_cursor"] and len(shown) < MOST_SHOWN:
         page = client.get(LIST, params={"limit": limit, "cursor": page["next_cursor"]}).json()
         shown += [item["interaction_id"] for item in page["data"]]
-    return Walk(number, before, shown)
+    return Listing(number, before, shown)
 
 
-def test_every_walk_is_complete_without_repeats_and_shows_nothing_newer(
+def test_every_listing_is_complete_without_repeats_and_shows_nothing_newer(
     serve: Callable[..., tuple[RunningService, Flask]],
 ) -> None:
     service, app = serve(workers_count=3)
     caller = new_caller(app, requests_per_second=9_000, burst=9_000)
-    diary, is_over = Diary(), Event()
+    log, is_over = WriteLog(), Event()
 
-    with wire(service, caller) as client:
+    with http_client(service, caller) as client:
 
-        def walk_all() -> list[Walk]:
+        def list_all() -> list[Listing]:
             try:
-                return [walk(client, diary, limit) for limit in LIMITS]
+                return [read_listing(client, log, limit) for limit in LIMITS]
             finally:
                 is_over.set()
 
-        writers = [partial(write, client, diary, is_over, seed) for seed in range(4)]
-        *counts, walks = at_once([*writers, walk_all])
+        writers = [partial(write, client, log, is_over, seed) for seed in range(4)]
+        *counts, listings = at_once([*writers, list_all])
 
-    assert len(walks) == len(LIMITS)
+    assert len(listings) == len(LIMITS)
     assert sum(counts) == caller.rows_count() > 150 * len(LIMITS)
-    for each in walks:
+    for each in listings:
         shown = set(each.shown)
         assert len(shown) == len(each.shown)
         assert each.acknowledged_before - shown == set()
-        newer = {turn for turn in shown if diary.begun_before[turn] >= each.number}
+        newer = {turn for turn in shown if log.begun_before[turn] >= each.number}
         assert newer == set()

@@ -1,4 +1,4 @@
-"""Recording with several worker processes: each turn once, each charge once, each place once."""
+"""Recording with several worker processes: each turn is stored and charged exactly once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from tests.callers import LIST, at_once, error_of, new_caller, reconcile, redis_of, wire
+from tests.callers import LIST, at_once, error_of, http_client, new_caller, reconcile, redis_of
 from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
 
@@ -27,10 +27,10 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
     caller = new_caller(app, **ceilings)
 
     for _ in range(1 if ceilings else 3):
-        told = stateful()
+        payload = stateful()
         before = caller.counters().get("turns_used", 0)
-        with wire(service, caller) as client:
-            send = lambda told=told: client.post(LIST, json=told)  # noqa: E731
+        with http_client(service, caller) as client:
+            send = lambda payload=payload: client.post(LIST, json=payload)  # noqa: E731
             answers = at_once([send] * 50)
 
         assert Counter(answer.status_code for answer in answers) == {201: 1, 200: 49}
@@ -43,13 +43,15 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
 def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) -> None:
     service, app = serve(workers_count=3)
     caller = new_caller(app)
-    told = {"interactions": [stateful(f"rel_{number % 7}") for number in range(60)]}
+    turns = {"interactions": [stateful(f"rel_{number % 7}") for number in range(60)]}
 
-    with wire(service, caller) as client:
-        answers = at_once([lambda: client.post(BATCH, json=told)] * 12)
+    with http_client(service, caller) as client:
+        answers = at_once([lambda: client.post(BATCH, json=turns)] * 12)
 
-    fates = Counter(result["status"] for answer in answers for result in answer.json()["results"])
-    assert fates == {"created": 60, "duplicate": 660}
+    outcomes = Counter(
+        result["status"] for answer in answers for result in answer.json()["results"]
+    )
+    assert outcomes == {"created": 60, "duplicate": 660}
     counted = caller.counters()
     assert (counted["turns_used"], counted["relationships_used"]) == (60, 7)
     assert caller.rows_count() == 60
@@ -66,9 +68,9 @@ def test_a_quota_of_1000_admits_exactly_1000_of_12000(serve: Serve) -> None:
     def single(client: httpx.Client) -> int:
         return int(client.post(LIST, json=body()).status_code == 201)
 
-    # One batch to nine singles, so that both compete for the last places.
+    # One batch to nine singles, so that both compete for the rest of the quota.
     tries = ([batch] + [single] * 9) * 203 + [single] * 23
-    with wire(service, caller) as client, ThreadPoolExecutor(16) as pool:
+    with http_client(service, caller) as client, ThreadPoolExecutor(16) as pool:
         admitted_count = sum(pool.map(lambda attempt: attempt(client), tries))
 
     assert sum(50 if attempt is batch else 1 for attempt in tries) == 12_000
@@ -78,7 +80,7 @@ def test_a_quota_of_1000_admits_exactly_1000_of_12000(serve: Serve) -> None:
 
 @dataclass
 class Load:
-    """Writers that go on recording, refused or not, until it is over."""
+    """Writers that record, refused or not, until `is_over`."""
 
     client: httpx.Client
     is_wiped: Event = field(default_factory=Event)
@@ -86,7 +88,7 @@ class Load:
     refused_after_wipe: set[int] = field(default_factory=set)
 
     def record(self, writer: int) -> int:
-        """Record turn after turn; how many were acknowledged as new."""
+        """Record turn after turn; return how many were acknowledged as new."""
         count = 0
         while not self.is_over.is_set():
             was_wiped = self.is_wiped.is_set()
@@ -102,14 +104,14 @@ class Load:
 
 
 @pytest.mark.parametrize("flushed_at", [150, 290])
-def test_after_a_wipe_in_mid_load_one_reconcile_makes_the_counter_equal_the_ledger(
+def test_one_reconciliation_after_a_wipe_under_load_makes_counters_equal_the_ledger(
     serve: Serve, flushed_at: int
 ) -> None:
     limit, writers_count = 300, 8
     service, app = serve(workers_count=3)
     caller = new_caller(app, turns=limit, requests_per_second=50_000, burst=90_000)
 
-    with wire(service, caller) as client, redis_of(service) as redis:
+    with http_client(service, caller) as client, redis_of(service) as redis:
         load = Load(client)
 
         def wipe() -> int:
@@ -127,7 +129,7 @@ def test_after_a_wipe_in_mid_load_one_reconcile_makes_the_counter_equal_the_ledg
 
     rows_count = caller.rows_count()
     assert rows_count == acknowledged_count
-    # Whoever was in flight at the wipe may have been counted neither before nor after it.
+    # Turns in flight at the wipe may have been counted neither before nor after it.
     assert limit <= rows_count <= limit + writers_count
     (reconciled,) = reconcile(app)
     assert (reconciled["account"], reconciled["turns_after"]) == (caller.account, rows_count)

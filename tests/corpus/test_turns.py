@@ -1,6 +1,6 @@
-"""Every odd turn of `turns.json` at every door by which a turn comes in.
+"""Every odd turn of `turns.json` at every entry: API, batch, completion and files.
 
-A door answers all cases in one test, so that a difference lists every case that differs.
+One test sends all cases to an entry, so that a failure lists every case that differs.
 """
 
 import csv
@@ -27,19 +27,19 @@ from config.settings import Settings
 from tests.callers import LIST, TURNS, Caller, new_caller
 from tests.corpus.turns import CREATED, UNREADABLE, Case, cases
 from tests.servers import ROOT, environ_for
-from tests.turns import asked, body, now_ms
+from tests.turns import body, now_ms, reservation
 
 # The result of a case, and the item that was created.
 Result = tuple[str, Item | None]
 FILES = ["ndjson", "csv"]
 
 
-def test_every_case_has_its_name_and_every_door_is_named_rightly() -> None:
+def test_cases_have_unique_names_and_known_entries() -> None:
     found = cases()
 
     assert len({case.name for case in found}) == len(found) >= 140
-    doors = {door for case in found for door in case.expected}
-    assert doors == {"all", "batch", "completion", "ndjson", "csv"}
+    entries = {entry for case in found for entry in case.expected}
+    assert entries == {"all", "batch", "completion", "ndjson", "csv"}
     assert all("csv" not in case.expected or case.cells for case in found)
 
 
@@ -65,8 +65,8 @@ def record_in_batch(caller: Caller, case: Case) -> Result:
 def complete(caller: Caller, case: Case) -> Result:
     turn_id = json.loads(case.members["turn_id"])
     is_good = re.fullmatch(r"odd-\d+", turn_id)
-    reserved = caller("POST", TURNS, json=asked(turn_id if is_good else None)).get_json()
-    # A reservation has the instant of its turn; only a case about that sends one again.
+    reserved = caller("POST", TURNS, json=reservation(turn_id if is_good else None)).get_json()
+    # The reservation sets the instant of the turn; only cases about instants send one.
     is_about_instants = case.expected.get("completion", "").startswith("occurred_at")
     without = "" if is_about_instants else "occurred_at"
     path = f"{TURNS}/{reserved['interaction_id']}"
@@ -74,48 +74,48 @@ def complete(caller: Caller, case: Case) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("door", "use"),
+    ("entry", "use"),
     [("api", record), ("batch", record_in_batch), ("completion", complete)],
     ids=["api", "batch", "completion"],
 )
 def test_the_api_answers_every_odd_turn(
-    app: Flask, door: str, use: Callable[[Caller, Case], Result]
+    app: Flask, entry: str, use: Callable[[Caller, Case], Result]
 ) -> None:
     caller = new_caller(app)
 
-    assert_as_expected(door, [(case, use(caller, case)) for case in cases()])
+    assert_as_expected(entry, [(case, use(caller, case)) for case in cases()])
 
 
-@pytest.mark.parametrize("door", FILES)
-def test_an_import_reads_every_odd_line(app: Flask, tmp_path: Path, door: str) -> None:
+@pytest.mark.parametrize("entry", FILES)
+def test_an_import_reads_every_odd_line(app: Flask, tmp_path: Path, entry: str) -> None:
     caller = new_caller(app)
-    chosen = cases_at(door)
-    file = file_of(door, chosen, tmp_path)
+    chosen = cases_at(entry)
+    file = file_of(entry, chosen, tmp_path)
     with app.app_context(), file.open("rb") as stream:
         lines = list(READERS[file.suffix](stream, lambda _: None))
         results = [imported(caller, line) for line in lines]
 
-    assert_as_expected(door, list(zip(chosen, results, strict=True)))
+    assert_as_expected(entry, list(zip(chosen, results, strict=True)))
 
 
-@pytest.mark.parametrize("door", FILES)
+@pytest.mark.parametrize("entry", FILES)
 def test_the_command_names_every_odd_line_and_stores_the_others(
-    live_app: Flask, live_settings: Settings, tmp_path: Path, door: str
+    live_app: Flask, live_settings: Settings, tmp_path: Path, entry: str
 ) -> None:
     caller = new_caller(live_app)
-    chosen = cases_at(door)
-    file = file_of(door, chosen, tmp_path)
-    first = 2 if door == "csv" else 1
+    chosen = cases_at(entry)
+    file = file_of(entry, chosen, tmp_path)
+    first = 2 if entry == "csv" else 1
 
     ended = run_import(live_settings, caller.organization.id, file)
 
     named = dict(re.findall(r"^line (\d+): (.*)$", ended.stderr, re.MULTILINE))
-    expected = {case.name: case.result_at(door) for case in chosen}
+    expected = {case.name: case.result_at(entry) for case in chosen}
     assert {case.name: f"{number}" not in named for number, case in enumerate(chosen, first)} == {
         name: result == CREATED for name, result in expected.items()
     }, ended.stderr
     for number, case in enumerate(chosen, first):
-        field = case.result_at(door).split(" ")[0]
+        field = case.result_at(entry).split(" ")[0]
         assert field in {CREATED, UNREADABLE} or f"`{field}`" in named[f"{number}"], case.name
     new = sum(result == CREATED for result in expected.values())
     assert ended.returncode == 1
@@ -141,13 +141,13 @@ def result_of(answer: TestResponse) -> Result:
 
 
 def blamed(details: Any) -> str:
-    """Field and code of the first error."""
+    """Return field and code of the first error."""
     return f"{details[0]['field']} {details[0]['code']}"
 
 
-def assert_as_expected(door: str, results: list[tuple[Case, Result]]) -> None:
+def assert_as_expected(entry: str, results: list[tuple[Case, Result]]) -> None:
     assert {case.name: found for case, (found, _) in results} == {
-        case.name: case.result_at(door) for case, _ in results
+        case.name: case.result_at(entry) for case, _ in results
     }
     shown = {
         case.name: {name: item[name] for name in case.shows}
@@ -155,7 +155,7 @@ def assert_as_expected(door: str, results: list[tuple[Case, Result]]) -> None:
         if item is not None
     }
     named = {
-        case.name: without_instant(case.shows) if door == "completion" else case.shows
+        case.name: without_instant(case.shows) if entry == "completion" else case.shows
         for case, _ in results
         if case.name in shown
     }
@@ -166,14 +166,14 @@ def without_instant(shows: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shows.items() if name != "created_at"}
 
 
-def cases_at(door: str) -> list[Case]:
-    return [case for case in cases() if door == "ndjson" or case.cells is not None]
+def cases_at(entry: str) -> list[Case]:
+    return [case for case in cases() if entry == "ndjson" or case.cells is not None]
 
 
-def file_of(door: str, chosen: list[Case], folder: Path) -> Path:
-    """A file with one line for each case."""
-    file = folder / f"turns.{door}"
-    if door == "ndjson":
+def file_of(entry: str, chosen: list[Case], folder: Path) -> Path:
+    """Write a file with one line for each case."""
+    file = folder / f"turns.{entry}"
+    if entry == "ndjson":
         file.write_bytes(b"".join(case.body() + b"\n" for case in chosen))
         return file
     head = list(dict.fromkeys(name for case in chosen for name in case.cells or {}))
@@ -186,7 +186,7 @@ def file_of(door: str, chosen: list[Case], folder: Path) -> Path:
 
 
 def imported(caller: Caller, line: Line) -> Result:
-    """The result of one line, read and stored as an import does."""
+    """Read and store one line as an import does; return the result."""
     if line.fault is not None:
         return UNREADABLE, None
     history = provided(HistoryImport)

@@ -1,4 +1,4 @@
-"""The odd turns of `turns.json` as bodies, as lines of files, and the results expected of them."""
+"""The odd turns of `turns.json` as bodies and as lines of files, with their expected results."""
 
 import json
 import re
@@ -26,16 +26,16 @@ class Case:
     expected: dict[str, str]
 
     def body(self, *, without: str = "") -> bytes:
-        """The turn as JSON, exactly as the corpus has it."""
+        """Return the turn as JSON, exactly as the corpus has it."""
         members = [f'"{name}": {raw}' for name, raw in self.members.items() if name != without]
         return f"{{{', '.join([*members, *([self.more] if self.more else [])])}}}".encode()
 
-    def result_at(self, door: str) -> str:
-        return self.expected.get(door, self.expected["all"])
+    def result_at(self, entry: str) -> str:
+        return self.expected.get(entry, self.expected["all"])
 
 
 def cases() -> list[Case]:
-    """Every case, each under a turn id of its own, with the instants of this moment."""
+    """Return every case with its own turn id and with current instants."""
     found = json.loads(_FILE.read_text("utf-8"))["cases"]
     names = _Names()
     return [_case(number, names.filled(case)) for number, case in enumerate(found)]
@@ -57,7 +57,7 @@ def _case(number: int, found: dict[str, Any]) -> Case:
 
 
 def _good(number: int) -> dict[str, str]:
-    """The cells of a turn that every door takes, an hour old."""
+    """Return the cells of a turn that every entry accepts, an hour old."""
     return {
         "turn_id": f"odd-{number}",
         "occurred_at": f"{_hour_ago():%Y-%m-%dT%H:%M:%SZ}",
@@ -73,7 +73,7 @@ def _hour_ago() -> datetime:
 
 
 class _Names:
-    """What stands in angle brackets in the corpus, and what for."""
+    """Replaces the names in angle brackets in the corpus by values."""
 
     def __init__(self) -> None:
         moment = _hour_ago()
@@ -85,7 +85,7 @@ class _Names:
         }
 
     def filled(self, value: Any) -> Any:
-        """`value` with every such name replaced, within objects and lists too."""
+        """Return `value` with every such name replaced, also inside objects and lists."""
         if isinstance(value, dict):
             return {name: self.filled(inner) for name, inner in value.items()}
         return self._text(value) if isinstance(value, str) else value

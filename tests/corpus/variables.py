@@ -1,13 +1,13 @@
-"""Odd values of every variable, and the words of the refusal; none for a value that is taken."""
+"""Odd values of every variable, and words of their refusal; no words for accepted values."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 CANARY = "canary4711"
-# Looked up at a start, after all settings have been read.
+# Host names are resolved at a start, after all settings have been read.
 UNRESOLVED = "names no host that can be found"
-# `Settings` names all of these in one refusal; a backend of its own would need no addresses.
+# `Settings` reads all of these, and names every bad one in one refusal.
 _READ_TOGETHER = (
     *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
     *("OPERATOR_TOKEN", "PLANS_FILE", "TRUSTED_PROXY_HOPS", "IP_LIMIT", "REDIS_TIMEOUT_MS"),
@@ -29,7 +29,7 @@ class Variable:
 
 
 def good_environ() -> dict[str, str]:
-    """Return the least environment that can start; nobody listens at its addresses."""
+    """Return a minimal valid environment; nothing listens at its addresses."""
     return {
         "MONGODB_URI": "mongodb://127.0.0.1:1/none",
         "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -40,7 +40,7 @@ def good_environ() -> dict[str, str]:
 
 
 def odd_settings(number: int) -> list[Variable]:
-    """Return one refused value of each setting, others for each `number`."""
+    """Return one refused value of each setting; other values for each `number`."""
     chosen = []
     for name in _READ_TOGETHER:
         values = [each for each in VARIABLES if each.name == name and each.refused]

@@ -14,7 +14,7 @@ from threading import Event
 import pytest
 
 from app.reservations.schemas import MIN_HOLD_S
-from tests.callers import Caller, Clock, log_lines, new_caller, reconcile, wire
+from tests.callers import Caller, Clock, http_client, log_lines, new_caller, reconcile
 from tests.faults.kit.chaos import Deployment, running_house
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
 from tests.faults.kit.producers import MIXED, Fate, Producers
@@ -45,7 +45,7 @@ def turn(number: int) -> Body:
 
 def is_recovered(deployment: Deployment, caller: Caller) -> bool:
     """Return True if the service shows the quota again after its breakers have closed."""
-    with wire(deployment.service, caller) as client:
+    with http_client(deployment.service, caller) as client:
         answers = [client.get("/v1/usage/turns") for _ in range(10)]
     return all(answer.status_code == 200 and has_quota(answer) for answer in answers)
 
@@ -88,7 +88,7 @@ def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> d
     """Run faults, late completions and one reconciliation; then reserve again as usual."""
     with running_house(folder, seed) as deployment:
         caller = new_caller(deployment.app)
-        with wire(deployment.service, caller) as client:
+        with http_client(deployment.service, caller) as client:
             producers = Producers(client.request, turn, MIXED)
             endure(deployment, producers, caller, seconds)
             clock = Clock(deployment.app)

@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from app.reservations.schemas import MIN_HOLD_S
-from tests.callers import Caller, Clock, app_beside, log_lines, reconcile, wire
+from tests.callers import Caller, Clock, app_beside, http_client, log_lines, reconcile
 from tests.faults.kit.load import Load, percentile_ms
 from tests.faults.kit.producers import Fate, Producers
 from tests.faults.kit.redis_nodes import (
@@ -66,7 +66,7 @@ def test_a_failover_under_load_fails_no_request_and_counters_are_correct(
         app_beside(service) as app,
     ):
         callers = hire_at_every_primary(app, cluster)
-        with wire(service) as client:
+        with http_client(service) as client:
             producers = [
                 Producers(
                     partial(client.request, headers=caller.headers),

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from devkit.children import spawn
-from tests.callers import LIST, Caller, log_lines, new_caller, wire
+from tests.callers import LIST, Caller, http_client, log_lines, new_caller
 from tests.faults.kit.load import Load, Shot, percentile_ms, shoot
 from tests.servers import ROOT, RunningService, ServerKind, wait_until
 from tests.turns import stateful
@@ -78,7 +78,7 @@ def measured(
     count.
     """
     shots: list[Shot] = []
-    with wire(service, caller) as client:
+    with http_client(service, caller) as client:
         ask = lambda _: shots.append(shoot(lambda: client.get(page))[0])  # noqa: E731
         with Load(ask, QUIET_PER_SECOND, threads_count=4) as load:
             load.last(1 if beside else 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.callers import Caller, app_on, log_lines, new_caller, reconcile, wire
+from tests.callers import Caller, app_on, http_client, log_lines, new_caller, reconcile
 from tests.faults.kit.load import Load, has_quota
 from tests.faults.kit.producers import Fate, Producers
 from tests.faults.kit.redis_node import running_redis_node
@@ -94,7 +94,7 @@ def assert_hardly_exceeded(site: Site) -> dict[str, int]:
     caller = new_caller(site.app, turns=LOADED_LIMIT)
     producers = Producers(caller, hold_s=HOLD_S)
     tell(producers, Fate.RECORDED, STORED_BEFORE_COUNT)
-    with wire(site.service, caller) as client:
+    with http_client(site.service, caller) as client:
         producers.send, producers.fates = client.request, FATES
         with Load(producers, PER_SECOND) as load:
             wait_until(lambda: len(producers.left) >= LEFT_BEFORE_COUNT, RECOVERED_WITHIN_S)

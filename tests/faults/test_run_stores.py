@@ -37,7 +37,7 @@ def test_a_shell_with_the_env_of_one_run_does_not_affect_another_run(
     """Neither a stopped store nor a foreign one is used."""
     other = {"TURNLEDGER_RUN": "/somewhere/var", "KEY_PEPPERS": "x" * 40, "BACKEND": "live"}
     with local_run(tmp_path / "data", **stores, **other) as run:
-        assert "ignoring what /somewhere/var/env has set in this shell" in run.text
+        assert "ignoring the variables of /somewhere/var/env in this shell" in run.text
         assert run.demo["mongodb_uri"] != stores["MONGODB_URI"]
         assert statuses(run, list(every_key(run))) == {200}
     with closing(MongoClient(stores["MONGODB_URI"])) as client:
@@ -77,7 +77,7 @@ def test_a_start_waits_for_the_holder_of_the_folder_whatever_its_pid_file_says(
         with holding(folder, 0):
             (folder / "pid").write_text(f"{os.getpid()}\n")  # now the id of an unrelated process
             run = stack.enter_context(local_run(folder, is_awaited=False, **stores))
-            run.wait_until_it_says(f"waiting for another run to let go of {folder}")
+            run.wait_until_it_says(f"waiting for another run to release {folder}")
         run.wait_until_ready()
         assert statuses(run, [run.demo["test_key"]]) == {200}
 

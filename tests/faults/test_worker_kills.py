@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.callers import new_caller, reconcile, wire
+from tests.callers import http_client, new_caller, reconcile
 from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.producers import Producers
@@ -56,7 +56,7 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
     def make(number: int) -> Body:
         return stateful(f"rel_{number % RELATIONSHIPS_COUNT}")
 
-    with wire(service, caller) as client:
+    with http_client(service, caller) as client:
         producers = Producers(client.request, make)
         with Load(producers, PER_SECOND) as load:
             load.last(1)

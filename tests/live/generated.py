@@ -14,7 +14,7 @@ from app.policies import POLICIES, Door
 from app.tenancy.model import Scope
 from tests.callers import Caller, new_caller
 from tests.servers import OPERATOR_TOKEN
-from tests.turns import DAY_MS, asked, body, now_ms
+from tests.turns import DAY_MS, body, now_ms, reservation
 
 BATCH = "POST /v1/interactions/batch"
 MANY, SOME, FEW = 136, 60, 10
@@ -121,7 +121,7 @@ def _recorded(writer: Caller, count: int) -> list[str]:
 
 def _reserved(writer: Caller) -> Iterator[tuple[str, str]]:
     while True:
-        wanted = asked()
+        wanted = reservation()
         answer = writer("POST", "/v1/turns", json=wanted)
         assert answer.status_code == 201, answer.text
         yield answer.get_json()["interaction_id"], wanted["turn_id"]

@@ -1,1 +1,1 @@
-"""One piece at a time, without servers."""
+"""Test one module at a time, without servers."""

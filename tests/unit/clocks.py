@@ -1,8 +1,8 @@
-"""Clocks that stand until a test moves them."""
+"""Clocks that stand still until a test moves them."""
 
 
 class Monotonic:
-    """Stands for the module `time` where only the monotonic clock is asked."""
+    """Replaces the module `time` where only its monotonic clock is read."""
 
     def __init__(self) -> None:
         self.now_s = 1_000.0

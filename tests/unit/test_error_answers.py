@@ -63,7 +63,7 @@ from app.usage import errors as usage_errors
 from app.usage.errors import ArchiveMovedOn, RangeNotAnswerable
 
 BEARER = {"WWW-Authenticate": "Bearer"}
-# Read by commands only.
+# Only commands raise it.
 WITHOUT_ANSWER = {interaction_errors.ImportRefused}
 BASES = {
     request_errors.RequestError,

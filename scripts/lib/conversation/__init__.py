@@ -1,4 +1,4 @@
-"""Replay one recorded conversation against two commits and compare everything that is seen.
+"""Replay one recorded conversation against two commits and compare answers and stored data.
 
 The conversation is the code in `parts`: a fixed sequence of requests over all routes, statuses and
 error codes. Each side gets a checkout of its commit, its own mongod and Valkey, and its own

@@ -14,7 +14,7 @@ from scripts.lib.conversation.side import Recorded, recorded
 from scripts.lib.environment import caller_path
 
 _DAY_S = 86_400
-# Days and billing periods must not change in the middle.
+# No day and no billing period may end during a conversation.
 _LAST_SAFE_S = _DAY_S - 900
 _FIRST_SAFE_S = 600
 

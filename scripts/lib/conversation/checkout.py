@@ -1,4 +1,4 @@
-"""A commit in a folder of its own, and the programs that are started there."""
+"""Check a commit out into a folder, and run its commands and services there."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from scripts.lib import ROOT
 START_TIMEOUT_S = 60
 COMMAND_TIMEOUT_S = 300
 _POLL_S = 0.05
-# One process for many commands: each start imports the whole application.
+# One process for many commands, because each start imports the whole application.
 _DRIVER = """
 import json, sys
 from wsgi import app
@@ -34,7 +34,7 @@ _LISTENING = re.compile(r"Listening at: https?://127\.0\.0\.1:(\d+)")
 
 
 class SideFailed(Exception):
-    """A program of the commit under test did not do what was asked of it."""
+    """A program of the commit under test failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Checkout:
 
 @contextmanager
 def checked_out(commit: str, folder: Path) -> Iterator[Checkout]:
-    """Check `commit` out into `folder`, as a worktree that goes away with the block."""
+    """Check `commit` out into `folder`, as a worktree that is removed after the block."""
     _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
     try:
         yield Checkout(folder)
@@ -93,8 +93,8 @@ def checked_out(commit: str, folder: Path) -> Iterator[Checkout]:
 
 
 def environ_of(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, str]:
-    """Return the whole environment of a commit's service and commands."""
-    secret = "of-a-replayed-conversation-0123456789"  # noqa: S105 - nobody else serves with it
+    """Return the complete environment of a commit's service and commands."""
+    secret = "of-a-replayed-conversation-0123456789"  # noqa: S105 - of this service only
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "FLASK_SKIP_DOTENV": "1",
@@ -105,7 +105,7 @@ def environ_of(mongodb_uri: str, redis_url: str, **changes: str) -> dict[str, st
         "CURSOR_SECRETS": f"cursors-{secret}",
         "OPERATOR_TOKEN": f"operator-{secret}",
         "DOCUMENTATION_URL": "https://turnledger.example/docs",
-        # A loaded machine must not look like a store that is down.
+        # Long time-outs, so that a loaded machine is no outage.
         "REDIS_TIMEOUT_MS": "5000",
         "MONGODB_TIMEOUT_MS": "3000",
         "REQUEST_DEADLINE_S": "4",

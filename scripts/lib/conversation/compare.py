@@ -1,4 +1,4 @@
-"""The differences of two sides, as lines to read."""
+"""List the differences between two sides as lines for people."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ _MOST_LINES = 60
 
 
 def differences(old: Recorded, new: Recorded) -> Iterator[str]:
-    """Return a line for each difference: of answers, then of what is stored."""
+    """Return a line for each difference: of answers, then of stored data."""
     for one, other in zip_longest(old.exchanges, new.exchanges):
         if one is None or other is None:
             yield f"only one side goes on with: {(one or other).label}"

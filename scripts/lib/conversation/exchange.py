@@ -1,4 +1,4 @@
-"""One request and its answer, with names in place of what differs between runs."""
+"""One request and its answer, with names in place of values that differ between runs."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from scripts.lib.conversation.names import INSTANT, Names, ms_of
 
 # An answer may come this much later than the clock was read for it.
 _SLACK_MS = 9_000
-# Below this a wait is compared as it is.
+# Shorter waits are compared unchanged.
 _SHORT_MS = 1_500
 _SAMPLE = re.compile(r"^(\w+(?:\{.*\})?) \S+( .*)?$")
 _WAIT = re.compile(r'("retry_after_ms": ?)(\d+)')
 _AGE = re.compile(r'("(?:lag_s|sweep_age_s)": ?)[0-9.]+')
-# Headers of which only presence and form are the same in two runs.
+# Headers whose values differ between two runs; only presence and form are compared.
 _BUCKET_FULL_AT = "x-ratelimit-reset"
 
 Header = tuple[str, str]
@@ -102,7 +102,7 @@ class _WaitedFor:
             return
         wait_ms = int(self._seconds) * 1_000
         instant = self._ending(wait_ms)
-        # A hold began with an earlier request, so the rest of it is a little shorter.
+        # The hold began with an earlier request, so its rest is shorter by the time since.
         distance = names.distance(answer.sent_ms + wait_ms + 5_000)
         if instant:
             self.name = f"<seconds until {instant}>"

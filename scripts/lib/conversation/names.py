@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-# Distances between a request and the instants that its answer may hold.
+# Distances between a request and the instants in its answer.
 DURATIONS_S = (0, 10, 20, 150, 600, 3_600, 86_400, 30 * 86_400, 365 * 86_400, -180 * 86_400)
 _EARLY_S, _LATE_S = -1, 8
-# Stored instants may be exactly so much later than others: when holds and charges expire.
+# Distances between stored instants: a hold or a charge and its expiry.
 STORED_S = (10, 20, 150, 300, 600, 3_600)
 _RUN_MS = 7_200_000
 _UNITS = frozenset({"instant", "us", "ms"})
@@ -40,7 +40,7 @@ _PATTERN = re.compile(
 class Names:
     """The names that one side has given so far.
 
-    A value keeps its first name, which says in which answer it appeared: `<ulid 017.2>`.
+    A value keeps its first name, which contains the number of its first answer: `<ulid 017.2>`.
     """
 
     def __init__(self, began_ms: int) -> None:
@@ -49,7 +49,7 @@ class Names:
         self._label = "setup"
         self._counts: Counter[str] = Counter()
         self._known: dict[str, str] = {}
-        # Instants that an answer has shown: stored numbers may stand for the same moment.
+        # Instants that an answer has shown; stored numbers may be the same instants.
         self._shown_ms: dict[int, str] = {}
         self._lookups: dict[str, str] = {}
         self._sent_ms: set[int] = set()
@@ -67,7 +67,7 @@ class Names:
         self._sent_ms.update(ms_of(found) for found in INSTANT.findall(sent))
 
     def give(self, value: str, name: str) -> None:
-        """Give `value` a name of the caller's choice."""
+        """Name `value` as the caller wants."""
         self._keep(value, f"<{name}>")
         if INSTANT.fullmatch(value):
             self._shown_ms[ms_of(value)] = f"<{name}>"
@@ -80,7 +80,7 @@ class Names:
         return named
 
     def lines(self, lines: Iterable[str]) -> list[str]:
-        """Return `lines`, sorted by everything but the names that they bring."""
+        """Return `lines`, sorted without regard to the names in them."""
         ordered = sorted(lines, key=lambda line: (self._anonymous(line), line))
         for line in ordered:
             for found in _PATTERN.finditer(line):
@@ -93,7 +93,7 @@ class Names:
         return self.text(line)
 
     def distance(self, at_ms: int) -> str | None:
-        """Return how far `at_ms` is from the request, by class; None if it is in no class."""
+        """Return the class of the distance from the request to `at_ms`; None without a class."""
         if self._at_ms is None:
             return None
         offset_s = (at_ms - self._at_ms) / 1_000

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from scripts.lib.conversation.checkout import Checkout
 from scripts.lib.conversation.names import Names, instant_of
 
-# Ceilings of its own for each organization; without an entry it has those of the plan.
+# Limits of organizations that differ from those of their plans.
 CEILINGS: Mapping[str, Sequence[str]] = {
     "small": ("--turns", "6", "--active-relationships", "2"),
     "open": ("--turns", "2", "--overage", "allow"),
@@ -55,7 +55,7 @@ def prepare(
 
 
 def prepare_strict(checkout: Checkout, environ: Mapping[str, str], names: Names) -> dict[str, str]:
-    """Make the schema and the organization of the strict service; return its tokens."""
+    """Make schema and organization of the service with the policy deny; return its tokens."""
     created = _organizations(checkout, environ, ("strict",), names)
     keys = _keys(checkout, environ, created, STRICT_KEYS, names)
     return {name: key["key"] for name, key in keys.items()}
@@ -106,7 +106,7 @@ def _bring_history(
 
 
 def _damage(uri: str, created: Mapping[str, str], keys: Mapping[str, Mapping[str, Any]]) -> None:
-    """Do what no command does: a key that is over, one that is gone, an unknown plan."""
+    """Store states that no command makes: an expired key, a deleted key, an unknown plan."""
     with MongoClient[dict[str, Any]](uri, tz_aware=True) as client:
         database = client.get_default_database()
         stored = database["api_keys"]

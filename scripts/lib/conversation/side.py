@@ -1,4 +1,4 @@
-"""One side of the comparison: a commit with its servers, held through the whole conversation."""
+"""One side of the comparison: a commit and its servers, from the first to the last request."""
 
 import time
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ from scripts.lib.conversation.talk import LIST, Talk
 HOLD_S = 11
 # A revocation reaches every worker within five seconds.
 REVOKED_S = 6
-# Buckets that fill up are forgotten a second later.
+# Redis drops a bucket a second after it is full.
 BUCKETS_GONE_S = 2
 
 
 @dataclass(slots=True)
 class Recorded:
-    """All that a side has shown: its answers, and what was stored at several moments."""
+    """The record of a side: its answers, and the stored data at several moments."""
 
     exchanges: list[Exchange]
     stored: dict[str, list[str]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class _Side:
     stored: dict[str, list[str]] = field(default_factory=dict)
 
     def look(self, moment: str, *, at_redis: bool = True) -> None:
-        """Keep what is stored at this moment."""
+        """Record the data that is stored now."""
         for name, environ in (("web", self.environ), ("strict", self.strict_environ)):
             if at_redis:
                 title = f"redis of {name} {moment}"

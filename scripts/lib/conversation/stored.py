@@ -12,7 +12,7 @@ from scripts.lib.conversation.names import Names
 
 
 def redis_lines(url: str, names: Names) -> list[str]:
-    """Return the content of every key; buckets only if they are empty, and so not about to go."""
+    """Return the content of every key; of buckets only empty ones, because full ones expire."""
     with Redis.from_url(url, decode_responses=True, protocol=2) as client:
         lines = [line for key in sorted(client.scan_iter()) for line in _of_key(client, key)]
     return names.lines(lines)
@@ -37,7 +37,7 @@ def _documents(collection: Any) -> Iterator[Any]:
 
 
 def _json(document: object, *, is_sum: bool) -> str:
-    # MongoDB groups what a sum is made of in no certain order.
+    # MongoDB groups the parts of a sum in no fixed order.
     return json.dumps(document, default=_plain, ensure_ascii=False, sort_keys=is_sum)
 
 

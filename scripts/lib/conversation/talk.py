@@ -1,4 +1,4 @@
-"""Send the requests of the conversation to one side and keep what it answers."""
+"""Send the requests of the conversation to one side and record its answers."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from scripts.lib.conversation.names import Names, instant_of, ms_of
 LIST = "/v1/interactions"
 TURNS = "/v1/turns"
 TIMEOUT_S = 90
-# A bucket that is full again within this time is waited for.
+# The longest wait for a bucket to be full again.
 _SHORT_WAIT_MS = 1_000
 
 Body = dict[str, Any]
@@ -68,7 +68,7 @@ class Talk:
     def keep(
         self, label: str, answer: Answer, key: str | None = None, service: str = "web"
     ) -> Answer:
-        """Keep an answer in comparable form, and when its bucket is full again; return it."""
+        """Record an answer in comparable form, and the instant at which its bucket is full."""
         full_at = answer.header("x-ratelimit-reset")
         if full_at:
             self._full_at_ms[f"{service} {_owner(key)}"] = ms_of(full_at)
@@ -97,7 +97,7 @@ class Talk:
         return socket.create_connection(("127.0.0.1", self._ports[service]), TIMEOUT_S)
 
     def turn(self, *, ago_s: float | None = None, **changes: Any) -> Body:
-        """Return the least body of a recording, at an instant that no other turn has."""
+        """Return the body of a minimal recording, at an instant that no other turn has."""
         self._turns_count += 1
         number = self._turns_count
         least = {
@@ -116,11 +116,11 @@ class Talk:
         return self.turn(**people | changes)
 
     def instant(self, ago_s: float) -> str:
-        """Return the instant so many seconds before the conversation, the same on both sides."""
+        """Return an instant before the conversation, the same on both sides."""
         return instant_of(self._base_ms - round(ago_s * 1_000))
 
     def wait_until_full(self, key: str | None, service: str = "web") -> None:
-        """Wait until the bucket of a key's organization is full, if that is soon."""
+        """Wait until the bucket of a key's organization is full, unless that takes too long."""
         wait_ms = self._full_at_ms.get(f"{service} {_owner(key)}", 0) - _now_ms() + 3
         if 0 < wait_ms <= _SHORT_WAIT_MS:
             time.sleep(wait_ms / 1_000)
@@ -134,7 +134,7 @@ class Talk:
         *,
         sent_ms: int,
     ) -> Answer:
-        # A new connection for each request: which one a server closes is its own affair.
+        # A new connection for each request: servers differ in which connections they keep.
         connection = HTTPConnection("127.0.0.1", self._ports[service], timeout=TIMEOUT_S)
         with closing(connection):
             connection.request(*request, body=data, headers=dict(headers))

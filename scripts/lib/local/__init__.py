@@ -1,1 +1,1 @@
-"""Runs the service on this machine, with everything that it needs."""
+"""Run the service on this machine with its stores, a worker and a demo."""

@@ -1,6 +1,6 @@
-"""The whole service in one process, for machines without servers; all is lost when it ends.
+"""Serve from memory in one process, for machines without servers; data is lost at the end.
 
-The demo is seeded by the worker itself, because no other process could reach it.
+The process seeds the demo itself, because no other process can reach its memory.
 """
 
 import os

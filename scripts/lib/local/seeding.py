@@ -1,6 +1,6 @@
 """Make the schema and the demo in the stores that the environment names.
 
-`python -m scripts.lib.local.seeding` does it for servers; the in-memory service does it itself.
+`python -m scripts.lib.local.seeding` seeds servers; the in-memory service calls `seed` itself.
 """
 
 import os
@@ -19,7 +19,7 @@ from scripts.lib.local.messages import Failure, say
 
 
 def seed(folder: DataFolder, stores: str, turns_count: int) -> None:
-    """Make what is missing; the demo is there if the keys that `folder` keeps for it work."""
+    """Make the schema, and the demo unless the keys of it in `folder` still work."""
     ensure_schema()
     kept = folder.seed(stores)
     if kept is None or not has_working_keys(kept):
@@ -28,7 +28,7 @@ def seed(folder: DataFolder, stores: str, turns_count: int) -> None:
 
 
 def main() -> None:
-    """Seed live stores; what goes wrong is one line."""
+    """Seed live stores; print a failure as one line."""
     escape_unknown_signs()
     try:
         with as_outages(), create_app().app_context():

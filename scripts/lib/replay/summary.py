@@ -65,7 +65,7 @@ def spread_ms(values_s: Sequence[float]) -> dict[str, float] | None:
 
 
 def summarize(tally: Tally, duration_s: float, planned_s: float) -> dict[str, Any]:
-    """The figures of a run; latencies and lateness are of answered requests, refused ones too."""
+    """Return the figures of a run; times are those of answered requests, also refused ones."""
     sent_count = tally.outcomes.total()
     answered_count = len(tally.from_send_s)
     return {

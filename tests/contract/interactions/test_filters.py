@@ -1,4 +1,4 @@
-"""Every combination of filters and every page size, against brute force."""
+"""Every combination of filters and several page sizes, compared with brute force."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -23,7 +23,7 @@ START_MS = 1_790_000_000_000
 NOW_US = (START_MS + 86_400_000) * 1_000
 STARTED_US = 10**15
 
-TOLD = st.fixed_dictionaries(
+FIELDS = st.fixed_dictionaries(
     {
         "user_id": st.sampled_from([None, "u_1", "u_2"]),
         "relationship_id": st.sampled_from([None, "r_1", "r_2"]),
@@ -36,20 +36,20 @@ BOUNDS = st.tuples(st.integers(-1, 5), st.integers(-1, 5)).filter(lambda pair: p
 
 @pytest.fixture
 def store(mongo_database: Database[dict[str, Any]]) -> InteractionStore:
-    """An empty ledger on each kind of database; only the real one knows validators."""
+    """An empty ledger on each kind of database; only the real one has validators."""
     make_schema(mongo_database)
     return InteractionStore(mongo_database)
 
 
 def all_combinations(bounds: tuple[int, int]) -> Iterator[Filters]:
-    """Each filter given or left out: sixteen questions."""
+    """Return sixteen queries: each filter set or left out."""
     from_ms, to_ms = (START_MS + bound for bound in bounds)
     choices = [(None, "u_1"), (None, "r_1"), (None, from_ms), (None, to_ms)]
     return (Filters(*chosen) for chosen in product(*choices))
 
 
 def expected(rows: list[dict[str, Any]], filters: Filters) -> list[str]:
-    """The ids that match, newest first, found by looking at every row."""
+    """Return the matching ids, newest first, found by reading every row."""
     chosen = [
         found["_id"]
         for found in rows
@@ -69,7 +69,9 @@ def instant_of(found: dict[str, Any]) -> int:
     return instant
 
 
-def walk(service: InteractionService, account: str, filters: Filters, limit: int) -> Iterator[Item]:
+def listing(
+    service: InteractionService, account: str, filters: Filters, limit: int
+) -> Iterator[Item]:
     cursor = None
     for _ in range(MOST_PAGES):
         page = service.list_(account, filters, limit, cursor, listing_us=NOW_US, time_us=NOW_US)
@@ -78,40 +80,40 @@ def walk(service: InteractionService, account: str, filters: Filters, limit: int
         cursor = page.next_cursor
         if cursor is None:
             return
-    raise AssertionError("the walk does not end")
+    raise AssertionError("the listing does not end")
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    told=st.lists(TOLD, max_size=20),
-    strangers=st.lists(TOLD, max_size=5),
+    sent=st.lists(FIELDS, max_size=20),
+    foreign=st.lists(FIELDS, max_size=5),
     bounds=BOUNDS,
     limit=st.sampled_from([1, 2, 7, 100]),
 )
-def test_a_walk_shows_what_brute_force_finds(
+def test_a_listing_shows_the_turns_that_brute_force_finds(
     store: InteractionStore,
-    told: list[dict[str, Any]],
-    strangers: list[dict[str, Any]],
+    sent: list[dict[str, Any]],
+    foreign: list[dict[str, Any]],
     bounds: tuple[int, int],
     limit: int,
 ) -> None:
     account = new_account()
-    rows = [row(account, body(**each)) for each in told]
-    store.insert_many(rows + [row(new_account(), body(**each)) for each in strangers])
+    rows = [row(account, body(**each)) for each in sent]
+    store.insert_many(rows + [row(new_account(), body(**each)) for each in foreign])
     service = InteractionService(store, Cursors((CURSOR_SECRET,)))
 
     for filters in all_combinations(bounds):
-        shown = [item["interaction_id"] for item in walk(service, account, filters, limit)]
+        shown = [item["interaction_id"] for item in listing(service, account, filters, limit)]
         assert shown == expected(rows, filters)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    before=st.lists(TOLD, max_size=12),
-    after=st.lists(TOLD, max_size=24),
+    before=st.lists(FIELDS, max_size=12),
+    after=st.lists(FIELDS, max_size=24),
     limit=st.sampled_from([1, 2, 7, 100]),
 )
-def test_a_walk_shows_all_that_was_recorded_before_it_and_nothing_else(
+def test_a_listing_shows_exactly_the_turns_recorded_before_it(
     store: InteractionStore, before: list[dict[str, Any]], after: list[dict[str, Any]], limit: int
 ) -> None:
     account = new_account()
@@ -119,7 +121,7 @@ def test_a_walk_shows_all_that_was_recorded_before_it_and_nothing_else(
     late = [row(account, body(**each), STARTED_US) for each in after]
     store.insert_many(rows + late)
     service = InteractionService(store, Cursors((CURSOR_SECRET,)))
-    now_us = STARTED_US  # in 2001: the clamp is far off
+    now_us = STARTED_US  # in 2001, so that the limit of 180 days hides nothing
 
     page = service.list_(account, Filters(), limit, None, listing_us=now_us, time_us=now_us)
     shown = list(page.items)

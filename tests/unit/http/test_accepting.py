@@ -14,7 +14,7 @@ from app.http.fields import StrictSchema
 from app.interactions.schemas import BatchSchema, ListQuerySchema, TurnSchema
 from app.reservations.schemas import CompletionSchema, ReservationSchema
 from app.usage.schemas import AggregatesQuerySchema, TurnsQuerySchema
-from tests.turns import asked, body, whole
+from tests.turns import body, reservation, whole
 
 RANGE = {"from": "2026-11-01", "to": "2026-11-02T10:00:00Z"}
 PEOPLE = {"user_id": "u_42", "relationship_id": "rel_42"}
@@ -23,7 +23,7 @@ BODIES: list[tuple[StrictSchema, dict[str, Any]]] = [
     (TurnSchema(), body()),
     (TurnSchema(), whole()),
     (CompletionSchema(), COMPLETION),
-    (ReservationSchema(), asked(relationship_id="rel_42", hold_seconds=60)),
+    (ReservationSchema(), reservation(relationship_id="rel_42", hold_seconds=60)),
     (BatchSchema(), {"interactions": [body(), 5, None]}),
     (NewApiKeySchema(), {"scope": "read", "label": "ci", "expires_in_days": 7}),
 ]

@@ -1,4 +1,4 @@
-"""Cursors: whatever is changed in one, it is refused."""
+"""Cursors: every changed cursor is refused."""
 
 import base64
 import hashlib
@@ -21,11 +21,11 @@ ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
 NOW_US = 1_763_892_000_123_456
 DAY_US = 86_400_000_000
 SALT = "turnledger.interactions.cursor"
-PLACE = Cursor("01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US - 5)
+CURSOR = Cursor("01ARZ3NDEKTSV4RRFFQ69G5FAV", NOW_US - 5)
 FILTERS = Filters(user_id="u_1", from_ms=1, to_ms=None)
 ALPHABET = string.ascii_letters + string.digits + "-_."
 CURSORS = Cursors((SECRET,))
-TEXT = CURSORS.write(PLACE, ACCOUNT, FILTERS, NOW_US)
+TEXT = CURSORS.write(CURSOR, ACCOUNT, FILTERS, NOW_US)
 
 
 def is_refused(
@@ -38,24 +38,32 @@ def is_refused(
     return False
 
 
-def test_what_was_written_is_read() -> None:
-    assert CURSORS.read(TEXT, ACCOUNT, FILTERS, NOW_US) == PLACE
+def test_a_written_cursor_is_read() -> None:
+    assert CURSORS.read(TEXT, ACCOUNT, FILTERS, NOW_US) == CURSOR
     assert set(TEXT) <= set(ALPHABET)
     assert len(TEXT) < 250
 
 
-@pytest.mark.parametrize("place", range(len(TEXT)))
-def test_no_character_can_be_changed_inserted_or_left_out(place: int) -> None:
-    changed = [TEXT[:place] + new + TEXT[place + 1 :] for new in ALPHABET if new != TEXT[place]]
-    inserted = [TEXT[:place] + new + TEXT[place:] for new in ALPHABET]
+@pytest.mark.parametrize("position", range(len(TEXT)))
+def test_a_cursor_with_a_character_changed_inserted_or_removed_is_refused(position: int) -> None:
+    changed = [
+        TEXT[:position] + new + TEXT[position + 1 :] for new in ALPHABET if new != TEXT[position]
+    ]
+    inserted = [TEXT[:position] + new + TEXT[position:] for new in ALPHABET]
 
-    forged = [*changed, *inserted, TEXT[:place] + TEXT[place + 1 :], TEXT[:place], TEXT[place:] * 2]
+    forged = [
+        *changed,
+        *inserted,
+        TEXT[:position] + TEXT[position + 1 :],
+        TEXT[:position],
+        TEXT[position:] * 2,
+    ]
 
     assert TEXT not in forged
     assert [text for text in forged if not is_refused(text)] == []
 
 
-def test_no_character_can_be_added() -> None:
+def test_a_cursor_with_a_character_before_or_after_it_is_refused() -> None:
     assert [end for end in ALPHABET + "=\n " if not is_refused(TEXT + end)] == []
     assert [end for end in ALPHABET + "=\n " if not is_refused(end + TEXT)] == []
 
@@ -68,8 +76,8 @@ def test_no_text_is_a_cursor_by_chance(text: str) -> None:
 @given(st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.sampled_from(ALPHABET)), min_size=1))
 def test_no_set_of_changes_is_accepted(changes: list[tuple[int, str]]) -> None:
     forged = list(TEXT)
-    for place, new in changes:
-        forged[place] = new
+    for position, new in changes:
+        forged[position] = new
 
     assert "".join(forged) == TEXT or is_refused("".join(forged))
 
@@ -146,16 +154,16 @@ def test_another_account_is_refused(account: str) -> None:
 @pytest.mark.parametrize(
     ("age_us", "refused"), [(0, False), (DAY_US, False), (DAY_US + 1, True), (-5, False)]
 )
-def test_a_cursor_lives_24_hours_to_the_microsecond(age_us: int, *, refused: bool) -> None:
+def test_a_cursor_is_valid_for_24_hours_to_the_microsecond(age_us: int, *, refused: bool) -> None:
     assert is_refused(TEXT, now_us=NOW_US + age_us) is refused
 
 
 def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
     rotating, rotated = Cursors((OTHER, SECRET)), Cursors((OTHER,))
-    new = rotating.write(PLACE, ACCOUNT, FILTERS, NOW_US)
+    new = rotating.write(CURSOR, ACCOUNT, FILTERS, NOW_US)
 
-    assert rotating.read(TEXT, ACCOUNT, FILTERS, NOW_US) == PLACE
-    assert rotated.read(new, ACCOUNT, FILTERS, NOW_US) == PLACE
+    assert rotating.read(TEXT, ACCOUNT, FILTERS, NOW_US) == CURSOR
+    assert rotated.read(new, ACCOUNT, FILTERS, NOW_US) == CURSOR
     assert is_refused(new)
     with pytest.raises(CursorRefused, match="damaged"):
         rotated.read(TEXT, ACCOUNT, FILTERS, NOW_US)
@@ -166,9 +174,9 @@ def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
     st.text(alphabet="0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26),
     st.integers(0, 2**53),
 )
-def test_every_place_comes_back_as_it_was(now_us: int, ulid: str, started_us: int) -> None:
-    place = Cursor(ulid, started_us)
+def test_every_cursor_is_read_as_it_was_written(now_us: int, ulid: str, started_us: int) -> None:
+    cursor = Cursor(ulid, started_us)
 
-    text = CURSORS.write(place, ACCOUNT, FILTERS, now_us)
+    text = CURSORS.write(cursor, ACCOUNT, FILTERS, now_us)
 
-    assert CURSORS.read(text, ACCOUNT, FILTERS, now_us) == place
+    assert CURSORS.read(text, ACCOUNT, FILTERS, now_us) == cursor

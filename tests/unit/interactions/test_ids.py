@@ -39,7 +39,7 @@ def test_the_first_id_of_a_millisecond_bounds_it_exactly(instant: int, name: str
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
-def test_bounds_keep_their_order_beyond_what_an_id_can_hold(one: int, other: int) -> None:
+def test_bounds_keep_their_order_beyond_the_range_of_ids(one: int, other: int) -> None:
     lesser, greater = sorted((one, other))
 
     assert first_ulid(lesser) <= first_ulid(greater)
@@ -48,7 +48,7 @@ def test_bounds_keep_their_order_beyond_what_an_id_can_hold(one: int, other: int
 
 
 @given(INSTANTS, INSTANTS, NAMES)
-def test_a_turn_keeps_its_key_whenever_it_occurred(one: int, other: int, name: str) -> None:
+def test_the_key_of_a_turn_does_not_depend_on_its_instant(one: int, other: int, name: str) -> None:
     keys = {turn_key(KEYS.ulid(ACCOUNT, name, instant)) for instant in (one, other)}
 
     assert len(keys) == 1
@@ -79,7 +79,7 @@ def test_ten_thousand_turns_of_one_millisecond_have_ten_thousand_ids() -> None:
 
 
 @given(INSTANTS, NAMES)
-def test_an_id_is_found_in_its_own_words_only(instant: int, name: str) -> None:
+def test_an_id_is_accepted_in_its_exact_form_only(instant: int, name: str) -> None:
     ulid = KEYS.ulid(ACCOUNT, name, instant)
 
     assert re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", ulid)

@@ -1,4 +1,4 @@
-"""`docs/no-text.md` says what a turn can carry: each number of it is the schema's."""
+"""`docs/no-text.md` lists the strings of a turn: its numbers are those of the schema."""
 
 import re
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from app.tenancy import key_rules
 from tests.servers import ROOT
 
 PAGE = (ROOT / "docs" / "no-text.md").read_text("utf-8")
-# Characters, and how many: of a list also how many elements.
+# Allowed characters, the most of them, and the most elements of a list.
 Bound = tuple[str, int, int]
 _CELL = r" ((?:[^|\\]|\\.)+) "
 
 
 def strings(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Token, int]]:
-    """Every field whose words a producer chooses, and how many values it holds."""
+    """Yield every field whose text a producer chooses, and the number of its values."""
     for name, field in schema.fields.items():
         if isinstance(field, Part):
             yield from strings(field.schema, f"{prefix}{name}.")
@@ -36,7 +36,7 @@ def token_in(field: ListOf) -> Token:
 
 
 def bound(pattern: str, count: int = 1) -> Bound:
-    """What an anchored pattern allows, in the page's words."""
+    """Describe an anchored pattern as the page does."""
     found = re.fullmatch(r"\^?(\[[^]]+\])?\[([^]]+)\]\{[01],(\d+)\}\$?", pattern)
     assert found is not None, pattern
     first = {None: "", "[a-z]": ", a letter first"}.get(found[1], ", a letter or digit first")
@@ -50,7 +50,7 @@ SCHEMA = {
 
 
 def table(heading: str) -> dict[str, Bound]:
-    """The bounds in the table below a heading."""
+    """Read the bounds in the table below a heading."""
     text = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     found = {}
     for name, characters, most in re.findall(rf"^\|{_CELL}\|{_CELL}\|{_CELL}", text, re.MULTILINE):
@@ -100,5 +100,5 @@ def test_the_strings_beside_turns_have_the_bounds_of_the_page() -> None:
     assert len(named) == 3
 
 
-def test_the_readme_leads_to_the_page() -> None:
+def test_the_readme_links_to_the_page() -> None:
     assert "(docs/no-text.md)" in (ROOT / "README.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""What a turn costs, and when two of them are the same."""
+"""The cost of a turn, and the conditions under which two turns are the same."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from app.interactions.schemas import TurnSchema
 from tests.turns import Body, body, stateful, whole
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
-# Whether the turn's instant was cut, how much later its row is, whether both are the same turn.
+# Is the turn's instant cut; by how many ms its row is later; are both the same turn?
 CUT = [
     (True, 0, True),
     (True, 1, True),
@@ -23,8 +23,8 @@ CUT = [
 ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
 
 
-def read(told: Body) -> TurnTrace:
-    content = validation.load(TurnSchema(), told)
+def read(payload: Body) -> TurnTrace:
+    content = validation.load(TurnSchema(), payload)
     del content["turn_id"], content["occurred_at"]
     return TurnTrace(ULID, content)
 
@@ -48,18 +48,20 @@ def test_a_relationship_is_charged_only_by_a_stateful_turn_that_costs(
     assert charge.turn_key == ULID[10:]
 
 
-@pytest.mark.parametrize("told", [body(), stateful(), whole()], ids=["least", "stateful", "whole"])
-def test_a_turn_is_the_same_as_its_own_row_and_as_no_other(told: Body) -> None:
-    turn = read(told)
+@pytest.mark.parametrize(
+    "payload", [body(), stateful(), whole()], ids=["least", "stateful", "whole"]
+)
+def test_a_turn_is_the_same_as_its_own_row_and_as_no_other(payload: Body) -> None:
+    turn = read(payload)
     row = stored(turn)
 
     assert turn.is_same_as(row)
-    assert not read(told | {"latency_ms": 1}).is_same_as(row)
+    assert not read(payload | {"latency_ms": 1}).is_same_as(row)
     assert not turn.is_same_as(row | {"_id": ULID[::-1]})
 
 
 @pytest.mark.parametrize(("is_cut", "later_ms", "is_same"), CUT)
-def test_a_row_that_was_rounded_up_is_the_turn_that_is_cut_now(
+def test_a_row_that_was_rounded_up_is_the_same_turn_as_one_that_is_cut(
     is_cut: bool, later_ms: int, is_same: bool
 ) -> None:
     turn = replace(read(whole()), is_cut=is_cut)

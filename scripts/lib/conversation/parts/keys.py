@@ -17,7 +17,7 @@ WRONG_KEYS: tuple[Body, ...] = (
 
 
 def keys(talk: Talk) -> dict[str, str]:
-    """Make, list and revoke keys; return the token of one that is revoked by then."""
+    """Make, list and revoke keys; return the token of a revoked one."""
     made = [
         talk.say("POST", KEYS, ADMIN, body={"scope": scope, "label": f"ci-{scope}"}).json()
         for scope in ("read", "read_write", "admin")
@@ -44,7 +44,7 @@ def keys(talk: Talk) -> dict[str, str]:
 
 
 def _brief(talk: Talk) -> None:
-    """Make keys with one that expires: none may outlive it."""
+    """Make keys with a key that expires: none may expire later."""
     for body in ({"scope": "read"}, {"scope": "read", "expires_in_days": 30}):
         talk.say("POST", KEYS, "acme/brief", body=body)
     talk.say("POST", KEYS, "acme/brief", body={"scope": "read", "expires_in_days": 1})

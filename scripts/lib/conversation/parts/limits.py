@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 from socket import socket
 
-from scripts.lib.conversation.parts.reservations import asked, completed, reserve
+from scripts.lib.conversation.parts.reservations import completed, reservation, reserve
 from scripts.lib.conversation.talk import LIST, TURNS, Body, Talk, received
 
 BATCH = f"{LIST}/batch"
@@ -15,12 +15,12 @@ OPEN_FOR_EACH_TOKEN = 150
 
 
 def quota(talk: Talk) -> None:
-    """Spend the quota of six turns and two relationships; then one that allows overage."""
+    """Exhaust a quota of six turns and two relationships; then one that allows overage."""
     small = "small/admin"
     for relationship in ("rel_1", "rel_2", "rel_3", "rel_1"):
         talk.say("POST", LIST, small, body=talk.stateful(relationship))
-    last = reserve(talk, small, asked("small-1", hold_seconds=600))
-    talk.say("POST", TURNS, small, body=asked("small-2", "rel_4"))
+    last = reserve(talk, small, reservation("small-1", hold_seconds=600))
+    talk.say("POST", TURNS, small, body=reservation("small-2", "rel_4"))
     turns = [*(talk.turn() for _ in range(4)), talk.stateful("rel_5")]
     body: Body = {"interactions": turns}
     talk.say("POST", BATCH, small, body=body)
@@ -29,16 +29,16 @@ def quota(talk: Talk) -> None:
         talk.say("POST", LIST, small, body=again)
     talk.say("POST", LIST, small, body=body["interactions"][0])
     talk.say("POST", LIST, small, body=talk.turn(status="failed"))
-    talk.say("POST", TURNS, small, body=asked("small-3"))
+    talk.say("POST", TURNS, small, body=reservation("small-3"))
     talk.say("GET", LIST, small)
     talk.say("GET", "/v1/usage/turns", small)
     dear = completed(talk, "small-1", usage={"turns_consumed": 3})
     talk.say("PUT", f"{TURNS}/{last}", small, body=dear)
-    talk.say("POST", TURNS, small, body=asked("small-3"))
+    talk.say("POST", TURNS, small, body=reservation("small-3"))
     talk.say("GET", "/v1/usage/active-relationships", small)
     for _ in range(4):
         talk.say("POST", LIST, "open/admin", body=talk.stateful("rel_1"))
-    talk.say("POST", TURNS, "open/admin", body=asked("open-1", "rel_2"))
+    talk.say("POST", TURNS, "open/admin", body=reservation("open-1", "rel_2"))
 
 
 def buckets(talk: Talk) -> None:
@@ -50,14 +50,16 @@ def buckets(talk: Talk) -> None:
 
 
 def open_reservations(talk: Talk) -> None:
-    """Reserve as many turns as may be open, and one more."""
+    """Reserve as many turns as may be open at once, then one more."""
     for number in range(OPEN_FOR_EACH_TOKEN + 1):
-        talk.say("POST", TURNS, "crowd/admin", body=asked(f"crowd-{number}", hold_seconds=3_600))
+        talk.say(
+            "POST", TURNS, "crowd/admin", body=reservation(f"crowd-{number}", hold_seconds=3_600)
+        )
     talk.say("GET", "/v1/usage/turns", "crowd/admin")
 
 
 def in_flight(talk: Talk) -> None:
-    """Hold half of the threads with bodies that do not end; ask for one thread more."""
+    """Occupy half of the threads with incomplete bodies; send one more request."""
     body = json.dumps({"interactions": [talk.turn()]}).encode()
     single = json.dumps(talk.turn()).encode()
     with ExitStack() as stack:
@@ -91,6 +93,6 @@ def _begun(talk: Talk, path: str, length: int) -> socket:
     ]
     connection = talk.connect()
     connection.sendall("\r\n".join(head).encode())
-    # The server asks for the body when the application reads it, which is after it was admitted.
+    # The server sends 100 Continue when the application reads the body, after admission.
     connection.recv(25)
     return connection

@@ -3,14 +3,14 @@
 import json
 import time
 
-from scripts.lib.conversation.parts.reservations import asked, completed
+from scripts.lib.conversation.parts.reservations import completed, reservation
 from scripts.lib.conversation.talk import LIST, TURNS, Talk, received
 
 STRICT = "strict/admin"
 
 
 def strict(talk: Talk) -> None:
-    """Meet the limit of an address, and the deadline of a body, at the second service."""
+    """Exceed the limit of an address and the deadline of a body, at the second service."""
     talk.say("GET", "/v1/me", STRICT, service="strict")
     for path in ("/v1/billing/plans", "/v1/nothing", "/docs/errors"):
         talk.say("GET", path, service="strict")
@@ -48,7 +48,7 @@ def _slow_body(talk: Talk) -> None:
 
 
 def without_redis(talk: Talk) -> None:
-    """Ask everything while Redis is down: of a service that allows, and of one that denies."""
+    """Use every route while Redis is down, with the policies allow and deny."""
     for service, key in (("web", "acme/admin"), ("strict", STRICT)):
         talk.say("GET", "/v1/me", key, service=service)
         talk.say("GET", f"{LIST}?limit=2", key, service=service)
@@ -58,7 +58,7 @@ def without_redis(talk: Talk) -> None:
             talk.say("POST", LIST, key, body=turn, service=service)
         batch = {"interactions": [turn, talk.turn(), {}]}
         talk.say("POST", f"{LIST}/batch", key, body=batch, service=service)
-        reserved = talk.say("POST", TURNS, key, body=asked("dark-1"), service=service)
+        reserved = talk.say("POST", TURNS, key, body=reservation("dark-1"), service=service)
         held = str(reserved.json().get("interaction_id", "int_1"))
         body = completed(talk, "dark-1")
         talk.say("PUT", f"{TURNS}/{held}", key, body=body, service=service)
@@ -74,13 +74,13 @@ def without_redis(talk: Talk) -> None:
 
 
 def without_mongodb(talk: Talk) -> None:
-    """Ask everything while MongoDB is down, too."""
+    """Use every route while MongoDB is down too."""
     for key in ("acme/admin", "acme/late"):
         talk.say("GET", "/v1/me", key)
         talk.say("GET", LIST, key)
         talk.say("POST", LIST, key, body=talk.turn())
         talk.say("POST", f"{LIST}/batch", key, body={"interactions": [talk.turn()]})
-        talk.say("POST", TURNS, key, body=asked("dark-2"))
+        talk.say("POST", TURNS, key, body=reservation("dark-2"))
         talk.say("GET", f"{LIST}/aggregates", key)
         talk.say("GET", "/v1/usage/turns", key)
         talk.say("GET", "/v1/api-keys", key)

@@ -25,7 +25,7 @@ UNKNOWN = ("/", "/v1", "/v1/nothing", "/v1/me/", "//v1/me", "/v1%2Fme", "/V1/me"
 
 
 def public(talk: Talk) -> None:
-    """Ask every route without a key, in the wrong way, and with a query that it does not take."""
+    """Use every route without a key, with wrong methods, and with unknown parameters."""
     for path in ("/healthz", "/readyz", "/v1/billing/plans", "/openapi.json", "/docs/errors"):
         talk.say("GET", path)
         talk.say("HEAD", path)
@@ -62,7 +62,7 @@ def _odd_http(talk: Talk) -> None:
 
 
 def authentication(talk: Talk) -> None:
-    """Send every kind of credential that is refused, and those that are not enough."""
+    """Send every kind of invalid credential, and keys with too small a scope."""
     good = talk.keys["acme/admin"]
     wrong = (
         "",

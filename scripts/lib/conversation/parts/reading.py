@@ -1,4 +1,4 @@
-"""Listing, getting and adding up turns."""
+"""Listing, reading and aggregating turns."""
 
 from urllib.parse import urlencode
 
@@ -35,7 +35,7 @@ WRONG_QUERIES = (
 
 
 def reading(talk: Talk) -> None:
-    """List page by page, with every filter and every mistake; get turns by id."""
+    """List page by page, with every filter and every invalid parameter; read turns by id."""
     _pages(talk, limit=100)
     _pages(talk, user_id="u_2", limit=1)
     _pages(talk, relationship_id="rel_2", limit=3)
@@ -64,7 +64,7 @@ def _pages(talk: Talk, **query: object) -> None:
 
 
 def _cursors(talk: Talk) -> None:
-    """Send a cursor where it does not belong."""
+    """Send cursors of other accounts, filters and lists."""
     page = talk.say("GET", f"{LIST}?limit=2", READER).json()
     cursor = str(page["next_cursor"])
     query = urlencode({"cursor": cursor})
@@ -97,7 +97,7 @@ def _single(talk: Talk) -> None:
 
 
 def aggregates(talk: Talk) -> None:
-    """Add up turns: in every grouping, with filters and with every mistake."""
+    """Aggregate turns: in every grouping, with filters and with every invalid parameter."""
     day = talk.instant(0)[:10]
     for grouping in ("", "&group_by=day", "&group_by=week", "&group_by=month"):
         talk.say("GET", f"{AGGREGATES}?from={talk.instant(3 * 86_400)}{grouping}", READER)
@@ -112,7 +112,7 @@ def aggregates(talk: Talk) -> None:
 
 
 def usage(talk: Talk) -> None:
-    """Read what is used of the quota, by several keys and over ranges that may not be asked."""
+    """Read usage with several keys, also over invalid ranges."""
     for name in (READER, "acme/test", "other/admin", "small/admin", "open/admin"):
         talk.say("GET", USAGE, name)
         talk.say("GET", "/v1/usage/active-relationships", name)

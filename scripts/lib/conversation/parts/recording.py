@@ -8,7 +8,7 @@ from scripts.lib.conversation.talk import LIST, Body, Talk
 
 BATCH = f"{LIST}/batch"
 WRITER = "acme/write"
-# Each of them alone makes a recording wrong.
+# Each of these changes makes a recording invalid.
 WRONG_FIELDS: tuple[Body, ...] = (
     {"turn_id": ""},
     {"turn_id": "white space"},
@@ -78,7 +78,7 @@ WHOLE: Body = {
 
 
 def recording(talk: Talk) -> None:
-    """Record turns of every shape, again, with other content, and wrongly."""
+    """Record turns of every kind, repeat them, change their content, and send invalid ones."""
     first = talk.turn()
     for _ in range(2):
         talk.say("POST", LIST, WRITER, body=first)
@@ -135,7 +135,7 @@ def _chunked(talk: Talk, body: bytes) -> None:
 
 
 def batches(talk: Talk) -> None:
-    """Record batches: good, mixed, empty, too long, and again."""
+    """Record batches: valid, mixed, empty, too long, and repeated."""
     good: list[Any] = [talk.turn(), talk.stateful("rel_3"), talk.turn(status="failed")]
     wrong: list[Any] = [talk.turn(**change) for change in WRONG_FIELDS[:12]]
     mixed = [*good, *wrong, 7, None, "text", [], {}, good[0], good[0] | {"latency_ms": 3}]

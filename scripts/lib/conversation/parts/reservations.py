@@ -19,7 +19,7 @@ WRONG_RESERVATIONS: tuple[Body, ...] = (
 WRONG_IDS = ("int_01J00000000000000000000000", "int_1", "x", "int_7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
 
 
-def asked(turn_id: str, relationship: str | None = None, **more: object) -> Body:
+def reservation(turn_id: str, relationship: str | None = None, **more: object) -> Body:
     """Return the body of a reservation."""
     least: Body = {"turn_id": turn_id, "mode": "stateless", "personality_id": "pers_ada"}
     if relationship:
@@ -42,25 +42,25 @@ def reserve(talk: Talk, key: str, body: Body) -> str:
 
 def reservations(talk: Talk) -> None:
     """Reserve, complete and cancel in every order."""
-    first = reserve(talk, WRITER, asked("held-1"))
-    reserve(talk, WRITER, asked("held-1"))
-    reserve(talk, WRITER, asked("held-1", "rel_9"))
+    first = reserve(talk, WRITER, reservation("held-1"))
+    reserve(talk, WRITER, reservation("held-1"))
+    reserve(talk, WRITER, reservation("held-1", "rel_9"))
     talk.say("PUT", f"{TURNS}/{first}", WRITER, body=completed(talk, "held-2"))
     whole = completed(talk, "held-1")
     for _ in range(2):
         talk.say("PUT", f"{TURNS}/{first}", WRITER, body=whole)
     talk.say("PUT", f"{TURNS}/{first}", WRITER, body=whole | {"latency_ms": 9})
     talk.say("DELETE", f"{TURNS}/{first}", WRITER)
-    talk.say("POST", TURNS, WRITER, body=asked("held-1"))
+    talk.say("POST", TURNS, WRITER, body=reservation("held-1"))
     talk.say("GET", f"{LIST}/{first}", WRITER)
     _cancelling(talk)
     _mistakes(talk)
-    reserve(talk, WRITER, asked("open-1", "rel_open", hold_seconds=3_600))
-    reserve(talk, WRITER, asked("open-2", hold_seconds=600))
+    reserve(talk, WRITER, reservation("open-1", "rel_open", hold_seconds=3_600))
+    reserve(talk, WRITER, reservation("open-2", hold_seconds=600))
 
 
 def _cancelling(talk: Talk) -> None:
-    held = reserve(talk, WRITER, asked("held-3", "rel_held", hold_seconds=600))
+    held = reserve(talk, WRITER, reservation("held-3", "rel_held", hold_seconds=600))
     for key in ("other/admin", "acme/test"):
         talk.say("DELETE", f"{TURNS}/{held}", key)
         talk.say("PUT", f"{TURNS}/{held}", key, body=completed(talk, "held-3", "rel_held"))
@@ -68,25 +68,25 @@ def _cancelling(talk: Talk) -> None:
     for _ in range(2):
         talk.say("DELETE", f"{TURNS}/{held}", WRITER)
     talk.say("PUT", f"{TURNS}/{held}", WRITER, body=completed(talk, "held-3", "rel_held"))
-    talk.say("POST", TURNS, WRITER, body=asked("held-3", "rel_held"))
+    talk.say("POST", TURNS, WRITER, body=reservation("held-3", "rel_held"))
     recorded = talk.turn()
     talk.say("POST", LIST, WRITER, body=recorded)
-    talk.say("POST", TURNS, WRITER, body=asked(recorded["turn_id"]))
-    beside = reserve(talk, WRITER, asked("held-4"))
+    talk.say("POST", TURNS, WRITER, body=reservation(recorded["turn_id"]))
+    beside = reserve(talk, WRITER, reservation("held-4"))
     talk.say("POST", LIST, WRITER, body=talk.turn(turn_id="held-4"))
     talk.say("PUT", f"{TURNS}/{beside}", WRITER, body=completed(talk, "held-4"))
-    dear = reserve(talk, WRITER, asked("held-5", "rel_held"))
+    dear = reserve(talk, WRITER, reservation("held-5", "rel_held"))
     body = completed(talk, "held-5", "rel_more", usage={"turns_consumed": 5})
     talk.say("PUT", f"{TURNS}/{dear}", WRITER, body=body)
 
 
 def _mistakes(talk: Talk) -> None:
     for change in WRONG_RESERVATIONS:
-        talk.say("POST", TURNS, WRITER, body=asked("held-9") | change)
+        talk.say("POST", TURNS, WRITER, body=reservation("held-9") | change)
     for wrong in WRONG_IDS:
         talk.say("PUT", f"{TURNS}/{wrong}", WRITER, body=completed(talk, "held-9"))
         talk.say("DELETE", f"{TURNS}/{wrong}", WRITER)
-    held = reserve(talk, WRITER, asked("held-8", hold_seconds=600))
+    held = reserve(talk, WRITER, reservation("held-8", hold_seconds=600))
     for change in ({"occurred_at": talk.instant(5)}, {"latency_ms": -1}, {"message": "hello"}):
         body = completed(talk, "held-8") | change
         talk.say("PUT", f"{TURNS}/{held}", WRITER, body=body)
@@ -101,7 +101,9 @@ def _mistakes(talk: Talk) -> None:
 
 def short_holds(talk: Talk) -> dict[str, str]:
     """Reserve two turns for ten seconds; return their ids."""
-    asks = {name: asked(name, f"rel_{name}", hold_seconds=10) for name in ("late-1", "late-2")}
+    asks = {
+        name: reservation(name, f"rel_{name}", hold_seconds=10) for name in ("late-1", "late-2")
+    }
     return {name: reserve(talk, WRITER, ask) for name, ask in asks.items()}
 
 

@@ -1,4 +1,4 @@
-"""Differences between two sides are found and shown, and what is equal is not."""
+"""Differences between two sides are found and shown; equal sides have none."""
 
 import json
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def test_one_byte_of_a_header_or_its_position_is_a_difference() -> None:
     assert _found(one, _answer({}, ("X-B", "2"), ("X-A", "1"))) != []
 
 
-def test_what_is_stored_is_compared() -> None:
+def test_stored_data_is_compared() -> None:
     found = list(differences(_recorded(stored=["a = 1"]), _recorded(stored=["a = 2"])))
     assert found == ["=== redis", "-a = 1", "+a = 2"]
 

@@ -97,7 +97,7 @@ def test_a_name_of_ones_own_choice(names: Names) -> None:
     assert names.text(f"org_{ULID}") == "org_<organization acme>"
 
 
-def test_lines_are_sorted_by_what_is_the_same_in_every_run() -> None:
+def test_lines_are_sorted_by_the_parts_that_are_the_same_in_every_run() -> None:
     first, second = Names(BEGAN_MS), Names(BEGAN_MS)
     lines = [f"{ULID} = b", f"{OTHER} = a"]
     others = [f"{ULID} = a", f"{OTHER} = b"]
