@@ -63,7 +63,7 @@ def unavailable_database(app: Flask) -> Iterator[Unavailable]:
         finally:
             broken_rows.is_available = True
             is_over.set()
-            wait_until(lambda: not breaker._is_watched)
+            wait_until(lambda: not breaker._is_probing)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_outages_open_no_breaker_while_its_probe_succeeds(
     rows.is_available = True  # the probe asks for little, so it succeeds
     for _ in range(2 * FAILURES_COUNT):
         assert caller.list_().status_code == 503
-    wait_until(lambda: not breaker._is_watched)
+    wait_until(lambda: not breaker._is_probing)
     assert caller("GET", "/v1/me").status_code == 200
 
 
