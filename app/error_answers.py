@@ -2,7 +2,7 @@
 
 The only module that knows both. Rooms raise errors of their subject and know no HTTP;
 `app.http.errors` renders answers and knows no subject. An error without an entry here is an outage
-or a fault of ours, and its text never reaches a client.
+or a bug, and its text never reaches a client.
 """
 
 from functools import singledispatch

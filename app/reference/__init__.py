@@ -10,7 +10,7 @@ Invariants:
 
 * The document depends on code only: not on settings, stores or the request. So each process makes
   it once, at the first request for it. A start does not make it (some 25 ms).
-* The document is built on a Flask application of its own, because flask-smorest also adds commands
+* The document is built on a separate Flask application, because flask-smorest also adds commands
   and error handlers to the application that it describes.
 
 Failures: a route whose description is faulty fails the request for the document (500), not the

@@ -174,7 +174,7 @@ def count_admitted(client: httpx.Client, seconds: float) -> int:
 
 
 def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(serve: Serve) -> None:
-    # A full bucket gains no tokens. This one takes five seconds to fill, longer than the test.
+    # A full bucket gains no tokens. This one takes five seconds to fill.
     rate, burst = 10, 50
     service, app = serve(workers_count=4)
     caller = new_caller(app, requests_per_second=rate, burst=burst)

@@ -22,18 +22,18 @@ def arriving(books: Books) -> Load:
     """Insert turns of today and imported ones for as long as the block runs."""
     chance = random.Random(1)  # noqa: S311 - no secret
 
-    def tell(_: int) -> None:
+    def insert(_: int) -> None:
         base = now_ms()
         books.record(
             at(base - chance.choice(AGES_DAYS) * DAY_MS, latency_ms=chance.randrange(9_999))
             for _ in range(ROWS_PER_INSERT)
         )
 
-    return Load(tell, INSERTS_PER_SECOND, threads_count=1)
+    return Load(insert, INSERTS_PER_SECOND, threads_count=1)
 
 
-def let_die(uri: str, kills_count: int, report_figures: Callable[..., None]) -> Books:
-    """Kill archivers so many times while turns arrive; then check that no turn is lost."""
+def kill_archivers(uri: str, kills_count: int, report_figures: Callable[..., None]) -> Books:
+    """Kill archivers `kills_count` times while turns arrive; then check that no turn is lost."""
     chance = random.Random(kills_count)  # noqa: S311 - no secret
     with ExitStack() as stack:
         books = Books(stack.enter_context(database_of(uri)))
@@ -42,15 +42,15 @@ def let_die(uri: str, kills_count: int, report_figures: Callable[..., None]) -> 
         with arriving(books):
             for _ in range(kills_count):
                 archivers.kill_one(chance)
-            told_count = len(books.rows)
+            accepted_count = len(books.rows)
             raw_count = len(books.raw())
         archivers.end()
-        assert raw_count < told_count, "nothing was deleted while archivers died"
+        assert raw_count < accepted_count, "nothing was deleted while archivers died"
         require_balance(books)
     report_figures(
         kills=kills_count,
         accepted=len(books.rows),
-        deleted_before_the_last_kill=told_count - raw_count,
+        deleted_before_the_last_kill=accepted_count - raw_count,
     )
     return books
 
@@ -58,7 +58,7 @@ def let_die(uri: str, kills_count: int, report_figures: Callable[..., None]) -> 
 def test_nothing_is_lost_when_archivers_are_killed(
     fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    books = let_die(fresh_mongodb_uri, 8, report_figures)
+    books = kill_archivers(fresh_mongodb_uri, 8, report_figures)
     assert len(books.rows) > 100
 
 
@@ -66,5 +66,5 @@ def test_nothing_is_lost_when_archivers_are_killed(
 def test_nothing_is_lost_when_archivers_are_killed_fifty_times(
     fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    books = let_die(fresh_mongodb_uri, 50, report_figures)
+    books = kill_archivers(fresh_mongodb_uri, 50, report_figures)
     assert len(books.rows) > 1_000
