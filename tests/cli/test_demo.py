@@ -19,6 +19,8 @@ from app.tenancy.plans import load_plans
 from app.tenancy.store import TenancyStore
 from tests.servers import PEPPER, settings_for
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 NOW_MS = parse_ms("2026-11-23T20:30:00Z")
 DAY_MS = 86_400_000
 TURNS = 80

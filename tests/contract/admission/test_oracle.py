@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,6 +21,8 @@ from app.admission.replies import Reply, parse_items
 from app.admission.script import AdmissionScript
 from tests.unit.admission.oracle import MEMORY_US, Oracle
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
+
+pytestmark = pytest.mark.slow  # seconds of work
 
 STAGING = KEYS.staging("test")
 OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses", "holds")
