@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import Result
 from flask import Flask
 
@@ -14,6 +15,8 @@ from app.http.instants import format_ms
 from app.http.provide import provided
 from tests.callers import Caller, Clock, new_caller, reconcile
 from tests.turns import DAY_MS, Body, at, stateful
+
+pytestmark = pytest.mark.slow  # seconds of work
 
 DAYS_COUNT = 45
 JOBS_COUNT = 8

@@ -29,6 +29,8 @@ from tests.corpus.turns import CREATED, UNREADABLE, Case, cases
 from tests.servers import ROOT, environ_for
 from tests.turns import body, now_ms, reservation
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 # The result of a case, and the item that was created.
 Result = tuple[str, Item | None]
 FILES = ["ndjson", "csv"]

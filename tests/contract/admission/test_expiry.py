@@ -11,6 +11,8 @@ from app.tenancy.model import Limits
 from tests.contract.admission.reserving import HOLD_US, A, counts, reserve, verdict
 from tests.unit.admission.world import KEYS, PERIOD, Hand, World, limits, principal, turn
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 # Of turns that expire at the same instant, a call clears the first ones by name.
 LAST_DUE = "turn_999"
 

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,6 +23,8 @@ from tests.script_clock import clocked
 from tests.unit.admission.oracle import Oracle
 from tests.unit.admission.values import MEMORY_US
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
+
+pytestmark = pytest.mark.slow  # seconds of work
 
 STAGING = KEYS.staging("test")
 OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses", "holds")

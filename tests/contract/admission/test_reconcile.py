@@ -26,6 +26,8 @@ from tests.unit.admission.world import (
     turn,
 )
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 MEMORY_US = 300 * SECOND_US
 A, B = turn("turn_a", 2, "rel_a"), turn("turn_b", 1, "rel_b")
 WHO = principal()

@@ -12,6 +12,8 @@ from app.tenancy.model import Limits, OveragePolicy
 from tests.contract.admission.reserving import HOLD_US, reserve, verdict
 from tests.unit.admission.world import NOON_US, SECOND_US, Hand, World, limits, principal, turn
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 PLENTY = limits(overage=OveragePolicy.ALLOW)
 relationships = st.none() | st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
 

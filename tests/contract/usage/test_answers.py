@@ -24,6 +24,8 @@ from tests.contract.usage.brute import Row
 from tests.schema import make_schema
 from tests.turns import DAY_MS, body, new_account, row
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 START_MS = 1_790_812_800_000  # Thursday, 1 October 2026
 MOST_DAYS = 40
 NOW_MS = START_MS + 100 * DAY_MS

@@ -17,6 +17,8 @@ from app.usage.store import Fence, UsageStore
 from tests.contract.usage.ledger import Books, brute_force
 from tests.turns import Body, at, body, new_account, stateful, whole
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 NOON_MS = parse_ms("2026-11-20T12:00:00Z")
 DAY_MS = 86_400_000
 ANY_TURNS = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -22,6 +22,8 @@ from scripts.lib.replay.trace import HEADER
 from tests.schema import make_schema
 from tests.turns import body, new_account, now_ms, row
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 ARRIVALS_COUNT = 120
 ORGANIZATIONS_COUNT = 12
 

@@ -23,6 +23,8 @@ from devkit.__main__ import main
 from devkit.demo_history import HISTORY_DAYS, past_turns
 from tests.servers import PEPPER, settings_for
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 NOW_MS = parse_ms("2026-11-23T20:30:00Z")
 DAY_MS = 86_400_000
 TURNS = 80

@@ -18,6 +18,8 @@ from tests.turns import whole
 from tests.unit.http.test_accepting import BODIES, GOOD, MISSING, ODD, QUERIES, VALUES, paths_in
 from tests.unit.http.test_accepting import changed as changed_at
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 FAULTY_LISTS = (["joy", "No"], [1, None, "a b"], ["X"] * 8)
 
 

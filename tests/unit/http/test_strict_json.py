@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from app.http.strict_json import MAX_COUNTED, InvalidJson, RepeatedNames, parse
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 BLANKS = st.text(" \t\n\r", max_size=2)
 # Few names, so that they repeat, and among them all that could be counted wrongly.
 NAMES = st.sampled_from(["a", "b", ":", '"', '":', "\\", "", " :", "é"])

@@ -8,6 +8,8 @@ from app.usage.rollups import Rollup, merged
 from app.usage.store import Fence
 from tests.unit.usage.interleavings import Ledger, Operation, World
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 SEEDS = 500
 STEPS = 150
 

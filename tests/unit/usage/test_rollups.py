@@ -19,6 +19,8 @@ from app.usage.rollups import (
     to_document,
 )
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 DAY_MS = 86_400_000
 PERCENTS = (50, 95, 99)
 latencies = st.one_of(st.integers(0, 200), st.integers(0, DAY_MS))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, merged
 from app.usage.totals import MAX_SHOWN, DistinctNames, Total, largest, total
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 NAMES = st.text("abc", min_size=1, max_size=3)
 COUNTS = st.dictionaries(st.one_of(NAMES, st.just(OTHERS)), st.integers(1, 5), max_size=20)
 DAYS_COUNT = 30
