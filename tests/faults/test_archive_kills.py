@@ -22,14 +22,14 @@ def arriving(books: Books) -> Load:
     """Insert turns of today and imported ones for as long as the block runs."""
     chance = random.Random(1)  # noqa: S311 - no secret
 
-    def tell(_: int) -> None:
+    def record(_: int) -> None:
         base = now_ms()
         books.record(
             at(base - chance.choice(AGES_DAYS) * DAY_MS, latency_ms=chance.randrange(9_999))
             for _ in range(ROWS_PER_INSERT)
         )
 
-    return Load(tell, INSERTS_PER_SECOND, threads_count=1)
+    return Load(record, INSERTS_PER_SECOND, threads_count=1)
 
 
 def let_die(uri: str, kills_count: int, report_figures: Callable[..., None]) -> Books:
@@ -42,15 +42,15 @@ def let_die(uri: str, kills_count: int, report_figures: Callable[..., None]) -> 
         with arriving(books):
             for _ in range(kills_count):
                 archivers.kill_one(chance)
-            told_count = len(books.rows)
+            accepted_count = len(books.rows)
             raw_count = len(books.raw())
         archivers.end()
-        assert raw_count < told_count, "nothing was deleted while archivers died"
+        assert raw_count < accepted_count, "nothing was deleted while archivers died"
         require_balance(books)
     report_figures(
         kills=kills_count,
         accepted=len(books.rows),
-        deleted_before_the_last_kill=told_count - raw_count,
+        deleted_before_the_last_kill=accepted_count - raw_count,
     )
     return books
 

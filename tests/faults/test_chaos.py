@@ -15,7 +15,7 @@ import pytest
 
 from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, http_client, log_lines, new_caller, reconcile
-from tests.faults.kit.chaos import Deployment, running_house
+from tests.faults.kit.chaos import Deployment, running_deployment
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
 from tests.faults.kit.producers import MIXED, Fate, Producers
 from tests.servers import wait_until
@@ -67,7 +67,7 @@ def endure(deployment: Deployment, producers: Producers, caller: Caller, seconds
     assert min(outcome[kind] for kind in ("recorded", "completed", "cancelled", "left")) > 0
 
 
-def let_lapse(caller: Caller, clock: Clock, hold_s: int) -> None:
+def let_expire(caller: Caller, clock: Clock, hold_s: int) -> None:
     """Wait until all reservations have expired; any call removes them."""
     clock.move(s=hold_s + 1)
     assert caller("GET", "/v1/usage/turns").status_code == 200
@@ -75,7 +75,7 @@ def let_lapse(caller: Caller, clock: Clock, hold_s: int) -> None:
     assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
 
 
-def assert_counters_tell(producers: Producers, caller: Caller, living_count: int = 0) -> None:
+def assert_counters_hold(producers: Producers, caller: Caller, living_count: int = 0) -> None:
     """Check that exactly the accepted turns are used, and exactly the open ones reserved."""
     relationships = {accepted.recording["relationship_id"] for accepted in producers.accepted}
     counted = caller.counters()
@@ -86,28 +86,28 @@ def assert_counters_tell(producers: Producers, caller: Caller, living_count: int
 
 def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> dict[str, object]:
     """Run faults, late completions and one reconciliation; then reserve again as usual."""
-    with running_house(folder, seed) as deployment:
+    with running_deployment(folder, seed) as deployment:
         caller = new_caller(deployment.app)
         with http_client(deployment.service, caller) as client:
             producers = Producers(client.request, turn, MIXED)
             endure(deployment, producers, caller, seconds)
             clock = Clock(deployment.app)
-            let_lapse(caller, clock, MIN_HOLD_S)
+            let_expire(caller, clock, MIN_HOLD_S)
             late_count = len(producers.left) // 2
             producers.complete_left(late_count)
         reconcile(deployment.app)
-        assert_counters_tell(producers, caller)
+        assert_counters_hold(producers, caller)
         producers.send, producers.hold_s = caller, LONG_HOLD_S
         producers.make = lambda number: stateful(f"after_{number}")
         producers.fates = (Fate.COMPLETED, Fate.CANCELLED, Fate.LEFT)
         for number in range(LIVING_COUNT * len(producers.fates)):
             producers(number)
         producers.settle_running()
-        assert_counters_tell(producers, caller, LIVING_COUNT)
+        assert_counters_hold(producers, caller, LIVING_COUNT)
         reconcile(deployment.app)
-        assert_counters_tell(producers, caller, LIVING_COUNT)
-        let_lapse(caller, clock, LONG_HOLD_S)
-        assert_counters_tell(producers, caller)
+        assert_counters_hold(producers, caller, LIVING_COUNT)
+        let_expire(caller, clock, LONG_HOLD_S)
+        assert_counters_hold(producers, caller)
         producers.assert_all_are_stored_once(caller)
     return {
         "happened": dict(deployment.happened),

@@ -12,7 +12,7 @@ from tests.faults.kit.load import Load, percentile_ms
 from tests.faults.kit.producers import Fate, Producers
 from tests.faults.kit.redis_nodes import (
     PRIMARIES_COUNT,
-    hire_at_every_primary,
+    callers_at_every_primary,
     running_cluster,
 )
 from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS
@@ -65,7 +65,7 @@ def test_a_failover_under_load_fails_no_request_and_counters_are_correct(
         ) as service,
         app_beside(service) as app,
     ):
-        callers = hire_at_every_primary(app, cluster)
+        callers = callers_at_every_primary(app, cluster)
         with http_client(service) as client:
             producers = [
                 Producers(

@@ -31,7 +31,7 @@ IMPORTED_AT_ONCE = 10
 # For each producer, if the stores are fast enough.
 BATCHES_PER_SECOND = 100
 RECOVERED_WITHIN_S = 60
-PATIENCE_MS = 500
+TIMEOUT_MS = 500
 Row = dict[str, Any]
 
 
@@ -39,19 +39,19 @@ class BatchProducer(Load):
     """Sends one batch of turns after another, each until its outcome is known."""
 
     def __init__(
-        self, make: Callable[[], list[Body]], tell: Callable[[list[Body]], bool], account: str
+        self, make: Callable[[], list[Body]], send: Callable[[list[Body]], bool], account: str
     ) -> None:
         super().__init__(self._work, BATCHES_PER_SECOND, threads_count=1)
         self.accepted: list[Row] = []
         self.failed_tries_count = 0
         self.is_settled = Lock()
-        self._make, self._tell, self._account = make, tell, account
+        self._make, self._send, self._account = make, send, account
         self._pause = Event()
 
     def _work(self, _: int) -> None:
         with self.is_settled:
             bodies, deadline = self._make(), time.monotonic() + KNOWN_WITHIN_S
-            while not self._tell(bodies):
+            while not self._send(bodies):
                 self.failed_tries_count += 1
                 assert time.monotonic() < deadline, "the turns were not stored in time"
                 self._pause.wait(RETRY_AFTER_S)
@@ -144,7 +144,7 @@ def assert_nothing_is_lost_after(
         server = stack.enter_context(mortal(bundled))
         books = Books(stack.enter_context(database_of(bundled.url)))
         caller = new_caller(
-            stack.enter_context(app_on(bundled.url, redis_url, mongodb_timeout_ms=PATIENCE_MS))
+            stack.enter_context(app_on(bundled.url, redis_url, mongodb_timeout_ms=TIMEOUT_MS))
         )
         books.account = caller.account
         archivers = Archivers(bundled.url, books)

@@ -24,7 +24,7 @@ from tests.turns import body
 
 ASKED_COUNT = 6
 # The minimum number of hostile connections while others are served.
-CROWD_COUNT = 60
+HOSTILE_COUNT = 60
 # Detects a hang on any machine; scripts/bench measures the slowdown of others.
 SERVED_WITHIN_S = 10
 # A silent connection is closed after this time.
@@ -93,7 +93,7 @@ def test_other_clients_are_served_and_no_worker_dies(
     workers = worker_ids(site.service)
     stranger = new_caller(site.app)
     with hostile(site.service, stranger.token if has_key else ""):
-        wait_until(lambda: sum(map(descriptors_of, workers)) >= idle_count + CROWD_COUNT)
+        wait_until(lambda: sum(map(descriptors_of, workers)) >= idle_count + HOSTILE_COUNT)
         took_ms = ask(site.service.base_url, caller, SERVED_WITHIN_S)
     assert worker_ids(site.service) == workers
     report_figures(p50_ms=round(statistics.median(took_ms), 1), most_ms=round(max(took_ms), 1))

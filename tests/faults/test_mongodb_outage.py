@@ -30,12 +30,12 @@ SPARED_COUNT = 8
 # The driver waits for a server for at least half a second, so waiting requests take longer.
 NEVER_MS = 450
 # Bounds of the long form, which runs alone.
-TOLD_WITHIN_S = 2.0
+REFUSED_WITHIN_S = 2.0
 AT_ONCE_MS = 50
 BACK_WITHIN_S = 4.0
 OPEN_ROUTES = ("/v1/billing/plans", "/openapi.json", "/docs/errors", "/healthz")
 
-Illness = Callable[[Site], AbstractContextManager[None]]
+Outage = Callable[[Site], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -55,14 +55,14 @@ def killed_mongodb(site: Site) -> Iterator[None]:
     site.mongod.restart()
 
 
-@pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
+@pytest.mark.parametrize("make_outage", [frozen_mongodb, killed_mongodb])
 def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
-    site: Site, make_ill: Illness, report_figures: Callable[..., None]
+    site: Site, make_outage: Outage, report_figures: Callable[..., None]
 ) -> None:
     caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         wait_until(lambda: {200, 201} <= statuses(load.sent), RECOVERED_WITHIN_S)
-        with make_ill(site):
+        with make_outage(site):
             wait_until(lambda: site.breaker_opened_count("mongodb"), OPENED_WITHIN_S)
             open_s = time.monotonic()
             # At least one has not waited for MongoDB.
@@ -80,14 +80,14 @@ def test_requests_that_need_mongodb_are_503_and_nothing_is_lost(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("make_ill", [frozen_mongodb, killed_mongodb])
+@pytest.mark.parametrize("make_outage", [frozen_mongodb, killed_mongodb])
 def test_requests_that_need_mongodb_are_503_in_time_then_at_once(
-    site: Site, make_ill: Illness, report_figures: Callable[..., None]
+    site: Site, make_outage: Outage, report_figures: Callable[..., None]
 ) -> None:
     caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         calm = load.last(2)
-        with make_ill(site):
+        with make_outage(site):
             opening = load.last(4)
             opened = load.last(2)
             assert_the_rest_is_open(site)
@@ -97,7 +97,7 @@ def test_requests_that_need_mongodb_are_503_in_time_then_at_once(
     report_figures(longest_answer_s=round(max(waits), 2), p99_once_open_ms=open_ms)
     assert statuses(load.between(calm[0], calm[1] - 0.5)) == {200, 201}
     assert statuses(load.between(*opened)) == {503}
-    assert max(waits) <= TOLD_WITHIN_S
+    assert max(waits) <= REFUSED_WITHIN_S
     assert any(each.latency_ms > AT_ONCE_MS for each in load.between(*opening))
     assert open_ms <= AT_ONCE_MS
     assert statuses(load.between(back[0] + BACK_WITHIN_S, back[1])) == {200, 201}

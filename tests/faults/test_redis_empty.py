@@ -39,7 +39,7 @@ FATES = (
 )
 
 
-def tell(producers: Producers, fate: Fate, count: int) -> None:
+def record(producers: Producers, fate: Fate, count: int) -> None:
     """Record so many turns, one after the other."""
     producers.fates = (fate,)
     for number in range(count):
@@ -50,7 +50,7 @@ def fill(producers: Producers) -> None:
     """Record until the quota refuses."""
     refused_count = len(producers.refused)
     while len(producers.refused) == refused_count:
-        tell(producers, Fate.RECORDED, 1)
+        record(producers, Fate.RECORDED, 1)
 
 
 def assert_the_books_balance(caller: Caller, producers: Producers) -> None:
@@ -71,11 +71,11 @@ def test_only_reservations_lost_with_redis_may_exceed_the_quota(
     ):
         caller = new_caller(app, turns=LIMIT)
         producers = Producers(caller, hold_s=HOLD_S)
-        tell(producers, Fate.RECORDED, BEFORE_COUNT)
-        tell(producers, Fate.LEFT, LIVING_COUNT)
+        record(producers, Fate.RECORDED, BEFORE_COUNT)
+        record(producers, Fate.LEFT, LIVING_COUNT)
         assert caller.counters()["turns_reserved"] == LIVING_COUNT
         redis.server.kill()
-        tell(producers, Fate.RECORDED, WITHOUT_REDIS_COUNT)
+        record(producers, Fate.RECORDED, WITHOUT_REDIS_COUNT)
         redis.restart()
         wait_until(lambda: has_quota(caller("GET", "/v1/usage/turns")), RECOVERED_WITHIN_S)
         assert caller.counters()["turns_used"] == BEFORE_COUNT + WITHOUT_REDIS_COUNT
@@ -93,7 +93,7 @@ def assert_hardly_exceeded(site: Site) -> dict[str, int]:
     """Kill Redis while producers send; check that every turn beyond the quota has a cause."""
     caller = new_caller(site.app, turns=LOADED_LIMIT)
     producers = Producers(caller, hold_s=HOLD_S)
-    tell(producers, Fate.RECORDED, STORED_BEFORE_COUNT)
+    record(producers, Fate.RECORDED, STORED_BEFORE_COUNT)
     with http_client(site.service, caller) as client:
         producers.send, producers.fates = client.request, FATES
         with Load(producers, PER_SECOND) as load:

@@ -61,15 +61,15 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize(
-    "make_ill", [out_of_memory, read_only, without_its_master, without_replicas]
+    "make_outage", [out_of_memory, read_only, without_its_master, without_replicas]
 )
 def test_a_redis_that_answers_with_errors_counts_as_an_outage(
-    shared_site: Site, make_ill: Any
+    shared_site: Site, make_outage: Any
 ) -> None:
     caller = new_caller(shared_site.app)
     with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
-        make_ill(redis)
+        make_outage(redis)
         try:
             answers = [record(http) for _ in range(12)] + [http.get("/v1/interactions")]
             assert Counter(each.status_code for each in answers) == {201: 12, 200: 1}

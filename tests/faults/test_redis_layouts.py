@@ -20,7 +20,7 @@ from tests.faults.kit.redis_nodes import (
     SLOTS_COUNT,
     Cluster,
     Watched,
-    hire_at_every_primary,
+    callers_at_every_primary,
     running_cluster,
     running_node,
     running_sentinels,
@@ -53,7 +53,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluster: Cluster) -> None:
     app, nodes = app_at(cluster.url), cluster.nodes
-    callers = hire_at_every_primary(app, cluster) + hire_at_every_primary(app, cluster)
+    callers = callers_at_every_primary(app, cluster) + callers_at_every_primary(app, cluster)
     for caller in callers:
         assert_works(caller)
     names = {name: number for number, node in enumerate(nodes) for name in keys_of(node)}
@@ -82,7 +82,7 @@ def test_every_account_of_a_cluster_is_found_over_many_scans(
 
 def test_a_moving_slot_fails_no_request(app_at: AppAt, cluster: Cluster) -> None:
     app = app_at(cluster.url)
-    mover, stayer = hire_at_every_primary(app, cluster)[:2]
+    mover, stayer = callers_at_every_primary(app, cluster)[:2]
     assert is_charged(mover)
     source, target = cluster.nodes[:2]
     with moving(f"bucket:{{{mover.organization.id}}}", source, target):
@@ -99,10 +99,10 @@ def test_a_slot_moving_to_a_node_without_slots_fails_no_request(
     app_at: AppAt, cluster: Cluster, tmp_path: Path
 ) -> None:
     app = app_at(cluster.url)
-    mover = hire_at_every_primary(app, cluster)[0]
-    with running_node(tmp_path / "newcomer", is_clustered=True) as newcomer:
-        join(newcomer, cluster)
-        with moving(f"bucket:{{{mover.organization.id}}}", cluster.nodes[0], newcomer):
+    mover = callers_at_every_primary(app, cluster)[0]
+    with running_node(tmp_path / "new_node", is_clustered=True) as new_node:
+        join(new_node, cluster)
+        with moving(f"bucket:{{{mover.organization.id}}}", cluster.nodes[0], new_node):
             # It has no keys yet, so the cluster redirects every request to the new node.
             assert {mover.record(body()).status_code for _ in range(10)} == {201}
         wait_until(lambda: is_charged(mover), RECOVERED_WITHIN_S)
@@ -146,11 +146,11 @@ def moving(key: str, source: RedisNode, target: RedisNode) -> Iterator[None]:
         node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
 
 
-def join(newcomer: RedisNode, cluster: Cluster) -> None:
+def join(new_node: RedisNode, cluster: Cluster) -> None:
     """Join the node to the cluster without a slot."""
-    bus_port = newcomer.ask("CONFIG", "GET", "cluster-port")[1]
-    cluster.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", newcomer.port, bus_port)
-    own_id = str(newcomer.ask("CLUSTER", "MYID"))
+    bus_port = new_node.ask("CONFIG", "GET", "cluster-port")[1]
+    cluster.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", new_node.port, bus_port)
+    own_id = str(new_node.ask("CLUSTER", "MYID"))
     wait_until(
         lambda: all(own_id in str(node.ask("CLUSTER", "NODES")) for node in cluster.nodes),
         RECOVERED_WITHIN_S,

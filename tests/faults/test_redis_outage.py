@@ -37,7 +37,7 @@ MOST_PROBES = 20
 MOST_SCRIPTS_TO_SEED = 20
 GOOD = {("GET", 200), ("POST", 201)}
 
-Illness = Callable[[Site], AbstractContextManager[None]]
+Outage = Callable[[Site], AbstractContextManager[None]]
 
 
 def frozen_redis(site: Site) -> AbstractContextManager[None]:
@@ -122,15 +122,15 @@ def test_a_killed_redis_fails_no_request_and_is_seeded_again(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("make_ill", [frozen_redis, killed_redis])
+@pytest.mark.parametrize("make_outage", [frozen_redis, killed_redis])
 def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
-    site: Site, make_ill: Illness, report_figures: Callable[..., None]
+    site: Site, make_outage: Outage, report_figures: Callable[..., None]
 ) -> None:
     caller = new_caller(site.app)
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         load.last(1)  # connections, caches, seeding
         calm = load.last(CALM_S)
-        with make_ill(site):
+        with make_outage(site):
             outage = load.last(LONG_OUTAGE_S)
         back = load.last(BACK_WITHIN_S + 1)
     before = load.between(*calm)

@@ -34,7 +34,7 @@ def statuses(run: LocalRun, keys: list[str]) -> set[int]:
 def test_a_shell_with_the_env_of_one_run_does_not_affect_another_run(
     tmp_path: Path, stores: Stores
 ) -> None:
-    """Neither a stopped store nor a foreign one is used."""
+    """Require that neither a stopped store nor a foreign one is used."""
     other = {"TURNLEDGER_RUN": "/somewhere/var", "KEY_PEPPERS": "x" * 40, "BACKEND": "live"}
     with local_run(tmp_path / "data", **stores, **other) as run:
         assert "ignoring the variables of /somewhere/var/env in this shell" in run.text
@@ -49,24 +49,24 @@ def test_a_second_folder_adds_keys_to_shared_stores_and_revokes_none(
 ) -> None:
     secrets = {"KEY_PEPPERS": "pepper-that-both-runs-share-0123456789"}
     with local_run(tmp_path / "first", **stores, **secrets) as first:
-        former = list(every_key(first))
+        previous = list(every_key(first))
         with local_run(tmp_path / "second", output="b.out", **stores, **secrets) as second:
-            assert set(every_key(second)).isdisjoint(former)
+            assert set(every_key(second)).isdisjoint(previous)
             assert second.demo["organizations"] == first.demo["organizations"]
-            assert statuses(second, former) == {200}
+            assert statuses(second, previous) == {200}
 
 
 def test_only_keys_that_no_longer_work_are_created_again(tmp_path: Path, stores: Stores) -> None:
     with local_run(tmp_path / "data", **stores) as run:
-        former = run.demo
+        previous = run.demo
     with closing(MongoClient(stores["MONGODB_URI"])) as client:
         api_keys = client.get_default_database()["api_keys"]
-        lost = former["organizations"]["pro"]
+        lost = previous["organizations"]["pro"]
         api_keys.delete_many({"organization_id": lost})
     with local_run(tmp_path / "data", **stores) as run:
         assert statuses(run, list(every_key(run))) == {200}
-        assert run.demo["keys"]["free"] == former["keys"]["free"]
-        assert run.demo["keys"]["pro"] != former["keys"]["pro"]
+        assert run.demo["keys"]["free"] == previous["keys"]["free"]
+        assert run.demo["keys"]["pro"] != previous["keys"]["pro"]
 
 
 def test_a_start_waits_for_the_holder_of_the_folder_whatever_its_pid_file_says(

@@ -21,9 +21,9 @@ DEADLINE_S = 3
 # Sending stops before the answer is due, or a reset could arrive before it.
 SENT_WITHIN_S = DEADLINE_S - 0.5
 # Detects a hang on any machine; and a bound of the long form, which runs alone.
-TOLD_WITHIN_S = [20, pytest.param(DEADLINE_S + 1.5, marks=pytest.mark.long)]
+REFUSED_WITHIN_S = [20, pytest.param(DEADLINE_S + 1.5, marks=pytest.mark.long)]
 PAUSE_S = 0.1
-PATIENCE_MS = 1_500
+TIMEOUT_MS = 1_500
 
 
 Serve = Callable[..., tuple[RunningService, Flask]]
@@ -38,7 +38,7 @@ def service_and_caller(
 
 def started(serve: Serve, deadline_s: int) -> tuple[RunningService, Caller]:
     service, app = serve(
-        workers_count=1, REQUEST_DEADLINE_S=str(deadline_s), MONGODB_TIMEOUT_MS=str(PATIENCE_MS)
+        workers_count=1, REQUEST_DEADLINE_S=str(deadline_s), MONGODB_TIMEOUT_MS=str(TIMEOUT_MS)
     )
     return service, new_caller(app)
 
@@ -71,7 +71,7 @@ def length(payload: bytes) -> bytes:
     return b"Content-Length: %d" % len(payload)
 
 
-@pytest.mark.parametrize("within_s", TOLD_WITHIN_S)
+@pytest.mark.parametrize("within_s", REFUSED_WITHIN_S)
 def test_a_slow_body_is_refused_at_the_deadline(
     service_and_caller: tuple[RunningService, Caller], within_s: float
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_slow_body_is_refused_at_the_deadline(
     assert caller.rows_count() == 0
 
 
-@pytest.mark.parametrize("within_s", TOLD_WITHIN_S)
+@pytest.mark.parametrize("within_s", REFUSED_WITHIN_S)
 def test_a_chunked_body_that_stops_is_refused_at_the_deadline(
     service_and_caller: tuple[RunningService, Caller], within_s: float
 ) -> None:
@@ -103,7 +103,7 @@ def test_the_time_of_a_body_does_not_reduce_the_time_of_the_stores(serve: Serve)
     half = len(payload) // 2
     pieces = [payload[:half], payload[half:]]
     # The second half is sent after the time limit of the stores.
-    pause_s = budget_s(PATIENCE_MS) + 0.3
+    pause_s = budget_s(TIMEOUT_MS) + 0.3
     status, _, _ = trickle(service, caller, pieces, pause_s, length(payload))
     assert status == 201
     assert caller.rows_count() == 1

@@ -60,7 +60,7 @@ def all_give_signs(service: RunningService) -> bool:
 def test_a_worker_that_dies_again_at_once_ends_the_service_for_its_supervisor(
     tmp_path: Path,
 ) -> None:
-    """Granian only; gunicorn replaces workers for ever."""
+    """Run under Granian only: gunicorn replaces workers for ever."""
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
         workers = worker_ids(service)
         folder = folder_of(service)
@@ -87,7 +87,7 @@ def test_a_service_ends_in_time_while_a_worker_is_starting(
 
 
 def test_a_worker_with_a_sigterm_of_its_own_continues_to_serve(tmp_path: Path) -> None:
-    """Granian only: as some supervisors do before they signal the parent; test_drain.py."""
+    """Run under Granian only: signal workers before the parent, as some supervisors do."""
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, _):
         workers = worker_ids(service)
         for worker in workers:
@@ -98,7 +98,7 @@ def test_a_worker_with_a_sigterm_of_its_own_continues_to_serve(tmp_path: Path) -
 
 
 def test_a_worker_that_is_killed_after_a_reload_is_replaced(tmp_path: Path) -> None:
-    """Granian counts the start at a reload as one after a failure."""
+    """Expect a replacement: Granian counts the start at a reload as one after a failure."""
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
         reload_workers(service)
         workers = worker_ids(service)

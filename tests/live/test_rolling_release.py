@@ -97,7 +97,7 @@ def test_the_previous_release_works_with_our_validator(
 def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
-    """Only our validator refuses these rows: one of them lacks a field that we require."""
+    """Insert rows that only our validator refuses: one lacks a field that we require."""
     rows = previous_rows(caller.account, age_ms=182 * DAY_MS)
     lacking = {**rows[0], "flavour": "sweet"}
     del lacking["guardrails"]
@@ -117,7 +117,7 @@ def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
 def test_the_previous_release_stays_ready_while_the_next_one_is_rolled_out(
     live_app: Flask, live_database: Rows
 ) -> None:
-    """The next release's `db init` widens: ours is then second."""
+    """Widen the validator as the next release's `db init` does: ours is then second."""
     with live_app.app_context():
         schema = provided(DatabaseSchema)
     (found,) = live_database.list_collections(filter={"name": "interactions"})

@@ -191,8 +191,8 @@ def test_duplicates_are_reported_and_kept_and_all_else_is_created(
     made = outcomes(live_database)
 
     assert made.pop("interactions.list") == (State.CREATED, None)
-    ((place, (state, step)),) = made.items()
-    assert (place, state) == ("interactions.turn", State.BLOCKED)
+    ((index, (state, step)),) = made.items()
+    assert (index, state) == ("interactions.turn", State.BLOCKED)
     assert step is not None
     assert first["_id"] in step
     assert second["_id"] in step
@@ -232,12 +232,12 @@ def test_an_index_that_must_be_rebuilt_is_reported_with_the_next_step(
     break_it(live_database)
     assert set(differences(live_database)) == {f"interactions.{name}"}
 
-    ((place, (state, step)),) = outcomes(live_database).items()
+    ((index, (state, step)),) = outcomes(live_database).items()
 
-    assert (place, state) == (f"interactions.{name}", State.BLOCKED)
+    assert (index, state) == (f"interactions.{name}", State.BLOCKED)
     assert f'db.interactions.dropIndex("{in_the_way}")' in str(step)
     live_database[INTERACTIONS].drop_index(in_the_way)
-    assert outcomes(live_database) == {place: (State.CREATED, None)}
+    assert outcomes(live_database) == {index: (State.CREATED, None)}
 
 
 @pytest.mark.parametrize("setting", [{"expireAfterSeconds": 9_999}, {"hidden": True}])
@@ -275,14 +275,14 @@ def test_every_collection_is_compared_and_corrected(
     keys = live_database[collection].index_information()[name]["key"]
     live_database[collection].drop_index(name)
     live_database[collection].create_index(keys, name=name)
-    place = f"{collection}.{name}"
-    assert differences(live_database) == {place: False}
+    index = f"{collection}.{name}"
+    assert differences(live_database) == {index: False}
 
-    assert outcomes(live_database) == {place: (State.CHANGED, None)}
+    assert outcomes(live_database) == {index: (State.CHANGED, None)}
 
 
 def test_a_row_of_an_older_validator_is_archived_under_the_new_one(live_database: Rows) -> None:
-    """Claiming a row and setting `expires_at` work although the validator refuses the row."""
+    """Claim a row and set its `expires_at` although the validator refuses the row."""
     from_before = good_row(error_code="Code-Of-Before", guardrails={"applied": ["two words"]})
     validate_by(live_database, {"$jsonSchema": {"required": ["status"]}})
     assert is_taken(live_database, from_before)

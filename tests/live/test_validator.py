@@ -59,10 +59,10 @@ def refusal_code(database: Database[Row], candidate: Row) -> int | None:
 def replaced(candidate: Row, path: Path, value: Any) -> Row:
     """Return a copy of a row with one value changed."""
     changed = copy.deepcopy(candidate)
-    place: Any = changed
+    parent: Any = changed
     for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
+        parent = parent[step]
+    parent[path[-1]] = value
     return changed
 
 
@@ -94,21 +94,21 @@ def optional(strategy: Any) -> Any:
     return st.none() | strategy
 
 
-def told_by(pattern: str) -> Any:
+def matching(pattern: str) -> Any:
     return st.from_regex(pattern.removesuffix("$") + r"\Z", fullmatch=True)
 
 
-LABELS, WORDS = told_by(LABEL), told_by(WORD)
+LABELS, WORDS = matching(LABEL), matching(WORD)
 BODIES = st.fixed_dictionaries(
     {
         "mode": st.just("stateless"),
         "status": st.sampled_from(["completed", "guardrail_blocked", "failed", "timed_out"]),
-        "personality_id": told_by(NAME),
+        "personality_id": matching(NAME),
         "latency_ms": st.integers(0, DAY_MS),
     },
     optional={
-        "user_id": optional(told_by(IDENTIFIER)),
-        "relationship_id": optional(told_by(IDENTIFIER)),
+        "user_id": optional(matching(IDENTIFIER)),
+        "relationship_id": optional(matching(IDENTIFIER)),
         "time_to_first_token_ms": optional(st.integers(0, DAY_MS)),
         "error_code": optional(LABELS),
         "guardrails": st.fixed_dictionaries(
@@ -118,7 +118,7 @@ BODIES = st.fixed_dictionaries(
             st.fixed_dictionaries(
                 {"consulted": st.booleans()},
                 optional={
-                    "summary_used": optional(told_by(SUMMARY)),
+                    "summary_used": optional(matching(SUMMARY)),
                     "significant_moments_referenced": st.integers(0, 10_000),
                     "model_updated": st.booleans(),
                 },
@@ -140,8 +140,8 @@ BODIES = st.fixed_dictionaries(
             {},
             optional={
                 "turns_consumed": st.integers(0, 1_000),
-                "llm_provider": optional(told_by(NAME)),
-                "llm_model": optional(told_by(MODEL)),
+                "llm_provider": optional(matching(NAME)),
+                "llm_model": optional(matching(MODEL)),
                 "input_tokens": optional(st.integers(0, 100_000_000)),
                 "output_tokens": optional(st.integers(0, 100_000_000)),
             },

@@ -55,13 +55,13 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._threads: list[Thread] = []
         # Always bound and never listening, so that no program takes the port while we refuse.
-        self._place = _bound(0)
-        self.port: int = self._place.getsockname()[1]
+        self._reserved = _bound(0)
+        self.port: int = self._reserved.getsockname()[1]
         self._listener: socket.socket | None = None
         self._listen()
 
     def set(self, fault: Fault, amount: int = 0, *, every: int = 1) -> None:
-        """From now on break every `every`-th reply like this; REFUSE and HANG break all."""
+        """Break every `every`-th reply like this from now on; REFUSE and HANG break all."""
         before, self._setting = self._setting.fault, _Setting(fault, amount, every)
         if fault is Fault.REFUSE:
             self._refuse()
@@ -92,7 +92,7 @@ class Proxy:
         self.cut()
         for thread in self._threads:
             thread.join(10)
-        self._place.close()
+        self._reserved.close()
 
     def _listen(self) -> None:
         self._listener = listener = _bound(self.port)

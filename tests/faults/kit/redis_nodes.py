@@ -64,7 +64,7 @@ class Cluster:
         return [node for node in self.nodes if node.is_primary() and _owned(node)]
 
 
-def hire_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
+def callers_at_every_primary(app: Flask, cluster: Cluster) -> list[Caller]:
     """Return one organization for each primary, whose keys that primary owns."""
     found: dict[int, Caller] = {}
     for _ in range(MOST_TRIES):
