@@ -17,7 +17,7 @@ from bench.openloop import status_of
 from scripts.lib.replay.summary import percentile
 
 # After the last request was sent.
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class _Run:
         for connection in made:
             connection.send()
         try:
-            await asyncio.wait_for(self._all_answered.wait(), self._seconds + PATIENCE_S)
+            await asyncio.wait_for(self._all_answered.wait(), self._seconds + TIMEOUT_S)
         except TimeoutError:
             raise AssertionError(f"{self._busy_count} requests were not answered") from None
         finally:

@@ -17,7 +17,7 @@ from app.tenancy.plans import MAX_BURST
 from bench.admission import PATH as ME
 from bench.hostile_clients import KINDS
 from bench.ledger import Ledger, full_ledger
-from bench.openloop import PATIENCE_S, Answers, offered
+from bench.openloop import TIMEOUT_S, Answers, offered
 from bench.pairs import Bar, Pair, Result, Sample
 from bench.processes import await_rest
 from bench.sites import running
@@ -94,7 +94,7 @@ def sample_of(answers: Answers, due_count: int) -> Sample:
     if answers.refused_count:
         raise AssertionError(f"{answers.refused_count} requests of the calm client were refused")
     given_up_count = due_count - len(answers.took_s)
-    whole = replace(answers, took_s=[*answers.took_s, *[PATIENCE_S] * given_up_count])
+    whole = replace(answers, took_s=[*answers.took_s, *[TIMEOUT_S] * given_up_count])
     return Sample(whole.ms(0.99), {"p50_ms": whole.ms(0.5), "given_up": given_up_count})
 
 

@@ -2,7 +2,7 @@
 
 A latency counts from the instant at which its request was due, so a server that stands still is
 not spared the requests that would have come meanwhile (no coordinated omission). A request that
-finds all connections busy waits, and gives up after `PATIENCE_S`.
+finds all connections busy waits, and gives up after `TIMEOUT_S`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from scripts.lib.replay.summary import percentile
 
-PATIENCE_S = 1.0
+TIMEOUT_S = 1.0
 # After the last request was due.
 LAST_ANSWERS_S = 10.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -41,7 +41,7 @@ class Backlog:
         """Return the oldest that has not given up at `now_s`, if there is one."""
         while self.due_s:
             due_s = self.due_s.popleft()
-            if now_s - due_s <= PATIENCE_S:
+            if now_s - due_s <= TIMEOUT_S:
                 return due_s
             self.given_up_count += 1
         return None

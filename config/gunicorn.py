@@ -81,7 +81,7 @@ def when_ready(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """On SIGTERM accept for `DRAIN_S` more, then refuse connections and complete begun requests.
+    """Drain on SIGTERM: refuse connections after `DRAIN_S`, and complete begun requests.
 
     Uses a timer of the process rather than a thread. The handler may interrupt code that starts
     threads, and would then wait for a lock that its own thread holds.

@@ -122,7 +122,7 @@ class Reserve(Operation):
             turn,
             hold_us=self.hold_us or 0,
             most_open=most_reservations(at.principal.limits),
-            former=at.previous_keys,
+            previous=at.previous_keys,
         )
 
 
@@ -138,7 +138,7 @@ class Complete(Operation):
     def call(self, script: AdmissionScript, at: AccountPeriod) -> Reply:
         """Call the script once."""
         (turn,) = self.turns
-        return script.complete(at.keys, at.bucket, at.quota, turn, present=at.current_keys)
+        return script.complete(at.keys, at.bucket, at.quota, turn, current=at.current_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Cancel(Operation):
             at.quota,
             turn.turn_key,
             tokens=self.tokens,
-            is_remembered=self.blocks_turn,
+            is_cached=self.blocks_turn,
         )
 
 

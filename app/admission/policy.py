@@ -40,7 +40,7 @@ class BucketPolicy:
     @staticmethod
     @lru_cache(maxsize=1_024)
     def of(limits: Limits) -> "BucketPolicy":
-        """An organization's bucket."""
+        """Return an organization's bucket."""
         return BucketPolicy(Fraction(limits.requests_per_second), limits.burst)
 
     def arguments(self, tokens: int) -> list[int]:
@@ -51,7 +51,7 @@ class BucketPolicy:
 
 
 def most_reservations(limits: Limits) -> int:
-    """How many reservations of an account may be open at a time."""
+    """Return how many reservations an account may have open at a time."""
     return limits.burst * RESERVATIONS_PER_BURST
 
 
@@ -67,7 +67,7 @@ class QuotaPolicy:
     @staticmethod
     @lru_cache(maxsize=1_024)
     def of(limits: Limits, period: Period) -> "QuotaPolicy":
-        """An account's quota under `limits`."""
+        """Return an account's quota under `limits`."""
         return QuotaPolicy(
             period,
             UNLIMITED if limits.turns is None else limits.turns,

@@ -91,7 +91,7 @@ class Reconciler:
 
     def _set_watermark(self, keys: AccountKeys) -> _Watermark | None:
         newest_us = self._ledger.newest_recorded_at_us(keys.account, keys.quota_period)
-        at_us = self._script.mark(keys, newest_us)
+        at_us = self._script.set_watermark(keys, newest_us)
         if at_us is None:
             return None
         scan = self._script.client.hscan_iter(keys.relationships, count=SCAN_COUNT)
@@ -115,7 +115,7 @@ class Reconciler:
         if reply.status is not Status.DONE or reply.counters is None:
             return None
         drift = sum(
-            self._script.mend(keys, watermark.at_us, chunk).results[0]
+            self._script.correct(keys, watermark.at_us, chunk).results[0]
             for chunk in chunked(self._corrections(watermark, reserved))
         )
         return Reconciliation(

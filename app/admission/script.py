@@ -57,13 +57,13 @@ class AdmissionScript:
         *,
         hold_us: int,
         most_open: int,
-        former: AccountKeys | None = None,
+        previous: AccountKeys | None = None,
     ) -> Reply:
         """Take a token and hold one turn, whatever `turn` costs. Statuses are those of `admit`.
 
-        A turn that is held in the previous period, that of the keys `former`, is that reservation.
+        A turn that is held in the previous period, that of the keys `previous`, is that one.
         """
-        before = [former.turns, former.holds] if former else []
+        before = [previous.turns, previous.holds] if previous else []
         limits = [*bucket.arguments(1), *quota.arguments]
         asked: list[Argument] = [turn.turn_key, turn.relationship_id or "", hold_us, most_open]
         return self._run("reserve", [*keys.for_script, *before], [*limits, *asked])
@@ -75,15 +75,15 @@ class AdmissionScript:
         quota: QuotaPolicy,
         turn: TurnCharge,
         *,
-        present: AccountKeys,
+        current: AccountKeys,
     ) -> Reply:
         """Take a token and charge a turn that may be reserved, whatever its period's quota says.
 
-        `present` are the account's keys in its current period. These statuses charge nothing:
+        `current` are the account's keys in its current period. These statuses charge nothing:
         NEED_SEED, and PERIOD_MISMATCH if the period has ended and has no entry of the turn.
         """
         limits = [*bucket.arguments(1), *quota.arguments]
-        other = [present.quota] if present.quota != keys.quota else []
+        other = [current.quota] if current.quota != keys.quota else []
         return self._run("complete", [*keys.for_script, *other], [*limits, *_item(turn)])
 
     def cancel(
@@ -94,14 +94,14 @@ class AdmissionScript:
         turn_key: str,
         *,
         tokens: int = 1,
-        is_remembered: bool = True,
+        is_cached: bool = True,
     ) -> Reply:
         """Take `tokens` and end a reservation. NEED_SEED and PERIOD_MISMATCH as `complete`.
 
-        If it `is_remembered`, the turn stays in the replay cache as cancelled for minutes.
+        If it `is_cached`, the turn stays in the replay cache as cancelled for minutes.
         """
         limits = [*bucket.arguments(tokens), *quota.arguments]
-        return self._run("cancel", keys.for_script, [*limits, turn_key, int(is_remembered)])
+        return self._run("cancel", keys.for_script, [*limits, turn_key, int(is_cached)])
 
     def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:
         """Take `tokens` from a bucket without quota; 0 only looks."""
@@ -150,7 +150,7 @@ class AdmissionScript:
         """End the reservations of stored turns, as their expiry would; return how many."""
         return self._run("release", keys.for_script, list(turn_keys)).results[0]
 
-    def mark(self, keys: AccountKeys, newest_recorded_at_us: int) -> int | None:
+    def set_watermark(self, keys: AccountKeys, newest_recorded_at_us: int) -> int | None:
         """Set the watermark between past and later charges; None if no quota is loaded.
 
         It is later than the ledger's newest instant, and later charges are later than it.
@@ -158,15 +158,15 @@ class AdmissionScript:
         reply = self._run("set_watermark", keys.for_script, [newest_recorded_at_us])
         return reply.results[0] if reply.counters else None
 
-    def reconcile(self, keys: AccountKeys, mark_at_us: int, ledger_turns: int) -> Reply:
+    def reconcile(self, keys: AccountKeys, watermark_at_us: int, ledger_turns: int) -> Reply:
         """Add what the ledger has more than was charged before the watermark; STALE if it moved."""
-        return self._run("reconcile", keys.for_script, [mark_at_us, ledger_turns])
+        return self._run("reconcile", keys.for_script, [watermark_at_us, ledger_turns])
 
-    def mend(
-        self, keys: AccountKeys, mark_at_us: int, corrections: Iterable[tuple[str, int, int]]
+    def correct(
+        self, keys: AccountKeys, watermark_at_us: int, corrections: Iterable[tuple[str, int, int]]
     ) -> Reply:
         """Set references (relationship, seen, right) that are as seen. STALE as `reconcile`."""
-        return self._run("correct", keys.for_script, [mark_at_us, *_flat(corrections)])
+        return self._run("correct", keys.for_script, [watermark_at_us, *_flat(corrections)])
 
     def _run(self, operation: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         words = (*keys, operation, *arguments)

@@ -9,7 +9,7 @@ Invariants
 * No Redis command is resent. A charge that is sent twice is charged twice, so each caller decides
   whether it retries.
 * MongoDB is read from the primary with read concern `majority`, whatever its address asks for.
-  What is read decides what is written.
+  Reads decide what is written.
 * No error text or log line contains an address, a password or stored data. `reasons` describes
   every failure in fixed words.
 

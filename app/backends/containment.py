@@ -26,7 +26,7 @@ class Failure:
     names: dict[str, str]
     error: str
     reason: str
-    places: list[str] = field(default_factory=list)
+    frames: list[str] = field(default_factory=list)
 
     @property
     def account(self) -> str:
@@ -52,7 +52,7 @@ def log_failure(failure: Failure) -> None:
         **failure.names,
         error=failure.error,
         reason=failure.reason,
-        at=failure.places,
+        at=failure.frames,
     )
 
 

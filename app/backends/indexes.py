@@ -32,7 +32,7 @@ _ON_ID = "_id_"  # the server's own
 _NO_BOUND = 0  # as PyMongo's `timeout` has it
 _REPORT_EVERY_S = 1.0
 _SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS, _NOT_UNIQUE = 85, 86, 359
-# What MongoDB 6.0 can change without a new build: unique, hidden and the time to live.
+# MongoDB 6.0 can change these without a new build: unique, hidden and the time to live.
 _CHANGEABLE = frozenset({"unique", "hidden", "expireAfterSeconds"})
 
 

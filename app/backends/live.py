@@ -105,7 +105,7 @@ def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
 
 def _database(client: MongoClient[dict[str, Any]]) -> Database[dict[str, Any]]:
     database = client.get_default_database(default=DEFAULT_DATABASE)
-    # Set here because an address may ask for less. What is read decides what is written, above all
+    # Set here because an address may ask for less. Reads decide what is written, above all
     # in the archive.
     return database.with_options(
         read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")

@@ -56,7 +56,7 @@ def list_() -> Response:
 @blueprint.get("/<interaction_id>")
 @blueprint.response(200, ItemSchema)
 def get(interaction_id: str) -> Response:
-    """One trace; unknown, foreign and expired ones are the same 404."""
+    """Return one trace; unknown, foreign and expired ones are the same 404."""
     ticket = current_ticket()
     item = provided(InteractionService).get_(
         ticket.principal.account, interaction_id, ticket.time_us

@@ -1,6 +1,6 @@
 """Measure the cost of authentication: a key in a worker's cache, and one that it must look up.
 
-A worker remembers a key for two seconds. When organizations are many and each asks seldom, nearly
+A worker caches a key for two seconds. When organizations are many and each asks seldom, nearly
 every request is the first of its key.
 """
 
@@ -33,7 +33,7 @@ def run(stage: Stage, pairs: int) -> Iterator[Result]:
         ours = asking(stage, store, tokens, NEVER_S)
         theirs = asking(stage, store, tokens[:1], FOREVER_S)
         found = alternated(ours, theirs, pairs)
-    yield Result("a key that is looked up", "one that is remembered", "µs a call", found, None)
+    yield Result("a key that is looked up", "one that is cached", "µs a call", found, None)
 
 
 def asking(stage: Stage, store: TenancyStore, tokens: Sequence[str], cache_seconds: float) -> Side:

@@ -30,7 +30,7 @@ def source_files() -> tuple[SourceFile, ...]:
 
 
 def imported_modules(node: ast.AST) -> Iterator[str]:
-    """Dotted names of everything that is imported anywhere below `node`."""
+    """Return the dotted names of all modules that are imported anywhere below `node`."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
             yield from (alias.name for alias in inner.names)

@@ -1,4 +1,4 @@
-"""What every route and every setting owes its reader."""
+"""Each route has an access policy, and the example environment names each setting."""
 
 import re
 from dataclasses import fields

@@ -51,7 +51,7 @@ NAMES = {
     "place|places": "slot, location",
     "walk|walks|walked|walker": "listing, page through",
     "remember|remembers|remembered": "recently charged, replay cache",
-    "leisure|patient|haste|hasty": "background, long timeout",
+    "leisure|patient|patience|haste|hasty": "background, long timeout",
     "crowd|crowds|crowded|trip|trips|hall": "concurrent requests, round trips",
     "former|peace|resting": "previous, open",
 }
@@ -80,6 +80,8 @@ NO_VERBS = _words(
 )
 # "Number the turns" begins with a verb, "Number of turns" with a noun.
 _OF = re.compile(r"[A-Z][a-z]+ (?:of|that|which|whose)\b")
+# "Check that it holds" begins with a verb, "Turns that expire" with a noun.
+_VERB_THAT = re.compile(r"(?:Assert|Check|Ensure|Log|Prove|Record|Report|Require) that\b")
 _NO_VERB_ENDING = re.compile(r"(?<!s)s$|ed$|ing$|ly$|tion$|ment$|ity$|ness$|ible$")
 
 
@@ -88,7 +90,7 @@ def is_verb_first(docstring: str) -> bool:
     first = docstring.split(maxsplit=1)[0].strip(",.:;")
     if first in VERBS:
         return True
-    if _OF.match(docstring):
+    if _OF.match(docstring) and not _VERB_THAT.match(docstring):
         return False
     is_word = re.fullmatch(r"[A-Z][a-z]+(?:-[a-z]+)?", first) is not None
     return is_word and first not in NO_VERBS and not _NO_VERB_ENDING.search(first)

@@ -9,11 +9,11 @@ from app import create_app
 from app.backends import memory
 from tests.servers import settings_for
 
-OURS = ["archive", "db", "demo", "key", "org", "quota", "turns"]
+OURS = ["archive", "db", "key", "org", "quota", "turns", "worker"]
 
 
 def flask() -> FlaskGroup:
-    """`flask`, as somebody starts it."""
+    """Return the command `flask` as a user starts it."""
     return FlaskGroup(
         create_app=lambda: create_app(settings_for(), memory.connect()), load_dotenv=False
     )

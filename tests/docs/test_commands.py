@@ -12,7 +12,11 @@ from tests.faults.kit.local_run import LocalRun, local_run
 from tests.servers import ROOT
 
 # A busy machine must not look like an outage; a reconciliation waits for the deadline.
-PATIENCE = {"REDIS_TIMEOUT_MS": "5000", "MONGODB_TIMEOUT_MS": "4000", "REQUEST_DEADLINE_S": "5"}
+LONG_TIMEOUTS = {
+    "REDIS_TIMEOUT_MS": "5000",
+    "MONGODB_TIMEOUT_MS": "4000",
+    "REQUEST_DEADLINE_S": "5",
+}
 RUN_PAGES = [page for page in PAGES if any(block.is_run for block in blocks(page))]
 
 
@@ -20,7 +24,7 @@ RUN_PAGES = [page for page in PAGES if any(block.is_run for block in blocks(page
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     """Start the local run, as all pages expect it in another terminal."""
     folder = tmp_path_factory.mktemp("docs") / "var"
-    with local_run(folder, DEMO_TURNS="500", WEB_CONCURRENCY="1", **PATIENCE) as started:
+    with local_run(folder, DEMO_TURNS="500", WEB_CONCURRENCY="1", **LONG_TIMEOUTS) as started:
         yield started
 
 
@@ -33,7 +37,7 @@ def test_every_block_does_what_its_page_says(
         folder = tmp_path / f"{number}-{page.stem}"
         make_checkout(folder, run.folder)
         address = run.demo["base_url"].removeprefix("http://")
-        environ = {**PATIENCE, "DATA_DIR": str(run.folder)}
+        environ = {**LONG_TIMEOUTS, "DATA_DIR": str(run.folder)}
         outcomes = run_blocks(blocks(page), folder, address, environ)
         with subtests.test(str(page.relative_to(ROOT))):
             found = [mistake for outcome in outcomes for mistake in mistakes(outcome)]

@@ -15,7 +15,7 @@ import pytest
 
 from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, http_client, log_lines, new_caller, reconcile
-from tests.faults.kit.chaos import Deployment, running_house
+from tests.faults.kit.chaos import Deployment, running_deployment
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
 from tests.faults.kit.producers import MIXED, Fate, Producers
 from tests.servers import wait_until
@@ -86,7 +86,7 @@ def assert_counters_equal(producers: Producers, caller: Caller, living_count: in
 
 def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> dict[str, object]:
     """Run faults, late completions and one reconciliation; then reserve again as usual."""
-    with running_house(folder, seed) as deployment:
+    with running_deployment(folder, seed) as deployment:
         caller = new_caller(deployment.app)
         with http_client(deployment.service, caller) as client:
             producers = Producers(client.request, turn, MIXED)

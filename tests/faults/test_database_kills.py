@@ -31,7 +31,7 @@ IMPORTED_AT_ONCE = 10
 # For each producer, if the stores are fast enough.
 BATCHES_PER_SECOND = 100
 RECOVERED_WITHIN_S = 60
-PATIENCE_MS = 500
+TIMEOUT_MS = 500
 Row = dict[str, Any]
 
 
@@ -144,7 +144,7 @@ def assert_nothing_is_lost_after(
         server = stack.enter_context(mortal(bundled))
         books = Books(stack.enter_context(database_of(bundled.url)))
         caller = new_caller(
-            stack.enter_context(app_on(bundled.url, redis_url, mongodb_timeout_ms=PATIENCE_MS))
+            stack.enter_context(app_on(bundled.url, redis_url, mongodb_timeout_ms=TIMEOUT_MS))
         )
         books.account = caller.account
         archivers = Archivers(bundled.url, books)

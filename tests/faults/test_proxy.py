@@ -11,7 +11,7 @@ import pytest
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to
 from tests.servers import wait_until
 
-PATIENCE_S = 5
+TIMEOUT_S = 5
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def echo() -> Iterator[tuple[str, int]]:
         server.start()
         yield listener.getsockname()
         listener.shutdown(socket.SHUT_RDWR)
-    server.join(PATIENCE_S)
+    server.join(TIMEOUT_S)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def proxy(echo: tuple[str, int]) -> Iterator[Proxy]:
 @contextmanager
 def connected(proxy: Proxy) -> Iterator[socket.socket]:
     address = ("127.0.0.1", proxy.port)
-    with closing(socket.create_connection(address, timeout=PATIENCE_S)) as connection:
+    with closing(socket.create_connection(address, timeout=TIMEOUT_S)) as connection:
         yield connection
 
 
@@ -95,7 +95,7 @@ def test_it_hangs_and_drops_the_data_of_that_time(proxy: Proxy) -> None:
         connection.settimeout(0.1)
         with pytest.raises(TimeoutError):
             heard(connection, b"swallowed")
-        connection.settimeout(PATIENCE_S)
+        connection.settimeout(TIMEOUT_S)
         proxy.set(Fault.NONE)
         with pytest.raises(ConnectionError):
             connection.recv(1)

@@ -23,7 +23,7 @@ SENT_WITHIN_S = DEADLINE_S - 0.5
 # Detects a hang on any machine; and a bound of the long form, which runs alone.
 ANSWERED_WITHIN_S = [20, pytest.param(DEADLINE_S + 1.5, marks=pytest.mark.long)]
 PAUSE_S = 0.1
-PATIENCE_MS = 1_500
+TIMEOUT_MS = 1_500
 
 
 Serve = Callable[..., tuple[RunningService, Flask]]
@@ -38,7 +38,7 @@ def service_and_caller(
 
 def started(serve: Serve, deadline_s: int) -> tuple[RunningService, Caller]:
     service, app = serve(
-        workers_count=1, REQUEST_DEADLINE_S=str(deadline_s), MONGODB_TIMEOUT_MS=str(PATIENCE_MS)
+        workers_count=1, REQUEST_DEADLINE_S=str(deadline_s), MONGODB_TIMEOUT_MS=str(TIMEOUT_MS)
     )
     return service, new_caller(app)
 
@@ -103,7 +103,7 @@ def test_the_time_of_a_body_does_not_reduce_the_time_of_the_stores(serve: Serve)
     half = len(payload) // 2
     pieces = [payload[:half], payload[half:]]
     # The second half is sent after the time limit of the stores.
-    pause_s = budget_s(PATIENCE_MS) + 0.3
+    pause_s = budget_s(TIMEOUT_MS) + 0.3
     status, _, _ = trickle(service, caller, pieces, pause_s, length(payload))
     assert status == 201
     assert caller.rows_count() == 1

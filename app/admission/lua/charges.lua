@@ -29,7 +29,7 @@ local function has_room_for(relationship, reservation)
   return not exceeds(quota.relationships_limit, used + 1)
 end
 
--- Returns why the quota has no room for `item`, or nil. What `reservation` (or nil) holds is promised:
+-- Returns why the quota has no room for `item`, or nil. Quota held by `reservation` (or nil) is promised:
 -- only what the item needs beyond it is judged.
 local function refusal(item, reservation, overage_allowed)
   if overage_allowed then return nil end

@@ -195,9 +195,9 @@ def test_taking_a_token_returns_the_accounts_instant_whatever_is_lost(
     world.client.delete(lost)
     hand.us -= SECOND_US // 2
 
-    told_us = {world.gate.enter(poor).now_us for _ in range(3)}
+    instants_us = {world.gate.enter(poor).now_us for _ in range(3)}
 
-    assert told_us == {None if lost == KEYS.quota else charged.recorded_at_us + 1}
+    assert instants_us == {None if lost == KEYS.quota else charged.recorded_at_us + 1}
 
 
 @pytest.mark.parametrize("field", ["generation", "turns_used", "reservations", "clock_at"])

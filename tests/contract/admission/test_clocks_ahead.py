@@ -42,13 +42,13 @@ def test_listings_and_charges_after_a_pass_lie_beyond_turns_dated_in_the_future(
     world: World,
 ) -> None:
     world.record(WHO, A)
-    stamped_us = record_without_redis(world, B, HOUR_US)
+    recorded_us = record_without_redis(world, B, HOUR_US)
     world.reconcile()
 
-    walk_started_us = world.gate.enter(WHO).now_us
+    listing_started_us = world.gate.enter(WHO).now_us
     after_us = world.record(WHO, C).items[0].recorded_at_us
 
-    assert stamped_us < walk_started_us <= after_us
+    assert recorded_us < listing_started_us <= after_us
     (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)
     assert (result.turns_drift, used(world)) == (0, (6, 3))
 

@@ -43,7 +43,7 @@ def test_without_redis_a_completion_counts_in_a_period_that_a_hold_may_reach_out
 ) -> None:
     world.gate.admit(principal())
     world.hand.us = PERIOD.end_us + HOUR_US // 2
-    world.gate.admit(principal())  # tells the gate the time
+    world.gate.admit(principal())  # the gate learns the time
     periods = [
         world.gate.admit_locally(principal(), [A], reserved_at_us=reserved_at_us).quota_period
         for reserved_at_us in (PERIOD.end_us - 1, PERIOD.end_us - HOUR_US)
@@ -125,16 +125,16 @@ def test_a_release_gives_back_all_that_a_reservation_took_and_once(world: World)
 
 
 class _Unasked(MemoryLedger):
-    """The patient one of maintenance, whose first connection takes longer than a request should."""
+    """The ledger of maintenance, whose long timeout exceeds that of a request."""
 
     def newest_recorded_at_us(self, account: str, quota_period: str) -> int:
         raise AssertionError("it is asked within a request")
 
 
 def test_a_listing_without_redis_asks_the_ledger_of_requests(world: World) -> None:
-    told_us = world.record(principal(), A).items[0].recorded_at_us
+    charged_us = world.record(principal(), A).items[0].recorded_at_us
     clock = LedgerClock(world.client)
-    clock.learn(told_us - HOUR_US)
+    clock.learn(charged_us - HOUR_US)
     seeder = Seeder(world.script, _Unasked())
     gate = GateVerbs(world.script, seeder, world.ledger, clock, world.local)
-    assert gate.now_us_by_ledger(principal()) == told_us + 1
+    assert gate.now_us_by_ledger(principal()) == charged_us + 1

@@ -59,12 +59,12 @@ def test_an_overdue_reservation_is_none(world: World, hand: Hand) -> None:
 def test_the_cap_counts_no_overdue_reservation(world: World, hand: Hand) -> None:
     in_force = limits(rate=1, burst=10)
     reserve_many(world, limits(), 1_500)
-    crowded = reserve(world, in_force, "turn_x")
+    refused = reserve(world, in_force, "turn_x")
     hand.us += HOLD_US
 
-    assert verdict(crowded) is Verdict.TOO_MANY_OPEN
-    assert crowded.hold is not None
-    assert crowded.hold.wait_us == HOLD_US
+    assert verdict(refused) is Verdict.TOO_MANY_OPEN
+    assert refused.hold is not None
+    assert refused.hold.wait_us == HOLD_US
     assert verdict(reserve(world, limits(burst=1), "turn_x")) is Verdict.CHARGED
 
 

@@ -21,13 +21,13 @@ from app.admission.replies import Reply, parse_items
 from app.admission.script import AdmissionScript
 from tests.script_clock import clocked
 from tests.unit.admission.oracle import Oracle
-from tests.unit.admission.values import MEMORY_US
+from tests.unit.admission.values import CACHED_FOR_US
 from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
 
 pytestmark = pytest.mark.slow  # seconds of work
 
 STAGING = KEYS.staging("test")
-OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "lapses", "holds")
+OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "expiries", "holds")
 NAMES = dict(zip(OF_THE_ORACLE, KEYS.for_script, strict=True))
 
 relationships = st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
@@ -42,7 +42,7 @@ buckets = st.builds(
     BucketPolicy, st.sampled_from([Fraction(1), Fraction(3), Fraction(25)]), st.integers(1, 4)
 )
 AMPLE = BucketPolicy(Fraction(25), 4)
-holds = st.sampled_from([1, SECOND_US, MEMORY_US - 1, MEMORY_US + 1, HOUR_US])
+holds = st.sampled_from([1, SECOND_US, CACHED_FOR_US - 1, CACHED_FOR_US + 1, HOUR_US])
 quotas = st.builds(
     QuotaPolicy,
     st.just(PERIOD),
@@ -50,7 +50,7 @@ quotas = st.builds(
     st.sampled_from([UNLIMITED, 1, 2]),
     st.booleans(),
 )
-steps = st.sampled_from([0, 1, SECOND_US, MEMORY_US]) | st.integers(0, 20 * SECOND_US)
+steps = st.sampled_from([0, 1, SECOND_US, CACHED_FOR_US]) | st.integers(0, 20 * SECOND_US)
 
 
 class Life(RuleBasedStateMachine):
@@ -67,7 +67,7 @@ class Life(RuleBasedStateMachine):
         self.charges: list[tuple[int, ItemCharge]] = [
             (NOON_US, ItemCharge(Verdict.CHARGED, 1, relationship_counted=False, turn_key="turn_0"))
         ]
-        self.marks = [NOON_US]
+        self.watermarks = [NOON_US]
         self.edges = [PERIOD.start_us, PERIOD.end_us]
 
     def move_to(self, instant_us: int) -> None:
@@ -83,7 +83,12 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data(), off=st.integers(-1, 1))
     def something_is_due(self, data: st.DataObject, off: int) -> None:
-        due = [*self.oracle.lapses.values(), *self.oracle.holds.values(), *self.edges[-4:], NOON_US]
+        due = [
+            *self.oracle.expiries.values(),
+            *self.oracle.holds.values(),
+            *self.edges[-4:],
+            NOON_US,
+        ]
         self.move_to(data.draw(st.sampled_from(due)) + off)
 
     @rule(bucket=buckets, quota=quotas, turns=st.lists(items, max_size=4))
@@ -124,7 +129,7 @@ class Life(RuleBasedStateMachine):
     @rule(bucket=buckets, turn=items)
     def complete(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
         quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False)
-        reply = self.script.complete(KEYS, bucket, quota, turn, present=KEYS)
+        reply = self.script.complete(KEYS, bucket, quota, turn, current=KEYS)
         assert reply == self.oracle.complete(bucket, quota, turn)
         self.client.persist(KEYS.bucket)
         self.note_charges(reply, [turn])
@@ -193,17 +198,17 @@ class Life(RuleBasedStateMachine):
         assert reply == self.oracle.seed(turns, newest, references)
 
     @rule(ahead=st.sampled_from([-HOUR_US, 0, 5, HOUR_US]))
-    def mark(self, ahead: int) -> None:
+    def set_watermark(self, ahead: int) -> None:
         newest = self.hand.us + ahead
-        mark_at = self.script.mark(KEYS, newest)
-        assert mark_at == self.oracle.mark(newest)
-        self.marks.append(mark_at or 0)
+        watermark_at = self.script.set_watermark(KEYS, newest)
+        assert watermark_at == self.oracle.set_watermark(newest)
+        self.watermarks.append(watermark_at or 0)
 
     @rule(data=st.data(), turns=st.integers(0, 9))
     def reconcile(self, data: st.DataObject, turns: int) -> None:
-        mark_at = data.draw(st.sampled_from(self.marks[-2:]))
-        reply = self.script.reconcile(KEYS, mark_at, turns)
-        assert reply == self.oracle.reconcile(mark_at, turns)
+        watermark_at = data.draw(st.sampled_from(self.watermarks[-2:]))
+        reply = self.script.reconcile(KEYS, watermark_at, turns)
+        assert reply == self.oracle.reconcile(watermark_at, turns)
 
     @rule(
         data=st.data(),
@@ -211,10 +216,10 @@ class Life(RuleBasedStateMachine):
             st.tuples(relationships, st.integers(0, 2), st.integers(0, 3)), max_size=3
         ),
     )
-    def mend(self, data: st.DataObject, corrections: list[tuple[str, int, int]]) -> None:
-        mark_at = data.draw(st.sampled_from(self.marks[-2:]))
-        reply = self.script.mend(KEYS, mark_at, corrections)
-        assert reply == self.oracle.mend(mark_at, corrections)
+    def correct(self, data: st.DataObject, corrections: list[tuple[str, int, int]]) -> None:
+        watermark_at = data.draw(st.sampled_from(self.watermarks[-2:]))
+        reply = self.script.correct(KEYS, watermark_at, corrections)
+        assert reply == self.oracle.correct(watermark_at, corrections)
 
     @precondition(lambda self: self.oracle.is_loaded)
     @rule(name=st.sampled_from(sorted(NAMES)))
@@ -231,8 +236,8 @@ class Life(RuleBasedStateMachine):
         assert {name: int(count) for name, count in stored.items()} == self.oracle.references
 
     def teardown(self) -> None:
-        remembered: dict[str, Any] = self.client.hgetall(NAMES["turns"])
-        assert remembered.keys() == self.oracle.turns.keys()
+        cached: dict[str, Any] = self.client.hgetall(NAMES["turns"])
+        assert cached.keys() == self.oracle.turns.keys()
         held = self.client.zrange(NAMES["holds"], 0, -1, withscores=True)
         assert dict(held) == self.oracle.holds
         assert not self.client.exists(STAGING)

@@ -20,7 +20,7 @@ from tests.unit.admission.world import (
     turn,
 )
 
-MEMORY_US = 300 * SECOND_US
+CACHED_FOR_US = 300 * SECOND_US
 A, B, C = (turn(f"turn_{name}", 1, f"rel_{name}") for name in "abc")
 
 
@@ -90,7 +90,7 @@ def test_same_turn_at_another_price_is_a_conflict_and_not_charged(
 
 def test_charge_is_in_the_replay_cache_for_five_minutes(world: World, hand: Hand) -> None:
     admit(world, limits(), A)
-    hand.us += MEMORY_US - 1
+    hand.us += CACHED_FOR_US - 1
     assert verdicts(admit(world, limits(), A)) == [Verdict.REPLAYED]
     hand.us += 1
     assert verdicts(admit(world, limits(), A)) == [Verdict.CHARGED]
@@ -99,12 +99,12 @@ def test_charge_is_in_the_replay_cache_for_five_minutes(world: World, hand: Hand
 def test_each_call_clears_a_bounded_number_of_expired_entries(world: World, hand: Hand) -> None:
     for first in range(0, 2_500, 500):
         admit(world, limits(), *(turn(f"turn_{first + number}") for number in range(500)))
-    hand.us += MEMORY_US
-    remembered = []
+    hand.us += CACHED_FOR_US
+    counts = []
     for _ in range(4):
         admit(world, limits())
-        remembered.append(int(world.client.hget(KEYS.quota, "remembered")))
-    assert remembered == [1_500, 500, 0, 0]
+        counts.append(int(world.client.hget(KEYS.quota, "remembered")))
+    assert counts == [1_500, 500, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,10 @@ def test_refund_keeps_a_relationship_that_others_hold(world: World) -> None:
 
 def test_refund_of_an_expired_or_older_charge_does_nothing(world: World, hand: Hand) -> None:
     who = principal()
-    lapsed = world.gate.admit(who, [A])
-    hand.us += MEMORY_US
+    charged = world.gate.admit(who, [A])
+    hand.us += CACHED_FOR_US
     again = world.gate.admit(who, [A])
-    world.gate.refund(who, lapsed, [0])
+    world.gate.refund(who, charged, [0])
     assert world.gate.quota(who).turns_used == 2
     world.client.delete(KEYS.quota)
     world.gate.admit(who, [A])

@@ -28,7 +28,7 @@ from tests.unit.admission.world import (
 
 pytestmark = pytest.mark.slow  # seconds of work
 
-MEMORY_US = 300 * SECOND_US
+CACHED_FOR_US = 300 * SECOND_US
 A, B = turn("turn_a", 2, "rel_a"), turn("turn_b", 1, "rel_b")
 WHO = principal()
 
@@ -57,7 +57,7 @@ class Traffic:
     def charge_again(self) -> None:
         """Send a stored turn again, long after."""
         for row in list(self.world.ledger.rows.values())[:1]:
-            self.world.hand.us += MEMORY_US
+            self.world.hand.us += CACHED_FOR_US
             self.in_flight.append((self.world.gate.admit(WHO, [row.charge]), row.charge))
 
     def store_what_is_reserved(self) -> None:
@@ -65,7 +65,7 @@ class Traffic:
         self.started_count += 1
         number = self.started_count
         charge = turn(f"reserved_{number}", 1, f"rel_{number % 4}")
-        self.world.gate.reserve(WHO, charge, MEMORY_US)
+        self.world.gate.reserve(WHO, charge, CACHED_FOR_US)
         self.world.store(WHO, self.world.gate.admit_locally(WHO, [charge]), [charge])
         # The local decision's clock runs by itself: it must not be ahead of the hand's.
         self.world.hand.us += SECOND_US
@@ -210,7 +210,7 @@ def test_pass_that_was_overtaken_changes_nothing(world: World, what: str) -> Non
 
     def wait(_: float) -> None:
         if what == "marked anew":
-            world.script.mark(KEYS, 0)
+            world.script.set_watermark(KEYS, 0)
         else:
             world.client.flushdb()
         if what == "wiped and seeded":
@@ -223,9 +223,9 @@ def test_pass_that_was_overtaken_changes_nothing(world: World, what: str) -> Non
 
 def test_two_passes_over_one_watermark_correct_once(world: World) -> None:
     world.gate.admit(WHO, [A])
-    mark_at_us = world.script.mark(KEYS, 0)
-    assert mark_at_us is not None
-    changes = [world.script.reconcile(KEYS, mark_at_us, 0).results[0] for _ in range(2)]
+    watermark_at_us = world.script.set_watermark(KEYS, 0)
+    assert watermark_at_us is not None
+    changes = [world.script.reconcile(KEYS, watermark_at_us, 0).results[0] for _ in range(2)]
     assert (changes, world.gate.quota(WHO).turns_used) == ([-2, 0], 0)
 
 

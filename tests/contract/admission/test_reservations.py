@@ -160,7 +160,7 @@ def test_reservation_made_between_watermark_and_comparison_stays(world: World) -
 
     def wait(_: float) -> None:
         world.gate.refund(who, lost, [0])
-        world.gate.reserve(who, A, HOLD_US)  # as many references as the mark has seen
+        world.gate.reserve(who, A, HOLD_US)  # as many references as at the watermark
 
     (result,) = world.reconciler.reconcile([KEYS], wait)
     assert result.relationships_drift == 0

@@ -169,7 +169,7 @@ def test_a_command_outlasts_the_lock_of_a_seeder_that_has_died(
     monkeypatch.setattr(seeding, "_LOCK_WAIT_S", waits_for_lock_s)
     world.record(principal(), A)
     world.client.flushdb()
-    world.client.set(KEYS.seeding, "who has died", px=300)
+    world.client.set(KEYS.seeding, "a seeder that has died", px=300)
     quota, _ = world.gate.inspect(principal())
     assert quota.turns_used == 2
 
@@ -265,8 +265,8 @@ def test_seeding_repeats_no_instant_that_the_hash_still_contains(world: World, h
     world.client.delete(KEYS.turns)
     hand.us -= HOUR_US
 
-    walk_started_us = world.gate.enter(principal()).now_us
+    listing_started_us = world.gate.enter(principal()).now_us
     (late,) = world.record(principal(), turn("turn_b")).items
 
-    assert walk_started_us is not None
-    assert walk_started_us <= late.recorded_at_us
+    assert listing_started_us is not None
+    assert listing_started_us <= late.recorded_at_us

@@ -134,9 +134,9 @@ def test_too_many_reservations_under_a_smaller_plan_wait_for_enough_of_them(
     hold_each(world, 160)
     who = principal(limits(burst=1))
 
-    crowded = world.gate.reserve(who, turn("turn_x"), HOLD_US)
+    refused = world.gate.reserve(who, turn("turn_x"), HOLD_US)
 
-    assert (verdict(crowded), crowded.hold and crowded.hold.wait_us) == (
+    assert (verdict(refused), refused.hold and refused.hold.wait_us) == (
         Verdict.TOO_MANY_OPEN,
         HOLD_US + 10,
     )

@@ -140,7 +140,7 @@ class Deployment:
 
 
 @contextmanager
-def running_house(folder: Path, seed: int) -> Iterator[Deployment]:
+def running_deployment(folder: Path, seed: int) -> Iterator[Deployment]:
     """Start everything and yield it; end it with the block."""
     with ExitStack() as stack:
         mongod = stack.enter_context(running_mongod(folder / "mongod"))

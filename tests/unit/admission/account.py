@@ -16,15 +16,15 @@ class Account:
     fields: Fields | None = None
     references: dict[str, int] = field(default_factory=dict)
     turns: dict[str, Entry] = field(default_factory=dict)
-    lapses: dict[str, int] = field(default_factory=dict)
+    expiries: dict[str, int] = field(default_factory=dict)
     holds: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_loaded(self) -> bool:
         f = self.fields
         return f is not None and (
-            (f.active, f.remembered, f.remembered - f.reserved, f.reserved)
-            == (len(self.references), len(self.turns), len(self.lapses), len(self.holds))
+            (f.active, f.cached, f.cached - f.reserved, f.reserved)
+            == (len(self.references), len(self.turns), len(self.expiries), len(self.holds))
         )
 
     @property
@@ -50,33 +50,33 @@ class Account:
 
     def _expire(self) -> None:
         if self.is_loaded:
-            for turn in [turn for turn, at in self.lapses.items() if at <= self.now]:
-                self._forget(turn)
+            for turn in [turn for turn, at in self.expiries.items() if at <= self.now]:
+                self._remove_entry(turn)
             for turn in [turn for turn, at in self.holds.items() if at <= self.now]:
                 self._drop(self._release(turn).relationship)
 
-    def _recall(self, turn: str) -> Entry | None:
+    def _find_entry(self, turn: str) -> Entry | None:
         """Return an entry, unless it is a charge that the last comparison has replaced."""
         entry = self.turns.get(turn)
         if entry and entry.state == "charged" and entry.recorded_at < self.loaded.settled_at:
-            self._forget(turn)
+            self._remove_entry(turn)
             return None
         return entry
 
-    def _keep(self, turn: str, entry: Entry, lapses_at: int) -> None:
+    def _add_entry(self, turn: str, entry: Entry, expires_at: int) -> None:
         assert turn not in self.turns
         self.turns[turn] = entry
-        (self.holds if entry.state == "reserved" else self.lapses)[turn] = lapses_at
-        self.loaded.remembered += 1
+        (self.holds if entry.state == "reserved" else self.expiries)[turn] = expires_at
+        self.loaded.cached += 1
 
-    def _forget(self, turn: str) -> None:
-        del self.turns[turn], self.lapses[turn]
-        self.loaded.remembered -= 1
+    def _remove_entry(self, turn: str) -> None:
+        del self.turns[turn], self.expiries[turn]
+        self.loaded.cached -= 1
 
     def _release(self, turn: str) -> Entry:
         """End a reservation; its reference is still held."""
         del self.holds[turn]
-        self.loaded.remembered -= 1
+        self.loaded.cached -= 1
         self.loaded.reserved -= 1
         return self.turns.pop(turn)
 

@@ -15,29 +15,29 @@ class MaintainedAccount(Account):
         if not self.is_loaded:
             given = self.fields.clock_at if self.fields else 0
             now = max(self.now, newest + 1, given + 1)
-            self.references, self.turns, self.lapses, self.holds = dict(references), {}, {}, {}
+            self.references, self.turns, self.expiries, self.holds = dict(references), {}, {}, {}
             self.fields = Fields(turns, 0, len(references), 0, now, now, turns, now, now)
         return self._reply(Status.DONE)
 
-    def mark(self, newest: int) -> int | None:
+    def set_watermark(self, newest: int) -> int | None:
         self._expire()
         if not self.is_loaded:
             return None
         self.loaded.clock_at = max(self.loaded.clock_at, newest)
-        self.loaded.mark_at, self.loaded.mark_used = self._tick(), self.loaded.used
-        return self.loaded.mark_at
+        self.loaded.watermark_at, self.loaded.watermark_used = self._tick(), self.loaded.used
+        return self.loaded.watermark_at
 
-    def reconcile(self, mark_at: int, ledger_turns: int) -> Reply:
-        status = self._marked(mark_at)
+    def reconcile(self, watermark_at: int, ledger_turns: int) -> Reply:
+        status = self._open_at(watermark_at)
         change = 0
         if status is Status.DONE:
             f = self.loaded
-            change = max(-f.used, ledger_turns - f.mark_used)
-            f.used, f.mark_used, f.settled_at = f.used + change, ledger_turns, f.mark_at
+            change = max(-f.used, ledger_turns - f.watermark_used)
+            f.used, f.watermark_used, f.settled_at = f.used + change, ledger_turns, f.watermark_at
         return self._reply(status, change)
 
-    def mend(self, mark_at: int, corrections: Iterable[tuple[str, int, int]]) -> Reply:
-        status = self._marked(mark_at)
+    def correct(self, watermark_at: int, corrections: Iterable[tuple[str, int, int]]) -> Reply:
+        status = self._open_at(watermark_at)
         before = len(self.references)
         for name, seen, right in corrections if status is Status.DONE else ():
             if self.references.get(name, 0) == seen:
@@ -49,11 +49,11 @@ class MaintainedAccount(Account):
             self.loaded.active += change
         return self._reply(status, change)
 
-    def _marked(self, mark_at: int) -> Status:
+    def _open_at(self, watermark_at: int) -> Status:
         self._expire()
         if not self.is_loaded:
             return Status.NEED_SEED
-        return Status.DONE if self.loaded.mark_at == mark_at else Status.STALE
+        return Status.DONE if self.loaded.watermark_at == watermark_at else Status.STALE
 
     def refund(self, generation: int, items: Iterable[ItemCharge]) -> int:
         self._expire()
@@ -62,12 +62,12 @@ class MaintainedAccount(Account):
         return sum([self._take_back(item) for item in items])
 
     def _take_back(self, item: ItemCharge) -> bool:
-        entry, f = self._recall(item.turn_key), self.loaded
+        entry, f = self._find_entry(item.turn_key), self.loaded
         if entry is None or (entry.state, entry.recorded_at) != ("charged", item.recorded_at_us):
             return False
         f.used = max(0, f.used - entry.turns)
-        if entry.recorded_at < f.mark_at:
-            f.mark_used -= entry.turns
+        if entry.recorded_at < f.watermark_at:
+            f.watermark_used -= entry.turns
         self._drop(entry.relationship)
-        self._forget(item.turn_key)
+        self._remove_entry(item.turn_key)
         return True

@@ -19,7 +19,7 @@ from tests.unit.admission.judging import (
     TOO_MANY_OPEN,
     JudgedAccount,
 )
-from tests.unit.admission.values import MEMORY_US, NOTHING, Entry, Level
+from tests.unit.admission.values import CACHED_FOR_US, NOTHING, Entry, Level
 from tests.unit.admission.waits import with_waits
 
 
@@ -34,8 +34,8 @@ class Oracle(JudgedAccount):
             return self.admit(bucket, quota, ())
         reply = self._decide(bucket, tuple, tuple)
         # Whatever else of the quota was lost.
-        told = f.counters if f and not is_admitted else None
-        return reply._replace(now_us=max(self.now, f.clock_at + 1) if f else 0, counters=told)
+        counters = f.counters if f and not is_admitted else None
+        return reply._replace(now_us=max(self.now, f.clock_at + 1) if f else 0, counters=counters)
 
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if mismatch := self._mismatch(quota):
@@ -76,7 +76,7 @@ class Oracle(JudgedAccount):
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
         self._expire()
-        if self._mismatch(quota) and not (self.is_loaded and self._recall(turn)):
+        if self._mismatch(quota) and not (self.is_loaded and self._find_entry(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -105,7 +105,7 @@ class Oracle(JudgedAccount):
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
         f = self.loaded
-        return self._reply(Status.DONE, f.reserved, f.remembered, f.mark_at, f.mark_used)
+        return self._reply(Status.DONE, f.reserved, f.cached, f.watermark_at, f.watermark_used)
 
     def _look(self, items: Sequence[TurnCharge], quota: QuotaPolicy) -> Sequence[int]:
         verdict = self._judge(items[0], quota) if len(items) == 1 else CHARGED
@@ -131,7 +131,7 @@ class Oracle(JudgedAccount):
             counted = self._hold(name)
         self.loaded.used += item.turns
         entry = Entry("charged", item.turns, name, at, counted)
-        self._keep(item.turn_key, entry, self.now + MEMORY_US)
+        self._add_entry(item.turn_key, entry, self.now + CACHED_FOR_US)
         return at, counted
 
     def _complete(self, item: TurnCharge) -> Sequence[int]:
@@ -150,7 +150,7 @@ class Oracle(JudgedAccount):
         if verdict == CHARGED:
             name = item.relationship_id or ""
             entry = Entry("reserved", 1, name, self.now, self._hold(name))
-            self._keep(item.turn_key, entry, self.now + hold)
+            self._add_entry(item.turn_key, entry, self.now + hold)
             self.loaded.reserved += 1
             return verdict, entry.recorded_at, entry.counted, self.now + hold
         if verdict == REPLAYED:
@@ -162,14 +162,14 @@ class Oracle(JudgedAccount):
         )
 
     def _cancel(self, turn: str) -> int:
-        entry, lapses_at = self._recall(turn), self.now + MEMORY_US
+        entry, expires_at = self._find_entry(turn), self.now + CACHED_FOR_US
         if entry and entry.state == "charged":
             return RECORDED
         if turn in self.holds:
-            lapses_at = max(lapses_at, self.holds[turn])
+            expires_at = max(expires_at, self.holds[turn])
             self._drop(self._release(turn).relationship)
         elif entry:
-            lapses_at = max(lapses_at, self.lapses[turn])
-            self._forget(turn)
-        self._keep(turn, Entry("cancelled", 0, "", self.now, 0), lapses_at)
+            expires_at = max(expires_at, self.expiries[turn])
+            self._remove_entry(turn)
+        self._add_entry(turn, Entry("cancelled", 0, "", self.now, 0), expires_at)
         return CHARGED

@@ -160,15 +160,15 @@ def test_nothing_is_kept_of_organizations_with_nothing_in_flight(worker: Worker)
 
 
 @pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Threads that take turns as often as they can."""
+def eager_threads() -> Iterator[None]:
+    """Make threads switch as often as they can."""
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before_s)
 
 
-@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.usefixtures("eager_threads")
 def test_threads_that_race_never_pass_the_limit_and_leave_nothing_behind(worker: Worker) -> None:
     worker.limiter.leave(*worker.enter("other"))
     barrier = Barrier(8)

@@ -8,7 +8,7 @@ from app.admission.policy import BucketPolicy
 from app.admission.replies import Counters
 
 SECOND_US = 1_000_000
-MEMORY_US = 300 * SECOND_US
+CACHED_FOR_US = 300 * SECOND_US
 NOTHING = (0, 0)
 
 
@@ -19,10 +19,10 @@ class Fields:
     used: int
     reserved: int
     active: int
-    remembered: int
+    cached: int
     generation: int
-    mark_at: int
-    mark_used: int
+    watermark_at: int
+    watermark_used: int
     settled_at: int
     clock_at: int
 

@@ -23,7 +23,7 @@ class FakeStore:
     """
 
     now_s: float = 100.0
-    # Whether each probe finds the store available; later ones do.
+    # True for each probe that finds the store available; later ones do.
     probes: list[bool] = field(default_factory=list)
     pauses_s: list[float] = field(default_factory=list)
     threads: list[Callable[[], None]] = field(default_factory=list)

@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from bench.openloop import PATIENCE_S, Answers, Backlog, offered, schedule
+from bench.openloop import TIMEOUT_S, Answers, Backlog, offered, schedule
 
 STANDSTILL_S = 0.6
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -26,7 +26,7 @@ def test_who_waits_longest_goes_first() -> None:
 
 def test_who_waits_too_long_gives_up() -> None:
     backlog = Backlog(deque([10.0, 10.1, 10.9]))
-    assert backlog.take(10.9 + PATIENCE_S) == 10.9
+    assert backlog.take(10.9 + TIMEOUT_S) == 10.9
     assert backlog.given_up_count == 2
 
 

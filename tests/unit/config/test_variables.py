@@ -92,7 +92,7 @@ def test_the_folder_of_a_run(monkeypatch: pytest.MonkeyPatch, variable: Variable
 
 @pytest.mark.parametrize("variable", of(LOCAL_RUN), ids=str)
 def test_the_local_run_checks_values_as_the_service_does(variable: Variable) -> None:
-    """The service refuses addresses; the local run refuses quotes and line ends itself."""
+    """Expect addresses to be refused by the service, and quotes and line ends by the local run."""
     is_ours = variable.name not in {"MONGODB_URI", "REDIS_URL"}
     is_changed = {"quotes", "line end", "cannot be printed"} & set(variable.refused)
     try:

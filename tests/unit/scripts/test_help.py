@@ -12,7 +12,7 @@ from bench.__main__ import main as bench
 from scripts.lib.replay.__main__ import main as replay
 from tests.servers import ROOT
 
-# What people type; a sample trace lies beside them.
+# The commands; a sample trace lies beside them.
 SCRIPTS = sorted(
     path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix
 )

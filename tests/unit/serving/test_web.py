@@ -107,7 +107,7 @@ def test_a_certificate_with_another_key_is_refused(pair: dict[str, str], tmp_pat
             Web.from_environ(pair | {"WEB_TLS_KEY": str(wrong)})
 
 
-def test_a_key_set_in_place_of_its_path_is_not_shown() -> None:
+def test_a_key_set_instead_of_its_path_is_not_shown() -> None:
     pem = "-----BEGIN PRIVATE KEY-----MIICANARY-----END PRIVATE KEY-----"
     for name in ("WEB_TLS_KEY", "WEB_TLS_CERTIFICATE"):
         with pytest.raises(SystemExit) as refused:

@@ -304,7 +304,7 @@ class World:
         assert self.archived() + accounted(raw) == accounted(self.accepted)
 
     def archived(self) -> Counter[str]:
-        """Turns and latency of each day's roll-up."""
+        """Return turns and latency of each day's roll-up."""
         books: Counter[str] = Counter()
         for day, found in self.ledger.days.items():
             books[day] += TURN * found.rollup.total_turns + found.rollup.latency_sum_ms

@@ -33,7 +33,7 @@ class WithoutFinish(Ledger):
         yield from super().set_expiry(day, [fence for fence in fences if fence == newest], result)
 
 
-class StampsEarly(Ledger):
+class SetsExpiryEarly(Ledger):
     """Turns may expire as soon as they are claimed."""
 
     def sum(self, day: str, fence: Fence, result: list[Rollup]) -> Operation:
@@ -60,7 +60,7 @@ def test_nothing_is_lost_in_many_more_interleavings(first_seed: int) -> None:
         assert_nothing_is_lost(seed, Ledger())
 
 
-@pytest.mark.parametrize("broken", [WithoutFences, WithoutFinish, StampsEarly])
+@pytest.mark.parametrize("broken", [WithoutFences, WithoutFinish, SetsExpiryEarly])
 def test_the_model_notices_every_step_that_is_left_out(broken: type[Ledger]) -> None:
     def live_through_many() -> None:
         for seed in range(SEEDS):
