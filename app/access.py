@@ -24,15 +24,13 @@ from app.admission.gate import Gate
 from app.admission.headers import limit_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
-from app.http.bearer import bearer_token
-from app.http.client_address import client_address
-from app.http.current import current_notes, current_request
+from app.http.current import client_address, current_notes, current_request
 from app.http.errors import find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
 from app.in_flight import InFlightRequests
 from app.policies import POLICIES, UNMATCHED, Door, Policy
-from app.tenancy.authentication import Authenticator
+from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
     OperatorTokenMissing,

@@ -12,15 +12,7 @@ from app.backends.backend import Backend
 from app.backends.outages import OUTAGES, is_outage
 from app.backends.time_limits import bounded, budget_s
 from app.error_answers import find_problem
-from app.http import (
-    deadlines,
-    errors,
-    provide,
-    request_id,
-    responses,
-    routing,
-    unread,
-)
+from app.http import errors, hooks, provide, routing
 from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
@@ -52,8 +44,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     logging.configure(settings.log_level)
     services = wiring.build(settings, backend)
     provide.init_app(app, services.all())
-    request_id.init_app(app)
-    responses.init_app(app)
+    hooks.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms), close_connection)
     errors.init_app(
         app,
         settings.documentation_url,
@@ -62,10 +53,8 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
         is_outage=is_outage,
         note_outage=services.note_outage,
     )
-    deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
-    unread.init_app(app, close_connection)
     # Functions run after a request in the reverse order: the log line is written last.
-    answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
+    answers.init_app(app, [answers.count, answers.line_writer(settings.log_level)])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     routing.init_app(app)
     services.access.init_app(app)

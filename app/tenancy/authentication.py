@@ -10,7 +10,6 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
-from app.http.bearer import bearer_token
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
 from app.tenancy import key_format
@@ -138,7 +137,9 @@ class Authenticator:
         A mistyped key costs no store call. While the circuit breaker of the store is open,
         `require_store` raises at once, also for a cached key: the request would fail later anyway.
         """
-        token = _bearer_token(authorization)
+        token = bearer_token(authorization)
+        if token is None:
+            raise CredentialMissing
         proof = self._proofs.find(token)
         lookup = proof.lookup if proof else _parse(token).lookup
         self._require_store()
@@ -190,11 +191,14 @@ class Authenticator:
         return self._now() >= instant and self._fresh_now() >= instant
 
 
-def _bearer_token(authorization: str | None) -> str:
-    token = bearer_token(authorization)
-    if token is None:
-        raise CredentialMissing
-    return token
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token after the scheme `Bearer` (upper or lower case); None without one.
+
+    The header is that of RFC 6750.
+    """
+    scheme, _, token = (authorization or "").strip(" \t").partition(" ")
+    token = token.strip(" \t")
+    return token if scheme.lower() == "bearer" and token else None
 
 
 def _parse(token: str) -> ParsedKey:
