@@ -1,8 +1,5 @@
 """Make the Flask application from its rooms."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -26,21 +23,9 @@ from config.settings import Settings
 _ROOMS = (accounts, usage, reservations, interactions, health, metrics, reference)
 
 
-class _Application(Flask):
-    """Flask without its check for coroutines before each view and hook."""
-
-    url_rule_class = routing.MatchedRule
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `func` unchanged: no view here is a coroutine."""
-        return func
-
-
 def build(settings: Settings, backend: Backend | None) -> Flask:
     """Make the application; see `app.create_app`."""
-    app = _Application("app", static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False
+    app = routing.Application("app")
     logging.configure(settings.log_level)
     services = wiring.build(settings, backend)
     provide.init_app(app, services.all())
