@@ -107,7 +107,10 @@ class Access:
 
     def _admit(self, principal: Principal, policy: Policy, scope: Scope) -> None:
         ticket = current_notes().ticket = AdmissionTicket(self._gate, principal)
-        _require_permission(principal, scope)
+        if principal.is_suspended:
+            raise OrganizationSuspended
+        if not principal.scope.includes(scope):
+            raise ScopeMissing(scope)
         self._in_flight.enter(principal.organization_id, policy)
         if policy.door is not Door.METERED:
             return
@@ -157,13 +160,6 @@ def current_ticket() -> AdmissionTicket:
     """Return the admission of this request; only behind a door that asks for a key."""
     ticket: AdmissionTicket = current_notes().ticket
     return ticket
-
-
-def _require_permission(principal: Principal, scope: Scope) -> None:
-    if principal.is_suspended:
-        raise OrganizationSuspended
-    if not principal.scope.includes(scope):
-        raise ScopeMissing(scope)
 
 
 def _charge_refused(ticket: AdmissionTicket, response: Response) -> Response:

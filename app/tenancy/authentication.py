@@ -146,7 +146,10 @@ class Authenticator:
         holder = self._recent.get_or_read(lookup, lambda: self._read(lookup))
         if holder is None or not self._is_shown(token, holder.key, proof):
             raise KeyUnknown
-        self._require_usable(holder.key)
+        if holder.key.revoked_at is not None:
+            raise KeyRevoked
+        if holder.key.expires_at is not None and self._is_past(holder.key.expires_at):
+            raise KeyExpired
         if isinstance(holder.principal, FaultyOrganization):
             raise AccountFault(holder.principal.id, holder.principal.reason, is_key_proven=True)
         return holder.principal
@@ -179,12 +182,6 @@ class Authenticator:
         if is_key:
             self._proofs.keep(token, Proof(parsed.lookup, key.digest))
         return is_key
-
-    def _require_usable(self, key: ApiKey) -> None:
-        if key.revoked_at is not None:
-            raise KeyRevoked
-        if key.expires_at is not None and self._is_past(key.expires_at):
-            raise KeyExpired
 
     def _is_past(self, instant: datetime) -> bool:
         """Return True if the instant has passed, by the estimated clock and by a fresh reading."""
