@@ -24,15 +24,13 @@ from app.admission.gate import Gate
 from app.admission.headers import limit_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
-from app.http.bearer import bearer_token
-from app.http.client_address import client_address
-from app.http.current import current_notes, current_request
+from app.http.current import client_address, current_notes, current_request
 from app.http.errors import find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
 from app.in_flight import InFlightRequests
 from app.policies import POLICIES, UNMATCHED, Door, Policy
-from app.tenancy.authentication import Authenticator
+from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
     OperatorTokenMissing,
@@ -109,7 +107,10 @@ class Access:
 
     def _admit(self, principal: Principal, policy: Policy, scope: Scope) -> None:
         ticket = current_notes().ticket = AdmissionTicket(self._gate, principal)
-        _require_permission(principal, scope)
+        if principal.is_suspended:
+            raise OrganizationSuspended
+        if not principal.scope.includes(scope):
+            raise ScopeMissing(scope)
         self._in_flight.enter(principal.organization_id, policy)
         if policy.door is not Door.METERED:
             return
@@ -159,13 +160,6 @@ def current_ticket() -> AdmissionTicket:
     """Return the admission of this request; only behind a door that asks for a key."""
     ticket: AdmissionTicket = current_notes().ticket
     return ticket
-
-
-def _require_permission(principal: Principal, scope: Scope) -> None:
-    if principal.is_suspended:
-        raise OrganizationSuspended
-    if not principal.scope.includes(scope):
-        raise ScopeMissing(scope)
 
 
 def _charge_refused(ticket: AdmissionTicket, response: Response) -> Response:

@@ -1,8 +1,5 @@
 """Make the Flask application from its rooms."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -12,15 +9,7 @@ from app.backends.backend import Backend
 from app.backends.outages import OUTAGES, is_outage
 from app.backends.time_limits import bounded, budget_s
 from app.error_answers import find_problem
-from app.http import (
-    deadlines,
-    errors,
-    provide,
-    request_id,
-    responses,
-    routing,
-    unread,
-)
+from app.http import current, errors, provide, routing
 from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
@@ -34,26 +23,13 @@ from config.settings import Settings
 _ROOMS = (accounts, usage, reservations, interactions, health, metrics, reference)
 
 
-class _Application(Flask):
-    """Flask without its check for coroutines before each view and hook."""
-
-    url_rule_class = routing.MatchedRule
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `func` unchanged: no view here is a coroutine."""
-        return func
-
-
 def build(settings: Settings, backend: Backend | None) -> Flask:
     """Make the application; see `app.create_app`."""
-    app = _Application("app", static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False
+    app = routing.Application("app")
     logging.configure(settings.log_level)
     services = wiring.build(settings, backend)
     provide.init_app(app, services.all())
-    request_id.init_app(app)
-    responses.init_app(app)
+    current.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms), close_connection)
     errors.init_app(
         app,
         settings.documentation_url,
@@ -62,10 +38,8 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
         is_outage=is_outage,
         note_outage=services.note_outage,
     )
-    deadlines.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms))
-    unread.init_app(app, close_connection)
     # Functions run after a request in the reverse order: the log line is written last.
-    answers.init_app(app, [metrics.count, logging.line_writer(settings.log_level)])
+    answers.init_app(app, [answers.count, answers.line_writer(settings.log_level)])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     routing.init_app(app)
     services.access.init_app(app)

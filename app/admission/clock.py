@@ -96,14 +96,9 @@ class RequestClock:
 
     def is_near(self, instant_ms: int, *, oldest_ms: int, ahead_ms: int) -> bool:
         """Return True if the instant is at most `oldest_ms` ago and at most `ahead_ms` ahead."""
-
-        def is_near() -> bool:
-            now_ms = self._now_us // 1_000
-            return now_ms - oldest_ms <= instant_ms <= now_ms + ahead_ms
-
-        if is_near():
+        if -oldest_ms <= instant_ms - self._now_us // 1_000 <= ahead_ms:
             return True
         if self._is_fresh:
             return False
         self._now_us, self._is_fresh = self._clock.fresh_now_us(), True
-        return is_near()
+        return -oldest_ms <= instant_ms - self._now_us // 1_000 <= ahead_ms

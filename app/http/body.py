@@ -6,13 +6,14 @@ from typing import Any
 from flask import request
 
 from app.http import validation
-from app.http.content_coding import gunzip, is_gzip, require_known_coding
 from app.http.current import current_notes
 from app.http.fields import StrictSchema
+from app.http.gzip import gunzip
 from app.http.request_errors import (
     BodyTooLarge,
     InvalidFields,
     RequestError,
+    UnsupportedContentEncoding,
     UnsupportedMediaType,
     field_error,
 )
@@ -64,11 +65,12 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
 
 
 def _read_decoded(max_bytes: int) -> bytes:
-    coding = request.environ.get("HTTP_CONTENT_ENCODING", "")
-    require_known_coding(coding)
-    if is_gzip(coding):
+    coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip(" \t").lower()
+    if coding in {"", "identity"}:
+        return _read(max_bytes)
+    if coding in {"gzip", "x-gzip"}:
         return gunzip(_read(max_bytes), max_bytes)
-    return _read(max_bytes)
+    raise UnsupportedContentEncoding
 
 
 def _read(max_bytes: int) -> bytes:
@@ -77,22 +79,18 @@ def _read(max_bytes: int) -> bytes:
         raise BodyTooLarge(max_bytes)
     parts: list[bytes] = []
     room = max_bytes + 1
-    while room and (part := _read_part(room)):
-        parts.append(part)
-        room -= len(part)
-    if not room:
-        raise BodyTooLarge(max_bytes)
-    current_notes().is_body_read = True
-    return b"".join(parts)
-
-
-def _read_part(most_bytes: int) -> bytes:
     try:
-        return request.stream.read(most_bytes)
+        while room and (part := request.stream.read(room)):
+            parts.append(part)
+            room -= len(part)
     except RequestError:
         raise
     except Exception:
         raise incomplete_body() from None
+    if not room:
+        raise BodyTooLarge(max_bytes)
+    current_notes().is_body_read = True
+    return b"".join(parts)
 
 
 def incomplete_body() -> InvalidFields:

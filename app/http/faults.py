@@ -4,7 +4,7 @@ import structlog
 from flask import has_request_context
 from prometheus_client import Counter
 
-from app.http.request_id import request_id
+from app.http.current import request_id
 
 _log = structlog.get_logger("turnledger.errors")
 # By label, since a counter without one opens its file at import, also in a command.

@@ -181,24 +181,27 @@ class Boolean(_Strict, fields.Boolean):
         return value
 
 
-class Token(_Strict, fields.String):
+class _Text(_Strict, fields.String):
+    """A string."""
+
+    def _take(self, value: Any) -> Any:
+        if type(value) is not str:
+            raise refuse("invalid_type", "must be a string")
+        return value
+
+
+class Token(_Text):
     """A string without white space that matches an anchored pattern."""
 
     def __init__(self, pattern: str, **options: Any) -> None:
         super().__init__(validate=Shape(re.compile(pattern, re.ASCII)), **options)
 
-    def _take(self, value: Any) -> str:
-        return _string(value)
 
-
-class Choice(_Strict, fields.String):
+class Choice(_Text):
     """One value of an enumeration."""
 
     def __init__(self, choices: Iterable[str], **options: Any) -> None:
         super().__init__(validate=OneOf(tuple(choices)), **options)
-
-    def _take(self, value: Any) -> str:
-        return _string(value)
 
 
 class ListOf(fields.List[Any]):
@@ -258,7 +261,7 @@ class DescribedOnly(fields.Nested):
         return value
 
 
-class Instant(_Strict, fields.String):
+class Instant(_Text):
     """An ISO-8601 instant with a zone, as a bound; loads to milliseconds since 1970, rounded up."""
 
     def __init__(
@@ -274,7 +277,7 @@ class Instant(_Strict, fields.String):
 
     def _take(self, value: Any) -> Any:
         try:
-            return self._parse(_string(value))
+            return self._parse(super()._take(value))
         except (ValueError, OverflowError):
             days = ["2026-11-23"] if self.allow_date else []
             examples = [*days, EXAMPLE, "2026-11-23T10:00:00.123+01:00"]
@@ -304,12 +307,6 @@ class Numeral(_Strict, fields.Integer):
             message = f"must be an integer between {least} and {most}"
             raise refuse("invalid_type", message, self._allowed)
         return int(value)
-
-
-def _string(value: Any) -> str:
-    if type(value) is not str:
-        raise refuse("invalid_type", "must be a string")
-    return value
 
 
 def _acceptor(field: fields.Field[Any]) -> Accept:

@@ -1,19 +1,9 @@
-"""Turn payloads into responses, and add the header that every response has."""
+"""Turn payloads into responses."""
 
 from typing import Any
 
 import orjson
-from flask import Flask, Response
-
-
-def init_app(app: Flask) -> None:
-    """Keep browsers from guessing another content type than the one that is sent."""
-
-    def add_nosniff(response: Response) -> Response:
-        response.headers.add("X-Content-Type-Options", "nosniff")
-        return response
-
-    app.after_request(add_nosniff)
+from flask import Response
 
 
 def json_response(payload: Any, status: int = 200) -> Response:

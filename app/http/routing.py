@@ -1,6 +1,7 @@
-"""Refuse requests that the router would match with another route, or that HTTP/1.1 forbids.
+"""Match requests with routes exactly, and refuse requests that HTTP/1.1 forbids.
 
-Werkzeug:
+`Application` turns off what Flask does for every application. `init_app` refuses requests that the
+router would match with another route. Werkzeug:
 
 * drops slashes in front of a path;
 * reads `%2F` as a separator;
@@ -38,6 +39,21 @@ class MatchedRule(Rule):
             raise NotImplementedError(f"the URL of {rule.endpoint} is not to be built")
 
         return refuse
+
+
+class Application(Flask):
+    """Flask with exact routes, and without its check for coroutines before each view and hook."""
+
+    url_rule_class = MatchedRule
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, static_folder=None)
+        self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+        self.url_map.merge_slashes = False
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `func` unchanged: no view here is a coroutine."""
+        return func
 
 
 def init_app(app: Flask) -> None:

@@ -20,7 +20,7 @@ from app.interactions.errors import (
     TurnConflict,
     TurnNotStored,
 )
-from app.interactions.model import Document, Item, TurnTrace, item_of
+from app.interactions.model import Document, TurnTrace
 from app.interactions.store import Insertion
 
 # About a millisecond of Redis's time.
@@ -34,11 +34,6 @@ class Recorded:
 
     document: Document
     is_new: bool
-
-    @property
-    def item(self) -> Item:
-        """Return the turn as it is shown."""
-        return item_of(self.document)
 
 
 # An exception is the error of this one turn.

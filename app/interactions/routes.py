@@ -11,7 +11,7 @@ from app.http.provide import provided
 from app.http.query import load_query
 from app.http.responses import stored_response
 from app.interactions.batch import read_batch, record_batch
-from app.interactions.model import Filters
+from app.interactions.model import Filters, item_of
 from app.interactions.recording import Recorder
 from app.interactions.schemas import (
     BatchAnswerSchema,
@@ -81,7 +81,7 @@ def record() -> Response:
     recorder, ticket = provided(Recorder), current_ticket()
     turn = recorder.read(ticket.principal.account, read_object(), recorder.request_clock())
     recorded = recorder.record(turn, ticket)
-    return stored_response(recorded.item, 201 if recorded.is_new else 200)
+    return stored_response(item_of(recorded.document), 201 if recorded.is_new else 200)
 
 
 @blueprint.post("/batch")

@@ -1,8 +1,7 @@
 """Show operators the state of the service: log lines, metrics and health.
 
-`answers` calls its watchers once for each request, when the response is complete: `metrics.count`
-and the log line of `logging.line_writer`. `health` answers `/healthz` and `/readyz`, `metrics`
-answers `/metrics`.
+`answers` logs and counts each request once, when its response is complete. `health` answers
+`/healthz` and `/readyz`, `metrics` answers `/metrics`.
 
 Invariants
 

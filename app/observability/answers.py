@@ -1,20 +1,41 @@
-"""Collect the facts about each answered request once, for the log and the metrics."""
+"""Log and count each answered request, from facts that are collected once."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from flask import Flask, Request, Response
+import orjson
+from flask import Flask, Response
+from prometheus_client import Counter, Histogram
 
-from app.http.current import current_notes, current_request
-from app.http.request_id import clean_request_id, elapsed_ms, request_id
+from app.http.current import current_notes, current_request, elapsed_ms, request_id
+from app.observability.logging import StandardOutput, level_number
 
 UNMATCHED = "unmatched"
+QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
+REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
+DURATION = Histogram(
+    "turnledger_request_duration_seconds",
+    "Time from the first hook to the complete response.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+DECISIONS = Counter(
+    "turnledger_decisions",
+    "Admission decisions, by the bucket that was charged: an organization's or an address's.",
+    ["bucket", "outcome"],
+)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 class Answer(NamedTuple):
     """A request and its answer: no key, no body, no query and no id from a path.
 
+    `client_request_id` is the client's own `X-Request-Id`, None unless it is short and clean.
     `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `UNMATCHED`;
     `endpoint` names its view. `organization` is None without a valid key, `decision` is None if
     admission decided nothing.
@@ -41,7 +62,22 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
     """
 
     def report(response: Response) -> Response:
-        answer = _answer(current_request(), current_notes(), response.status_code)
+        asked, notes = current_request(), current_notes()
+        principal, ticket, rule = notes.get("principal"), notes.get("ticket"), asked.url_rule
+        decision = ticket.decision if ticket else None
+        # From here, since werkzeug's headers take ten times as long.
+        client_id = asked.environ.get("HTTP_X_REQUEST_ID")
+        answer = Answer(
+            request_id=request_id(),
+            client_request_id=client_id if client_id and _CLEAN_ID.fullmatch(client_id) else None,
+            method=asked.method,
+            endpoint=asked.endpoint,
+            route=rule.rule if rule else UNMATCHED,
+            status=response.status_code,
+            duration_ms=elapsed_ms(),
+            organization=principal.organization_id if principal else None,
+            decision=decision.outcome.value if decision else None,
+        )
         for watch in watchers:
             # A full disk, or a file of metrics that cannot grow: the client gets its answer anyway.
             with suppress(OSError, IndexError):
@@ -51,18 +87,48 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
     app.after_request(report)
 
 
-def _answer(asked: Request, notes: Any, status: int) -> Answer:
-    principal, ticket = notes.get("principal"), notes.get("ticket")
-    decision = ticket.decision if ticket else None
-    rule = asked.url_rule
-    return Answer(
-        request_id=request_id(),
-        client_request_id=clean_request_id(asked),
-        method=asked.method,
-        endpoint=asked.endpoint,
-        route=rule.rule if rule else UNMATCHED,
-        status=status,
-        duration_ms=elapsed_ms(),
-        organization=principal.organization_id if principal else None,
-        decision=decision.outcome.value if decision else None,
-    )
+def line_writer(level: str) -> Watcher:
+    """Return a watcher that writes a JSON line for each answer, as a logger of `level` would.
+
+    A logger takes three times as long, and every request writes a line.
+    """
+    enabled = {name for name in ("debug", "info") if level_number(name) >= level_number(level)}
+    output = StandardOutput()
+
+    def write(answer: Answer) -> None:
+        own_level = "debug" if answer.endpoint in QUIET_ENDPOINTS else "info"
+        if own_level not in enabled:
+            return
+        line = {
+            "requestId": answer.request_id,
+            "clientRequestId": answer.client_request_id,
+            "method": answer.method,
+            "route": answer.route,
+            "status": answer.status,
+            "durationMs": round(answer.duration_ms, 3),
+            "organization": answer.organization,
+            "decision": answer.decision,
+            "event": "request",
+            "level": own_level,
+            "timestamp": datetime.now(UTC),
+        }
+        output.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
+
+    return write
+
+
+def count(answer: Answer) -> None:
+    """Count an answer and observe its duration."""
+    # An invented method would be a label that the client chooses.
+    method = answer.method if answer.method in _METHODS else "other"
+    _child(REQUESTS, method, answer.route, answer.status).inc()
+    _child(DURATION, answer.route).observe(answer.duration_ms / 1_000)
+    if answer.decision is not None:
+        bucket = "organization" if answer.organization else "address"
+        _child(DECISIONS, bucket, answer.decision).inc()
+
+
+@cache  # of few values each
+def _child(metric: Any, *labels: str | int) -> Any:
+    """Return the metric with these labels; faster than the library's own look-up."""
+    return metric.labels(*labels)

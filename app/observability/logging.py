@@ -1,4 +1,4 @@
-"""Write one JSON line a request to standard output; never a key, a body or a query."""
+"""Write log lines to standard output as JSON; never a key, a body or a query."""
 
 import logging
 import sys
@@ -9,11 +9,6 @@ from typing import Any
 import orjson
 import structlog
 
-from app.http.instants import utc_now
-from app.observability.answers import Answer, Watcher
-
-QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
-
 
 def configure(level: str) -> None:
     """Send structured lines of at least `level` to standard output as JSON."""
@@ -23,8 +18,8 @@ def configure(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=_as_json),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
-        logger_factory=_StandardOutput,
+        wrapper_class=structlog.make_filtering_bound_logger(level_number(level)),
+        logger_factory=StandardOutput,
         cache_logger_on_first_use=False,
     )
 
@@ -33,7 +28,7 @@ def _as_json(line: dict[str, Any], default: Callable[[Any], Any]) -> str:
     return orjson.dumps(line, default).decode()
 
 
-class _StandardOutput:
+class StandardOutput:
     """Writes lines to the current `sys.stdout`; on a full disk they are lost.
 
     A request that has done its work must still be answered.
@@ -52,35 +47,6 @@ class _StandardOutput:
     debug = info = warning = error = msg
 
 
-def line_writer(level: str) -> Watcher:
-    """Return a watcher that writes a line for each answer, as a logger of `level` would.
-
-    A logger takes three times as long, and every request writes a line.
-    """
-    enabled = {name for name in ("debug", "info") if _number(name) >= _number(level)}
-    output = _StandardOutput()
-
-    def write(answer: Answer) -> None:
-        own_level = "debug" if answer.endpoint in QUIET_ENDPOINTS else "info"
-        if own_level not in enabled:
-            return
-        line = {
-            "requestId": answer.request_id,
-            "clientRequestId": answer.client_request_id,
-            "method": answer.method,
-            "route": answer.route,
-            "status": answer.status,
-            "durationMs": round(answer.duration_ms, 3),
-            "organization": answer.organization,
-            "decision": answer.decision,
-            "event": "request",
-            "level": own_level,
-            "timestamp": utc_now(),
-        }
-        output.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
-
-    return write
-
-
-def _number(level: str) -> int:
+def level_number(level: str) -> int:
+    """Return the number of a level; a higher one is more severe."""
     return logging.getLevelNamesMapping()[level.upper()]

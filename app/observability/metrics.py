@@ -2,14 +2,13 @@
 
 With `PROMETHEUS_MULTIPROC_DIR` set (`app/serving/run_folder.py` sets it) every worker writes to a
 shared folder, and any worker answers for all. Without it a process reports its own values. The
-gauge of circuit breakers is defined in `app/backends/breaker.py`; it has one series a worker.
+counts of requests are defined in `answers.py`, and the gauge of circuit breakers in
+`app/backends/breaker.py`; it has one series a worker.
 """
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from flask import Response
 from flask_smorest import Blueprint
@@ -17,8 +16,6 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
-    Counter,
-    Histogram,
     generate_latest,
 )
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -26,22 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.http.provide import provided
-from app.observability.answers import Answer
 from app.observability.readings import note_unreadable
-
-REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
-DURATION = Histogram(
-    "turnledger_request_duration_seconds",
-    "Time from the first hook to the complete response.",
-    ["route"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
-)
-DECISIONS = Counter(
-    "turnledger_decisions",
-    "Admission decisions, by the bucket that was charged: an organization's or an address's.",
-    ["bucket", "outcome"],
-)
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _DRIFT = "that reconciliations have added to or removed from counters, since the start."
 # Values that only grow are counters, so that Prometheus can compute their rate.
@@ -117,20 +99,3 @@ def scrape() -> Response:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     exposition = generate_latest(registry) + provided(Readings).exposition()
     return Response(exposition, content_type=CONTENT_TYPE_LATEST)
-
-
-def count(answer: Answer) -> None:
-    """Count an answer and observe its duration."""
-    # An invented method would be a label that the client chooses.
-    method = answer.method if answer.method in _METHODS else "other"
-    _child(REQUESTS, method, answer.route, answer.status).inc()
-    _child(DURATION, answer.route).observe(answer.duration_ms / 1_000)
-    if answer.decision is not None:
-        bucket = "organization" if answer.organization else "address"
-        _child(DECISIONS, bucket, answer.decision).inc()
-
-
-@cache  # of few values each
-def _child(metric: Any, *labels: str | int) -> Any:
-    """Return the metric with these labels; faster than the library's own look-up."""
-    return metric.labels(*labels)

@@ -8,6 +8,7 @@ from app.http.body import read_object
 from app.http.descriptions import body_of
 from app.http.provide import provided
 from app.http.responses import json_response, no_content, stored_response
+from app.interactions.model import item_of
 from app.interactions.schemas import ItemSchema
 from app.reservations.items import reservation_item
 from app.reservations.schemas import CompletionSchema, ReservationSchema, ReservedSchema
@@ -52,7 +53,7 @@ def complete(interaction_id: str) -> Response:
     service, ticket = provided(ReservationService), current_ticket()
     turn = service.read_completion(ticket.principal.account, interaction_id, read_object())
     recorded = service.complete(turn, ticket)
-    return stored_response(recorded.item, 201 if recorded.is_new else 200)
+    return stored_response(item_of(recorded.document), 201 if recorded.is_new else 200)
 
 
 @blueprint.delete("/<interaction_id>")

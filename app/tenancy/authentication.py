@@ -10,7 +10,6 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
-from app.http.bearer import bearer_token
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
 from app.tenancy import key_format
@@ -138,14 +137,19 @@ class Authenticator:
         A mistyped key costs no store call. While the circuit breaker of the store is open,
         `require_store` raises at once, also for a cached key: the request would fail later anyway.
         """
-        token = _bearer_token(authorization)
+        token = bearer_token(authorization)
+        if token is None:
+            raise CredentialMissing
         proof = self._proofs.find(token)
         lookup = proof.lookup if proof else _parse(token).lookup
         self._require_store()
         holder = self._recent.get_or_read(lookup, lambda: self._read(lookup))
         if holder is None or not self._is_shown(token, holder.key, proof):
             raise KeyUnknown
-        self._require_usable(holder.key)
+        if holder.key.revoked_at is not None:
+            raise KeyRevoked
+        if holder.key.expires_at is not None and self._is_past(holder.key.expires_at):
+            raise KeyExpired
         if isinstance(holder.principal, FaultyOrganization):
             raise AccountFault(holder.principal.id, holder.principal.reason, is_key_proven=True)
         return holder.principal
@@ -179,22 +183,19 @@ class Authenticator:
             self._proofs.keep(token, Proof(parsed.lookup, key.digest))
         return is_key
 
-    def _require_usable(self, key: ApiKey) -> None:
-        if key.revoked_at is not None:
-            raise KeyRevoked
-        if key.expires_at is not None and self._is_past(key.expires_at):
-            raise KeyExpired
-
     def _is_past(self, instant: datetime) -> bool:
         """Return True if the instant has passed, by the estimated clock and by a fresh reading."""
         return self._now() >= instant and self._fresh_now() >= instant
 
 
-def _bearer_token(authorization: str | None) -> str:
-    token = bearer_token(authorization)
-    if token is None:
-        raise CredentialMissing
-    return token
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token after the scheme `Bearer` (upper or lower case); None without one.
+
+    The header is that of RFC 6750.
+    """
+    scheme, _, token = (authorization or "").strip(" \t").partition(" ")
+    token = token.strip(" \t")
+    return token if scheme.lower() == "bearer" and token else None
 
 
 def _parse(token: str) -> ParsedKey:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 
 
 class Scope(StrEnum):
@@ -130,7 +131,7 @@ class FaultyKey:
 FoundKey = ApiKey | FaultyKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that the account is named once
 class Principal:
     """An authenticated key with all that a request needs to know of its organization."""
 
@@ -169,7 +170,7 @@ class Principal:
             key_expires_at=key_expires_at,
         )
 
-    @property
+    @cached_property
     def account(self) -> str:
         """The tenant that owns ledger rows; see `account_of`."""
         return account_of(self.organization_id, self.environment)

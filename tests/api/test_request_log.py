@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.http import request_id
 from app.observability import answers
 from app.observability.answers import UNMATCHED, Answer
 from tests.callers import error_of, new_caller
@@ -135,7 +134,6 @@ def test_requests_are_answered_although_a_metric_cannot_be_written(failure: Exce
     def full_disk(_answer: Answer) -> None:
         raise failure
 
-    request_id.init_app(app)
     answers.init_app(app, [full_disk, noted.append])
     app.add_url_rule("/", view_func=lambda: "done")
     assert app.test_client().get("/").text == "done"

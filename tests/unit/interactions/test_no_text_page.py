@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from marshmallow import Schema, fields
 
-from app.http import request_id
 from app.http.fields import ListOf, Part, Token
 from app.interactions.id_characters import ID_FIELDS, MAX_ID_CHARACTERS
 from app.interactions.schemas import TurnSchema
+from app.observability import answers
 from app.tenancy import key_rules
 from tests.servers import ROOT
 
@@ -94,7 +94,7 @@ def test_the_strings_beside_turns_have_the_bounds_of_the_page() -> None:
     named = table("Beside turns")
 
     assert named["label of an API key"] == bound(key_rules.LABEL_PATTERN)
-    assert named["`X-Request-Id` of a request".strip("`")] == bound(request_id._CLEAN.pattern)
+    assert named["`X-Request-Id` of a request".strip("`")] == bound(answers._CLEAN_ID.pattern)
     assert key_rules._IDEMPOTENCY_KEY.pattern == r"[ -~]{1,255}"
     assert named["Idempotency-Key"] == ("printable ASCII", 255, 1)
     assert len(named) == 3

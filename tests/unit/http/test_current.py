@@ -9,7 +9,7 @@ from flask import Flask
 from pymongo import _csot
 
 from app.backends.time_limits import budget_s
-from app.http import deadlines
+from app.http import current
 from app.http.provide import provided
 from app.interactions.store import InteractionStore
 from tests.callers import new_caller
@@ -48,7 +48,7 @@ def test_the_budget_ends_with_the_request_also_if_that_fails() -> None:
         depths.append(0)
 
     app = Flask(__name__)
-    deadlines.init_app(app, bounded, budget_s=1.0)
+    current.init_app(app, bounded, 1.0, lambda: None)
 
     @app.get("/")
     def fail() -> str:

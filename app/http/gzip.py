@@ -2,33 +2,13 @@
 
 import zlib
 
-from app.http.request_errors import (
-    DecodedBodyTooLarge,
-    InvalidFields,
-    UnsupportedContentEncoding,
-    field_error,
-)
+from app.http.request_errors import DecodedBodyTooLarge, InvalidFields, field_error
 
 MAX_RATIO = 100
 MAX_MEMBERS = 16
 # A short body may be as repetitive as it likes.
 _FREE_BYTES = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
-
-
-def require_known_coding(content_encoding: str) -> None:
-    """Raise UnsupportedContentEncoding for any encoding of a body but gzip."""
-    if not is_gzip(content_encoding) and _coding(content_encoding) not in {"", "identity"}:
-        raise UnsupportedContentEncoding
-
-
-def is_gzip(content_encoding: str) -> bool:
-    """Return True if a body is to be decoded."""
-    return _coding(content_encoding) in {"gzip", "x-gzip"}
-
-
-def _coding(content_encoding: str) -> str:
-    return content_encoding.strip(" \t").lower()
 
 
 def gunzip(encoded: bytes, max_bytes: int) -> bytes:
