@@ -103,7 +103,7 @@ def test_no_schema_has_hooks_that_accepting_passes_by() -> None:
 
 
 def test_no_function_of_the_application_is_a_coroutine() -> None:
-    """Flask does not ask: `app/http/routing.py`."""
+    """Allow no coroutines: `app/http/routing.py` removes Flask's check for them."""
     offenders = [
         file.path
         for file in SERVICE_FILES
