@@ -1,7 +1,7 @@
 """Run chores side by side until the platform asks them to end."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 
@@ -11,6 +11,9 @@ from app.backends.reasons import reason_of
 from app.worker.chores import Chore
 from app.worker.stop import Stop, Stopped
 
+# Python handles a signal when the main thread next runs. One that arrives just before the thread
+# blocks does not wake it, so it wakes by itself.
+_SIGNAL_CHECK_S = 1.0
 _log = structlog.get_logger("turnledger.worker")
 
 
@@ -40,6 +43,8 @@ class Worker:
         stop = Stop()
         with stop.on_signals(), ThreadPoolExecutor(len(chores)) as pool:
             endings = [pool.submit(self._repeat, chore, stop) for chore in chores]
+            while wait(endings, _SIGNAL_CHECK_S).not_done:
+                pass
         return [
             chore.name
             for chore, has_failed in zip(chores, endings, strict=True)

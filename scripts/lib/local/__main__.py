@@ -105,7 +105,7 @@ def _hold(stack: ExitStack, folder: DataFolder) -> int:
     try:
         hold = stack.enter_context(holding(folder.path, 0))
     except FolderInUse:
-        say(f"waiting for another run to let go of {folder.path}")
+        say(f"waiting for another run to release {folder.path}")
         hold = _hold_later(stack, folder)
     folder.keep_owner(os.getpid())
     return hold
@@ -117,7 +117,7 @@ def _hold_later(stack: ExitStack, folder: DataFolder) -> int:
     except FolderInUse:
         # Only for people: the number may be another program's by now, and decides nothing.
         raise Failure(
-            f"DATA_DIR {folder.path} belongs to a run that goes on (process "
+            f"DATA_DIR {folder.path} is in use by another run (process "
             f"{folder.owner_id()}): stop it, or set another DATA_DIR"
         ) from None
 
@@ -127,8 +127,8 @@ def seeded(folder: DataFolder, stores: str) -> Mapping[str, Any]:
     demo = folder.seed(stores)
     if demo is None:
         raise Failure(
-            f"DATA_DIR {folder.path} lost the demo's keys during the start: leave its files "
-            "alone and start again"
+            f"DATA_DIR {folder.path} lost the demo's keys during the start: do not change its "
+            "files, and start again"
         )
     return demo
 

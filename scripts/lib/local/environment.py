@@ -26,7 +26,7 @@ def forget_other_run(environ: MutableMapping[str, str]) -> None:
     It names the stores of that run, which may be gone or belong to another run by now.
     """
     if environ.get(MARKER):
-        say(f"ignoring what {environ[MARKER]}/env has set in this shell: {', '.join(EXPORTED)}")
+        say(f"ignoring the variables of {environ[MARKER]}/env in this shell: {', '.join(EXPORTED)}")
         for name in (MARKER, *EXPORTED):
             environ.pop(name, None)
 

@@ -106,8 +106,8 @@ class DataFolder:
             content = None
         if not isinstance(content, dict):
             raise Failure(
-                f"{path} is damaged: put a copy of it back, or delete it and start again; what "
-                "was made with it, such as API keys, is then replaced by new ones"
+                f"{path} is damaged: put a copy of it back, or delete it and start again; "
+                "secrets and API keys are then replaced by new ones"
             )
         return content
 

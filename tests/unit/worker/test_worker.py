@@ -229,3 +229,20 @@ def test_one_chore_can_run_alone(kit: Kit) -> None:
         wait(TIMEOUT_S)
 
     assert kit.worker(archive, reconcile).run("reconcile") == []
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_ends_the_worker(kit: Kit) -> None:
+    """Deliver SIGTERM to the chore's thread, as if it came just before the main thread blocks."""
+    main = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def catch(wait: Wait) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        ask_to_end()
+        wait(TIMEOUT_S)
+        raise AssertionError("the signal is not noticed")
+
+    try:
+        assert kit.worker(catch).run() == []
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, main)
+    assert kit.counted == []
