@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from app.backends.containment import Containment
 from app.worker.chores import Chore
 from app.worker.service import Worker
 from app.worker.stop import Stopped, Wait
+from tests.servers import wait_until
 
 TIMEOUT_S = 30
 
@@ -232,10 +234,16 @@ def test_one_chore_can_run_alone(kit: Kit) -> None:
 
 
 def test_a_signal_that_does_not_wake_the_main_thread_ends_the_worker(kit: Kit) -> None:
-    """Deliver SIGTERM to the chore's thread, as if it came just before the main thread blocks."""
+    """Deliver SIGTERM to the chore's thread while the main one blocks: that does not wake it."""
     main = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
+    def main_blocks() -> bool:
+        return sys._current_frames()[threading.main_thread().ident or 0].f_code.co_filename == (
+            threading.__file__
+        )
+
     def catch(wait: Wait) -> None:
+        wait_until(main_blocks, TIMEOUT_S)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         ask_to_end()
         wait(TIMEOUT_S)
