@@ -25,6 +25,7 @@ from scripts.lib import ROOT
 
 OWN = tuple(f"{ROOT / name}{os.sep}" for name in ("app", "config"))
 WARM_UPS = 3
+COUNTS = 3
 _SECRETS = ("KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS")
 _numbers = count(1)
 
@@ -63,9 +64,16 @@ def counting(own: tuple[str, ...] = OWN) -> Iterator[set[Step]]:
 
 
 def way_of(send: Send, own: tuple[str, ...] = OWN) -> set[Step]:
-    """Return the functions on the way of a request; RuntimeError unless it succeeds."""
+    """Return the functions on the way of a request; RuntimeError unless it succeeds.
+
+    The shortest way of some counts: a cache may expire during one of them.
+    """
     for _ in range(WARM_UPS):
         send()
+    return min((_count(send, own) for _ in range(COUNTS)), key=len)
+
+
+def _count(send: Send, own: tuple[str, ...]) -> set[Step]:
     with counting(own) as steps:
         status = send()
     if status >= 300:

@@ -1,11 +1,13 @@
 """The counter of a request's way counts our functions, each once, and no others."""
 
 import json
+import re
 from functools import partial
 
 import pytest
 from flask import Flask
 
+from scripts.lib import ROOT
 from scripts.lib.way import counting, requests_of, way_of
 
 HERE = __file__
@@ -48,6 +50,22 @@ def test_what_only_the_first_requests_do_does_not_count() -> None:
 def test_a_request_that_is_refused_is_not_counted() -> None:
     with pytest.raises(RuntimeError, match="401"):
         way_of(partial(_inner, 401))
+
+
+def test_the_way_of_each_request_is_as_short_as_the_page_says(memory_app: Flask) -> None:
+    page = (ROOT / "docs" / "internals" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([A-Z]+ /\S+)` \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    most = {name: (int(files), int(functions)) for name, files, functions in rows}
+    ways = {name: way_of(send) for name, send in requests_of(memory_app).items()}
+
+    assert most.keys() == ways.keys()
+    counts = {name: (len({step.file for step in way}), len(way)) for name, way in ways.items()}
+    longer = {
+        name: (files, functions)
+        for name, (files, functions) in counts.items()
+        if files > most[name][0] or functions > most[name][1]
+    }
+    assert longer == {}
 
 
 def test_each_request_has_a_way_through_the_application(memory_app: Flask) -> None:
