@@ -134,9 +134,13 @@ class TenancyStore:
         )
 
     def revoke_key(self, key_id: str, revoked_at: datetime) -> None:
-        """Set the instant of revocation; a second revocation keeps the first."""
+        """Set the instant of revocation; a second revocation keeps the first.
+
+        A damaged instant is replaced, so that the key is listed as revoked and removed in time.
+        """
         self._keys.update_one(
-            {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": revoked_at}}
+            {"_id": key_id, "revoked_at": {"$not": _IS_REVOKED}},
+            {"$set": {"revoked_at": revoked_at}},
         )
 
     def remove_keys(self, ended_by: datetime, at_most: int) -> int:

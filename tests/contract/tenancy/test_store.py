@@ -162,3 +162,28 @@ def test_the_first_revocation_stands(store: TenancyStore) -> None:
     store.revoke_key("key_absent", NOW)
 
     assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)
+
+
+@pytest.mark.parametrize("damaged", ["yesterday", "", 0, True, {}, [], ["yesterday"]])
+def test_a_damaged_revocation_is_replaced_and_the_key_is_removed_in_time(
+    store: TenancyStore, mongo_database: Database[dict[str, Any]], damaged: Any
+) -> None:
+    store.insert_key(KEY, None)
+    mongo_database["api_keys"].update_one({"_id": KEY.id}, {"$set": {"revoked_at": damaged}})
+
+    store.revoke_key(KEY.id, NOW)
+
+    assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)
+    assert store.remove_keys(NOW - timedelta(milliseconds=1), 9) == 0
+    assert store.remove_keys(NOW, 9) == 1
+
+
+def test_a_missing_revocation_is_set(
+    store: TenancyStore, mongo_database: Database[dict[str, Any]]
+) -> None:
+    store.insert_key(KEY, None)
+    mongo_database["api_keys"].update_one({"_id": KEY.id}, {"$unset": {"revoked_at": ""}})
+
+    store.revoke_key(KEY.id, NOW)
+
+    assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)
