@@ -1,4 +1,4 @@
-"""Issue API keys once per idempotency key; read, revoke and remove them."""
+"""Issue API keys once per idempotency key; read and revoke them."""
 
 import hashlib
 import hmac
@@ -21,7 +21,6 @@ from app.tenancy.store import AlreadyStored, TenancyStore
 
 MAX_KEYS = 100
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
-REMOVED_AT_ONCE = 1_000
 
 IssuedKey = tuple[ApiKey, str]
 K = TypeVar("K", bound=FoundKey)
@@ -108,16 +107,6 @@ class ApiKeys:
     def withdraw(self, key: ApiKey) -> None:
         """Delete a key whose plaintext was never shown."""
         self._store.delete_key(key.id)
-
-    def remove_ended(self, retention: timedelta) -> int:
-        """Delete keys that expired or were revoked `retention` ago or earlier; return how many.
-
-        Afterwards authentication with one of them raises KeyUnknown.
-        """
-        ended_by, removed = self._now() - retention, 0
-        while found := self._store.remove_keys(ended_by, REMOVED_AT_ONCE):
-            removed += found
-        return removed
 
     def _revoke(self, key: FoundKey) -> FoundKey:
         """Revoke a key and return it as stored, without another read that could fail."""
