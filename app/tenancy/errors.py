@@ -8,7 +8,7 @@ class TenancyError(Exception):
 
 
 class AuthenticationFailed(TenancyError):
-    """The request carries no credential that is in force."""
+    """The request carries no valid credential."""
 
 
 class CredentialMissing(AuthenticationFailed):
