@@ -64,7 +64,7 @@ def test_a_key_may_end_with_its_maker_and_not_a_millisecond_later(
     assert wrong["allowed"] == {"min": 1, "max": 6, "not_after": "2026-11-30T11:59:59.999Z"}
     assert "2026-11-30T11:59:59.999Z" in wrong["message"]
     assert "at most 6 days" in wrong["message"]
-    assert store.count_usable_keys(ORGANIZATION, Environment.LIVE, START) == 1
+    assert store.count_active_keys(ORGANIZATION, Environment.LIVE, START) == 1
 
 
 def test_a_key_without_an_end_cannot_be_made_by_one_that_has_one(keys: ApiKeys) -> None:
