@@ -35,9 +35,10 @@ from app.tenancy.errors import (
     AuthenticationFailed,
     OperatorTokenMissing,
     OrganizationSuspended,
-    ScopeMissing,
 )
-from app.tenancy.model import Principal, Scope
+from app.tenancy.model import Principal
+
+_Ticket = AddressTicket | AdmissionTicket
 
 
 class Access:
@@ -90,27 +91,30 @@ class Access:
             self._charge_address()
         elif policy.door is Door.OPERATOR:
             self._require_operator(token)
-        elif policy.scope is not None:
-            self._admit(self._authenticate(token), policy, policy.scope)
+        elif policy.door.asks_for_key:
+            self._admit(self._authenticate(token), policy)
         if asked.query_string and not policy.takes_query:
             refuse_query()
 
     def _authenticate(self, token: str | None) -> Principal:
         try:
             principal = self._authenticator.authenticate(token)
-        except (AuthenticationFailed, AccountFault) as error:
-            if not (isinstance(error, AccountFault) and error.is_key_proven):
+        except AuthenticationFailed:
+            self._charge_address()
+            raise
+        except AccountFault as error:
+            # A right key of a faulty organization is no guess.
+            if not error.is_key_proven:
                 self._charge_address()
             raise
         current_notes().principal = principal
         return principal
 
-    def _admit(self, principal: Principal, policy: Policy, scope: Scope) -> None:
+    def _admit(self, principal: Principal, policy: Policy) -> None:
         ticket = current_notes().ticket = AdmissionTicket(self._gate, principal)
         if principal.is_suspended:
             raise OrganizationSuspended
-        if not principal.scope.includes(scope):
-            raise ScopeMissing(scope)
+        policy.require_scope(principal.scope)
         self._in_flight.enter(principal.organization_id, policy)
         if policy.door is not Door.METERED:
             return
@@ -133,25 +137,28 @@ class Access:
         ticket.require_admission()
 
     def _leave(self, response: Response) -> Response:
+        """Finish an answer, in this order.
+
+        1. A streamed answer counts as in flight until it is closed. This comes first: the next
+           step may replace the answer.
+        2. A request that was refused before its charge is charged. If the bucket refuses too, its
+           429 replaces the answer.
+        3. The headers show the decision over the charge and depend on the final status.
+        """
         if response.is_streamed:
             self._in_flight.keep_until_closed(response)
         policy = POLICIES.get(current_request().endpoint or "", UNMATCHED)
-        ticket = current_notes().get("ticket")
+        ticket: _Ticket | None = current_notes().get("ticket")
         if ticket is not None:
-            if ticket.decision is None and 400 <= response.status_code < 500:
-                response = _charge_refused(ticket, response)
-            shows_quota = policy.shows_quota_in(response.status_code)
-            headers = limit_headers(ticket, shows_quota=shows_quota)
-            # Added, not set: no other code sets these, and a look for earlier ones costs thrice.
-            for name, value in headers.items():
-                response.headers.add(name, value)
+            response = _charge_refused(ticket, response)
+            _add_limit_headers(ticket, policy, response)
         if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
             response.headers.add("Cache-Control", "no-store")
         return response
 
 
 def current_principal() -> Principal:
-    """Return the holder of this request's key; only behind a door that asks for one."""
+    """Return the principal of this request's key; only behind a door that asks for one."""
     principal: Principal = current_notes().principal
     return principal
 
@@ -162,10 +169,23 @@ def current_ticket() -> AdmissionTicket:
     return ticket
 
 
-def _charge_refused(ticket: AdmissionTicket, response: Response) -> Response:
-    """Charge a request that was refused before its charge; the bucket's own refusal comes first."""
+def _charge_refused(ticket: _Ticket, response: Response) -> Response:
+    """Charge a request that was refused before its charge; return the answer to send.
+
+    The bucket's own refusal comes first. The ticket of an address has its decision from the start.
+    """
+    is_refused = 400 <= response.status_code < 500
+    if isinstance(ticket, AddressTicket) or ticket.decision is not None or not is_refused:
+        return response
     try:
         ticket.charge_refused(is_rate_limited=response.status_code == 429)
     except RateLimited as error:
         return find_answer(error) or response
     return response
+
+
+def _add_limit_headers(ticket: _Ticket, policy: Policy, response: Response) -> None:
+    shows_quota = policy.shows_quota_in(response.status_code)
+    # Added, not set: no other code sets these, and a look for earlier ones costs thrice.
+    for name, value in limit_headers(ticket, shows_quota=shows_quota).items():
+        response.headers.add(name, value)

@@ -40,6 +40,7 @@ from app.reservations.errors import ReservationConflict, ReservationNotFound, Tu
 from app.tenancy.errors import (
     AuthenticationFailed,
     IdempotencyConflict,
+    KeyCollision,
     KeyExpired,
     KeyLimitReached,
     KeyUnknown,
@@ -117,6 +118,7 @@ def _key_unknown(error: KeyUnknown) -> Problem:
 
 @find_problem.register
 def _key_expired(error: KeyExpired) -> Problem:
+    # The wire contract asks for this value; RFC 6750 would have `invalid_token`.
     challenge = 'Bearer error="token_expired"'
     return Problem("token_expired", str(error), headers={"WWW-Authenticate": challenge})
 
@@ -144,7 +146,12 @@ def _key_limit_reached(error: KeyLimitReached) -> Problem:
 
 @find_problem.register
 def _conflict(
-    error: IdempotencyConflict | TurnConflict | TurnCancelled | TurnRecorded | ReservationConflict,
+    error: IdempotencyConflict
+    | KeyCollision
+    | TurnConflict
+    | TurnCancelled
+    | TurnRecorded
+    | ReservationConflict,
 ) -> Problem:
     return Problem("conflict", str(error))
 

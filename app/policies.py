@@ -1,5 +1,9 @@
 """List how each route is guarded, in one table.
 
+A *door* is what a request must pass before its route runs: whether it needs a key, and what is
+charged for it. Each route has one, and the `Policy` of the route adds the details. `app.access` is
+the code of all doors.
+
 A route that is not in `POLICIES` keeps the application from starting, so forgetting is impossible.
 """
 
@@ -7,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from app.tenancy.errors import ScopeMissing
 from app.tenancy.model import Scope
 
 
@@ -18,6 +23,11 @@ class Door(Enum):
     OPERATOR = "the operator's token"
     METERED = "a key; the organization's bucket is charged at once"
     RECORDING = "a key; bucket and quota are charged together, once the turns are parsed"
+
+    @property
+    def asks_for_key(self) -> bool:
+        """Return True if only requests with a valid API key pass."""
+        return self is Door.METERED or self is Door.RECORDING
 
 
 class Weight(Enum):
@@ -34,9 +44,9 @@ RAW_FILTERS = frozenset({"user_id", "relationship_id"})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How one route is guarded.
+    """How one route is guarded; ValueError if `door` and `scope` contradict each other.
 
-    * `scope`: the scope that a key needs.
+    * `scope`: the scope that a key needs; None at doors that ask for no key.
     * `takes_query`: query parameters are for the route to judge; otherwise they are refused.
     * `shows_quota`: the quota is part of the answer. A METERED route reads it at the door.
     * `needs_redis`: the route is refused while Redis is unavailable.
@@ -49,6 +59,17 @@ class Policy:
     shows_quota: bool = False
     needs_redis: bool = False
     weight: Weight = Weight.LIGHT
+
+    def __post_init__(self) -> None:
+        """Check the scope at import: a route without one would admit every key."""
+        if self.door.asks_for_key is (self.scope is None):
+            rule = "needs a scope" if self.door.asks_for_key else "takes no scope"
+            raise ValueError(f"A policy with the door {self.door.name} {rule}.")
+
+    def require_scope(self, held: Scope) -> None:
+        """Raise ScopeMissing if a key with the scope `held` may not use the route."""
+        if self.scope is not None and not held.includes(self.scope):
+            raise ScopeMissing(self.scope)
 
     def is_heavy(self, parameters: Iterable[str]) -> bool:
         """Return True if a request with query `parameters` of these names may take long."""

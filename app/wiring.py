@@ -10,7 +10,7 @@ from app.probes import build_probes, build_readings
 from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.services import Rooms, Services
-from app.tenancy.build import build_tenancy
+from app.tenancy.build import build_tenancy, open_organizations
 from app.usage.build import build_probed_upkeep, build_usage
 from app.worker.build import build_worker
 from config.settings import Settings
@@ -27,12 +27,14 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     tenancy = build_tenancy(
         settings,
         backend.database,
+        backend.maintenance_database,
         backend.mongodb_breaker.require_closed,
         now_us=clock.now_us,
         fresh_now_us=clock.fresh_now_us,
     )
     interactions = build_interactions(settings, ledgers, clock)
-    usage = build_usage(backend, ledgers, tenancy.organizations, clock)
+    organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
+    usage = build_usage(backend, ledgers, organizations, clock)
     probed = build_probed_upkeep(backend, ledgers, tenancy.organizations, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)
     return Services(

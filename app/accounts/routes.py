@@ -24,7 +24,7 @@ from app.http.query import load_query
 from app.http.responses import json_response, no_content
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
-from app.tenancy.key_rules import IDEMPOTENCY_HEADER
+from app.tenancy.key_rules import IDEMPOTENCY_HEADER, IDEMPOTENCY_PATTERN
 from app.tenancy.model import ApiKey, FaultyKey, FoundKey, Scope
 from app.tenancy.service import Organizations
 
@@ -75,7 +75,7 @@ def list_api_keys() -> Response:
             "in": "header",
             "name": IDEMPOTENCY_HEADER,
             "description": "A retry with the same value within 24 h answers the same key.",
-            "schema": {"type": "string", "pattern": r"^[!-~]([ -~]{0,253}[!-~])?$"},
+            "schema": {"type": "string", "pattern": IDEMPOTENCY_PATTERN},
         }
     ],
 )

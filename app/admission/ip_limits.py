@@ -114,6 +114,8 @@ class IpLimits:
         self._item = parse(limit)
         bucket_policy(self._item)
         self._limiter = Limiter(
+            # `Limiter` requires a function that names the client. No limit uses it: `charge`
+            # receives the address, which honours trusted proxies.
             get_remote_address,
             strategy=STRATEGY,
             storage_uri=f"{SCHEME}://",
@@ -130,6 +132,9 @@ class IpLimits:
         self._limiter.init_app(app)
 
     def charge(self, address: str) -> Decision:
-        """Take one token of `address` (IPv6: of its /64), refused or not; one script call."""
+        """Take one token of `address` (IPv6: of its /64), if it has one; return the decision.
+
+        It costs one call of the script, whether the decision admits or refuses.
+        """
         self._limiter.limiter.hit(self._item, address_bucket(address))
         return _decision.get()

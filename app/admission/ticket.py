@@ -1,4 +1,9 @@
-"""The admission of one request: a ticket that charges it and holds the decision over it."""
+"""The admission ticket: the object that admits one request.
+
+A *ticket* charges its request, makes refunds and holds the decision, from which the headers of the
+answer are made. A request with a valid key has an `AdmissionTicket`. One that is limited by its
+address has an `AddressTicket`. Probes have none.
+"""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

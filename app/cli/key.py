@@ -89,7 +89,7 @@ def _print_new(key: ApiKey, plaintext: str, *, as_json: bool) -> None:
 @json_option
 def list_(organization_id: str, environment: str | None, *, as_json: bool) -> None:
     """List every key: active, then expired, then revoked, newest first. Shows no secrets."""
-    organization = provided(Organizations).look_up(organization_id)
+    organization = provided(Organizations).get_any(organization_id)
     only = Environment(environment) if environment else None
     keys = list(provided(KeyLists).all_(organization.id, only))
     # A table leaves out the organization, which the operator has just typed.

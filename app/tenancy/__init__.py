@@ -16,7 +16,7 @@ Promises
 
 Invariants
     * Expiry is judged by Redis's clock, the same for every machine.
-    * A cached holder proves nothing: each request checks its token against the digest.
+    * A cached key admits no request by itself: each token is checked against its digest.
     * Every field of a stored document may be damaged. Readers check all of them (`records.py`).
 
 Failures

@@ -1,4 +1,4 @@
-"""Issue API keys once per idempotency key; read, revoke and remove them."""
+"""Issue API keys once per idempotency key; read and revoke them."""
 
 import hashlib
 import hmac
@@ -12,7 +12,13 @@ from ulid import ULID
 from app.http.instants import cut_to_ms, utc_now
 from app.http.request_errors import InvalidFields, require_valid
 from app.tenancy import key_format
-from app.tenancy.errors import IdempotencyConflict, KeyLimitReached, KeyNotFound, TenancyError
+from app.tenancy.errors import (
+    IdempotencyConflict,
+    KeyCollision,
+    KeyLimitReached,
+    KeyNotFound,
+    TenancyError,
+)
 from app.tenancy.key_format import ParsedKey
 from app.tenancy.key_rules import field_errors, require_ends_in_time
 from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
@@ -21,7 +27,6 @@ from app.tenancy.store import AlreadyStored, TenancyStore
 
 MAX_KEYS = 100
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
-REMOVED_AT_ONCE = 1_000
 
 IssuedKey = tuple[ApiKey, str]
 K = TypeVar("K", bound=FoundKey)
@@ -78,8 +83,9 @@ class ApiKeys:
 
         * IdempotencyConflict if it was used for another request, more than 24 h ago, or for a key
           that is revoked;
-        * KeyLimitReached if the account holds its 100 keys (approximately so under concurrent
-          creation);
+        * KeyCollision if a concurrent request stores the same key, to be repeated;
+        * KeyLimitReached if the account holds its 100 active keys (approximately so under
+          concurrent creation);
         * InvalidFields, also if the key would outlive `not_after`.
         """
         require_valid(field_errors(label, expires_in_days, idempotency_key))
@@ -92,9 +98,7 @@ class ApiKeys:
 
     def get_(self, organization_id: str, environment: Environment, key_id: str) -> ApiKey:
         """Return one key of this account; KeyNotFound otherwise, AccountFault if it is damaged."""
-        found = self._store.find_key(
-            key_id, organization_id=organization_id, environment=environment.value
-        )
+        found = self._store.find_key_of_account(organization_id, environment, key_id)
         return _known(require_sound_key(found))
 
     def revoke(self, organization_id: str, environment: Environment, key_id: str) -> None:
@@ -108,16 +112,6 @@ class ApiKeys:
     def withdraw(self, key: ApiKey) -> None:
         """Delete a key whose plaintext was never shown."""
         self._store.delete_key(key.id)
-
-    def remove_ended(self, retention: timedelta) -> int:
-        """Delete keys that expired or were revoked `retention` ago or earlier; return how many.
-
-        Afterwards authentication with one of them raises KeyUnknown.
-        """
-        ended_by, removed = self._now() - retention, 0
-        while found := self._store.remove_keys(ended_by, REMOVED_AT_ONCE):
-            removed += found
-        return removed
 
     def _revoke(self, key: FoundKey) -> FoundKey:
         """Revoke a key and return it as stored, without another read that could fail."""
@@ -136,7 +130,9 @@ class ApiKeys:
         try:
             return self._insert(wanted, make, _idempotency_digest(wanted, idempotency_key, newest))
         except (InvalidFields, TenancyError):
-            # A concurrent copy of this request may have won the race, or taken the last free slot.
+            # A concurrent copy of this request may have made the key, and so taken the last free
+            # slot. InvalidFields: a key of this copy, which runs milliseconds later, may end after
+            # `not_after`, while the key of the first copy did not.
             replayed = self._replay(wanted, idempotency_key)
             if replayed is None:
                 raise
@@ -147,17 +143,18 @@ class ApiKeys:
         key = require_sound_key(self._store.find_key_by_idempotency(digests))
         if key is None:
             return None
-        self._require_same(key, wanted)
+        self._require_repeatable(key, wanted)
         require_ends_in_time(key.expires_at, wanted.not_after, self._now())
         for pepper in self._peppers:
-            # The previous release derived keys without their id.
+            # The previous release derived keys without their id. They can be repeated until 24 h
+            # after its last process ended, so the release after 0.1.0 needs the first context only.
             for context in ([idempotency_key, key.id], [idempotency_key]):
                 token = _derived(wanted, pepper, *context).token
                 if key_format.matches(token, key.digest, [pepper]):
                     return key, token
         return None
 
-    def _require_same(self, key: ApiKey, wanted: KeyRequest) -> None:
+    def _require_repeatable(self, key: ApiKey, wanted: KeyRequest) -> None:
         lifetime = (key.expires_at - key.created_at).days if key.expires_at else None
         stored = (key.scope, lifetime, key.label)
         if stored != (wanted.scope, wanted.expires_in_days, wanted.label):
@@ -193,11 +190,11 @@ class ApiKeys:
         try:
             self._store.insert_key(key, idempotency)
         except AlreadyStored:
-            raise IdempotencyConflict("met another key in the making") from None
+            raise KeyCollision from None
         return key, parsed.token
 
     def _require_room(self, wanted: KeyRequest, now: datetime) -> None:
-        held = self._store.count_usable_keys(wanted.organization_id, wanted.environment, now)
+        held = self._store.count_active_keys(wanted.organization_id, wanted.environment, now)
         if held >= MAX_KEYS:
             raise KeyLimitReached(MAX_KEYS, wanted.environment)
 

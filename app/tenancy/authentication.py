@@ -1,4 +1,11 @@
-"""Authenticate the API key of an `Authorization` header."""
+"""Authenticate the API key of an `Authorization` header.
+
+Two caches serve two purposes. `RecentKeys` saves two reads of MongoDB and limits how late a change
+applies. `CheckedTokens` saves arithmetic, and a change never makes an entry of it wrong.
+
+A change applies within 5 s: a stored key is cached for 2 s, and the two reads of it share the
+request's `MONGODB_TIMEOUT_MS` (2 s by default; with a longer one, a change may apply later).
+"""
 
 import secrets
 import time
@@ -23,7 +30,7 @@ CACHE_SIZE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class StoredKey:
     """A stored key with its principal, as read at one moment.
 
     A faulty organization has no principal.
@@ -33,79 +40,80 @@ class Holder:
     principal: Principal | FaultyOrganization
 
 
-class RecentHolders:
-    """A cache of holders by look-up id, each for `seconds`; evicts the least recently used.
+class RecentKeys:
+    """A cache of stored keys by look-up id, each for `seconds`; evicts the least recently used.
 
-    Safe between threads. A cached holder proves nothing: each token is checked against it.
+    Safe between threads. An entry admits no request by itself: each token is checked against it.
     """
 
     def __init__(self, seconds: float, size: int, clock: Callable[[], float]) -> None:
         self._seconds = seconds
         self._size = size
         self._clock = clock
-        self._entries: OrderedDict[str, tuple[float, Holder]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
         self._lock = Lock()
 
-    def get_or_read(self, lookup: str, read: Callable[[], Holder | None]) -> Holder | None:
-        """Return the holder, out of date by at most `seconds` plus the duration of one read."""
+    def get_or_read(self, lookup: str, read: Callable[[], StoredKey | None]) -> StoredKey | None:
+        """Return the stored key, out of date by at most `seconds` plus the duration of one read."""
         # The age counts from before the read, so a revocation during the read is not missed longer.
         now = self._clock()
         with self._lock:
-            read_at, holder = self._entries.get(lookup, (None, None))
+            read_at, stored = self._entries.get(lookup, (None, None))
             if read_at is not None and now - read_at < self._seconds:
                 self._entries.move_to_end(lookup)
-                return holder
+                return stored
         fresh = read()
         if fresh is not None:
             self._keep(lookup, now, fresh)
         return fresh
 
-    def _keep(self, lookup: str, read_at: float, holder: Holder) -> None:
+    def _keep(self, lookup: str, read_at: float, stored: StoredKey) -> None:
         with self._lock:
-            self._entries[lookup] = (read_at, holder)
+            self._entries[lookup] = (read_at, stored)
             self._entries.move_to_end(lookup)
             if len(self._entries) > self._size:
                 self._entries.popitem(last=False)
 
 
-class Proof(NamedTuple):
+class CheckedToken(NamedTuple):
     """The result of checking a token: its form is right, it has this look-up id and this digest.
 
-    A result of arithmetic never expires. Each request checks that a key with the digest is stored
-    and in force.
+    The result of arithmetic never expires. It counts only while the digest equals that of the
+    stored key, which each request compares. Each request also checks that the key is active.
     """
 
     lookup: str
     digest: str
 
 
-class Proofs:
-    """A cache of at most `size` proofs by a fingerprint of their token; tokens are not kept.
+class CheckedTokens:
+    """A cache of at most `size` results by a fingerprint of their token; tokens are not kept.
 
+    It saves the CRC and one HMAC for each pepper on every request, at the cost of one fast hash.
     Safe between threads without a lock: each step is one operation of a dict.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._secret = secrets.token_bytes(32)
-        self._entries: dict[bytes, Proof] = {}
+        self._entries: dict[bytes, CheckedToken] = {}
 
-    def find(self, token: str) -> Proof | None:
-        """Return the cached proof of a token, or None."""
+    def find(self, token: str) -> CheckedToken | None:
+        """Return the cached result for a token, or None."""
         return self._entries.get(self._fingerprint(token))
 
-    def keep(self, token: str, proof: Proof) -> None:
-        """Cache a proof; a full cache is emptied first."""
+    def keep(self, token: str, checked: CheckedToken) -> None:
+        """Cache a result; a full cache is emptied first."""
         if len(self._entries) >= self._size:
             self._entries = {}
-        self._entries[self._fingerprint(token)] = proof
+        self._entries[self._fingerprint(token)] = checked
 
     def _fingerprint(self, token: str) -> bytes:
         return blake2b(token.encode(errors="replace"), digest_size=32, key=self._secret).digest()
 
 
 class Authenticator:
-    """Authenticates API keys; revocations and changes of plans apply within 5 s."""
+    """Authenticates API keys; revocations, suspensions and changes of plans apply within 5 s."""
 
     def __init__(
         self,
@@ -125,8 +133,8 @@ class Authenticator:
         self._peppers = peppers
         self._now = now
         self._fresh_now = fresh_now or now
-        self._recent = RecentHolders(cache_seconds, CACHE_SIZE, monotonic)
-        self._proofs = Proofs(CACHE_SIZE)
+        self._recent = RecentKeys(cache_seconds, CACHE_SIZE, monotonic)
+        self._checked = CheckedTokens(CACHE_SIZE)
 
     def authenticate(self, authorization: str | None) -> Principal:
         """Return the principal of a valid key, also of a suspended organization.
@@ -140,28 +148,28 @@ class Authenticator:
         token = bearer_token(authorization)
         if token is None:
             raise CredentialMissing
-        proof = self._proofs.find(token)
-        lookup = proof.lookup if proof else _parse(token).lookup
+        checked = self._checked.find(token)
+        lookup = checked.lookup if checked else _parse(token).lookup
         self._require_store()
-        holder = self._recent.get_or_read(lookup, lambda: self._read(lookup))
-        if holder is None or not self._is_shown(token, holder.key, proof):
+        stored = self._recent.get_or_read(lookup, lambda: self._read(lookup))
+        if stored is None or not self._matches(token, lookup, stored.key, checked):
             raise KeyUnknown
-        if holder.key.revoked_at is not None:
+        if stored.key.revoked_at is not None:
             raise KeyRevoked
-        if holder.key.expires_at is not None and self._is_past(holder.key.expires_at):
+        if stored.key.expires_at is not None and self._is_past(stored.key.expires_at):
             raise KeyExpired
-        if isinstance(holder.principal, FaultyOrganization):
-            raise AccountFault(holder.principal.id, holder.principal.reason, is_key_proven=True)
-        return holder.principal
+        if isinstance(stored.principal, FaultyOrganization):
+            raise AccountFault(stored.principal.id, stored.principal.reason, is_key_proven=True)
+        return stored.principal
 
-    def _read(self, lookup: str) -> Holder | None:
+    def _read(self, lookup: str) -> StoredKey | None:
         key = require_sound_key(self._store.find_key_by_lookup(lookup))
         found = self._store.find_organization(key.organization_id) if key else None
         if key is None or found is None:
             return None
         organization = organization_of(found, self._plans)
         if isinstance(organization, FaultyOrganization):
-            return Holder(key, organization)
+            return StoredKey(key, organization)
         principal = Principal.of(
             organization,
             key_id=key.id,
@@ -169,22 +177,26 @@ class Authenticator:
             environment=key.environment,
             key_expires_at=key.expires_at,
         )
-        return Holder(key, principal)
+        return StoredKey(key, principal)
 
-    def _is_shown(self, token: str, key: ApiKey, proof: Proof | None) -> bool:
-        """Return True if the token is that key; checks the cached proof first."""
-        if proof is not None and proof.digest == key.digest:
+    def _matches(self, token: str, lookup: str, key: ApiKey, checked: CheckedToken | None) -> bool:
+        """Return True if the token is that key; compares the digest of the cached result first.
+
+        The digest covers the whole token, its environment too.
+        """
+        if checked is not None and checked.digest == key.digest:
             return True
-        parsed = _parse(token)
-        is_key = parsed.environment is key.environment and key_format.matches(
-            token, key.digest, self._peppers
-        )
+        is_key = key_format.matches(token, key.digest, self._peppers)
         if is_key:
-            self._proofs.keep(token, Proof(parsed.lookup, key.digest))
+            self._checked.keep(token, CheckedToken(lookup, key.digest))
         return is_key
 
     def _is_past(self, instant: datetime) -> bool:
-        """Return True if the instant has passed, by the estimated clock and by a fresh reading."""
+        """Return True if the instant has passed, by the estimated clock and by a fresh reading.
+
+        `_in_state` of `app.tenancy.store` applies the same rule to lists: a key expires at its
+        instant, not after it.
+        """
         return self._now() >= instant and self._fresh_now() >= instant
 
 

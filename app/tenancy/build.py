@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.clients import RequestDatabase
+from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.instants import datetime_of_us
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
@@ -17,18 +18,20 @@ from config.settings import Settings, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class TenancyServices:
-    """The services of this room."""
+    """The services of this room; `ended_keys` uses the maintenance client."""
 
     store: TenancyStore
     organizations: Organizations
     api_keys: ApiKeys
     key_lists: KeyLists
+    ended_keys: EndedKeys
     authenticator: Authenticator
 
 
 def build_tenancy(
     settings: Settings,
     database: RequestDatabase,
+    maintenance_database: MaintenanceDatabase,
     require_database: Callable[[], None],
     *,
     now_us: Callable[[], int],
@@ -46,6 +49,7 @@ def build_tenancy(
         organizations=Organizations(store, plans),
         api_keys=ApiKeys(store, settings.key_peppers, lambda: datetime_of_us(now_us())),
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
+        ended_keys=EndedKeys(TenancyStore(maintenance_database), lambda: datetime_of_us(now_us())),
         authenticator=Authenticator(
             store,
             plans,
@@ -55,6 +59,11 @@ def build_tenancy(
             require_store=require_database,
         ),
     )
+
+
+def open_organizations(database: MaintenanceDatabase, plans: Mapping[str, Plan]) -> Organizations:
+    """Make organizations over the maintenance client, for passes that read all of them."""
+    return Organizations(TenancyStore(database), plans)
 
 
 def _load_plans(settings: Settings) -> Mapping[str, Plan]:

@@ -8,7 +8,7 @@ class TenancyError(Exception):
 
 
 class AuthenticationFailed(TenancyError):
-    """The request carries no credential that is in force."""
+    """The request carries no valid credential."""
 
 
 class CredentialMissing(AuthenticationFailed):
@@ -81,7 +81,7 @@ class OrganizationNotFound(NotFound):
 
 
 class KeyLimitReached(TenancyError):
-    """The account holds `limit` usable keys of one environment."""
+    """The account holds `limit` active keys of one environment."""
 
     def __init__(self, limit: int, environment: Environment) -> None:
         super().__init__(
@@ -90,6 +90,16 @@ class KeyLimitReached(TenancyError):
         )
         self.limit = limit
         self.environment = environment
+
+
+class KeyCollision(TenancyError):
+    """A concurrent request has just stored a key with the same ids; a repetition gets others."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A concurrent request is making the same key, perhaps with the same Idempotency-Key. "
+            "Repeat the request."
+        )
 
 
 class IdempotencyConflict(TenancyError):

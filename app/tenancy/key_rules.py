@@ -9,7 +9,8 @@ from app.http.request_errors import FieldError, InvalidFields, field_error
 MAX_KEY_DAYS = 3650
 LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}$"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+# HTTP removes white space around the value of a header, so none can begin or end it.
+IDEMPOTENCY_PATTERN = r"^[!-~]([ -~]{0,253}[!-~])?$"
 
 
 def field_errors(
@@ -24,7 +25,7 @@ def field_errors(
         message = f"A key may last 1 to {MAX_KEY_DAYS} days."
         allowed = {"min": 1, "max": MAX_KEY_DAYS}
         found.append(field_error("expires_in_days", "out_of_range", message, allowed))
-    if idempotency_key is not None and _IDEMPOTENCY_KEY.fullmatch(idempotency_key) is None:
+    if idempotency_key is not None and re.fullmatch(IDEMPOTENCY_PATTERN, idempotency_key) is None:
         message = f"The header {IDEMPOTENCY_HEADER} must be 1 to 255 printable ASCII characters."
         found.append(field_error(IDEMPOTENCY_HEADER, "pattern", message, {"max_length": 255}))
     return found

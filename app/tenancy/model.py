@@ -35,7 +35,7 @@ class Environment(StrEnum):
 
 
 class KeyState(StrEnum):
-    """The states of a key, in the order in which lists show them."""
+    """The states of a key, in the order in which lists show them; only ACTIVE keys are accepted."""
 
     ACTIVE = "active"
     EXPIRED = "expired"

@@ -20,7 +20,7 @@ Overrides = Mapping[str, int | str]
 
 
 class Organizations:
-    """Organizations as operators manage them by commands; no route uses it."""
+    """Organizations as operators manage them by commands; routes read the plan catalogue only."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class Organizations:
         """Return every organization, oldest first; faulty ones too."""
         return [organization_of(found, self._plans) for found in self._store.list_organizations()]
 
-    def look_up(self, organization_id: str) -> FoundOrganization:
+    def get_any(self, organization_id: str) -> FoundOrganization:
         """Return one organization, faulty or not; OrganizationNotFound if there is none."""
         return self._known(organization_id, self._store.find_organization(organization_id))
 
     def get_(self, organization_id: str) -> Organization:
-        """Return one organization; as `look_up`, and AccountFault if it is faulty."""
-        return require_sound_organization(self.look_up(organization_id))
+        """Return one organization; as `get_any`, and AccountFault if it is faulty."""
+        return require_sound_organization(self.get_any(organization_id))
 
     def set_plan(
         self, organization_id: str, plan_id: str, overrides: Overrides | None = None

@@ -14,6 +14,8 @@ from app.tenancy.records import key_of
 KEYS_COLLECTION = "api_keys"
 Document = Mapping[str, Any]
 
+# Any field of a stored key may be damaged, so queries name the type that they need. MongoDB
+# compares values of one type: a date as a bound matches dates alone, a text matches texts alone.
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _IS_REVOKED = {"$type": "date"}
 _IS_TEXT = {"$gt": ""}
@@ -22,13 +24,19 @@ _OF_ACCOUNT = ("organization_id", "environment")
 KEY_INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "lookup_1": (("lookup",), {"unique": True}),
     "idempotency_1": (("idempotency",), {"unique": True, "sparse": True}),
-    # Active and expired keys, newest first; at most 100 of them can expire a day.
+    # Active and expired keys, newest first: both have `revoked_at` null. The query reads them all
+    # and compares `expires_at` itself. They are few: an account has at most 100 active keys, and a
+    # key lasts a day or longer, so at most 100 expire a day.
     "organization_id_1_environment_1_revoked_at_1__id_1": (
         (*_OF_ACCOUNT, "revoked_at", "_id"),
         {},
     ),
+    # Revoked keys, newest first. Within a range of `revoked_at` ids would not be in order, so the
+    # date is in the filter and not among the index's keys.
     "revoked": ((*_OF_ACCOUNT, "_id"), {"partialFilterExpression": {"revoked_at": _IS_REVOKED}}),
-    # For removal, which reads expired and revoked keys of all accounts; no list may use these.
+    # For removal, which reads expired and revoked keys of all accounts. MongoDB uses a partial
+    # index only for queries that imply its filter. Lists have no lower bound, so they never use
+    # these.
     **{
         f"{end}_1": ((end,), {"partialFilterExpression": {end: {"$gt": _BEFORE_ALL}}})
         for end in ("revoked_at", "expires_at")
@@ -88,8 +96,15 @@ class TenancyStore:
         """Return the key that was made with one of these idempotency digests."""
         return _key(self._keys.find_one({"idempotency": {"$in": list(digests)}}))
 
-    def find_key(self, key_id: str, **owner: str) -> FoundKey | None:
-        """Return one key by id; `owner` may name an organization_id and an environment."""
+    def find_key(self, key_id: str) -> FoundKey | None:
+        """Return one key of any account by its id."""
+        return _key(self._keys.find_one({"_id": key_id}))
+
+    def find_key_of_account(
+        self, organization_id: str, environment: Environment, key_id: str
+    ) -> FoundKey | None:
+        """Return one key of this account by its id; None for a key of another account."""
+        owner = {"organization_id": organization_id, "environment": environment.value}
         return _key(self._keys.find_one({"_id": key_id, **owner}))
 
     def find_keys(
@@ -121,10 +136,10 @@ class TenancyStore:
         found = self._keys.find({"organization_id": organization_id, "$nor": listed})
         return [key_of(document) for document in found.sort("_id", DESCENDING)]
 
-    def count_usable_keys(
+    def count_active_keys(
         self, organization_id: str, environment: Environment, now: datetime
     ) -> int:
-        """Count keys of one account that are neither revoked nor expired at `now`."""
+        """Count keys of one account that are active at `now`: neither revoked nor expired."""
         return self._keys.count_documents(
             {
                 "organization_id": organization_id,
@@ -134,9 +149,13 @@ class TenancyStore:
         )
 
     def revoke_key(self, key_id: str, revoked_at: datetime) -> None:
-        """Set the instant of revocation; a second revocation keeps the first."""
+        """Set the instant of revocation; a second revocation keeps the first.
+
+        A damaged instant is replaced, so that the key is listed as revoked and removed in time.
+        """
         self._keys.update_one(
-            {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": revoked_at}}
+            {"_id": key_id, "revoked_at": {"$not": _IS_REVOKED}},
+            {"$set": {"revoked_at": revoked_at}},
         )
 
     def remove_keys(self, ended_by: datetime, at_most: int) -> int:
@@ -152,6 +171,7 @@ class TenancyStore:
 
 
 def _in_state(state: KeyState, now: datetime) -> Document:
+    """Return the filter of a state; `Authenticator` applies the same rule to the key in use."""
     if state is KeyState.REVOKED:
         return {"revoked_at": _IS_REVOKED}
     if state is KeyState.EXPIRED:

@@ -9,7 +9,15 @@
 Promises:
 
 - Chores do not wait for each other. A slow store delays only the chores that use it.
-- Each thread takes connections of its own from the maintenance clients, which have long timeouts.
+- Scans use the maintenance clients, which have long time-outs. Short calls, the same for every
+  chore, use the request clients: the check of the indexes before a pass and the notes after it.
+
+  | chore | MongoDB | Redis |
+  | --- | --- | --- |
+  | `archive` | maintenance: turns, days, organizations | request: its time, once a pass |
+  | `reconcile` | maintenance: turns | maintenance: counters |
+  | `remove_keys` | maintenance: keys | request: its time, once a pass |
+
 - Several workers may run at once, and a kill at any point does no harm: the next pass repeats the
   work.
 - SIGTERM and SIGINT end every chore at its next safe point: between two batches of the archive,

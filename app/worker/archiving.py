@@ -20,7 +20,8 @@ class Archiving:
 
     def run(self, wait: Wait) -> None:
         """Archive all that is due; the pass may end between two batches."""
-        # Replies to requests correct the clock of a web process. A worker has none.
+        # Days and periods end by Redis's clock. Web processes follow it by the replies to their
+        # requests; this chore has only this call, once a pass.
         self._clock.ask()
         _log.info("archived", **asdict(self._upkeep.run(lambda _turns: wait(0))))
         health = self._upkeep.health()

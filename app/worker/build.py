@@ -33,7 +33,7 @@ def build_worker(
     def count_failures(containment: Containment) -> None:
         upkeep.note_failures("whole_steps", containment)
 
-    keys = KeyRemoval(tenancy.api_keys, clock, retention)
+    keys = KeyRemoval(tenancy.ended_keys, clock, retention)
     chores = (
         Chore(ARCHIVE, Archiving(upkeep, clock).run, "archive_pass_failed"),
         Chore(RECONCILE, Reconciling(admission.reconciler, upkeep).run, "reconciliation_failed"),

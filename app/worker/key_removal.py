@@ -5,7 +5,7 @@ from datetime import timedelta
 import structlog
 
 from app.admission.clock import LedgerClock
-from app.tenancy.api_keys import ApiKeys
+from app.tenancy.ended_keys import EndedKeys
 from app.worker.stop import Wait
 
 _log = structlog.get_logger("turnledger.worker")
@@ -14,14 +14,16 @@ _log = structlog.get_logger("turnledger.worker")
 class KeyRemoval:
     """One pass of the chore `remove_keys`; keeps an ended key for `retention`."""
 
-    def __init__(self, api_keys: ApiKeys, clock: LedgerClock, retention: timedelta) -> None:
-        self._api_keys = api_keys
+    def __init__(self, ended_keys: EndedKeys, clock: LedgerClock, retention: timedelta) -> None:
+        self._ended_keys = ended_keys
         self._clock = clock
         self._retention = retention
 
     def run(self, _wait: Wait) -> None:
         """Delete the keys, and log their number if there are any."""
+        # Keys end by Redis's clock. Web processes follow it by the replies to their requests; this
+        # chore has only this call, once a pass.
         self._clock.ask()
-        removed = self._api_keys.remove_ended(self._retention)
+        removed = self._ended_keys.remove(self._retention)
         if removed:
             _log.info("ended_keys_removed", keys=removed)

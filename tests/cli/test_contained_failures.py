@@ -13,7 +13,7 @@ from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
 from app.http.instants import utc_now
 from app.http.provide import provided
-from app.tenancy.api_keys import ApiKeys
+from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.model import Organization
 from app.tenancy.service import Organizations
 from app.usage.notes.store import Faults, PassNotes
@@ -247,7 +247,7 @@ def test_the_worker_reconciles_everybody_beside_damaged_counters(
 CHORES = {
     "archive_pass_failed": (UsageStore, "open_days", "archive"),
     "reconciliation_failed": (Reconciler, "list_accounts", "reconcile"),
-    "key_removal_failed": (ApiKeys, "remove_ended", "remove_keys"),
+    "key_removal_failed": (EndedKeys, "remove", "remove_keys"),
 }
 
 

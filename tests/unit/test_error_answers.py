@@ -48,6 +48,7 @@ from app.tenancy import errors as tenancy_errors
 from app.tenancy.errors import (
     CredentialMissing,
     IdempotencyConflict,
+    KeyCollision,
     KeyExpired,
     KeyLimitReached,
     KeyNotFound,
@@ -101,6 +102,7 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (TurnNotFound(), "not_found", 404),
     (BodyTimeout(), "request_timeout", 408),
     (IdempotencyConflict("was used with another body"), "conflict", 409),
+    (KeyCollision(), "conflict", 409),
     (KeyLimitReached(100, Environment.LIVE), "conflict", 409),
     (TurnConflict(), "conflict", 409),
     (TurnCancelled(), "conflict", 409),

@@ -10,10 +10,10 @@ from pymongo.database import Database
 from app.http.request_errors import InvalidFields
 from app.tenancy import key_format
 from app.tenancy.api_keys import MAX_KEYS, ApiKeys, IssuedKey
-from app.tenancy.errors import IdempotencyConflict, KeyLimitReached, KeyNotFound
+from app.tenancy.errors import IdempotencyConflict, KeyCollision, KeyLimitReached, KeyNotFound
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import ApiKey, Environment, Scope
-from app.tenancy.store import TenancyStore
+from app.tenancy.store import AlreadyStored, TenancyStore
 from tests.servers import CURSOR_SECRET, PEPPER
 
 NEW_PEPPER = "the-new-pepper-0123456789-0123456789"
@@ -177,7 +177,7 @@ def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_next_step(keys: 
 
 
 @pytest.mark.parametrize(
-    "idempotency_key", ["", "a" * 256, "tab\t", "line\n", "é", "nul\0", "\x7f"]
+    "idempotency_key", ["", " ", "a ", "a" * 256, "tab\t", "line\n", "é", "nul\0", "\x7f"]
 )
 def test_an_odd_idempotency_key_is_refused_by_name(keys: ApiKeys, idempotency_key: str) -> None:
     refusal = refused(keys, InvalidFields, idempotency_key=idempotency_key)
@@ -187,7 +187,7 @@ def test_an_odd_idempotency_key_is_refused_by_name(keys: ApiKeys, idempotency_ke
 
 
 @pytest.mark.parametrize(
-    "idempotency_key", [" ", "~" * 255, "0b6b9cf2-3a4c-4e66-9a52-7d5b3f2f6a11"]
+    "idempotency_key", ["a", "a a", "~" * 255, "0b6b9cf2-3a4c-4e66-9a52-7d5b3f2f6a11"]
 )
 def test_any_printable_idempotency_key_will_do(keys: ApiKeys, idempotency_key: str) -> None:
     made = issue(keys, idempotency_key=idempotency_key)
@@ -266,3 +266,18 @@ def test_foreign_and_unknown_keys_are_the_same_not_found(keys: ApiKeys) -> None:
 
     assert set(messages) == {"There is no such API key."}
     assert keys.get_(ORGANIZATION, LIVE, key.id).revoked_at is None
+
+
+@pytest.mark.parametrize("idempotency_key", ["retry-1", None])
+def test_a_key_with_the_ids_of_another_one_is_a_conflict_to_be_repeated(
+    keys: ApiKeys, store: TenancyStore, monkeypatch: pytest.MonkeyPatch, idempotency_key: str | None
+) -> None:
+    def refuse(_key: ApiKey, _idempotency: str | None) -> None:
+        raise AlreadyStored
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "insert_key", refuse)
+        refusal = refused(keys, KeyCollision, idempotency_key=idempotency_key)
+
+    assert "Repeat the request" in str(refusal)
+    assert issue(keys, idempotency_key=idempotency_key)

@@ -8,7 +8,8 @@ import pytest
 
 from app.http.request_errors import FieldError, InvalidFields
 from app.tenancy import key_format
-from app.tenancy.api_keys import REMOVED_AT_ONCE, ApiKeys, KeyRequest, _idempotency_digest
+from app.tenancy.api_keys import ApiKeys, KeyRequest, _idempotency_digest
+from app.tenancy.ended_keys import REMOVED_AT_ONCE, EndedKeys
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import TenancyStore
 from tests.contract.tenancy.test_api_keys import LIVE, ORGANIZATION, Clock
@@ -31,6 +32,12 @@ def clock() -> Clock:
 def keys(store: TenancyStore, clock: Clock) -> ApiKeys:
     """Keys of every organization, none yet."""
     return ApiKeys(store, [PEPPER], clock.now)
+
+
+@pytest.fixture
+def ended(store: TenancyStore, clock: Clock) -> EndedKeys:
+    """The keys that are over."""
+    return EndedKeys(store, clock.now)
 
 
 def issue(keys: ApiKeys, **options: Any) -> Any:
@@ -57,7 +64,7 @@ def test_a_key_may_end_with_its_maker_and_not_a_millisecond_later(
     assert wrong["allowed"] == {"min": 1, "max": 6, "not_after": "2026-11-30T11:59:59.999Z"}
     assert "2026-11-30T11:59:59.999Z" in wrong["message"]
     assert "at most 6 days" in wrong["message"]
-    assert store.count_usable_keys(ORGANIZATION, Environment.LIVE, START) == 1
+    assert store.count_active_keys(ORGANIZATION, Environment.LIVE, START) == 1
 
 
 def test_a_key_without_an_end_cannot_be_made_by_one_that_has_one(keys: ApiKeys) -> None:
@@ -95,12 +102,12 @@ def test_a_retry_by_a_key_that_ends_earlier_shows_no_key_that_outlives_it(keys: 
 
 
 def test_an_idempotency_key_never_brings_a_removed_key_back(
-    keys: ApiKeys, store: TenancyStore, clock: Clock
+    keys: ApiKeys, ended: EndedKeys, store: TenancyStore, clock: Clock
 ) -> None:
     made, token = issue(keys, idempotency_key="retry-1")
     keys.revoke(ORGANIZATION, LIVE, made.id)
     clock.wall += 100 * DAY
-    assert keys.remove_ended(90 * DAY) == 1
+    assert ended.remove(90 * DAY) == 1
     assert store.find_key(made.id) is None
 
     _, again = issue(keys, idempotency_key="retry-1")
@@ -130,7 +137,7 @@ def test_a_retry_across_an_upgrade_answers_the_key_that_was_made_before(
 
 
 def test_keys_are_removed_when_they_have_been_over_for_so_long_and_others_stay(
-    keys: ApiKeys, store: TenancyStore, clock: Clock
+    keys: ApiKeys, ended: EndedKeys, store: TenancyStore, clock: Clock
 ) -> None:
     expired, _ = issue(keys, expires_in_days=1)
     revoked, _ = issue(keys)
@@ -143,18 +150,18 @@ def test_keys_are_removed_when_they_have_been_over_for_so_long_and_others_stay(
     keys.revoke(ORGANIZATION, LIVE, both.id)
 
     clock.wall = START + 91 * DAY - MS
-    assert keys.remove_ended(90 * DAY) == 0
+    assert ended.remove(90 * DAY) == 0
     clock.wall = START + 91 * DAY
 
-    assert keys.remove_ended(90 * DAY) == 3
+    assert ended.remove(90 * DAY) == 3
     gone = [store.find_key(key.id) for key in (expired, revoked, both)]
     assert gone == [None] * 3
     assert [store.find_key(key.id) for key in active] == active
-    assert keys.remove_ended(90 * DAY) == 0
+    assert ended.remove(90 * DAY) == 0
 
 
 def test_more_ended_keys_than_are_removed_at_once_are_all_removed(
-    keys: ApiKeys, store: TenancyStore, clock: Clock
+    keys: ApiKeys, ended: EndedKeys, store: TenancyStore, clock: Clock
 ) -> None:
     made, _ = issue(keys, expires_in_days=1)
     count = REMOVED_AT_ONCE + 1
@@ -162,4 +169,4 @@ def test_more_ended_keys_than_are_removed_at_once_are_all_removed(
         store.insert_key(replace(made, id=f"key_{number}", lookup=f"{number:08}"), None)
     clock.wall += 2 * DAY
 
-    assert keys.remove_ended(DAY) == count
+    assert ended.remove(DAY) == count

@@ -79,14 +79,14 @@ def test_a_key_is_read_back_as_it_was(store: TenancyStore, key: ApiKey) -> None:
 
     assert store.find_key(key.id) == key
     assert store.find_key_by_lookup(key.lookup) == key
-    assert store.find_key(key.id, organization_id="org_1", environment="live") == key
+    assert store.find_key_of_account("org_1", Environment.LIVE, key.id) == key
 
 
 def test_a_key_is_found_only_by_its_owner(store: TenancyStore) -> None:
     store.insert_key(KEY, "digest")
 
-    assert store.find_key(KEY.id, organization_id="org_2", environment="live") is None
-    assert store.find_key(KEY.id, organization_id="org_1", environment="test") is None
+    assert store.find_key_of_account("org_2", Environment.LIVE, KEY.id) is None
+    assert store.find_key_of_account("org_1", Environment.TEST, KEY.id) is None
     assert store.find_key("key_2") is None
     assert store.find_key_by_lookup("bbbbbbbb") is None
 
@@ -143,7 +143,7 @@ def test_keys_are_found_by_state_the_newest_first(store: TenancyStore) -> None:
     assert ids(store, KeyState.ACTIVE, before_id="key_3", at_most=1) == ["key_2"]
 
 
-def test_usable_keys_are_neither_revoked_nor_expired_nor_foreign(store: TenancyStore) -> None:
+def test_active_keys_are_neither_revoked_nor_expired_nor_foreign(store: TenancyStore) -> None:
     store.insert_key(numbered(1, expires_at=None), None)
     store.insert_key(numbered(2, expires_at=NOW + timedelta(milliseconds=1)), None)
     store.insert_key(numbered(3, expires_at=NOW), None)
@@ -151,7 +151,7 @@ def test_usable_keys_are_neither_revoked_nor_expired_nor_foreign(store: TenancyS
     store.insert_key(numbered(5, environment=Environment.TEST), None)
     store.insert_key(numbered(6, organization_id="org_2"), None)
 
-    assert store.count_usable_keys("org_1", Environment.LIVE, NOW) == 2
+    assert store.count_active_keys("org_1", Environment.LIVE, NOW) == 2
 
 
 def test_the_first_revocation_stands(store: TenancyStore) -> None:
@@ -160,5 +160,30 @@ def test_the_first_revocation_stands(store: TenancyStore) -> None:
     store.revoke_key(KEY.id, NOW)
     store.revoke_key(KEY.id, NOW + timedelta(days=1))
     store.revoke_key("key_absent", NOW)
+
+    assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)
+
+
+@pytest.mark.parametrize("damaged", ["yesterday", "", 0, True, {}, [], ["yesterday"]])
+def test_a_damaged_revocation_is_replaced_and_the_key_is_removed_in_time(
+    store: TenancyStore, mongo_database: Database[dict[str, Any]], damaged: Any
+) -> None:
+    store.insert_key(KEY, None)
+    mongo_database["api_keys"].update_one({"_id": KEY.id}, {"$set": {"revoked_at": damaged}})
+
+    store.revoke_key(KEY.id, NOW)
+
+    assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)
+    assert store.remove_keys(NOW - timedelta(milliseconds=1), 9) == 0
+    assert store.remove_keys(NOW, 9) == 1
+
+
+def test_a_missing_revocation_is_set(
+    store: TenancyStore, mongo_database: Database[dict[str, Any]]
+) -> None:
+    store.insert_key(KEY, None)
+    mongo_database["api_keys"].update_one({"_id": KEY.id}, {"$unset": {"revoked_at": ""}})
+
+    store.revoke_key(KEY.id, NOW)
 
     assert store.find_key(KEY.id) == replace(KEY, revoked_at=NOW)

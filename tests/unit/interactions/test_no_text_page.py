@@ -95,7 +95,7 @@ def test_the_strings_beside_turns_have_the_bounds_of_the_page() -> None:
 
     assert named["label of an API key"] == bound(key_rules.LABEL_PATTERN)
     assert named["`X-Request-Id` of a request".strip("`")] == bound(answers._CLEAN_ID.pattern)
-    assert key_rules._IDEMPOTENCY_KEY.pattern == r"[ -~]{1,255}"
+    assert key_rules.IDEMPOTENCY_PATTERN == r"^[!-~]([ -~]{0,253}[!-~])?$"
     assert named["Idempotency-Key"] == ("printable ASCII", 255, 1)
     assert len(named) == 3
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.tenancy import key_format
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.errors import (
     AuthenticationFailed,
     CredentialMissing,
@@ -173,7 +174,7 @@ def test_a_removed_key_is_refused_like_one_that_was_never_made(house: House) -> 
     assert type(refused(house, f"Bearer {token}")) is KeyExpired
 
     house.clock.pass_(days=90)
-    assert house.keys.remove_ended(timedelta(days=90)) == 1
+    assert EndedKeys(house.store, house.clock.now).remove(timedelta(days=90)) == 1
 
     assert type(refused(house, f"Bearer {token}")) is KeyUnknown
     assert house.store.find_key(key.id) is None
