@@ -29,7 +29,8 @@ from app.tenancy.periods import period_at
 
 # A command of an operator may wait longer than a request.
 _COMMAND_WAIT_S = 60.0
-# A period boundary and three wipes in a row; a request that meets more is asked to retry.
+# A period boundary and three losses of the counters in a row. After more of these a charge is
+# decided locally, and a read raises SeedingTimeout.
 _MAX_ATTEMPTS = 5
 _UNAVAILABLE: tuple[type[Exception], ...] = (*REDIS_OUTAGES, AccountFault)
 _UNDECIDED: tuple[type[Exception], ...] = (*_UNAVAILABLE, SeedingTimeout)
@@ -41,8 +42,9 @@ class Gate:
     Decides by `local` buckets, and lets turns through uncharged, if
 
     * Redis is unavailable,
-    * the counters of the account are damaged, which is logged, or
-    * clearing a backlog or seeding a missing quota takes more than a second.
+    * the counters of the account are damaged, which is logged,
+    * clearing a backlog or seeding a missing quota takes more than a second, or
+    * counters are lost, or the period ends, more often than `_MAX_ATTEMPTS` allows.
 
     With `needs_charge` turns are refused then. Methods that only read counters raise the errors of
     Redis, SeedingTimeout and AccountFault. Requests use this `ledger`; the seeder has one with a

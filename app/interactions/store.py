@@ -102,7 +102,7 @@ class InteractionStore:
         found = self._rows.find(chosen | {"_id": ids}, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
 
-    # The next three implement `app.admission.ledger.PeriodLedger`.
+    # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
     def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
         """Count the turns charged to the period; with `before_us`, those recorded earlier."""

@@ -14,7 +14,8 @@ day of an account, until the day has no open turns:
 
 Invariants:
 
-- Only a committed turn has `expires_at`: no turn expires before it is counted.
+- Only a turn that is committed or set aside has `expires_at`. So no turn that can be summed expires
+  before it is counted.
 - An archiver with an old token cannot commit, and the newer token claims its turns: no turn counts
   twice.
 - An archiver commits only if its sum covers exactly the turns that it claimed. Otherwise it sets
