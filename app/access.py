@@ -139,7 +139,7 @@ class Access:
         ticket = current_notes().get("ticket")
         if ticket is not None:
             if ticket.decision is None and 400 <= response.status_code < 500:
-                response = _charge_refused(ticket, response)
+                response = _charge_for_refusal(ticket, response)
             shows_quota = policy.shows_quota_in(response.status_code)
             headers = limit_headers(ticket, shows_quota=shows_quota)
             # Added, not set: no other code sets these, and a look for earlier ones costs thrice.
@@ -162,10 +162,10 @@ def current_ticket() -> AdmissionTicket:
     return ticket
 
 
-def _charge_refused(ticket: AdmissionTicket, response: Response) -> Response:
+def _charge_for_refusal(ticket: AdmissionTicket, response: Response) -> Response:
     """Charge a request that was refused before its charge; the bucket's own refusal comes first."""
     try:
-        ticket.charge_refused(is_rate_limited=response.status_code == 429)
+        ticket.charge_for_refusal(counts_as_rate_limited=response.status_code == 429)
     except RateLimited as error:
         return find_answer(error) or response
     return response

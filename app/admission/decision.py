@@ -137,8 +137,8 @@ class Decision(NamedTuple):
     hold: Hold | None = None
 
     @property
-    def is_rate_limited(self) -> bool:
-        """Return True if the bucket refused."""
+    def is_bucket_empty(self) -> bool:
+        """Return True if the bucket refused: it lacked the tokens."""
         return self.bucket.retry_after_us > 0
 
     @property

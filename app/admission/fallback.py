@@ -58,7 +58,7 @@ class LocalBuckets:
         key = account_keys(principal.organization_id, "", "").bucket
         decision = self.take(key, bucket, operation.tokens)
         now_us = decision.time_us
-        turns = () if decision.is_rate_limited else operation.turns_without_redis
+        turns = () if decision.is_bucket_empty else operation.turns_without_redis
         hold = None
         if operation.hold_us is not None:
             most_open = most_reservations(principal.limits)

@@ -24,7 +24,7 @@ class AddressTicket(NamedTuple):
 
     def require_admission(self) -> None:
         """Raise RateLimited if the address's bucket refused."""
-        if self.decision.is_rate_limited:
+        if self.decision.is_bucket_empty:
             raise refusal_of(self.decision)
 
 
@@ -62,13 +62,13 @@ class AdmissionTicket:
     def charge_more(self, turns: Sequence[TurnCharge]) -> Decision:
         """Charge the quota for more `turns` of this request.
 
-        If Redis did not answer the first call it is not called again: a request waits for Redis at
-        most once.
+        Once Redis has not answered one call of this request it is not called again: a request waits
+        for an unavailable Redis at most once.
         """
-        first = self.made
-        decide = self.gate.decide_locally if first.is_local else self.gate.decide
+        so_far = self.made
+        decide = self.gate.decide_locally if so_far.is_local else self.gate.decide
         more = decide(self.principal, Charge(turns, tokens=0))
-        self.decision = first._replace(quota=more.quota, is_local=more.is_local)
+        self.decision = so_far._replace(quota=more.quota, is_local=more.is_local)
         return more
 
     def reserve(self, turn: TurnCharge, hold_us: int) -> Decision:
@@ -99,13 +99,14 @@ class AdmissionTicket:
         quota = self.gate.refund(self.principal, decision, indexes)
         self.decision = self.made._replace(quota=quota)
 
-    def charge_refused(self, *, is_rate_limited: bool) -> None:
-        """Charge a request that is refused before its first charge, and read the quota.
+    def charge_for_refusal(self, *, counts_as_rate_limited: bool) -> None:
+        """Charge the bucket for a request that is refused before its first charge; read the quota.
 
-        `is_rate_limited` counts the request as such although the bucket admits it.
+        With `counts_as_rate_limited` the outcome is RATE_LIMITED even if the bucket has the token:
+        the concurrency limiter has refused the request.
         """
         decision = self._decide(Charge())
-        if is_rate_limited:
+        if counts_as_rate_limited:
             self.decision = decision._replace(outcome=Outcome.RATE_LIMITED)
 
     def require_counters(self) -> None:

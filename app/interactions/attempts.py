@@ -152,7 +152,7 @@ def answer(attempt: Attempt) -> RecordingOutcome:
     if document is not None and insertion is Insertion.STORED:
         return Recorded(document, is_new=True)
     if stored is not None:
-        if decision.is_rate_limited:
+        if decision.is_bucket_empty:
             return refusal_of(decision)
         return Recorded(stored, is_new=False) if turn.is_same_as(stored) else TurnConflict()
     if insertion is Insertion.REFUSED:

@@ -118,7 +118,7 @@ class Recorder:
         account = ticket.principal.account
         attempts = self._look_up(account, self._insert(account, charged))
         outcomes = [answer(each) for each in attempts]
-        if charged and charged[0].decision.is_rate_limited and isinstance(outcomes[0], Exception):
+        if charged and charged[0].decision.is_bucket_empty and isinstance(outcomes[0], Exception):
             raise outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
         refused = [i for i, each in enumerate(outcomes) if isinstance(each, QuotaExhausted)]
         if refund(attempts, ticket) and refused:

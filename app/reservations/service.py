@@ -84,7 +84,7 @@ class ReservationService:
         (item,) = decision.items
         is_held = decision.hold is not None and not decision.is_local
         # If this fails the turn stays held: another request may reserve the same turn just now.
-        is_stored = not decision.is_rate_limited and self._is_stored(account, key)
+        is_stored = not decision.is_bucket_empty and self._is_stored(account, key)
         if is_stored and is_held:
             ticket.withdraw(key, item.recorded_at_us)
         _require_reserved(decision, is_stored=is_stored)

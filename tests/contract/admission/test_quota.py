@@ -166,7 +166,7 @@ def test_bucket_and_quota_are_decided_together(
         admit(world, in_force)
     decision = admit(world, in_force, A)
     assert decision.outcome is outcome
-    assert decision.is_rate_limited is is_bucket_spent
+    assert decision.is_bucket_empty is is_bucket_spent
     assert used(decision)[0] == int(outcome is Outcome.ADMITTED)
     assert decision.bucket.remaining == int(not is_bucket_spent)
     assert decision.bucket.retry_after_us == SECOND_US * is_bucket_spent

@@ -29,7 +29,7 @@ class Oracle(JudgedAccount):
     def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
         if mismatch := self._mismatch(quota):
             return mismatch
-        is_admitted, f = Level.at_present(self.level, bucket, self.now).tokens >= 1, self.fields
+        is_admitted, f = Level.refilled_at(self.level, bucket, self.now).tokens >= 1, self.fields
         if not is_admitted and (f is None or f.reserved):
             return self.admit(bucket, quota, ())
         reply = self._decide(bucket, tuple, tuple)
@@ -88,7 +88,7 @@ class Oracle(JudgedAccount):
         work: Callable[[], Sequence[int]],
         look: Callable[[], Sequence[int]],
     ) -> Reply:
-        level = Level.at_present(self.level, bucket, self.now)
+        level = Level.refilled_at(self.level, bucket, self.now)
         admitted = level.tokens >= 1
         wait = 0 if admitted else level.until(1)
         if admitted or level.stepped_back:
