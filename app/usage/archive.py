@@ -31,8 +31,9 @@ from datetime import datetime
 from typing import Protocol
 
 from app.backends.containment import Containment
+from app.interactions.retention import expiry_of, is_day
 from app.usage.rollups import Rollup
-from app.usage.setting_aside import OpenRows, SettingAside, expiry_of, is_day
+from app.usage.setting_aside import OpenRows, SettingAside
 from app.usage.store import Fence
 
 # Turns of one claim: so few that each step ends well within the database's time-out.
