@@ -1,11 +1,11 @@
 """The admission of one request: a ticket that charges it and holds the decision over it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
+from app.admission.decision import Decision, ItemCharge, Outcome, QuotaState, TurnCharge
 from app.admission.errors import AdmissionError, CountersUnavailable
 from app.admission.gate import Gate
 from app.admission.operations import TAKE_TOKEN, Cancel, Charge, Complete, Operation, Reserve
@@ -94,9 +94,9 @@ class AdmissionTicket:
         after = self.gate.decide(self.principal, cancel)
         self.decision = self.made._replace(quota=after.quota)
 
-    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
-        """Take back charges of `decision`, which this ticket has made."""
-        quota = self.gate.refund(self.principal, decision, indexes)
+    def refund(self, decision: Decision, items: Sequence[ItemCharge]) -> None:
+        """Take back the charges `items` of `decision`, which this ticket has made."""
+        quota = self.gate.refund(self.principal, decision, items)
         self.decision = self.made._replace(quota=quota)
 
     def charge_for_refusal(self, *, counts_as_rate_limited: bool) -> None:
@@ -143,12 +143,12 @@ class AdmissionTicket:
         back. Then the ledger is read: through Redis, or directly while Redis is unavailable.
         """
         decision = self.made
-        if decision.now_us is not None:
-            return decision.now_us
+        if decision.account_now_us is not None:
+            return decision.account_now_us
         if not decision.is_local:
             with suppress(*_UNANSWERED):
-                return self.gate.now_us(self.principal)
-        return self.gate.now_us_by_ledger(self.principal)
+                return self.gate.account_now_us(self.principal)
+        return self.gate.account_now_us_by_ledger(self.principal)
 
     @property
     def made(self) -> Decision:

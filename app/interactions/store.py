@@ -53,7 +53,7 @@ class Insertion(Enum):
 
     STORED = "stored"
     DUPLICATE = "its turn is stored already"
-    REFUSED = "the validator refused it"
+    REFUSED_BY_DATABASE = "the database refused it, by its validator for example"
 
 
 class InteractionStore:
@@ -78,7 +78,9 @@ class InteractionStore:
             self._rows.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             for index, code in _failures(error):
-                outcomes[index] = Insertion.DUPLICATE if code == _DUPLICATE else Insertion.REFUSED
+                outcomes[index] = (
+                    Insertion.DUPLICATE if code == _DUPLICATE else Insertion.REFUSED_BY_DATABASE
+                )
         return outcomes
 
     def find(self, account: str, ulid: str) -> Document | None:

@@ -40,7 +40,7 @@ def test_the_decision_follows_charges_and_refunds(world: World) -> None:
     more = ticket.charge_more([B])
     assert counts(ticket.made) == (3, 0)
     assert (ticket.made.bucket.remaining, ticket.made.items) == (9, first.items)
-    ticket.refund(more, [0])
+    ticket.refund(more, [more.items[0]])
     assert counts(ticket.made) == (2, 0)
     assert ticket.quota().turns_used == 2
 

@@ -35,7 +35,9 @@ class Oracle(JudgedAccount):
         reply = self._decide(bucket, tuple, tuple)
         # Whatever else of the quota was lost.
         counters = f.counters if f and not is_admitted else None
-        return reply._replace(now_us=max(self.now, f.clock_at + 1) if f else 0, counters=counters)
+        return reply._replace(
+            account_now_us=max(self.now, f.clock_at + 1) if f else 0, counters=counters
+        )
 
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if mismatch := self._mismatch(quota):

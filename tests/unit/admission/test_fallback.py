@@ -62,7 +62,7 @@ def test_a_decision_has_the_whole_rate_and_the_tokens_left_of_the_share() -> Non
     assert decision.is_local
     assert (decision.bucket.rate, decision.bucket.remaining) == (25, 24)
     assert decision.bucket.reset_at_us == NOON_US + 80_000
-    assert (decision.now_us, decision.quota, decision.items) == (None, None, ())
+    assert (decision.account_now_us, decision.quota, decision.items) == (None, None, ())
 
 
 def test_to_look_costs_nothing() -> None:
