@@ -3,6 +3,14 @@
 Row ids are ULIDs. So the id index in descending order gives the newest turns first, and a time
 range is a range of ids. No page needs a sort, a skip or a count: page 10,000 costs the same as
 page 1.
+
+Three stores write this collection:
+
+| store | what it writes |
+| --- | --- |
+| `InteractionStore`, below | inserts rows; never changes one |
+| `app.usage.store.UsageStore` | `open` and `expires_at`, for the archive |
+| `app.usage.open_rows.store.OpenRowStore` | the same of rows that are set aside |
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +47,7 @@ INDEXES: Indexes = {
         ("account", "quota_period", "recorded_at", "charged", "mode", "relationship_id"),
         {},
     ),
-    # The turns that the archive has yet to roll up: those of the last minute or so.
+    # Open turns (`app.usage` defines them): those of the last minute or so.
     "open": (
         ("account", "day", "open", "_id"),
         {"partialFilterExpression": {"open": {"$exists": True}}},

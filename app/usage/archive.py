@@ -1,7 +1,7 @@
 """Roll turns up into the totals of their day, and then let them expire.
 
-A turn is stored with `open: 0` and without `expires_at`. An archiver repeats these steps for each
-day of an account, until the day has no open turns:
+A turn is stored open (`app.usage` defines it), with `open: 0`, and without `expires_at`. An
+archiver repeats these steps for each day of an account, until the day has no open turns:
 
 1. fence: take a fencing token, which is higher than any before, and read which are committed.
 2. finish: set `expires_at` of turns with a committed token. Their archiver died before its step 6.

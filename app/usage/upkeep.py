@@ -44,7 +44,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Turns of a day of an account that are not rolled up yet, or have no `expires_at`."""
+    """The number of open turns of a day of an account; `app.usage` defines open."""
 
     account: str
     day: str
