@@ -1,4 +1,5 @@
 -- The quota hash: counters of one account in one billing period, copied from the ledger.
+-- Included once `enter` has not ended the call: all other operations need it (ADR 18).
 
 local FIELDS = {
   'turns_used', 'turns_reserved', 'turns_limit',

@@ -1,4 +1,5 @@
 -- Settling: completes or cancels a turn that may be reserved.
+-- Included before the waits: no quota refuses a completion or a cancel (ADR 18).
 
 local function no_results() return {} end
 
@@ -8,7 +9,7 @@ local function no_results() return {} end
 local function open_to_settle(turn)
   local limits = read_limits()
   open_under(limits)
-  if not is_in_period(limits.period_start, limits.period_end) and not (quota and find_entry(turn)) then
+  if not is_in_period(limits.period_start, limits.period_end) and not (quota and current_entry(turn)) then
     save_quota()
     return reply(PERIOD_MISMATCH)
   end
@@ -42,7 +43,7 @@ end
 -- Gives back what the turn holds. With `blocks_turn` it stays in the replay cache as cancelled: it can be
 -- neither completed nor reserved for minutes, nor before its hold would have expired. Returns the verdict.
 local function cancel_turn(turn, blocks_turn)
-  local entry, expires_at = find_entry(turn), time + CACHED_FOR
+  local entry, expires_at = current_entry(turn), time + CACHED_FOR
   if entry and entry.state == 'charged' then return RECORDED end
   if entry and entry.state == 'cancelled' then
     expires_at = math.max(expires_at, tonumber(call('ZSCORE', expiries_key, turn)))

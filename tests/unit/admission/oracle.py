@@ -78,7 +78,7 @@ class Oracle(JudgedAccount):
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
         self._expire()
-        if self._mismatch(quota) and not (self.is_loaded and self._find_entry(turn)):
+        if self._mismatch(quota) and not (self.is_loaded and self._current_entry(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -164,7 +164,7 @@ class Oracle(JudgedAccount):
         )
 
     def _cancel(self, turn: str) -> int:
-        entry, expires_at = self._find_entry(turn), self.now + CACHED_FOR_US
+        entry, expires_at = self._current_entry(turn), self.now + CACHED_FOR_US
         if entry and entry.state == "charged":
             return RECORDED
         if turn in self.holds:
