@@ -80,8 +80,8 @@ class Outcome(StrEnum):
     DEGRADED = "degraded"  # admitted without Redis, by this process's share of the rate alone
 
 
-# A tuple and the next two as well: every request makes one of each, and a frozen dataclass takes
-# twice as long.
+# BucketState, QuotaState and Decision are named tuples: every request makes one of each, and a
+# frozen dataclass takes twice as long to make.
 class BucketState(NamedTuple):
     """The bucket after the decision: tokens per second, whole tokens left, when it is full.
 

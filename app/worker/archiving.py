@@ -20,7 +20,8 @@ class Archiving:
 
     def run(self, wait: Wait) -> None:
         """Archive all that is due; the pass may end between two batches."""
-        # Replies to requests correct the clock of a web process. A worker has none.
+        # A web process learns the time from Redis's replies to its requests. A worker serves none,
+        # so it asks.
         self._clock.ask()
         _log.info("archived", **asdict(self._upkeep.run(lambda _turns: wait(0))))
         health = self._upkeep.health()

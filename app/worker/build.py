@@ -7,6 +7,7 @@ from app.backends.containment import Containment
 from app.schema import DatabaseSchema
 from app.tenancy.build import TenancyServices
 from app.usage.build import UsageServices
+from app.usage.notes.store import WHOLE_PASSES
 from app.worker.archiving import Archiving
 from app.worker.chores import Chore
 from app.worker.key_removal import KeyRemoval
@@ -31,7 +32,7 @@ def build_worker(
     retention = timedelta(days=settings.key_retention_days)
 
     def count_failures(containment: Containment) -> None:
-        upkeep.note_failures("whole_steps", containment)
+        upkeep.note_failures(WHOLE_PASSES, containment)
 
     keys = KeyRemoval(tenancy.api_keys, clock, retention)
     chores = (

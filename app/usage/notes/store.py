@@ -11,8 +11,10 @@ _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _FAULTS = "faults_of_"
 _SET_ASIDE = "set_aside"
+# The step of passes that failed as a whole, whichever chore they were of; a stored name.
+WHOLE_PASSES = "whole_steps"
 # Each step of the worker replaces the organizations at fault that it found before.
-STEPS = ("archive", "organizations", "reconcile", "whole_steps")
+STEPS = ("archive", "organizations", "reconcile", WHOLE_PASSES)
 MAX_AT_FAULT = 1_000
 
 Document = dict[str, Any]
