@@ -28,16 +28,16 @@ def build_worker(
     schema: DatabaseSchema,
 ) -> Worker:
     """Make the worker with all its chores."""
-    upkeep, clock = usage.upkeep, admission.clock
+    notes, clock = usage.notes, admission.clock
     retention = timedelta(days=settings.key_retention_days)
 
     def count_failures(containment: Containment) -> None:
-        upkeep.note_failures(WHOLE_PASSES, containment)
+        notes.note_failures(WHOLE_PASSES, containment)
 
     keys = KeyRemoval(tenancy.api_keys, clock, retention)
     chores = (
-        Chore(ARCHIVE, Archiving(upkeep, clock).run, "archive_pass_failed"),
-        Chore(RECONCILE, Reconciling(admission.reconciler, upkeep).run, "reconciliation_failed"),
+        Chore(ARCHIVE, Archiving(usage.upkeep, clock).run, "archive_pass_failed"),
+        Chore(RECONCILE, Reconciling(admission.reconciler, notes).run, "reconciliation_failed"),
         Chore(REMOVE_KEYS, keys.run, "key_removal_failed"),
     )
     return Worker(chores, schema.require_indexes, count_failures)
