@@ -7,12 +7,12 @@ from app.http.durations import DAY_MS
 
 RETENTION_DAYS = 180
 RETENTION_MS = RETENTION_DAYS * DAY_MS
+RETENTION = timedelta(days=RETENTION_DAYS)
 
 
 def expiry_of(day: str) -> datetime:
     """Return the instant from which the turns of a day may be deleted: 180 days after its end."""
-    ends_at = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
-    return ends_at + timedelta(days=RETENTION_DAYS)
+    return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1) + RETENTION
 
 
 def is_day(text: Any) -> bool:
