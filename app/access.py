@@ -150,7 +150,7 @@ class Access:
         policy = POLICIES.get(current_request().endpoint or "", UNMATCHED)
         ticket: _Ticket | None = current_notes().get("ticket")
         if ticket is not None:
-            response = _charge_refused(ticket, response)
+            response = _charge_for_refusal(ticket, response)
             _add_limit_headers(ticket, policy, response)
         if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
             response.headers.add("Cache-Control", "no-store")
@@ -169,7 +169,7 @@ def current_ticket() -> AdmissionTicket:
     return ticket
 
 
-def _charge_refused(ticket: _Ticket, response: Response) -> Response:
+def _charge_for_refusal(ticket: _Ticket, response: Response) -> Response:
     """Charge a request that was refused before its charge; return the answer to send.
 
     The bucket's own refusal comes first. The ticket of an address has its decision from the start.
@@ -178,7 +178,7 @@ def _charge_refused(ticket: _Ticket, response: Response) -> Response:
     if isinstance(ticket, AddressTicket) or ticket.decision is not None or not is_refused:
         return response
     try:
-        ticket.charge_refused(is_rate_limited=response.status_code == 429)
+        ticket.charge_for_refusal(counts_as_rate_limited=response.status_code == 429)
     except RateLimited as error:
         return find_answer(error) or response
     return response

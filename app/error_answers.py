@@ -223,6 +223,6 @@ def _account_fault(_: AccountFault) -> Problem:
 
 
 def _wait(code: str, error: Exception, wait_us: int, **details: Any) -> Problem:
-    """Return the answer to an error that a retry after `wait_us` may not get."""
+    """Return the answer to an error that asks the client to retry after `wait_us`."""
     details["retry_after_ms"] = -(-wait_us // 1_000)
     return Problem(code, str(error), details=details, retry_after_s=whole_seconds(wait_us))

@@ -16,7 +16,8 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from app.backends.live import MAINTENANCE_TIMEOUT_MS
-from app.usage.archive import Archiver, expiry_of
+from app.interactions.retention import expiry_of
+from app.usage.archive import Archiver
 from app.usage.pipeline import by_day, rollups_of
 from app.usage.store import UsageStore
 from bench.processes import cpu_s, rss_mb

@@ -57,9 +57,13 @@ class ItemCharge:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The expiry of a reservation, as an instant and as a wait from now.
+    """The instant that a decision over a reservation reports, and the wait for it.
 
-    If the reservation was refused because `most_open` are open: the instant at which fewer are.
+    | the decision | the instant | is a turn held? |
+    | --- | --- | --- |
+    | reserved, now or before | when the reservation expires | yes |
+    | local, without Redis | when the client's reservation ends | no |
+    | TOO_MANY_OPEN: `most_open` reservations are open | when fewer are | no |
     """
 
     expires_at_us: int
@@ -76,8 +80,8 @@ class Outcome(StrEnum):
     DEGRADED = "degraded"  # admitted without Redis, by this process's share of the rate alone
 
 
-# A tuple and the next two as well: every request makes one of each, and a frozen dataclass takes
-# twice as long.
+# BucketState, QuotaState and Decision are named tuples: every request makes one of each, and a
+# frozen dataclass takes twice as long to make.
 class BucketState(NamedTuple):
     """The bucket after the decision: tokens per second, whole tokens left, when it is full.
 
@@ -116,19 +120,19 @@ class Decision(NamedTuple):
     turn that the quota refuses as well. A reservation has one item, whose `recorded_at_us` is its
     instant, and a `hold`.
 
-    `time_us` is the current time on Redis's clock. `now_us` is the account's instant: later than
-    every `recorded_at_us` given out, so perhaps ahead of `time_us`. It is None if no quota is
+    `time_us` is the current time on Redis's clock. `account_now_us` is the account's instant: later
+    than every `recorded_at_us` given out, so perhaps ahead of `time_us`. It is None if no quota is
     loaded. `quota` is None then too, and if a request that only took a token was admitted. A
     decision over an address has none of these, no items and no period.
 
     `is_local` is True if Redis was not called or did not answer. Then reconciliation counts
-    `items`, and `now_us` and `quota` are None.
+    `items`, and `account_now_us` and `quota` are None.
     """
 
     outcome: Outcome
     bucket: BucketState
     time_us: int
-    now_us: int | None = None
+    account_now_us: int | None = None
     quota: QuotaState | None = None
     items: tuple[ItemCharge, ...] = ()
     generation: int = 0
@@ -137,8 +141,8 @@ class Decision(NamedTuple):
     hold: Hold | None = None
 
     @property
-    def is_rate_limited(self) -> bool:
-        """Return True if the bucket refused."""
+    def is_bucket_empty(self) -> bool:
+        """Return True if the bucket refused: it lacked the tokens."""
         return self.bucket.retry_after_us > 0
 
     @property

@@ -58,13 +58,13 @@ class LocalBuckets:
         key = account_keys(principal.organization_id, "", "").bucket
         decision = self.take(key, bucket, operation.tokens)
         now_us = decision.time_us
-        turns = () if decision.is_rate_limited else operation.turns_without_redis
+        turns = () if decision.is_bucket_empty else operation.turns_without_redis
         hold = None
         if operation.hold_us is not None:
             most_open = most_reservations(principal.limits)
             hold = Hold(now_us + operation.hold_us, operation.hold_us, most_open)
         return decision._replace(
-            items=tuple(_uncharged(turn, now_us) for turn in turns),
+            items=tuple(_let_through(turn, now_us) for turn in turns),
             period=_period(principal, now_us, operation.reserved_at_us),
             hold=hold,
         )
@@ -110,7 +110,8 @@ def _share(bucket: BucketPolicy, workers_count: int) -> BucketPolicy:
     return BucketPolicy(bucket.rate / workers_count, max(1, bucket.burst // workers_count))
 
 
-def _uncharged(turn: TurnCharge, now_us: int) -> ItemCharge:
+def _let_through(turn: TurnCharge, now_us: int) -> ItemCharge:
+    """Return the item of a turn that passes: CHARGED for its request, counted by reconciliation."""
     return ItemCharge(Verdict.CHARGED, now_us, relationship_counted=False, turn_key=turn.turn_key)
 
 

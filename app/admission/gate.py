@@ -1,10 +1,10 @@
 """The gate of metered routes: bucket and quota of an organization, in one call to Redis."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from app.admission.clock import LedgerClock
-from app.admission.decision import Decision, QuotaState
+from app.admission.decision import Decision, ItemCharge, QuotaState
 from app.admission.errors import CountersUnavailable, SeedingTimeout
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import account_keys
@@ -29,7 +29,8 @@ from app.tenancy.periods import period_at
 
 # A command of an operator may wait longer than a request.
 _COMMAND_WAIT_S = 60.0
-# A period boundary and three wipes in a row; a request that meets more is asked to retry.
+# A period boundary and three losses of the counters in a row. After more of these a charge is
+# decided locally, and a read raises SeedingTimeout.
 _MAX_ATTEMPTS = 5
 _UNAVAILABLE: tuple[type[Exception], ...] = (*REDIS_OUTAGES, AccountFault)
 _UNDECIDED: tuple[type[Exception], ...] = (*_UNAVAILABLE, SeedingTimeout)
@@ -41,8 +42,9 @@ class Gate:
     Decides by `local` buckets, and lets turns through uncharged, if
 
     * Redis is unavailable,
-    * the counters of the account are damaged, which is logged, or
-    * clearing a backlog or seeding a missing quota takes more than a second.
+    * the counters of the account are damaged, which is logged,
+    * clearing a backlog or seeding a missing quota takes more than a second, or
+    * counters are lost, or the period ends, more often than `_MAX_ATTEMPTS` allows.
 
     With `needs_charge` turns are refused then. Methods that only read counters raise the errors of
     Redis, SeedingTimeout and AccountFault. Requests use this `ledger`; the seeder has one with a
@@ -91,9 +93,9 @@ class Gate:
         return self._local.decide(principal, operation)
 
     def refund(
-        self, principal: Principal, decision: Decision, indexes: Iterable[int]
+        self, principal: Principal, decision: Decision, items: Sequence[ItemCharge]
     ) -> QuotaState | None:
-        """Take back the charges of `decision.items` at `indexes`, each once, however often asked.
+        """Take back the charges `items` of `decision`, each once, however often asked.
 
         Returns the counters after it, None if they are missing. A charge that cannot be taken back
         because Redis is unavailable stands until reconciliation.
@@ -105,7 +107,6 @@ class Gate:
         """
         if decision.is_local or decision.period is None:
             return None
-        items = [decision.items[index] for index in indexes]
         keys = account_keys(
             principal.organization_id, principal.environment.value, decision.quota_period
         )
@@ -123,12 +124,12 @@ class Gate:
         """Read the counters with what operators need beside them; wait until they are seeded."""
         return self._read(principal, _COMMAND_WAIT_S)
 
-    def now_us(self, principal: Principal) -> int:
+    def account_now_us(self, principal: Principal) -> int:
         """Return the account's instant: later than every `recorded_at` given out."""
-        return self._call(principal, READ_COUNTERS)[0].now_us
+        return self._call(principal, READ_COUNTERS)[0].account_now_us
 
-    def now_us_by_ledger(self, principal: Principal) -> int:
-        """Return the current time, or an instant after the newest turn; ask MongoDB alone."""
+    def account_now_us_by_ledger(self, principal: Principal) -> int:
+        """Return the account's instant by MongoDB alone: now, or after the newest turn if later."""
         now_us = self._clock.now_us()
         period = period_at(principal.signed_up_on, now_us)
         return max(now_us, self._ledger.newest_recorded_at_us(principal.account, period.label) + 1)

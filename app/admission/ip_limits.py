@@ -80,7 +80,7 @@ class TokenBucketRateLimiter(RateLimiter):
         (key,) = identifiers
         decision = self.storage.take(key, item, cost)
         _decision.set(decision)
-        return not decision.is_rate_limited
+        return not decision.is_bucket_empty
 
     def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
         """Return True if `hit` would be admitted now."""

@@ -60,6 +60,7 @@ class AccountKeys:
     @cached_property
     def for_script(self) -> tuple[str, ...]:
         """Return KEYS 1 to 6 of the script."""
+        # `lapses` is a stored name, and stays: the sorted set of entries by their expiry.
         companions = ("relationships", "turns", "lapses", "holds")
         return self.bucket, self.quota, *[f"{self.quota}:{name}" for name in companions]
 

@@ -1,4 +1,16 @@
-"""The operations on an account's counters: each is a small value that calls the script once."""
+"""The operations on an account's counters: each is a small value that calls the script once.
+
+| ticket verb | operation | script method | Lua file |
+| --- | --- | --- | --- |
+| `take_token` | TakeToken | `enter` | `enter.lua`; `look.lua` where that cannot end the call |
+| `charge`, `charge_more` | Charge | `admit` | `admit.lua`; `look.lua` without turns |
+| `charge_for_refusal` | Charge | `admit` | `look.lua` |
+| `reserve` | Reserve | `reserve` | `reserve.lua` |
+| `complete` | Complete | `complete` | `settle.lua` |
+| `cancel`, `withdraw` | Cancel | `cancel` | `settle.lua` |
+| `quota`, `listing_starts_us` | ReadCounters | `read` | `read.lua` |
+| `refund` | none: `Gate.refund` calls the script | `refund` | `refund.lua` |
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -166,7 +178,7 @@ class Cancel(Operation):
             at.quota,
             turn.turn_key,
             tokens=self.tokens,
-            is_cached=self.blocks_turn,
+            blocks_turn=self.blocks_turn,
         )
 
 

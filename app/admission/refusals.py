@@ -6,7 +6,7 @@ from app.admission.errors import QuotaExhausted, RateLimited, TooManyReservation
 
 def refusal_of(decision: Decision) -> RateLimited | TooManyReservations:
     """Return the error of a request that the bucket refused, or too many open reservations."""
-    if decision.is_rate_limited:
+    if decision.is_bucket_empty:
         return RateLimited(decision.bucket.rate, decision.bucket.retry_after_us)
     if decision.hold is None:
         raise AssertionError("a refused reservation says when fewer are open")

@@ -49,22 +49,25 @@ class Counters(NamedTuple):
 class Reply(NamedTuple):
     """The reply of any operation; `results` are the operation's own numbers.
 
-    `time_us` is the server's clock. `now_us` is the account's, which is later than every instant
-    given out; 0 if no quota is loaded. Then `counters` are missing too, as in replies without them.
+    `time_us` is the server's clock. `account_now_us` is the account's, which is later than every
+    instant given out; 0 if no quota is loaded. Then `counters` are missing too, as in replies
+    without them.
     """
 
     status: Status
     time_us: int
-    now_us: int
+    account_now_us: int
     counters: Counters | None
     results: tuple[int, ...]
 
     @classmethod
     def parse(cls, raw: RawReply) -> "Reply":
         """Read a reply of any operation."""
-        status, time_us, now_us, generation, *rest = map(int, raw)
+        status, time_us, account_now_us, generation, *rest = map(int, raw)
         counters = Counters(generation, *rest[:3]) if generation >= 0 else None
-        return cls(Status(status), time_us, now_us, counters, tuple(rest[_HEAD_COUNT - 4 :]))
+        return cls(
+            Status(status), time_us, account_now_us, counters, tuple(rest[_HEAD_COUNT - 4 :])
+        )
 
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
@@ -82,7 +85,7 @@ def parse_decision(
         outcome=_outcome(reply, items),
         bucket=_bucket_state(reply, bucket),
         time_us=reply.time_us,
-        now_us=reply.now_us or None,
+        account_now_us=reply.account_now_us or None,
         quota=parse_quota(reply, limits, period) if counters else None,
         items=items,
         generation=counters.generation if counters else 0,

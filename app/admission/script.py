@@ -94,14 +94,14 @@ class AdmissionScript:
         turn_key: str,
         *,
         tokens: int = 1,
-        is_cached: bool = True,
+        blocks_turn: bool = True,
     ) -> Reply:
         """Take `tokens` and end a reservation. NEED_SEED and PERIOD_MISMATCH as `complete`.
 
-        If it `is_cached`, the turn stays in the replay cache as cancelled for minutes.
+        With `blocks_turn` the turn stays in the replay cache as cancelled for minutes.
         """
         limits = [*bucket.arguments(tokens), *quota.arguments]
-        return self._run("cancel", keys.for_script, [*limits, turn_key, int(is_cached)])
+        return self._run("cancel", keys.for_script, [*limits, turn_key, int(blocks_turn)])
 
     def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:
         """Take `tokens` from a bucket without quota; 0 only looks."""

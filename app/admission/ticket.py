@@ -5,12 +5,12 @@ answer are made. A request with a valid key has an `AdmissionTicket`. One that i
 address has an `AddressTicket`. Probes have none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.admission.decision import Decision, Outcome, QuotaState, TurnCharge
+from app.admission.decision import Decision, ItemCharge, Outcome, QuotaState, TurnCharge
 from app.admission.errors import AdmissionError, CountersUnavailable
 from app.admission.gate import Gate
 from app.admission.operations import TAKE_TOKEN, Cancel, Charge, Complete, Operation, Reserve
@@ -29,7 +29,7 @@ class AddressTicket(NamedTuple):
 
     def require_admission(self) -> None:
         """Raise RateLimited if the address's bucket refused."""
-        if self.decision.is_rate_limited:
+        if self.decision.is_bucket_empty:
             raise refusal_of(self.decision)
 
 
@@ -67,13 +67,13 @@ class AdmissionTicket:
     def charge_more(self, turns: Sequence[TurnCharge]) -> Decision:
         """Charge the quota for more `turns` of this request.
 
-        If Redis did not answer the first call it is not called again: a request waits for Redis at
-        most once.
+        Once Redis has not answered one call of this request it is not called again: a request waits
+        for an unavailable Redis at most once.
         """
-        first = self.made
-        decide = self.gate.decide_locally if first.is_local else self.gate.decide
+        so_far = self.made
+        decide = self.gate.decide_locally if so_far.is_local else self.gate.decide
         more = decide(self.principal, Charge(turns, tokens=0))
-        self.decision = first._replace(quota=more.quota, is_local=more.is_local)
+        self.decision = so_far._replace(quota=more.quota, is_local=more.is_local)
         return more
 
     def reserve(self, turn: TurnCharge, hold_us: int) -> Decision:
@@ -99,18 +99,19 @@ class AdmissionTicket:
         after = self.gate.decide(self.principal, cancel)
         self.decision = self.made._replace(quota=after.quota)
 
-    def refund(self, decision: Decision, indexes: Iterable[int]) -> None:
-        """Take back charges of `decision`, which this ticket has made."""
-        quota = self.gate.refund(self.principal, decision, indexes)
+    def refund(self, decision: Decision, items: Sequence[ItemCharge]) -> None:
+        """Take back the charges `items` of `decision`, which this ticket has made."""
+        quota = self.gate.refund(self.principal, decision, items)
         self.decision = self.made._replace(quota=quota)
 
-    def charge_refused(self, *, is_rate_limited: bool) -> None:
-        """Charge a request that is refused before its first charge, and read the quota.
+    def charge_for_refusal(self, *, counts_as_rate_limited: bool) -> None:
+        """Charge the bucket for a request that is refused before its first charge; read the quota.
 
-        `is_rate_limited` counts the request as such although the bucket admits it.
+        With `counts_as_rate_limited` the outcome is RATE_LIMITED even if the bucket has the token:
+        the concurrency limiter has refused the request.
         """
         decision = self._decide(Charge())
-        if is_rate_limited:
+        if counts_as_rate_limited:
             self.decision = decision._replace(outcome=Outcome.RATE_LIMITED)
 
     def require_counters(self) -> None:
@@ -147,12 +148,12 @@ class AdmissionTicket:
         back. Then the ledger is read: through Redis, or directly while Redis is unavailable.
         """
         decision = self.made
-        if decision.now_us is not None:
-            return decision.now_us
+        if decision.account_now_us is not None:
+            return decision.account_now_us
         if not decision.is_local:
             with suppress(*_UNANSWERED):
-                return self.gate.now_us(self.principal)
-        return self.gate.now_us_by_ledger(self.principal)
+                return self.gate.account_now_us(self.principal)
+        return self.gate.account_now_us_by_ledger(self.principal)
 
     @property
     def made(self) -> Decision:

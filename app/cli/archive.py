@@ -17,6 +17,7 @@ from app.cli.output import (
 from app.cli.worker import run_chores
 from app.http.provide import provided
 from app.schema import require_indexes
+from app.usage.notes.store import PassNotes
 from app.usage.upkeep import Upkeep, Waiting
 
 MAX_NAMED = 20
@@ -55,14 +56,14 @@ def watch(ctx: click.Context) -> None:
 def status(*, as_json: bool) -> None:
     """Show how late the archive is, the turns that wait, and the first organizations at fault."""
     require_indexes()
-    upkeep = provided(Upkeep)
+    upkeep, notes = provided(Upkeep), provided(PassNotes)
     waiting = upkeep.waiting()
     record = asdict(upkeep.health()) | {
-        "at_fault": ", ".join(upkeep.faults().organizations[:MAX_NAMED]) or None,
+        "at_fault": ", ".join(notes.faults().organizations[:MAX_NAMED]) or None,
         "open_turns": _count(waiting),
         "open_days": len(waiting),
         "oldest_open_day": min((day.day for day in waiting), default=None),
-        "set_aside": upkeep.list_set_aside(MAX_NAMED),
+        "set_aside": notes.list_set_aside(MAX_NAMED),
     }
     print_record(record, as_json=as_json)
 

@@ -27,7 +27,7 @@ from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
-from app.usage.upkeep import Upkeep
+from app.usage.notes.store import PassNotes
 from app.worker.build import RECONCILE
 from app.worker.reconciliation import drift_record, note_pass
 
@@ -85,7 +85,7 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
 def _note_if_possible(done: Sequence[Reconciliation], containment: Containment) -> None:
     """Note the pass; the counters are changed already, so that a failure here is no error."""
     try:
-        note_pass(provided(Upkeep), done, containment)
+        note_pass(provided(PassNotes), done, containment)
     except Exception as error:
         say(f"This pass is missing from the metrics: writing it failed ({type(error).__name__}).")
 

@@ -109,31 +109,31 @@ def refund(attempts: Sequence[Attempt], ticket: AdmissionTicket) -> bool:
     """Take back the charges of turns that were not stored under them; True if there were any."""
     due = [each.charged for each in attempts if is_refund_due(each)]
     for decision, group in groupby(due, key=lambda each: each.decision):
-        ticket.refund(decision, [decision.items.index(each.charge) for each in group])
+        ticket.refund(decision, [each.charge for each in group])
     return bool(due)
 
 
-# | insertion | stored row                       | verdict  | refund                               |
-# | --------- | -------------------------------- | -------- | ------------------------------------ |
-# | none      | any                              | refused  | no: nothing was charged              |
-# | STORED    | this one                         | any      | no: the charge is this row's         |
-# | REFUSED   | any                              | CHARGED  | yes                                  |
-# | REFUSED   | any                              | REPLAYED | no: the request that charged refunds |
-# | DUPLICATE | not readable yet                 | any      | no: the outcome is unknown           |
-# | DUPLICATE | with this charge's instant       | any      | no: a twin of this request stored it |
-# | DUPLICATE | another instant, degraded        | REPLAYED | no: see below                        |
-# | DUPLICATE | another instant                  | any      | yes, unless the turn costs nothing   |
+# | insertion           | stored row                 | verdict  | refund                           |
+# | ------------------- | -------------------------- | -------- | -------------------------------- |
+# | none                | any                        | refused  | no: nothing was charged          |
+# | STORED              | this one                   | any      | no: the charge is this row's     |
+# | REFUSED_BY_DATABASE | any                        | CHARGED  | yes                              |
+# | REFUSED_BY_DATABASE | any                        | REPLAYED | no: the charging request refunds |
+# | DUPLICATE           | not readable yet           | any      | no: the outcome is unknown       |
+# | DUPLICATE           | with this charge's instant | any      | no: a twin request stored it     |
+# | DUPLICATE           | another instant, degraded  | REPLAYED | no: see below                    |
+# | DUPLICATE           | another instant            | any      | yes, unless it costs nothing     |
 #
-# A degraded row has an instant of its own, usually because the reply of the request that charged
-# was lost. Then the replayed charge is the only one that the turn has. Otherwise the next
-# reconciliation takes it back.
+# The degraded row: Redis charged the turn and the reply was lost. The turn was then stored as
+# degraded, under a local instant. The replayed charge is its only one: keep it. Should it be a
+# second one for another reason, the next reconciliation takes it back.
 #
 # A replayed charge of a turn that is stored under another one was due for refund by the request
 # that made it. A second refund is harmless, and makes good for one that was lost.
 def is_refund_due(attempt: Attempt) -> bool:
     """Return True if this request charged a turn that it definitely did not store; table above."""
     charge, stored = attempt.charged.charge, attempt.stored
-    if attempt.insertion is Insertion.REFUSED:
+    if attempt.insertion is Insertion.REFUSED_BY_DATABASE:
         return charge.verdict is Verdict.CHARGED
     if attempt.insertion is not Insertion.DUPLICATE or stored is None:
         return False
@@ -152,10 +152,10 @@ def answer(attempt: Attempt) -> RecordingOutcome:
     if document is not None and insertion is Insertion.STORED:
         return Recorded(document, is_new=True)
     if stored is not None:
-        if decision.is_rate_limited:
+        if decision.is_bucket_empty:
             return refusal_of(decision)
         return Recorded(stored, is_new=False) if turn.is_same_as(stored) else TurnConflict()
-    if insertion is Insertion.REFUSED:
+    if insertion is Insertion.REFUSED_BY_DATABASE:
         return TurnNotStored()
     return _refusal(attempt.charged)
 

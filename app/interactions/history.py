@@ -76,7 +76,7 @@ class HistoryImport:
         stored = self._store.find_turns(target.account, known) if known else {}
 
         def outcome(turn: TurnTrace, insertion: Insertion) -> ImportOutcome:
-            if insertion is Insertion.REFUSED:
+            if insertion is Insertion.REFUSED_BY_DATABASE:
                 return ImportRefused()
             if insertion is Insertion.STORED:
                 return True
@@ -98,7 +98,7 @@ class HistoryImport:
         counts: Counter[Insertion] = Counter()
         for chunk in chunked(turns):
             counts.update(self._insert(target, chunk))
-        if counts[Insertion.REFUSED]:
+        if counts[Insertion.REFUSED_BY_DATABASE]:
             raise RuntimeError("the database refused rows that the schema accepted")
         return counts[Insertion.STORED]
 

@@ -40,6 +40,10 @@ class TurnKeys:
         digest = hmac.digest(self._key, message, hashlib.sha256)[:_KEY_BYTES]
         return _time_characters(occurred_at_ms) + base32.encode_randomness(digest)
 
+    def turn_key(self, account: str, turn_id: str) -> str:
+        """Return the identity of the turn `turn_id` within `account`, whatever its instant."""
+        return turn_key(self.ulid(account, turn_id, 0))
+
 
 def turn_key(ulid: str) -> str:
     """Return the part of a ULID that identifies its turn: 16 characters, 80 bits."""

@@ -111,7 +111,7 @@ class TurnTrace:
     ) -> Document:
         """Return the row to store, which counts as `charged` turns in the period's quota.
 
-        `day` is the day of the turn, and `open: 0` means that no roll-up contains it yet.
+        `day` is the day of the turn, and `open: 0` makes it an open turn (`app.usage`).
         `is_degraded` means that it was recorded without Redis, at an instant of this process's
         clock, and that reconciliation counts it.
         """

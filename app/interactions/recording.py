@@ -118,8 +118,11 @@ class Recorder:
         account = ticket.principal.account
         attempts = self._look_up(account, self._insert(account, charged))
         outcomes = [answer(each) for each in attempts]
-        if charged and charged[0].decision.is_rate_limited and isinstance(outcomes[0], Exception):
-            raise outcomes[0]  # a lone turn that the quota refuses behind an empty bucket
+        # The ticket did not raise: the outcome of a lone turn that the quota refuses is
+        # QUOTA_EXHAUSTED, also behind an empty bucket, since the turn may be stored. The bucket
+        # refused the request, so a batch of one turn fails as a whole.
+        if charged and charged[0].decision.is_bucket_empty and isinstance(outcomes[0], Exception):
+            raise outcomes[0]
         refused = [i for i, each in enumerate(outcomes) if isinstance(each, QuotaExhausted)]
         if refund(attempts, ticket) and refused:
             charged = charge_again([charged[index].turn for index in refused], ticket)

@@ -3,6 +3,14 @@
 Row ids are ULIDs. So the id index in descending order gives the newest turns first, and a time
 range is a range of ids. No page needs a sort, a skip or a count: page 10,000 costs the same as
 page 1.
+
+Three stores write this collection:
+
+| store | what it writes |
+| --- | --- |
+| `InteractionStore`, below | inserts rows; never changes one |
+| `app.usage.store.UsageStore` | `open` and `expires_at`, for the archive |
+| `app.usage.open_rows.store.OpenRowStore` | the same of rows that are set aside |
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +47,7 @@ INDEXES: Indexes = {
         ("account", "quota_period", "recorded_at", "charged", "mode", "relationship_id"),
         {},
     ),
-    # The turns that the archive has yet to roll up: those of the last minute or so.
+    # Open turns (`app.usage` defines them): those of the last minute or so.
     "open": (
         ("account", "day", "open", "_id"),
         {"partialFilterExpression": {"open": {"$exists": True}}},
@@ -53,7 +61,7 @@ class Insertion(Enum):
 
     STORED = "stored"
     DUPLICATE = "its turn is stored already"
-    REFUSED = "the validator refused it"
+    REFUSED_BY_DATABASE = "the database refused it, by its validator for example"
 
 
 class InteractionStore:
@@ -78,7 +86,9 @@ class InteractionStore:
             self._rows.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             for index, code in _failures(error):
-                outcomes[index] = Insertion.DUPLICATE if code == _DUPLICATE else Insertion.REFUSED
+                outcomes[index] = (
+                    Insertion.DUPLICATE if code == _DUPLICATE else Insertion.REFUSED_BY_DATABASE
+                )
         return outcomes
 
     def find(self, account: str, ulid: str) -> Document | None:
@@ -102,7 +112,7 @@ class InteractionStore:
         found = self._rows.find(chosen | {"_id": ids}, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
 
-    # The next three implement `app.admission.ledger.PeriodLedger`.
+    # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
     def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
         """Count the turns charged to the period; with `before_us`, those recorded earlier."""

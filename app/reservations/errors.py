@@ -1,5 +1,7 @@
 """Errors of this room: plain exceptions whose text is a sentence for clients and operators."""
 
+from app.reservations.limits import OLDEST_RESERVATION_HOURS
+
 
 class ReservationError(Exception):
     """A turn cannot be reserved, completed or cancelled."""
@@ -10,7 +12,8 @@ class ReservationNotFound(ReservationError):
 
     def __init__(self) -> None:
         super().__init__(
-            "There is no such reservation: its id is malformed or older than 49 hours."
+            "There is no such reservation: its id is malformed or older than "
+            f"{OLDEST_RESERVATION_HOURS} hours."
         )
 
 

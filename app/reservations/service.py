@@ -8,29 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.admission.decision import Decision, TurnCharge, Verdict
-from app.admission.policy import MAX_HOLD_S
 from app.admission.refusals import quota_refusal
 from app.admission.ticket import AdmissionTicket
 from app.http import validation
-from app.http.durations import HOUR_MS
 from app.http.request_errors import field_error, require_valid
 from app.interactions.attempts import Recorded
 from app.interactions.errors import TurnCancelled
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import TurnTrace
-from app.interactions.recording import (
-    MAX_AHEAD_MS,
-    OLDEST_MS,
-    Recorder,
-)
+from app.interactions.recording import MAX_AHEAD_MS, Recorder
 from app.interactions.store import InteractionStore
 from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
+from app.reservations.limits import OLDEST_RESERVATION_HOURS, OLDEST_RESERVATION_MS
 from app.reservations.schemas import CompletionSchema, ReservationSchema
 
 _RESERVATION = ReservationSchema()
 _COMPLETION = CompletionSchema()
-# A turn may be completed until two days after the longest hold.
-OLDEST_RESERVATION_MS = OLDEST_MS + MAX_HOLD_S * 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +72,12 @@ class ReservationService:
         ReservationConflict, QuotaExhausted, and what the ticket raises.
         """
         account = ticket.principal.account
-        key = turn_key(self._keys.ulid(account, request.turn_id, 0))
+        key = self._keys.turn_key(account, request.turn_id)
         decision = ticket.reserve(TurnCharge(key, 1, request.relationship_id), request.hold_us)
         (item,) = decision.items
         is_held = decision.hold is not None and not decision.is_local
         # If this fails the turn stays held: another request may reserve the same turn just now.
-        is_stored = not decision.is_rate_limited and self._is_stored(account, key)
+        is_stored = not decision.is_bucket_empty and self._is_stored(account, key)
         if is_stored and is_held:
             ticket.withdraw(key, item.recorded_at_us)
         _require_reserved(decision, is_stored=is_stored)
@@ -106,7 +99,7 @@ class ReservationService:
         reserved_at_ms = instant_ms(ulid)
         found = []
         if not self._is_in_time(ulid):
-            allowed = {"oldest_hours": OLDEST_RESERVATION_MS // HOUR_MS}
+            allowed = {"oldest_hours": OLDEST_RESERVATION_HOURS}
             message = "`interaction_id` was reserved too long ago, or never; record the turn."
             found.append(field_error("interaction_id", "out_of_range", message, allowed))
         if ulid != self._keys.ulid(account, loaded.pop("turn_id"), reserved_at_ms):

@@ -4,8 +4,10 @@ Terms:
 
 - Roll-up: additive totals of the turns of one day (UTC) of one account. A roll-up holds no id of a
   user, a relationship or a turn.
-- Open turn: a turn that no roll-up counts yet, or that has no `expires_at` yet.
 - Fence: a fencing token of a day. Only the archiver with the newest one can commit.
+- Open turn: a turn with the field `open`, which is 0 or the fence of the archiver that claimed it.
+- Live turn: an open turn that no roll-up counts, because its fence is not committed. Answers add
+  live turns to roll-ups. An open turn with a committed fence only lacks its `expires_at`.
 - Sweep: one pass over all days with open turns. It is complete if no day was left to another
   archiver.
 

@@ -1,7 +1,7 @@
 """Roll turns up into the totals of their day, and then let them expire.
 
-A turn is stored with `open: 0` and without `expires_at`. An archiver repeats these steps for each
-day of an account, until the day has no open turns:
+A turn is stored open (`app.usage` defines it), with `open: 0`, and without `expires_at`. An
+archiver repeats these steps for each day of an account, until the day has no open turns:
 
 1. fence: take a fencing token, which is higher than any before, and read which are committed.
 2. finish: set `expires_at` of turns with a committed token. Their archiver died before its step 6.
@@ -14,7 +14,8 @@ day of an account, until the day has no open turns:
 
 Invariants:
 
-- Only a committed turn has `expires_at`: no turn expires before it is counted.
+- Only a turn that is committed or set aside has `expires_at`. So no turn that can be summed expires
+  before it is counted.
 - An archiver with an old token cannot commit, and the newer token claims its turns: no turn counts
   twice.
 - An archiver commits only if its sum covers exactly the turns that it claimed. Otherwise it sets
@@ -30,8 +31,9 @@ from datetime import datetime
 from typing import Protocol
 
 from app.backends.containment import Containment
+from app.interactions.retention import expiry_of, is_day
 from app.usage.rollups import Rollup
-from app.usage.setting_aside import OpenRows, SettingAside, expiry_of, is_day
+from app.usage.setting_aside import OpenRows, SettingAside
 from app.usage.store import Fence
 
 # Turns of one claim: so few that each step ends well within the database's time-out.

@@ -14,10 +14,11 @@ from app.usage.upkeep import Upkeep
 
 @dataclass(frozen=True, slots=True)
 class UsageServices:
-    """The services of this room: `store` uses the request client, `upkeep` that of maintenance."""
+    """The services of this room: `upkeep` scans by the maintenance client, the others do not."""
 
     store: UsageStore
     service: UsageService
+    notes: PassNotes
     upkeep: Upkeep
 
 
@@ -25,13 +26,14 @@ def build_usage(
     backend: Backend, ledgers: Ledgers, organizations: Organizations, clock: LedgerClock
 ) -> UsageServices:
     """Make the services. Passes scan by the maintenance client; their notes are short writes."""
-    store = UsageStore(backend.database)
+    store, notes = UsageStore(backend.database), PassNotes(backend.database)
     return UsageServices(
         store=store,
         service=UsageService(store),
+        notes=notes,
         upkeep=Upkeep(
             UsageStore(backend.maintenance_database),
-            PassNotes(backend.database),
+            notes,
             ledgers.maintenance,
             organizations,
             clock,

@@ -7,15 +7,23 @@ from app.admission.ledger import PeriodLedger
 from app.backends.containment import Containment
 from app.http.durations import DAY_US
 from app.http.faults import AccountFault
+from app.interactions.retention import RETENTION_DAYS
 from app.tenancy.model import Environment, FoundOrganization, Organization, account_of
 from app.tenancy.periods import Period, period_at
 from app.usage.buckets import day_of
 from app.usage.store import UsageStore
 
-# A turn is charged to its period at once, or to that of its reservation for 49 hours.
+# No turn is charged to a period three days after its end:
+# - a recording is charged to the current period;
+# - a completion is charged to the period of its reservation, at most 49 hours after that: the
+#   longest hold is an hour, and a finished turn may be sent for 48 hours.
+# The counters in Redis are kept as long, so that the completion finds them: `KEPT_AFTER_PERIOD` of
+# `app/admission/lua/quota.lua`. Change both together.
 SETTLED_US = 3 * DAY_US
-# Older periods may have lost turns to their expiry.
-FREEZABLE_US = 140 * DAY_US
+# All charged turns of a period that began so recently are still stored. A turn occurs at most 48
+# hours before its charge, so the period's first one expires 178 days after the period began. The
+# rest of the 40 days is a reserve.
+FREEZABLE_US = (RETENTION_DAYS - 40) * DAY_US
 
 
 class Freezer:

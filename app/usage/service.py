@@ -53,8 +53,8 @@ class Slice(NamedTuple):
 class UsageService:
     """Answers for one account at a time; instants are milliseconds on Redis's clock.
 
-    The numbers are the same whether a turn is still raw, archived, or archived and deleted. A
-    ArchiveMovedOn if the archive moves on faster than it can be read.
+    The numbers are the same whether a turn is still raw, archived, or archived and deleted. Raises
+    ArchiveMovedOn if the archive commits a day faster than it can be read.
     """
 
     def __init__(self, store: UsageStore) -> None:
@@ -66,8 +66,7 @@ class UsageService:
         """Return the buckets of the trailing 180 days within `filters`, oldest first.
 
         Empty buckets are included. Without `grouping` there is one slice over the whole range.
-        RangeNotAnswerable if the range lies outside
-        what can be answered.
+        Raises RangeNotAnswerable if the range lies outside the trailing 180 days.
         """
         asked = trailing_range(filters.from_ms, filters.to_ms, now_ms)
         if filters.user_id is None and filters.relationship_id is None:
@@ -86,9 +85,8 @@ class UsageService:
     ) -> list[Slice]:
         """Return the buckets of the range in `asked`, by default the billing period.
 
-        Empty buckets are included. Reaches back as far as the archive.
-        RangeNotAnswerable if the range lies outside it or
-        has too many buckets.
+        Empty buckets are included. Reaches back as far as the archive. Raises RangeNotAnswerable if
+        the range lies outside it or has too many buckets.
         """
         found = archive_range(asked.from_ms, asked.to_ms, period, now_ms)
         require_few_buckets(found, grouping)

@@ -6,16 +6,15 @@ The notes count them by account and day, and the log names them. Nothing else in
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import structlog
 
 from app.http.instants import day_of_ms, utc_now
 from app.interactions.ids import LAST_DATED_MS, find_instant_ms
-from app.interactions.retention import RETENTION_MS
+from app.interactions.retention import expiry_of, is_day
 
-RETENTION = timedelta(milliseconds=RETENTION_MS)
 UNKNOWN = "unknown"
 # Rows that are read at once.
 BATCH_COUNT = 1_000
@@ -101,21 +100,6 @@ class SettingAside:
             _log.error("turns_set_aside", account=account, day=day, turns=turns)
             self._rows.note_set_aside(account, day, turns)
         return turns
-
-
-def expiry_of(day: str) -> datetime:
-    """Return the instant from which the turns of a day may be deleted: 180 days after its end."""
-    return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1) + RETENTION
-
-
-def is_day(text: Any) -> bool:
-    """Return True for a date of the calendar (`2026-11-23`) that turns can expire after."""
-    try:
-        expiry_of(text)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    # A week's date is read as well, and is no name of a day.
-    return date.fromisoformat(text).isoformat() == str(text)
 
 
 def _day_of(row: OpenRow) -> str | None:

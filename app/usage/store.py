@@ -7,8 +7,7 @@ The document of a day holds:
 - `committed`: the fences whose turns are in the roll-up; these turns may still be open,
 - `revision`: the number of commits.
 
-A turn has a field `open` until it is rolled up and has `expires_at`. Its value is 0 before any
-archiver claims the turn, else the fence of the archiver. `app.usage.archive` has the protocol.
+`app.usage` defines open and live turns, `app.usage.archive` has the protocol.
 """
 
 from collections.abc import Collection as Group
@@ -58,8 +57,8 @@ _GROUPS = 5_000
 class UsageDay:
     """The archived turns of a day (`2026-11-23`, UTC) of an account.
 
-    Its live turns are those whose `open` is not in `committed`. As long as `revision` is the same,
-    no turn has moved into the roll-up.
+    `app.usage` defines the live turns beside it. As long as `revision` is the same, no turn has
+    moved into the roll-up.
     """
 
     day: str

@@ -9,11 +9,11 @@ from app.http.durations import DAY_MS, HOUR_MS, HOUR_US
 from app.interactions.ids import first_ulid
 from app.interactions.retention import RETENTION_MS
 from app.interactions.store import InteractionStore
-from app.tenancy.model import FaultyOrganization, FoundOrganization, organization_in
+from app.tenancy.model import FaultyOrganization, FoundOrganization
 from app.tenancy.service import Organizations
 from app.usage.archive import Archived, Archiver
 from app.usage.freezing import Freezer
-from app.usage.notes.store import Faults, PassNotes
+from app.usage.notes.store import PassNotes
 from app.usage.store import UsageStore
 
 # A day's first turn expires with its last, a day later, and the database deletes once a minute. A
@@ -44,7 +44,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Turns of a day of an account that are not rolled up yet, or have no `expires_at`."""
+    """The number of open turns of a day of an account; `app.usage` defines open."""
 
     account: str
     day: str
@@ -90,18 +90,8 @@ class Upkeep:
         self._note_faulty(organizations, containment)
         self._freezer.freeze(organizations, started_at_us, containment)
         aside = archived.turns_set_aside + self._set_unreachable_aside(started_at_us)
-        self.note_failures("archive", containment)
+        self._notes.note_failures("archive", containment)
         return replace(archived, turns_set_aside=aside)
-
-    def note_failures(self, step: str, containment: Containment) -> None:
-        """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
-        failures = containment.failures
-        organizations = {organization_in(each.account) for each in failures if each.account}
-        self._notes.note_faults(step, organizations, len(failures))
-
-    def faults(self) -> Faults:
-        """Return the organizations at fault in the last passes, and all failures so far."""
-        return self._notes.faults()
 
     def waiting(self) -> list[Waiting]:
         """Return every day with open turns, and count its turns."""
@@ -124,18 +114,9 @@ class Upkeep:
             lag_s=lag_s,
             sweep_age_s=sweep_age_s,
             over_retained_turns=self._store.count_older(oldest, MAX_OVER_RETAINED),
-            organizations_at_fault=len(self.faults().organizations),
+            organizations_at_fault=len(self._notes.faults().organizations),
             set_aside_turns=self._notes.count_set_aside(),
         )
-
-    def list_set_aside(self, at_most: int) -> dict[str, int]:
-        """Return the turns that were set aside, by `ACCOUNT/DAY`."""
-        return self._notes.list_set_aside(at_most)
-
-    def note_drift(self, turns: int, relationships: int) -> None:
-        """Add the corrections of a reconciliation, in either direction."""
-        if turns or relationships:
-            self._notes.note_drift(turns, relationships)
 
     def readings(self) -> dict[str, int]:
         """Return the figures of the metrics: how late the archive is, and all drift so far."""
@@ -150,7 +131,7 @@ class Upkeep:
             ),
             "over_retained_turns": health.over_retained_turns,
             "organizations_at_fault": health.organizations_at_fault,
-            "contained_failures": self.faults().failures,
+            "contained_failures": self._notes.faults().failures,
             "set_aside_turns": health.set_aside_turns,
             "quota_drift_turns": turns,
             "quota_drift_relationships": relationships,

@@ -7,6 +7,7 @@ from app.backends.containment import Containment
 from app.schema import DatabaseSchema
 from app.tenancy.build import TenancyServices
 from app.usage.build import UsageServices
+from app.usage.notes.store import WHOLE_PASSES
 from app.worker.archiving import Archiving
 from app.worker.chores import Chore
 from app.worker.key_removal import KeyRemoval
@@ -27,16 +28,16 @@ def build_worker(
     schema: DatabaseSchema,
 ) -> Worker:
     """Make the worker with all its chores."""
-    upkeep, clock = usage.upkeep, admission.clock
+    notes, clock = usage.notes, admission.clock
     retention = timedelta(days=settings.key_retention_days)
 
     def count_failures(containment: Containment) -> None:
-        upkeep.note_failures("whole_steps", containment)
+        notes.note_failures(WHOLE_PASSES, containment)
 
     keys = KeyRemoval(tenancy.ended_keys, clock, retention)
     chores = (
-        Chore(ARCHIVE, Archiving(upkeep, clock).run, "archive_pass_failed"),
-        Chore(RECONCILE, Reconciling(admission.reconciler, upkeep).run, "reconciliation_failed"),
+        Chore(ARCHIVE, Archiving(usage.upkeep, clock).run, "archive_pass_failed"),
+        Chore(RECONCILE, Reconciling(admission.reconciler, notes).run, "reconciliation_failed"),
         Chore(REMOVE_KEYS, keys.run, "key_removal_failed"),
     )
     return Worker(chores, schema.require_indexes, count_failures)

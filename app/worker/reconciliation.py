@@ -6,7 +6,7 @@ import structlog
 
 from app.admission.reconcile import Reconciler, Reconciliation
 from app.backends.containment import Containment
-from app.usage.upkeep import Upkeep
+from app.usage.notes.store import PassNotes
 from app.worker.stop import Wait
 
 _log = structlog.get_logger("turnledger.worker")
@@ -15,9 +15,9 @@ _log = structlog.get_logger("turnledger.worker")
 class Reconciling:
     """One pass of the chore `reconcile`."""
 
-    def __init__(self, reconciler: Reconciler, upkeep: Upkeep) -> None:
+    def __init__(self, reconciler: Reconciler, notes: PassNotes) -> None:
         self._reconciler = reconciler
-        self._upkeep = upkeep
+        self._notes = notes
 
     def run(self, wait: Wait) -> None:
         """Reconcile every account that has counters; log each whose counters had drifted.
@@ -29,17 +29,17 @@ class Reconciling:
         for result in done:
             if result.turns_drift or result.relationships_drift:
                 _log.warning("quota_drift", **drift_record(result))
-        note_pass(self._upkeep, done, containment)
+        note_pass(self._notes, done, containment)
         _log.info("quota_reconciled", accounts=len(done), failed=len(containment.failures))
 
 
-def note_pass(upkeep: Upkeep, done: Sequence[Reconciliation], containment: Containment) -> None:
+def note_pass(notes: PassNotes, done: Sequence[Reconciliation], containment: Containment) -> None:
     """Add the corrections and failures of a pass to the metrics."""
-    upkeep.note_drift(
+    notes.note_drift(
         turns=sum(abs(result.turns_drift) for result in done),
         relationships=sum(abs(result.relationships_drift) for result in done),
     )
-    upkeep.note_failures("reconcile", containment)
+    notes.note_failures("reconcile", containment)
 
 
 def drift_record(result: Reconciliation) -> dict[str, object]:

@@ -324,7 +324,7 @@ def test_a_completion_that_the_database_refuses_is_refunded(
         store = provided(InteractionStore)
 
     def refuse(documents: list[dict[str, Any]]) -> list[Insertion]:
-        return [Insertion.REFUSED] * len(documents)
+        return [Insertion.REFUSED_BY_DATABASE] * len(documents)
 
     monkeypatch.setattr(store, "insert_many", refuse)
     answer = put(caller, path, stateful_trace("rel_a"))

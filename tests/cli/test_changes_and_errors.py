@@ -24,6 +24,7 @@ from app.cli import output
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
+from app.usage.notes.store import PassNotes
 from app.usage.upkeep import Upkeep
 from tests.callers import Caller, app_on, new_caller
 from tests.cli.conftest import Run
@@ -255,7 +256,7 @@ def raise_away(*_: Any, **__: Any) -> Any:
 def test_a_reconciliation_that_cannot_be_noted_is_no_error(
     world: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Upkeep, "note_drift", raise_away)
+    monkeypatch.setattr(PassNotes, "note_drift", raise_away)
 
     result = run("quota", "reconcile")
 

@@ -277,7 +277,7 @@ def test_the_worker_goes_on_when_a_pass_fails_and_counts_it(
     }
     assert "a secret" not in str(logs)
     with memory_app.app_context():
-        assert provided(Upkeep).faults() == Faults(failures=1)
+        assert provided(PassNotes).faults() == Faults(failures=1)
 
 
 def test_a_failed_pass_that_cannot_be_counted_does_not_end_the_worker(

@@ -303,7 +303,7 @@ def test_each_row_of_a_batch_is_validated_separately(store: InteractionStore) ->
     outcomes = store.insert_many([good, bad, copy.deepcopy(good), twin])
 
     assert outcomes == [
-        *(Insertion.STORED, Insertion.REFUSED, Insertion.DUPLICATE, Insertion.STORED),
+        *(Insertion.STORED, Insertion.REFUSED_BY_DATABASE, Insertion.DUPLICATE, Insertion.STORED),
     ]
 
 

@@ -1,5 +1,6 @@
 -- admit: charges bucket and quota, or returns why not. An empty bucket returns no verdicts, except for
 -- a single item that the quota refuses as well.
+-- Included last of what requests need, with `reserve` (ADR 18).
 -- ARGV 11… turn, turns, relationship ('' = none), …
 -- Result 11… verdict, recorded_at, counted, …
 --      of an item that the quota refuses: verdict, when it fits (0 = not in this period), 0

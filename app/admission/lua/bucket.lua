@@ -1,4 +1,5 @@
 -- The token bucket. An absent one is full, so a key that expires loses nothing.
+-- Included in every call: `enter` needs it before all else (ADR 18).
 
 local MAX_STEP_BACK = SECOND
 

@@ -1,4 +1,5 @@
 -- Charges: judges one turn by the quota, and counts it.
+-- Included after `refund`, for the operations that charge (ADR 18).
 
 -- Verdicts on a turn. CHARGED is also a reservation that this call made or a turn that it cancelled,
 -- and REPLAYED a reservation that was there.
@@ -48,7 +49,7 @@ end
 -- Returns the verdict on `item` if it were recorded now, and its entry: the charge that stands, or
 -- the reservation that it would settle.
 local function judge(item, overage_allowed)
-  local entry = find_entry(item.turn)
+  local entry = current_entry(item.turn)
   if not entry or entry.state == 'reserved' then
     return refusal(item, entry, overage_allowed) or CHARGED, entry
   end

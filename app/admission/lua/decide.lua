@@ -1,4 +1,5 @@
 -- Decisions: bucket and quota together.
+-- Included before `look`, the first operation that decides with a quota (ADR 18).
 
 -- Returns the limits that a request names.
 local function read_limits()

@@ -1,5 +1,6 @@
 -- enter: takes a token for a request that charges no turns and shows no counters.
 -- It writes out the period check and its replies, since their functions are included later.
+-- Included before the quota's functions, so that the call does not make them (ADR 18).
 -- ARGV and results are those of each request.
 
 -- Refuses the request and returns the counters without a look at the companion keys, so that a flood

@@ -1,6 +1,7 @@
 -- Entries of quota:turns. An entry is the text "state turns recorded_at counted relationship" of a turn
 -- that is reserved, or was charged or cancelled minutes ago. `counted` is 1 if the turn was the first
 -- of its relationship in the period.
+-- Included with the quota, since expiry removes entries (ADR 18).
 
 local function parse_entry(text)
   local state, turns, recorded_at, counted, relationship =

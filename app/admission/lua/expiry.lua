@@ -1,4 +1,5 @@
 -- Expiry: a call that opens the quota first removes expired entries and reservations.
+-- Included with the quota: whatever opens it first clears what has expired (ADR 18).
 
 local MAX_EXPIRED = 1000      -- of each kind in a call; bounds its latency
 

@@ -1,5 +1,6 @@
 -- admit without turns, and enter where it must go on: takes the tokens and returns the counters. A
 -- quota that is not loaded is no obstacle.
+-- Included before the functions of a turn, which it does not need (ADR 18).
 -- ARGV and results are those of each request.
 
 local function look()

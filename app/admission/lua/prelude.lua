@@ -1,4 +1,5 @@
 -- Names for every operation: statuses, units, keys, numbers and the server's clock.
+-- Included first, in every call.
 
 local DONE = 0
 local RATE_LIMITED = 1

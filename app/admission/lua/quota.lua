@@ -1,4 +1,5 @@
 -- The quota hash: counters of one account in one billing period, copied from the ledger.
+-- Included once `enter` has not ended the call: all other operations need it (ADR 18).
 
 local FIELDS = {
   'turns_used', 'turns_reserved', 'turns_limit',
@@ -11,6 +12,9 @@ local FIELDS = {
   'settled_at',               -- last watermark that was compared: turns before it are the ledger's
   'clock_at',                 -- last instant given out
 }
+
+-- A reservation is completed in its own period, at most 49 hours after it was made: an hour of hold, and
+-- 48 hours to send the turn. `SETTLED_US` of app/usage/freezing.py waits as long. Change both together.
 local KEPT_AFTER_PERIOD = 3 * DAY
 
 local quota                   -- the fields as numbers; nil = a field or a companion key is missing

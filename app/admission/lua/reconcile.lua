@@ -1,4 +1,5 @@
 -- Reconciliation: brings the counters to what the ledger holds (ADR 4).
+-- Included last: only the worker and commands call these (ADR 18).
 
 -- release: ends the reservations of turns that the ledger has, as their expiry would.
 -- ARGV 2… turn, … Result 8 how many; turns that hold nothing are left alone
@@ -7,7 +8,7 @@ local function release()
   open_quota()
   for i = 2, quota and #ARGV or 0 do
     local turn = ARGV[i]
-    local entry = find_entry(turn)
+    local entry = current_entry(turn)
     if entry and entry.state == 'reserved' then
       end_hold(turn, entry)
       count = count + 1

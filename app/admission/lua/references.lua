@@ -1,4 +1,5 @@
 -- References of relationships: how many charged turns and open reservations name each one.
+-- Included with the quota, since expiry drops references (ADR 18).
 
 local function references_of(relationship)
   return tonumber(call('HGET', relationships_key, relationship) or 0)

@@ -1,9 +1,10 @@
 -- refund: takes charges back, each once. ARGV 2 generation  3… turn, recorded_at, …
 -- Result 8 how many. Charges of another generation are not in these counters.
+-- Included before the functions of a charge, which it does not need (ADR 18).
 
 -- Undoes the charge of a turn at that instant. Returns false if there is none.
 local function take_back(turn, recorded_at)
-  local entry = find_entry(turn)
+  local entry = current_entry(turn)
   if not entry or entry.state ~= 'charged' or entry.recorded_at ~= recorded_at then return false end
   quota.turns_used = math.max(0, quota.turns_used - entry.turns)
   if recorded_at < quota.mark_at then quota.mark_used = quota.mark_used - entry.turns end

@@ -1,5 +1,6 @@
 -- reserve: holds one turn and, if new, its relationship. A turn that is held in the previous period is
 -- not held again. Refuses by quota as `admit` does.
+-- Included last of what requests need, with `admit` (ADR 18).
 -- ARGV 11 turn  12 relationship  13 time to hold  14 how many reservations may be open
 -- Result 11 verdict  12 instant of the reservation  13 counted  14 when the hold expires; if too many
 --      are open, when few enough are
@@ -18,7 +19,7 @@ end
 
 -- Returns the verdict on `item` if it were reserved now, and its entry.
 local function judge_reservation(item, overage_allowed, most_open)
-  local entry = find_entry(item.turn) or find_previous_hold(item.turn)
+  local entry = current_entry(item.turn) or find_previous_hold(item.turn)
   if not entry then
     local refused = refusal(item, nil, overage_allowed)
     if refused then return refused end

@@ -1,4 +1,5 @@
 -- Seeding: fills a missing quota from the counts of the ledger.
+-- Included before the functions of a decision, which it does not need (ADR 18).
 
 -- stage: adds to the staging key what a seed will count.
 -- ARGV 2 milliseconds until the key expires  3… relationship, references, …

@@ -1,4 +1,5 @@
 -- Settling: completes or cancels a turn that may be reserved.
+-- Included before the waits: no quota refuses a completion or a cancel (ADR 18).
 
 local function no_results() return {} end
 
@@ -8,7 +9,7 @@ local function no_results() return {} end
 local function open_to_settle(turn)
   local limits = read_limits()
   open_under(limits)
-  if not is_in_period(limits.period_start, limits.period_end) and not (quota and find_entry(turn)) then
+  if not is_in_period(limits.period_start, limits.period_end) and not (quota and current_entry(turn)) then
     save_quota()
     return reply(PERIOD_MISMATCH)
   end
@@ -39,10 +40,10 @@ local function complete()
   end, no_results)
 end
 
--- Gives back what the turn holds. If it `is_cached` as cancelled, it can be neither completed nor
--- reserved for minutes, nor before its hold would have expired. Returns the verdict.
-local function cancel_turn(turn, is_cached)
-  local entry, expires_at = find_entry(turn), time + CACHED_FOR
+-- Gives back what the turn holds. With `blocks_turn` it stays in the replay cache as cancelled: it can be
+-- neither completed nor reserved for minutes, nor before its hold would have expired. Returns the verdict.
+local function cancel_turn(turn, blocks_turn)
+  local entry, expires_at = current_entry(turn), time + CACHED_FOR
   if entry and entry.state == 'charged' then return RECORDED end
   if entry and entry.state == 'cancelled' then
     expires_at = math.max(expires_at, tonumber(call('ZSCORE', expiries_key, turn)))
@@ -51,7 +52,7 @@ local function cancel_turn(turn, is_cached)
     expires_at = math.max(expires_at, hold_expires_at(turn))
     end_hold(turn, entry)
   end
-  if not is_cached then return CHARGED end
+  if not blocks_turn then return CHARGED end
   add_entry('cancelled', {turn = turn, turns = 0, relationship = ''}, time, 0, expires_at)
   return CHARGED
 end
@@ -60,8 +61,8 @@ end
 -- ARGV 11 turn  12 '0' = do not cache the turn as cancelled
 -- Result 11 verdict, CHARGED or RECORDED  12 0  13 0
 local function cancel()
-  local turn, is_cached = ARGV[11], ARGV[12] ~= '0'
+  local turn, blocks_turn = ARGV[11], ARGV[12] ~= '0'
   local early_reply = open_to_settle(turn)
   if early_reply then return early_reply end
-  return decide(function() return {cancel_turn(turn, is_cached), 0, 0} end, no_results)
+  return decide(function() return {cancel_turn(turn, blocks_turn), 0, 0} end, no_results)
 end

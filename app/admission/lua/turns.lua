@@ -1,5 +1,6 @@
 -- Turns: reads and writes the entry of one turn. A charged turn stays in this replay cache for minutes,
 -- so that it is charged once.
+-- Included once the requests that charge no turn have ended (ADR 18).
 
 local CACHED_FOR = 300 * SECOND
 
@@ -22,11 +23,11 @@ local function hold_expires_at(turn)
   return tonumber(call('ZSCORE', holds_key, turn))
 end
 
--- Returns the entry of a turn, or nil. Removes
+-- Returns the entry of a turn as it stands now, or nil. May remove it: it removes
 -- - a reservation of the backlog, and
 -- - a charge before `settled_at`: reconciliation has replaced it by the ledger's count. Such a turn is
 --   stored and will be found there, or it never was stored and is charged again.
-local function find_entry(turn)
+local function current_entry(turn)
   local text = call('HGET', turns_key, turn)
   local entry = text and parse_entry(text)
   if not entry then return nil end

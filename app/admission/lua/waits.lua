@@ -1,5 +1,6 @@
 -- Waits: when a refused item fits, if open reservations expire and nothing else happens. These
 -- functions write nothing.
+-- Included before `admit` and `reserve`: only these are refused by quota (ADR 18).
 
 local MAX_SCANNED = 50        -- holds that a call reads for relationships; bounds its latency
 

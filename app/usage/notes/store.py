@@ -6,13 +6,18 @@ from typing import Any, NamedTuple
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from app.backends.containment import Containment
+from app.tenancy.model import organization_in
+
 COLLECTION = "upkeep"
 _LAST_SWEEP = "archive"
 _DRIFT = "reconcile"
 _FAULTS = "faults_of_"
 _SET_ASIDE = "set_aside"
+# The step of passes that failed as a whole, whichever chore they were of; a stored name.
+WHOLE_PASSES = "whole_steps"
 # Each step of the worker replaces the organizations at fault that it found before.
-STEPS = ("archive", "organizations", "reconcile", "whole_steps")
+STEPS = ("archive", "organizations", "reconcile", WHOLE_PASSES)
 MAX_AT_FAULT = 1_000
 
 Document = dict[str, Any]
@@ -45,7 +50,9 @@ class PassNotes:
         return int(found["started_at_us"]) if found else None
 
     def note_drift(self, turns: int, relationships: int) -> None:
-        """Add to the drift that reconciliations have corrected."""
+        """Add to the drift that reconciliations have corrected, in either direction."""
+        if not turns and not relationships:
+            return
         change = {"$inc": {"turns": turns, "relationships": relationships}}
         self._notes.update_one({"_id": _DRIFT}, change, upsert=True)
 
@@ -53,6 +60,12 @@ class PassNotes:
         """Return the turns and relationships by which quotas were corrected so far."""
         found = self._notes.find_one({"_id": _DRIFT}) or {"turns": 0, "relationships": 0}
         return int(found["turns"]), int(found["relationships"])
+
+    def note_failures(self, step: str, containment: Containment) -> None:
+        """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
+        failures = containment.failures
+        organizations = {organization_in(each.account) for each in failures if each.account}
+        self.note_faults(step, organizations, len(failures))
 
     def note_faults(self, step: str, organizations: Group[str], failures: int) -> None:
         """Note the organizations at fault in the last pass of `step`, and count its failures.

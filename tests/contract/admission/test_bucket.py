@@ -178,7 +178,7 @@ def test_taking_a_token_returns_the_quota_behind_an_empty_bucket_alone(
     entered, refused = world.gate.enter(poor), world.gate.enter(poor)
 
     assert (entered.outcome, entered.quota) == (Outcome.ADMITTED, None)
-    assert entered.now_us == hand.us
+    assert entered.account_now_us == hand.us
     assert entered.bucket == world.gate.admit(poor, tokens=0).bucket
     assert refused.outcome is Outcome.RATE_LIMITED
     assert refused.quota is not None
@@ -195,7 +195,7 @@ def test_taking_a_token_returns_the_accounts_instant_whatever_is_lost(
     world.client.delete(lost)
     hand.us -= SECOND_US // 2
 
-    instants_us = {world.gate.enter(poor).now_us for _ in range(3)}
+    instants_us = {world.gate.enter(poor).account_now_us for _ in range(3)}
 
     assert instants_us == {None if lost == KEYS.quota else charged.recorded_at_us + 1}
 

@@ -53,7 +53,7 @@ def test_forgotten_script_is_loaded_again_unnoticed(world: World) -> None:
 
 def test_every_key_expires_and_shares_the_slot_of_its_organization(world: World) -> None:
     decision = world.record(principal(), turn("turn_a", 1, "rel_a"), turn("turn_b", 1, "rel_b"))
-    world.gate.refund(principal(), decision, [0])
+    world.gate.refund(principal(), decision, [decision.items[0]])
     world.gate.reserve(principal(), turn("turn_r"), 60_000_000)
     world.reconcile()
     names = list(world.client.scan_iter())
@@ -67,7 +67,7 @@ def test_every_key_expires_and_shares_the_slot_of_its_organization(world: World)
 def test_counters_of_an_ended_period_expire_too(world: World) -> None:
     decision = world.gate.admit(principal(), [turn("turn_a")])
     world.hand.us = PERIOD.end_us + 30 * 86_400_000_000
-    world.gate.refund(principal(), decision, [0])
+    world.gate.refund(principal(), decision, [decision.items[0]])
     world.reconcile()
     for name in world.client.scan_iter("quota:*"):
         assert 0 < world.client.pttl(name) <= 1_000

@@ -45,7 +45,7 @@ def test_listings_and_charges_after_a_pass_lie_beyond_turns_dated_in_the_future(
     recorded_us = record_without_redis(world, B, HOUR_US)
     world.reconcile()
 
-    listing_started_us = world.gate.enter(WHO).now_us
+    listing_started_us = world.gate.enter(WHO).account_now_us
     after_us = world.record(WHO, C).items[0].recorded_at_us
 
     assert recorded_us < listing_started_us <= after_us

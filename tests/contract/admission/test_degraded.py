@@ -54,7 +54,7 @@ def test_without_redis_a_completion_counts_in_a_period_that_a_hold_may_reach_out
 def test_nothing_is_refunded_that_was_not_charged(world: World) -> None:
     world.record(principal(), A)
     decision = world.gate.admit_locally(principal(), [A])
-    assert world.gate.refund(principal(), decision, [0]) is None
+    assert world.gate.refund(principal(), decision, [decision.items[0]]) is None
     assert world.gate.quota(principal()).turns_used == 2
 
 
@@ -137,4 +137,4 @@ def test_a_listing_without_redis_asks_the_ledger_of_requests(world: World) -> No
     clock.learn(charged_us - HOUR_US)
     seeder = Seeder(world.script, _Unasked())
     gate = GateVerbs(world.script, seeder, world.ledger, clock, world.local)
-    assert gate.now_us_by_ledger(principal()) == charged_us + 1
+    assert gate.account_now_us_by_ledger(principal()) == charged_us + 1

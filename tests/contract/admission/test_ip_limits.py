@@ -71,7 +71,7 @@ def test_burst_is_the_amount_and_refill_is_even(ip_limits: IpLimits, hand: Hand)
 
 def test_decision_of_an_address_has_no_quota(ip_limits: IpLimits, hand: Hand) -> None:
     decision = ip_limits.charge(ADDRESS)
-    assert (decision.now_us, decision.quota, decision.items) == (None, None, ())
+    assert (decision.account_now_us, decision.quota, decision.items) == (None, None, ())
     assert (decision.bucket.rate, decision.time_us, decision.period) == (10, hand.us, None)
     with pytest.raises(AssertionError, match="period"):
         _ = decision.quota_period

@@ -52,7 +52,12 @@ def test_instants_of_charges_strictly_rise_and_now_is_behind_none(world: World, 
         decision = admit(world, limits(), turn(f"turn_{len(seen)}"), free)
         seen += [item.recorded_at_us for item in decision.items]
         looked, entered = admit(world, limits()), world.gate.enter(principal())
-        assert looked.now_us == entered.now_us == decision.now_us == max(hand.us, seen[-1] + 1)
+        assert (
+            looked.account_now_us
+            == entered.account_now_us
+            == decision.account_now_us
+            == max(hand.us, seen[-1] + 1)
+        )
     assert seen == sorted(set(seen))
 
 
@@ -166,7 +171,7 @@ def test_bucket_and_quota_are_decided_together(
         admit(world, in_force)
     decision = admit(world, in_force, A)
     assert decision.outcome is outcome
-    assert decision.is_rate_limited is is_bucket_spent
+    assert decision.is_bucket_empty is is_bucket_spent
     assert used(decision)[0] == int(outcome is Outcome.ADMITTED)
     assert decision.bucket.remaining == int(not is_bucket_spent)
     assert decision.bucket.retry_after_us == SECOND_US * is_bucket_spent
@@ -183,7 +188,7 @@ def test_refund_takes_back_turns_and_relationship_once(world: World) -> None:
     who = principal(limits(turns=1, relationships=1))
     decision = world.gate.admit(who, [A])
     for _ in range(3):
-        world.gate.refund(who, decision, [0])
+        world.gate.refund(who, decision, [decision.items[0]])
     assert (world.gate.quota(who).turns_used, world.references()) == (0, {})
     assert verdicts(world.gate.admit(who, [B])) == [Verdict.CHARGED]
 
@@ -192,9 +197,9 @@ def test_refund_keeps_a_relationship_that_others_hold(world: World) -> None:
     who = principal()
     other = world.gate.admit(who, [turn("turn_x", 1, "rel_a")])
     decision = world.gate.admit(who, [A, B])
-    world.gate.refund(who, decision, [0])
+    world.gate.refund(who, decision, [decision.items[0]])
     assert world.references() == {"rel_a": 1, "rel_b": 1}
-    world.gate.refund(who, other, [0])
+    world.gate.refund(who, other, [other.items[0]])
     assert world.references() == {"rel_b": 1}
 
 
@@ -203,11 +208,11 @@ def test_refund_of_an_expired_or_older_charge_does_nothing(world: World, hand: H
     charged = world.gate.admit(who, [A])
     hand.us += CACHED_FOR_US
     again = world.gate.admit(who, [A])
-    world.gate.refund(who, charged, [0])
+    world.gate.refund(who, charged, [charged.items[0]])
     assert world.gate.quota(who).turns_used == 2
     world.client.delete(KEYS.quota)
     world.gate.admit(who, [A])
-    world.gate.refund(who, again, [0])
+    world.gate.refund(who, again, [again.items[0]])
     assert world.gate.quota(who).turns_used == 1
 
 
@@ -223,7 +228,7 @@ def test_refund_goes_to_the_period_that_was_charged(world: World, hand: Hand) ->
     charged = world.gate.admit(who, [A])
     hand.us += 1
     assert world.gate.admit(who, [A]).quota_period == "2026-12-05"
-    world.gate.refund(who, charged, [0])
+    world.gate.refund(who, charged, [charged.items[0]])
     assert world.gate.quota(who).turns_used == 1
     assert world.client.hget(KEYS.quota, "turns_used") == "0"
 

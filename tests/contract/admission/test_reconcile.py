@@ -171,7 +171,7 @@ def test_refund_of_a_charge_that_was_given_back_changes_nothing(world: World) ->
     lost = world.gate.admit(WHO, [A])
     world.record(WHO, B)
     world.reconcile()
-    world.gate.refund(WHO, lost, [0])
+    world.gate.refund(WHO, lost, [lost.items[0]])
     assert_exact(world)
 
 
@@ -186,7 +186,9 @@ def test_turns_recorded_uncharged_are_counted(world: World) -> None:
 def test_refund_between_watermark_and_comparison_counts_once(world: World) -> None:
     decision = world.gate.admit(WHO, [A])
     world.record(WHO, B)
-    world.reconciler.reconcile([KEYS], wait=lambda _: world.gate.refund(WHO, decision, [0]))
+    world.reconciler.reconcile(
+        [KEYS], wait=lambda _: world.gate.refund(WHO, decision, [decision.items[0]])
+    )
     assert_exact(world)
 
 

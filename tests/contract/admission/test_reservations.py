@@ -48,7 +48,7 @@ def test_refund_of_a_completion_leaves_nothing(world: World) -> None:
     who = principal()
     world.gate.reserve(who, A, HOLD_US)
     decision = world.gate.complete(who, A, world.hand.us)
-    world.gate.refund(who, decision, [0])
+    world.gate.refund(who, decision, [decision.items[0]])
     assert (world.gate.quota(who).turns_used, world.references()) == (0, {})
     assert verdict(world.gate.reserve(who, A, HOLD_US)) is Verdict.CHARGED
 
@@ -81,9 +81,9 @@ def test_late_completion_and_the_current_period_share_one_order(
     hand.us -= back_us
     after = world.gate.enter(principal())
 
-    assert after.now_us is not None
+    assert after.account_now_us is not None
     assert late.quota_period == PERIOD.label
-    assert before.items[0].recorded_at_us < late.items[0].recorded_at_us < after.now_us
+    assert before.items[0].recorded_at_us < late.items[0].recorded_at_us < after.account_now_us
 
 
 @pytest.mark.parametrize("claimed_us", [PERIOD.start_us - 1, PERIOD.end_us - 1])
@@ -159,7 +159,7 @@ def test_reservation_made_between_watermark_and_comparison_stays(world: World) -
     lost = world.gate.admit(who, [turn("turn_lost", 1, "rel_a")])  # is never stored
 
     def wait(_: float) -> None:
-        world.gate.refund(who, lost, [0])
+        world.gate.refund(who, lost, [lost.items[0]])
         world.gate.reserve(who, A, HOLD_US)  # as many references as at the watermark
 
     (result,) = world.reconciler.reconcile([KEYS], wait)

@@ -265,7 +265,7 @@ def test_seeding_repeats_no_instant_that_the_hash_still_contains(world: World, h
     world.client.delete(KEYS.turns)
     hand.us -= HOUR_US
 
-    listing_started_us = world.gate.enter(principal()).now_us
+    listing_started_us = world.gate.enter(principal()).account_now_us
     (late,) = world.record(principal(), turn("turn_b")).items
 
     assert listing_started_us is not None

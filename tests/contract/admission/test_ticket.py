@@ -40,7 +40,7 @@ def test_the_decision_follows_charges_and_refunds(world: World) -> None:
     more = ticket.charge_more([B])
     assert counts(ticket.made) == (3, 0)
     assert (ticket.made.bucket.remaining, ticket.made.items) == (9, first.items)
-    ticket.refund(more, [0])
+    ticket.refund(more, [more.items[0]])
     assert counts(ticket.made) == (2, 0)
     assert ticket.quota().turns_used == 2
 
@@ -108,13 +108,13 @@ def test_a_cancel_without_redis_is_refused(world: World, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("is_rate_limited", "outcome"), [(False, Outcome.ADMITTED), (True, Outcome.RATE_LIMITED)]
+    ("counts_as_rate_limited", "outcome"), [(False, Outcome.ADMITTED), (True, Outcome.RATE_LIMITED)]
 )
 def test_a_refused_request_is_charged_and_shows_the_quota(
-    world: World, outcome: Outcome, *, is_rate_limited: bool
+    world: World, outcome: Outcome, *, counts_as_rate_limited: bool
 ) -> None:
     world.record(principal(), A)
     ticket = ticket_of(world, limits(burst=10))
-    ticket.charge_refused(is_rate_limited=is_rate_limited)
+    ticket.charge_for_refusal(counts_as_rate_limited=counts_as_rate_limited)
     assert (ticket.made.outcome, ticket.made.bucket.remaining) == (outcome, 9)
     assert limit_headers(ticket, shows_quota=True)["X-Quota-Turns-Used"] == "2"

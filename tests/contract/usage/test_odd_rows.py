@@ -11,9 +11,9 @@ from app.http.instants import parse_ms, utc_now
 from app.http.provide import provided
 from app.interactions.ids import first_ulid
 from app.interactions.model import STATUSES, Filters
+from app.interactions.retention import RETENTION
 from app.usage.notes.store import PassNotes
 from app.usage.rollups import Rollup, merged
-from app.usage.setting_aside import RETENTION
 from app.usage.upkeep import Upkeep
 from tests.callers import Clock, new_caller
 from tests.contract.usage.ledger import Books

@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.http.provide import provided
 from app.interactions.recording import MAX_AHEAD_MS
-from app.reservations.service import OLDEST_RESERVATION_MS
+from app.reservations.limits import OLDEST_RESERVATION_MS
 from app.usage.archive import Archived
 from app.usage.freezing import SETTLED_US
 from app.usage.upkeep import Health, Upkeep, Waiting

@@ -55,7 +55,7 @@ class Account:
             for turn in [turn for turn, at in self.holds.items() if at <= self.now]:
                 self._drop(self._release(turn).relationship)
 
-    def _find_entry(self, turn: str) -> Entry | None:
+    def _current_entry(self, turn: str) -> Entry | None:
         """Return an entry, unless it is a charge that the last comparison has replaced."""
         entry = self.turns.get(turn)
         if entry and entry.state == "charged" and entry.recorded_at < self.loaded.settled_at:

@@ -14,7 +14,7 @@ class JudgedAccount(MaintainedAccount):
 
     def _judge(self, item: TurnCharge, quota: QuotaPolicy | None) -> int:
         """Judge a turn to record; `quota` is None where it has no say."""
-        entry = self._find_entry(item.turn_key)
+        entry = self._current_entry(item.turn_key)
         if entry is None or entry.state == "reserved":
             if quota is None or quota.overage_allowed:
                 return CHARGED
@@ -25,7 +25,7 @@ class JudgedAccount(MaintainedAccount):
         return REPLAYED if same else CONFLICT
 
     def _judge_reservation(self, item: TurnCharge, quota: QuotaPolicy, most: int) -> int:
-        if entry := self._find_entry(item.turn_key):
+        if entry := self._current_entry(item.turn_key):
             same = entry.relationship == (item.relationship_id or "")
             held = REPLAYED if same else CONFLICT
             return {"charged": RECORDED, "cancelled": CANCELLED, "reserved": held}[entry.state]

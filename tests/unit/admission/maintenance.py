@@ -62,7 +62,7 @@ class MaintainedAccount(Account):
         return sum([self._take_back(item) for item in items])
 
     def _take_back(self, item: ItemCharge) -> bool:
-        entry, f = self._find_entry(item.turn_key), self.loaded
+        entry, f = self._current_entry(item.turn_key), self.loaded
         if entry is None or (entry.state, entry.recorded_at) != ("charged", item.recorded_at_us):
             return False
         f.used = max(0, f.used - entry.turns)

@@ -29,13 +29,15 @@ class Oracle(JudgedAccount):
     def enter(self, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
         if mismatch := self._mismatch(quota):
             return mismatch
-        is_admitted, f = Level.at_present(self.level, bucket, self.now).tokens >= 1, self.fields
+        is_admitted, f = Level.refilled_at(self.level, bucket, self.now).tokens >= 1, self.fields
         if not is_admitted and (f is None or f.reserved):
             return self.admit(bucket, quota, ())
         reply = self._decide(bucket, tuple, tuple)
         # Whatever else of the quota was lost.
         counters = f.counters if f and not is_admitted else None
-        return reply._replace(now_us=max(self.now, f.clock_at + 1) if f else 0, counters=counters)
+        return reply._replace(
+            account_now_us=max(self.now, f.clock_at + 1) if f else 0, counters=counters
+        )
 
     def admit(self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]) -> Reply:
         if mismatch := self._mismatch(quota):
@@ -76,7 +78,7 @@ class Oracle(JudgedAccount):
         self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str, work: Callable[[], Sequence[int]]
     ) -> Reply:
         self._expire()
-        if self._mismatch(quota) and not (self.is_loaded and self._find_entry(turn)):
+        if self._mismatch(quota) and not (self.is_loaded and self._current_entry(turn)):
             return self._reply(Status.PERIOD_MISMATCH)
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
@@ -88,7 +90,7 @@ class Oracle(JudgedAccount):
         work: Callable[[], Sequence[int]],
         look: Callable[[], Sequence[int]],
     ) -> Reply:
-        level = Level.at_present(self.level, bucket, self.now)
+        level = Level.refilled_at(self.level, bucket, self.now)
         admitted = level.tokens >= 1
         wait = 0 if admitted else level.until(1)
         if admitted or level.stepped_back:
@@ -162,7 +164,7 @@ class Oracle(JudgedAccount):
         )
 
     def _cancel(self, turn: str) -> int:
-        entry, expires_at = self._find_entry(turn), self.now + CACHED_FOR_US
+        entry, expires_at = self._current_entry(turn), self.now + CACHED_FOR_US
         if entry and entry.state == "charged":
             return RECORDED
         if turn in self.holds:

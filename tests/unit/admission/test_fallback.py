@@ -50,11 +50,11 @@ def test_a_refusal_has_the_true_wait_to_the_microsecond() -> None:
     local = buckets(3, hand)
     admitted(local)
     refused = local.take(KEY, PRO, 1)
-    assert (refused.outcome, refused.is_rate_limited) == (Outcome.RATE_LIMITED, True)
+    assert (refused.outcome, refused.is_bucket_empty) == (Outcome.RATE_LIMITED, True)
     hand.us += refused.bucket.retry_after_us - 1
-    assert local.take(KEY, PRO, 1).is_rate_limited
+    assert local.take(KEY, PRO, 1).is_bucket_empty
     hand.us += 1
-    assert not local.take(KEY, PRO, 1).is_rate_limited
+    assert not local.take(KEY, PRO, 1).is_bucket_empty
 
 
 def test_a_decision_has_the_whole_rate_and_the_tokens_left_of_the_share() -> None:
@@ -62,7 +62,7 @@ def test_a_decision_has_the_whole_rate_and_the_tokens_left_of_the_share() -> Non
     assert decision.is_local
     assert (decision.bucket.rate, decision.bucket.remaining) == (25, 24)
     assert decision.bucket.reset_at_us == NOON_US + 80_000
-    assert (decision.now_us, decision.quota, decision.items) == (None, None, ())
+    assert (decision.account_now_us, decision.quota, decision.items) == (None, None, ())
 
 
 def test_to_look_costs_nothing() -> None:

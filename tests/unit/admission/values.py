@@ -53,7 +53,7 @@ class Level:
     stepped_back: bool = False
 
     @classmethod
-    def at_present(cls, stored: "Level | None", bucket: BucketPolicy, now: int) -> "Level":
+    def refilled_at(cls, stored: "Level | None", bucket: BucketPolicy, now: int) -> "Level":
         """Return the level of a stored bucket at this instant; None is a full one."""
         full = Fraction(bucket.burst)
         if stored is None:

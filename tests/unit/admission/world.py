@@ -152,12 +152,12 @@ class World:
     def store(self, who: Principal, decision: Decision, turns: Iterable[TurnCharge]) -> None:
         """Insert what was charged; a turn stored under another charge is refunded."""
         surplus = []
-        for index, (item, charge) in enumerate(zip(decision.items, turns, strict=True)):
+        for item, charge in zip(decision.items, turns, strict=True):
             if item.recorded_at_us:
                 at_us = item.recorded_at_us
                 row = self.ledger.insert(who.account, decision.quota_period, at_us, charge)
                 if row.recorded_at_us != at_us:
-                    surplus.append(index)
+                    surplus.append(item)
         if surplus:
             self.gate.refund(who, decision, surplus)
 
