@@ -50,9 +50,9 @@ class BackendKind(StrEnum):
 class Settings:
     """The settings of `create_app`; the names of numbers contain their unit.
 
-    `key_peppers` and `cursor_secrets` are lists, newest first: the first one signs, all of them
-    verify, so either can be rotated with an overlap. `id_key` never rotates, because interaction
-    ids are made from it. Secrets and addresses, which may hold passwords, are not shown by `repr`.
+    `key_peppers` and `cursor_secrets` are lists: the first signs, all verify. To rotate one, follow
+    docs/operate/secrets.md. `id_key` never rotates, because interaction ids are made from it.
+    Secrets and addresses, which may hold passwords, are not shown by `repr`.
     """
 
     key_peppers: tuple[str, ...] = field(repr=False)
