@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.errors import TurnNotFound
-from app.interactions.ids import find_ulid, first_ulid
+from app.interactions.ids import find_ulid, lowest_ulid
 from app.interactions.model import Document, Filters, Item, Page, item_of
 from app.interactions.retention import RETENTION_MS
 from app.interactions.store import InteractionStore
@@ -114,12 +114,12 @@ def _is_listed(row: Document, listing_started_us: int) -> bool:
 def _first_shown(time_us: int, from_ms: int | None) -> str:
     """Return the smallest id to show: older rows are hidden even if they are still stored."""
     oldest_ms = time_us // 1000 - RETENTION_MS
-    return first_ulid(oldest_ms if from_ms is None else max(from_ms, oldest_ms))
+    return lowest_ulid(oldest_ms if from_ms is None else max(from_ms, oldest_ms))
 
 
 def _before(to_ms: int | None, cursor: Cursor | None) -> str | None:
     """Return the id before which a page's rows must lie; None without such a bound."""
     bounds = [cursor.last_ulid] if cursor else []
     if to_ms is not None:
-        bounds.append(first_ulid(to_ms))
+        bounds.append(lowest_ulid(to_ms))
     return min(bounds, default=None)
