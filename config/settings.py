@@ -1,7 +1,12 @@
-"""Read every setting of the service once from the environment.
+"""Read the settings of the application from the environment, in each process that makes it.
 
-`SettingsError` lists every bad or missing variable with its fix, so that one failed start is enough
-to correct a deployment.
+`SettingsError` lists every bad or missing variable with its fix, so that one failed start is mostly
+enough to correct a deployment. Alone are reported:
+
+* a `REQUEST_DEADLINE_S` that is too short for `MONGODB_TIMEOUT_MS`;
+* hosts that DNS does not know (`require_hosts`);
+* a refused `PLANS_FILE` or `IP_LIMIT`, by the services that use them;
+* `HOST`, `PORT`, `DRAIN_S` and `WEB_…`, which `app.serving.web` reads.
 """
 
 from collections.abc import Mapping

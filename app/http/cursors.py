@@ -19,7 +19,7 @@ CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 _LIFETIME_US = DAY_US
 _UNREADABLE = "The cursor is damaged, or signed with a secret that is no longer used."
 # 64 bits. More would only lengthen URLs: the digest is signed, and guards against a mix-up of
-# filters. What a caller may see does not depend on it.
+# filters. No permission depends on it.
 _DIGEST_HEX = 16
 # Beside the position: the version, the binding and the instant of writing.
 _FIXED_COUNT = 3
