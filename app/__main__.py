@@ -27,7 +27,11 @@ def main(load: Callable[[], Flask] = create_app) -> None:
             folder = open_folder()
             settings = Settings.from_environ()
             settings.require_hosts()
-            create_app(settings)  # reports a bad environment once, not once in each worker
+            # Refuses once, before there are workers, a PLANS_FILE or IP_LIMIT that only services
+            # check. gunicorn's master makes no application: that needs the folder of the metrics,
+            # which it opens only after it has the port. There a worker reports both faults, and
+            # `wsgi.CANNOT_START` ends the start.
+            create_app(settings)
             serve(load, web, port, folder, settings.request_deadline_s)
     except SettingsError as error:
         sys.exit(str(error))

@@ -28,6 +28,7 @@ from app.http.request_errors import (
     InvalidFields,
     UnsupportedContentEncoding,
     UnsupportedMediaType,
+    field_error,
 )
 from app.interactions.errors import (
     TurnBeingRecorded,
@@ -71,7 +72,7 @@ def _invalid_fields(error: InvalidFields) -> Problem:
 
 @find_problem.register
 def _cursor_refused(error: CursorRefused) -> Problem:
-    details = [{"field": "cursor", "code": "invalid", "message": error.reason}]
+    details = [field_error("cursor", "invalid", error.reason)]
     return Problem("invalid_cursor", str(error), details=details)
 
 

@@ -38,7 +38,9 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
         is_outage=is_outage,
         note_outage=services.note_outage,
     )
-    # Functions run after a request in the reverse order: the log line is written last.
+    # Functions run after a request in the reverse order. So the log line is written once the door
+    # and the routes have completed the answer; after it, hooks that are registered above only add
+    # headers.
     answers.init_app(app, [answers.count, answers.line_writer(settings.log_level)])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     routing.init_app(app)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from app.interactions.ids import first_ulid
+from app.interactions.ids import lowest_ulid
 from app.interactions.retention import RETENTION_MS
 from bench.fastify import PATH, running_fastify
 from bench.ledger import full_ledger
@@ -33,7 +33,7 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
             theirs = getting(peer, PATH, ledger.headers, stage, sizes)
             pairs = alternated(ours, theirs, sizes.pairs)
             yield Result("list", "Fastify", "requests/s", pairs, ABOVE_FASTIFY)
-        first = first_ulid(now_ms() - RETENTION_MS)
+        first = lowest_ulid(now_ms() - RETENTION_MS)
         bare = looping(
             stage,
             sizes,

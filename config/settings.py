@@ -1,7 +1,12 @@
-"""Read every setting of the service once from the environment.
+"""Read the settings of the application from the environment, in each process that makes it.
 
-`SettingsError` lists every bad or missing variable with its fix, so that one failed start is enough
-to correct a deployment.
+`SettingsError` lists every bad or missing variable with its fix, so that one failed start is mostly
+enough to correct a deployment. Alone are reported:
+
+* a `REQUEST_DEADLINE_S` that is too short for `MONGODB_TIMEOUT_MS`;
+* hosts that DNS does not know (`require_hosts`);
+* a refused `PLANS_FILE` or `IP_LIMIT`, by the services that use them;
+* `HOST`, `PORT`, `DRAIN_S` and `WEB_…`, which `app.serving.web` reads.
 """
 
 from collections.abc import Mapping
@@ -50,9 +55,9 @@ class BackendKind(StrEnum):
 class Settings:
     """The settings of `create_app`; the names of numbers contain their unit.
 
-    `key_peppers` and `cursor_secrets` are lists, newest first: the first one signs, all of them
-    verify, so either can be rotated with an overlap. `id_key` never rotates, because interaction
-    ids are made from it. Secrets and addresses, which may hold passwords, are not shown by `repr`.
+    `key_peppers` and `cursor_secrets` are lists: the first signs, all verify. To rotate one, follow
+    docs/operate/secrets.md. `id_key` never rotates, because interaction ids are made from it.
+    Secrets and addresses, which may hold passwords, are not shown by `repr`.
     """
 
     key_peppers: tuple[str, ...] = field(repr=False)

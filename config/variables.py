@@ -1,7 +1,8 @@
 """Read environment variables, all by the same rules.
 
 * Blanks around a value are removed.
-* An empty or blank value means that the variable is not set, except for secrets.
+* An empty or blank value means that the variable is not set. Exception: a secret of blanks only, or
+  an empty one in a list of several, is refused as too short.
 * A quote around a value, a line end or another unprintable character is refused. It shows that a
   file or shell was read differently than intended, and another machine may read another value.
 """

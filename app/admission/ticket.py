@@ -141,7 +141,7 @@ class AdmissionTicket:
         """The instant of the decision, on Redis's clock."""
         return self.made.time_us
 
-    def listing_starts_us(self) -> int:
+    def account_now_us(self) -> int:
         """Return an instant that is later than every turn acknowledged so far.
 
         Without loaded counters the decision does not contain it, since the clock may have stepped

@@ -6,6 +6,7 @@ Promises
       type is never coerced. Each refusal names the field, a stable code and the allowed values.
     * Every failure is rendered by `errors.py` as one envelope. An error has a code; its status and
       type follow from the table in `problems.py`.
+      The chain: rules (`rules.py`) → Reason → FieldError → Problem (`problems.py`) → Response.
     * A cursor of a list is signed, bound to its owner and filters, and valid for 24 hours.
 
 Invariants

@@ -17,15 +17,26 @@ from app.http.request_errors import CursorRefused
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 _LIFETIME_US = DAY_US
+_UNREADABLE = "The cursor is damaged, or signed with a secret that is no longer used."
+# 64 bits. More would only lengthen URLs: the digest is signed, and guards against a mix-up of
+# filters. No permission depends on it.
+_DIGEST_HEX = 16
 # Beside the position: the version, the binding and the instant of writing.
 _FIXED_COUNT = 3
 
 
 class SignedCursors:
-    """Writes cursors of one kind of list with the newest secret; reads them with every secret.
+    """Writes and reads cursors of one list. Of `secrets` the first signs, all verify.
 
-    `purpose` and `version` separate the cursors of different lists. A position has `position_count`
-    values of JSON.
+    To rotate a secret, follow docs/operate/secrets.md.
+
+    * `purpose` separates lists: a cursor of one list is refused by another.
+    * `version` separates formats of one list. Raise it when the values of a position get another
+      number, order or meaning.
+    * A position has `position_count` values of JSON.
+
+    A change of `purpose`, `version` or the binding refuses all live cursors at the deploy. Clients
+    then begin their listings again.
     """
 
     def __init__(
@@ -48,7 +59,7 @@ class SignedCursors:
         """Return the position in `text`; CursorRefused unless it is valid here."""
         state = self._state(text)
         if state is None or state[0] != self._version:
-            raise CursorRefused("The cursor is damaged.")
+            raise CursorRefused(_UNREADABLE)
         _, bound_to, *position, written_us = state
         if bound_to != _digest(binding):
             raise CursorRefused("The cursor was made for other filters or another account.")
@@ -68,7 +79,12 @@ class SignedCursors:
 
 
 def _is_canonical(text: str) -> bool:
-    """Return True if the signature is spelled as we write it: base64 has several spellings."""
+    """Return True if the signature is spelled as we write it.
+
+    The last character of its base64 has two unused bits, so four texts decode to the same bytes. A
+    cursor with any character changed must be refused. The payload is signed as text, so it has one
+    spelling already.
+    """
     signature = text.rpartition(".")[2]
     try:
         return base64_encode(base64_decode(signature)).decode() == signature
@@ -77,4 +93,4 @@ def _is_canonical(text: str) -> bool:
 
 
 def _digest(binding: Sequence[Any]) -> str:
-    return hashlib.sha256(orjson.dumps(binding)).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps(binding)).hexdigest()[:_DIGEST_HEX]

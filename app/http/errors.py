@@ -87,7 +87,11 @@ def describe(error: Exception) -> dict[str, Any]:
 
 
 def render(problem: Problem) -> Response:
-    """Return the response for a problem: envelope, status, `Retry-After`, its own headers."""
+    """Return the response for a problem: envelope, status, `Retry-After`, its own headers.
+
+    Notes the code for the request's log line.
+    """
+    current_notes().error_code = problem.code
     body = problem.body() | {
         "request_id": request_id(),
         "documentation_url": f"{_documentation_url()}#{problem.code}",

@@ -19,7 +19,10 @@ CODES: Mapping[str, Kind] = {
         400, "validation", "A parameter or a field of the body is wrong; details names each."
     ),
     "invalid_cursor": Kind(
-        400, "validation", "The cursor is damaged, expired, or was made for other filters."
+        400,
+        "validation",
+        "The cursor is damaged, expired, or was made for other filters or another account; begin "
+        "the listing again without it.",
     ),
     "authentication_error": Kind(401, "authentication", "No credential, or a revoked one."),
     "invalid_token": Kind(401, "authentication", "The credential is not one of ours."),

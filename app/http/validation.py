@@ -33,6 +33,7 @@ def load(
         return schema.accept(data)
     found = list(islice(field_errors(schema, data), max_field_errors + 1))
     if not found:
+        # `accept` declined what the full rules allow: marshmallow has the last word.
         return schema.load(data)
     listed = [
         _field_error(path or whole, reason, hint(path)) for path, reason in found[:max_field_errors]

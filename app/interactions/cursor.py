@@ -1,6 +1,6 @@
 """Cursors of listings of turns; `app.http.cursors` signs them and binds them to an account."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from app.http.cursors import SignedCursors
@@ -34,4 +34,8 @@ class Cursors:
 
 
 def _binding(account: str, filters: Filters) -> list[Any]:
-    return [account, filters.user_id, filters.relationship_id, filters.from_ms, filters.to_ms]
+    """Return the account and every filter, in the order in which `Filters` declares them.
+
+    A filter that is added, removed or moved refuses all live cursors at the deploy.
+    """
+    return [account, *astuple(filters)]

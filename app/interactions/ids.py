@@ -62,7 +62,7 @@ def find_instant_ms(row_id: object) -> int | None:
     return None
 
 
-def first_ulid(at_ms: int) -> str:
+def lowest_ulid(at_ms: int) -> str:
     """Return the smallest ULID of a millisecond; instants beyond ULID's range are clamped."""
     bounded = min(max(at_ms, 0), _LAST_ULID_MS)
     return _time_characters(bounded) + _FIRST_KEY

@@ -56,7 +56,14 @@ _PARTS = tuple(PARTS.items())
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of a list, combined with AND; `from_ms` is inclusive, `to_ms` is not."""
+    """The filters of a list, combined with AND; `from_ms` is inclusive, `to_ms` is not.
+
+    Cursors are bound to every field, in this order. A new filter also enters:
+
+    * `schemas.FilterQuerySchema`;
+    * `store.chosen_by`, and `store.INDEXES` for each combination of filters;
+    * `app.usage.service` and `app.policies.RAW_FILTERS`: roll-ups cannot be filtered.
+    """
 
     user_id: str | None = None
     relationship_id: str | None = None

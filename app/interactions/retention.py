@@ -23,3 +23,12 @@ def is_day(text: Any) -> bool:
         return False
     # A week's date is read as well, and is no name of a day.
     return date.fromisoformat(text).isoformat() == str(text)
+
+
+def oldest_readable_ms(now_ms: int, from_ms: int | None = None) -> int:
+    """Return the instant from which turns can be read: 180 days ago, or `from_ms` if it is later.
+
+    Older turns are hidden even while they are still stored.
+    """
+    oldest_ms = now_ms - RETENTION_MS
+    return oldest_ms if from_ms is None else max(from_ms, oldest_ms)

@@ -41,14 +41,13 @@ def list_() -> Response:
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     ticket = current_ticket()
-    time_us = ticket.time_us
     page = provided(InteractionService).list_(
         ticket.principal.account,
         Filters(**query),
         limit,
         cursor,
-        listing_us=time_us if cursor else ticket.listing_starts_us(),
-        time_us=time_us,
+        time_us=ticket.time_us,
+        account_now_us=ticket.account_now_us,
     )
     return stored_response({"data": page.items, "next_cursor": page.next_cursor})
 

@@ -1,12 +1,13 @@
 """Read turn traces: one by its id, or page by page as a listing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.errors import TurnNotFound
-from app.interactions.ids import find_ulid, first_ulid
+from app.interactions.ids import find_ulid, lowest_ulid
 from app.interactions.model import Document, Filters, Item, Page, item_of
-from app.interactions.retention import RETENTION_MS
+from app.interactions.retention import oldest_readable_ms
 from app.interactions.store import InteractionStore
 
 _MAX_SCANS = 3
@@ -14,11 +15,11 @@ _MAX_SCANS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The rows that a page is taken from: `first <= id < before`, and the filters."""
+    """The rows that a page is taken from: `oldest <= id < before`, and the filters."""
 
     account: str
     filters: Filters
-    first: str
+    oldest: str
     before: str | None
 
 
@@ -35,7 +36,7 @@ class InteractionService:
         Raises the same TurnNotFound if it is unknown, another account's, or older than 180 days.
         """
         ulid = find_ulid(interaction_id)
-        if ulid is not None and ulid >= _first_shown(time_us, None):
+        if ulid is not None and ulid >= lowest_ulid(oldest_readable_ms(time_us // 1_000)):
             row = self._store.find(account, ulid)
             if row is not None:
                 return item_of(row)
@@ -48,14 +49,15 @@ class InteractionService:
         limit: int,
         cursor_text: str | None,
         *,
-        listing_us: int,
         time_us: int,
+        account_now_us: Callable[[], int],
     ) -> Page:
         """Return at most `limit` traces of the 180 days before `time_us`, newest first.
 
-        Without a cursor this is the first page of a listing that starts at `listing_us`, the
-        account's instant. The pages of a listing show each turn acknowledged before its start
-        exactly once, and no turn recorded later.
+        A cursor holds the start of its listing. Without one this is the first page of a listing
+        that starts now: at `account_now_us()`, which is later than every turn acknowledged so far.
+        The pages of a listing show each turn acknowledged before its start exactly once, and no
+        turn recorded later.
 
         While turns arrive, a page may hold fewer than `limit` traces; only the last page has no
         cursor. Raises CursorRefused.
@@ -63,9 +65,9 @@ class InteractionService:
         cursor = None
         if cursor_text is not None:
             cursor = self._cursors.read(cursor_text, account, filters, time_us)
-        listing_started_us = cursor.listing_started_us if cursor else listing_us
-        first, before = _first_shown(time_us, filters.from_ms), _before(filters.to_ms, cursor)
-        span = _Span(account, filters, first, before)
+        listing_started_us = cursor.listing_started_us if cursor else account_now_us()
+        oldest = lowest_ulid(oldest_readable_ms(time_us // 1_000, filters.from_ms))
+        span = _Span(account, filters, oldest, _before(filters.to_ms, cursor))
         rows, resume = self._scan(span, limit + 1, listing_started_us)
         if len(rows) > limit:
             rows = rows[:limit]
@@ -81,16 +83,18 @@ class InteractionService:
     ) -> tuple[list[Document], str | None]:
         """Return at most `wanted` rows, and the id before which to continue (None at the end).
 
-        Rows recorded after the listing started are dropped here and not by the database. So a
-        page's cost is bounded however many arrive. At most two more scans replace them.
+        Rows recorded after the listing started are dropped here. As a condition of the query they
+        would cost the database an unbounded search: it would pass over them until the page is full,
+        however many have arrived. Here up to two more scans replace them, and a page that is still
+        too short has a cursor.
         """
         before = span.before
         rows: list[Document] = []
         for _ in range(_MAX_SCANS):
-            if before is not None and before <= span.first:
+            if before is not None and before <= span.oldest:
                 return rows, None
             count = wanted - len(rows)
-            found = self._store.scan(span.account, span.filters, span.first, before, count)
+            found = self._store.scan(span.account, span.filters, span.oldest, before, count)
             rows += [row for row in found if _is_listed(row, listing_started_us)]
             if len(found) < count:
                 return rows, None
@@ -111,15 +115,9 @@ def _is_listed(row: Document, listing_started_us: int) -> bool:
         return True
 
 
-def _first_shown(time_us: int, from_ms: int | None) -> str:
-    """Return the smallest id to show: older rows are hidden even if they are still stored."""
-    oldest_ms = time_us // 1000 - RETENTION_MS
-    return first_ulid(oldest_ms if from_ms is None else max(from_ms, oldest_ms))
-
-
 def _before(to_ms: int | None, cursor: Cursor | None) -> str | None:
     """Return the id before which a page's rows must lie; None without such a bound."""
     bounds = [cursor.last_ulid] if cursor else []
     if to_ms is not None:
-        bounds.append(first_ulid(to_ms))
+        bounds.append(lowest_ulid(to_ms))
     return min(bounds, default=None)

@@ -29,13 +29,17 @@ from app.interactions.model import Document, Filters
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
+# `recorded_at` is not shown either, but a listing compares it with its start. A row without one is
+# of an earlier release, so it was recorded before every live listing, and counts as listed.
 _HIDDEN = (
     *("account", "turn_key", "quota_period", "charged", "day", "open", "expires_at"),
     "degraded",
 )
 _PROJECTION = dict.fromkeys(_HIDDEN, 0)
 
-# An index never changes under its name: another definition gets another name (ADR 21).
+# An index never changes under its name: another definition gets another name (ADR 21). Of the
+# indexes `list…`, `chosen_by` makes the name from the filters in use, and `scan` passes it to
+# `hint`. So each combination of filters has an index here.
 INDEXES: Indexes = {
     "turn": (("account", "turn_key"), {"unique": True}),
     "list": (("account", "_id"), {}),

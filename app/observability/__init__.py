@@ -1,6 +1,6 @@
 """Show operators the state of the service: log lines, metrics and health.
 
-`answers` logs and counts each request once, when its response is complete. `health` answers
+`answers` logs and counts each request once, when its status is final. `health` answers
 `/healthz` and `/readyz`, `metrics` answers `/metrics`.
 
 Invariants

@@ -19,7 +19,7 @@ QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
 REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
     "turnledger_request_duration_seconds",
-    "Time from the first hook to the complete response.",
+    "Time from the first hook to the final status; a streamed body takes longer.",
     ["route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     `client_request_id` is the client's own `X-Request-Id`, None unless it is short and clean.
     `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `UNMATCHED`;
     `endpoint` names its view. `organization` is None without a valid key, `decision` is None if
-    admission decided nothing.
+    admission decided nothing, `error_code` is None without an error envelope.
     """
 
     request_id: str
@@ -47,6 +47,7 @@ class Answer(NamedTuple):
     endpoint: str | None
     route: str
     status: int
+    error_code: str | None
     duration_ms: float
     organization: str | None
     decision: str | None
@@ -56,9 +57,10 @@ Watcher = Callable[[Answer], None]
 
 
 def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
-    """Call `watchers` once for each request, when its response is complete.
+    """Call `watchers` once for each request, when its status is final.
 
-    If a watcher cannot write, its line or count is lost.
+    The body of a streamed answer is sent later, and hooks registered earlier still add headers. If
+    a watcher cannot write, its line or count is lost.
     """
 
     def report(response: Response) -> Response:
@@ -74,6 +76,7 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
             endpoint=asked.endpoint,
             route=rule.rule if rule else UNMATCHED,
             status=response.status_code,
+            error_code=notes.get("error_code"),
             duration_ms=elapsed_ms(),
             organization=principal.organization_id if principal else None,
             decision=decision.outcome.value if decision else None,
@@ -105,6 +108,7 @@ def line_writer(level: str) -> Watcher:
             "method": answer.method,
             "route": answer.route,
             "status": answer.status,
+            "errorCode": answer.error_code,
             "durationMs": round(answer.duration_ms, 3),
             "organization": answer.organization,
             "decision": answer.decision,

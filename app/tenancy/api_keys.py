@@ -51,8 +51,7 @@ class KeyRequest:
 class ApiKeys:
     """Keys of every organization; a foreign and an unknown key are the same KeyNotFound.
 
-    `peppers` are newest first: the first makes new keys, all of them verify. To rotate, add the
-    new pepper as the last one everywhere, then move it to the front.
+    Of `peppers` the first signs, all verify; rotate as in docs/operate/secrets.md.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class KeyPage:
 class _Position:
     """The last key that was listed (None: before the first) and its state; when it started."""
 
-    started_us: int
+    listing_started_us: int
     state: KeyState = KeyState.ACTIVE
     last_id: str | None = None
 
@@ -55,13 +55,13 @@ class KeyLists:
         binding, now_us = [organization_id, environment.value], self._now_us()
         position = _Position(now_us)
         if cursor is not None:
-            started_us, state, last_id = self._cursors.read(cursor, binding, now_us)
-            position = _Position(started_us, KeyState(state), last_id)
+            listing_started_us, state, last_id = self._cursors.read(cursor, binding, now_us)
+            position = _Position(listing_started_us, KeyState(state), last_id)
         found = list(islice(self._from(organization_id, [environment], position, limit), limit + 1))
         following = None
         if len(found) > limit:
             state, last = found[limit - 1]
-            shown = [position.started_us, state.value, last.id]
+            shown = [position.listing_started_us, state.value, last.id]
             following = self._cursors.write(binding, shown, now_us)
         return KeyPage([key for _, key in found[:limit]], following)
 
@@ -76,7 +76,9 @@ class KeyLists:
         position = _Position(self._now_us())
         for _, key in self._from(organization_id, environments, position, MAX_PER_PAGE):
             yield key
-        yield from self._store.find_stray_keys(organization_id, datetime_of_us(position.started_us))
+        yield from self._store.find_stray_keys(
+            organization_id, datetime_of_us(position.listing_started_us)
+        )
 
     def _from(
         self,
@@ -86,7 +88,7 @@ class KeyLists:
         at_once: int,
     ) -> Iterator[tuple[KeyState, FoundKey]]:
         """Yield every key after `position` with its state, in batches of `at_once` + 1."""
-        at = datetime_of_us(position.started_us)
+        at = datetime_of_us(position.listing_started_us)
         states = list(KeyState)
         last_id = position.last_id
         for state in states[states.index(position.state) :]:

@@ -6,7 +6,7 @@ from app.admission.decision import QuotaState
 from app.http.durations import DAY_MS
 from app.http.instants import format_ms
 from app.interactions.recording import MAX_AHEAD_MS
-from app.interactions.retention import RETENTION_MS
+from app.interactions.retention import oldest_readable_ms
 from app.usage.buckets import Bucket, Grouping, Range, buckets_of, start_ms
 from app.usage.errors import RangeNotAnswerable
 
@@ -22,7 +22,7 @@ def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range
     Without `to_ms` it ends with today. RangeNotAnswerable if nothing of what was asked
     for can be answered.
     """
-    oldest_ms = now_ms - RETENTION_MS
+    oldest_ms = oldest_readable_ms(now_ms)
     if to_ms is not None and to_ms <= oldest_ms:
         raise RangeNotAnswerable(
             "to",
@@ -31,8 +31,7 @@ def trailing_range(from_ms: int | None, to_ms: int | None, now_ms: int) -> Range
             {"after": format_ms(oldest_ms)},
         )
     end_ms = _end_of_today_ms(now_ms) if to_ms is None else to_ms
-    start_at_ms = oldest_ms if from_ms is None else max(from_ms, oldest_ms)
-    return _checked(start_at_ms, end_ms, now_ms)
+    return _checked(oldest_readable_ms(now_ms, from_ms), end_ms, now_ms)
 
 
 def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, now_ms: int) -> Range:
@@ -60,7 +59,7 @@ def archive_range(from_ms: int | None, to_ms: int | None, period: QuotaState, no
     if asked.start_ms < first_ms:
         words = f"must not be earlier than {format_ms(first_ms)}, where the archive begins"
         raise RangeNotAnswerable("from", words, {"min": format_ms(first_ms)})
-    _require_whole_days(asked, now_ms - RETENTION_MS)
+    _require_whole_days(asked, oldest_readable_ms(now_ms))
     return asked
 
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from app.admission.decision import QuotaState
-from app.interactions.ids import first_ulid
+from app.interactions.ids import lowest_ulid
 from app.interactions.model import Filters
 from app.usage.buckets import Bucket, Grouping, Range
 from app.usage.errors import ArchiveMovedOn
@@ -102,7 +102,7 @@ class UsageService:
         return merge(*days, *(self._raw_days(account, Filters(), end) for end in ends), key=_DAY)
 
     def _raw_days(self, account: str, filters: Filters, asked: Range) -> Days:
-        first, before = first_ulid(asked.start_ms), first_ulid(asked.end_ms)
+        first, before = lowest_ulid(asked.start_ms), lowest_ulid(asked.end_ms)
         return iter(sorted(self._store.sum_raw(account, filters, first, before).items(), key=_DAY))
 
     def _whole_days(self, account: str, asked: Range, parts: Collection[str]) -> Days:

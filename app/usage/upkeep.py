@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from app.admission.clock import LedgerClock
 from app.backends.containment import Containment
 from app.http.durations import DAY_MS, HOUR_MS, HOUR_US
-from app.interactions.ids import first_ulid
+from app.interactions.ids import lowest_ulid
 from app.interactions.retention import RETENTION_MS
 from app.interactions.store import InteractionStore
 from app.tenancy.model import FaultyOrganization, FoundOrganization
@@ -104,7 +104,7 @@ class Upkeep:
     def health(self) -> Health:
         """Return how late the archive is, by a few short look-ups."""
         now_us = self._clock.now_us()
-        oldest = first_ulid(now_us // 1_000 - OVER_RETAINED_MS)
+        oldest = lowest_ulid(now_us // 1_000 - OVER_RETAINED_MS)
         open_us, swept_us = self._store.find_open_us(), self._notes.find_sweep_us()
         sweep_age_s = None if swept_us is None else _seconds(now_us - swept_us)
         lag_s = 0

@@ -7,7 +7,7 @@ from typing import Any
 from itsdangerous import URLSafeTimedSerializer
 
 from app.http.instants import format_ms
-from app.interactions.ids import first_ulid, instant_ms
+from app.interactions.ids import instant_ms, lowest_ulid
 
 PATH = "/v1/interactions"
 ROWS = "interactions"
@@ -53,7 +53,7 @@ def digest_of(authorization: str) -> str:
 def query(account: str) -> Row:
     """Select the account's rows of the last 180 days."""
     oldest_ms = time.time_ns() // 1_000_000 - RETENTION_MS
-    return {"account": account, "_id": {"$gte": first_ulid(oldest_ms)}}
+    return {"account": account, "_id": {"$gte": lowest_ulid(oldest_ms)}}
 
 
 def with_names(row: Row) -> Row:

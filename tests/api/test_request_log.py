@@ -40,10 +40,42 @@ def test_a_request_is_one_line_with_its_id_route_status_and_decision(
         "method": "GET",
         "route": "/v1/interactions/<interaction_id>",
         "status": 404,
+        "errorCode": "not_found",
         "organization": caller.organization.id,
         "decision": "admitted",
     }
     assert error_of(answer)["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code"),
+    [
+        ("GET", "/v1/interactions", {}, 200, None),
+        ("GET", "/v1/interactions?limit=0", {}, 400, "validation_error"),
+        ("GET", "/v1/interactions?cursor=a", {}, 400, "invalid_cursor"),
+        ("GET", "/v1/interactions", {"Authorization": ""}, 401, "authentication_error"),
+        ("GET", "/nothing", {}, 404, "not_found"),
+        ("PATCH", "/v1/interactions", {}, 405, "method_not_allowed"),
+        ("POST", "/v1/interactions", {}, 415, "unsupported_media_type"),
+    ],
+)
+def test_the_line_has_the_code_of_the_error_that_was_answered(
+    memory_app: Flask,
+    capsys: pytest.CaptureFixture[str],
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    code: str | None,
+) -> None:
+    caller = new_caller(memory_app)
+    capsys.readouterr()
+
+    answer = caller(method, path, headers=headers)
+
+    (line,) = lines(capsys)
+    assert (line["status"], line["errorCode"]) == (answer.status_code, code) == (status, code)
+    assert code is None or error_of(answer)["code"] == code
 
 
 @pytest.mark.parametrize(

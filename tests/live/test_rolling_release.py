@@ -13,7 +13,7 @@ from pymongo.errors import WriteError
 
 from app.http.instants import day_of_ms
 from app.http.provide import provided
-from app.interactions.ids import first_ulid
+from app.interactions.ids import lowest_ulid
 from app.schema import DatabaseSchema
 from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
@@ -35,7 +35,7 @@ def previous_rows(account: str, age_ms: int = 0) -> list[dict[str, Any]]:
     """Return rows as the previous release writes them, for turns of that age."""
     at_ms = now_ms() - age_ms
     moved = {"account": account, "day": day_of_ms(at_ms)}
-    return [found | moved | {"_id": first_ulid(at_ms)[:10] + found["turn_key"]} for found in ROWS]
+    return [found | moved | {"_id": lowest_ulid(at_ms)[:10] + found["turn_key"]} for found in ROWS]
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
 
     assert "--tighten" not in init(live_app, "--tighten")
     with pytest.raises(WriteError):
-        interactions.insert_one(lacking | {"_id": first_ulid(now_ms()), "turn_key": "0" * 16})
+        interactions.insert_one(lacking | {"_id": lowest_ulid(now_ms()), "turn_key": "0" * 16})
     assert archive(live_app) == Archived(turns=len(rows), days=1)
     # The database's expiry pass, once a second.
     wait_until(lambda: interactions.count_documents({}) == 0, timeout_s=30)

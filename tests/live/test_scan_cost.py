@@ -70,11 +70,18 @@ def test_every_page_examines_one_key_more_than_it_returns(
     account: str,
     index: str,
 ) -> None:
-    page = service.list_(account, FILTERS[index], LIMIT, None, listing_us=NOW_US, time_us=NOW_US)
+    page = service.list_(
+        account, FILTERS[index], LIMIT, None, time_us=NOW_US, account_now_us=lambda: NOW_US
+    )
     pages = [page]
     while page.next_cursor and len(pages) < ROWS_COUNT:
         page = service.list_(
-            account, FILTERS[index], LIMIT, page.next_cursor, listing_us=NOW_US, time_us=NOW_US
+            account,
+            FILTERS[index],
+            LIMIT,
+            page.next_cursor,
+            time_us=NOW_US,
+            account_now_us=lambda: NOW_US,
         )
         pages.append(page)
 
@@ -94,7 +101,9 @@ def test_a_page_is_one_backward_scan_of_its_own_index_without_a_sort(
     account: str,
     index: str,
 ) -> None:
-    service.list_(account, FILTERS[index], LIMIT, None, listing_us=NOW_US, time_us=NOW_US)
+    service.list_(
+        account, FILTERS[index], LIMIT, None, time_us=NOW_US, account_now_us=lambda: NOW_US
+    )
 
     (found,) = finds(live_database)
     assert not found.get("hasSortStage", False)
@@ -115,10 +124,10 @@ def test_a_page_within_one_millisecond_costs_no_more(
     limit: int,
 ) -> None:
     tied = Filters(from_ms=TIED_MS, to_ms=TIED_MS + 1)
-    page = service.list_(account, tied, limit, None, listing_us=NOW_US, time_us=NOW_US)
+    page = service.list_(account, tied, limit, None, time_us=NOW_US, account_now_us=lambda: NOW_US)
     for _ in range(5):
         page = service.list_(
-            account, tied, limit, page.next_cursor, listing_us=NOW_US, time_us=NOW_US
+            account, tied, limit, page.next_cursor, time_us=NOW_US, account_now_us=lambda: NOW_US
         )
 
     found = finds(live_database)
@@ -131,14 +140,18 @@ def test_a_page_full_of_later_turns_is_bounded(
     service: InteractionService, live_database: Database[dict[str, Any]], account: str
 ) -> None:
     long_before_recording_us = 10**14
-    page = service.list_(account, Filters(), LIMIT, None, listing_us=NOW_US, time_us=NOW_US)
+    page = service.list_(
+        account, Filters(), LIMIT, None, time_us=NOW_US, account_now_us=lambda: NOW_US
+    )
     cursor = page.next_cursor
     assert cursor is not None
     started = Cursors((CURSOR_SECRET,)).read(cursor, account, Filters(), NOW_US)
     early = type(started)(started.last_ulid, long_before_recording_us)
     cursor = Cursors((CURSOR_SECRET,)).write(early, account, Filters(), NOW_US)
 
-    page = service.list_(account, Filters(), LIMIT, cursor, listing_us=NOW_US, time_us=NOW_US)
+    page = service.list_(
+        account, Filters(), LIMIT, cursor, time_us=NOW_US, account_now_us=lambda: NOW_US
+    )
 
     assert (page.items, page.next_cursor is not None) == ([], True)
     assert sum(each["keysExamined"] for each in finds(live_database)[1:]) == 3 * (LIMIT + 1)
@@ -147,7 +160,9 @@ def test_a_page_full_of_later_turns_is_bounded(
 def test_one_turn_by_its_id_examines_one_key(
     service: InteractionService, live_database: Database[dict[str, Any]], account: str
 ) -> None:
-    item = service.list_(account, Filters(), 1, None, listing_us=NOW_US, time_us=NOW_US).items[0]
+    item = service.list_(
+        account, Filters(), 1, None, time_us=NOW_US, account_now_us=lambda: NOW_US
+    ).items[0]
     interaction_id = item["interaction_id"]
     assert find_ulid(interaction_id)
 

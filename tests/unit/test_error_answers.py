@@ -89,7 +89,7 @@ WRONG = field_error("limit", "out_of_range", "`limit` must be between 1 and 100.
 ANSWERS: list[tuple[Exception, str, int]] = [
     (InvalidFields([WRONG]), "validation_error", 400),
     (RangeNotAnswerable("to", "must be later", {"after": "now"}), "validation_error", 400),
-    (CursorRefused("The cursor is damaged."), "invalid_cursor", 400),
+    (CursorRefused("The cursor is older than 24 hours."), "invalid_cursor", 400),
     (CredentialMissing(), "authentication_error", 401),
     (KeyRevoked(), "authentication_error", 401),
     (OperatorTokenMissing(), "authentication_error", 401),
@@ -238,8 +238,8 @@ def test_the_wait_of_an_answer(error: Exception, wait_s: int | None) -> None:
             },
         ),
         (
-            CursorRefused("The cursor is damaged."),
-            [{"field": "cursor", "code": "invalid", "message": "The cursor is damaged."}],
+            CursorRefused("The cursor is older than 24 hours."),
+            [field_error("cursor", "invalid", "The cursor is older than 24 hours.")],
         ),
     ],
     ids=lambda each: type(each).__name__,

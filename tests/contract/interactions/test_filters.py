@@ -74,7 +74,9 @@ def listing(
 ) -> Iterator[Item]:
     cursor = None
     for _ in range(MOST_PAGES):
-        page = service.list_(account, filters, limit, cursor, listing_us=NOW_US, time_us=NOW_US)
+        page = service.list_(
+            account, filters, limit, cursor, time_us=NOW_US, account_now_us=lambda: NOW_US
+        )
         assert len(page.items) <= limit
         yield from page.items
         cursor = page.next_cursor
@@ -123,12 +125,19 @@ def test_a_listing_shows_exactly_the_turns_recorded_before_it(
     service = InteractionService(store, Cursors((CURSOR_SECRET,)))
     now_us = STARTED_US  # in 2001, so that the limit of 180 days hides nothing
 
-    page = service.list_(account, Filters(), limit, None, listing_us=now_us, time_us=now_us)
+    page = service.list_(
+        account, Filters(), limit, None, time_us=now_us, account_now_us=lambda: now_us
+    )
     shown = list(page.items)
     pages_count = 1
     while page.next_cursor and pages_count < MOST_PAGES:
         page = service.list_(
-            account, Filters(), limit, page.next_cursor, listing_us=now_us, time_us=now_us
+            account,
+            Filters(),
+            limit,
+            page.next_cursor,
+            time_us=now_us,
+            account_now_us=lambda: now_us,
         )
         shown += page.items
         pages_count += 1

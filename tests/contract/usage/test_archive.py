@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.http.instants import format_ms, parse_ms
-from app.interactions.ids import first_ulid
+from app.interactions.ids import lowest_ulid
 from app.interactions.model import STATUSES, Filters
 from app.usage.archive import Archived, Archiver
 from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, merged
@@ -85,7 +85,7 @@ def test_a_day_of_an_earlier_release_is_answered_and_added_to(books: Books) -> N
 def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, reported: list[Body]) -> None:
     account = Books(books.database)
     account.record(reported)
-    first, before = first_ulid(NOON_MS - DAY_MS // 2), first_ulid(NOON_MS + DAY_MS)
+    first, before = lowest_ulid(NOON_MS - DAY_MS // 2), lowest_ulid(NOON_MS + DAY_MS)
     for filters in (
         Filters(),
         Filters(user_id="u_1"),

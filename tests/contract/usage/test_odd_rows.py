@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from app.http.durations import HOUR_US
 from app.http.instants import parse_ms, utc_now
 from app.http.provide import provided
-from app.interactions.ids import first_ulid
+from app.interactions.ids import lowest_ulid
 from app.interactions.model import STATUSES, Filters
 from app.interactions.retention import RETENTION
 from app.usage.notes.store import PassNotes
@@ -102,7 +102,7 @@ def test_what_cannot_be_summed_is_in_no_answer_before_it_is_set_aside(
 ) -> None:
     books.record([at_noon(1)])
     put(books.database, books.account, at_noon(), change)
-    first, before = first_ulid(NOON_MS), first_ulid(NOON_MS + 1_000)
+    first, before = lowest_ulid(NOON_MS), lowest_ulid(NOON_MS + 1_000)
 
     assert books.reported().get(DAY, Rollup()).total_turns == 1
     raw = merged(books.store.sum_raw(books.account, Filters(), first, before).values())

@@ -70,7 +70,7 @@ def test_the_required_variables_leave_every_default(environ: pytest.MonkeyPatch)
     assert settings.plans_file.is_file()
 
 
-def test_lists_are_newest_first(environ: pytest.MonkeyPatch) -> None:
+def test_lists_keep_their_order(environ: pytest.MonkeyPatch) -> None:
     settings = settings_from(environ, **GOOD | {"CURSOR_SECRETS": f"{'n' * 32},{'o' * 40}"})
 
     assert settings.cursor_secrets == ("n" * 32, "o" * 40)

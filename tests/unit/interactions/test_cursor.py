@@ -28,6 +28,13 @@ CURSORS = Cursors((SECRET,))
 TEXT = CURSORS.write(CURSOR, ACCOUNT, FILTERS, NOW_US)
 
 
+# As every release since version 2 writes it. Another text here would refuse all live cursors.
+WRITTEN = (
+    "WzIsIjRmNWVhMDA5MDllYjQ3OTMiLCIwMUFSWjNOREVLVFNWNFJSRkZRNjlHNUZBViIsMTc2Mzg5MjAwMDEyMzQ1MSwx"
+    "NzYzODkyMDAwMTIzNDU2XQ.1e6MMOrbM63YB9NeMTMPHBx2TwH3ZrVo93BZR3HIYwQ"
+)
+
+
 def is_refused(
     text: str, *, account: str = ACCOUNT, filters: Filters = FILTERS, now_us: int = NOW_US
 ) -> bool:
@@ -36,6 +43,10 @@ def is_refused(
     except CursorRefused:
         return True
     return False
+
+
+def test_the_text_of_a_cursor_is_the_same_in_every_release() -> None:
+    assert TEXT == WRITTEN
 
 
 def test_a_written_cursor_is_read() -> None:
@@ -158,7 +169,7 @@ def test_a_cursor_is_valid_for_24_hours_to_the_microsecond(age_us: int, *, refus
     assert is_refused(TEXT, now_us=NOW_US + age_us) is refused
 
 
-def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
+def test_the_first_secret_signs_and_all_verify() -> None:
     rotating, rotated = Cursors((OTHER, SECRET)), Cursors((OTHER,))
     new = rotating.write(CURSOR, ACCOUNT, FILTERS, NOW_US)
 
@@ -174,8 +185,10 @@ def test_the_newest_secret_writes_and_every_accepted_one_is_read() -> None:
     st.text(alphabet="0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26),
     st.integers(0, 2**53),
 )
-def test_every_cursor_is_read_as_it_was_written(now_us: int, ulid: str, started_us: int) -> None:
-    cursor = Cursor(ulid, started_us)
+def test_every_cursor_is_read_as_it_was_written(
+    now_us: int, ulid: str, listing_started_us: int
+) -> None:
+    cursor = Cursor(ulid, listing_started_us)
 
     text = CURSORS.write(cursor, ACCOUNT, FILTERS, now_us)
 

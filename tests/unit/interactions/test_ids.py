@@ -10,8 +10,8 @@ from app.interactions.ids import (
     PREFIX,
     TurnKeys,
     find_ulid,
-    first_ulid,
     instant_ms,
+    lowest_ulid,
     turn_key,
 )
 
@@ -33,18 +33,18 @@ def test_ids_are_ordered_by_instant(earlier: int, later: int, one: str, other: s
 def test_the_first_id_of_a_millisecond_bounds_it_exactly(instant: int, name: str) -> None:
     ulid = KEYS.ulid(ACCOUNT, name, instant)
 
-    assert first_ulid(instant) <= ulid
-    assert ulid < first_ulid(instant + 1) or instant == 2**48 - 1
-    assert instant_ms(first_ulid(instant)) == instant
+    assert lowest_ulid(instant) <= ulid
+    assert ulid < lowest_ulid(instant + 1) or instant == 2**48 - 1
+    assert instant_ms(lowest_ulid(instant)) == instant
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
 def test_bounds_keep_their_order_beyond_the_range_of_ids(one: int, other: int) -> None:
     lesser, greater = sorted((one, other))
 
-    assert first_ulid(lesser) <= first_ulid(greater)
-    assert first_ulid(-1) == first_ulid(0) == "0" * 26
-    assert instant_ms(first_ulid(2**70)) == 2**48 - 1
+    assert lowest_ulid(lesser) <= lowest_ulid(greater)
+    assert lowest_ulid(-1) == lowest_ulid(0) == "0" * 26
+    assert instant_ms(lowest_ulid(2**70)) == 2**48 - 1
 
 
 @given(INSTANTS, INSTANTS, NAMES)

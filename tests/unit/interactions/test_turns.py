@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.http import validation
-from app.interactions.ids import first_ulid, instant_ms
+from app.interactions.ids import instant_ms, lowest_ulid
 from app.interactions.model import CONTENT, MODES, STATUSES, TurnTrace, default_cost, item_of
 from app.interactions.schemas import TurnSchema
 from tests.turns import Body, body, stateful, whole
@@ -65,7 +65,7 @@ def test_a_row_that_was_rounded_up_is_the_same_turn_as_one_that_is_cut(
     is_cut: bool, later_ms: int, is_same: bool
 ) -> None:
     turn = replace(read(whole()), is_cut=is_cut)
-    moved = TurnTrace(first_ulid(instant_ms(ULID) + later_ms)[:10] + ULID[10:], turn.content)
+    moved = TurnTrace(lowest_ulid(instant_ms(ULID) + later_ms)[:10] + ULID[10:], turn.content)
     assert turn.is_same_as(stored(moved)) is is_same
 
 
