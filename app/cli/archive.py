@@ -22,7 +22,9 @@ from app.usage.upkeep import Upkeep, Waiting
 
 MAX_NAMED = 20
 
-group = OperatorGroup("archive", reading=("status",), help="The roll-ups that outlive the turns.")
+group = OperatorGroup(
+    "archive", reading=("status",), help="Roll turns up into days before they expire."
+)
 
 
 @group.command("run")

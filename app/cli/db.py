@@ -15,14 +15,14 @@ group = OperatorGroup("db", help="The database's indexes and validators.")
 
 
 @group.command("init")
-@click.option("--tighten", is_flag=True, help="Take rows of this release alone from now on.")
+@click.option("--tighten", is_flag=True, help="Refuse rows of earlier releases from now on.")
 @json_option
 @click.pass_context
 def init(ctx: click.Context, *, tighten: bool, as_json: bool) -> None:
     """Make what is missing, correct what differs, and show every index and validator.
 
-    May be interrupted and repeated at any time. The validator goes on taking rows of the release
-    before; use --tighten once every process runs this one. The exit code is 1 if something could
+    May be interrupted and repeated at any time. The validator still accepts rows of the earlier
+    release; use --tighten once every process runs this one. The exit code is 1 if something could
     not be made; standard error then says why, and the next step.
     """
     outcomes = _ensure(tighten=tighten)

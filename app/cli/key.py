@@ -49,7 +49,7 @@ def create(
     label: str | None,
     as_json: bool,
 ) -> None:
-    """Make a key and show it, this once."""
+    """Make a key and show it; it is never shown again."""
     require_schema()
     organization = provided(Organizations).get_(organization_id)
     key, plaintext = provided(ApiKeys).issue(
@@ -104,7 +104,7 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 @click.argument("key_id", metavar="KEY_ID", type=Utf8Text())
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
-    """Make a key useless, everywhere within 5 seconds."""
+    """Refuse a key from now on, everywhere within 5 seconds."""
     print_change(_record(provided(ApiKeys).revoke_by_id(key_id)), as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""`flask org`: organizations, their plans and their own ceilings."""
+"""`flask org`: organizations, their plans and their own limits."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,7 +26,7 @@ from app.tenancy.plans import BOUNDS, UNLIMITED
 from app.tenancy.service import Organizations
 
 group = OperatorGroup(
-    "org", reading=("list", "show"), help="Organizations, their plans and their own ceilings."
+    "org", reading=("list", "show"), help="Organizations, their plans and their own limits."
 )
 
 
@@ -50,7 +50,12 @@ class Ceiling(click.ParamType[int | str]):
 @group.command("create")
 @click.argument("name", type=Utf8Text())
 @click.option(
-    "--plan", "plan_id", type=Utf8Text(), default="free", show_default=True, help="A plan's id."
+    "--plan",
+    "plan_id",
+    type=Utf8Text(),
+    default="free",
+    show_default=True,
+    help="One of PLANS_FILE; config/plans.toml has free, pro, scale and enterprise.",
 )
 @json_option
 def create(name: str, plan_id: str, *, as_json: bool) -> None:
@@ -101,7 +106,7 @@ def show(organization_id: str, *, as_json: bool) -> None:
 def set_plan(
     organization_id: str, plan_id: str, *, as_json: bool, **ceilings: int | str | None
 ) -> None:
-    """Change the plan; the options are ceilings of its own and replace all earlier ones.
+    """Change the plan; the options are limits of its own and replace all earlier ones.
 
     In force within 5 seconds; what was used of a quota stays used.
     """

@@ -1,4 +1,4 @@
-"""`flask turns`: imports turns of the past from a file."""
+"""`flask turns`: imports earlier turns from a file."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ STOPPED = (
     "than are counted; give the same file again to go on."
 )
 
-group = OperatorGroup("turns", help="Turns of the past.")
+group = OperatorGroup("turns", help="Import earlier turns.")
 
 
 class LineUnreadable(Exception):
@@ -67,8 +67,9 @@ def import_(
 ) -> None:
     """Store the turns in FILE (.ndjson, .jsonl or .csv), charging no quota.
 
-    Lines are as recordings and at most 179 days old. Bad ones are named and the others stored;
-    then the exit code is 1. A second run adds nothing. Stored turns are archived at once.
+    Each line is the body of a recording, at most 179 days old. A line that is refused is reported
+    with its number and the reason, and the others are stored; then the exit code is 1. A second
+    run adds nothing. Stored turns are archived at once.
     """
     read = READERS.get(file.suffix.lower())
     if read is None:

@@ -1,14 +1,19 @@
 """`flask worker`: the chores that repeat until SIGTERM."""
 
 import click
+import structlog
 from flask.cli import with_appcontext
 
 from app.cli.output import OperatorCommand, say
 from app.http.provide import provided
+from app.worker.build import CHORES
+from app.worker.chores import PERIOD_S
 from app.worker.service import Worker
 
+_log = structlog.get_logger("turnledger.worker")
 
-@click.command("worker", cls=OperatorCommand)
+
+@click.command("worker", cls=OperatorCommand, short_help="Run the chores of each minute.")
 @with_appcontext
 @click.pass_context
 def worker(ctx: click.Context) -> None:
@@ -21,6 +26,7 @@ def worker(ctx: click.Context) -> None:
 
 def run_chores(ctx: click.Context, only: str | None = None) -> None:
     """Run the worker's chores, or `only` one; exit with 1 and their names if some failed."""
+    _log.info("worker_started", chores=[only] if only else list(CHORES), period_s=PERIOD_S)
     failed = provided(Worker).run(only)
     for name in failed:
         say(f"The last pass of the chore `{name}` failed: the log has the reason.")

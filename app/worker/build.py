@@ -18,6 +18,7 @@ from config.settings import Settings
 ARCHIVE = "archive"
 RECONCILE = "reconcile"
 REMOVE_KEYS = "remove_keys"
+CHORES = (ARCHIVE, RECONCILE, REMOVE_KEYS)
 
 
 def build_worker(

@@ -1,13 +1,14 @@
 """`flask --help` lists the commands of Turnledger alone."""
 
 import re
+import tomllib
 
 from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
 from app import create_app
 from app.backends import memory
-from tests.servers import settings_for
+from tests.servers import ROOT, settings_for
 
 OURS = ["archive", "db", "key", "org", "quota", "turns", "worker"]
 
@@ -32,3 +33,13 @@ def test_the_commands_of_flask_still_work() -> None:
 
     assert shown.exit_code == 0, shown.output
     assert "/healthz" in shown.stdout
+
+
+def test_the_help_for_a_new_organization_names_every_plan_of_the_catalogue() -> None:
+    plans = tomllib.loads((ROOT / "config" / "plans.toml").read_text(encoding="utf-8"))
+
+    shown = CliRunner().invoke(flask(), ["org", "create", "--help"])
+
+    assert shown.exit_code == 0, shown.output
+    assert len(plans) >= 4
+    assert plans.keys() <= set(re.findall(r"\w+", shown.stdout))

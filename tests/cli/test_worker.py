@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from structlog.testing import capture_logs
 
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
@@ -80,6 +81,32 @@ def test_a_slow_archive_does_not_delay_the_reconciliation(
 
     assert result.exit_code == 0, result.output
     assert len(reconciliations) >= 3
+
+
+@pytest.mark.parametrize(
+    ("words", "chores"),
+    [
+        (["worker"], ["archive", "reconcile", "remove_keys"]),
+        (["quota", "reconcile", "--watch"], ["reconcile"]),
+    ],
+)
+def test_the_start_is_logged_with_every_chore_and_its_period(
+    memory_app: Flask,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    chores: list[str],
+) -> None:
+    monkeypatch.setattr(Worker, "run", lambda *_: [])
+    with memory_app.app_context():
+        made = [each for each in provided(Worker)._chores if each.name in chores]
+    with capture_logs() as logs:
+        result = run(*words)
+
+    assert result.exit_code == 0, result.output
+    (started,) = [line for line in logs if line["event"] == "worker_started"]
+    assert started["chores"] == chores == [each.name for each in made]
+    assert {each.period_s for each in made} == {started["period_s"]}
 
 
 def _without_pauses(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

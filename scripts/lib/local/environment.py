@@ -13,7 +13,7 @@ from scripts.lib.local.stores import LIVE, MEMORY, Stores
 
 DEMO_TURNS = "20000"
 # The twins have no indexes: every request reads every row.
-MEMORY_DEMO_TURNS = "500"
+MEMORY_DEMO_TURNS = "100"
 MOST_DEMO_TURNS = 10_000_000
 # They may hold a password.
 _ADDRESSES = ("MONGODB_URI", "REDIS_URL")

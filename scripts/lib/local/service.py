@@ -16,6 +16,7 @@ from devkit.children import spawn, stop
 from devkit.log_files import open_appending
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
+from scripts.lib.local.stores import MEMORY
 
 LOOPBACK = "127.0.0.1"
 # Addresses that reach a service on all addresses.
@@ -70,7 +71,7 @@ def running_service(
             folder=ROOT,
         )
     try:
-        _wait_until_ready(process, address, log)
+        _wait_until_ready(process, address, log, fix_of(environ, log))
         yield process
     finally:
         stop(process, STOP_TIMEOUT_S)
@@ -100,13 +101,23 @@ def ended_early(name: str, status: int, log: Path) -> Failure:
     return Failure("\n".join([f"{name} ended with status {status}; from {log}:", *lines]))
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
+def fix_of(environ: Mapping[str, str], log: Path) -> str:
+    """Return the next step after a service that was not ready in time."""
+    if environ.get("BACKEND") != MEMORY:
+        return f"see {log}"
+    # In memory the service makes the demo itself, before it listens.
+    return f"set DEMO_TURNS to less than {environ['DEMO_TURNS']}, or see {log}"
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], address: Address, log: Path, fix: str
+) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not _is_ready(*address):
         if process.poll() is not None:
             raise ended_early("service", process.returncode, log)
         if time.monotonic() >= deadline:
-            raise Failure(f"the service was not ready in {READY_TIMEOUT_S} s; see {log}")
+            raise Failure(f"the service was not ready in {READY_TIMEOUT_S} s: {fix}")
         time.sleep(POLL_INTERVAL_S)
 
 
