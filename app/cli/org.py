@@ -194,7 +194,7 @@ def _limits_in_rows(organization: FoundOrganization) -> Record:
         "turns": limit_text(limits.turns),
         "active_relationships": limit_text(limits.active_relationships),
         "overage": limits.overage_policy.value,
-        "own_ceilings": ", ".join(organization.overrides) or None,
+        "own_limits": ", ".join(organization.overrides) or None,
     }
 
 
