@@ -13,6 +13,7 @@ from tests.faults.kit.workers import (
     kill_worker,
     reload_workers,
     worker_ids,
+    workers_by_age,
 )
 from tests.servers import OPERATOR_TOKEN, RunningService, ServerKind, wait_until
 
@@ -63,8 +64,9 @@ def test_counts_survive_a_killed_worker_and_a_reload(
     folder = folder_of(service)
     ask(service)
     workers = worker_ids(service)
-    kill_worker(min(workers))
-    wait_until(lambda: has_replaced(service, workers, {min(workers)}), REPLACED_WITHIN_S)
+    victim = workers_by_age(service)[0]
+    kill_worker(victim)
+    wait_until(lambda: has_replaced(service, workers, {victim}), REPLACED_WITHIN_S)
     assert counted(service) == REQUESTS_COUNT
     reload_workers(service)
     ask(service)

@@ -20,6 +20,7 @@ from tests.faults.kit.workers import (
     make_silent,
     reload_workers,
     worker_ids,
+    workers_by_age,
 )
 from tests.servers import RunningService, ServerKind, wait_until
 
@@ -44,7 +45,7 @@ def test_workers_whose_parent_is_killed_end_and_free_the_port(
 def test_a_worker_that_is_silent_is_replaced(kind: ServerKind, tmp_path: Path) -> None:
     with begun_service(kind, tmp_path / "service.log") as (service, _):
         wait_until(lambda: all_give_signs(service))
-        workers, victim = worker_ids(service), min(worker_ids(service))
+        workers, victim = worker_ids(service), workers_by_age(service)[0]
         make_silent(service, victim)
         wait_until(lambda: has_replaced(service, workers, {victim}), REPLACED_WITHIN_S)
         assert answers(service.base_url)
@@ -64,8 +65,9 @@ def test_a_worker_that_dies_again_at_once_ends_the_service_for_its_supervisor(
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
         workers = worker_ids(service)
         folder = folder_of(service)
-        kill_worker(min(workers))
-        wait_until(lambda: has_replaced(service, workers, {min(workers)}), REPLACED_WITHIN_S)
+        victim = workers_by_age(service)[0]
+        kill_worker(victim)
+        wait_until(lambda: has_replaced(service, workers, {victim}), REPLACED_WITHIN_S)
         (replacement,) = worker_ids(service) - workers
         kill_worker(replacement)
         assert process.wait(ENDED_WITHIN_S) == 1
@@ -80,7 +82,9 @@ def test_a_service_ends_in_time_while_a_worker_is_starting(
 ) -> None:
     with begun_service(kind, tmp_path / "service.log") as (service, process):
         workers = worker_ids(service)
-        os.kill(service.process_id if number is signal.SIGHUP else min(workers), number)
+        os.kill(
+            service.process_id if number is signal.SIGHUP else workers_by_age(service)[0], number
+        )
         wait_until(lambda: worker_ids(service) - workers, REPLACED_WITHIN_S, every_s=0.001)
         process.terminate()
         assert process.wait(ENDED_WITHIN_S) == 0
@@ -105,8 +109,9 @@ def test_a_worker_that_is_killed_after_a_reload_is_replaced(tmp_path: Path) -> N
     with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
         reload_workers(service)
         workers = worker_ids(service)
-        kill_worker(min(workers))
-        wait_until(lambda: has_replaced(service, workers, {min(workers)}), REPLACED_WITHIN_S)
+        victim = workers_by_age(service)[0]
+        kill_worker(victim)
+        wait_until(lambda: has_replaced(service, workers, {victim}), REPLACED_WITHIN_S)
         assert answers(service.base_url)
         assert process.poll() is None
 

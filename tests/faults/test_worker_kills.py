@@ -13,7 +13,7 @@ from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.producers import Producers
 from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
-from tests.faults.kit.workers import kill_worker, worker_ids
+from tests.faults.kit.workers import kill_worker, worker_ids, workers_by_age
 from tests.servers import RunningService, ServerKind, wait_until
 from tests.turns import Body, stateful
 
@@ -66,7 +66,7 @@ def assert_nobody_is_harmed_by(site: Site, kills_count: int) -> dict[str, Any]:
                 assert len(respawns_s) < kills_count * KILLS_FOR_A_HIT, "nothing was in flight"
                 load.last(chance.uniform(0.3, 0.8))
                 # The last one to start must not die at once: test_worker_crashes.py.
-                victim = chance.choice(sorted(worker_ids(service))[:-1])
+                victim = chance.choice(workers_by_age(service)[:-1])
                 broken_count = len(producers.broken())
                 with frozen(site.mongod.process.pid):
                     load.last(IN_FLIGHT_S)

@@ -13,10 +13,18 @@ SILENT_S = 31
 
 
 def worker_ids(service: RunningService) -> set[int]:
-    """Return its worker processes from /proc, without ended ones."""
+    """Return its worker processes, without ended ones."""
+    return set(workers_by_age(service))
+
+
+def workers_by_age(service: RunningService) -> list[int]:
+    """Return its worker processes from /proc, oldest first, without ended ones.
+
+    Linux lists children in the order of their start. Their ids begin again at 1 after the greatest.
+    """
     parent = service.process_id
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return {int(child) for child in children if is_running(int(child))}
+    return [int(child) for child in children if is_running(int(child))]
 
 
 def kill_worker(worker_id: int) -> None:
