@@ -19,13 +19,12 @@ import hmac
 from flask import Flask, Response
 
 from app.admission.concurrency import ConcurrencyLimiter
-from app.admission.errors import RateLimited
 from app.admission.gate import Gate
-from app.admission.headers import limit_headers
+from app.admission.headers import limit_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
 from app.http.current import client_address, current_notes, current_request
-from app.http.errors import find_answer
+from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
 from app.in_flight import InFlightRequests
@@ -139,21 +138,21 @@ class Access:
     def _leave(self, response: Response) -> Response:
         """Finish an answer, in this order.
 
-        1. A streamed answer counts as in flight until it is closed. This comes first: the next
-           step may replace the answer.
-        2. A request that was refused before its charge is charged. If the bucket refuses too, its
+        1. A request that was refused before its charge is charged. If the bucket refuses too, its
            429 replaces the answer.
-        3. The headers show the decision over the charge and depend on the final status.
+        2. The headers show the decision over the charge and depend on the final status.
+        3. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
+           an answer that was replaced.
         """
-        if response.is_streamed:
-            self._in_flight.keep_until_closed(response)
         policy = POLICIES.get(current_request().endpoint or "", UNMATCHED)
         ticket: _Ticket | None = current_notes().get("ticket")
         if ticket is not None:
             response = _charge_for_refusal(ticket, response)
-            _add_limit_headers(ticket, policy, response)
+            response = _add_limit_headers(ticket, policy, response)
         if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
             response.headers.add("Cache-Control", "no-store")
+        if response.is_streamed:
+            self._in_flight.keep_until_closed(response)
         return response
 
 
@@ -173,19 +172,27 @@ def _charge_for_refusal(ticket: _Ticket, response: Response) -> Response:
     """Charge a request that was refused before its charge; return the answer to send.
 
     The bucket's own refusal comes first. The ticket of an address has its decision from the start.
+    A failed charge is answered like every error: Flask would log the exception's text.
     """
-    is_refused = 400 <= response.status_code < 500
+    is_refused = 400 <= response.status_code < 500 or "has_request_error" in current_notes()
     if isinstance(ticket, AddressTicket) or ticket.decision is not None or not is_refused:
         return response
     try:
         ticket.charge_for_refusal(counts_as_rate_limited=response.status_code == 429)
-    except RateLimited as error:
-        return find_answer(error) or response
+    except Exception as error:
+        return answer_of(error)
     return response
 
 
-def _add_limit_headers(ticket: _Ticket, policy: Policy, response: Response) -> None:
+def _add_limit_headers(ticket: _Ticket, policy: Policy, response: Response) -> Response:
+    """Add the headers and return the answer to send: an error if the quota is unreadable."""
     shows_quota = policy.shows_quota_in(response.status_code)
+    try:
+        headers = limit_headers(ticket, shows_quota=shows_quota)
+    except Exception as error:
+        response = answer_of(error)
+        headers = rate_headers(ticket.decision) if ticket.decision else {}
     # Added, not set: no other code sets these, and a look for earlier ones costs thrice.
-    for name, value in limit_headers(ticket, shows_quota=shows_quota).items():
+    for name, value in headers.items():
         response.headers.add(name, value)
+    return response

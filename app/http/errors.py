@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, current_app
@@ -12,6 +12,7 @@ from app.http.current import current_notes, current_request, request_id
 from app.http.faults import AccountFault, note_account_fault
 from app.http.frames import frames_of
 from app.http.problems import Problem
+from app.http.request_errors import RequestError
 from app.http.responses import json_response
 
 FindProblem = Callable[[Exception], Problem | None]
@@ -67,12 +68,21 @@ def find_problem(error: Exception) -> Problem | None:
 def find_answer(error: Exception) -> Response | None:
     """Return the response to an error of a room; None for an outage or a fault of ours.
 
-    A fault of the account's stored data is logged with its reason.
+    A fault of the account's stored data is logged with its reason. A `RequestError` is noted,
+    since its request is charged whatever the status.
     """
     problem = find_problem(error)
+    if isinstance(error, RequestError):
+        current_notes().has_request_error = True
     if isinstance(error, AccountFault):
         note_account_fault("account_unavailable", error.account, error.reason)
     return None if problem is None else render(problem)
+
+
+def answer_of(error: Exception) -> Response:
+    """Return the response to any error, as if a view had raised it."""
+    response = current_app.handle_user_exception(error)
+    return cast("Response", response)
 
 
 def describe(error: Exception) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Make the OpenAPI document from the routes' own descriptions."""
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -16,6 +17,8 @@ _DESCRIPTION = (
     "gzip`. Integers are written without a point or an exponent: `374`, not `374.0`. Unknown "
     "fields and parameters are refused."
 )
+# `cache` alone would let each of several first requests make the document.
+_making = Lock()
 _SECURITY_SCHEMES = {"apiKey": "A key of an organization.", "operatorToken": "Operators."}
 
 
@@ -65,9 +68,14 @@ class _DocumentApi(Api):  # type: ignore[misc] # (the library is untyped)
     ERROR_SCHEMA = ErrorEnvelopeSchema
 
 
-@cache
 def document(blueprints: tuple[Blueprint, ...]) -> str:
     """Return the document of the routes of `blueprints` as JSON; made once in a process."""
+    with _making:
+        return _make(blueprints)
+
+
+@cache
+def _make(blueprints: tuple[Blueprint, ...]) -> str:
     described = Flask(__name__, static_folder=None)
     described.config.update(API_TITLE="Turnledger", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     options = {"security": [{"apiKey": []}], "info": {"description": _DESCRIPTION}}

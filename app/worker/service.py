@@ -1,7 +1,7 @@
 """Run chores side by side until the platform asks them to end."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
 
@@ -42,7 +42,7 @@ class Worker:
         chores = [chore for chore in self._chores if only in {None, chore.name}]
         stop = Stop()
         with stop.on_signals(), ThreadPoolExecutor(len(chores)) as pool:
-            endings = [pool.submit(self._repeat, chore, stop) for chore in chores]
+            endings = self._start(pool, chores, stop)
             while wait(endings, _SIGNAL_CHECK_S).not_done:
                 pass
         return [
@@ -51,10 +51,21 @@ class Worker:
             if has_failed.result()
         ]
 
+    def _start(
+        self, pool: ThreadPoolExecutor, chores: Sequence[Chore], stop: Stop
+    ) -> list[Future[bool]]:
+        """Start a thread for each chore; if one cannot start, end the others."""
+        try:
+            return [pool.submit(self._repeat, chore, stop) for chore in chores]
+        except BaseException:
+            stop.ask()
+            raise
+
     def _repeat(self, chore: Chore, stop: Stop) -> bool:
         """Repeat a chore until the end is asked for; return True if its last pass failed."""
         has_failed = False
         try:
+            stop.wait(0)
             while True:
                 has_failed = self._pass(chore, stop)
                 stop.wait(chore.period_s)

@@ -19,6 +19,7 @@ class Stop:
     """A request to end that all chores of a worker share."""
 
     def __init__(self) -> None:
+        self._is_asked = False
         self._asked = Event()
 
     @property
@@ -28,6 +29,10 @@ class Stop:
 
     def ask(self) -> None:
         """Ask every chore to end at its next wait."""
+        if self._is_asked:
+            return
+        # Before `set`, which holds a lock: a second signal may interrupt it in the same thread.
+        self._is_asked = True
         self._asked.set()
 
     def wait(self, seconds: float) -> None:

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from flask import Flask
+from flask_smorest import Api, Blueprint
 
 from app.access import POLICIES, Door
 from app.http.problems import CODES
+from app.reference import document as reference
 from tests.callers import new_caller
 from tests.turns import reservation, stateful
 
@@ -305,3 +309,25 @@ def elements(document: Document, schema: Document, answer: Any) -> list[tuple[An
         if described.get("type") == "array" and name in {"data", "results"}
         for element in answer.get_json()[name]
     ]
+
+
+def test_first_requests_at_once_make_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    all_ask = Barrier(8)
+
+    class Counted(Api):  # type: ignore[misc] # (the library is untyped)
+        def __init__(self, *given: Any, **named: Any) -> None:
+            made.append(self)
+            Event().wait(0.2)  # in which the other threads would begin to make theirs
+            super().__init__(*given, **named)
+
+    def ask(_number: int) -> str:
+        all_ask.wait(30)
+        return reference.document(blueprints)
+
+    blueprints = (Blueprint("only", __name__),)
+    monkeypatch.setattr(reference, "_DocumentApi", Counted)
+    with ThreadPoolExecutor(8) as pool:
+        documents = set(pool.map(ask, range(8)))
+
+    assert (len(documents), len(made)) == (1, 1)

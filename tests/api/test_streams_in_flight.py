@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from flask import Flask, Response
 
-from app.policies import POLICIES, READING, Weight
+from app.policies import POLICIES, READING, Door, Weight
 from tests.api.in_flight import counts, freeze_limiter
-from tests.callers import Caller, error_of
+from tests.callers import Caller, Clock, error_of, new_caller
 
 ME = "/v1/me"
 
@@ -89,4 +89,21 @@ def test_a_stream_that_an_error_replaces_ends_at_once(memory_app: Flask, own: Ca
     memory_app.after_request_funcs[None].insert(0, fail_once)  # hooks run from the last to this
 
     assert own("GET", "/listed").status_code == 500
+    assert counts(memory_app) == {}
+
+
+def test_a_refusal_that_replaces_a_stream_ends_at_once(
+    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze_limiter(memory_app, monkeypatch)
+    Clock(memory_app)
+    caller = new_caller(memory_app, "free", burst=1, requests_per_second=1)
+    memory_app.add_url_rule("/refused", "refused", lambda: Response(iter(["why"]), 400))
+    monkeypatch.setitem(POLICIES, "refused", replace(READING, door=Door.RECORDING))  # type: ignore[arg-type]
+
+    first, second = caller("GET", "/refused"), caller("GET", "/refused")
+
+    assert (first.status_code, second.status_code) == (400, 429)
+    assert counts(memory_app)[caller.organization.id][0] == 1
+    first.close()
     assert counts(memory_app) == {}

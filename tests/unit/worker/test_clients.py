@@ -40,4 +40,4 @@ def test_the_archive_reads_organizations_by_the_maintenance_client(
 
     services.rooms.usage.upkeep.run()
 
-    assert services.rooms.usage.upkeep.faults().failures == 1
+    assert services.rooms.usage.notes.faults().failures == 1

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from traceback import walk_stack
 from typing import Any
 
@@ -14,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from app.backends.containment import Containment
+from app.worker import service
 from app.worker.chores import Chore
 from app.worker.service import Worker
 from app.worker.stop import Stopped, Wait
@@ -255,3 +257,40 @@ def test_a_signal_that_does_not_wake_the_main_thread_ends_the_worker(kit: Kit) -
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, main)
     assert kit.counted == []
+
+
+def test_a_signal_before_the_first_pass_runs_none(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(ThreadPoolExecutor):
+        def submit(self, *given: Any, **named: Any) -> Any:
+            signal.raise_signal(signal.SIGTERM)
+            return super().submit(*given, **named)
+
+    def never(_wait: Wait) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(service, "ThreadPoolExecutor", Late)
+
+    assert kit.worker(never).run() == []
+
+
+def test_a_thread_that_cannot_start_ends_the_worker(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(ThreadPoolExecutor):
+        def submit(self, *given: Any, **named: Any) -> Any:
+            if self._threads:
+                raise RuntimeError("can't start new thread")
+            return super().submit(*given, **named)
+
+    def starts(_wait: Wait) -> None:
+        pass
+
+    def never(_wait: Wait) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(service, "ThreadPoolExecutor", Full)
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        kit.worker(starts, never).run()
