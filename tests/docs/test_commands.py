@@ -11,6 +11,8 @@ from tests.docs.shell import Outcome, make_checkout, run_blocks
 from tests.faults.kit.local_run import LocalRun, local_run
 from tests.servers import ROOT
 
+pytestmark = pytest.mark.slow  # it starts everything that `scripts/run` starts
+
 # A busy machine must not look like an outage; a reconciliation waits for the deadline.
 LONG_TIMEOUTS = {
     "REDIS_TIMEOUT_MS": "5000",
