@@ -12,14 +12,14 @@ from app.observability.health import Probes
 from app.observability.metrics import Readings
 from app.schema import DatabaseSchema
 from app.serving.shared import is_draining
-from app.usage.upkeep import Upkeep
+from app.usage.health import ArchiveHealth
 
 # The limit of the breaker's own probe: a slow store is not down.
 PING_TIMEOUT_S = 1.0
 
 
-def build_probes(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Probes:
-    """Make the probes of `/readyz`; `upkeep` uses the request clients."""
+def build_probes(backend: Backend, schema: DatabaseSchema, health: ArchiveHealth) -> Probes:
+    """Make the probes of `/readyz`; `health` reads by the request client."""
 
     def ping_mongodb() -> None:
         backend.mongodb_breaker.require_closed()
@@ -39,19 +39,19 @@ def build_probes(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Pr
     return Probes(
         probes,
         find_schema_faults,
-        lambda: asdict(upkeep.health()),
+        lambda: asdict(health.measure()),
         EvictionWatch(backend.redis).warnings,
         OUTAGES,
         is_draining,
     )
 
 
-def build_readings(backend: Backend, schema: DatabaseSchema, upkeep: Upkeep) -> Readings:
+def build_readings(backend: Backend, schema: DatabaseSchema, health: ArchiveHealth) -> Readings:
     """Make the readings of `/metrics`; they are empty while their indexes are missing."""
 
     def read() -> dict[str, int]:
         backend.mongodb_breaker.require_closed()
         is_incomplete = any(each.is_missing for each in schema.find_differences())
-        return {} if is_incomplete else upkeep.readings()
+        return {} if is_incomplete else health.readings()
 
     return Readings(read, OUTAGES)

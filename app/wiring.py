@@ -11,7 +11,7 @@ from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.services import Rooms, Services
 from app.tenancy.build import build_tenancy, open_organizations
-from app.usage.build import build_probed_upkeep, build_usage
+from app.usage.build import build_probed_health, build_usage
 from app.worker.build import build_worker
 from config.settings import Settings
 
@@ -35,7 +35,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     interactions = build_interactions(settings, ledgers, clock)
     organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
     usage = build_usage(backend, ledgers, organizations, clock)
-    probed = build_probed_upkeep(backend, ledgers, tenancy.organizations, clock)
+    probed = build_probed_health(backend, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)
     return Services(
         settings=settings,

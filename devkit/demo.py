@@ -26,8 +26,8 @@ from app.tenancy.periods import period_at
 from app.tenancy.records import require_sound_organization
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
+from app.usage.archive_pass import ArchivePass
 from app.usage.store import UsageStore
-from app.usage.upkeep import Upkeep
 from config.settings import Settings
 from devkit.demo_history import HISTORY_DAYS, SHARES, past_turns
 
@@ -164,7 +164,7 @@ def _issue(organization: Organization, environment: Environment, scope: Scope) -
 def _import_all(organizations: Mapping[str, Organization], turns_count: int) -> None:
     for plan, organization in organizations.items():
         _import(organization, plan, round(turns_count * SHARES.get(plan, 0)))
-    provided(Upkeep).run()
+    provided(ArchivePass).run()
 
 
 def _import(organization: Organization, plan: str, count: int) -> None:

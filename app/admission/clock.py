@@ -59,7 +59,8 @@ class LedgerClock:
     def ask(self) -> bool:
         """Ask Redis for its time; return False, and change nothing, if it does not answer.
 
-        For commands that make no calls of the script.
+        For processes that serve no requests: the others follow Redis's clock by the replies to
+        their script calls. The worker asks at each pass, since days, periods and keys end by it.
         """
         return self._ask() is not None
 

@@ -17,8 +17,9 @@ from app.cli.output import (
 from app.cli.worker import run_chores
 from app.http.provide import provided
 from app.schema import require_indexes
+from app.usage.archive_pass import ArchivePass
+from app.usage.health import ArchiveHealth, Waiting
 from app.usage.notes.store import PassNotes
-from app.usage.upkeep import Upkeep, Waiting
 
 MAX_NAMED = 20
 
@@ -36,10 +37,9 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
     The exit code is 1 if a day or a period failed; standard error names it. All others are done.
     """
     require_indexes()
-    upkeep = provided(Upkeep)
-    containment = contain()
-    with progress_bar("Archiving turns", lambda: _count(upkeep.waiting())) as report:
-        archived = upkeep.run(report, containment)
+    health, containment = provided(ArchiveHealth), contain()
+    with progress_bar("Archiving turns", lambda: _count(health.list_waiting())) as report:
+        archived = provided(ArchivePass).run(report, containment)
     print_change(asdict(archived), as_json=as_json)
     if containment.failures:
         ctx.exit(1)
@@ -58,9 +58,9 @@ def watch(ctx: click.Context) -> None:
 def status(*, as_json: bool) -> None:
     """Show how late the archive is, the turns that wait, and the first organizations at fault."""
     require_indexes()
-    upkeep, notes = provided(Upkeep), provided(PassNotes)
-    waiting = upkeep.waiting()
-    record = asdict(upkeep.health()) | {
+    health, notes = provided(ArchiveHealth), provided(PassNotes)
+    waiting = health.list_waiting()
+    record = asdict(health.measure()) | {
         "at_fault": ", ".join(notes.faults().organizations[:MAX_NAMED]) or None,
         "open_turns": _count(waiting),
         "open_days": len(waiting),

@@ -30,7 +30,7 @@ from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment, Organization, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
-from app.usage.upkeep import Upkeep
+from app.usage.archive_pass import ArchivePass
 
 # Numbers of a day with more turns than this outside the archive take their time.
 ARCHIVE_EVERY_COUNT = 50_000
@@ -117,7 +117,7 @@ def _import(
 
 def _archive(organization: Organization, counts: Counter[str]) -> None:
     """Archive what is stored; a day that fails is named, and waits for the next pass."""
-    counts["archived"] += provided(Upkeep).run(containment=contain(organization.id)).turns
+    counts["archived"] += provided(ArchivePass).run(containment=contain(organization.id)).turns
 
 
 def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[str]:

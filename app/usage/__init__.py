@@ -19,8 +19,9 @@ Promises:
 - Days, weeks, months and ranges have the same numbers for the same turns: roll-ups hold integers.
 - Active relationships do not add up. `freezing.py` stores them for each ended billing period.
 
-Files: `archive.py` has the protocol, `store.py` its operations, `upkeep.py` one pass of the worker
-and its health, `rollups.py` and `pipeline.py` the totals, `service.py` the answers.
+Files: `archive.py` has the protocol, `store.py` its operations, `archive_pass.py` one pass of the
+worker, `health.py` how late it is, `rollups.py` and `pipeline.py` the totals, and `service.py` the
+answers.
 
 Failures:
 

@@ -6,20 +6,22 @@ from app.admission.clock import LedgerClock
 from app.backends.backend import Backend
 from app.interactions.build import Ledgers
 from app.tenancy.service import Organizations
+from app.usage.archive_pass import ArchivePass
+from app.usage.health import ArchiveHealth
 from app.usage.notes.store import PassNotes
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
-from app.usage.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
 class UsageServices:
-    """The services of this room: `upkeep` scans by the maintenance client, the others do not."""
+    """The services of this room; `archive_pass` and `archive_health` use the maintenance client."""
 
     store: UsageStore
     service: UsageService
     notes: PassNotes
-    upkeep: Upkeep
+    archive_pass: ArchivePass
+    archive_health: ArchiveHealth
 
 
 def build_usage(
@@ -27,23 +29,16 @@ def build_usage(
 ) -> UsageServices:
     """Make the services. Passes scan by the maintenance client; their notes are short writes."""
     store, notes = UsageStore(backend.database), PassNotes(backend.database)
+    scanned = UsageStore(backend.maintenance_database)
     return UsageServices(
         store=store,
         service=UsageService(store),
         notes=notes,
-        upkeep=Upkeep(
-            UsageStore(backend.maintenance_database),
-            notes,
-            ledgers.maintenance,
-            organizations,
-            clock,
-        ),
+        archive_pass=ArchivePass(scanned, notes, ledgers.maintenance, organizations, clock),
+        archive_health=ArchiveHealth(scanned, notes, clock),
     )
 
 
-def build_probed_upkeep(
-    backend: Backend, ledgers: Ledgers, organizations: Organizations, clock: LedgerClock
-) -> Upkeep:
-    """Make an `Upkeep` for probes, which must not wait as long as maintenance may."""
-    database = backend.database
-    return Upkeep(UsageStore(database), PassNotes(database), ledgers.request, organizations, clock)
+def build_probed_health(backend: Backend, clock: LedgerClock) -> ArchiveHealth:
+    """Make the health that probes read; they must not wait as long as maintenance may."""
+    return ArchiveHealth(UsageStore(backend.database), PassNotes(backend.database), clock)

@@ -35,9 +35,10 @@ def build_worker(
     def count_failures(containment: Containment) -> None:
         notes.note_failures(WHOLE_PASSES, containment)
 
+    archiving = Archiving(usage.archive_pass, usage.archive_health, clock)
     keys = KeyRemoval(tenancy.ended_keys, clock, retention)
     chores = (
-        Chore(ARCHIVE, Archiving(usage.upkeep, clock).run, "archive_pass_failed"),
+        Chore(ARCHIVE, archiving.run, "archive_pass_failed"),
         Chore(RECONCILE, Reconciling(admission.reconciler, notes).run, "reconciliation_failed"),
         Chore(REMOVE_KEYS, keys.run, "key_removal_failed"),
     )

@@ -21,8 +21,6 @@ class KeyRemoval:
 
     def run(self, _wait: Wait) -> None:
         """Delete the keys, and log their number if there are any."""
-        # Keys end by Redis's clock. Web processes follow it by the replies to their requests; this
-        # chore has only this call, once a pass.
         self._clock.ask()
         removed = self._ended_keys.remove(self._retention)
         if removed:

@@ -110,7 +110,7 @@ def _arrived(tally: Tally, sent: list[Sent], setting: Setting) -> Figures:
 
 def _kept_up(services: Services) -> Figures:
     """Measure a pass of the worker over all turns, without its wait."""
-    archived, archived_s = _timed(services.rooms.usage.upkeep.run)
+    archived, archived_s = _timed(services.rooms.usage.archive_pass.run)
     accounts, listed_s = _timed(services.rooms.admission.reconciler.list_accounts)
     compared, compared_s = _timed(
         lambda: services.rooms.admission.reconciler.reconcile(accounts, wait=lambda seconds: None)

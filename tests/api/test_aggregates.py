@@ -8,7 +8,7 @@ import pytest
 from app.http.instants import format_ms
 from app.http.provide import provided
 from app.tenancy.model import Environment
-from app.usage.upkeep import Upkeep
+from app.usage.archive_pass import ArchivePass
 from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, Clock, error_of
 from tests.turns import DAY_MS, HOUR_MS, at, body, whole
@@ -57,7 +57,7 @@ def test_one_turn_is_every_percentile(caller: Caller, *, is_archived: bool) -> N
     assert caller.record(body(latency_ms=30_000, user_id="u_1")).status_code == 201
     if is_archived:
         with caller.app.app_context():
-            assert provided(Upkeep).run().turns == 1
+            assert provided(ArchivePass).run().turns == 1
 
     for query in ({}, {"user_id": "u_1"}, {"group_by": "day"}):
         (bucket,) = [each for each in ask(caller, **query) if each["total_turns"]]

@@ -24,8 +24,8 @@ from app.cli import output
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
+from app.usage.health import ArchiveHealth
 from app.usage.notes.store import PassNotes
-from app.usage.upkeep import Upkeep
 from tests.callers import Caller, app_on, new_caller
 from tests.cli.conftest import Run
 from tests.cli.imports import ndjson, old
@@ -180,7 +180,7 @@ def assert_the_others_are_done(world: World, run: Run) -> None:
     assert result.exit_code == 1
     assert world.caller.organization.id in result.stderr
     with world.app.app_context():
-        assert provided(Upkeep).waiting() == []
+        assert provided(ArchiveHealth).list_waiting() == []
 
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)

@@ -16,9 +16,9 @@ from app.http.provide import provided
 from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.model import Organization
 from app.tenancy.service import Organizations
+from app.usage.health import ArchiveHealth
 from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
-from app.usage.upkeep import Upkeep
 from tests.callers import Caller, Clock, new_caller
 from tests.chores import end_after_one_pass
 from tests.cli.conftest import Run, archived, raise_value_error
@@ -210,7 +210,7 @@ def test_a_day_that_fails_does_not_make_the_archive_look_late(
     clock.move(s=60)
 
     with memory_app.app_context():
-        health = provided(Upkeep).health()
+        health = provided(ArchiveHealth).measure()
 
     assert (health.lag_s, health.sweep_age_s, health.organizations_at_fault) == (60, 60, 1)
 

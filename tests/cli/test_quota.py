@@ -15,7 +15,7 @@ from app.cli.quota import _wait_with_bar
 from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
-from app.usage.upkeep import Upkeep
+from app.usage.health import ArchiveHealth
 
 Answer = Callable[..., Any]
 
@@ -81,7 +81,7 @@ def test_reconcile_prints_the_drift_of_each_account(
         "relationships_drift": -1,
     }
     with memory_app.app_context():
-        shown = provided(Upkeep).readings()
+        shown = provided(ArchiveHealth).readings()
     assert (shown["quota_drift_turns"], shown["quota_drift_relationships"]) == (2, 1)
 
 

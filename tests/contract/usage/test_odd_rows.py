@@ -12,9 +12,10 @@ from app.http.provide import provided
 from app.interactions.ids import lowest_ulid
 from app.interactions.model import STATUSES, Filters
 from app.interactions.retention import RETENTION
+from app.usage.archive_pass import ArchivePass
+from app.usage.health import ArchiveHealth
 from app.usage.notes.store import PassNotes
 from app.usage.rollups import Rollup, merged
-from app.usage.upkeep import Upkeep
 from tests.callers import Clock, new_caller
 from tests.contract.usage.ledger import Books
 from tests.contract.usage.odd_rows import COUNTED, SET_ASIDE, Change, put
@@ -114,21 +115,21 @@ def test_what_cannot_be_summed_is_in_no_answer_before_it_is_set_aside(
 def test_operators_see_how_many_turns_were_set_aside(app: Flask) -> None:
     caller, clock = new_caller(app), Clock(app)
     with app.app_context():
-        upkeep = provided(Upkeep)
-        database = upkeep._store._rows.database
+        archive_pass, health = provided(ArchivePass), provided(ArchiveHealth)
+        database = health._store._rows.database
         good = at(clock.now_ms)
         put(database, caller.account, at(clock.now_ms), SET_ASIDE["no status"])
         put(database, caller.account, at(clock.now_ms), SET_ASIDE["no day"])
         caller.import_([good], recorded_at_us=clock.now_us)
 
-        assert upkeep.run().turns_set_aside == 2
+        assert archive_pass.run().turns_set_aside == 2
         put(database, caller.account, at(clock.now_ms), SET_ASIDE["no day"])
-        assert upkeep.run().turns_set_aside == 0
+        assert archive_pass.run().turns_set_aside == 0
         clock.move(us=HOUR_US)
-        assert upkeep.run().turns_set_aside == 1
+        assert archive_pass.run().turns_set_aside == 1
 
-        assert upkeep.health().set_aside_turns == 3
-        assert upkeep.readings()["set_aside_turns"] == 3
+        assert health.measure().set_aside_turns == 3
+        assert health.readings()["set_aside_turns"] == 3
     day = good["occurred_at"][:10]
     answer = app.test_client().get("/readyz").get_json()
     assert answer["archive"]["set_aside_turns"] == 3

@@ -38,6 +38,6 @@ def test_the_archive_reads_organizations_by_the_maintenance_client(
 ) -> None:
     maintenance["organizations"].insert_one({"name": "by hand"})
 
-    services.rooms.usage.upkeep.run()
+    services.rooms.usage.archive_pass.run()
 
     assert services.rooms.usage.notes.faults().failures == 1

@@ -1,18 +1,11 @@
-"""Do the archive's work of each minute, and measure how late the archive is."""
+"""Measure how late the archive is, for probes, metrics and commands."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.admission.clock import LedgerClock
-from app.backends.containment import Containment
-from app.http.durations import DAY_MS, HOUR_MS, HOUR_US
+from app.http.durations import DAY_MS, HOUR_MS
 from app.interactions.ids import lowest_ulid
 from app.interactions.retention import RETENTION_MS
-from app.interactions.store import InteractionStore
-from app.tenancy.model import FaultyOrganization, FoundOrganization
-from app.tenancy.service import Organizations
-from app.usage.archive import Archived, Archiver
-from app.usage.freezing import Freezer
 from app.usage.notes.store import PassNotes
 from app.usage.store import UsageStore
 
@@ -51,49 +44,15 @@ class Waiting:
     turns: int
 
 
-class Upkeep:
-    """Archives and freezes all that is due; every part may be repeated at any time."""
+class ArchiveHealth:
+    """Reads the state of the archive, by a few short look-ups; changes nothing."""
 
-    def __init__(
-        self,
-        store: UsageStore,
-        notes: PassNotes,
-        ledger: InteractionStore,
-        organizations: Organizations,
-        clock: LedgerClock,
-    ) -> None:
+    def __init__(self, store: UsageStore, notes: PassNotes, clock: LedgerClock) -> None:
         self._store = store
         self._notes = notes
-        self._ledger = ledger
-        self._organizations = organizations
         self._clock = clock
-        self._archiver = Archiver(store)
-        self._freezer = Freezer(store, ledger)
-        self._looked_at_us = 0
 
-    def run(
-        self,
-        report: Callable[[int], None] = lambda turns: None,
-        containment: Containment | None = None,
-    ) -> Archived:
-        """Archive all open turns, and freeze the periods that have ended.
-
-        Calls `report` with the number of turns of each batch. An exception from `report` ends the
-        pass, which does no harm. `containment` reports failed days and faulty organizations.
-        """
-        containment = containment or Containment()
-        started_at_us = self._clock.now_us()
-        archived = self._archiver.run(report, containment)
-        if archived.is_whole:
-            self._notes.note_sweep(started_at_us)
-        organizations = self._organizations.list_()
-        self._note_faulty(organizations, containment)
-        self._freezer.freeze(organizations, started_at_us, containment)
-        aside = archived.turns_set_aside + self._set_unreachable_aside(started_at_us)
-        self._notes.note_failures("archive", containment)
-        return replace(archived, turns_set_aside=aside)
-
-    def waiting(self) -> list[Waiting]:
+    def list_waiting(self) -> list[Waiting]:
         """Return every day with open turns, and count its turns."""
         store = self._store
         return [
@@ -101,8 +60,8 @@ class Upkeep:
             for account, day in store.open_days()
         ]
 
-    def health(self) -> Health:
-        """Return how late the archive is, by a few short look-ups."""
+    def measure(self) -> Health:
+        """Return how late the archive is."""
         now_us = self._clock.now_us()
         oldest = lowest_ulid(now_us // 1_000 - OVER_RETAINED_MS)
         open_us, swept_us = self._store.find_open_us(), self._notes.find_sweep_us()
@@ -120,7 +79,7 @@ class Upkeep:
 
     def readings(self) -> dict[str, int]:
         """Return the figures of the metrics: how late the archive is, and all drift so far."""
-        health = self.health()
+        health = self.measure()
         turns, relationships = self._notes.drift()
         return {
             "archive_lag_seconds": health.lag_s,
@@ -136,22 +95,6 @@ class Upkeep:
             "quota_drift_turns": turns,
             "quota_drift_relationships": relationships,
         }
-
-    def _note_faulty(
-        self, organizations: Iterable[FoundOrganization], containment: Containment
-    ) -> None:
-        """Report organizations whose requests are refused; their turns are archived as usual."""
-        faulty = [found for found in organizations if isinstance(found, FaultyOrganization)]
-        for organization in faulty:
-            containment.warn("organization_at_fault", organization.id, organization.reason)
-        self._notes.note_faults("organizations", [found.id for found in faulty], 0)
-
-    def _set_unreachable_aside(self, now_us: int) -> int:
-        """Set aside the turns that belong to no day, once an hour in this process."""
-        if now_us - self._looked_at_us < HOUR_US:
-            return 0
-        self._looked_at_us = now_us
-        return self._archiver.set_unreachable_aside()
 
 
 def _seconds(duration_us: int) -> int:

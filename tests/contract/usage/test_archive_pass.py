@@ -7,8 +7,9 @@ from app.http.provide import provided
 from app.interactions.recording import MAX_AHEAD_MS
 from app.reservations.limits import OLDEST_RESERVATION_MS
 from app.usage.archive import Archived
+from app.usage.archive_pass import ArchivePass
 from app.usage.freezing import SETTLED_US
-from app.usage.upkeep import Health, Upkeep, Waiting
+from app.usage.health import ArchiveHealth, Health, Waiting
 from app.worker.stop import Stopped
 from tests.callers import Clock, new_caller
 from tests.turns import DAY_MS, at, stateful
@@ -21,33 +22,33 @@ def test_a_sweep_archives_freezes_and_leaves_no_lag(app: Flask) -> None:
     assert caller.record(stateful(occurred_at=when)).status_code == 201
     caller.import_([at(clock.now_ms - 150 * DAY_MS)], recorded_at_us=clock.now_us)
     with app.app_context():
-        upkeep = provided(Upkeep)
+        archive_pass, health = provided(ArchivePass), provided(ArchiveHealth)
         clock.move(s=60.5)
-        assert upkeep.health() == Health(lag_s=60, sweep_age_s=None, over_retained_turns=0)
-        assert [day.turns for day in upkeep.waiting()] == [1, 1]
-        assert {day.account for day in upkeep.waiting()} == {caller.account}
+        assert health.measure() == Health(lag_s=60, sweep_age_s=None, over_retained_turns=0)
+        assert [day.turns for day in health.list_waiting()] == [1, 1]
+        assert {day.account for day in health.list_waiting()} == {caller.account}
 
-        assert upkeep.run() == Archived(turns=2, days=2)
+        assert archive_pass.run() == Archived(turns=2, days=2)
 
-        assert upkeep.health() == Health(lag_s=0, sweep_age_s=0, over_retained_turns=0)
-        assert upkeep.waiting() == []
+        assert health.measure() == Health(lag_s=0, sweep_age_s=0, over_retained_turns=0)
+        assert health.list_waiting() == []
         clock.move(s=40 * 86_400)
-        assert upkeep.run() == Archived()
-        frozen = upkeep._store.frozen_periods(caller.account)
+        assert archive_pass.run() == Archived()
+        frozen = health._store.frozen_periods(caller.account)
     assert period in frozen
 
 
 def test_a_sweep_by_a_clock_that_was_ahead_hides_nothing_for_long(app: Flask) -> None:
     caller, clock = new_caller(app), Clock(app)
     with app.app_context():
-        upkeep = provided(Upkeep)
+        archive_pass, health = provided(ArchivePass), provided(ArchiveHealth)
         clock.move(s=86_400)
-        upkeep.run()
+        archive_pass.run()
         clock.move(s=-86_400)
-        upkeep.run()
+        archive_pass.run()
         caller.import_([at(clock.now_ms)], recorded_at_us=clock.now_us)
         clock.move(s=30)
-        assert upkeep.health().lag_s == 30
+        assert health.measure().lag_s == 30
 
 
 @pytest.mark.parametrize(("more_s", "alarms"), [(1_800, 0), (2 * 3_600, 1)])
@@ -57,10 +58,10 @@ def test_a_turn_has_an_hour_to_go_before_it_is_kept_too_long(
     caller, clock = new_caller(app), Clock(app)
     caller.import_([at(clock.now_ms - 181 * DAY_MS - more_s * 1_000)])
     with app.app_context():
-        assert provided(Upkeep).health().over_retained_turns == alarms
+        assert provided(ArchiveHealth).measure().over_retained_turns == alarms
 
 
-def test_who_is_asked_to_end_ends_between_two_batches(
+def test_a_pass_that_is_stopped_ends_between_two_batches(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller, clock = new_caller(app), Clock(app)
@@ -70,12 +71,12 @@ def test_who_is_asked_to_end_ends_between_two_batches(
         raise Stopped
 
     with app.app_context():
-        upkeep = provided(Upkeep)
-        monkeypatch.setattr(upkeep._archiver, "_batch_count", 2)
+        archive_pass, health = provided(ArchivePass), provided(ArchiveHealth)
+        monkeypatch.setattr(archive_pass._archiver, "_batch_count", 2)
         with pytest.raises(Stopped):
-            upkeep.run(stop)
-        assert [day.turns for day in upkeep.waiting()] == [3]
-        assert upkeep.run() == Archived(turns=3, days=1)
+            archive_pass.run(stop)
+        assert [day.turns for day in health.list_waiting()] == [3]
+        assert archive_pass.run() == Archived(turns=3, days=1)
 
 
 def test_a_period_is_frozen_after_its_last_reservation_may_be_completed() -> None:
@@ -85,13 +86,13 @@ def test_a_period_is_frozen_after_its_last_reservation_may_be_completed() -> Non
 def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
     caller, clock = new_caller(app), Clock(app)
     with app.app_context():
-        upkeep = provided(Upkeep)
-        upkeep.run()
+        archive_pass, health = provided(ArchivePass), provided(ArchiveHealth)
+        archive_pass.run()
         clock.move(s=300)
         reported = at(clock.now_ms)
         caller.import_([reported], recorded_at_us=clock.now_us)
         clock.move(s=7)
 
-        assert upkeep.health() == Health(lag_s=307, sweep_age_s=307, over_retained_turns=0)
-        (waiting,) = upkeep.waiting()
+        assert health.measure() == Health(lag_s=307, sweep_age_s=307, over_retained_turns=0)
+        (waiting,) = health.list_waiting()
     assert waiting == Waiting(caller.account, reported["occurred_at"][:10], 1)
