@@ -6,7 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import cli, wiring
 from app.accounts import routes as accounts
 from app.backends.backend import Backend
-from app.backends.outages import OUTAGES, is_outage
+from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
 from app.error_answers import find_problem
 from app.http import current, errors, provide, routing
@@ -34,9 +34,8 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
         app,
         settings.documentation_url,
         find_problem,
-        outages=OUTAGES,
         is_outage=is_outage,
-        note_outage=services.note_outage,
+        note_outage=services.backend.note_outage,
     )
     # Functions run after a request in the reverse order. So the log line is written once the door
     # and the routes have completed the answer; after it, hooks that are registered above only add

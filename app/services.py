@@ -41,10 +41,6 @@ class Services:
     probes: Probes
     readings: Readings
 
-    def note_outage(self, error: Exception) -> str:
-        """Count `error`, which made a request fail, in the store's breaker; return the reason."""
-        return self.backend.note_outage(error)
-
     def all(self) -> list[Any]:
         """Return every service, also those inside the rooms' records."""
         return [*_values(self), *(each for room in _values(self.rooms) for each in _values(room))]

@@ -34,15 +34,14 @@ def init_app(
     documentation_url: str,
     find_problem: FindProblem,
     *,
-    outages: tuple[type[Exception], ...],
     is_outage: Callable[[Exception], bool],
     note_outage: Callable[[Exception], str],
 ) -> None:
     """Render every failure.
 
-    `find_problem` maps the errors of rooms to their answers. `outages` are the drivers' errors that
-    are answered as an outage; `is_outage` recognizes those that have no class of their own.
-    `note_outage` counts each one that reaches a client, and returns the reason for the log.
+    `find_problem` maps the errors of rooms to their answers. `is_outage` recognizes the
+    drivers' errors that mean that a store is unavailable. `note_outage` counts each one that
+    reaches a client, and returns the reason for the log.
     """
     app.config["DOCUMENTATION_URL"] = documentation_url
     app.extensions[_FIND_PROBLEM] = find_problem
@@ -51,7 +50,7 @@ def init_app(
         expected = find_answer(error)
         if expected is not None:
             return expected
-        if isinstance(error, outages) or is_outage(error):
+        if is_outage(error):
             return _outage(error, note_outage(error))
         return _unexpected(error)
 
