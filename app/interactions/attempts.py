@@ -70,15 +70,12 @@ def charge(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]
 
     Without turns the request is charged all the same.
     """
-    first, *others = chunked(turns, CHARGED_AT_ONCE_COUNT) if turns else [[]]
-    charged = pair(first, ticket.charge(_charges(first)))
-    for chunk in others:
-        charged += pair(chunk, ticket.charge_more(_charges(chunk)))
-    return charged
+    first, others = turns[:CHARGED_AT_ONCE_COUNT], turns[CHARGED_AT_ONCE_COUNT:]
+    return pair(first, ticket.charge(_charges(first))) + charge_more(others, ticket)
 
 
-def charge_again(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]:
-    """Charge turns of a request that is charged already."""
+def charge_more(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]:
+    """Charge turns of a request that is charged already, chunk by chunk."""
     charged = []
     for chunk in chunked(turns, CHARGED_AT_ONCE_COUNT):
         charged += pair(chunk, ticket.charge_more(_charges(chunk)))

@@ -13,7 +13,7 @@ from app.http.request_errors import InvalidFields, field_error
 from app.interactions.errors import ImportRefused, InteractionError, TurnConflict
 from app.interactions.ids import TurnKeys
 from app.interactions.model import TurnTrace
-from app.interactions.recording import MAX_AHEAD_MS, NS_OF_MS, turn_of
+from app.interactions.recording import MAX_AHEAD_MINUTES, MAX_AHEAD_MS, NS_OF_MS, turn_of
 from app.interactions.retention import RETENTION_DAYS
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
@@ -51,10 +51,10 @@ class HistoryImport:
         loaded = validation.load(_SCHEMA, body, whole="line")
         occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
         if not clock.is_near(occurred_at_ms, oldest_ms=_OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
-            allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": 5}
+            allowed = {"oldest_days": OLDEST_DAYS, "ahead_minutes": MAX_AHEAD_MINUTES}
             message = (
-                f"`occurred_at` must be within the last {OLDEST_DAYS} days, at most 5 minutes "
-                "ahead: leave older turns out."
+                f"`occurred_at` must be within the last {OLDEST_DAYS} days, "
+                f"at most {MAX_AHEAD_MINUTES} minutes ahead: leave older turns out."
             )
             raise InvalidFields([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)

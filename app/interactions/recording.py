@@ -31,7 +31,7 @@ from app.interactions.attempts import (
     RecordingOutcome,
     answer,
     charge,
-    charge_again,
+    charge_more,
     document_of,
     pair,
     refund,
@@ -41,8 +41,10 @@ from app.interactions.model import TurnTrace
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
 
-OLDEST_MS = 48 * HOUR_MS
-MAX_AHEAD_MS = 5 * 60_000
+OLDEST_HOURS = 48
+OLDEST_MS = OLDEST_HOURS * HOUR_MS
+MAX_AHEAD_MINUTES = 5
+MAX_AHEAD_MS = MAX_AHEAD_MINUTES * 60_000
 NS_OF_MS = 1_000_000
 _SCHEMA = TurnSchema()
 
@@ -78,8 +80,11 @@ class Recorder:
         loaded = validation.load(_SCHEMA, body, max_field_errors=max_field_errors)
         occurred_at_ms = loaded["occurred_at"] // NS_OF_MS
         if not clock.is_near(occurred_at_ms, oldest_ms=OLDEST_MS, ahead_ms=MAX_AHEAD_MS):
-            allowed = {"oldest_hours": 48, "ahead_minutes": 5}
-            message = "`occurred_at` must be within the last 48 hours, at most 5 minutes ahead."
+            allowed = {"oldest_hours": OLDEST_HOURS, "ahead_minutes": MAX_AHEAD_MINUTES}
+            message = (
+                f"`occurred_at` must be within the last {OLDEST_HOURS} hours, "
+                f"at most {MAX_AHEAD_MINUTES} minutes ahead."
+            )
             raise InvalidFields([field_error("occurred_at", "out_of_range", message, allowed)])
         return turn_of(self._keys, account, loaded)
 
@@ -125,7 +130,7 @@ class Recorder:
             raise outcomes[0]
         refused = [i for i, each in enumerate(outcomes) if isinstance(each, QuotaExhausted)]
         if refund(attempts, ticket) and refused:
-            charged = charge_again([charged[index].turn for index in refused], ticket)
+            charged = charge_more([charged[index].turn for index in refused], ticket)
             attempts = self._look_up(account, self._insert(account, charged))
             refund(attempts, ticket)
             for index, attempt in zip(refused, attempts, strict=True):
