@@ -11,11 +11,10 @@ router would match with another route. Werkzeug:
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Never, cast
+from typing import Any, cast
 
 from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import Rule
 
 from app.http.current import current_request
 from app.http.request_errors import InvalidFields, field_error
@@ -25,26 +24,8 @@ _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 
 
-class MatchedRule(Rule):
-    """A rule that is only matched.
-
-    Werkzeug compiles code for each rule that builds its URL. That is over half of the time that
-    registering all routes takes, and nothing here calls `url_for`.
-    """
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Never]:  # noqa: FBT001, FBT002 (werkzeug's)
-        """Make the function that werkzeug calls to build the URL."""
-
-        def refuse(rule: Rule, **values: object) -> Never:
-            raise NotImplementedError(f"the URL of {rule.endpoint} is not to be built")
-
-        return refuse
-
-
 class Application(Flask):
     """Flask with exact routes, and without its check for coroutines before each view and hook."""
-
-    url_rule_class = MatchedRule
 
     def __init__(self, name: str) -> None:
         super().__init__(name, static_folder=None)
