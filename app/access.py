@@ -192,7 +192,7 @@ def _add_limit_headers(ticket: _Ticket, policy: Policy, response: Response) -> R
     except Exception as error:
         response = answer_of(error)
         headers = rate_headers(ticket.decision) if ticket.decision else {}
-    # Added, not set: no other code sets these, and a look for earlier ones costs thrice.
+    # `add`: no other code sets these headers, and `set` takes three times as long.
     for name, value in headers.items():
         response.headers.add(name, value)
     return response

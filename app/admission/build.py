@@ -57,4 +57,4 @@ def _ip_limits(settings: Settings, script: AdmissionScript, fallback: LocalBucke
     try:
         return IpLimits(script, settings.ip_limit, fallback)
     except ValueError as error:
-        raise SettingsError(f"IP_LIMIT: {error}; say it like 20/2seconds.") from None
+        raise SettingsError(f"IP_LIMIT: {error}; write it like 20/2seconds.") from None

@@ -8,7 +8,7 @@
 | `reserve` | Reserve | `reserve` | `reserve.lua` |
 | `complete` | Complete | `complete` | `settle.lua` |
 | `cancel`, `withdraw` | Cancel | `cancel` | `settle.lua` |
-| `quota`, `listing_starts_us` | ReadCounters | `read` | `read.lua` |
+| `quota`, `account_now_us` | ReadCounters | `read` | `read.lua` |
 | `refund` | none: `Gate.refund` calls the script | `refund` | `refund.lua` |
 """
 

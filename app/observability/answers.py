@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 from app.http.current import current_notes, current_request, elapsed_ms, request_id
 from app.observability.logging import StandardOutput, level_number
 
-UNMATCHED = "unmatched"
+NO_ROUTE = "unmatched"
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
 REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     """A request and its answer: no key, no body, no query and no id from a path.
 
     `client_request_id` is the client's own `X-Request-Id`, None unless it is short and clean.
-    `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `UNMATCHED`;
+    `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `NO_ROUTE`;
     `endpoint` names its view. `organization` is None without a valid key, `decision` is None if
     admission decided nothing, `error_code` is None without an error envelope.
     """
@@ -74,7 +74,7 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
             client_request_id=client_id if client_id and _CLEAN_ID.fullmatch(client_id) else None,
             method=asked.method,
             endpoint=asked.endpoint,
-            route=rule.rule if rule else UNMATCHED,
+            route=rule.rule if rule else NO_ROUTE,
             status=response.status_code,
             error_code=notes.get("error_code"),
             duration_ms=elapsed_ms(),

@@ -22,11 +22,6 @@ class Stop:
         self._is_asked = False
         self._asked = Event()
 
-    @property
-    def is_asked(self) -> bool:
-        """Return True once the end was asked for."""
-        return self._asked.is_set()
-
     def ask(self) -> None:
         """Ask every chore to end at its next wait."""
         if self._is_asked:

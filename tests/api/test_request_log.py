@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app.observability import answers
-from app.observability.answers import UNMATCHED, Answer
+from app.observability.answers import NO_ROUTE, Answer
 from tests.callers import error_of, new_caller
 from tests.turns import body
 
@@ -80,7 +80,7 @@ def test_the_line_has_the_code_of_the_error_that_was_answered(
 
 @pytest.mark.parametrize(
     ("path", "route", "decision"),
-    [("/nothing", UNMATCHED, "admitted"), ("/v1/me", "/v1/me", "admitted")],
+    [("/nothing", NO_ROUTE, "admitted"), ("/v1/me", "/v1/me", "admitted")],
 )
 def test_requests_without_a_key_are_logged_without_an_organization(
     memory_app: Flask,
