@@ -16,7 +16,7 @@ from app.cli.output import OperatorGroup, print_change, progress_bar
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
 from app.http.provide import provided
-from app.interactions.history import HistoryImport
+from app.interactions.importing import TurnImporter
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.errors import AuthenticationFailed
@@ -174,7 +174,7 @@ def _import(organization: Organization, plan: str, count: int) -> None:
     now_us = provided(LedgerClock).now_us()
     period = period_at(organization.signed_up_on, now_us)
     turns = _with_progress(past_turns(plan, count, now_us // 1_000), count, organization.name)
-    provided(HistoryImport).store(account, turns, period.label, now_us)
+    provided(TurnImporter).store(account, turns, period.label, now_us)
 
 
 def _with_progress(turns: Iterable[Any], count: int, name: str) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
 from app.http.provide import provided
-from app.interactions.history import HistoryImport
+from app.interactions.importing import TurnImporter
 from app.observability.health import Probes
 from app.schema import ensure_schema
 from app.tenancy.api_keys import ApiKeys
@@ -93,7 +93,7 @@ class Caller:
     def import_(self, payloads: Iterable[Body], recorded_at_us: int = 10**15) -> int:
         """Store turns of any age without the API, uncharged; return how many are new."""
         with self.app.app_context():
-            history = provided(HistoryImport)
+            history = provided(TurnImporter)
             return history.store(self.account, payloads, self.quota_period, recorded_at_us)
 
     def counters(self) -> dict[str, int]:

@@ -25,7 +25,7 @@ from app.cli.output import (
 from app.cli.turn_files import READERS, Line
 from app.http.provide import provided
 from app.http.request_errors import InvalidFields
-from app.interactions.history import HistoryImport, Import, ImportOutcome
+from app.interactions.importing import Import, ImportOutcome, TurnImporter
 from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment, Organization, account_of
 from app.tenancy.periods import period_at
@@ -122,11 +122,11 @@ def _archive(organization: Organization, counts: Counter[str]) -> None:
 
 def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[str]:
     """Store the next thousand lines; return how each counts."""
-    history = provided(HistoryImport)
+    importer = provided(TurnImporter)
     # One by one, for of a line that is no turn nothing but the reason may stay in memory.
-    read = [_read(history, target.account, clock, line) for line in islice(lines, CHUNK_COUNT)]
+    read = [_read(importer, target.account, clock, line) for line in islice(lines, CHUNK_COUNT)]
     good = [line.content for line in read if isinstance(line.content, TurnTrace)]
-    outcomes = iter(history.store_many(target, good))
+    outcomes = iter(importer.store_many(target, good))
     return [
         _result(
             line.number, next(outcomes) if isinstance(line.content, TurnTrace) else line.content
@@ -135,11 +135,11 @@ def _store(target: Import, clock: RequestClock, lines: Iterator[Line]) -> list[s
     ]
 
 
-def _read(history: HistoryImport, account: str, clock: RequestClock, line: Line) -> _Read:
+def _read(importer: TurnImporter, account: str, clock: RequestClock, line: Line) -> _Read:
     if line.fault is not None:
         return _Read(line.number, LineUnreadable(f"{line.fault}."))
     try:
-        turn = history.read(account, line.body, clock)
+        turn = importer.read(account, line.body, clock)
     except InvalidFields as error:
         return _Read(line.number, error)
     return _Read(line.number, turn)

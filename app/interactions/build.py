@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from app.admission.clock import LedgerClock
 from app.backends.backend import Backend
 from app.interactions.cursor import Cursors
-from app.interactions.history import HistoryImport
 from app.interactions.ids import TurnKeys
+from app.interactions.importing import TurnImporter
 from app.interactions.recording import Recorder
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
@@ -29,7 +29,7 @@ class InteractionServices:
     service: InteractionService
     turn_keys: TurnKeys
     recorder: Recorder
-    history: HistoryImport
+    importer: TurnImporter
 
 
 def open_ledgers(backend: Backend) -> Ledgers:
@@ -50,5 +50,5 @@ def build_interactions(
         service=InteractionService(ledgers.request, Cursors(settings.cursor_secrets)),
         turn_keys=turn_keys,
         recorder=Recorder(ledgers.request, clock, turn_keys),
-        history=HistoryImport(ledgers.maintenance, turn_keys),
+        importer=TurnImporter(ledgers.maintenance, turn_keys),
     )

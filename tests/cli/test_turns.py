@@ -14,7 +14,7 @@ from app.admission.clock import LedgerClock
 from app.backends.backend import Backend
 from app.cli import turns as turns_command
 from app.http.provide import provided
-from app.interactions.history import HistoryImport, Import, ImportOutcome
+from app.interactions.importing import Import, ImportOutcome, TurnImporter
 from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment
 from tests.callers import Caller, new_caller
@@ -179,10 +179,10 @@ def test_an_import_that_is_stopped_reports_how_far_it_came_and_may_go_on(
     stop: BaseException,
 ) -> None:
     file = ndjson(tmp_path, *(old(1) for _ in range(120)))
-    store_many = HistoryImport.store_many
+    store_many = TurnImporter.store_many
 
     def stopped(
-        self: HistoryImport, target: Import, good: Sequence[TurnTrace]
+        self: TurnImporter, target: Import, good: Sequence[TurnTrace]
     ) -> list[ImportOutcome]:
         if len(good) < 100:
             raise stop
@@ -191,7 +191,7 @@ def test_an_import_that_is_stopped_reports_how_far_it_came_and_may_go_on(
     monkeypatch.setattr(turns_command, "CHUNK_COUNT", 100)
     monkeypatch.setattr(turns_command, "ARCHIVE_EVERY_COUNT", 100)
     with monkeypatch.context() as patched:
-        patched.setattr(HistoryImport, "store_many", stopped)
+        patched.setattr(TurnImporter, "store_many", stopped)
         result = import_(file, "--json")
 
     assert result.exit_code == 1

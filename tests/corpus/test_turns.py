@@ -21,7 +21,7 @@ from app.admission.clock import LedgerClock, RequestClock
 from app.cli.turn_files import READERS, Line
 from app.http.provide import provided
 from app.http.request_errors import InvalidFields
-from app.interactions.history import HistoryImport, Import
+from app.interactions.importing import Import, TurnImporter
 from app.interactions.model import Item, TurnTrace
 from config.settings import Settings
 from tests.callers import LIST, TURNS, Caller, new_caller
@@ -191,7 +191,7 @@ def imported(caller: Caller, line: Line) -> Result:
     """Read and store one line as an import does; return the result."""
     if line.fault is not None:
         return UNREADABLE, None
-    history = provided(HistoryImport)
+    history = provided(TurnImporter)
     try:
         turn = history.read(caller.account, line.body, RequestClock(provided(LedgerClock)))
     except InvalidFields as error:

@@ -1,4 +1,4 @@
-"""Import turns of the past, which charge no quota."""
+"""Import earlier turns, which charge no quota."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -36,8 +36,8 @@ class Import:
     recorded_at_us: int
 
 
-class HistoryImport:
-    """Stores finished turns of the past, from files and from the demo."""
+class TurnImporter:
+    """Stores earlier turns, from files and from the demo."""
 
     def __init__(self, store: InteractionStore, keys: TurnKeys) -> None:
         self._store = store
