@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from devkit.children import spawn, stop
+from devkit.probing import is_answering
 from scripts.lib import ROOT
 
 START_TIMEOUT_S = 60
@@ -123,22 +123,11 @@ def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
         if process.poll() is not None:
             break
         found = _LISTENING.search(text)
-        if found and _is_alive(int(found[1])):
+        if found and is_answering("127.0.0.1", int(found[1])):
             return int(found[1])
         time.sleep(_POLL_S)
     text = log.read_text(encoding="utf-8", errors="replace")
     raise SideFailed(f"the service did not start; the end of {log}:\n{text[-4_000:]}")
-
-
-def _is_alive(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _git(*words: str) -> None:

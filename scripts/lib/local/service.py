@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from app.serving.port import claimed_port
@@ -14,6 +13,7 @@ from app.serving.web import Web, bracketed
 from devkit.bundled import last_words
 from devkit.children import spawn, stop
 from devkit.log_files import open_appending
+from devkit.probing import is_answering
 from scripts.lib import ROOT
 from scripts.lib.local.messages import Failure
 from scripts.lib.local.stores import MEMORY
@@ -23,9 +23,7 @@ LOOPBACK = "127.0.0.1"
 _REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
 READY_TIMEOUT_S = 60
 POLL_INTERVAL_S = 0.05
-PROBE_TIMEOUT_S = 5
 STOP_TIMEOUT_S = 30
-OK = 200
 LAST_LINES = 15
 
 Address = tuple[str, int]
@@ -113,20 +111,9 @@ def _wait_until_ready(
     process: subprocess.Popen[bytes], address: Address, log: Path, fix: str
 ) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while not _is_ready(*address):
+    while not is_answering(*address, "/readyz"):
         if process.poll() is not None:
             raise ended_early("service", process.returncode, log)
         if time.monotonic() >= deadline:
             raise Failure(f"the service was not ready in {READY_TIMEOUT_S} s: {fix}")
         time.sleep(POLL_INTERVAL_S)
-
-
-def _is_ready(host: str, port: int) -> bool:
-    connection = HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == OK
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()

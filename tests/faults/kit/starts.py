@@ -5,11 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from devkit.children import free_port, spawn, stop
+from devkit.probing import is_answering
 from tests.faults.kit.workers import worker_ids
 from tests.servers import (
     ROOT,
@@ -78,17 +78,7 @@ def begun_service(
 def answers(base_url: str, context: ssl.SSLContext | None = None) -> bool:
     """Return True if `/healthz` answers there; with a `context`, over TLS."""
     address = urlsplit(base_url)
-    where = str(address.hostname), address.port
-    connection = HTTPConnection(*where, timeout=10)
-    if context:
-        connection = HTTPSConnection(*where, timeout=10, context=context)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+    return is_answering(str(address.hostname), address.port or 0, context=context)
 
 
 def own_words(ended: subprocess.CompletedProcess[str]) -> list[str]:
