@@ -100,9 +100,9 @@ def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
         "active_relationships_limit": state.relationships_limit,
         "period_start": _instant(state.period_start_us),
         "period_end": _instant(state.period_end_us),
-        "mark_at": _instant(bookkeeping.watermark_at_us),
-        "mark_used": bookkeeping.watermark_used,
-        "remembered_turns": bookkeeping.recent_turns,
+        "watermark_at": _instant(bookkeeping.watermark_at_us),
+        "watermark_used": bookkeeping.watermark_used,
+        "recent_turns": bookkeeping.recent_turns,
     }
 
 

@@ -45,7 +45,7 @@ def test_show_prints_what_was_charged(
     charge(memory_app, organization_id)
     shown = answer("quota", "show", organization_id)
     assert (shown["turns_used"], shown["active_relationships_used"]) == (2, 1)
-    assert (shown["turns_reserved"], shown["remembered_turns"], shown["mark_used"]) == (1, 2, 0)
+    assert (shown["turns_reserved"], shown["recent_turns"], shown["watermark_used"]) == (1, 2, 0)
     assert shown["reservations"] == 1
     test = answer("quota", "show", organization_id, "--environment", "test")
     assert (test["environment"], test["turns_used"]) == ("test", 0)
