@@ -20,7 +20,7 @@ from app.admission.decision import (
     TurnCharge,
     Verdict,
 )
-from app.admission.keys import account_keys
+from app.admission.keys import organization_bucket
 from app.admission.operations import Operation
 from app.admission.policy import MAX_HOLD_S, SECOND_US, BucketPolicy, most_reservations
 from app.tenancy.model import Principal
@@ -55,7 +55,7 @@ class LocalBuckets:
         then may still be open. A reservation holds nothing.
         """
         bucket = BucketPolicy.of(principal.limits)
-        key = account_keys(principal.organization_id, "", "").bucket
+        key = organization_bucket(principal.organization_id)
         decision = self.take(key, bucket, operation.tokens)
         now_us = decision.time_us
         turns = () if decision.is_bucket_empty else operation.turns_without_redis

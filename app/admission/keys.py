@@ -26,7 +26,7 @@ class AccountKeys:
     @property
     def bucket(self) -> str:
         """Name the token bucket: one for all environments."""
-        return f"bucket:{{{self.organization_id}}}"
+        return organization_bucket(self.organization_id)
 
     @property
     def quota(self) -> str:
@@ -75,6 +75,11 @@ def parse_quota_key(name: str) -> AccountKeys | None:
     """Return the account whose counters `name` holds; None for a companion or foreign key."""
     found = _QUOTA.fullmatch(name)
     return AccountKeys(*found.groups()) if found else None
+
+
+def organization_bucket(organization_id: str) -> str:
+    """Name the token bucket of an organization."""
+    return f"bucket:{{{organization_id}}}"
 
 
 def address_bucket(address: str) -> str:
