@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from app.admission.clock import LedgerClock
-from app.backends.backend import Backend
 from app.cli.output import OperatorGroup, print_change, progress_bar
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
@@ -25,10 +24,8 @@ from app.tenancy.model import ApiKey, Environment, Organization, Scope, account_
 from app.tenancy.periods import period_at
 from app.tenancy.records import require_sound_organization
 from app.tenancy.service import Organizations
-from app.tenancy.store import TenancyStore
 from app.usage.archive_pass import ArchivePass
 from app.usage.store import UsageStore
-from config.settings import Settings
 from devkit.demo_history import HISTORY_DAYS, SHARES, past_turns
 
 group = OperatorGroup("demo", help="Organizations, keys and a history to look at.")
@@ -135,12 +132,7 @@ def _issue_all(organizations: Mapping[str, Organization], working: Mapping[Slot,
 
 def _working_keys(demo: Demo | None) -> Mapping[Slot, str]:
     """Return the demo's keys that these stores accept, by slot."""
-    authenticator = Authenticator(
-        provided(TenancyStore),
-        provided(Organizations).plans,
-        provided(Settings).key_peppers,
-        require_store=provided(Backend).mongodb_breaker.require_closed,
-    )
+    authenticator = provided(Authenticator)
     working = {}
     for token in _tokens(demo) if demo else ():
         with suppress(AuthenticationFailed, AccountFault):

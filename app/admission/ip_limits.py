@@ -126,7 +126,7 @@ class IpLimits:
     def init_app(self, app: Flask) -> None:
         """Set flask-limiter up on `app`.
 
-        Registered beforehand, it adds no hooks.
+        It adds no hooks to an application that lists it as an extension already.
         """
         app.extensions.setdefault("limiter", set()).add(self._limiter)
         self._limiter.init_app(app)

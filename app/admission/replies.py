@@ -19,7 +19,6 @@ from app.admission.policy import BucketPolicy
 from app.tenancy.model import Limits
 from app.tenancy.periods import Period
 
-_HEAD_COUNT = 7
 _BUCKET_COUNT = 3
 _ITEM_COUNT = 3
 
@@ -65,9 +64,7 @@ class Reply(NamedTuple):
         """Read a reply of any operation."""
         status, time_us, account_now_us, generation, *rest = map(int, raw)
         counters = Counters(generation, *rest[:3]) if generation >= 0 else None
-        return cls(
-            Status(status), time_us, account_now_us, counters, tuple(rest[_HEAD_COUNT - 4 :])
-        )
+        return cls(Status(status), time_us, account_now_us, counters, tuple(rest[3:]))
 
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:

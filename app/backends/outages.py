@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pymongo import errors as mongodb_errors
 from redis import exceptions as redis_errors
 
-from app.backends.reasons import AUTHENTICATION_CODES, reason_of
+from app.backends.reasons import is_refusal, reason_of
 
 MONGODB_OUTAGES: tuple[type[Exception], ...] = (
     mongodb_errors.ConnectionFailure,
@@ -56,14 +56,14 @@ def as_outages() -> Iterator[None]:
     try:
         yield
     except mongodb_errors.OperationFailure as error:
-        if not _is_refusal(error):
+        if not is_refusal(error):
             raise
         raise MongodbRefused from error
 
 
 def is_outage(error: Exception) -> bool:
     """Return True if `error` means that a store is unavailable or does not accept the user."""
-    return isinstance(error, OUTAGES) or _is_refusal(error)
+    return isinstance(error, OUTAGES) or is_refusal(error)
 
 
 def is_store_down(error: Exception) -> bool:
@@ -77,7 +77,7 @@ def is_store_down(error: Exception) -> bool:
 
 def is_of_mongodb(error: Exception) -> bool:
     """Return True if `error` is an outage of MongoDB."""
-    return isinstance(error, MONGODB_OUTAGES) or _is_refusal(error)
+    return isinstance(error, MONGODB_OUTAGES) or is_refusal(error)
 
 
 def describe_outage(error: Exception) -> str:
@@ -86,7 +86,3 @@ def describe_outage(error: Exception) -> str:
     if is_of_mongodb(error):
         store, variable = ("MongoDB", "MONGODB_URI")
     return f"{store} is unavailable: {reason_of(error)}. Check the server and {variable}."
-
-
-def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, mongodb_errors.OperationFailure) and error.code in AUTHENTICATION_CODES

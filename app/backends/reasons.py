@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from pymongo import errors as mongodb_errors
 from redis import exceptions as redis_errors
@@ -26,7 +27,7 @@ NO_TLS = "no TLS connection: one side does not speak it"
 NO_DATABASE = "no database of that number"
 UNKNOWN = "no connection"
 # MongoDB's Unauthorized and AuthenticationFailed, and Atlas's own code.
-AUTHENTICATION_CODES = frozenset({13, 18, 8_000})
+_AUTHENTICATION_CODES = frozenset({13, 18, 8_000})
 _NO_RIGHTS_CODE = 13
 _BY_ERRNO = {
     errno.ECONNREFUSED: REFUSED,
@@ -83,6 +84,13 @@ def reason_of(error: BaseException) -> str:
     return found[-1] if found else UNKNOWN
 
 
+def is_refusal(error: BaseException) -> TypeGuard[mongodb_errors.OperationFailure]:
+    """Return True if MongoDB answers `error` because it does not accept the user."""
+    return (
+        isinstance(error, mongodb_errors.OperationFailure) and error.code in _AUTHENTICATION_CODES
+    )
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
     for _ in range(_LONGEST_CHAIN):
@@ -95,7 +103,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _known_reason(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _BY_VERIFY_CODE.get(error.verify_code, UNKNOWN_AUTHORITY)
-    if isinstance(error, mongodb_errors.OperationFailure) and error.code in AUTHENTICATION_CODES:
+    if is_refusal(error):
         return NO_RIGHTS if error.code == _NO_RIGHTS_CODE else WRONG_CREDENTIALS
     for kind, reason in _BY_CLASS:
         if isinstance(error, kind):

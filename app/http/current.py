@@ -3,7 +3,7 @@
 | when | what happens |
 | --- | --- |
 | before all else | the request gets its id; its budget of time in MongoDB begins |
-| after all else | the answer gets the headers that every answer has; perhaps it is the last one |
+| after all else | the answer gets its common headers; an unread body closes the connection |
 | at its end | the budget ends |
 
 One budget bounds all operations of a request on MongoDB together. Every other wait has a bound too:
@@ -33,7 +33,7 @@ Bounded = Callable[[float], AbstractContextManager[object]]
 def init_app(
     app: Flask, bounded: Bounded, budget_s: float, close_connection: Callable[[], None]
 ) -> None:
-    """Apply `bounded(budget_s)` to each request; `close_connection` makes an answer the last one.
+    """Apply `bounded(budget_s)` to each request; `close_connection` ends the connection after it.
 
     Call it before other hooks are registered. Flask runs functions before a request in the order
     of their registration, and those after it in reverse.

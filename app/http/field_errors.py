@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from marshmallow import ValidationError, fields, missing
 
-from app.http.fields import MAX_FIELDS, ListOf, Part, StrictSchema
+from app.http.fields import MAX_FIELDS, ListOf, Part, StrictSchema, acceptor
 from app.http.rules import Reason, reasons_by_path
 
 Path = tuple[str, ...]
@@ -32,7 +32,7 @@ def field_errors(schema: StrictSchema, data: Any, path: Path = ()) -> FieldError
                 yield from _reasons(field.deserialize, missing, (*path, key))
             continue
         try:
-            loaded[name] = getattr(field, "accept", field.deserialize)(data[key])
+            loaded[name] = acceptor(field)(data[key])
         except ValidationError:
             yield from _of_field(field, data[key], (*path, key))
     for key in data:
@@ -63,7 +63,7 @@ def _is_miscounted(field: ListOf, value: list[Any]) -> bool:
 
 def _of_element(field: fields.Field[Any], value: Any, path: Path) -> FieldErrors:
     try:
-        getattr(field, "accept", field.deserialize)(value)
+        acceptor(field)(value)
     except ValidationError:
         yield from _of_field(field, value, path)
 

@@ -89,7 +89,7 @@ class StrictSchema(Schema):
     @cached_property
     def _accepting(self) -> list[tuple[str, str, fields.Field[Any], Accept]]:
         return [
-            (name, field.data_key or name, field, _acceptor(field))
+            (name, field.data_key or name, field, acceptor(field))
             for name, field in self.load_fields.items()
         ]
 
@@ -222,7 +222,7 @@ class ListOf(fields.List[Any]):
         """Load a value that is present, as `deserialize`."""
         if type(value) is not list:
             raise _declined()
-        accept = _acceptor(self.inner)
+        accept = acceptor(self.inner)
         return [accept(element) for element in self._count(value)]
 
     def _deserialize(
@@ -309,7 +309,8 @@ class Numeral(_Strict, fields.Integer):
         return int(value)
 
 
-def _acceptor(field: fields.Field[Any]) -> Accept:
+def acceptor(field: fields.Field[Any]) -> Accept:
+    """Return the function that loads a value that is present, without marshmallow's own loop."""
     return cast("Accept", getattr(field, "accept", field.deserialize))
 
 

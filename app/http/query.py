@@ -5,7 +5,6 @@ from typing import Any
 from flask import request
 
 from app.http import validation
-from app.http.current import current_request
 from app.http.fields import StrictSchema
 from app.http.request_errors import FieldError, InvalidFields, field_error
 from app.http.validation import MAX_FIELD_ERRORS, short_name
@@ -20,8 +19,7 @@ _NO_QUERY = _NoQuery()
 
 def refuse_query() -> None:
     """Raise InvalidFields that names every parameter, if there are any."""
-    if current_request().query_string:
-        load_query(_NO_QUERY)
+    load_query(_NO_QUERY)
 
 
 def load_query(schema: StrictSchema) -> dict[str, Any]:

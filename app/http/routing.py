@@ -70,7 +70,7 @@ def _http_error(environ: Mapping[str, Any]) -> InvalidFields | None:
 def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPException | None:
     environ = asked.environ
     path = environ["PATH_INFO"]
-    # gunicorn keeps the path as it was sent here; Granian passes the decoded path only.
+    # gunicorn keeps the encoded path in `RAW_URI`; Granian passes the decoded path only.
     sent = environ.get("RAW_URI", "").partition("?")[0]
     if path.startswith("//") or _ENCODED_SLASH.search(sent):
         return NotFound()

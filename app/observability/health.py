@@ -12,7 +12,7 @@ from marshmallow import fields
 from app.http.fields import AnswerSchema, Choice, Part, StrictSchema
 from app.http.provide import provided
 from app.http.responses import json_response
-from app.observability.readings import note_unreadable
+from app.observability.readings import find_figures
 from app.observability.shared_probe import SharedProbe
 
 _log = structlog.get_logger("turnledger.health")
@@ -112,13 +112,7 @@ class Probes:
 
     def find_archive(self) -> Mapping[str, int | None] | None:
         """Return how late the archive is; None if that cannot be read, or not in time."""
-        try:
-            return self.archive()
-        except self.failures:
-            return None
-        except Exception as error:
-            note_unreadable("readyz", error)
-            return None
+        return find_figures("readyz", self.archive, self.failures)
 
     def _ask(self, probe: Callable[[], object]) -> str:
         try:

@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.http.provide import provided
-from app.observability.readings import note_unreadable
+from app.observability.readings import find_figures
 
 _DRIFT = "that reconciliations have added to or removed from counters, since the start."
 # Values that only grow are counters, so that Prometheus can compute their rate.
@@ -56,12 +56,8 @@ class Readings:
 
     def exposition(self) -> bytes:
         """Return the values in Prometheus's text format."""
-        try:
-            values = self.read()
-        except self.failures:
-            return b""
-        except Exception as error:
-            note_unreadable("metrics", error)
+        values = find_figures("metrics", self.read, self.failures)
+        if values is None:
             return b""
         registry = CollectorRegistry()
         registry.register(_Snapshot(values))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.instants import datetime_of_us
@@ -42,19 +43,23 @@ def build_tenancy(
     Keys expire by the clock of `now_us`; a refusal is checked against `fresh_now_us`.
     `require_database` raises while MongoDB's circuit breaker is open.
     """
+
+    def now() -> datetime:
+        return datetime_of_us(now_us())
+
     plans = _load_plans(settings)
     store = TenancyStore(database)
     return TenancyServices(
         store=store,
         organizations=Organizations(store, plans),
-        api_keys=ApiKeys(store, settings.key_peppers, lambda: datetime_of_us(now_us())),
+        api_keys=ApiKeys(store, settings.key_peppers, now),
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
-        ended_keys=EndedKeys(TenancyStore(maintenance_database), lambda: datetime_of_us(now_us())),
+        ended_keys=EndedKeys(TenancyStore(maintenance_database), now),
         authenticator=Authenticator(
             store,
             plans,
             settings.key_peppers,
-            now=lambda: datetime_of_us(now_us()),
+            now=now,
             fresh_now=lambda: datetime_of_us(fresh_now_us()),
             require_store=require_database,
         ),
