@@ -1,4 +1,4 @@
-"""The field's words in the whole tree, verbs first, and short first pages.
+"""The field's words in the whole tree, verbs first, and docstrings of rooms of a fair length.
 
 `python -m tests.architecture.words --list PATH` shows where a rule is broken; the words stand in
 `vocabulary.py`. Names that must stay are in `ALLOWED_NAMES`, each with the reason beside it.
@@ -27,7 +27,6 @@ from tests.architecture.words import (
 
 ALLOWED_NAMES: Mapping[str, str] = {}
 LEAST_LINES_OF_A_ROOM, MOST_LINES_OF_A_ROOM = 10, 70
-MOST_LINES_OF_README, MOST_BYTES_OF_README = 150, 8 * 1024
 ROOMS = sorted(path.parent.name for path in (ROOT / "app").glob("*/__init__.py"))
 EVERYTHING = tuple(ROOT / name for name in FOLDERS)
 
@@ -74,12 +73,6 @@ def test_the_docstring_of_a_room_is_neither_missing_nor_long(room: str) -> None:
     (file,) = [each for each in source_files() if each.path == f"app/{room}/__init__.py"]
     docstring = ast.get_docstring(file.tree) or ""
     assert LEAST_LINES_OF_A_ROOM <= len(docstring.splitlines()) <= MOST_LINES_OF_A_ROOM
-
-
-def test_the_readme_is_short() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= MOST_LINES_OF_README
-    assert len(text.encode()) <= MOST_BYTES_OF_README
 
 
 def _shown(found: Iterable[Found]) -> list[str]:
