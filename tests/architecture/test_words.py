@@ -1,11 +1,11 @@
 """The field's words in the whole tree, verbs first, and docstrings of rooms of a fair length.
 
 `python -m tests.architecture.words --list PATH` shows where a rule is broken; the words stand in
-`vocabulary.py`. Names that must stay are in `ALLOWED_NAMES`, each with the reason beside it.
+`vocabulary.py`.
 """
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from tests.architecture.words import (
     rates,
 )
 
-ALLOWED_NAMES: Mapping[str, str] = {}
 LEAST_LINES_OF_A_ROOM, MOST_LINES_OF_A_ROOM = 10, 70
 ROOMS = sorted(path.parent.name for path in (ROOT / "app").glob("*/__init__.py"))
 EVERYTHING = tuple(ROOT / name for name in FOLDERS)
@@ -56,12 +55,7 @@ def test_no_exempt_file_is_left_over(path: str) -> None:
 
 
 def test_no_name_has_a_forbidden_word() -> None:
-    found = [each for each in find_names(EVERYTHING) if each.words not in ALLOWED_NAMES]
-    assert _shown(found) == []
-
-
-def test_no_allowed_name_is_left_over() -> None:
-    assert set(ALLOWED_NAMES) - {each.words for each in find_names(EVERYTHING)} == set()
+    assert _shown(find_names(EVERYTHING)) == []
 
 
 def test_docstrings_of_functions_begin_with_a_verb() -> None:
