@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.architecture.prose import files_of, parsed
+
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("app", "bench", "config", "devkit", "scripts", "tests")
+OWN = ("app", "bench", "config", "devkit", "scripts", "tests", "wsgi.py")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -25,8 +27,8 @@ class SourceFile:
 
 @cache
 def source_files() -> tuple[SourceFile, ...]:
-    paths = [ROOT / "wsgi.py", *(path for name in FOLDERS for path in (ROOT / name).rglob("*.py"))]
-    return tuple(_parse(path) for path in sorted(paths))
+    files = files_of(ROOT / name for name in OWN)
+    return tuple(_parse(path) for path in files if path.suffix == ".py")
 
 
 def imported_modules(node: ast.AST) -> Iterator[str]:
@@ -40,5 +42,5 @@ def imported_modules(node: ast.AST) -> Iterator[str]:
 
 
 def _parse(path: Path) -> SourceFile:
-    text = path.read_text()
-    return SourceFile(str(path.relative_to(ROOT)), len(text.splitlines()), ast.parse(text))
+    text = path.read_text(encoding="utf-8")
+    return SourceFile(str(path.relative_to(ROOT)), len(text.splitlines()), parsed(text))

@@ -1,21 +1,20 @@
-"""The field's words in the whole tree, verbs first, and short first pages.
+"""The field's words in the whole tree, verbs first; docstrings of rooms neither missing nor long.
 
 `python -m tests.architecture.words --list PATH` shows where a rule is broken; the words stand in
-`vocabulary.py`. Names that must stay are in `ALLOWED_NAMES`, each with the reason beside it.
+`vocabulary.py`.
 """
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.prose import Prose, prose_of
-from tests.architecture.source import ROOT, source_files
+from tests.architecture.source import OWN, ROOT, source_files
 from tests.architecture.vocabulary import MOST
 from tests.architecture.words import (
-    FOLDERS,
     QUOTATIONS,
     Found,
     find_first_lines,
@@ -25,11 +24,9 @@ from tests.architecture.words import (
     rates,
 )
 
-ALLOWED_NAMES: Mapping[str, str] = {}
 LEAST_LINES_OF_A_ROOM, MOST_LINES_OF_A_ROOM = 10, 70
-MOST_LINES_OF_README, MOST_BYTES_OF_README = 150, 8 * 1024
 ROOMS = sorted(path.parent.name for path in (ROOT / "app").glob("*/__init__.py"))
-EVERYTHING = tuple(ROOT / name for name in FOLDERS)
+EVERYTHING = tuple(ROOT / name for name in OWN)
 
 
 @cache
@@ -57,12 +54,7 @@ def test_no_exempt_file_is_left_over(path: str) -> None:
 
 
 def test_no_name_has_a_forbidden_word() -> None:
-    found = [each for each in find_names(EVERYTHING) if each.words not in ALLOWED_NAMES]
-    assert _shown(found) == []
-
-
-def test_no_allowed_name_is_left_over() -> None:
-    assert set(ALLOWED_NAMES) - {each.words for each in find_names(EVERYTHING)} == set()
+    assert _shown(find_names(EVERYTHING)) == []
 
 
 def test_docstrings_of_functions_begin_with_a_verb() -> None:
@@ -74,12 +66,6 @@ def test_the_docstring_of_a_room_is_neither_missing_nor_long(room: str) -> None:
     (file,) = [each for each in source_files() if each.path == f"app/{room}/__init__.py"]
     docstring = ast.get_docstring(file.tree) or ""
     assert LEAST_LINES_OF_A_ROOM <= len(docstring.splitlines()) <= MOST_LINES_OF_A_ROOM
-
-
-def test_the_readme_is_short() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= MOST_LINES_OF_README
-    assert len(text.encode()) <= MOST_BYTES_OF_README
 
 
 def _shown(found: Iterable[Found]) -> list[str]:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.architecture.prose import Prose, count_words, files_of, parsed, prose_of, texts_of
-from tests.architecture.source import ROOT
+from tests.architecture.source import OWN, ROOT
 from tests.architecture.vocabulary import KINDS, MOST, NAMES, PHRASES, is_verb_first
 
-FOLDERS = ("app", "config", "scripts", "devkit", "bench", "tests", "wsgi.py")
 # Files whose texts quote forbidden words, each with the reason. Their docstrings are not exempt.
 QUOTATIONS = {
     "tests/architecture/vocabulary.py": "lists the forbidden words",
@@ -55,8 +54,8 @@ def find(prose: Iterable[Prose]) -> Iterator[Found]:
 def find_phrases(prose: Iterable[Prose]) -> Iterator[Found]:
     """Return each word of `PHRASES`, with the field's word."""
     for each in prose:
+        text = _CODE.sub("…", each.text)
         for pattern, instead in _PHRASES.items():
-            text = _CODE.sub("…", each.text)
             for found in pattern.finditer(text):
                 around = text[max(0, found.start() - 30) : found.end() + 40]
                 yield Found(f"{found[0]} → {instead}", each, around)
@@ -147,7 +146,7 @@ def _is_value(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def main() -> None:
     """Print the counts of the paths in the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("paths", nargs="*", type=Path, default=[Path(name) for name in FOLDERS])
+    parser.add_argument("paths", nargs="*", type=Path, default=[Path(name) for name in OWN])
     parser.add_argument("--list", action="store_true", help="show each use")
     asked = parser.parse_args()
     prose = prose_of(asked.paths)

@@ -8,10 +8,12 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from app.admission.reconcile import Reconciler
 from app.http.provide import provided
 from app.usage.store import UsageStore
 from devkit import demo
 from tests.callers import Caller, Clock, new_caller
+from tests.chores import end_after_one_pass
 
 Run = Callable[..., Result]
 
@@ -22,6 +24,15 @@ def run(memory_app: Flask) -> Run:
     memory_app.cli.add_command(demo.group)
     runner = memory_app.test_cli_runner()
     return lambda *words: runner.invoke(args=[*words])
+
+
+@pytest.fixture
+def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Types a command that runs the worker, for one pass of each chore."""
+    with memory_app.app_context():
+        provided(Reconciler)._deadline_s = 0
+    end_after_one_pass(monkeypatch)
+    return run
 
 
 @pytest.fixture

@@ -34,29 +34,29 @@ def csv_file(folder: Path, *rows: list[Any], head: list[str] = HEAD) -> Path:
 
 def counts(result: Result) -> dict[str, int]:
     """Return the counts, except those of the archive."""
-    reported: dict[str, int] = json.loads(result.stdout)
-    assert isinstance(reported.pop("archived"), int)
-    return reported
+    printed: dict[str, int] = json.loads(result.stdout)
+    assert isinstance(printed.pop("archived"), int)
+    return printed
 
 
 def faults(result: Result) -> list[str]:
     """Return the lines on standard error."""
-    reported: list[str] = result.stderr.splitlines()
-    return reported
+    lines: list[str] = result.stderr.splitlines()
+    return lines
 
 
 def text_file(folder: Path, name: str, *lines: str | bytes, end: bytes = b"\n") -> Path:
     """Make a file with exactly these lines."""
     file = folder / name
-    reported = [line.encode() if isinstance(line, str) else line for line in lines]
-    file.write_bytes(b"".join(line + end for line in reported))
+    encoded = [line.encode() if isinstance(line, str) else line for line in lines]
+    file.write_bytes(b"".join(line + end for line in encoded))
     return file
 
 
 def row(turn_id: str, **changes: str) -> str:
     """Return a line under `SHORT_HEAD`."""
-    reported = {"occurred_at": str(old(1)["occurred_at"]), "latency_ms": "7"} | changes
-    return f"{turn_id},{reported['occurred_at']},stateless,failed,pers_ada,{reported['latency_ms']}"
+    fields = {"occurred_at": str(old(1)["occurred_at"]), "latency_ms": "7"} | changes
+    return f"{turn_id},{fields['occurred_at']},stateless,failed,pers_ada,{fields['latency_ms']}"
 
 
 def old(days: int, **changes: Any) -> Body:

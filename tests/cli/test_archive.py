@@ -55,21 +55,25 @@ def test_an_archive_that_stood_still_for_ten_days_loses_nothing_and_catches_up(
     clock: Clock, caller: Caller, answer: Answer
 ) -> None:
     answer("archive", "run")
-    reported = 0
+    turns_count = 0
     for day in range(1, DAYS + 1):
         clock.move(s=86_400)
         caller.import_(
             [at(clock.now_ms, latency_ms=day) for _ in range(day)], recorded_at_us=clock.now_us
         )
-        reported += day
+        turns_count += day
 
     late = answer("archive", "status")
-    assert (late["lag_s"], late["open_turns"], late["open_days"]) == (DAYS * 86_400, reported, DAYS)
+    assert (late["lag_s"], late["open_turns"], late["open_days"]) == (
+        DAYS * 86_400,
+        turns_count,
+        DAYS,
+    )
     with caller.app.app_context():
         rows = provided(Backend).database["interactions"]
     assert rows.count_documents({"expires_at": {"$exists": True}}) == 0
 
-    assert answer("archive", "run")["turns"] == reported
+    assert answer("archive", "run")["turns"] == turns_count
 
     assert sorted(totals(caller).values()) == list(range(1, DAYS + 1))
     after = answer("archive", "status")
@@ -96,8 +100,8 @@ def test_the_relationships_of_a_period_are_frozen_when_it_has_settled(
 ) -> None:
     period = caller.quota_period
     for relationship in ("rel_1", "rel_2", "rel_2"):
-        reported = stateful(relationship, occurred_at=at(clock.now_ms)["occurred_at"])
-        assert caller.record(reported).status_code == 201
+        turn = stateful(relationship, occurred_at=at(clock.now_ms)["occurred_at"])
+        assert caller.record(turn).status_code == 201
 
     answer("archive", "run")
     assert frozen(caller) == []

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from click.testing import Result
 from flask import Flask
 from structlog.testing import capture_logs
 
@@ -20,7 +19,6 @@ from app.usage.health import ArchiveHealth
 from app.usage.notes.store import Faults, PassNotes
 from app.usage.store import UsageStore
 from tests.callers import Caller, Clock, new_caller
-from tests.chores import end_after_one_pass
 from tests.cli.conftest import Run, archived, raise_value_error
 from tests.damage import FIXED_BY_SET_PLAN, ORGANIZATIONS, damage, damage_organization
 from tests.servers import OPERATOR_TOKEN
@@ -28,16 +26,6 @@ from tests.turns import at, body
 
 Answer = Callable[..., Any]
 FIXED = [kind for kind in ORGANIZATIONS if any(word in kind for word in FIXED_BY_SET_PLAN)]
-
-
-@pytest.fixture
-def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
-    """Run the worker for one pass of each chore."""
-    with memory_app.app_context():
-        provided(Reconciler)._deadline_s = 0
-
-    end_after_one_pass(monkeypatch)
-    return lambda: run("worker")
 
 
 def at_fault(app: Flask) -> int:
@@ -86,7 +74,7 @@ def test_set_plan_puts_a_faulty_organization_in_order(
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)
 def test_the_worker_serves_everybody_beside_a_faulty_organization(
-    memory_app: Flask, one_pass: Callable[[], Result], clock: Clock, kind: str
+    memory_app: Flask, one_pass: Run, clock: Clock, kind: str
 ) -> None:
     caller, other = (new_caller(memory_app, of=long_there(memory_app)) for _ in range(2))
     for one in (caller, other):
@@ -94,7 +82,7 @@ def test_the_worker_serves_everybody_beside_a_faulty_organization(
     damage_organization(memory_app, caller.organization.id, kind)
 
     with capture_logs() as logs:
-        result = one_pass()
+        result = one_pass("worker")
 
     assert result.exit_code == 0, result.output
     assert (archived(caller), archived(other)) == (1, 1)
@@ -123,14 +111,14 @@ def frozen_accounts(app: Flask) -> set[str]:
 
 
 def test_what_is_in_order_again_is_no_longer_shown(
-    memory_app: Flask, one_pass: Callable[[], Result], caller: Caller, run: Run, answer: Answer
+    memory_app: Flask, one_pass: Run, caller: Caller, run: Run, answer: Answer
 ) -> None:
     damage_organization(memory_app, caller.organization.id, "no overrides")
-    one_pass()
+    one_pass("worker")
     assert answer("archive", "status")["at_fault"] == caller.organization.id
 
     run("org", "set-plan", caller.organization.id, "pro")
-    one_pass()
+    one_pass("worker")
 
     assert at_fault(memory_app) == 0
     assert answer("archive", "status")["at_fault"] is None
@@ -217,7 +205,7 @@ def test_a_day_that_fails_does_not_make_the_archive_look_late(
 
 def test_the_worker_reconciles_everybody_beside_damaged_counters(
     memory_app: Flask,
-    one_pass: Callable[[], Result],
+    one_pass: Run,
     caller: Caller,
     other: Caller,
     clock: Clock,
@@ -234,7 +222,7 @@ def test_the_worker_reconciles_everybody_beside_damaged_counters(
     redis.hincrby(sound, "turns_used", 4)
 
     with capture_logs() as logs:
-        result = one_pass()
+        result = one_pass("worker")
 
     assert result.exit_code == 0
     assert other.counters()["turns_used"] == 1
@@ -254,7 +242,7 @@ CHORES = {
 @pytest.mark.parametrize("event", CHORES)
 def test_the_worker_goes_on_when_a_pass_fails_and_counts_it(
     memory_app: Flask,
-    one_pass: Callable[[], Result],
+    one_pass: Run,
     caller: Caller,
     monkeypatch: pytest.MonkeyPatch,
     event: str,
@@ -262,7 +250,7 @@ def test_the_worker_goes_on_when_a_pass_fails_and_counts_it(
     monkeypatch.setattr(*CHORES[event][:2], raise_value_error)
 
     with capture_logs() as logs:
-        result = one_pass()
+        result = one_pass("worker")
 
     assert result.exit_code == 1
     assert (
@@ -281,13 +269,13 @@ def test_the_worker_goes_on_when_a_pass_fails_and_counts_it(
 
 
 def test_a_failed_pass_that_cannot_be_counted_does_not_end_the_worker(
-    memory_app: Flask, one_pass: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+    memory_app: Flask, one_pass: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for target in ((UsageStore, "open_days"), (PassNotes, "note_faults")):
         monkeypatch.setattr(*target, raise_value_error)
 
     with capture_logs() as logs:
-        result = one_pass()
+        result = one_pass("worker")
 
     assert result.exit_code == 1
     assert "failure_not_counted" in [line["event"] for line in logs]

@@ -173,7 +173,7 @@ def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
 
 
 def hear_interrupts() -> None:
-    """Undo what a shell does that starts the tests in the background: Ctrl-C is ignored there."""
+    """Let SIGINT end the child. Children of a shell's background jobs ignore it by default."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -40,8 +40,8 @@ def test_an_open_quote_costs_its_own_line_and_no_other(
 def test_lines_of_carriage_returns_are_one_line_and_named(
     import_: Callable[..., Result], caller: Caller, tmp_path: Path
 ) -> None:
-    reported = (SHORT_HEAD, row("t1"), row("t2"))
-    result = import_(text_file(tmp_path, "turns.csv", *reported, end=b"\r"))
+    lines = (SHORT_HEAD, row("t1"), row("t2"))
+    result = import_(text_file(tmp_path, "turns.csv", *lines, end=b"\r"))
     assert result.exit_code == 1
     assert "Error: line 1: is not CSV" in result.stderr
     assert "CR alone" in result.stderr
@@ -53,8 +53,8 @@ def test_lines_of_carriage_returns_are_one_line_and_named(
 
 
 def test_lines_may_end_as_on_windows(import_: Callable[..., Result], tmp_path: Path) -> None:
-    reported = (SHORT_HEAD, row("t1"), row("t2"))
-    file = text_file(tmp_path, "turns.csv", *reported, end=b"\r\n")
+    lines = (SHORT_HEAD, row("t1"), row("t2"))
+    file = text_file(tmp_path, "turns.csv", *lines, end=b"\r\n")
     assert counts(import_(file, "--json")) == {"new": 2, "known": 0, "rejected": 0}
 
 
@@ -118,11 +118,11 @@ def test_a_mark_at_the_beginning_of_the_file_is_skipped_and_nowhere_else(
     mark = b"\xef\xbb\xbf"
     bodies = [json.dumps(old(1)).encode() for _ in range(2)]
     is_csv = name.lower().endswith("csv")
-    reported = [row("t1").encode(), row("t2").encode()] if is_csv else bodies
+    turns = [row("t1").encode(), row("t2").encode()] if is_csv else bodies
     head = [mark + SHORT_HEAD.encode()] if is_csv else []
-    first = reported[0] if is_csv else mark + reported[0]
+    first = turns[0] if is_csv else mark + turns[0]
 
-    result = import_(text_file(tmp_path, name, *head, first, mark + reported[1]), "--json")
+    result = import_(text_file(tmp_path, name, *head, first, mark + turns[1]), "--json")
 
     assert counts(result) == {"new": 1, "known": 0, "rejected": 1}
 

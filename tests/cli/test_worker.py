@@ -2,12 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
 import pytest
-from click.testing import Result
 from flask import Flask
 from structlog.testing import capture_logs
 
@@ -18,26 +17,17 @@ from app.usage.store import UsageStore
 from app.worker.chores import Chore
 from app.worker.service import Worker
 from tests.callers import Caller, Clock
-from tests.chores import TIMEOUT_S, end_after_one_pass
+from tests.chores import TIMEOUT_S
 from tests.cli.conftest import Run, archived
 from tests.turns import at
 
 OLD_NAME = "`flask archive watch` is now `flask worker`; the next release removes the old name.\n"
 
 
-@pytest.fixture
-def one_pass(run: Run, memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Types a command that runs the worker for one pass of each chore."""
-    with memory_app.app_context():
-        provided(Reconciler)._deadline_s = 0
-    end_after_one_pass(monkeypatch)
-    return run
-
-
 @pytest.mark.parametrize(("words", "said"), [(["worker"], ""), (["archive", "watch"], OLD_NAME)])
 def test_the_worker_archives_and_reconciles_until_sigterm(
     caller: Caller,
-    one_pass: Callable[..., Result],
+    one_pass: Run,
     clock: Clock,
     words: list[str],
     said: str,

@@ -134,9 +134,8 @@ class Judge:
             assert CODES[error["code"]].status == answer.status_code
             is_right = not is_good or is_refused_beyond_schema(error)
             assert is_right, f"{error}\n{case.as_curl_command()}"
-        elif (
-            not is_good and self._operation.label != BATCH
-        ):  # there each element has its own result
+        # Each element of a batch has its own result.
+        elif not is_good and self._operation.label != BATCH:
             case.validate_response(answer, checks=[checks.negative_data_rejection])
 
 

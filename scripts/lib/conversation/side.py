@@ -20,7 +20,7 @@ from scripts.lib.conversation.parts.recording import batches, recording
 from scripts.lib.conversation.parts.reservations import expired, reservations, short_holds
 from scripts.lib.conversation.setup import prepare, prepare_strict
 from scripts.lib.conversation.stored import mongodb_lines, redis_lines
-from scripts.lib.conversation.talk import LIST, Talk
+from scripts.lib.conversation.talk import LIST, Talk, now_ms
 
 HOLD_S = 11
 # A revocation reaches every worker within five seconds.
@@ -89,7 +89,7 @@ def _opened(stack: ExitStack, commit: str, folder: Path) -> _Side:
         IP_LIMIT="5 per hour",
         QUOTA_ON_REDIS_FAILURE="deny",
     )
-    names = Names(time.time_ns() // 1_000_000)
+    names = Names(now_ms())
     return _Side(checkout, mongodb, redis, names, environ, strict_environ)
 
 

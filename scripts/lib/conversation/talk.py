@@ -53,7 +53,7 @@ class Talk:
             sent.setdefault("Authorization", f"Bearer {self.keys[key]}")
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
-        sent_ms = _now_ms()
+        sent_ms = now_ms()
         label = self.begin(f"{method} {path}", sent_ms, f"{path} {(data or b'')[:4_000_000]!r}")
         answer = self._send(service, (method, path), data, sent, sent_ms=sent_ms)
         return self.keep(label, answer, key, service)
@@ -86,7 +86,7 @@ class Talk:
         """Send a request line and headers that no HTTP library would send; `key` is in them."""
         self.wait_until_full(key, service)
         head = "\r\n".join([*lines, "Connection: close", "", ""])
-        sent_ms = _now_ms()
+        sent_ms = now_ms()
         label = self.begin(f"raw {' | '.join(lines)}", sent_ms)
         with self.connect(service) as connection:
             connection.sendall(head.encode("latin-1") + body)
@@ -121,7 +121,7 @@ class Talk:
 
     def wait_until_full(self, key: str | None, service: str = "web") -> None:
         """Wait until the bucket of a key's organization is full, unless that takes too long."""
-        wait_ms = self._full_at_ms.get(f"{service} {_owner(key)}", 0) - _now_ms() + 3
+        wait_ms = self._full_at_ms.get(f"{service} {_owner(key)}", 0) - now_ms() + 3
         if 0 < wait_ms <= _SHORT_WAIT_MS:
             time.sleep(wait_ms / 1_000)
 
@@ -161,5 +161,6 @@ def _owner(key: str | None) -> str:
     return (key or "address").partition("/")[0]
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Return the clock's milliseconds since 1970."""
     return time.time_ns() // 1_000_000

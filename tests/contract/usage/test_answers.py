@@ -73,8 +73,8 @@ class Ledger:
         self.service = UsageService(self.store)
         self._turns = InteractionStore(database)
 
-    def record(self, reported: list[Row]) -> None:
-        rows = [row(self.account, body(**each)) for each in reported]
+    def record(self, turns: list[Row]) -> None:
+        rows = [row(self.account, body(**each)) for each in turns]
         self._turns.insert_many([dict(each) for each in rows])
         self.rows += rows
 
@@ -155,13 +155,13 @@ def range_of(bounds: tuple[int, int], unit_ms: int = 1, **people: str | None) ->
 
 
 @rarely
-@given(reported=TURNS, late=TURNS, bounds=BOUNDS)
+@given(early=TURNS, late=TURNS, bounds=BOUNDS)
 def test_answers_are_brute_force_at_every_stage_of_the_archive(
-    ledgers: Callable[[], Ledger], reported: list[Row], late: list[Row], bounds: tuple[int, int]
+    ledgers: Callable[[], Ledger], early: list[Row], late: list[Row], bounds: tuple[int, int]
 ) -> None:
     ledger = ledgers()
     asked = range_of(bounds)
-    ledger.record(reported)
+    ledger.record(early)
     ledger.assert_true(asked)
     for _ in range(2):
         ledger.archive()
@@ -177,13 +177,13 @@ def test_answers_are_brute_force_at_every_stage_of_the_archive(
 
 
 @rarely
-@given(reported=TURNS, late=TURNS, days=WHOLE_DAYS)
+@given(early=TURNS, late=TURNS, days=WHOLE_DAYS)
 def test_answers_outlive_the_turns(
-    ledgers: Callable[[], Ledger], reported: list[Row], late: list[Row], days: tuple[int, int]
+    ledgers: Callable[[], Ledger], early: list[Row], late: list[Row], days: tuple[int, int]
 ) -> None:
     ledger = ledgers()
     asked = range_of(days, DAY_MS)
-    for turns in (reported, late):
+    for turns in (early, late):
         ledger.record(turns)
         ledger.archive()
         ledger.expire()
@@ -191,27 +191,27 @@ def test_answers_outlive_the_turns(
 
 
 @rarely
-@given(reported=TURNS, bounds=BOUNDS)
+@given(turns=TURNS, bounds=BOUNDS)
 def test_filters_are_combined_whatever_is_archived(
-    ledgers: Callable[[], Ledger], reported: list[Row], bounds: tuple[int, int]
+    ledgers: Callable[[], Ledger], turns: list[Row], bounds: tuple[int, int]
 ) -> None:
     ledger, stranger = ledgers(), ledgers()
-    ledger.record(reported[: len(reported) // 2])
-    stranger.record(reported)
+    ledger.record(turns[: len(turns) // 2])
+    stranger.record(turns)
     ledger.archive()
-    ledger.record(reported[len(reported) // 2 :])
+    ledger.record(turns[len(turns) // 2 :])
 
     for user_id, relationship_id in itertools.product((None, "u_1"), (None, "r_1")):
         ledger.assert_true(range_of(bounds, user_id=user_id, relationship_id=relationship_id))
 
 
 @rarely
-@given(reported=TURNS, days=WHOLE_DAYS)
+@given(turns=TURNS, days=WHOLE_DAYS)
 def test_days_add_up_to_weeks_months_and_the_range(
-    ledgers: Callable[[], Ledger], reported: list[Row], days: tuple[int, int]
+    ledgers: Callable[[], Ledger], turns: list[Row], days: tuple[int, int]
 ) -> None:
     ledger = ledgers()
-    ledger.record(reported)
+    ledger.record(turns)
     ledger.archive()
     asked = range_of(days, DAY_MS)
     (total,) = ledger.aggregates(asked, None)

@@ -82,9 +82,9 @@ def test_a_day_of_an_earlier_release_is_answered_and_added_to(books: Books) -> N
 
 @ANY_TURNS
 @given(st.lists(turns(), max_size=10))
-def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, reported: list[Body]) -> None:
+def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, payloads: list[Body]) -> None:
     account = Books(books.database)
-    account.record(reported)
+    account.record(payloads)
     first, before = lowest_ulid(NOON_MS - DAY_MS // 2), lowest_ulid(NOON_MS + DAY_MS)
     for filters in (
         Filters(),
@@ -287,10 +287,10 @@ def test_a_day_that_cannot_be_archived_costs_nobody_else_anything(books: Books) 
 
 def test_a_day_has_no_room_for_endless_names(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MAX_NAMES, "personalities", 2)
-    reported = ["a", "b", "a", "c", "d", "a", "e"]
-    for name in reported:
+    names = ["a", "b", "a", "c", "d", "a", "e"]
+    for name in names:
         books.record([body(occurred_at=format_ms(NOON_MS), personality_id=name)])
         books.archiver.run()
     (day,) = books.archived().values()
     assert day.personalities == {"a": 3, "b": 1, OTHERS: 3}
-    assert day.total_turns == len(reported)
+    assert day.total_turns == len(names)

@@ -89,10 +89,10 @@ def test_the_lag_is_counted_from_the_last_sweep(app: Flask) -> None:
         archive_pass, health = provided(ArchivePass), provided(ArchiveHealth)
         archive_pass.run()
         clock.move(s=300)
-        reported = at(clock.now_ms)
-        caller.import_([reported], recorded_at_us=clock.now_us)
+        turn = at(clock.now_ms)
+        caller.import_([turn], recorded_at_us=clock.now_us)
         clock.move(s=7)
 
         assert health.measure() == Health(lag_s=307, sweep_age_s=307, over_retained_turns=0)
         (waiting,) = health.list_waiting()
-    assert waiting == Waiting(caller.account, reported["occurred_at"][:10], 1)
+    assert waiting == Waiting(caller.account, turn["occurred_at"][:10], 1)

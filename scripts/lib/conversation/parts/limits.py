@@ -1,12 +1,11 @@
 """Limits: quota, buckets, open reservations and requests in flight."""
 
 import json
-import time
 from contextlib import ExitStack
 from socket import socket
 
 from scripts.lib.conversation.parts.reservations import completed, reservation, reserve
-from scripts.lib.conversation.talk import LIST, TURNS, Body, Talk, received
+from scripts.lib.conversation.talk import LIST, TURNS, Body, Talk, now_ms, received
 
 BATCH = f"{LIST}/batch"
 WRITER = "acme/write"
@@ -72,7 +71,7 @@ def in_flight(talk: Talk) -> None:
         talk.say("POST", LIST, WRITER, body=talk.turn())
         for connection, rest in ((first, body), (second, single)):
             talk.wait_until_full(WRITER)
-            at_ms = time.time_ns() // 1_000_000
+            at_ms = now_ms()
             label = talk.begin("the rest of a body that was begun", at_ms, rest.decode())
             connection.sendall(rest)
             talk.keep(label, received(connection, at_ms), WRITER)

@@ -1,10 +1,9 @@
 """Strict limits, and answers of two services while a store is down."""
 
 import json
-import time
 
 from scripts.lib.conversation.parts.reservations import completed, reservation
-from scripts.lib.conversation.talk import LIST, TURNS, Talk, received
+from scripts.lib.conversation.talk import LIST, TURNS, Talk, now_ms, received
 
 STRICT = "strict/admin"
 
@@ -42,7 +41,7 @@ def _slow_body(talk: Talk) -> None:
         connection.sendall("\r\n".join(lines).encode() + body[:9])
         # The answer comes at the deadline: its instants are compared with that moment.
         connection.recv(1, 2)  # MSG_PEEK
-        at_ms = time.time_ns() // 1_000_000
+        at_ms = now_ms()
         label = talk.begin("a body that does not arrive", at_ms)
         talk.keep(label, received(connection, at_ms))
 
