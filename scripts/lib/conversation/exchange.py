@@ -62,22 +62,26 @@ class Exchange:
         yield self.body
 
 
-def exchange_of(label: str, answer: Answer, names: Names) -> Exchange:
-    """Return the answer in comparable form."""
+def exchange_of(label: str, answer: Answer, names: Names, length: int | None = None) -> Exchange:
+    """Return the answer in comparable form.
+
+    `length` is that of the body which `Content-Length` describes, if it is not the answer's own.
+    """
+    length = len(answer.body) if length is None else length
     text = answer.body.decode("utf-8", "backslashreplace")
     waited = _WaitedFor(answer, text, names)
-    headers = tuple(_header(name, value, answer, waited, names) for name, value in answer.headers)
+    headers = tuple(_header(name, value, length, waited, names) for name, value in answer.headers)
     if (answer.header("content-type") or "").startswith("text/plain"):
         text = "\n".join(_without_value(line) for line in text.splitlines())
     text = _AGE.sub(r"\g<1><seconds>", text)
     return Exchange(label, answer.status_line, headers, names.text(waited.replace(text)))
 
 
-def _header(name: str, value: str, answer: Answer, waited: "_WaitedFor", names: Names) -> str:
+def _header(name: str, value: str, length: int, waited: "_WaitedFor", names: Names) -> str:
     lower = name.lower()
     if lower == "date":
         value = "<date>"
-    elif lower == "content-length" and value == str(len(answer.body)):
+    elif lower == "content-length" and value == str(length):
         value = "<length of the body>"
     elif lower == _BUCKET_FULL_AT and INSTANT.fullmatch(value):
         value = f"<instant sent{names.distance(ms_of(value))}>"

@@ -32,6 +32,7 @@ class Talk:
         self._ports = ports
         self._base_ms = base_ms
         self._turns_count = 0
+        self._body_length = 0
         self._full_at_ms: dict[str, int] = {}
 
     def say(
@@ -72,7 +73,10 @@ class Talk:
         full_at = answer.header("x-ratelimit-reset")
         if full_at:
             self._full_at_ms[f"{service} {_owner(key)}"] = ms_of(full_at)
-        self.exchanges.append(exchange_of(f"{label} ({key})", answer, self.names))
+        # A HEAD follows the GET of the same path and gives the length of its body.
+        length = self._body_length if " HEAD " in label else len(answer.body)
+        self._body_length = len(answer.body)
+        self.exchanges.append(exchange_of(f"{label} ({key})", answer, self.names, length))
         return answer
 
     def raw(

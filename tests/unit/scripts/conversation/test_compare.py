@@ -116,3 +116,12 @@ def test_a_short_wait_is_compared_as_it_is() -> None:
         '{"retry_after_ms": <1 in milliseconds>}',
         '{"retry_after_ms": 1987}',
     )
+
+
+@pytest.mark.parametrize(("length", "shown"), [(2, "<length of the body>"), (3, "2")])
+def test_the_length_of_a_head_is_compared_with_the_body_that_it_describes(
+    length: int, shown: str
+) -> None:
+    answer = _answer(b"", ("Content-Length", "2"))
+    found = exchange_of("002 HEAD /readyz", answer, _names(), length)
+    assert found.headers == (f"Content-Length: {shown}",)
