@@ -8,6 +8,7 @@ from app.admission.gate import Gate
 from app.admission.ip_limits import IpLimits
 from app.admission.ledger import PeriodLedger
 from app.admission.reconcile import Reconciler
+from app.admission.relationships import RelationshipNames
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.clients import MaintenanceRedis, RequestRedis
@@ -35,7 +36,9 @@ def build_admission(
 
     Requests use the request clients. Seeding and reconciling scan, with the maintenance clients.
     """
-    script, maintenance_script = AdmissionScript(redis), AdmissionScript(maintenance_redis)
+    names = RelationshipNames(settings.id_key)
+    script = AdmissionScript(redis, names)
+    maintenance_script = AdmissionScript(maintenance_redis, names)
     clock = LedgerClock(redis)
     fallback = LocalBuckets(settings.web_concurrency, clock.now_us)
     return AdmissionServices(

@@ -13,7 +13,8 @@ class TurnCharge:
     """A turn to charge, and what it costs.
 
     `turn_key` names the turn within its account and contains no blanks. `relationship_id` is set
-    only if the turn counts a relationship, never with a cost of 0 turns.
+    only if the turn counts a relationship, never with a cost of 0 turns. A turn that costs 0 is
+    uncharged, and counts by the ceiling of uncharged turns.
     """
 
     turn_key: str
@@ -32,11 +33,17 @@ class Verdict(IntEnum):
     RECORDED = 5  # charged minutes ago: can be neither reserved nor cancelled
     CANCELLED = 6  # minutes ago: can be neither reserved nor recorded
     TOO_MANY_OPEN = 7  # too many reservations are open
+    UNCHARGED_EXHAUSTED = 8
 
     @property
     def is_exhausted(self) -> bool:
         """Return True if the quota refused the turn."""
-        return self in (Verdict.TURNS_EXHAUSTED, Verdict.RELATIONSHIPS_EXHAUSTED)
+        return self in _EXHAUSTED
+
+
+_EXHAUSTED = frozenset(
+    {Verdict.TURNS_EXHAUSTED, Verdict.RELATIONSHIPS_EXHAUSTED, Verdict.UNCHARGED_EXHAUSTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,10 @@ class BucketState(NamedTuple):
 
 
 class QuotaState(NamedTuple):
-    """An account's counters and ceilings in its billing period; `None` is unlimited."""
+    """An account's counters and ceilings in its billing period; `None` is unlimited.
+
+    `relationships_ceiling` is what is enforced, also if the plan has no `relationships_limit`.
+    """
 
     turns_used: int
     turns_reserved: int
@@ -104,6 +114,9 @@ class QuotaState(NamedTuple):
     relationships_limit: int | None
     period_start_us: int
     period_end_us: int
+    uncharged_used: int
+    uncharged_limit: int
+    relationships_ceiling: int
 
 
 class Decision(NamedTuple):

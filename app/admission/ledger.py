@@ -1,7 +1,14 @@
 """The ledger as admission sees it: the truth that the counters in Redis copy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class LedgerCount(NamedTuple):
+    """The turns charged to a period, and the recorded turns that cost nothing."""
+
+    charged: int
+    uncharged: int
 
 
 class PeriodLedger(Protocol):
@@ -11,8 +18,10 @@ class PeriodLedger(Protocol):
     Instants are microseconds on Redis's clock.
     """
 
-    def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
-        """Sum the turns charged, of those with `recorded_at` before `before_us` if it is given."""
+    def count_turns(
+        self, account: str, quota_period: str, before_us: int | None = None
+    ) -> LedgerCount:
+        """Count the turns, of those with `recorded_at` before `before_us` if it is given."""
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         """Return each relationship that turns were charged with, and the number of these turns."""

@@ -13,6 +13,8 @@ UNLIMITED = -1
 RESERVATIONS_PER_BURST = 150
 # A reservation may hold for so long, and so into the next period.
 MAX_HOLD_S = 3_600
+# A bound on memory, for organizations without a ceiling of their own.
+MAX_RELATIONSHIPS = 1_000_000
 # Lua's numbers are doubles: below this every integer is exact.
 EXACT_BELOW = 2**53
 
@@ -57,12 +59,17 @@ def most_reservations(limits: Limits) -> int:
 
 @dataclass(frozen=True)  # as above
 class QuotaPolicy:
-    """The ceilings of an account in one billing period; -1 is unlimited."""
+    """The ceilings that are enforced for an account in one billing period.
+
+    `turns_limit` is -1 without one, and `overage_allowed` lifts it. Nothing lifts the other two: they
+    bound what an account may store.
+    """
 
     period: Period
     turns_limit: int
     relationships_limit: int
     overage_allowed: bool
+    uncharged_limit: int
 
     @staticmethod
     @lru_cache(maxsize=1_024)
@@ -71,8 +78,9 @@ class QuotaPolicy:
         return QuotaPolicy(
             period,
             UNLIMITED if limits.turns is None else limits.turns,
-            UNLIMITED if limits.active_relationships is None else limits.active_relationships,
+            _relationships_limit(limits),
             limits.overage_policy is OveragePolicy.ALLOW,
+            limits.uncharged_ceiling,
         )
 
     @cached_property
@@ -84,4 +92,14 @@ class QuotaPolicy:
             self.turns_limit,
             self.relationships_limit,
             int(self.overage_allowed),
+            self.uncharged_limit,
         )
+
+
+def _relationships_limit(limits: Limits) -> int:
+    """Return the ceiling of a plan; `MAX_RELATIONSHIPS` or more without one, or under overage."""
+    ceiling = limits.active_relationships
+    if ceiling is None:
+        return MAX_RELATIONSHIPS
+    is_lifted = limits.overage_policy is OveragePolicy.ALLOW
+    return max(ceiling, MAX_RELATIONSHIPS) if is_lifted else ceiling

@@ -1,7 +1,7 @@
 """Reconcile counters with the ledger: set a watermark, wait for requests in flight, compare."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ class Reconciliation:
     keys: AccountKeys
     turns_used: int
     turns_drift: int
+    uncharged_used: int
+    uncharged_drift: int
     relationships_used: int
     relationships_drift: int
 
@@ -110,8 +112,8 @@ class Reconciler:
         keys = watermark.keys
         # Before the ledger is counted: a reservation that ends later changes its references again.
         reserved = watermark.reserved | self._reserved(keys)
-        turns = self._ledger.count_turns(keys.account, keys.quota_period, watermark.at_us)
-        reply = self._script.reconcile(keys, watermark.at_us, turns)
+        counted = self._ledger.count_turns(keys.account, keys.quota_period, watermark.at_us)
+        reply = self._script.reconcile(keys, watermark.at_us, counted)
         if reply.status is not Status.DONE or reply.counters is None:
             return None
         drift = sum(
@@ -122,22 +124,37 @@ class Reconciler:
             keys=keys,
             turns_used=reply.counters.turns_used,
             turns_drift=reply.results[0],
+            uncharged_used=reply.counters.uncharged_used,
+            uncharged_drift=reply.results[1],
             relationships_used=reply.counters.relationships_used + drift,
             relationships_drift=drift,
         )
 
     def _corrections(self, watermark: _Watermark, reserved: set[str]) -> Iterator[Correction]:
-        """Yield each relationship whose references differ from the ledger's: id, seen, right.
+        """Yield each relationship whose references differ from the ledger's: name, seen, right.
 
         References that did not change for a whole deadline are final; the script skips those that
         changed. Those that are `reserved` wait for a later pass.
         """
         keys = watermark.keys
-        right = dict(self._ledger.count_relationships(keys.account, keys.quota_period))
+        right = self._named(keys, watermark.references)
         for relationship in (watermark.references.keys() | right.keys()) - reserved:
             seen = watermark.references.get(relationship, 0)
             if seen != right.get(relationship, 0):
                 yield relationship, seen, right.get(relationship, 0)
+
+    def _named(self, keys: AccountKeys, counted: Container[str]) -> dict[str, int]:
+        """Return the ledger's references by the name that the script uses, as `read_item` does.
+
+        That is the name of an earlier release if the relationship is `counted` under it.
+        """
+        right = {}
+        for relationship, turns in self._ledger.count_relationships(
+            keys.account, keys.quota_period
+        ):
+            name, earlier = self._script.names.of(keys.account, relationship)
+            right[earlier if earlier in counted else name] = turns
+        return right
 
 
 def _each(

@@ -15,10 +15,11 @@ from app.admission.decision import (
     TurnCharge,
     Verdict,
 )
-from app.admission.policy import BucketPolicy
+from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.tenancy.model import Limits
 from app.tenancy.periods import Period
 
+_COUNTERS_COUNT = 4
 _BUCKET_COUNT = 3
 _ITEM_COUNT = 3
 
@@ -43,6 +44,7 @@ class Counters(NamedTuple):
     turns_used: int
     turns_reserved: int
     relationships_used: int
+    uncharged_used: int
 
 
 class Reply(NamedTuple):
@@ -63,8 +65,9 @@ class Reply(NamedTuple):
     def parse(cls, raw: RawReply) -> "Reply":
         """Read a reply of any operation."""
         status, time_us, account_now_us, generation, *rest = map(int, raw)
-        counters = Counters(generation, *rest[:3]) if generation >= 0 else None
-        return cls(Status(status), time_us, account_now_us, counters, tuple(rest[3:]))
+        counters = Counters(generation, *rest[:_COUNTERS_COUNT]) if generation >= 0 else None
+        results = tuple(rest[_COUNTERS_COUNT:])
+        return cls(Status(status), time_us, account_now_us, counters, results)
 
 
 def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
@@ -95,6 +98,7 @@ def parse_quota(reply: Reply, limits: Limits, period: Period) -> QuotaState | No
     counters = reply.counters
     if counters is None:
         return None
+    enforced = QuotaPolicy.of(limits, period)
     return QuotaState(
         turns_used=counters.turns_used,
         turns_reserved=counters.turns_reserved,
@@ -103,6 +107,9 @@ def parse_quota(reply: Reply, limits: Limits, period: Period) -> QuotaState | No
         relationships_limit=limits.active_relationships,
         period_start_us=period.start_us,
         period_end_us=period.end_us,
+        uncharged_used=counters.uncharged_used,
+        uncharged_limit=enforced.uncharged_limit,
+        relationships_ceiling=enforced.relationships_limit,
     )
 
 

@@ -10,7 +10,9 @@ from redis.exceptions import NoScriptError, ResponseError, TryAgainError
 from app.admission.counters_fault import counters_fault
 from app.admission.decision import ItemCharge, TurnCharge
 from app.admission.keys import AccountKeys
+from app.admission.ledger import LedgerCount
 from app.admission.policy import EXACT_BELOW, BucketPolicy, QuotaPolicy
+from app.admission.relationships import RelationshipNames
 from app.admission.replies import Reply, Status
 from app.admission.script_source import SHA, SOURCE
 from app.tenancy.periods import Period
@@ -22,10 +24,12 @@ class AdmissionScript:
     """The requests and operations of `lua/`; timeouts and errors are those of the client.
 
     Raises AccountFault if the script cannot use a key of the account. The client decodes replies.
+    `names` are those of relationships in Redis.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, names: RelationshipNames) -> None:
         self.client = client
+        self.names = names
 
     def admit(
         self,
@@ -41,7 +45,7 @@ class AdmissionScript:
         These statuses have charged nothing: PERIOD_MISMATCH, and with turns NEED_SEED and BACKLOG.
         """
         limits = [*bucket.arguments(tokens), *quota.arguments]
-        items = _flat(_item(turn) for turn in turns)
+        items = _flat(self._item(keys, turn) for turn in turns)
         return self._run("admit", keys.for_script, [*limits, *items])
 
     def enter(self, keys: AccountKeys, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
@@ -65,8 +69,8 @@ class AdmissionScript:
         """
         before = [previous.turns, previous.holds] if previous else []
         limits = [*bucket.arguments(1), *quota.arguments]
-        asked: list[Argument] = [turn.turn_key, turn.relationship_id or "", hold_us, most_open]
-        return self._run("reserve", [*keys.for_script, *before], [*limits, *asked])
+        asked = [*limits, *self._item(keys, turn), hold_us, most_open]
+        return self._run("reserve", [*keys.for_script, *before], asked)
 
     def complete(
         self,
@@ -84,7 +88,8 @@ class AdmissionScript:
         """
         limits = [*bucket.arguments(1), *quota.arguments]
         other = [current.quota] if current.quota != keys.quota else []
-        return self._run("complete", [*keys.for_script, *other], [*limits, *_item(turn)])
+        asked = [*limits, *self._item(keys, turn)]
+        return self._run("complete", [*keys.for_script, *other], asked)
 
     def cancel(
         self,
@@ -135,16 +140,16 @@ class AdmissionScript:
         keys: AccountKeys,
         quota: QuotaPolicy,
         *,
-        turns: int,
+        counted: LedgerCount,
         newest_recorded_at_us: int,
         relationships_count: int,
         staging_key: str,
     ) -> Reply:
         """Start from the ledger's counts unless loaded; NEED_SEED if staged references are lost."""
-        start_us, end_us, turns_limit, relationships_limit, _ = quota.arguments
-        arguments = [start_us, end_us, turns_limit, relationships_limit]
-        counted = [turns, newest_recorded_at_us, relationships_count]
-        return self._run("seed", [*keys.for_script, staging_key], [*arguments, *counted])
+        limits = [quota.turns_limit, quota.relationships_limit, quota.uncharged_limit]
+        arguments = [quota.period.start_us, quota.period.end_us, *limits, *counted]
+        arguments += [newest_recorded_at_us, relationships_count]
+        return self._run("seed", [*keys.for_script, staging_key], arguments)
 
     def release(self, keys: AccountKeys, turn_keys: Iterable[str]) -> int:
         """End the reservations of stored turns, as their expiry would; return how many."""
@@ -158,15 +163,19 @@ class AdmissionScript:
         reply = self._run("set_watermark", keys.for_script, [newest_recorded_at_us])
         return reply.results[0] if reply.counters else None
 
-    def reconcile(self, keys: AccountKeys, watermark_at_us: int, ledger_turns: int) -> Reply:
-        """Add what the ledger has more than was charged before the watermark; STALE if it moved."""
-        return self._run("reconcile", keys.for_script, [watermark_at_us, ledger_turns])
+    def reconcile(self, keys: AccountKeys, watermark_at_us: int, counted: LedgerCount) -> Reply:
+        """Add what the ledger has more than was counted before the watermark; STALE if it moved."""
+        return self._run("reconcile", keys.for_script, [watermark_at_us, *counted])
 
     def correct(
         self, keys: AccountKeys, watermark_at_us: int, corrections: Iterable[tuple[str, int, int]]
     ) -> Reply:
         """Set references (relationship, seen, right) that are as seen. STALE as `reconcile`."""
         return self._run("correct", keys.for_script, [watermark_at_us, *_flat(corrections)])
+
+    def _item(self, keys: AccountKeys, turn: TurnCharge) -> tuple[str, int, str, str]:
+        names = self.names.of(keys.account, turn.relationship_id)
+        return turn.turn_key, turn.turns, *names
 
     def _run(self, operation: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         words = (*keys, operation, *arguments)
@@ -190,10 +199,6 @@ class AdmissionScript:
             return self.client.evalsha(SHA, len(keys), *words)
         except NoScriptError:  # flushed once more, or a cluster node that has no slots yet
             raise TryAgainError("the script is missing after it was loaded") from None
-
-
-def _item(turn: TurnCharge) -> tuple[str, int, str]:
-    return turn.turn_key, turn.turns, turn.relationship_id or ""
 
 
 def _flat(groups: Iterable[tuple[Argument, ...]]) -> Iterable[Argument]:

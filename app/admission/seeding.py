@@ -120,13 +120,13 @@ class Seeder:
     def _count(self, keys: AccountKeys, quota: QuotaPolicy) -> None:
         account, quota_period = keys.account, keys.quota_period
         newest_recorded_at_us = self._ledger.newest_recorded_at_us(account, quota_period)
-        turns = self._ledger.count_turns(account, quota_period)
+        counted = self._ledger.count_turns(account, quota_period)
         staging_key = keys.staging(uuid4().hex)
         relationships_count = self._stage(keys, staging_key)
         self._script.seed(
             keys,
             quota,
-            turns=turns,
+            counted=counted,
             newest_recorded_at_us=newest_recorded_at_us,
             relationships_count=relationships_count,
             staging_key=staging_key,
@@ -134,9 +134,10 @@ class Seeder:
 
     def _stage(self, keys: AccountKeys, staging_key: str) -> int:
         """Gather the relationships in a key that does not count yet; return their number."""
-        count = 0
+        count, names = 0, self._script.names
         for chunk in chunked(self._ledger.count_relationships(keys.account, keys.quota_period)):
-            self._script.stage(keys, staging_key, chunk, STAGING_MS)
+            references = [(names.of(keys.account, found)[0], turns) for found, turns in chunk]
+            self._script.stage(keys, staging_key, references, STAGING_MS)
             count += len(chunk)
         return count
 

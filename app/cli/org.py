@@ -21,7 +21,7 @@ from app.cli.text import Utf8Text
 from app.http.instants import format_datetime
 from app.http.provide import provided
 from app.schema import require_schema
-from app.tenancy.model import FaultyOrganization, FoundOrganization, OveragePolicy
+from app.tenancy.model import FaultyOrganization, FoundOrganization, Limits, OveragePolicy
 from app.tenancy.plans import BOUNDS, UNLIMITED
 from app.tenancy.service import Organizations
 
@@ -97,6 +97,11 @@ def show(organization_id: str, *, as_json: bool) -> None:
 @click.option("--turns", type=Ceiling(), help="Turns in a billing period.")
 @click.option("--active-relationships", type=Ceiling(), help="Relationships in a billing period.")
 @click.option(
+    "--uncharged-turns",
+    type=click.IntRange(*BOUNDS["uncharged_turns"]),
+    help="Turns in a billing period that cost nothing.",
+)
+@click.option(
     "--overage",
     "overage_policy",
     type=click.Choice([policy.value for policy in OveragePolicy]),
@@ -147,9 +152,13 @@ def _wire(organization: FoundOrganization) -> Record:
         "is_suspended": organization.is_suspended,
         "signed_up_on": _day(organization),
         "created_at": format_datetime(created_at) if created_at else None,
-        "limits": asdict(served.limits) if served else None,
+        "limits": _limits(served.limits) if served else None,
         "overrides": dict(served.overrides) if served else None,
     }
+
+
+def _limits(limits: Limits) -> Record:
+    return asdict(limits) | {"uncharged_turns": limits.uncharged_ceiling}
 
 
 def _line(organization: FoundOrganization) -> Record:
@@ -193,6 +202,7 @@ def _limits_in_rows(organization: FoundOrganization) -> Record:
         "burst": limit_text(limits.burst),
         "turns": limit_text(limits.turns),
         "active_relationships": limit_text(limits.active_relationships),
+        "uncharged_turns": limit_text(limits.uncharged_ceiling),
         "overage": limits.overage_policy.value,
         "own_limits": ", ".join(organization.overrides) or None,
     }

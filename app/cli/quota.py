@@ -96,6 +96,8 @@ def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
         "turns_reserved": state.turns_reserved,
         "reservations": bookkeeping.reservations,
         "turns_limit": state.turns_limit,
+        "uncharged_turns_used": state.uncharged_used,
+        "uncharged_turns_limit": state.uncharged_limit,
         "active_relationships_used": state.relationships_used,
         "active_relationships_limit": state.relationships_limit,
         "period_start": _instant(state.period_start_us),

@@ -119,7 +119,7 @@ def refund(attempts: Sequence[Attempt], ticket: AdmissionTicket) -> bool:
 # | DUPLICATE           | not readable yet           | any      | no: the outcome is unknown       |
 # | DUPLICATE           | with this charge's instant | any      | no: a twin request stored it     |
 # | DUPLICATE           | another instant, degraded  | REPLAYED | no: see below                    |
-# | DUPLICATE           | another instant            | any      | yes, unless it costs nothing     |
+# | DUPLICATE           | another instant            | any      | yes                              |
 #
 # The degraded row: Redis charged the turn and the reply was lost. The turn was then stored as
 # degraded, under a local instant. The replayed charge is its only one: keep it. Should it be a
@@ -136,8 +136,7 @@ def is_refund_due(attempt: Attempt) -> bool:
         return False
     if charge.verdict is Verdict.REPLAYED and stored.get("degraded"):
         return False
-    is_under_this_charge = stored.get("recorded_at") == charge.recorded_at_us
-    return not is_under_this_charge and attempt.charged.turn.cost > 0
+    return bool(stored.get("recorded_at") != charge.recorded_at_us)
 
 
 def answer(attempt: Attempt) -> RecordingOutcome:

@@ -30,6 +30,7 @@ _DRIFT = "that reconciliations have added to or removed from counters, since the
 _COUNTED = {
     "quota_drift_turns": f"Turns {_DRIFT}",
     "quota_drift_relationships": f"Active relationships {_DRIFT}",
+    "quota_drift_uncharged_turns": f"Uncharged turns {_DRIFT}",
     "contained_failures": "Days, periods and accounts that a pass of the worker had to skip.",
     "set_aside_turns": "Turns that could not be summed and were set aside, since the start.",
 }

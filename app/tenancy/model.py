@@ -49,15 +49,31 @@ class OveragePolicy(StrEnum):
     ALLOW = "allow"
 
 
+# A bound on what an account may store, where its plan sets none.
+MAX_UNCHARGED_TURNS = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Ceilings in force for one organization; `None` means unlimited."""
+    """Ceilings in force for one organization; `None` means unlimited.
+
+    Without `uncharged_turns` as many turns that cost nothing may be recorded in a billing period as
+    `turns`, at most `MAX_UNCHARGED_TURNS`.
+    """
 
     requests_per_second: int
     burst: int
     turns: int | None
     active_relationships: int | None
     overage_policy: OveragePolicy = OveragePolicy.BLOCK
+    uncharged_turns: int | None = None
+
+    @property
+    def uncharged_ceiling(self) -> int:
+        """The uncharged turns that may be recorded in a billing period."""
+        if self.uncharged_turns is not None:
+            return self.uncharged_turns
+        return MAX_UNCHARGED_TURNS if self.turns is None else min(self.turns, MAX_UNCHARGED_TURNS)
 
 
 @dataclass(frozen=True, slots=True)

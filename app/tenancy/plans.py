@@ -18,8 +18,10 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "burst": (1, MAX_BURST),
     "turns": (0, MAX_QUOTA),
     "active_relationships": (0, MAX_QUOTA),
+    "uncharged_turns": (0, MAX_QUOTA),
 }
 QUOTA_FIELDS = frozenset({"turns", "active_relationships"})
+_OPTIONAL = QUOTA_FIELDS | {"uncharged_turns"}
 
 # `turns_per_period` in the file is `turns` in `Limits`.
 _FILE_FIELDS = {
@@ -27,6 +29,7 @@ _FILE_FIELDS = {
     "burst": "burst",
     "turns_per_period": "turns",
     "active_relationships": "active_relationships",
+    "uncharged_turns": "uncharged_turns",
 }
 _KNOWN = {"name", "overage_policy", *_FILE_FIELDS}
 
@@ -62,6 +65,7 @@ def effective_limits(plan: Plan, overrides: Mapping[str, int | str]) -> Limits:
         turns=ceiling("turns", limits.turns),
         active_relationships=ceiling("active_relationships", limits.active_relationships),
         overage_policy=OveragePolicy(str(overrides.get("overage_policy", limits.overage_policy))),
+        uncharged_turns=ceiling("uncharged_turns", limits.uncharged_turns),
     )
 
 
@@ -92,6 +96,7 @@ def _plan(plan_id: str, table: Mapping[str, Any]) -> Plan:
         turns=table.get("turns_per_period"),
         active_relationships=table.get("active_relationships"),
         overage_policy=OveragePolicy(table.get("overage_policy", OveragePolicy.BLOCK)),
+        uncharged_turns=table.get("uncharged_turns"),
     )
     return Plan(plan_id, table["name"], limits)
 
@@ -125,7 +130,7 @@ def _plan_faults(table: Mapping[str, Any]) -> list[str]:
 def _number_faults(table: Mapping[str, Any]) -> list[str]:
     faults = []
     for key, field in _FILE_FIELDS.items():
-        if key not in table and field in QUOTA_FIELDS:
+        if key not in table and field in _OPTIONAL:
             continue
         fault = limit_fault(field, table.get(key, "nothing"))
         if fault:

@@ -80,7 +80,7 @@ class ArchiveHealth:
     def readings(self) -> dict[str, int]:
         """Return the figures of the metrics: how late the archive is, and all drift so far."""
         health = self.measure()
-        turns, relationships = self._notes.drift()
+        drift = self._notes.drift()
         return {
             "archive_lag_seconds": health.lag_s,
             **(
@@ -92,8 +92,7 @@ class ArchiveHealth:
             "organizations_at_fault": health.organizations_at_fault,
             "contained_failures": self._notes.faults().failures,
             "set_aside_turns": health.set_aside_turns,
-            "quota_drift_turns": turns,
-            "quota_drift_relationships": relationships,
+            **{f"quota_drift_{name}": count for name, count in drift._asdict().items()},
         }
 
 

@@ -6,7 +6,7 @@ import structlog
 
 from app.admission.reconcile import Reconciler, Reconciliation
 from app.backends.containment import Containment
-from app.usage.notes.store import PassNotes
+from app.usage.notes.store import Drift, PassNotes
 from app.worker.stop import Wait
 
 _log = structlog.get_logger("turnledger.worker")
@@ -27,7 +27,7 @@ class Reconciling:
         containment = Containment()
         done = self._reconciler.reconcile(self._reconciler.list_accounts(), wait, containment)
         for result in done:
-            if result.turns_drift or result.relationships_drift:
+            if result.turns_drift or result.relationships_drift or result.uncharged_drift:
                 _log.warning("quota_drift", **drift_record(result))
         note_pass(self._notes, done, containment)
         _log.info("quota_reconciled", accounts=len(done), failed=len(containment.failures))
@@ -35,10 +35,12 @@ class Reconciling:
 
 def note_pass(notes: PassNotes, done: Sequence[Reconciliation], containment: Containment) -> None:
     """Add the corrections and failures of a pass to the metrics."""
-    notes.note_drift(
+    drift = Drift(
         turns=sum(abs(result.turns_drift) for result in done),
         relationships=sum(abs(result.relationships_drift) for result in done),
+        uncharged_turns=sum(abs(result.uncharged_drift) for result in done),
     )
+    notes.note_drift(drift)
     notes.note_failures("reconcile", containment)
 
 
@@ -53,4 +55,7 @@ def drift_record(result: Reconciliation) -> dict[str, object]:
         "relationships_before": result.relationships_used - result.relationships_drift,
         "relationships_after": result.relationships_used,
         "relationships_drift": result.relationships_drift,
+        "uncharged_before": result.uncharged_used - result.uncharged_drift,
+        "uncharged_after": result.uncharged_used,
+        "uncharged_drift": result.uncharged_drift,
     }

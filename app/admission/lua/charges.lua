@@ -11,9 +11,30 @@ local CONFLICT = 4
 local RECORDED = 5
 local CANCELLED = 6
 local TOO_MANY_OPEN = 7
+local UNCHARGED_EXHAUSTED = 8
+
+-- Reads an item: turn, turns, relationship ('' = none) and the relationship's other name. A long id is
+-- stored under a short name. Earlier releases stored the id itself: where it is counted under that
+-- name in this period, it keeps it.
+local function read_item(first)
+  local item = {
+    turn = ARGV[first], turns = tonumber(ARGV[first + 1]),
+    relationship = ARGV[first + 2], other_name = ARGV[first + 3],
+  }
+  if item.other_name ~= '' and references_of(item.other_name) > 0 then
+    item.relationship, item.other_name = item.other_name, item.relationship
+  end
+  return item
+end
+
+-- Returns true if a stored `name` means the relationship of `item`.
+local function is_relationship_of(item, name)
+  return name == item.relationship or name ~= '' and name == item.other_name
+end
 
 local function is_exhausted(verdict)
   return verdict == TURNS_EXHAUSTED or verdict == RELATIONSHIPS_EXHAUSTED
+    or verdict == UNCHARGED_EXHAUSTED
 end
 
 local function exceeds(limit, wanted)
@@ -31,15 +52,20 @@ local function has_room_for(relationship, reservation)
 end
 
 -- Returns why the quota has no room for `item`, or nil. Quota held by `reservation` (or nil) is promised:
--- only what the item needs beyond it is judged.
-local function refusal(item, reservation, overage_allowed)
-  if overage_allowed then return nil end
+-- only what the item needs beyond it is judged. Overage lifts the limit of turns, but not the limits
+-- that bound what an account may store.
+local function refusal(item, reservation, limits)
+  if item.turns == 0 and not reservation then
+    local is_spent = exceeds(quota.uncharged_limit, quota.uncharged_used + 1)
+    return is_spent and UNCHARGED_EXHAUSTED or nil
+  end
   local held = reservation and reservation.turns or 0
   local taken = quota.turns_used + quota.turns_reserved - backlog - held
-  if item.turns > held and exceeds(quota.turns_limit, taken + item.turns) then
+  local has_no_room = exceeds(quota.turns_limit, taken + item.turns)
+  if not limits.overage_allowed and item.turns > held and has_no_room then
     return TURNS_EXHAUSTED
   end
-  local is_held = reservation and reservation.relationship == item.relationship
+  local is_held = reservation and is_relationship_of(item, reservation.relationship)
   if item.relationship == '' or is_held or has_room_for(item.relationship, reservation) then
     return nil
   end
@@ -47,47 +73,48 @@ local function refusal(item, reservation, overage_allowed)
 end
 
 -- Returns the verdict on `item` if it were recorded now, and its entry: the charge that stands, or
--- the reservation that it would settle.
-local function judge(item, overage_allowed)
+-- the reservation that it would settle. Without `limits` the quota refuses nothing: a completion.
+local function judge(item, limits)
   local entry = current_entry(item.turn)
   if not entry or entry.state == 'reserved' then
-    return refusal(item, entry, overage_allowed) or CHARGED, entry
+    return limits and refusal(item, entry, limits) or CHARGED, entry
   end
   if entry.state == 'cancelled' then return CANCELLED, entry end
-  local same = entry.turns == item.turns and entry.relationship == item.relationship
+  local same = entry.turns == item.turns and is_relationship_of(item, entry.relationship)
   return same and REPLAYED or CONFLICT, entry
 end
 
 -- Moves the reference that `reservation` holds to the charge. Returns 1 if it counted the
 -- relationship, else 0.
 local function take_over(item, reservation)
-  if reservation.relationship == item.relationship then return reservation.counted end
+  if is_relationship_of(item, reservation.relationship) then
+    item.relationship = reservation.relationship
+    return reservation.counted
+  end
   drop_reference(reservation.relationship)
   return add_reference(item.relationship)
 end
 
 -- Counts `item` and settles `reservation` (or nil). Returns an instant that no other charge of the
--- account has, and 1 if it counted the relationship. A charge of no turns is not cached, since to
--- make it twice is harmless. A completion is, so that a later cancel finds it.
-local function charge(item, reservation, is_completion)
+-- account has, and 1 if it counted the relationship.
+local function charge(item, reservation)
   local recorded_at, counted = tick(), nil
   if reservation then
     end_holds({item.turn}, {reservation})
     counted = take_over(item, reservation)
-  elseif item.turns == 0 and not is_completion then
-    return recorded_at, 0
   end
   counted = counted or add_reference(item.relationship)
   quota.turns_used = quota.turns_used + item.turns
+  quota.uncharged_used = quota.uncharged_used + uncharged_in(item)
   add_entry('charged', item, recorded_at, counted, time + CACHED_FOR)
   return recorded_at, counted
 end
 
 -- Does what the verdict allows. Returns verdict, recorded_at (0 if not charged), counted.
-local function carry_out(item, verdict, entry, is_completion)
+local function carry_out(item, verdict, entry)
   local recorded_at, counted = 0, 0
   if verdict == CHARGED then
-    recorded_at, counted = charge(item, entry, is_completion)
+    recorded_at, counted = charge(item, entry)
   elseif verdict == REPLAYED then
     recorded_at, counted = entry.recorded_at, entry.counted
   end
@@ -96,8 +123,7 @@ end
 
 -- Returns true if one of so many items might be refused only because the backlog holds relationships.
 local function may_refuse_for_backlog(items_count, limits)
-  return backlog > 0 and not limits.overage_allowed
-    and exceeds(limits.relationships_limit, quota.relationships_used + items_count)
+  return backlog > 0 and exceeds(limits.relationships_limit, quota.relationships_used + items_count)
 end
 
 -- Opens the current period to charge or hold so many items. Returns nil, or the reply that ends the

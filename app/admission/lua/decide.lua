@@ -7,7 +7,7 @@ local function read_limits()
   return {
     period_start = period_start, period_end = period_end,
     turns_limit = turns_limit, relationships_limit = relationships_limit,
-    overage_allowed = ARGV[10] == '1',
+    overage_allowed = ARGV[10] == '1', uncharged_limit = tonumber(ARGV[11]),
   }
 end
 
@@ -16,6 +16,7 @@ local function open_under(limits)
   open_quota()
   if quota then
     quota.turns_limit, quota.relationships_limit = limits.turns_limit, limits.relationships_limit
+    quota.uncharged_limit = limits.uncharged_limit
   end
 end
 
@@ -28,7 +29,7 @@ local function decide(charge, look)
   local full_in = pay(bucket, wait == 0 and bucket.price or 0)
   save_quota()
   local result = reply(wait == 0 and DONE or RATE_LIMITED)
-  result[8], result[9], result[10] = floor_div(bucket.level, bucket.period), wait, full_in
-  for i, value in ipairs(values) do result[10 + i] = value end
+  result[9], result[10], result[11] = floor_div(bucket.level, bucket.period), wait, full_in
+  for i, value in ipairs(values) do result[11 + i] = value end
   return result
 end

@@ -8,8 +8,9 @@
 -- - there are reservations, since some may have expired, or
 -- - a counter is missing or is not a number.
 local function enter_refused(bucket)
-  local counters = call('HMGET', quota_key,
-    'clock_at', 'generation', 'turns_used', 'relationships_used', 'reservations')
+  local counters = call('HMGET', quota_key, 'clock_at', 'generation', 'turns_used',
+    'relationships_used', 'reservations', 'uncharged_used')
+  local uncharged = parse_number(counters[6]) or 0
   for i = 1, 5 do
     counters[i] = parse_number(counters[i])
     if not counters[i] then return nil end
@@ -17,7 +18,10 @@ local function enter_refused(bucket)
   if counters[5] > 0 then return nil end
   local left, wait = floor_div(bucket.level, bucket.period), wait_for(bucket, bucket.price)
   local now, full_in = math.max(time, counters[1] + 1), pay(bucket, 0)
-  return {RATE_LIMITED, time, now, counters[2], counters[3], 0, counters[4], left, wait, full_in}
+  return {
+    RATE_LIMITED, time, now, counters[2], counters[3], 0, counters[4], uncharged,
+    left, wait, full_in,
+  }
 end
 
 -- Takes the token and returns the account's instant, but no counters. Returns nil if the call must go
@@ -25,12 +29,12 @@ end
 local function enter()
   local period_start, period_end = tonumber(ARGV[6]), tonumber(ARGV[7])
   if time < period_start or time >= period_end then
-    return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0}
+    return {PERIOD_MISMATCH, time, 0, -1, 0, 0, 0, 0}
   end
   local bucket = read_bucket()
   if bucket.level < bucket.price then return enter_refused(bucket) end
   local full_in = pay(bucket, bucket.price)
   local clock_at = parse_number(call('HGET', quota_key, 'clock_at'))
   local now = clock_at and math.max(time, clock_at + 1) or 0
-  return {DONE, time, now, -1, 0, 0, 0, floor_div(bucket.level, bucket.period), 0, full_in}
+  return {DONE, time, now, -1, 0, 0, 0, 0, floor_div(bucket.level, bucket.period), 0, full_in}
 end

@@ -19,15 +19,16 @@
 -- ARGV  1  operation
 --       2… arguments of the operation, listed at its function. Those of a request begin with
 --       2  tokens refilled in a period  3 period  4 burst  5 tokens to take (0 = only look)
---          and, with a quota, 6 period_start  7 period_end  8 turns_limit  9 relationships_limit
---          (-1 = none)  10 overage ('1' = the quota never refuses)
+--          and, with a quota, 6 period_start  7 period_end  8 turns_limit (-1 = none)
+--          9 relationships_limit  10 overage ('1' = the limit of turns never refuses)
+--          11 uncharged_limit
 -- Reply 1  status, one of those in prelude.lua
 --       2  instant on the server's clock
 --       3  instant of the account: later than every instant given out so far; 0 = no quota loaded
---       4  generation of the quota; -1 = none loaded or not returned, and 5 to 7 mean nothing
---       5  turns used   6 turns reserved   7 relationships used
---       8… results of the operation, listed at its function. Those of a request begin with
---       8  whole tokens left  9 wait until the tokens are there  10 time until the bucket is full
+--       4  generation of the quota; -1 = none loaded or not returned, and 5 to 8 mean nothing
+--       5  turns used   6 turns reserved   7 relationships used   8 uncharged turns
+--       9… results of the operation, listed at its function. Those of a request begin with
+--       9  whole tokens left  10 wait until the tokens are there  11 time until the bucket is full
 -- Units Instants and durations are whole microseconds. A bucket's level is tokens x period.
 --       Every number is a whole one below 2^53. Lua's doubles hold it exactly, and the server writes
 --       it with all its digits into commands (17 digits) and replies.
@@ -56,7 +57,7 @@ end
 
 --@include decide
 
-if operation == 'enter' or operation == 'admit' and not ARGV[11] then
+if operation == 'enter' or operation == 'admit' and not ARGV[12] then
   --@include look
   return look()
 end

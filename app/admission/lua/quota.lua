@@ -11,13 +11,19 @@ local FIELDS = {
   'mark_at', 'mark_used',     -- watermark of reconciliation: its instant, the turns used before it
   'settled_at',               -- last watermark that was compared: turns before it are the ledger's
   'clock_at',                 -- last instant given out
+  'uncharged_used',           -- turns recorded that cost nothing
+  'uncharged_limit',
+  'mark_uncharged',           -- uncharged turns before the watermark
 }
+-- The fields after these came with a later release. One that is missing reads as 0: the hash is not
+-- seeded for it, and the next reconciliation adds what the ledger has.
+local REQUIRED_COUNT = 14
 
 -- A reservation is completed in its own period, at most 49 hours after it was made: an hour of hold, and
 -- 48 hours to send the turn. `SETTLED_US` of app/usage/freezing.py waits as long. Change both together.
 local KEPT_AFTER_PERIOD = 3 * DAY
 
-local quota                   -- the fields as numbers; nil = a field or a companion key is missing
+local quota                   -- the fields as numbers; nil = one that is required, or a key, is missing
 local stored = {}             -- the fields as they were read
 local changed = false
 local backlog = 0             -- expired reservations that the fields still count
@@ -31,8 +37,8 @@ local function read_fields()
   local values, fields = call('HMGET', quota_key, unpack(FIELDS)), {}
   for i, field in ipairs(FIELDS) do
     local value = parse_number(values[i])
-    if not value then return nil end
-    fields[field], stored[field] = value, value
+    if not value and i <= REQUIRED_COUNT then return nil end
+    fields[field], stored[field] = value or 0, value
   end
   return fields
 end
@@ -79,18 +85,19 @@ local function tick()
   return quota.clock_at
 end
 
--- Returns the first seven values of a reply.
+-- Returns the first eight values of a reply.
 local function reply(status)
-  if not quota then return {status, time, 0, -1, 0, 0, 0} end
+  if not quota then return {status, time, 0, -1, 0, 0, 0, 0} end
   return {
     status, time, instant(), quota.generation,
     quota.turns_used, quota.turns_reserved - backlog, quota.relationships_used,
+    quota.uncharged_used,
   }
 end
 
--- Returns a reply with one result.
-local function reply_with(status, value)
+-- Returns a reply with one or two results.
+local function reply_with(status, first, second)
   local result = reply(status)
-  table.insert(result, value)
+  result[9], result[10] = first, second
   return result
 end

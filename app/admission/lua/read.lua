@@ -1,5 +1,5 @@
 -- read: returns the counters. ARGV 2 period_start  3 period_end
--- Result 8 reservations  9 remembered  10 mark_at  11 mark_used
+-- Result 9 reservations  10 remembered  11 mark_at  12 mark_used
 -- Included before the functions of a decision, which it does not need (ADR 18).
 
 local function read()

@@ -2,7 +2,7 @@
 -- Included last: only the worker and commands call these (ADR 18).
 
 -- release: ends the reservations of turns that the ledger has, as their expiry would.
--- ARGV 2… turn, … Result 8 how many; turns that hold nothing are left alone
+-- ARGV 2… turn, … Result 9 how many; turns that hold nothing are left alone
 local function release()
   local count = 0
   open_quota()
@@ -20,13 +20,14 @@ end
 
 -- set_watermark: separates the charges so far from those to come. The watermark is later than all
 -- that the ledger holds: a turn recorded without this server may carry an instant of the future.
--- ARGV 2 newest recorded_at. Result 8 mark_at
+-- ARGV 2 newest recorded_at. Result 9 mark_at
 local function set_watermark()
   local newest = tonumber(ARGV[2])
   open_quota()
   if not quota then return reply(NEED_SEED) end
   quota.clock_at = math.max(quota.clock_at, newest)
-  quota.mark_at, quota.mark_used = tick(), quota.turns_used
+  quota.mark_at = tick()
+  quota.mark_used, quota.mark_uncharged = quota.turns_used, quota.uncharged_used
   save_quota()
   return reply_with(DONE, quota.mark_at)
 end
@@ -38,25 +39,30 @@ local function open_at(mark_at)
   return quota.mark_at == mark_at and DONE or STALE
 end
 
--- reconcile: adds to the used turns what the ledger holds more than was charged before the watermark.
+-- reconcile: adds to the counters what the ledger holds more than was counted before the watermark.
 -- A second call changes nothing.
--- ARGV 2 mark_at  3 the ledger's turns before it. Result 8 by how much turns_used changed
+-- ARGV 2 mark_at  3 the ledger's turns before it  4 its uncharged turns before it
+-- Result 9 by how much turns_used changed  10 the same of uncharged_used
 local function reconcile()
-  local mark_at, turns = tonumber(ARGV[2]), tonumber(ARGV[3])
-  local status, drift = open_at(mark_at), 0
+  local mark_at, turns, uncharged = four_numbers(2)
+  local status, drift, uncharged_drift = open_at(mark_at), 0, 0
   if status == DONE then
     local used = quota.turns_used
     quota.turns_used = math.max(0, used + turns - quota.mark_used)
-    quota.mark_used, quota.settled_at = turns, quota.mark_at
-    drift, changed = quota.turns_used - used, true
+    drift = quota.turns_used - used
+    local uncharged_used = quota.uncharged_used
+    quota.uncharged_used = math.max(0, uncharged_used + uncharged - quota.mark_uncharged)
+    uncharged_drift = quota.uncharged_used - uncharged_used
+    quota.mark_used, quota.mark_uncharged, quota.settled_at = turns, uncharged, quota.mark_at
+    changed = true
   end
   save_quota()
-  return reply_with(status, drift)
+  return reply_with(status, drift, uncharged_drift)
 end
 
 -- correct: sets references to the ledger's count where they are still as seen (0 = absent).
 -- ARGV 2 mark_at  3… relationship, seen, the ledger's count, …
--- Result 8 by how much relationships_used changed
+-- Result 9 by how much relationships_used changed
 local function correct()
   local status = open_at(tonumber(ARGV[2]))
   local used = quota and quota.relationships_used or 0

@@ -1,8 +1,9 @@
 -- reserve: holds one turn and, if new, its relationship. A turn that is held in the previous period is
 -- not held again. Refuses by quota as `admit` does.
 -- Included last of what requests need, with `admit` (ADR 18).
--- ARGV 11 turn  12 relationship  13 time to hold  14 how many reservations may be open
--- Result 11 verdict  12 instant of the reservation  13 counted  14 when the hold expires; if too many
+-- ARGV 12… one item, whose turns do not matter; see read_item
+--      16 time to hold  17 how many reservations may be open
+-- Result 12 verdict  13 instant of the reservation  14 counted  15 when the hold expires; if too many
 --      are open, when few enough are
 
 -- Returns the reservation of a turn in the account's previous period, or nil. The call may name no such
@@ -18,16 +19,16 @@ local function find_previous_hold(turn)
 end
 
 -- Returns the verdict on `item` if it were reserved now, and its entry.
-local function judge_reservation(item, overage_allowed, most_open)
+local function judge_reservation(item, limits, most_open)
   local entry = current_entry(item.turn) or find_previous_hold(item.turn)
   if not entry then
-    local refused = refusal(item, nil, overage_allowed)
+    local refused = refusal(item, nil, limits)
     if refused then return refused end
     return quota.reservations - backlog < most_open and CHARGED or TOO_MANY_OPEN
   end
   if entry.state == 'charged' then return RECORDED, entry end
   if entry.state == 'cancelled' then return CANCELLED, entry end
-  return entry.relationship == item.relationship and REPLAYED or CONFLICT, entry
+  return is_relationship_of(item, entry.relationship) and REPLAYED or CONFLICT, entry
 end
 
 -- Holds quota for `item` until `expires_at`. Its instant is the server's, which lies in the period
@@ -41,8 +42,8 @@ local function hold(item, expires_at)
 end
 
 -- Returns the results of a turn that the quota refuses. It also waits until few enough are open.
-local function refuse_reservation(item, verdict, most_open)
-  local when = waits()
+local function refuse_reservation(item, verdict, limits, most_open)
+  local when = waits(limits)
   local fits_at = when.fits_at(item)
   if fits_at > 0 then fits_at = math.max(fits_at, when.fewer_open_at(most_open)) end
   return {verdict, fits_at, 0, 0}
@@ -50,21 +51,22 @@ end
 
 local function reserve()
   local limits = read_limits()
-  local turn, relationship, hold_time, most_open = ARGV[11], ARGV[12], four_numbers(13)
-  local item = {turn = turn, turns = 1, relationship = relationship}
+  local hold_time, most_open = four_numbers(16)
   local early_reply = open_to_charge(limits, 1)
   if early_reply then return early_reply end
+  local item = read_item(12)
+  item.turns = 1
   local function judged(results_of)
-    local verdict, entry = judge_reservation(item, limits.overage_allowed, most_open)
-    if is_exhausted(verdict) then return refuse_reservation(item, verdict, most_open) end
+    local verdict, entry = judge_reservation(item, limits, most_open)
+    if is_exhausted(verdict) then return refuse_reservation(item, verdict, limits, most_open) end
     return results_of(verdict, entry)
   end
   local function results_of(verdict, entry)
     if verdict == CHARGED then return hold(item, time + hold_time) end
     if verdict == REPLAYED then
-      return {verdict, entry.recorded_at, entry.counted, entry.expires_at or hold_expires_at(turn)}
+      return {verdict, entry.recorded_at, entry.counted, entry.expires_at or hold_expires_at(item.turn)}
     end
-    return {verdict, 0, 0, verdict == TOO_MANY_OPEN and waits().fewer_open_at(most_open) or 0}
+    return {verdict, 0, 0, verdict == TOO_MANY_OPEN and waits(limits).fewer_open_at(most_open) or 0}
   end
   local function no_results() return {} end
   return decide(

@@ -15,12 +15,14 @@ end
 
 -- seed: starts a generation from the ledger's counts. Does nothing if there is a quota. Forgets the
 -- reservations, but gives no instant out twice if `clock_at` is still known.
--- ARGV 2 period_start  3 period_end  4 turns_limit  5 relationships_limit  6 turns
---      7 newest recorded_at  8 relationships; NEED_SEED if the staging key does not hold them all
+-- ARGV 2 period_start  3 period_end  4 turns_limit  5 relationships_limit
+--      6 uncharged_limit  7 turns  8 uncharged turns  9 newest recorded_at
+--      10 relationships; NEED_SEED if the staging key does not hold them all
 local function seed()
   local staging_key = KEYS[7]
   local period_start, period_end, turns_limit, relationships_limit = four_numbers(2)
-  local turns, newest, relationships = four_numbers(6)
+  local uncharged_limit, turns, uncharged, newest = four_numbers(6)
+  local relationships = tonumber(ARGV[10])
   load_quota()
   if quota then
     call('DEL', staging_key)
@@ -38,6 +40,7 @@ local function seed()
     reservations = 0, remembered = 0,
     period_start = period_start, period_end = period_end,
     generation = now, mark_at = now, mark_used = turns, settled_at = now, clock_at = now,
+    uncharged_used = uncharged, uncharged_limit = uncharged_limit, mark_uncharged = uncharged,
   }
   changed = true
   save_quota()

@@ -27,16 +27,16 @@ end
 
 -- complete: charges a turn, never refused by quota, and settles its reservation if it is still
 -- there. The key of the current quota is given if this period may have ended.
--- ARGV 11 turn  12 turns  13 relationship. Result 11 verdict  12 recorded_at  13 counted
+-- ARGV 12… one item, see read_item. Result 12 verdict  13 recorded_at  14 counted
 local function complete()
   local current_quota_key = KEYS[7]
-  local item = {turn = ARGV[11], turns = tonumber(ARGV[12]), relationship = ARGV[13]}
-  local early_reply = open_to_settle(item.turn)
+  local early_reply = open_to_settle(ARGV[12])
   if early_reply then return early_reply end
+  local item = read_item(12)
   return decide(function()
-    local verdict, entry = judge(item, true)
+    local verdict, entry = judge(item)
     if verdict == CHARGED and current_quota_key then share_clock(current_quota_key) end
-    return carry_out(item, verdict, entry, true)
+    return carry_out(item, verdict, entry)
   end, no_results)
 end
 
@@ -58,10 +58,10 @@ local function cancel_turn(turn, blocks_turn)
 end
 
 -- cancel: gives a reservation back.
--- ARGV 11 turn  12 '0' = do not cache the turn as cancelled
--- Result 11 verdict, CHARGED or RECORDED  12 0  13 0
+-- ARGV 12 turn  13 '0' = do not cache the turn as cancelled
+-- Result 12 verdict, CHARGED or RECORDED  13 0  14 0
 local function cancel()
-  local turn, blocks_turn = ARGV[11], ARGV[12] ~= '0'
+  local turn, blocks_turn = ARGV[12], ARGV[13] ~= '0'
   local early_reply = open_to_settle(turn)
   if early_reply then return early_reply end
   return decide(function() return {cancel_turn(turn, blocks_turn), 0, 0} end, no_results)

@@ -19,6 +19,11 @@ local function add_entry(state, item, recorded_at, counted, expires_at)
   changed = true
 end
 
+-- Returns how many uncharged turns a charge counts: 1 if it costs nothing, else 0.
+local function uncharged_in(charge)
+  return charge.turns == 0 and 1 or 0
+end
+
 local function hold_expires_at(turn)
   return tonumber(call('ZSCORE', holds_key, turn))
 end

@@ -5,7 +5,7 @@
 local MAX_SCANNED = 50        -- holds that a call reads for relationships; bounds its latency
 
 -- Makes the functions below; calls that refuse nothing go without them (ADR 18).
-local function waits()
+local function waits(limits)
   -- Returns when `needed` of the open holds have expired, without the one at `own_index` (or nil).
   -- Every hold keeps one turn, and the backlog comes first in the sorted set.
   local function expiry_of(needed, own_index)
@@ -19,7 +19,7 @@ local function waits()
   -- reservation may expire meanwhile and is never in its way.
   local function turns_fit_at(item)
     local limit, taken = quota.turns_limit, quota.turns_used + quota.turns_reserved - backlog
-    if not exceeds(limit, taken + item.turns) then return time end
+    if limits.overage_allowed or not exceeds(limit, taken + item.turns) then return time end
     if exceeds(limit, quota.turns_used + item.turns) then return nil end
     local own_index = call('ZRANK', holds_key, item.turn)
     return expiry_of(taken + item.turns - limit - (own_index and 1 or 0), own_index)
@@ -73,8 +73,10 @@ local function waits()
     return freed_at and math.max(from, freed_at)
   end
 
-  -- Returns when a refused `item` fits: `time` if it fits now, 0 if only the period's end helps.
+  -- Returns when a refused `item` fits: `time` if it fits now, 0 if only the period's end helps. No
+  -- hold that expires makes room for an uncharged turn.
   local function fits_at(item)
+    if item.turns == 0 then return 0 end
     local from = turns_fit_at(item)
     return from and relationship_fits_at(item.relationship, from) or 0
   end

@@ -30,6 +30,14 @@ class Faults(NamedTuple):
     failures: int = 0
 
 
+class Drift(NamedTuple):
+    """By how much counters were corrected; the names are those of the stored document."""
+
+    turns: int
+    relationships: int
+    uncharged_turns: int
+
+
 class PassNotes:
     """Reads and writes the notes of passes. Driver errors pass through."""
 
@@ -49,17 +57,15 @@ class PassNotes:
         found = self._notes.find_one({"_id": _LAST_SWEEP})
         return int(found["started_at_us"]) if found else None
 
-    def note_drift(self, turns: int, relationships: int) -> None:
+    def note_drift(self, drift: Drift) -> None:
         """Add to the drift that reconciliations have corrected, in either direction."""
-        if not turns and not relationships:
-            return
-        change = {"$inc": {"turns": turns, "relationships": relationships}}
-        self._notes.update_one({"_id": _DRIFT}, change, upsert=True)
+        if any(drift):
+            self._notes.update_one({"_id": _DRIFT}, {"$inc": drift._asdict()}, upsert=True)
 
-    def drift(self) -> tuple[int, int]:
-        """Return the turns and relationships by which quotas were corrected so far."""
-        found = self._notes.find_one({"_id": _DRIFT}) or {"turns": 0, "relationships": 0}
-        return int(found["turns"]), int(found["relationships"])
+    def drift(self) -> Drift:
+        """Return by how much quotas were corrected so far."""
+        found = self._notes.find_one({"_id": _DRIFT}) or {}
+        return Drift(*(int(found.get(name, 0)) for name in Drift._fields))
 
     def note_failures(self, step: str, containment: Containment) -> None:
         """Have `/readyz`, metrics and `archive status` report what failed in a pass of `step`."""
