@@ -1,7 +1,18 @@
 """The ledger as admission sees it: the truth that the counters in Redis copy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class LedgerCount(NamedTuple):
+    """What an account has used in a billing period.
+
+    `charged` is the sum of the turns charged. `uncharged` is the number of recorded turns that cost
+    nothing, without imports.
+    """
+
+    charged: int
+    uncharged: int
 
 
 class PeriodLedger(Protocol):
@@ -11,8 +22,10 @@ class PeriodLedger(Protocol):
     Instants are microseconds on Redis's clock.
     """
 
-    def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
-        """Sum the turns charged, of those with `recorded_at` before `before_us` if it is given."""
+    def count_turns(
+        self, account: str, quota_period: str, before_us: int | None = None
+    ) -> LedgerCount:
+        """Count the turns, only those with `recorded_at` before `before_us` if it is given."""
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         """Return each relationship that turns were charged with, and the number of these turns."""

@@ -110,8 +110,8 @@ class Reconciler:
         keys = watermark.keys
         # Before the ledger is counted: a reservation that ends later changes its references again.
         reserved = watermark.reserved | self._reserved(keys)
-        turns = self._ledger.count_turns(keys.account, keys.quota_period, watermark.at_us)
-        reply = self._script.reconcile(keys, watermark.at_us, turns)
+        count = self._ledger.count_turns(keys.account, keys.quota_period, watermark.at_us)
+        reply = self._script.reconcile(keys, watermark.at_us, count.charged)
         if reply.status is not Status.DONE or reply.counters is None:
             return None
         drift = sum(

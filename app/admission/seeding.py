@@ -120,7 +120,7 @@ class Seeder:
     def _count(self, keys: AccountKeys, quota: QuotaPolicy) -> None:
         account, quota_period = keys.account, keys.quota_period
         newest_recorded_at_us = self._ledger.newest_recorded_at_us(account, quota_period)
-        turns = self._ledger.count_turns(account, quota_period)
+        turns = self._ledger.count_turns(account, quota_period).charged
         staging_key = keys.staging(uuid4().hex)
         relationships_count = self._stage(keys, staging_key)
         self._script.seed(

@@ -11,6 +11,7 @@ from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, TurnCharge
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import AccountKeys
+from app.admission.ledger import LedgerCount
 from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
@@ -103,13 +104,16 @@ class MemoryLedger:
             rows = list(self.rows.values())
         return [row for row in rows if (row.account, row.quota_period) == (account, quota_period)]
 
-    def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
+    def count_turns(
+        self, account: str, quota_period: str, before_us: int | None = None
+    ) -> LedgerCount:
         self.counts_count += 1
-        return sum(
+        costs = [
             row.charge.turns
             for row in self.select(account, quota_period)
             if before_us is None or row.recorded_at_us < before_us
-        )
+        ]
+        return LedgerCount(sum(costs), costs.count(0))
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         counts: dict[str, int] = {}
