@@ -18,6 +18,7 @@ from tests.servers import ID_KEY
 from tests.turns import DAY_MS, now_ms
 
 Row = dict[str, Any]
+KEY_ID = f"key_{ULID()}"
 # So many different contents are used again and again, each time as another turn.
 CONTENTS_COUNT = 5_000
 
@@ -39,6 +40,8 @@ def rows(account: str, first_ms: int, days_count: int, count: int) -> Iterator[R
             recorded_at_us=(first_ms + int(number * step_ms)) * 1_000,
             relationship_counted=False,
             charged=0,
+            uncharged=0,
+            key_id=KEY_ID,
         )
 
 

@@ -100,7 +100,13 @@ def row(account: str, payload: Body, recorded_at_us: int = 10**15) -> dict[str, 
     """Return the ledger's row of a recording of any age, uncharged."""
     content = validation.load(TurnSchema(), payload)
     return turn_of(TurnKeys(ID_KEY), account, content).document(
-        account, "2026-11-23", recorded_at_us=recorded_at_us, relationship_counted=False, charged=0
+        account,
+        "2026-11-23",
+        recorded_at_us=recorded_at_us,
+        relationship_counted=False,
+        charged=0,
+        uncharged=0,
+        key_id=None,
     )
 
 

@@ -5,7 +5,11 @@ from typing import NamedTuple, Protocol
 
 
 class LedgerCount(NamedTuple):
-    """The turns charged to a period, and the recorded turns that cost nothing."""
+    """What an account has used in a billing period.
+
+    `charged` is the sum of the turns charged. `uncharged` is the number of recorded turns that cost
+    nothing, without imports.
+    """
 
     charged: int
     uncharged: int
@@ -21,7 +25,7 @@ class PeriodLedger(Protocol):
     def count_turns(
         self, account: str, quota_period: str, before_us: int | None = None
     ) -> LedgerCount:
-        """Count the turns, of those with `recorded_at` before `before_us` if it is given."""
+        """Count the turns, only those with `recorded_at` before `before_us` if it is given."""
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         """Return each relationship that turns were charged with, and the number of these turns."""

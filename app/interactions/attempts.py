@@ -22,6 +22,7 @@ from app.interactions.errors import (
 )
 from app.interactions.model import Document, TurnTrace
 from app.interactions.store import Insertion
+from app.tenancy.model import Principal
 
 # About a millisecond of Redis's time.
 CHARGED_AT_ONCE_COUNT = 100
@@ -87,17 +88,19 @@ def pair(turns: Sequence[TurnTrace], decision: Decision) -> list[Charged]:
     return [Charged(turn, item, decision) for turn, item in zip(turns, decision.items, strict=True)]
 
 
-def document_of(account: str, charged: Charged) -> Document | None:
-    """Return the row of a charged turn; None if the turn was refused."""
+def document_of(principal: Principal, charged: Charged) -> Document | None:
+    """Return the row of a turn that this key's request was charged; None if it was refused."""
     turn, charge, decision = charged
     if charge.verdict not in _ACCEPTED:
         return None
     return turn.document(
-        account,
+        principal.account,
         decision.quota_period,
         recorded_at_us=charge.recorded_at_us,
         relationship_counted=charge.relationship_counted,
         charged=turn.cost,
+        uncharged=turn.uncharged,
+        key_id=principal.key_id,
         is_degraded=decision.is_local,
     )
 

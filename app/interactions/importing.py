@@ -110,6 +110,8 @@ class TurnImporter:
                 recorded_at_us=target.recorded_at_us,
                 relationship_counted=False,
                 charged=0,
+                uncharged=0,
+                key_id=None,
             )
             for turn in turns
         ]

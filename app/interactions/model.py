@@ -99,6 +99,11 @@ class TurnTrace:
         cost: int = self.content["usage"]["turns_consumed"]
         return cost
 
+    @property
+    def uncharged(self) -> int:
+        """Return 1 if it costs nothing: uncharged turns are counted, too."""
+        return int(self.cost == 0)
+
     def charge(self) -> TurnCharge:
         """Return the charge; only a stateful turn with a cost counts a relationship."""
         counts = self.content["mode"] == "stateful" and self.cost > 0
@@ -114,13 +119,16 @@ class TurnTrace:
         recorded_at_us: int,
         relationship_counted: bool,
         charged: int,
+        uncharged: int,
+        key_id: str | None,
         is_degraded: bool = False,
     ) -> Document:
         """Return the row to store, which counts as `charged` turns in the period's quota.
 
-        `day` is the day of the turn, and `open: 0` makes it an open turn (`app.usage`).
-        `is_degraded` means that it was recorded without Redis, at an instant of this process's
-        clock, and that reconciliation counts it.
+        `uncharged` is 1 if it counts as an uncharged turn, which no import does. `key_id` is the id
+        of the API key that recorded it; None for an import. `day` is the day of the turn, and
+        `open: 0` makes it an open turn (`app.usage`). `is_degraded` means that it was recorded
+        without Redis, at an instant of this process's clock, and that reconciliation counts it.
         """
         # In the order in which the item shows it, since rows are shown as they are stored.
         counted = {"active_relationship_counted": relationship_counted}
@@ -132,6 +140,8 @@ class TurnTrace:
             "recorded_at": recorded_at_us,
             "quota_period": quota_period,
             "charged": charged,
+            "uncharged": uncharged,
+            "key_id": key_id,
             "day": day_of_ms(instant_ms(self.ulid)),
             "open": 0,
             **({"degraded": True} if is_degraded else {}),

@@ -40,6 +40,7 @@ from app.interactions.ids import TurnKeys
 from app.interactions.model import TurnTrace
 from app.interactions.schemas import TurnSchema
 from app.interactions.store import Insertion, InteractionStore
+from app.tenancy.model import Principal
 
 OLDEST_HOURS = 48
 OLDEST_MS = OLDEST_HOURS * HOUR_MS
@@ -120,8 +121,8 @@ class Recorder:
     def _record(
         self, charged: Sequence[Charged], ticket: AdmissionTicket
     ) -> list[RecordingOutcome]:
-        account = ticket.principal.account
-        attempts = self._look_up(account, self._insert(account, charged))
+        principal = ticket.principal
+        attempts = self._look_up(principal.account, self._insert(principal, charged))
         outcomes = [answer(each) for each in attempts]
         # The ticket did not raise: the outcome of a lone turn that the quota refuses is
         # QUOTA_EXHAUSTED, also behind an empty bucket, since the turn may be stored. The bucket
@@ -131,14 +132,14 @@ class Recorder:
         refused = [i for i, each in enumerate(outcomes) if isinstance(each, QuotaExhausted)]
         if refund(attempts, ticket) and refused:
             charged = charge_more([charged[index].turn for index in refused], ticket)
-            attempts = self._look_up(account, self._insert(account, charged))
+            attempts = self._look_up(principal.account, self._insert(principal, charged))
             refund(attempts, ticket)
             for index, attempt in zip(refused, attempts, strict=True):
                 outcomes[index] = answer(attempt)
         return outcomes
 
-    def _insert(self, account: str, charged: Sequence[Charged]) -> list[Inserted]:
-        documents = [document_of(account, each) for each in charged]
+    def _insert(self, principal: Principal, charged: Sequence[Charged]) -> list[Inserted]:
+        documents = [document_of(principal, each) for each in charged]
         insertions = iter(self._store.insert_many([each for each in documents if each is not None]))
         return [
             Inserted(each, document, None if document is None else next(insertions))

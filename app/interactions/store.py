@@ -22,6 +22,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, WTimeoutError
 
+from app.admission.ledger import LedgerCount
 from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
 from app.backends.expressions import whole_number
@@ -32,8 +33,8 @@ _DUPLICATE = 11000
 # `recorded_at` is not shown either, but a listing compares it with its start. A row without one is
 # of an earlier release, so it was recorded before every live listing, and counts as listed.
 _HIDDEN = (
-    *("account", "turn_key", "quota_period", "charged", "day", "open", "expires_at"),
-    "degraded",
+    *("account", "turn_key", "quota_period", "charged", "uncharged", "key_id", "day", "open"),
+    *("expires_at", "degraded"),
 )
 _PROJECTION = dict.fromkeys(_HIDDEN, 0)
 
@@ -118,14 +119,20 @@ class InteractionStore:
 
     # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
-    def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
-        """Count the turns charged to the period; with `before_us`, those recorded earlier."""
+    def count_turns(
+        self, account: str, quota_period: str, before_us: int | None = None
+    ) -> LedgerCount:
+        """Count the turns of the period; with `before_us`, those recorded earlier.
+
+        Rows of earlier releases have no `uncharged` and count as 0 there.
+        """
         chosen: dict[str, Any] = {"account": account, "quota_period": quota_period}
         if before_us is not None:
             chosen["recorded_at"] = {"$lt": before_us}
-        total = {"$group": {"_id": None, "turns": {"$sum": whole_number("charged")}}}
-        rows = list(self._rows.aggregate([{"$match": chosen}, total]))
-        return int(rows[0]["turns"]) if rows else 0
+        sums = {name: {"$sum": whole_number(name)} for name in LedgerCount._fields}
+        rows = list(self._rows.aggregate([{"$match": chosen}, {"$group": {"_id": None} | sums}]))
+        found = rows[0] if rows else {}
+        return LedgerCount(*(int(found.get(name, 0)) for name in LedgerCount._fields))
 
     def count_relationships(self, account: str, quota_period: str) -> Iterator[tuple[str, int]]:
         """Yield each active relationship of the period and the number of its charged turns."""

@@ -44,6 +44,8 @@ def bson_schema() -> BsonSchema:
         "quota_period": {"bsonType": "string", "pattern": r"^\d{4}-\d{2}-\d{2}\z"},
         "day": {"bsonType": "string", "pattern": r"^\d{4}-\d{2}-\d{2}\z"},
         "charged": {"bsonType": _WHOLE, "minimum": 0, "maximum": MAX_TURNS_CONSUMED},
+        "uncharged": {"bsonType": _WHOLE, "minimum": 0, "maximum": 1},
+        "key_id": _or_null({"bsonType": "string", "pattern": rf"^key_{ULID_PATTERN}\z"}),
     }
     row["required"] = sorted(row["properties"])
     row["properties"] |= {
@@ -74,6 +76,10 @@ def _value(field: fields.Field[Any]) -> BsonSchema:
     rules = _rules(field)
     if not field.allow_none:
         return rules
+    return _or_null(rules)
+
+
+def _or_null(rules: BsonSchema) -> BsonSchema:
     return {"oneOf": [{"bsonType": "null"}, rules]}
 
 

@@ -17,6 +17,7 @@ from app.admission.chunks import chunked
 from app.admission.decision import TurnCharge
 from app.admission.keys import AccountKeys
 from app.admission.policy import BucketPolicy, QuotaPolicy
+from app.admission.relationships import RelationshipNames
 from app.admission.replies import Status
 from app.admission.script import AdmissionScript
 from app.tenancy.model import Limits
@@ -46,7 +47,7 @@ class Accounts:
         period = period_at(_SIGNED_UP_ON, now_ms() * 1_000)
         self._quota = QuotaPolicy.of(_LIMITS, period)
         self._client = client
-        self._script = AdmissionScript(client)
+        self._script = AdmissionScript(client, RelationshipNames("id key of the bench"))
         self._accounts = [
             AccountKeys(f"org_{ULID()}", "live", period.label) for _ in range(accounts_count)
         ]

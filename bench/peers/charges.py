@@ -7,7 +7,9 @@ from pymongo import MongoClient
 from redis import Redis
 
 from app.admission.keys import AccountKeys
+from app.admission.ledger import LedgerCount
 from app.admission.policy import BucketPolicy, QuotaPolicy
+from app.admission.relationships import RelationshipNames
 from app.admission.script import AdmissionScript
 from app.admission.script_source import SOURCE
 from app.http.instants import utc_now
@@ -34,7 +36,7 @@ def make(asked: Asked) -> Round:
     def record() -> None:
         row = next(made)
         rename(row)
-        charge = (row["turn_key"], row["usage"]["turns_consumed"], "")
+        charge = (row["turn_key"], row["usage"]["turns_consumed"], "", "")
         redis.evalsha(digest, len(keys), *keys, "admit", *limits, *charge)
         collection.insert_one(row)
 
@@ -47,10 +49,10 @@ def _seeded(redis: Redis, organization_id: str) -> tuple[tuple[str, ...], list[i
     period = period_at(utc_now().date(), now_ms() * 1_000)
     bucket, quota = BucketPolicy.of(wide), QuotaPolicy.of(wide, period)
     keys = AccountKeys(organization_id, "live", period.label)
-    AdmissionScript(redis).seed(
+    AdmissionScript(redis, RelationshipNames("id key of the bench")).seed(
         keys,
         quota,
-        turns=0,
+        counted=LedgerCount(0, 0),
         newest_recorded_at_us=0,
         relationships_count=0,
         staging_key=keys.staging("bench"),

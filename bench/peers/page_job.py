@@ -22,7 +22,7 @@ PER_PAGE, MOST_PER_PAGE = 20, 100
 HIDDEN = dict.fromkeys(
     (
         *("account", "turn_key", "recorded_at", "quota_period", "charged"),
-        *("day", "open", "expires_at", "degraded"),
+        *("uncharged", "key_id", "day", "open", "expires_at", "degraded"),
     ),
     0,
 )

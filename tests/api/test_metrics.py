@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import create_app
 from app.backends.backend import Backend
 from app.http.provide import provided
-from app.usage.notes.store import PassNotes
+from app.usage.notes.store import Drift, PassNotes
 from tests.api.conftest import NewCaller
 from tests.callers import LIST, Clock, new_caller
 from tests.servers import OPERATOR_TOKEN, settings_for
@@ -181,8 +181,8 @@ def test_the_lag_of_the_archive_and_the_drift_of_quotas_are_shown(app: Flask) ->
     caller.import_([at(clock.now_ms - 185 * DAY_MS)], recorded_at_us=clock.now_us)
     clock.move(s=90)
     with app.app_context():
-        provided(PassNotes).note_drift(turns=3, relationships=1)
-        provided(PassNotes).note_drift(turns=2, relationships=0)
+        provided(PassNotes).note_drift(Drift(3, 1, 0))
+        provided(PassNotes).note_drift(Drift(2, 0, 4))
 
     shown = samples(app)
 
@@ -190,6 +190,7 @@ def test_the_lag_of_the_archive_and_the_drift_of_quotas_are_shown(app: Flask) ->
     assert shown["turnledger_over_retained_turns"] == 1
     assert shown["turnledger_quota_drift_turns_total"] == 5
     assert shown["turnledger_quota_drift_relationships_total"] == 1
+    assert shown["turnledger_quota_drift_uncharged_turns_total"] == 4
 
 
 def test_every_metric_explains_itself_in_a_sentence(app: Flask) -> None:

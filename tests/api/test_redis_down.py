@@ -226,7 +226,7 @@ def test_a_refund_that_does_not_reach_redis_is_made_by_reconciliation(
     with memory_app.app_context():
         gate, reconciler = provided(Gate), provided(Reconciler)
     with monkeypatch.context() as broken:
-        broken.setattr(gate._script, "refund", AdmissionScript(gone).refund)
+        broken.setattr(gate._script, "refund", AdmissionScript(gone, gate._script.names).refund)
         again = caller.record(payload)
     gone.close()
     assert again.status_code == 200
@@ -267,7 +267,7 @@ def test_the_hold_of_a_turn_completed_during_the_outage_is_released_by_reconcili
     with memory_app.app_context():
         gate, reconciler = provided(Gate), provided(Reconciler)
     with monkeypatch.context() as broken:
-        broken.setattr(gate._script, "complete", AdmissionScript(gone).complete)
+        broken.setattr(gate._script, "complete", AdmissionScript(gone, gate._script.names).complete)
         assert complete(caller, interaction_id, "turn_a").status_code == 201
     gone.close()
     assert (caller.counters()["turns_used"], caller.counters()["turns_reserved"]) == (0, 1)
@@ -285,7 +285,7 @@ def test_a_reservation_that_did_not_reach_redis_releases_no_hold(
     with memory_app.app_context():
         gate = provided(Gate)
     with monkeypatch.context() as broken:
-        broken.setattr(gate._script, "reserve", AdmissionScript(gone).reserve)
+        broken.setattr(gate._script, "reserve", AdmissionScript(gone, gate._script.names).reserve)
         assert reserve(caller, reservation("turn_a")).status_code == 409
     gone.close()
     assert reserve(caller, reservation("turn_b")).status_code == 201

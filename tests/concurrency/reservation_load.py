@@ -13,7 +13,14 @@ from app.admission.seeding import Seeder
 from app.tenancy.model import Limits
 from tests.script_clock import clocked
 from tests.unit.admission.verbs import GateVerbs
-from tests.unit.admission.world import NOON_US, SECOND_US, MemoryLedger, principal, turn
+from tests.unit.admission.world import (
+    NOON_US,
+    RELATIONSHIPS,
+    SECOND_US,
+    MemoryLedger,
+    principal,
+    turn,
+)
 
 CLOCK_KEY = "clock of the test"
 # Each call moves the clock that all processes share, so that a hold lasts 3,000 calls.
@@ -45,7 +52,7 @@ def now_us(client: Redis) -> int:
 def gate_on(client: Redis) -> GateVerbs:
     """Make a gate whose clock is in Redis, and which each call of any process moves."""
     moved = clocked(client, lambda: NOON_US + int(client.incrby(CLOCK_KEY, STEP_US)))
-    script = AdmissionScript(moved)
+    script = AdmissionScript(moved, RELATIONSHIPS)
     clock = LedgerClock(client)
     local = LocalBuckets(1, clock.now_us)
     ledger = MemoryLedger()

@@ -17,7 +17,7 @@ from app.interactions.ids import lowest_ulid
 from app.schema import DatabaseSchema
 from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
-from tests.callers import Caller, new_caller
+from tests.callers import Caller, new_caller, readiness
 from tests.servers import ROOT, wait_until
 from tests.turns import DAY_MS, body, now_ms, stateful, whole
 
@@ -62,11 +62,29 @@ def archive(app: Flask) -> Archived:
     return archived
 
 
-def test_our_code_works_with_the_validator_of_the_previous_release(
+def test_before_db_init_our_code_is_not_ready_and_its_turns_are_refused_uncharged(
+    live_app: Flask, live_database: Rows, caller: Caller
+) -> None:
+    """Our rows have fields that the validator of the previous release does not know."""
+    validate_as_before(live_database)
+    turn = body()
+
+    assert live_app.test_client().get("/readyz").status_code == 503
+    assert caller.record(turn).status_code == 500
+    assert caller.counters()["turns_used"] == 0
+
+    init(live_app)
+    assert readiness(live_app).status_code == 200
+    assert caller.record(turn).status_code == 201
+    assert caller.counters()["turns_used"] == 1
+
+
+def test_our_code_works_beside_rows_of_the_previous_release(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
     validate_as_before(live_database)
     live_database["interactions"].insert_many(previous_rows(caller.account))
+    init(live_app)
     turns = [body(), stateful(), whole()]
 
     assert [caller.record(each).status_code for each in turns] == [201] * 3

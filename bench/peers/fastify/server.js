@@ -12,7 +12,9 @@ import { MongoClient } from "mongodb";
 const { MONGODB_URI, REDIS_URL, PORT, WORKERS, ACCOUNT, AUTHORIZATION, CURSOR_SECRETS } = process.env;
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const RETENTION_MS = 180 * 86_400_000;
-const HIDDEN = { account: 0, turn_key: 0, quota_period: 0, charged: 0, day: 0, open: 0, expires_at: 0, degraded: 0 };
+const HIDDEN = {
+  account: 0, turn_key: 0, quota_period: 0, charged: 0, uncharged: 0, key_id: 0, day: 0, open: 0, expires_at: 0, degraded: 0,
+};
 const QUERY = {
   type: "object",
   properties: { limit: { type: "integer", minimum: 1, maximum: 100, default: 20 } },

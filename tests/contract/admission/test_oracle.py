@@ -16,13 +16,22 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from app.admission.decision import ItemCharge, TurnCharge, Verdict
+from app.admission.ledger import LedgerCount
 from app.admission.policy import UNLIMITED, BucketPolicy, QuotaPolicy
 from app.admission.replies import Reply, parse_items
 from app.admission.script import AdmissionScript
 from tests.script_clock import clocked
 from tests.unit.admission.oracle import Oracle
 from tests.unit.admission.values import CACHED_FOR_US
-from tests.unit.admission.world import HOUR_US, KEYS, NOON_US, PERIOD, SECOND_US, Hand
+from tests.unit.admission.world import (
+    HOUR_US,
+    KEYS,
+    NOON_US,
+    PERIOD,
+    RELATIONSHIPS,
+    SECOND_US,
+    Hand,
+)
 
 pytestmark = pytest.mark.slow  # seconds of work
 
@@ -30,7 +39,12 @@ STAGING = KEYS.staging("test")
 OF_THE_ORACLE = ("bucket", "quota", "references", "turns", "expiries", "holds")
 NAMES = dict(zip(OF_THE_ORACLE, KEYS.for_script, strict=True))
 
-relationships = st.sampled_from(["rel_a", "rel_b", "rel_c", "rel_d"])
+# Ids over 32 characters have a short name in Redis.
+LONG = [f"rel_{letter * 40}" for letter in "cd"]
+SHORT = [RELATIONSHIPS.of(KEYS.account, plain)[0] for plain in LONG]
+OTHER_NAMES = dict(zip([*LONG, *SHORT], [*SHORT, *LONG], strict=True))
+relationships = st.sampled_from(["rel_a", "rel_b", *LONG])
+names = st.sampled_from(["rel_a", "rel_b", *OTHER_NAMES])
 costs = st.integers(0, 3)
 items = st.builds(
     lambda key, turns, name: TurnCharge(key, turns, name if turns else None),
@@ -47,8 +61,9 @@ quotas = st.builds(
     QuotaPolicy,
     st.just(PERIOD),
     st.sampled_from([UNLIMITED, 0, 3, 6]),
-    st.sampled_from([UNLIMITED, 1, 2]),
+    st.sampled_from([0, 1, 2, 9]),
     st.booleans(),
+    st.sampled_from([0, 2, 9]),
 )
 steps = st.sampled_from([0, 1, SECOND_US, CACHED_FOR_US]) | st.integers(0, 20 * SECOND_US)
 
@@ -63,8 +78,8 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.client.flushdb()
         self.hand = Hand()
-        self.script = AdmissionScript(clocked(self.client, self.hand))
-        self.oracle = Oracle(self.hand.us)
+        self.script = AdmissionScript(clocked(self.client, self.hand), RELATIONSHIPS)
+        self.oracle = Oracle(self.hand.us, other_names=OTHER_NAMES, long_ids=LONG)
         self.charges: list[tuple[int, ItemCharge]] = [
             (NOON_US, ItemCharge(Verdict.CHARGED, 1, relationship_counted=False, turn_key="turn_0"))
         ]
@@ -124,12 +139,12 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.oracle.is_loaded)
     @rule(turn=items, hold=holds, most=st.integers(1, 4))
     def reserve_freely(self, turn: TurnCharge, hold: int, most: int) -> None:
-        free = QuotaPolicy(PERIOD, UNLIMITED, UNLIMITED, overage_allowed=False)
+        free = QuotaPolicy(PERIOD, UNLIMITED, 9, overage_allowed=False, uncharged_limit=9)
         self.reserve(AMPLE, free, turn, hold, most)
 
     @rule(bucket=buckets, turn=items)
     def complete(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
-        quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False)
+        quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False, uncharged_limit=9)
         reply = self.script.complete(KEYS, bucket, quota, turn, current=KEYS)
         assert reply == self.oracle.complete(bucket, quota, turn)
         self.client.persist(KEYS.bucket)
@@ -137,7 +152,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(bucket=buckets, turn=items)
     def cancel(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
-        quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False)
+        quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False, uncharged_limit=9)
         reply = self.script.cancel(KEYS, bucket, quota, turn.turn_key)
         assert reply == self.oracle.cancel(bucket, quota, turn.turn_key)
         self.client.persist(KEYS.bucket)
@@ -153,12 +168,16 @@ class Life(RuleBasedStateMachine):
         end(AMPLE, turn)
 
     def record(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
-        self.admit(bucket, QuotaPolicy(PERIOD, 3, 1, overage_allowed=False), [turn])
+        self.admit(
+            bucket, QuotaPolicy(PERIOD, 3, 1, overage_allowed=False, uncharged_limit=9), [turn]
+        )
 
     @precondition(lambda self: self.oracle.is_loaded)
-    @rule(turns=st.lists(items, min_size=1, max_size=4), relationships_limit=st.integers(-1, 2))
+    @rule(turns=st.lists(items, min_size=1, max_size=4), relationships_limit=st.integers(0, 3))
     def admit_freely(self, turns: list[TurnCharge], relationships_limit: int) -> None:
-        free = QuotaPolicy(PERIOD, UNLIMITED, relationships_limit, overage_allowed=False)
+        free = QuotaPolicy(
+            PERIOD, UNLIMITED, relationships_limit, overage_allowed=False, uncharged_limit=9
+        )
         self.admit(AMPLE, free, turns)
 
     @rule(quota=quotas)
@@ -177,26 +196,26 @@ class Life(RuleBasedStateMachine):
     @rule()
     def seed_nothing(self) -> None:
         self.move_to(NOON_US)
-        self.seed(0, 0, {})
+        self.seed(LedgerCount(0, 0), 0, {})
 
     @rule(
-        turns=st.integers(0, 5),
+        counted=st.builds(LedgerCount, st.integers(0, 5), st.integers(0, 3)),
         ahead=st.sampled_from([-HOUR_US, 0, 5]),
-        references=st.dictionaries(relationships, st.integers(1, 3)),
+        references=st.dictionaries(names, st.integers(1, 3)),
     )
-    def seed(self, turns: int, ahead: int, references: dict[str, int]) -> None:
+    def seed(self, counted: LedgerCount, ahead: int, references: dict[str, int]) -> None:
         if references:
             self.client.hset(STAGING, mapping=references)
         newest = self.hand.us + ahead
         reply = self.script.seed(
             KEYS,
-            QuotaPolicy(PERIOD, UNLIMITED, UNLIMITED, overage_allowed=False),
-            turns=turns,
+            QuotaPolicy(PERIOD, UNLIMITED, 9, overage_allowed=False, uncharged_limit=9),
+            counted=counted,
             newest_recorded_at_us=newest,
             relationships_count=len(references),
             staging_key=STAGING,
         )
-        assert reply == self.oracle.seed(turns, newest, references)
+        assert reply == self.oracle.seed(counted, newest, references)
 
     @rule(ahead=st.sampled_from([-HOUR_US, 0, 5, HOUR_US]))
     def set_watermark(self, ahead: int) -> None:
@@ -205,17 +224,15 @@ class Life(RuleBasedStateMachine):
         assert watermark_at == self.oracle.set_watermark(newest)
         self.watermarks.append(watermark_at or 0)
 
-    @rule(data=st.data(), turns=st.integers(0, 9))
-    def reconcile(self, data: st.DataObject, turns: int) -> None:
+    @rule(data=st.data(), counted=st.builds(LedgerCount, st.integers(0, 9), st.integers(0, 4)))
+    def reconcile(self, data: st.DataObject, counted: LedgerCount) -> None:
         watermark_at = data.draw(st.sampled_from(self.watermarks[-2:]))
-        reply = self.script.reconcile(KEYS, watermark_at, turns)
-        assert reply == self.oracle.reconcile(watermark_at, turns)
+        reply = self.script.reconcile(KEYS, watermark_at, counted)
+        assert reply == self.oracle.reconcile(watermark_at, counted)
 
     @rule(
         data=st.data(),
-        corrections=st.lists(
-            st.tuples(relationships, st.integers(0, 2), st.integers(0, 3)), max_size=3
-        ),
+        corrections=st.lists(st.tuples(names, st.integers(0, 2), st.integers(0, 3)), max_size=3),
     )
     def correct(self, data: st.DataObject, corrections: list[tuple[str, int, int]]) -> None:
         watermark_at = data.draw(st.sampled_from(self.watermarks[-2:]))
@@ -230,6 +247,13 @@ class Life(RuleBasedStateMachine):
             setattr(self.oracle, whole, None)
         else:
             getattr(self.oracle, name).clear()
+
+    @precondition(lambda self: self.oracle.is_loaded)
+    @rule()
+    def an_earlier_release_seeds_the_quota(self) -> None:
+        """It stores no field that a later release has added."""
+        self.client.hdel(KEYS.quota, "uncharged_used", "uncharged_limit", "mark_uncharged")
+        self.oracle.loaded.uncharged = self.oracle.loaded.watermark_uncharged = 0
 
     @invariant()
     def relationships_are_equal(self) -> None:
@@ -253,5 +277,5 @@ def test_script_equals_oracle(redis_client: Redis) -> None:
 
 
 def test_replies_are_values() -> None:
-    raw = [0, "5", "6", "-1", 0, 0, 0, 3, "0", "7"]
+    raw = [0, "5", "6", "-1", 0, 0, 0, 0, 3, "0", "7"]
     assert Reply.parse(raw) == Reply.parse([str(value).encode() for value in raw])

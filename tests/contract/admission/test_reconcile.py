@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.keys import AccountKeys
-from app.admission.ledger import PeriodLedger
+from app.admission.ledger import LedgerCount, PeriodLedger
 from app.tenancy.model import Environment
 from tests.unit.admission.world import (
     DEADLINE_S,
@@ -109,7 +109,7 @@ def assert_exact(world: World) -> None:
     """Compare the counters in Redis with the ledger."""
     quota = world.gate.quota(WHO)
     expected = dict(world.ledger.count_relationships(KEYS.account, KEYS.quota_period))
-    assert quota.turns_used == world.ledger.count_turns(KEYS.account, KEYS.quota_period)
+    assert quota.turns_used == world.ledger.count_turns(KEYS.account, KEYS.quota_period).charged
     assert world.references() == expected
     assert quota.relationships_used == len(expected)
 
@@ -264,11 +264,11 @@ def test_one_account_that_fails_leaves_the_others_their_pass(
     ]
 
 
-def slow_for(account: str, ledger: PeriodLedger) -> Callable[..., int]:
+def slow_for(account: str, ledger: PeriodLedger) -> Callable[..., LedgerCount]:
     """Count turns, but take too long for one account."""
     count = ledger.count_turns
 
-    def count_turns(asked: str, *arguments: Any) -> int:
+    def count_turns(asked: str, *arguments: Any) -> LedgerCount:
         if asked == account:
             raise ExecutionTimeout("operation exceeded time limit")
         return count(asked, *arguments)

@@ -11,6 +11,7 @@ from redis import Redis
 from app.admission import seeding
 from app.admission.decision import Decision, Outcome, Verdict
 from app.admission.errors import SeedingTimeout
+from app.admission.ledger import LedgerCount
 from app.admission.policy import QuotaPolicy
 from app.admission.replies import Status
 from tests.servers import wait_until
@@ -180,7 +181,7 @@ def test_a_large_account_is_seeded_while_requests_no_longer_wait(
     counted = Event()
     count = world.ledger.count_turns
 
-    def slow(account: str, quota_period: str, before_us: int | None = None) -> int:
+    def slow(account: str, quota_period: str, before_us: int | None = None) -> LedgerCount:
         counted.wait(30)
         return count(account, quota_period, before_us)
 
@@ -200,7 +201,9 @@ def test_a_request_that_meets_a_late_seeding_does_not_wait(
 ) -> None:
     clock_s, counted = Hand(0), Event()
     monkeypatch.setattr(seeding, "time", SimpleNamespace(monotonic=clock_s, sleep=sleep))
-    monkeypatch.setattr(world.ledger, "count_turns", lambda *_: counted.wait(60) and 0)
+    monkeypatch.setattr(
+        world.ledger, "count_turns", lambda *_: counted.wait(60) and LedgerCount(0, 0)
+    )
     quota = QuotaPolicy.of(principal().limits, PERIOD)
     with pytest.raises(SeedingTimeout):
         world.gate._seeder.seed(KEYS, quota, 0)
@@ -230,7 +233,7 @@ def test_seeder_that_outlived_its_lock_does_no_harm(world: World) -> None:
     world.client.flushdb()
     count = world.ledger.count_turns
 
-    def slow(account: str, quota_period: str, before_us: int | None = None) -> int:
+    def slow(account: str, quota_period: str, before_us: int | None = None) -> LedgerCount:
         world.client.delete(KEYS.seeding)
         return count(account, quota_period, before_us)
 

@@ -29,7 +29,9 @@ pytestmark = pytest.mark.slow  # seconds of work
 START_MS = 1_790_812_800_000  # Thursday, 1 October 2026
 MOST_DAYS = 40
 NOW_MS = START_MS + 100 * DAY_MS
-PERIOD = QuotaState(0, 0, None, 0, None, START_MS * 1_000, (START_MS + 30 * DAY_MS) * 1_000)
+PERIOD = QuotaState(
+    0, 0, None, 0, None, START_MS * 1_000, (START_MS + 30 * DAY_MS) * 1_000, 0, 1_000_000, 1_000_000
+)
 
 # Few edges and many turns upon them.
 INSTANTS = st.one_of(

@@ -1,7 +1,9 @@
 """An account's counters in plain Python: the contents of its keys, and the steps between them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
+from app.admission.decision import TurnCharge
 from app.admission.policy import QuotaPolicy
 from app.admission.replies import Reply, Status
 from tests.unit.admission.values import Entry, Fields, Level
@@ -18,6 +20,9 @@ class Account:
     turns: dict[str, Entry] = field(default_factory=dict)
     expiries: dict[str, int] = field(default_factory=dict)
     holds: dict[str, int] = field(default_factory=dict)
+    # The other name of each relationship that has two: its id, and a short one.
+    other_names: Mapping[str, str] = field(default_factory=dict)
+    long_ids: Collection[str] = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -79,6 +84,16 @@ class Account:
         self.loaded.cached -= 1
         self.loaded.reserved -= 1
         return self.turns.pop(turn)
+
+    def _named(self, item: TurnCharge) -> TurnCharge:
+        """Return the turn with the name under which its relationship is, or would be, counted."""
+        plain = item.relationship_id
+        if plain not in self.long_ids or plain in self.references:
+            return item
+        return replace(item, relationship_id=self.other_names[plain])
+
+    def _is_same(self, name: str, other: str) -> bool:
+        return name == other or self.other_names.get(name) == other
 
     def _hold(self, name: str) -> int:
         if not name:

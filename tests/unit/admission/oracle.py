@@ -45,8 +45,9 @@ class Oracle(JudgedAccount):
         self._expire()
         if items and not self.is_loaded:
             return self._reply(Status.NEED_SEED)
+        named = [self._named(item) for item in items]
         return self._decide(
-            bucket, lambda: self._charge_all(items, quota), lambda: self._look(items, quota)
+            bucket, lambda: self._charge_all(named, quota), lambda: self._look(named, quota)
         )
 
     def reserve(
@@ -57,7 +58,7 @@ class Oracle(JudgedAccount):
         self._expire()
         if not self.is_loaded:
             return self._reply(Status.NEED_SEED)
-        item = replace(item, turns=1)
+        item = self._named(replace(item, turns=1))
 
         def judged(go_on: Callable[[int], Sequence[int]]) -> Sequence[int]:
             verdict = self._judge_reservation(item, quota, most)
@@ -69,7 +70,7 @@ class Oracle(JudgedAccount):
         return self._decide(bucket, lambda: judged(hold_it), lambda: judged(lambda _: ()))
 
     def complete(self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge) -> Reply:
-        return self._settle(bucket, quota, item.turn_key, lambda: self._complete(item))
+        return self._settle(bucket, quota, item.turn_key, lambda: self._complete(self._named(item)))
 
     def cancel(self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str) -> Reply:
         return self._settle(bucket, quota, turn, lambda: (self._cancel(turn), *NOTHING))
@@ -121,25 +122,24 @@ class Oracle(JudgedAccount):
             values += [verdict, *(self._charge(item) if charged else self._standing(verdict, item))]
         return with_waits(self, items, quota, values)
 
-    def _charge(self, item: TurnCharge, *, is_completion: bool = False) -> tuple[int, int]:
+    def _charge(self, item: TurnCharge) -> tuple[int, int]:
         at, name = self._tick(), item.relationship_id or ""
         own = self._release(item.turn_key) if item.turn_key in self.holds else None
-        if item.turns == 0 and not own and not is_completion:
-            return at, 0
-        if own and own.relationship == name:
-            counted = own.counted
+        if own and self._is_same(own.relationship, name):
+            name, counted = own.relationship, own.counted
         else:
             self._drop(own.relationship if own else "")
             counted = self._hold(name)
-        self.loaded.used += item.turns
         entry = Entry("charged", item.turns, name, at, counted)
+        self.loaded.used += item.turns
+        self.loaded.uncharged += entry.uncharged
         self._add_entry(item.turn_key, entry, self.now + CACHED_FOR_US)
         return at, counted
 
     def _complete(self, item: TurnCharge) -> Sequence[int]:
         verdict = self._judge(item, None)
         if verdict == CHARGED:
-            return verdict, *self._charge(item, is_completion=True)
+            return verdict, *self._charge(item)
         return verdict, *self._standing(verdict, item)
 
     def _standing(self, verdict: int, item: TurnCharge) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from app.admission.errors import whole_seconds
 from app.admission.headers import quota_headers, rate_headers
 from tests.unit.admission.world import NOON_US, PERIOD
 
-QUOTA = QuotaState(41, 0, 1_000, 7, 25, PERIOD.start_us, PERIOD.end_us)
+QUOTA = QuotaState(41, 0, 1_000, 7, 25, PERIOD.start_us, PERIOD.end_us, 0, 1_000, 25)
 
 
 def decision(rate: Fraction, reset_at_us: int) -> Decision:

@@ -25,10 +25,12 @@ class Fields:
     watermark_used: int
     settled_at: int
     clock_at: int
+    uncharged: int = 0
+    watermark_uncharged: int = 0
 
     @property
     def counters(self) -> Counters:
-        return Counters(self.generation, self.used, self.reserved, self.active)
+        return Counters(self.generation, self.used, self.reserved, self.active, self.uncharged)
 
 
 @dataclass
@@ -40,6 +42,10 @@ class Entry:
     relationship: str
     recorded_at: int
     counted: int
+
+    @property
+    def uncharged(self) -> int:
+        return int(self.turns == 0)
 
 
 @dataclass

@@ -40,6 +40,8 @@ def fits_at(account: Account, item: TurnCharge, quota: QuotaPolicy, most: int | 
 
     Reservations expire meanwhile and nothing else happens; 0 if that never helps.
     """
+    if item.turns == 0:
+        return 0
     instants = [account.now, *sorted(account.holds.values())]
     fitting = (at for at in instants if _fits(account, item, quota, most, at))
     return next(fitting, 0)
@@ -53,13 +55,8 @@ def _fits(
     references = dict(_references_at(account, live))
     name = item.relationship_id or ""
     return (
-        (quota.turns_limit < 0 or taken <= quota.turns_limit)
-        and (
-            not name
-            or name in references
-            or quota.relationships_limit < 0
-            or len(references) < quota.relationships_limit
-        )
+        (quota.turns_limit < 0 or quota.overage_allowed or taken <= quota.turns_limit)
+        and (not name or name in references or len(references) < quota.relationships_limit)
         and (most is None or len(live) < most)
     )
 

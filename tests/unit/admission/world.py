@@ -11,7 +11,9 @@ from app.admission.clock import LedgerClock
 from app.admission.decision import Decision, TurnCharge
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import AccountKeys
+from app.admission.ledger import LedgerCount
 from app.admission.reconcile import Reconciler
+from app.admission.relationships import RelationshipNames
 from app.admission.script import AdmissionScript
 from app.admission.seeding import Seeder
 from app.tenancy.model import Environment, Limits, OveragePolicy, Principal, Scope
@@ -27,6 +29,7 @@ NOON_US = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * SECOND_US
 PERIOD = period_at(SIGNED_UP_ON, NOON_US)
 KEYS = AccountKeys(ORGANIZATION, Environment.LIVE.value, PERIOD.label)
 DEADLINE_S = 10.0
+RELATIONSHIPS = RelationshipNames("id key of the tests")
 
 
 def limits(
@@ -103,13 +106,16 @@ class MemoryLedger:
             rows = list(self.rows.values())
         return [row for row in rows if (row.account, row.quota_period) == (account, quota_period)]
 
-    def count_turns(self, account: str, quota_period: str, before_us: int | None = None) -> int:
+    def count_turns(
+        self, account: str, quota_period: str, before_us: int | None = None
+    ) -> LedgerCount:
         self.counts_count += 1
-        return sum(
+        costs = [
             row.charge.turns
             for row in self.select(account, quota_period)
             if before_us is None or row.recorded_at_us < before_us
-        )
+        ]
+        return LedgerCount(sum(costs), costs.count(0))
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         counts: dict[str, int] = {}
@@ -136,7 +142,7 @@ class World:
         self.client = client
         self.hand = hand or Hand()
         self.ledger = ledger or MemoryLedger()
-        self.script = AdmissionScript(clocked(client, hand) if hand else client)
+        self.script = AdmissionScript(clocked(client, hand) if hand else client, RELATIONSHIPS)
         clock = LedgerClock(client)
         self.local = LocalBuckets(1, clock.now_us)
         seeder = Seeder(self.script, self.ledger)

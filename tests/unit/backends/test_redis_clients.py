@@ -21,6 +21,7 @@ from app.backends.redis_guard import is_unavailable
 from app.backends.redis_server import GuardedRedis, has_unread_data
 from tests.servers import wait_until
 from tests.unit.admission.test_fallback import KEY, PRO
+from tests.unit.admission.world import RELATIONSHIPS
 
 NO_SERVER = "127.0.0.1:1"
 URLS = (
@@ -175,7 +176,7 @@ def silent() -> Iterator[Silent]:
 
 def test_a_script_is_sent_once_and_its_connection_is_not_reused(silent: Silent) -> None:
     client = redis_client(silent.url, 100, 32)
-    script = AdmissionScript(client)  # type: ignore[arg-type] # (the methods used are the same)
+    script = AdmissionScript(client, RELATIONSHIPS)  # type: ignore[arg-type] # (the methods used are the same)
     for number in range(3):
         with pytest.raises(errors.TimeoutError):
             script.admit_address(KEY, PRO)

@@ -20,6 +20,7 @@ CUT = [
     (False, 0, True),
     (False, 1, False),
 ]
+KEY_ID = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 ACCOUNT = "org_01ARZ3NDEKTSV4RRFFQ69G5FAV:live"
 
 
@@ -31,7 +32,13 @@ def read(payload: Body) -> TurnTrace:
 
 def stored(turn: TurnTrace) -> dict[str, object]:
     return turn.document(
-        ACCOUNT, "2026-11-23", recorded_at_us=5, relationship_counted=True, charged=1
+        ACCOUNT,
+        "2026-11-23",
+        recorded_at_us=5,
+        relationship_counted=True,
+        charged=1,
+        uncharged=0,
+        key_id=KEY_ID,
     )
 
 
