@@ -61,8 +61,8 @@ def most_reservations(limits: Limits) -> int:
 class QuotaPolicy:
     """The ceilings that are enforced for an account in one billing period.
 
-    `turns_limit` is -1 without one, and `overage_allowed` lifts it. Nothing lifts the other two: they
-    bound what an account may store.
+    `turns_limit` is -1 without one, and `overage_allowed` lifts it. Nothing lifts the other two:
+    they bound what an account may store.
     """
 
     period: Period

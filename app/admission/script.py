@@ -69,7 +69,7 @@ class AdmissionScript:
         """
         before = [previous.turns, previous.holds] if previous else []
         limits = [*bucket.arguments(1), *quota.arguments]
-        asked = [*limits, *self._item(keys, turn), hold_us, most_open]
+        asked: Sequence[Argument] = (*limits, *self._item(keys, turn), hold_us, most_open)
         return self._run("reserve", [*keys.for_script, *before], asked)
 
     def complete(
@@ -88,7 +88,7 @@ class AdmissionScript:
         """
         limits = [*bucket.arguments(1), *quota.arguments]
         other = [current.quota] if current.quota != keys.quota else []
-        asked = [*limits, *self._item(keys, turn)]
+        asked: Sequence[Argument] = (*limits, *self._item(keys, turn))
         return self._run("complete", [*keys.for_script, *other], asked)
 
     def cancel(

@@ -92,6 +92,9 @@ def test_one_read_shows_an_operator_all(world: World) -> None:
         "mark_used": "0",
         "settled_at": str(decision.generation),
         "clock_at": str(item.recorded_at_us),
+        "uncharged_used": "0",
+        "uncharged_limit": "50",
+        "mark_uncharged": "0",
     }
     assert world.client.hgetall(KEYS.for_script[3]) == {
         "turn_a": f"charged 2 {item.recorded_at_us} 1 rel_a"

@@ -227,7 +227,8 @@ def test_two_passes_over_one_watermark_correct_once(world: World) -> None:
     world.gate.admit(WHO, [A])
     watermark_at_us = world.script.set_watermark(KEYS, 0)
     assert watermark_at_us is not None
-    changes = [world.script.reconcile(KEYS, watermark_at_us, 0).results[0] for _ in range(2)]
+    counted = LedgerCount(0, 0)
+    changes = [world.script.reconcile(KEYS, watermark_at_us, counted).results[0] for _ in range(2)]
     assert (changes, world.gate.quota(WHO).turns_used) == ([-2, 0], 0)
 
 

@@ -142,7 +142,7 @@ def test_staging_that_was_cut_short_is_not_taken(world: World) -> None:
     reply = world.script.seed(
         KEYS,
         quota,
-        turns=2,
+        counted=LedgerCount(2, 0),
         newest_recorded_at_us=0,
         relationships_count=2,
         staging_key=staging_key,

@@ -40,7 +40,42 @@ def test_price_that_could_never_be_paid_is_refused(tokens: int) -> None:
 
 
 def test_quota_arguments() -> None:
-    bounded = QuotaPolicy.of(limits(turns=0, relationships=25), PERIOD)
-    assert bounded.arguments == (PERIOD.start_us, PERIOD.end_us, 0, 25, 0)
+    bounded = QuotaPolicy.of(limits(turns=7, relationships=25), PERIOD)
+    assert bounded.arguments == (PERIOD.start_us, PERIOD.end_us, 7, 25, 0, 7)
     unbounded = QuotaPolicy.of(limits(overage=OveragePolicy.ALLOW), PERIOD)
-    assert unbounded.arguments == (PERIOD.start_us, PERIOD.end_us, -1, -1, 1)
+    assert unbounded.arguments == (PERIOD.start_us, PERIOD.end_us, -1, 1_000_000, 1, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "overage", "enforced"),
+    [
+        (None, OveragePolicy.BLOCK, 1_000_000),
+        (25, OveragePolicy.BLOCK, 25),
+        (5_000_000, OveragePolicy.BLOCK, 5_000_000),
+        (25, OveragePolicy.ALLOW, 1_000_000),
+        (5_000_000, OveragePolicy.ALLOW, 5_000_000),
+    ],
+)
+def test_relationships_are_bounded_under_every_plan(
+    ceiling: int | None, overage: OveragePolicy, enforced: int
+) -> None:
+    in_force = limits(relationships=ceiling, overage=overage)
+    assert QuotaPolicy.of(in_force, PERIOD).relationships_limit == enforced
+
+
+@pytest.mark.parametrize(
+    ("turns", "own", "enforced"),
+    [
+        (1_000, None, 1_000),
+        (0, None, 0),
+        (None, None, 1_000_000),
+        (5_000_000, None, 1_000_000),
+        (1_000, 0, 0),
+        (1_000, 5_000_000, 5_000_000),
+    ],
+)
+def test_uncharged_turns_are_bounded_under_every_plan(
+    turns: int | None, own: int | None, enforced: int
+) -> None:
+    in_force = limits(turns=turns, uncharged=own, overage=OveragePolicy.ALLOW)
+    assert QuotaPolicy.of(in_force, PERIOD).uncharged_limit == enforced

@@ -38,9 +38,10 @@ def limits(
     turns: int | None = None,
     relationships: int | None = None,
     overage: OveragePolicy = OveragePolicy.BLOCK,
+    uncharged: int | None = None,
 ) -> Limits:
     """Return ceilings; those not named never bind."""
-    return Limits(rate, burst, turns, relationships, overage)
+    return Limits(rate, burst, turns, relationships, overage, uncharged)
 
 
 def principal(
@@ -85,6 +86,7 @@ class Row:
     quota_period: str
     recorded_at_us: int
     charge: TurnCharge
+    counts_uncharged: bool
 
 
 @dataclass
@@ -95,9 +97,20 @@ class MemoryLedger:
     counts_count: int = 0
     lock: Lock = field(default_factory=Lock)
 
-    def insert(self, account: str, quota_period: str, at_us: int, charge: TurnCharge) -> Row:
-        """Store the turn unless it is there; the stored row, own or another's."""
-        row = Row(account, quota_period, at_us, charge)
+    def insert(
+        self,
+        account: str,
+        quota_period: str,
+        at_us: int,
+        charge: TurnCharge,
+        *,
+        counts_uncharged: bool = True,
+    ) -> Row:
+        """Store the turn unless it is there; return the stored row, own or another's.
+
+        An earlier release stored no turn as uncharged.
+        """
+        row = Row(account, quota_period, at_us, charge, counts_uncharged)
         with self.lock:
             return self.rows.setdefault(charge.turn_key, row)
 
@@ -110,12 +123,13 @@ class MemoryLedger:
         self, account: str, quota_period: str, before_us: int | None = None
     ) -> LedgerCount:
         self.counts_count += 1
-        costs = [
-            row.charge.turns
+        rows = [
+            row
             for row in self.select(account, quota_period)
             if before_us is None or row.recorded_at_us < before_us
         ]
-        return LedgerCount(sum(costs), costs.count(0))
+        uncharged = [row for row in rows if row.counts_uncharged and row.charge.turns == 0]
+        return LedgerCount(sum(row.charge.turns for row in rows), len(uncharged))
 
     def count_relationships(self, account: str, quota_period: str) -> Iterable[tuple[str, int]]:
         counts: dict[str, int] = {}
