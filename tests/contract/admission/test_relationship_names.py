@@ -78,6 +78,16 @@ def test_a_hold_is_completed_and_repeated_under_either_name(
     assert world.gate.quota(WHO).relationships_used == 1
 
 
+def test_a_completed_hold_is_refunded_under_the_name_that_it_held(world: World) -> None:
+    held = turn("turn_a", 1, LONG)
+    reserved = world.gate.reserve(WHO, held, HOLD_US)
+    store_as_earlier(world)
+    completed = world.gate.complete(WHO, held, reserved.items[0].recorded_at_us)
+    assert world.references() == {SHORT: 1, LONG: 1}
+    world.gate.refund(WHO, completed, completed.items)
+    assert world.references() == {LONG: 1}
+
+
 def test_reconciliation_removes_the_second_name_of_a_relationship(world: World) -> None:
     world.record(WHO, turn("turn_a", 1, LONG))
     store_as_earlier(world)

@@ -78,18 +78,24 @@ def test_a_turn_that_was_counted_twice_is_refunded(world: World, hand: Hand) -> 
     assert uncharged(world) == 1
 
 
-@pytest.mark.parametrize("is_reconciled", [False, True])
-def test_a_refund_makes_room_whatever_the_watermark(world: World, *, is_reconciled: bool) -> None:
+def test_a_refund_makes_room(world: World) -> None:
     who = principal(limits(uncharged=1))
     decision = world.gate.admit(who, [A])
-    if is_reconciled:
-        # The request is still in flight: the ledger has no turn yet.
-        world.script.set_watermark(KEYS, 0)
     world.gate.refund(who, decision, decision.items)
     assert uncharged(world) == 0
-    world.reconcile()
-    assert uncharged(world) == 0
     assert record(world, limits(uncharged=1), "turn_b") == [Verdict.CHARGED]
+
+
+def test_a_refund_behind_the_watermark_is_no_drift(world: World) -> None:
+    who = principal()
+    world.record(who, A)
+    in_flight = world.gate.admit(who, [B])
+    watermark_at_us = world.script.set_watermark(KEYS, 0)
+    assert watermark_at_us is not None
+    world.gate.refund(who, in_flight, in_flight.items)
+    counted = world.ledger.count_turns(who.account, KEYS.quota_period, watermark_at_us)
+    assert world.script.reconcile(KEYS, watermark_at_us, counted).results == (0, 0)
+    assert uncharged(world) == 1
 
 
 def test_a_completion_counts_and_is_never_refused(world: World) -> None:
