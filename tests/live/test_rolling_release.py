@@ -6,7 +6,6 @@
 from typing import Any
 
 import pytest
-from bson import json_util
 from flask import Flask
 from pymongo.database import Database
 from pymongo.errors import WriteError
@@ -18,13 +17,13 @@ from app.schema import DatabaseSchema
 from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
 from tests.callers import Caller, new_caller, readiness
-from tests.servers import ROOT, wait_until
+from tests.schema import read_previous
+from tests.servers import wait_until
 from tests.turns import DAY_MS, body, now_ms, stateful, whole
 
 Rows = Database[dict[str, Any]]
-FOLDER = ROOT / "tests" / "live" / "previous_release"
-PREVIOUS: dict[str, Any] = json_util.loads((FOLDER / "validator.json").read_text("utf-8"))
-ROWS: list[dict[str, Any]] = json_util.loads((FOLDER / "rows.json").read_text("utf-8"))
+PREVIOUS: dict[str, Any] = read_previous("validator")
+ROWS: list[dict[str, Any]] = read_previous("rows")
 # A validator of a release whose rows we do not accept.
 STRANGE = {"$jsonSchema": {"required": ["flavour"]}}
 EITHER = {"$jsonSchema": {"anyOf": [PREVIOUS["$jsonSchema"], STRANGE["$jsonSchema"]]}}
