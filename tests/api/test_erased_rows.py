@@ -181,7 +181,7 @@ def test_an_erased_completion_is_found_again(caller: Caller) -> None:
 
 
 def test_only_true_erases(caller: Caller) -> None:
-    """A damaged field must hide nothing."""
+    """Show a row whose field is damaged."""
     ids = [recorded(caller, body()) for _ in range(3)]
     with caller.app.app_context():
         rows = provided(Backend).database["interactions"]

@@ -105,7 +105,7 @@ def test_no_answer_shows_them(caller: Caller) -> None:
 
 
 def test_the_counts_of_charged_turns_are_those_of_before(app: Flask) -> None:
-    """Uncharged turns and imports use none of the quota, by Redis or by the ledger."""
+    """Charge nothing for uncharged turns and imports, in Redis and from the ledger."""
     caller, clock = new_caller(app), Clock(app)
     for status in ("completed", "failed", "completed"):
         assert caller.record(at(clock.now_ms, status=status)).status_code == 201

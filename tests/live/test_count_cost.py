@@ -99,7 +99,7 @@ def test_what_is_no_whole_number_counts_as_nothing(
 
 
 def test_the_index_of_the_period_begins_as_the_retired_one() -> None:
-    """Both serve the queries of either release, which name neither."""
+    """Serve the queries of either release with either index: they name none."""
     keys, (old, _) = INDEXES["period"][0], RETIRED_INDEXES["quota"]
     assert keys[:4] == tuple(old)[:4]
     assert set(keys) == {*old, "uncharged"}
