@@ -12,11 +12,12 @@ from app.backends.definitions import (
     is_real,
 )
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
+from app.backends.retired_indexes import retire_indexes
 from app.backends.validators import Validator, ensure_validator, is_enforced
 from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
-from app.interactions.store import INDEXES
+from app.interactions.store import INDEXES, RETIRED_INDEXES
 from app.interactions.validator import row_validator
 from app.tenancy.store import KEY_INDEXES, KEYS_COLLECTION
 from app.usage.store import COLLECTION as USAGE_DAYS
@@ -33,7 +34,7 @@ def definitions() -> tuple[Definition, ...]:
     """Return the definition of each collection that has indexes or a validator."""
     return (
         Definition(KEYS_COLLECTION, KEY_INDEXES),
-        Definition(INTERACTIONS, INDEXES, row_validator()),
+        Definition(INTERACTIONS, INDEXES, row_validator(), RETIRED_INDEXES),
         Definition(USAGE_DAYS, DAY_INDEXES),
         Definition(PERIODS, PERIOD_INDEXES),
     )
@@ -69,13 +70,14 @@ class DatabaseSchema:
         """Create what is missing and change what differs, one after the other; idempotent.
 
         `report` receives a line a second while an index is built. A validator still accepts rows of
-        the previous release, unless `tighten` is set.
+        the previous release, and its indexes stay, unless `tighten` is set.
         """
         database = self._maintenance_database
         for definition in self._definitions:
             if definition.validator is not None and is_real(database):
                 yield self._ensure_validator(definition, tighten=tighten)
             yield from ensure_indexes(database, definition, report)
+            yield from retire_indexes(database, definition, drop=tighten)
 
     def _ensure_validator(self, definition: Definition, *, tighten: bool) -> Outcome:
         database, collection = self._maintenance_database, definition.collection

@@ -1,7 +1,7 @@
 """Define the indexes and validator of a collection, and compare the database with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson import encode
@@ -21,11 +21,15 @@ _INCIDENTAL = frozenset({"v", "ns", "key", "background", "prepareUnique"})
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A collection's indexes, and its validator if it has one."""
+    """A collection's indexes, and its validator if it has one.
+
+    `retired` are indexes of the previous release that `indexes` replace.
+    """
 
     collection: str
     indexes: Indexes
     validator: Mapping[str, Any] | None = None
+    retired: Indexes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def find_differences(
     options = collection_options(database, definitions) if is_real(database) else {}
     found = list[Difference]()
     for definition in definitions:
-        found += _index_differences(database, definition)
+        found += index_differences(database, definition)
         if definition.validator is not None and is_real(database):
             stored = options.get(definition.collection, {})
             if not is_enforced(definition.validator, stored):
@@ -108,9 +112,8 @@ def is_real(database: Database[Document]) -> bool:
     return isinstance(database.client, MongoClient)
 
 
-def _index_differences(
-    database: Database[Document], definition: Definition
-) -> Iterator[Difference]:
+def index_differences(database: Database[Document], definition: Definition) -> Iterator[Difference]:
+    """Yield every index of the collection that is missing or differs from its definition."""
     existing = stored_indexes(database, definition.collection)
     for name, (keys, options) in definition.indexes.items():
         stored = existing.get(name)

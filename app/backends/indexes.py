@@ -29,7 +29,7 @@ from app.backends.time_limits import bounded
 Report = Callable[[str], None]
 MOST_NAMED_COUNT = 10
 _ON_ID = "_id_"  # the server's own
-_NO_BOUND = 0  # as PyMongo's `timeout` has it
+NO_BOUND = 0  # as PyMongo's `timeout` has it
 _REPORT_EVERY_S = 1.0
 _SAME_KEYS_OTHER_NAME, _SAME_NAME_OTHER_KEYS, _NOT_UNIQUE = 85, 86, 359
 # MongoDB 6.0 can change these without a new build: unique, hidden and the time to live.
@@ -43,6 +43,8 @@ class State(StrEnum):
     CREATED = "created"
     CHANGED = "changed"
     BLOCKED = "blocked"
+    RETIRED = "retired"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _ensure_index(
 ) -> State:
     keys, options = definition.indexes[name]
     if stored is None:
-        with bounded(_NO_BOUND), _progress(database, definition.collection, name, report):
+        with bounded(NO_BOUND), _progress(database, definition.collection, name, report):
             _build(database, definition.collection, name, keys, options)
         return State.CREATED
     if not is_real(database) or is_as_defined(stored, keys, options):
@@ -110,7 +112,7 @@ def _ensure_index(
     changed = changed_options(stored, options)
     if not has_keys(stored, keys) or not _is_changeable(changed, options):
         raise _Blocked(_other_definition(definition.collection, name))
-    with bounded(_NO_BOUND), _progress(database, definition.collection, name, report):
+    with bounded(NO_BOUND), _progress(database, definition.collection, name, report):
         _change(database, definition.collection, name, keys, {n: options.get(n) for n in changed})
     return State.CHANGED
 
@@ -185,7 +187,7 @@ def _duplicates(
         {"$match": {"rows": {"$gt": 1}}},
         {"$limit": MOST_NAMED_COUNT},
     ]
-    with bounded(_NO_BOUND):
+    with bounded(NO_BOUND):
         found = list(database[collection].aggregate(pipeline, allowDiskUse=True))
     named = ", ".join(f"{each['first']} and {each['last']}" for each in found)
     return (

@@ -32,6 +32,9 @@ CONTENT = (
 )
 
 
+# An erased row has null in these.
+PEOPLE = ("user_id", "relationship_id")
+
 # The fields of each part of an item, in the item's order.
 PARTS: Mapping[str, KeysView[str]] = {
     name: dict.fromkeys(names).keys()
@@ -154,19 +157,29 @@ class TurnTrace:
 
         An earlier release rounded instants up where this one cuts, so a row that is one millisecond
         later can be the same turn. Such rows are gone 180 days after the upgrade. Fields that a row
-        of another release lacks are equal to any value.
+        of another release lacks are equal to any value, and so are the people of an erased row.
         """
         stored_ms = find_instant_ms(stored["_id"])
         if stored_ms is None or turn_key(stored["_id"]) != self.turn_key:
             return False
         if not 0 <= stored_ms - instant_ms(self.ulid) <= self.is_cut:
             return False
-        return all(_agrees(stored, name, value) for name, value in self.content.items())
+        ignored = PEOPLE if is_erased(stored) else ()
+        return all(
+            _agrees(stored, name, value)
+            for name, value in self.content.items()
+            if name not in ignored
+        )
 
 
 def default_cost(status: str) -> int:
     """Return the turns that a status costs unless the producer reports another cost."""
     return 1 if status in _BILLED else 0
+
+
+def is_erased(row: Document) -> bool:
+    """Return True if user and relationship of a row were erased: it is counted but not shown."""
+    return row.get("erased") is True
 
 
 def _agrees(stored: Document, name: str, value: Any) -> bool:

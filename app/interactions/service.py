@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.errors import TurnNotFound
 from app.interactions.ids import find_ulid, lowest_ulid
-from app.interactions.model import Document, Filters, Item, Page, item_of
+from app.interactions.model import Document, Filters, Item, Page, is_erased, item_of
 from app.interactions.retention import oldest_readable_ms
 from app.interactions.store import InteractionStore
 
@@ -33,7 +33,8 @@ class InteractionService:
     def get_(self, account: str, interaction_id: str, time_us: int) -> Item:
         """Return the trace with this id.
 
-        Raises the same TurnNotFound if it is unknown, another account's, or older than 180 days.
+        Raises the same TurnNotFound if it is unknown, another account's, erased, or older than 180
+        days.
         """
         ulid = find_ulid(interaction_id)
         if ulid is not None and ulid >= lowest_ulid(oldest_readable_ms(time_us // 1_000)):
@@ -59,8 +60,8 @@ class InteractionService:
         The pages of a listing show each turn acknowledged before its start exactly once, and no
         turn recorded later.
 
-        While turns arrive, a page may hold fewer than `limit` traces; only the last page has no
-        cursor. Raises CursorRefused.
+        While turns arrive, and where turns are erased, a page may hold fewer than `limit` traces;
+        only the last page has no cursor. Raises CursorRefused.
         """
         cursor = None
         if cursor_text is not None:
@@ -83,10 +84,10 @@ class InteractionService:
     ) -> tuple[list[Document], str | None]:
         """Return at most `wanted` rows, and the id before which to continue (None at the end).
 
-        Rows recorded after the listing started are dropped here. As a condition of the query they
-        would cost the database an unbounded search: it would pass over them until the page is full,
-        however many have arrived. Here up to two more scans replace them, and a page that is still
-        too short has a cursor.
+        Erased rows, and rows recorded after the listing started, are dropped here. As a condition
+        of the query they would cost the database an unbounded search: it would pass over them until
+        the page is full, however many there are. Here up to two more scans replace them, and a page
+        that is still too short has a cursor.
         """
         before = span.before
         rows: list[Document] = []
@@ -105,10 +106,12 @@ class InteractionService:
 
 
 def _is_listed(row: Document, listing_started_us: int) -> bool:
-    """Return True if a row was recorded before the listing started.
+    """Return True if a row is not erased and was recorded before the listing started.
 
     A row without a usable instant is of an earlier release, so it was.
     """
+    if is_erased(row):
+        return False
     try:
         return bool(row["recorded_at"] < listing_started_us)
     except (KeyError, TypeError):

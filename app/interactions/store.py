@@ -26,12 +26,13 @@ from app.admission.ledger import LedgerCount
 from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
 from app.backends.expressions import whole_number
-from app.interactions.model import Document, Filters
+from app.interactions.model import Document, Filters, is_erased
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
 # `recorded_at` is not shown either, but a listing compares it with its start. A row without one is
-# of an earlier release, so it was recorded before every live listing, and counts as listed.
+# of an earlier release, so it was recorded before every live listing, and counts as listed. Nor is
+# `erased` shown: a listing leaves such rows out.
 _HIDDEN = (
     *("account", "turn_key", "quota_period", "charged", "uncharged", "key_id", "day", "open"),
     *("expires_at", "degraded"),
@@ -47,9 +48,12 @@ INDEXES: Indexes = {
     "list_user": (("account", "user_id", "_id"), {}),
     "list_relationship": (("account", "relationship_id", "_id"), {}),
     "list_user_relationship": (("account", "user_id", "relationship_id", "_id"), {}),
-    # Covers the count of a billing period: counting reads no rows.
-    "quota": (
-        ("account", "quota_period", "recorded_at", "charged", "mode", "relationship_id"),
+    # Covers the counts of a billing period: counting reads no rows.
+    "period": (
+        (
+            *("account", "quota_period", "recorded_at", "charged", "uncharged", "mode"),
+            "relationship_id",
+        ),
         {},
     ),
     # Open turns (`app.usage` defines them): those of the last minute or so.
@@ -58,6 +62,13 @@ INDEXES: Indexes = {
         {"partialFilterExpression": {"open": {"$exists": True}}},
     ),
     "retention": (("expires_at",), {"expireAfterSeconds": 0}),
+}
+# Indexes of the previous release that this one replaces: `flask db init --tighten` drops them.
+RETIRED_INDEXES: Indexes = {
+    "quota": (
+        ("account", "quota_period", "recorded_at", "charged", "mode", "relationship_id"),
+        {},
+    ),
 }
 
 
@@ -97,18 +108,19 @@ class InteractionStore:
         return outcomes
 
     def find(self, account: str, ulid: str) -> Document | None:
-        """Return the row with this id; None if the account has none."""
-        return self._rows.find_one({"_id": ulid, "account": account}, _PROJECTION)
+        """Return the row with this id; None if the account has none, or it is erased."""
+        row = self._rows.find_one({"_id": ulid, "account": account}, _PROJECTION)
+        return None if row is None or is_erased(row) else row
 
     def find_turns(self, account: str, turn_keys: Sequence[str]) -> dict[str, Document]:
-        """Return the stored rows of these turns by turn key."""
+        """Return the stored rows of these turns by turn key, erased ones as well."""
         chosen = {"account": account, "turn_key": {"$in": list(turn_keys)}}
         return {row["turn_key"]: row for row in self._rows.find(chosen)}
 
     def scan(
         self, account: str, filters: Filters, first: str, before: str | None, count: int
     ) -> list[Document]:
-        """Return at most `count` rows with `first <= id < before`, newest first.
+        """Return at most `count` rows with `first <= id < before`, newest first, also erased ones.
 
         Examines as many index keys as it returns rows.
         """

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields
 from app.http.fields import Boolean, Integer, ListOf, Number, Part
 from app.interactions.id_characters import short_ids_expression
 from app.interactions.ids import ULID_PATTERN
+from app.interactions.model import PEOPLE
 from app.interactions.schemas import (
     IDENTIFIER,
     MAX_TURNS_CONSUMED,
@@ -21,6 +22,10 @@ from app.interactions.schemas import (
 
 BsonSchema = dict[str, Any]
 _WHOLE = ["int", "long"]
+# A keyed hash in the place of a user's or a relationship's id. The wire schema has no `~`.
+_PSEUDONYM = r"~[A-Za-z0-9_-]{22}"
+_NULL: BsonSchema = {"bsonType": "null"}
+_IS_ERASED: BsonSchema = {"required": ["erased"]}
 
 
 def row_validator() -> dict[str, Any]:
@@ -53,13 +58,20 @@ def bson_schema() -> BsonSchema:
         "expires_at": {"bsonType": "date"},
         # True: recorded without Redis, `recorded_at` and `quota_period` by the worker's own clock.
         "degraded": {"bsonType": "bool"},
+        # True: user and relationship were erased.
+        "erased": {"enum": [True]},
     }
-    person = {"bsonType": "string", "pattern": _anchored(IDENTIFIER)}
+    row["properties"] |= dict.fromkeys(PEOPLE, _or_null(_person()))
     row["anyOf"] = [
-        {"properties": {"mode": {"enum": ["stateless"]}}},
-        {"properties": {"user_id": person, "relationship_id": person}},
+        {"not": _IS_ERASED, "properties": {"mode": {"enum": ["stateless"]}}},
+        {"not": _IS_ERASED, "properties": dict.fromkeys(PEOPLE, _person())},
+        {**_IS_ERASED, "properties": dict.fromkeys(PEOPLE, _NULL)},
     ]
     return row
+
+
+def _person() -> BsonSchema:
+    return {"bsonType": "string", "pattern": rf"{_anchored(IDENTIFIER)}|^{_PSEUDONYM}\z"}
 
 
 def _object(schema: Schema) -> BsonSchema:
@@ -80,7 +92,7 @@ def _value(field: fields.Field[Any]) -> BsonSchema:
 
 
 def _or_null(rules: BsonSchema) -> BsonSchema:
-    return {"oneOf": [{"bsonType": "null"}, rules]}
+    return {"oneOf": [_NULL, rules]}
 
 
 def _rules(field: fields.Field[Any]) -> BsonSchema:

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
-from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from app.backends import live
@@ -20,20 +21,27 @@ from app.backends.backend import Backend
 from app.backends.outages import OUTAGES
 from app.backends.validators import ensure_validator
 from app.http.provide import provided
-from app.interactions.store import INDEXES
+from app.interactions.store import INDEXES, RETIRED_INDEXES
 from app.schema import DatabaseSchema, definitions
 from config.settings import BackendKind
 from tests.callers import new_caller
-from tests.schema import make_schema
+from tests.schema import (
+    PREVIOUS,
+    make_previous_schema,
+    make_schema,
+    models_of,
+    read_previous,
+)
 from tests.servers import ROOT, environ_for, settings_for
 from tests.turns import body, new_account, row
 
 Rows = Database[dict[str, Any]]
 Run = Callable[..., Result]
 INIT = (sys.executable, "-m", "flask", "--app", "wsgi", "db", "init")
-ROWS_COUNT = 120_000
+ROWS_COUNT = 300_000
 FEW_COUNT = 2_000
 DEFINITIONS_COUNT = 17
+(OURS,) = (found.validator for found in definitions() if found.validator)
 # The least that may be set.
 REQUEST_MS = 500
 
@@ -65,6 +73,25 @@ def test_a_widened_validator_is_named_with_the_next_step(
     assert widened.exit_code == tightened.exit_code == 0
     assert "flask --app wsgi db init --tighten" in widened.stderr
     assert tightened.stderr == ""
+
+
+def test_a_retired_index_is_named_with_the_next_step_and_dropped_by_it(
+    run_live: Run, live_database: Rows
+) -> None:
+    live_database["interactions"].create_indexes(models_of(RETIRED_INDEXES))
+
+    kept = run_live("db", "init", "--json")
+    dropped = run_live("db", "init", "--tighten", "--json")
+
+    assert kept.exit_code == dropped.exit_code == 0
+    for result, state in ((kept, "retired"), (dropped, "dropped")):
+        shown = json.loads(result.stdout)
+        assert {"collection": "interactions", "name": "quota", "state": state} in shown
+        assert len(shown) == DEFINITIONS_COUNT + 1
+    assert "index quota" in kept.stderr
+    assert "flask --app wsgi db init --tighten" in kept.stderr
+    assert dropped.stderr == ""
+    assert len(json.loads(run_live("db", "init", "--json").stdout)) == DEFINITIONS_COUNT
 
 
 def test_what_is_blocked_ends_with_1_and_the_next_step(run_live: Run, live_database: Rows) -> None:
@@ -110,24 +137,22 @@ def test_with_the_validator_off_no_organization_is_made_but_turns_are_archived(
 
 
 def fill(database: Rows, count: int) -> None:
-    """Store turns, quickly and unvalidated, in a ledger without indexes."""
-    template = row(new_account(), body())
-    accounts = [new_account() for _ in range(20)]
-    for start in range(0, count, 10_000):
-        database["interactions"].insert_many(
-            [
-                template
-                | {
-                    "_id": f"{number:026d}",
-                    "account": accounts[number % len(accounts)],
-                    "turn_key": f"{number:016d}",
-                    "user_id": f"u_{number % 1_000}",
-                }
-                for number in range(start, min(count, start + 10_000))
-            ],
-            ordered=False,
-            bypass_document_validation=True,
-        )
+    """Store turns of the previous release, quickly and unvalidated, in a ledger without indexes.
+
+    They are archived, and expire long after the test.
+    """
+    template = read_previous("rows")[0] | {"expires_at": datetime(2100, 1, 1, tzinfo=UTC)}
+    del template["open"]
+
+    def insert(start: int) -> None:
+        rows = [
+            template | {"_id": f"{number:026d}", "turn_key": f"{number:016d}"}
+            for number in range(start, min(count, start + 10_000))
+        ]
+        database["interactions"].insert_many(rows, ordered=False, bypass_document_validation=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(insert, range(0, count, 10_000)))
 
 
 @pytest.fixture
@@ -143,10 +168,8 @@ def environ(ledger: Rows, live_mongodb_uri: str, fresh_redis_url: str) -> Mappin
     return environ_for(uri, fresh_redis_url, MONGODB_TIMEOUT_MS=str(REQUEST_MS))
 
 
-def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
-    ledger: Rows, environ: Mapping[str, str], report_figures: Callable[..., None]
-) -> None:
-    fill(ledger, ROWS_COUNT)
+def build_within_a_request(environ: Mapping[str, str], name: str) -> None:
+    """Build an index of the ledger within the time that a request may take."""
     backend = live.connect(
         settings_for(
             backend=BackendKind.LIVE,
@@ -155,21 +178,8 @@ def test_indexes_over_many_turns_are_built_whatever_a_request_may_wait(
             mongodb_timeout_ms=REQUEST_MS,
         )
     )
-    models = [
-        IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
-        for name, (keys, options) in INDEXES.items()
-    ]
-    with closing(backend), pytest.raises(OUTAGES):
-        backend.database["interactions"].create_indexes(models)
-    started_s = time.monotonic()
-    done = subprocess.run(
-        [*INIT, "--json"], env=dict(environ), cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    report_figures(rows=ROWS_COUNT, seconds=round(time.monotonic() - started_s, 1))
-
-    assert done.returncode == 0, done.stderr
-    assert {each["state"] for each in json.loads(done.stdout)} <= {"created", "changed"}
-    assert DatabaseSchema(ledger, ledger).find_differences() == []
+    with closing(backend):
+        backend.database["interactions"].create_indexes(models_of({name: INDEXES[name]}))
 
 
 def hear_interrupts() -> None:
@@ -177,17 +187,15 @@ def hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
-    ledger: Rows, environ: Mapping[str, str]
-) -> None:
-    fill(ledger, FEW_COUNT)
-    rows = ledger["interactions"]
-    (ours,) = (found.validator for found in definitions() if found.validator)
-    ensure_validator(ledger, rows.name, ours, {})
+def interrupted_init(ledger: Rows, environ: Mapping[str, str]) -> tuple[int, str, str]:
+    """Interrupt `flask db init` at its first line of progress.
+
+    Return its exit code, this line, and what it said then.
+    """
     with ledger.client.start_session() as session:
         # A build waits for transactions on its collection, so that it is surely at work below.
         session.start_transaction()
-        rows.insert_one(row(new_account(), body()), session=session)
+        ledger["interactions"].insert_one(row(new_account(), body()), session=session)
         with subprocess.Popen(
             INIT,
             env=dict(environ),
@@ -201,9 +209,45 @@ def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
         session.abort_transaction()
+    return process.returncode, progress, errors
+
+
+def test_many_turns_of_the_previous_release_get_the_new_index_whatever_a_request_may_wait(
+    ledger: Rows, environ: Mapping[str, str], report_figures: Callable[..., None]
+) -> None:
+    fill(ledger, ROWS_COUNT)
+    make_previous_schema(ledger)
+    with pytest.raises(OUTAGES):
+        build_within_a_request(environ, "period")
+    # A change of the validator would wait for the transaction below, and prints no progress.
+    ensure_validator(ledger, "interactions", OURS, {"validator": PREVIOUS.validator})
+    code, progress, errors = interrupted_init(ledger, environ)
+    assert (code, progress.split(",")[0]) == (1, "interactions: index period")
+    assert "run the same command again" in errors
+    started_s = time.monotonic()
+    done = subprocess.run(
+        [*INIT, "--json"], env=dict(environ), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    report_figures(rows=ROWS_COUNT, seconds=round(time.monotonic() - started_s, 1))
+
+    assert done.returncode == 0, done.stderr
+    shown = {each["name"]: each["state"] for each in json.loads(done.stdout)}
+    assert (shown["period"], shown["quota"], shown["turn"]) == ("created", "retired", "unchanged")
+    assert DatabaseSchema(ledger, ledger).find_differences() == []
+    assert ledger["interactions"].estimated_document_count() == ROWS_COUNT
+
+
+def test_a_build_that_is_interrupted_goes_on_with_the_next_run(
+    ledger: Rows, environ: Mapping[str, str]
+) -> None:
+    fill(ledger, FEW_COUNT)
+    rows = ledger["interactions"]
+    ensure_validator(ledger, rows.name, OURS, {})
+
+    code, progress, errors = interrupted_init(ledger, environ)
 
     assert progress.startswith("interactions: index turn, ")
-    assert process.returncode == 1
+    assert code == 1
     assert "run the same command again" in errors
     assert DatabaseSchema(ledger, ledger).find_differences() != []
     make_schema(ledger)

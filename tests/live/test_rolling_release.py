@@ -6,7 +6,6 @@
 from typing import Any
 
 import pytest
-from bson import json_util
 from flask import Flask
 from pymongo.database import Database
 from pymongo.errors import WriteError
@@ -18,13 +17,16 @@ from app.schema import DatabaseSchema
 from app.usage.archive import Archived, Archiver
 from app.usage.store import UsageStore
 from tests.callers import Caller, new_caller, readiness
-from tests.servers import ROOT, wait_until
+from tests.schema import read_previous
+from tests.servers import wait_until
 from tests.turns import DAY_MS, body, now_ms, stateful, whole
 
 Rows = Database[dict[str, Any]]
-FOLDER = ROOT / "tests" / "live" / "previous_release"
-PREVIOUS: dict[str, Any] = json_util.loads((FOLDER / "validator.json").read_text("utf-8"))
-ROWS: list[dict[str, Any]] = json_util.loads((FOLDER / "rows.json").read_text("utf-8"))
+PREVIOUS: dict[str, Any] = read_previous("validator")
+ROWS: list[dict[str, Any]] = read_previous("rows")
+# Positions in `ROWS`: a row that lacks our fields and is valid otherwise, and one that also has a
+# name that this release refuses.
+STATEFUL, STRANGE_NAMED = 1, 6
 # A validator of a release whose rows we do not accept.
 STRANGE = {"$jsonSchema": {"required": ["flavour"]}}
 EITHER = {"$jsonSchema": {"anyOf": [PREVIOUS["$jsonSchema"], STRANGE["$jsonSchema"]]}}
@@ -65,7 +67,7 @@ def archive(app: Flask) -> Archived:
 def test_before_db_init_our_code_is_not_ready_and_its_turns_are_refused_uncharged(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
-    """Our rows have fields that the validator of the previous release does not know."""
+    """Refuse rows with fields that the validator of the previous release does not know."""
     validate_as_before(live_database)
     turn = body()
 
@@ -130,6 +132,35 @@ def test_rows_of_the_previous_release_are_archived_and_expire_after_tightening(
     assert archive(live_app) == Archived(turns=len(rows), days=1)
     # The database's expiry pass, once a second.
     wait_until(lambda: interactions.count_documents({}) == 0, timeout_s=30)
+
+
+ERASURE: dict[str, Any] = {"user_id": None, "relationship_id": None, "erased": True}
+WITH_ADDED = ERASURE | {"uncharged": 0, "key_id": None}
+
+
+def test_until_it_is_tightened_a_row_of_the_previous_release_is_erased_with_all_our_fields(
+    live_app: Flask, live_database: Rows, caller: Caller
+) -> None:
+    """Erase rows that one of the two validators accepts; after tightening neither checks them."""
+    validate_as_before(live_database)
+    interactions = live_database["interactions"]
+    stored = previous_rows(caller.account)
+    interactions.insert_many(stored)
+    plain, strange = ({"_id": stored[number]["_id"]} for number in (STATEFUL, STRANGE_NAMED))
+    init(live_app)
+
+    for chosen, change in ((plain, ERASURE), (strange, ERASURE), (strange, WITH_ADDED)):
+        with pytest.raises(WriteError):
+            interactions.update_one(chosen, {"$set": change})
+    interactions.update_one(plain, {"$set": WITH_ADDED})
+    init(live_app, "--tighten")
+    interactions.update_one(strange, {"$set": ERASURE})
+
+    shown = {item["interaction_id"] for item in caller.list_all()}
+    assert shown == {f"int_{row['_id']}" for row in stored} - {
+        *(f"int_{chosen['_id']}" for chosen in (plain, strange))
+    }
+    assert archive(live_app).turns == len(ROWS)
 
 
 def test_the_previous_release_stays_ready_while_the_next_one_is_rolled_out(

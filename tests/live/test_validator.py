@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 from pymongo.errors import WriteError
+from ulid import ULID
 
 from app.interactions.ids import TurnKeys
 from app.interactions.schemas import (
@@ -44,7 +45,7 @@ def store(live_database: Database[Row]) -> InteractionStore:
 
 def good_row(**changes: Any) -> Row:
     """Return a complete valid row of a new turn."""
-    return row(new_account(), whole(**changes))
+    return row(new_account(), whole(**changes)) | {"key_id": f"key_{ULID()}"}
 
 
 def refusal_code(database: Database[Row], candidate: Row) -> int | None:
