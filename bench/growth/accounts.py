@@ -16,6 +16,7 @@ from ulid import ULID
 from app.admission.chunks import chunked
 from app.admission.decision import TurnCharge
 from app.admission.keys import AccountKeys
+from app.admission.ledger import LedgerCount
 from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.admission.relationships import RelationshipNames
 from app.admission.replies import Status
@@ -105,7 +106,7 @@ class Accounts:
         reply = self._script.seed(
             keys,
             self._quota,
-            turns=relationships_count,
+            counted=LedgerCount(relationships_count, 0),
             newest_recorded_at_us=0,
             relationships_count=relationships_count,
             staging_key=staging,

@@ -30,6 +30,7 @@ def test_a_created_organization_is_shown_and_listed(answer: Answer) -> None:
         "turns": None,
         "active_relationships": None,
         "overage_policy": "block",
+        "uncharged_turns": 1_000_000,
     }
     assert answer("org", "show", made["id"]) == made
     assert answer("org", "list") == [made]
@@ -64,6 +65,7 @@ def test_own_ceilings_are_set_and_forgotten_with_the_next_plan(
     answer: Answer, organization_id: str
 ) -> None:
     ceilings = "--requests-per-second 7 --turns 9 --active-relationships unlimited --overage allow"
+    ceilings += " --uncharged-turns 4"
     own = answer("org", "set-plan", organization_id, "scale", *ceilings.split())
 
     assert own["limits"] == {
@@ -72,6 +74,7 @@ def test_own_ceilings_are_set_and_forgotten_with_the_next_plan(
         "turns": 9,
         "active_relationships": None,
         "overage_policy": "allow",
+        "uncharged_turns": 4,
     }
     assert answer("org", "show", organization_id) == own
     plain = answer("org", "set-plan", organization_id, "scale")

@@ -79,6 +79,9 @@ def test_reconcile_prints_the_drift_of_each_account(
         "relationships_before": 1,
         "relationships_after": 0,
         "relationships_drift": -1,
+        "uncharged_before": 0,
+        "uncharged_after": 0,
+        "uncharged_drift": 0,
     }
     with memory_app.app_context():
         shown = provided(ArchiveHealth).readings()

@@ -251,7 +251,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.oracle.is_loaded)
     @rule()
     def an_earlier_release_seeds_the_quota(self) -> None:
-        """It stores no field that a later release has added."""
+        """Drop the fields that a later release has added."""
         self.client.hdel(KEYS.quota, "uncharged_used", "uncharged_limit", "mark_uncharged")
         self.oracle.loaded.uncharged = self.oracle.loaded.watermark_uncharged = 0
 

@@ -118,7 +118,7 @@ def test_overage_does_not_lift_the_bound_on_relationships(world: World) -> None:
 
 
 def test_a_hold_that_expires_makes_room_under_overage(world: World) -> None:
-    """The wait names the hold, also while more turns are used than the plan has."""
+    """Return the hold's expiry, also while more turns are used than the plan has."""
     bound = QuotaPolicy(PERIOD, 1, 2, overage_allowed=True, uncharged_limit=0)
     bucket = BucketPolicy.of(WHO.limits)
     world.record(WHO, turn("turn_0", 5))
