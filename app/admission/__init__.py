@@ -4,6 +4,7 @@ Terms
     A *bucket* is the token bucket of an organization or of a client address.
     A *quota* is what an account may use in a billing period: turns and active relationships.
     A *charge* uses quota. It names its turn, and has an instant (`recorded_at`) of its own.
+    An *uncharged turn* costs nothing. Its charge counts by a ceiling of its own.
     A *reservation* holds one turn of the quota until it is completed, cancelled or expires.
     The *ledger* is the turns in MongoDB. It is the truth; the counters in Redis are a fast copy.
     A *generation* is one life of an account's counters, from seeding to loss.
@@ -20,7 +21,9 @@ Invariants
     * Used and reserved turns never exceed the limit, unless the plan allows overage, a completion
       comes after its hold has expired, or Redis lost its data or was unavailable.
     * Instants of one account only grow: a charge is later than every charge before it.
-    * A missing counter is never zero. The script answers NEED_SEED, and the ledger is counted.
+    * A missing counter is never zero: the script answers NEED_SEED, and the ledger is counted. Only
+      a counter that a later release has added reads as 0, until the next reconciliation.
+    * No plan and no overage lifts the bounds on uncharged turns and on relationships.
     * The counters equal the ledger after one reconciliation, whatever happened before.
     * Keys of an organization share one slot of a Redis cluster, and each of them expires.
 
