@@ -90,6 +90,18 @@ def test_12000_tries_for_a_quota_of_1000_admit_exactly_1000(
     assert World(live_redis).gate.quota(principal()).turns_used == 1_000
 
 
+def test_uncharged_turns_stop_at_their_ceiling(live_redis: Redis, in_each: InEach) -> None:
+    in_force = limits(uncharged=100)
+    tries = [
+        (in_force, [turn(f"turn_{process}_{number}", 0) for number in range(300)])
+        for process in range(PROCESSES_COUNT)
+    ]
+    verdicts = Counter(verdict for one in in_each(load.try_turns, *tries) for verdict in one)
+    assert verdicts == {Verdict.CHARGED: 100, Verdict.UNCHARGED_EXHAUSTED: 1_100}
+    quota = World(live_redis).gate.quota(principal())
+    assert (quota.turns_used, quota.uncharged_used) == (0, 100)
+
+
 def test_relationships_stop_at_their_limit(live_redis: Redis, in_each: InEach) -> None:
     in_force = limits(relationships=25)
     tries = [

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from flask import Flask
 
+from app.tenancy.plans import MAX_BURST
 from tests.callers import LIST, at_once, error_of, http_client, new_caller, reconcile, redis_of
 from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
@@ -38,6 +39,43 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
         assert caller.counters()["turns_used"] == before + 1
     assert caller.counters()["relationships_used"] == 1
     assert caller.rows_count() == caller.counters()["turns_used"]
+
+
+def test_an_uncharged_turn_sent_50_times_at_once_counts_once(serve: Serve) -> None:
+    service, app = serve(workers_count=3)
+    caller = new_caller(app, "free", uncharged_turns=1, requests_per_second=5_000, burst=9_000)
+    payload = body(status="failed")
+
+    with http_client(service, caller) as client:
+        answers = at_once([lambda: client.post(LIST, json=payload)] * 50)
+
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 200: 49}
+    counted = caller.counters()
+    assert (counted["turns_used"], counted["uncharged_used"], caller.rows_count()) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tries_count", "ceiling"),
+    [(4_000, 700), pytest.param(1_000_000, None, marks=pytest.mark.long)],
+)
+def test_uncharged_turns_are_stored_up_to_their_ceiling(
+    serve: Serve, tries_count: int, ceiling: int | None
+) -> None:
+    """A Free key without a ceiling of its own stores as many as its plan has turns."""
+    service, app = serve(workers_count=3)
+    own = {} if ceiling is None else {"uncharged_turns": ceiling}
+    caller = new_caller(app, "free", requests_per_second=5_000, burst=MAX_BURST, **own)
+
+    def send(client: httpx.Client) -> int:
+        turns = [body(status="failed") for _ in range(500)]
+        answer = client.post(BATCH, json={"interactions": turns})
+        return sum(result["status"] == "created" for result in answer.json()["results"])
+
+    with http_client(service, caller) as client, ThreadPoolExecutor(8) as pool:
+        stored_count = sum(pool.map(lambda _: send(client), range(tries_count // 500)))
+
+    allowed = ceiling or caller.organization.limits.turns
+    assert stored_count == caller.counters()["uncharged_used"] == caller.rows_count() == allowed
 
 
 def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) -> None:
