@@ -161,7 +161,8 @@ def _conflict(
 def _rate_limited(error: RateLimited) -> Problem:
     rate = error.rate
     limit = rate.numerator if rate.denominator == 1 else float(rate)
-    return _wait("rate_limit_exceeded", error, error.wait_us, limit=limit)
+    price = {"tokens": error.tokens} if error.tokens > 1 else {}
+    return _wait("rate_limit_exceeded", error, error.wait_us, limit=limit, **price)
 
 
 @find_problem.register

@@ -1,7 +1,7 @@
 """Case `faulty`: judging 500 malformed turns beside judging 500 good ones, in CPU time.
 
 Both are what the batch route does between the body's bytes and the charge; the malformed ones are
-rendered too. No kind of mistake may make a body for one token cost far more than it is worth.
+rendered too. No kind of mistake may make a batch cost far more than a good one of the same price.
 """
 
 import time

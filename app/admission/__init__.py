@@ -12,7 +12,7 @@ Terms
 
 Promises
     * A request with a key costs one call of the script, which decides bucket and quota together.
-    * A refusal by rate charges nothing. A refusal by quota charges the token only.
+    * A refusal by rate charges nothing. A refusal by quota charges the tokens only.
     * A turn is charged once, however often and by however many senders it is recorded.
     * A client that waits `Retry-After` is admitted, if no other request takes its tokens.
     * A reservation that is completed in time is never refused for the turn that it holds.

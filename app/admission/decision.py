@@ -138,6 +138,8 @@ class Decision(NamedTuple):
     loaded. `quota` is None then too, and if a request that only took a token was admitted. A
     decision over an address has none of these, no items and no period.
 
+    `tokens` is the price of the call: what it took, or would have taken.
+
     `is_local` is True if Redis was not called or did not answer. Then reconciliation counts
     `items`, and `account_now_us` and `quota` are None.
     """
@@ -152,6 +154,7 @@ class Decision(NamedTuple):
     period: Period | None = None
     is_local: bool = False
     hold: Hold | None = None
+    tokens: int = 1
 
     @property
     def is_bucket_empty(self) -> bool:

@@ -10,12 +10,13 @@ class AdmissionError(Exception):
 
 
 class RateLimited(AdmissionError):
-    """The token bucket is empty; the tokens are there after `wait_us`."""
+    """The token bucket lacks the `tokens` of the request; they are there after `wait_us`."""
 
-    def __init__(self, rate: Fraction, wait_us: int) -> None:
+    def __init__(self, rate: Fraction, wait_us: int, tokens: int = 1) -> None:
         super().__init__(f"Rate limit exceeded. Retry after {_seconds(wait_us)}.")
         self.rate = rate
         self.wait_us = wait_us
+        self.tokens = tokens
 
 
 class TooManyReservations(AdmissionError):

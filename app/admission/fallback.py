@@ -73,9 +73,11 @@ class LocalBuckets:
         """Take `tokens` from this process's share of `bucket`; 0 only looks.
 
         The decision is DEGRADED, or RATE_LIMITED with the wait after which this process admits. It
-        contains the whole rate, and the tokens left of the share.
+        contains the whole rate, and the tokens left of the share. A price above the share's burst
+        is lowered to it: the share never holds more, so no wait would be long enough.
         """
         share = _share(bucket, self._workers_count)
+        tokens = min(tokens, share.burst)
         full, wanted = share.burst * share.period_us, tokens * share.period_us
         with self._lock:
             at_us = self._monotonic_us()
@@ -91,7 +93,7 @@ class LocalBuckets:
             retry_after_us=0 if is_enough else _time_us(wanted - level, share),
         )
         outcome = Outcome.DEGRADED if is_enough else Outcome.RATE_LIMITED
-        return Decision(outcome, state, now_us, is_local=True)
+        return Decision(outcome, state, now_us, is_local=True, tokens=tokens)
 
     def _level(self, key: str, share: BucketPolicy, at_us: int) -> int:
         full = share.burst * share.period_us

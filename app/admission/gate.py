@@ -80,7 +80,12 @@ class Gate:
                 note_account_fault("account_degraded", reason.account, reason.reason)
             return self.decide_locally(principal, operation)
         decision = parse_decision(
-            reply, at.bucket, principal.limits, at.quota.period, operation.turns
+            reply,
+            at.bucket,
+            principal.limits,
+            at.quota.period,
+            operation.turns,
+            tokens=operation.tokens,
         )
         if operation.hold_us is None:
             return decision

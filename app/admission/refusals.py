@@ -7,7 +7,8 @@ from app.admission.errors import QuotaExhausted, RateLimited, TooManyReservation
 def refusal_of(decision: Decision) -> RateLimited | TooManyReservations:
     """Return the error of a request that the bucket refused, or too many open reservations."""
     if decision.is_bucket_empty:
-        return RateLimited(decision.bucket.rate, decision.bucket.retry_after_us)
+        bucket = decision.bucket
+        return RateLimited(bucket.rate, bucket.retry_after_us, decision.tokens)
     if decision.hold is None:
         raise AssertionError("a refused reservation says when fewer are open")
     return TooManyReservations(decision.hold.most_open, decision.hold.wait_us)

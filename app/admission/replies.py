@@ -76,9 +76,15 @@ def parse_address_decision(reply: Reply, bucket: BucketPolicy) -> Decision:
 
 
 def parse_decision(
-    reply: Reply, bucket: BucketPolicy, limits: Limits, period: Period, turns: Sequence[TurnCharge]
+    reply: Reply,
+    bucket: BucketPolicy,
+    limits: Limits,
+    period: Period,
+    turns: Sequence[TurnCharge],
+    *,
+    tokens: int,
 ) -> Decision:
-    """Return the decision over an account's bucket and `turns`, from a reply to a request."""
+    """Return the decision over `tokens` and `turns` of an account, from a reply to a request."""
     items = parse_items(reply, turns) if turns else ()
     counters = reply.counters
     return Decision(
@@ -90,6 +96,7 @@ def parse_decision(
         items=items,
         generation=counters.generation if counters else 0,
         period=period,
+        tokens=tokens,
     )
 
 

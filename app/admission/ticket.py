@@ -43,7 +43,7 @@ class AdmissionTicket:
     | verb | what it does | refused by |
     | --- | --- | --- |
     | `take_token` | charges the bucket | bucket |
-    | `charge` | charges the bucket, and the quota for turns | bucket; the quota by item |
+    | `charge` | charges the bucket its price, and the quota for turns | bucket; quota by item |
     | `reserve` | charges the bucket, and holds a turn | bucket, open reservations; quota by item |
     | `complete` | charges the bucket, and a turn that was reserved | bucket |
     | `cancel` | charges the bucket, and releases the hold of a turn | bucket, missing Redis |
@@ -60,9 +60,12 @@ class AdmissionTicket:
         """Charge the bucket alone: for routes that neither charge nor show the quota."""
         self._decide(TAKE_TOKEN)
 
-    def charge(self, turns: Sequence[TurnCharge] = ()) -> Decision:
-        """Charge the bucket and, for `turns`, the quota, in one atomic call."""
-        return self._decide(Charge(turns))
+    def charge(self, turns: Sequence[TurnCharge] = (), *, tokens: int = 1) -> Decision:
+        """Charge the bucket `tokens` and, for `turns`, the quota, in one atomic call.
+
+        A request that costs more than the burst costs the burst: no bucket ever holds more.
+        """
+        return self._decide(Charge(turns, min(tokens, self.principal.limits.burst)))
 
     def charge_more(self, turns: Sequence[TurnCharge]) -> Decision:
         """Charge the quota for more `turns` of this request.

@@ -46,7 +46,9 @@ CODES: Mapping[str, Kind] = {
     "rate_limit_exceeded": Kind(
         429,
         "rate_limit",
-        "Too many requests; wait Retry-After seconds and try again. If details.component is "
+        "Too many requests; wait Retry-After seconds and try again. A batch costs one token for "
+        "every 50 turns begun; details.tokens is its price, if more than one. If "
+        "details.component is "
         "reservations, too many reservations are open. If it is concurrency, too many requests of "
         "your organization are in progress: send fewer at the same time. Retry-After is always 1 "
         "then, as advice: a later request may be refused again.",

@@ -66,13 +66,14 @@ class Attempt(NamedTuple):
     stored: Document | None
 
 
-def charge(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]:
+def charge(turns: Sequence[TurnTrace], ticket: AdmissionTicket, tokens: int) -> list[Charged]:
     """Charge the request with its first chunk of turns, then charge the others chunk by chunk.
 
-    Without turns the request is charged all the same.
+    The first call takes all `tokens`, also without turns.
     """
     first, others = turns[:CHARGED_AT_ONCE_COUNT], turns[CHARGED_AT_ONCE_COUNT:]
-    return pair(first, ticket.charge(_charges(first))) + charge_more(others, ticket)
+    decision = ticket.charge(_charges(first), tokens=tokens)
+    return pair(first, decision) + charge_more(others, ticket)
 
 
 def charge_more(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]:

@@ -15,9 +15,19 @@ from app.interactions.recording import Recorder
 # so many field errors are listed, an element lists its first one only.
 MAX_FIELD_ERRORS_PER_ELEMENT = 5
 MAX_FIELD_ERRORS_PER_BATCH = 1_000
+# A token of the rate limit pays for so many elements, so that a batch is no way around the limit.
+ELEMENTS_PER_TOKEN = 50
 
 Element = TurnTrace | InvalidFields
 Describe = Callable[[Exception], dict[str, Any]]
+
+
+def price_of(elements_count: int) -> int:
+    """Return the tokens that a batch costs; a plan with a smaller burst lowers it.
+
+    Bad elements count too: each is read and answered.
+    """
+    return -(-elements_count // ELEMENTS_PER_TOKEN)
 
 
 def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
@@ -40,7 +50,8 @@ def record_batch(
     `describe` renders the error of an element.
     """
     turns = [element for element in elements if isinstance(element, TurnTrace)]
-    recorded = iter(recorder.record_many(turns, ticket))
+    tokens = price_of(len(elements))
+    recorded = iter(recorder.record_many(turns, ticket, tokens=tokens))
     outcomes = [
         next(recorded) if isinstance(element, TurnTrace) else element for element in elements
     ]

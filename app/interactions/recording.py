@@ -108,15 +108,15 @@ class Recorder:
         return outcome
 
     def record_many(
-        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket
+        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket, *, tokens: int
     ) -> list[RecordingOutcome]:
         """Store each turn on its own; return what is stored, or the turn's error, in order.
 
         A turn that is reserved ends its reservation: the quota refuses it only for what it costs
-        beyond the hold. The request is admitted with its first chunk, whatever becomes of the
-        other turns.
+        beyond the hold. The request is admitted with its first chunk, for `tokens`, whatever
+        becomes of the other turns.
         """
-        return self._record(charge(turns, ticket), ticket)
+        return self._record(charge(turns, ticket, tokens), ticket)
 
     def _record(
         self, charged: Sequence[Charged], ticket: AdmissionTicket

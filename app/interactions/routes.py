@@ -87,7 +87,11 @@ def record() -> Response:
 @blueprint.response(200, BatchAnswerSchema)
 @blueprint.doc(requestBody=body_of(BatchSchema))
 def record_many() -> Response:
-    """Record up to 500 finished turns; each one has its own result, in order."""
+    """Record up to 500 finished turns; each one has its own result, in order.
+
+    The request costs one token of the rate limit for every 50 elements begun, rejected ones too: a
+    batch of 1 to 50 costs one, of 500 ten. It never costs more than the burst of the plan.
+    """
     recorder, ticket = provided(Recorder), current_ticket()
     bodies = load_body(_BATCH, LARGEST_BYTES)["interactions"]
     elements = read_batch(recorder, ticket.principal.account, bodies)

@@ -33,11 +33,12 @@ class ErrorSchema(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Depends on `code`. With `rate_limit_exceeded`, a `component` of "
-            "`concurrency` means too many requests in progress; `Retry-After` is advice then. With "
-            "`quota_exhausted`, `resets_at` is the end of the billing period, `held_until` the "
-            "instant at which enough open reservations have expired (null if that does not help), "
-            "and `retry_after_ms` the wait that `Retry-After` rounds up to whole seconds."
+            "description": "Depends on `code`. With `rate_limit_exceeded`, `tokens` is the price "
+            "of a refused batch, if more than one. A `component` of `concurrency` means too many "
+            "requests in progress; `Retry-After` is advice then. With `quota_exhausted`, "
+            "`resets_at` is the end of the billing period, `held_until` the instant at which "
+            "enough open reservations have expired (null if that does not help), and "
+            "`retry_after_ms` the wait that `Retry-After` rounds up to whole seconds."
         },
     )
     documentation_url = fields.Url(required=True)

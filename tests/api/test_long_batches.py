@@ -21,11 +21,16 @@ COUNT = CHUNKS_COUNT * CHARGED_AT_ONCE_COUNT - 50
 
 
 @pytest.mark.parametrize(
-    ("count", "calls_count"),
-    [(1, 1), (CHARGED_AT_ONCE_COUNT, 1), (CHARGED_AT_ONCE_COUNT + 1, 2), (COUNT, CHUNKS_COUNT)],
+    ("count", "calls_count", "tokens"),
+    [
+        (1, 1, 1),
+        (CHARGED_AT_ONCE_COUNT, 1, 2),
+        (CHARGED_AT_ONCE_COUNT + 1, 2, 3),
+        (COUNT, CHUNKS_COUNT, 5),
+    ],
 )
-def test_a_batch_costs_one_token_and_one_call_for_each_chunk(
-    live_app: Flask, live_redis: Redis, count: int, calls_count: int
+def test_a_batch_pays_its_tokens_once_and_takes_one_call_for_each_chunk(
+    live_app: Flask, live_redis: Redis, count: int, calls_count: int, tokens: int
 ) -> None:
     caller, clock = new_caller(live_app, requests_per_second=1, burst=10), Clock(live_app)
     caller.record(at(clock.now_ms))
@@ -34,8 +39,8 @@ def test_a_batch_costs_one_token_and_one_call_for_each_chunk(
     answer = caller.record_batch([stateful(f"rel_{number % 7}") for number in range(count)])
 
     assert live_redis.info("commandstats")["cmdstat_evalsha"]["calls"] == calls_count
-    assert answer.headers["X-RateLimit-Remaining"] == "8"
-    assert caller.list_().headers["X-RateLimit-Remaining"] == "7"
+    assert answer.headers["X-RateLimit-Remaining"] == str(9 - tokens)
+    assert caller.list_().headers["X-RateLimit-Remaining"] == str(8 - tokens)
     assert answer.headers["X-Quota-Turns-Used"] == str(1 + count)
     assert answer.headers["X-Quota-Active-Relationships-Used"] == str(min(7, count))
 

@@ -22,6 +22,7 @@ from config.settings import OnRedisFailure
 from tests.callers import LIST, TURNS, Caller, Clock, error_of, new_caller, reserve
 from tests.servers import OPERATOR_TOKEN, settings_for
 from tests.turns import body, reservation, stateful
+from tests.unit.admission.world import Hand
 
 NOWHERE = "redis://127.0.0.1:1/0"
 Start = Callable[..., Flask]
@@ -34,7 +35,7 @@ def start(memory_backend: Backend) -> Iterator[Start]:
     backend = dataclasses.replace(memory_backend, redis=gone, maintenance_redis=gone)
 
     def make(**changes: object) -> Flask:
-        app = create_app(settings_for(web_concurrency=1, **changes), backend)
+        app = create_app(settings_for(**({"web_concurrency": 1} | changes)), backend)
         app.testing = True
         with app.app_context():
             ensure_schema()
@@ -100,6 +101,30 @@ def test_an_exhausted_local_share_is_a_429(start: Start) -> None:
     assert refused.headers["Retry-After"] == "1"
     assert refused.headers["X-RateLimit-Remaining"] == "0"
     assert not quota_headers(refused)
+
+
+@pytest.mark.parametrize(("workers_count", "share"), [(1, 10), (2, 5), (4, 2), (64, 1)])
+def test_a_long_batch_costs_at_most_the_burst_of_the_workers_share(
+    start: Start, monkeypatch: pytest.MonkeyPatch, workers_count: int, share: int
+) -> None:
+    caller = new_caller(start(web_concurrency=workers_count), "free")
+    hand = Hand()
+    with caller.app.app_context():
+        monkeypatch.setattr(provided(Gate)._local, "_monotonic_us", hand)
+
+    for _ in range(3):
+        admitted = caller.record_batch([body(), *[{}] * 499])
+        refused = caller.record_batch([body(), *[{}] * 499])
+
+        assert (admitted.status_code, refused.status_code) == (200, 429)
+        assert admitted.headers["X-RateLimit-Remaining"] == "0"
+        details, wait_s = error_of(refused)["details"], int(refused.headers["Retry-After"])
+        assert details.get("tokens", 1) == share
+        # The share's rate is a part of 5 a second; so is its burst of 10, rounded down.
+        assert details["retry_after_ms"] == 200 * workers_count * share
+        assert wait_s == -(-details["retry_after_ms"] // 1_000)
+        hand.us += details["retry_after_ms"] * 1_000
+    assert caller.rows_count() == 3
 
 
 def test_an_exhausted_quota_refuses_no_turn_during_the_outage(start: Start) -> None:

@@ -108,6 +108,21 @@ def test_refusals_by_the_rate_are_counted_and_tried_again(
     assert retried["accepted"] == 1
 
 
+def test_a_refused_batch_is_sent_again_once_its_tokens_are_there(
+    service: RunningService, callers: Callable[..., Caller], replay: Replay, trace: Path
+) -> None:
+    lines = [f"2023-11-16 18:15:46.{number:03d}0000,{number},7" for number in range(200)]
+    trace.write_text("\n".join([HEADER, *lines]) + "\n")
+    caller = callers(requests_per_second=1, burst=2)
+    batches = ("--batch", "100", "--concurrency", "1", "--retry", "5")
+
+    summary = reported(replay(*FAST, *to(service, caller), *batches))
+
+    # Each batch costs the whole burst, so the second one waits until the bucket is full again.
+    assert (summary["accepted"], summary["rate_limited"]) == (200, 0)
+    assert summary["retries"] >= 1
+
+
 @pytest.mark.usefixtures("trace")
 def test_refusals_by_the_quota_are_counted(
     service: RunningService, callers: Callable[..., Caller], replay: Replay

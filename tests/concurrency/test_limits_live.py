@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 from threading import Event
 from typing import Any
@@ -125,6 +126,41 @@ def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_1
         statuses = at_once([lambda number=number: wait_and_retry(number) for number in range(100)])
 
     assert statuses == [200] * 100
+
+
+def test_a_lone_client_of_full_batches_that_waits_exactly_retry_after_is_never_refused_twice(
+    serve: Serve,
+) -> None:
+    service, app = serve(workers_count=3)
+    callers = [new_caller(app, "free") for _ in range(6)]
+    chance = random.Random(13)  # noqa: S311
+    phases_s = [chance.uniform(0, 0.9) for _ in callers]
+
+    with http_client(service) as client:
+
+        def send(number: int, turns: list[Any]) -> httpx.Response:
+            headers = callers[number].headers
+            return client.post(f"{LIST}/batch", json={"interactions": turns}, headers=headers)
+
+        def send_back_to_back(number: int) -> list[int]:
+            statuses = []
+            Event().wait(phases_s[number])
+            for _ in range(3):
+                turns = [body(), *[{}] * 499]  # each counts, and bad ones are answered fast
+                answer = send(number, turns)
+                statuses.append(answer.status_code)
+                if answer.status_code == 429:
+                    assert answer.json()["error"]["details"]["tokens"] == 10
+                    Event().wait(int(answer.headers["Retry-After"]))  # a real wait, as above
+                    statuses.append(send(number, turns).status_code)
+            return statuses
+
+        sent = at_once([lambda number=number: send_back_to_back(number) for number in range(6)])
+
+    for statuses in sent:
+        assert statuses.count(200) == 3
+        assert 429 in statuses
+        assert (429, 429) not in pairwise(statuses)
 
 
 def test_a_client_that_waits_exactly_for_the_holds_to_expire_is_admitted(serve: Serve) -> None:

@@ -219,6 +219,10 @@ def test_the_wait_of_an_answer(error: Exception, wait_s: int | None) -> None:
         (RateLimited(Fraction(5), 200_001), {"limit": 5, "retry_after_ms": 201}),
         (RateLimited(Fraction(1, 2), 0), {"limit": 0.5, "retry_after_ms": 0}),
         (
+            RateLimited(Fraction(5), 2_000_000, 10),
+            {"limit": 5, "tokens": 10, "retry_after_ms": 2_000},
+        ),
+        (
             TooManyReservations(150, 9_000_000),
             {"component": "reservations", "limit": 150, "retry_after_ms": 9_000},
         ),

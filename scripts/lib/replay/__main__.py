@@ -70,7 +70,7 @@ class Start(click.ParamType[int]):
     type=click.IntRange(1, 500),
     default=1,
     show_default=True,
-    help="Turns per request.",
+    help="Turns per request; every 50 begun cost one token of the rate limit.",
 )
 @click.option(
     "--concurrency",

@@ -57,6 +57,31 @@ def test_a_refusal_has_the_true_wait_to_the_microsecond() -> None:
     assert not local.take(KEY, PRO, 1).is_bucket_empty
 
 
+FREE = BucketPolicy(Fraction(5), 10)
+
+
+@pytest.mark.parametrize(
+    ("workers_count", "share"), [(1, 10), (2, 5), (3, 3), (4, 2), (10, 1), (64, 1)]
+)
+@pytest.mark.parametrize("tokens", [1, 2, 10, 1_000])
+def test_a_price_above_the_burst_of_the_share_is_that_burst(
+    workers_count: int, share: int, tokens: int
+) -> None:
+    hand, price = Hand(), min(tokens, share)
+    local = buckets(workers_count, hand)
+    first = local.take(KEY, FREE, tokens)
+    assert (first.outcome, first.tokens) == (Outcome.DEGRADED, price)
+    assert first.bucket.remaining == share - price
+    admitted(local, bucket=FREE)
+    for _ in range(5):
+        refused = local.take(KEY, FREE, tokens)
+        assert (refused.outcome, refused.tokens) == (Outcome.RATE_LIMITED, price)
+        hand.us += refused.bucket.retry_after_us - 1
+        assert local.take(KEY, FREE, tokens).bucket.retry_after_us == 1
+        hand.us += 1
+        assert local.take(KEY, FREE, tokens).outcome is Outcome.DEGRADED
+
+
 def test_a_decision_has_the_whole_rate_and_the_tokens_left_of_the_share() -> None:
     decision = buckets(2, Hand()).take(KEY, PRO, 1)
     assert decision.is_local
