@@ -29,7 +29,7 @@ from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
 from app.usage.documents import DamagedRollup, from_document, to_document
 from app.usage.open_rows.store import BY_OPEN, OpenRowStore
-from app.usage.pipeline import by_day, rollups_of
+from app.usage.pipeline import GROUPS_COUNT, by_day, rollups_of
 from app.usage.rollups import Document, Rollup, bounded, merged
 from app.usage.setting_aside import OpenRows
 from app.usage.summable import IS_OPEN, NO_ARRAY
@@ -42,8 +42,6 @@ _OF_EACH_DAY = ("day", "committed", "revision")
 # Without it a second batch begins after the first 101 days. The database ends a batch at 16 MB,
 # which holds about 30 days with all the names that they keep.
 _ONE_BATCH = 1_000
-# Groups of an aggregation in a batch; without it the second one has 16 megabytes.
-_GROUPS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +140,7 @@ class UsageStore:
         for day, fences in committed.items():
             chosen = {"account": account, "day": day, "open": IS_OPEN | {"$nin": sorted(fences)}}
             steps = by_day(chosen, moving=True, has_breakdown=has_breakdown)
-            groups = self._rows.aggregate(steps, hint=BY_OPEN, batchSize=_GROUPS)
+            groups = self._rows.aggregate(steps, hint=BY_OPEN, batchSize=GROUPS_COUNT)
             live |= rollups_of(groups, has_breakdown=has_breakdown)
         return live
 
@@ -165,7 +163,7 @@ class UsageStore:
 
     def _sum(self, chosen: Document, *, has_breakdown: bool, hint: str) -> dict[str, Rollup]:
         steps = by_day(chosen, has_breakdown=has_breakdown)
-        groups = self._rows.aggregate(steps, batchSize=_GROUPS, hint=hint)
+        groups = self._rows.aggregate(steps, batchSize=GROUPS_COUNT, hint=hint)
         return rollups_of(groups, has_breakdown=has_breakdown)
 
     # The archive's steps, each one operation.
