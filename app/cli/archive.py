@@ -1,10 +1,12 @@
-"""`flask archive`: rolls turns up into days, and reports how late the archive is."""
+"""`flask archive`: rolls turns up into days, rebuilds days, and reports how late the archive is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 
+from app.admission.clock import LedgerClock
 from app.cli.output import (
     OperatorGroup,
     contain,
@@ -14,12 +16,18 @@ from app.cli.output import (
     progress_bar,
     say,
 )
+from app.cli.text import Utf8Text
 from app.cli.worker import run_chores
+from app.http.instants import datetime_of_us
 from app.http.provide import provided
+from app.interactions.retention import is_day
 from app.schema import require_indexes
+from app.tenancy.model import Environment, account_of
+from app.tenancy.service import Organizations
 from app.usage.archive_pass import ArchivePass
 from app.usage.health import ArchiveHealth, Waiting
 from app.usage.notes.store import PassNotes
+from app.usage.rebuild import Rebuilder, require_recent
 
 MAX_NAMED = 20
 
@@ -43,6 +51,50 @@ def run(ctx: click.Context, *, as_json: bool) -> None:
     print_change(asdict(archived), as_json=as_json)
     if containment.failures:
         ctx.exit(1)
+
+
+class Day(click.ParamType[str]):
+    """A day of the calendar in UTC, `2026-11-23`."""
+
+    name = "DAY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the day."""
+        if not is_day(value):
+            return self.fail(f"{value!r} is no day; write it as 2026-11-23.", param, ctx)
+        return str(value)
+
+
+@group.command("rebuild")
+@click.argument("days", metavar="DAY...", type=Day(), nargs=-1, required=True)
+@click.option(
+    "--organization", "organization_id", metavar="ORG_ID", type=Utf8Text(), help="Only this one."
+)
+@json_option
+@click.pass_context
+def rebuild(
+    ctx: click.Context, days: Sequence[str], organization_id: str | None, *, as_json: bool
+) -> None:
+    """Recompute the roll-ups of days (UTC) whose turns are all still stored.
+
+    May run at any time, also beside the worker. The exit code is 1 if a day was refused or failed;
+    standard error names it. All others are done.
+    """
+    require_indexes()
+    require_recent(days, datetime_of_us(provided(LedgerClock).now_us()))
+    accounts, rebuilder, containment = _accounts(organization_id), provided(Rebuilder), contain()
+    with progress_bar("Rebuilding days", lambda: rebuilder.count_turns(accounts, days)) as report:
+        rebuilt = rebuilder.rebuild(accounts, days, report, containment)
+    record = asdict(rebuilt) | {"empty_days": ", ".join(rebuilt.empty_days) or None}
+    print_change(record, as_json=as_json)
+    if containment.failures:
+        ctx.exit(1)
+
+
+def _accounts(organization_id: str | None) -> list[str]:
+    organizations = provided(Organizations)
+    chosen = [organizations.get_any(organization_id)] if organization_id else organizations.list_()
+    return [account_of(found.id, environment) for found in chosen for environment in Environment]
 
 
 @group.command("watch")

@@ -9,19 +9,22 @@ from app.tenancy.service import Organizations
 from app.usage.archive_pass import ArchivePass
 from app.usage.health import ArchiveHealth
 from app.usage.notes.store import PassNotes
+from app.usage.rebuild import Rebuilder
+from app.usage.rebuilding.store import RebuildStore
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 
 
 @dataclass(frozen=True, slots=True)
 class UsageServices:
-    """The services of this room; `archive_pass` and `archive_health` use the maintenance client."""
+    """The services of this room; those of the archive use the maintenance client."""
 
     store: UsageStore
     service: UsageService
     notes: PassNotes
     archive_pass: ArchivePass
     archive_health: ArchiveHealth
+    rebuilder: Rebuilder
 
 
 def build_usage(
@@ -36,6 +39,7 @@ def build_usage(
         notes=notes,
         archive_pass=ArchivePass(scanned, notes, ledgers.maintenance, organizations, clock),
         archive_health=ArchiveHealth(scanned, notes, clock),
+        rebuilder=Rebuilder(RebuildStore(backend.maintenance_database)),
     )
 
 

@@ -18,3 +18,14 @@ class ArchiveMovedOn(Exception):
 
     def __init__(self) -> None:
         super().__init__("The archive is catching up. Retry after 1 second.")
+
+
+class DayTooOld(InvalidFields):
+    """The turns of `day` expire now or are gone; those of the day `oldest` and later are not."""
+
+    def __init__(self, day: str, oldest: str) -> None:
+        reason = (
+            f"The turns of {day} have expired, or will within the hour. Days from {oldest} on can "
+            "be rebuilt. Nothing was changed."
+        )
+        super().__init__([field_error("day", "out_of_range", reason, {"min": oldest})])

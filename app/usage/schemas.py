@@ -9,7 +9,7 @@ from app.interactions.model import STATUSES
 from app.interactions.schemas import FilterQuerySchema, RangeQuerySchema
 from app.tenancy.model import OveragePolicy
 from app.usage.buckets import Grouping
-from app.usage.rollups import OTHERS
+from app.usage.names import OTHERS
 from app.usage.totals import MAX_SHOWN
 
 _GROUPINGS = [grouping.value for grouping in Grouping]

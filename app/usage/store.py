@@ -27,17 +27,10 @@ from app.interactions.ids import find_instant_ms
 from app.interactions.model import Filters
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import chosen_by
+from app.usage.documents import DamagedRollup, from_document, to_document
 from app.usage.open_rows.store import BY_OPEN, OpenRowStore
-from app.usage.pipeline import by_day, rollups_of
-from app.usage.rollups import (
-    DamagedRollup,
-    Document,
-    Rollup,
-    bounded,
-    from_document,
-    merged,
-    to_document,
-)
+from app.usage.pipeline import GROUPS_COUNT, by_day, rollups_of
+from app.usage.rollups import Document, Rollup, bounded, merged
 from app.usage.setting_aside import OpenRows
 from app.usage.summable import IS_OPEN, NO_ARRAY
 
@@ -49,8 +42,6 @@ _OF_EACH_DAY = ("day", "committed", "revision")
 # Without it a second batch begins after the first 101 days. The database ends a batch at 16 MB,
 # which holds about 30 days with all the names that they keep.
 _ONE_BATCH = 1_000
-# Groups of an aggregation in a batch; without it the second one has 16 megabytes.
-_GROUPS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +124,13 @@ class UsageStore:
         chosen = {"account": account, "day": days, "open": IS_OPEN}
         return sorted(self._rows.distinct("day", chosen))
 
-    def sum_open(self, account: str, committed: Mapping[str, Group[int]]) -> dict[str, Rollup]:
+    def sum_open(
+        self,
+        account: str,
+        committed: Mapping[str, Group[int]],
+        *,
+        has_breakdown: bool = False,
+    ) -> dict[str, Rollup]:
         """Return the live turns of each day in `committed`, which has the day's committed fences.
 
         A claim raises a turn's `open`, so it moves ahead in this index and never back: the scan
@@ -142,14 +139,19 @@ class UsageStore:
         live: dict[str, Rollup] = {}
         for day, fences in committed.items():
             chosen = {"account": account, "day": day, "open": IS_OPEN | {"$nin": sorted(fences)}}
-            groups = self._rows.aggregate(
-                by_day(chosen, moving=True), hint=BY_OPEN, batchSize=_GROUPS
-            )
-            live |= rollups_of(groups)
+            steps = by_day(chosen, moving=True, has_breakdown=has_breakdown)
+            groups = self._rows.aggregate(steps, hint=BY_OPEN, batchSize=GROUPS_COUNT)
+            live |= rollups_of(groups, has_breakdown=has_breakdown)
         return live
 
     def sum_raw(
-        self, account: str, filters: Filters, first_ulid: str, before_ulid: str
+        self,
+        account: str,
+        filters: Filters,
+        first_ulid: str,
+        before_ulid: str,
+        *,
+        has_breakdown: bool = False,
     ) -> dict[str, Rollup]:
         """Return the roll-up of each day that has turns with `first_ulid <= id < before_ulid`.
 
@@ -157,10 +159,12 @@ class UsageStore:
         """
         chosen, index = chosen_by(account, filters)
         ids = {"_id": {"$gte": first_ulid, "$lt": before_ulid}}
-        return self._sum(chosen | ids, hint=index)
+        return self._sum(chosen | ids, has_breakdown=has_breakdown, hint=index)
 
-    def _sum(self, chosen: Document, **options: Any) -> dict[str, Rollup]:
-        return rollups_of(self._rows.aggregate(by_day(chosen), batchSize=_GROUPS, **options))
+    def _sum(self, chosen: Document, *, has_breakdown: bool, hint: str) -> dict[str, Rollup]:
+        steps = by_day(chosen, has_breakdown=has_breakdown)
+        groups = self._rows.aggregate(steps, batchSize=GROUPS_COUNT, hint=hint)
+        return rollups_of(groups, has_breakdown=has_breakdown)
 
     # The archive's steps, each one operation.
 
@@ -217,7 +221,7 @@ class UsageStore:
     def sum_claimed(self, account: str, day: str, fence: Fence) -> Rollup:
         """Return the roll-up of the turns that carry the fence's number."""
         chosen = {"account": account, "day": day, "open": fence.number}
-        return merged(self._sum(chosen, hint=BY_OPEN).values())
+        return merged(self._sum(chosen, has_breakdown=True, hint=BY_OPEN).values())
 
     def commit(self, account: str, day: str, fence: Fence, rollup: Rollup) -> bool:
         """Add `rollup` to the day; return False if there is a newer fence.

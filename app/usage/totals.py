@@ -10,7 +10,8 @@ from heapq import nsmallest
 from itertools import chain
 from typing import NamedTuple
 
-from app.usage.rollups import OTHERS, Counts, Rollup, merged
+from app.usage.names import OTHERS
+from app.usage.rollups import Counts, Rollup, merged
 
 # Names that a bucket shows; the turns of the others are counted together as `OTHERS`.
 MAX_SHOWN = 100

@@ -124,13 +124,13 @@ def test_the_table_is_for_people(run: Run) -> None:
     assert "lag_s" in run("archive", "status").output
 
 
-@pytest.mark.parametrize("command", ["run", "status", "watch"])
+@pytest.mark.parametrize("command", ["run", "status", "watch", "rebuild 2026-11-20"])
 def test_without_indexes_there_is_one_line_with_the_next_step(
     memory_app: Flask, run: Run, command: str
 ) -> None:
     with memory_app.app_context():
         provided(Backend).database.drop_collection("usage_daily")
-    result = run("archive", command)
+    result = run("archive", *command.split())
     assert result.exit_code == 1
     assert "flask --app wsgi db init" in result.output
     assert "Traceback" not in result.output

@@ -10,8 +10,10 @@ from pymongo.database import Database
 
 from app.interactions.model import Filters
 from app.usage.buckets import Grouping, day_of
+from app.usage.documents import to_document
 from app.usage.items import aggregate_item
-from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, to_document
+from app.usage.names import OTHERS
+from app.usage.rollups import MAX_NAMES, Rollup
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from tests.schema import make_schema

@@ -102,6 +102,11 @@ class PassNotes:
         found = self._notes.find_one({"_id": _SET_ASIDE})
         return int(found["turns"]) if found else 0
 
+    def count_set_aside_of(self, account: str, day: str) -> int:
+        """Return how many turns of the day were set aside."""
+        found = self._notes.find_one({"_id": f"{_SET_ASIDE}/{account}/{day}"})
+        return int(found["turns"]) if found else 0
+
     def list_set_aside(self, at_most: int) -> dict[str, int]:
         """Return how many turns were set aside, by `ACCOUNT/DAY`."""
         names = {"$gt": f"{_SET_ASIDE}/", "$lt": f"{_SET_ASIDE}0"}

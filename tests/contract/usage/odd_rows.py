@@ -43,6 +43,8 @@ COUNTED: Mapping[str, Change] = {
     "no emotions": without("inferred_emotional_state"),
     "emotions that are none": with_(inferred_emotional_state=["joy"]),
     "no mode": without("mode"),
+    "a mode that is a number": with_(mode=1),
+    "an API key that is a list": with_(key_id=["key_1"]),
     "no people": without("user_id", "relationship_id"),
     "no instant of recording": without("recorded_at"),
     "an instant of recording that is none": with_(recorded_at="today"),

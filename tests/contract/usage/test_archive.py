@@ -12,7 +12,8 @@ from app.http.instants import format_ms, parse_ms
 from app.interactions.ids import lowest_ulid
 from app.interactions.model import STATUSES, Filters
 from app.usage.archive import Archived, Archiver
-from app.usage.rollups import MAX_NAMES, OTHERS, Rollup, merged
+from app.usage.names import OTHERS
+from app.usage.rollups import MAX_NAMES, Rollup, merged
 from app.usage.store import Fence, UsageStore
 from tests.contract.usage.ledger import Books, brute_force
 from tests.turns import Body, at, body, new_account, stateful, whole
@@ -99,7 +100,7 @@ def test_filtered_sums_are_those_of_the_chosen_rows(books: Books, payloads: list
             and filters.user_id in (None, row["user_id"])
             and filters.relationship_id in (None, row["relationship_id"])
         ]
-        found = account.store.sum_raw(account.account, filters, first, before)
+        found = account.store.sum_raw(account.account, filters, first, before, has_breakdown=True)
         assert set(found) == {row["day"] for row in wanted}
         assert merged(found.values()) == brute_force(wanted)
 

@@ -13,6 +13,7 @@ from app.interactions.ids import lowest_ulid
 from app.interactions.model import STATUSES, Filters
 from app.interactions.retention import RETENTION
 from app.usage.archive_pass import ArchivePass
+from app.usage.breakdown import DIMENSIONS, Sums, added_up
 from app.usage.health import ArchiveHealth
 from app.usage.notes.store import PassNotes
 from app.usage.rollups import Rollup, merged
@@ -50,7 +51,14 @@ def test_what_a_row_lacks_counts_as_nothing_and_its_day_is_archived(
     assert books.archived() == books.reported() == before
     (day,) = books.archived().values()
     assert day.total_turns == 3
-    assert {type(value) for value in (day.latency_sum_ms, *day[-3:])} == {int}
+    extremes = day.latency_min_ms, day.latency_max_ms
+    assert {type(value) for value in (day.latency_sum_ms, day.output_tokens, *extremes)} == {int}
+    assert day.is_breakdown_complete
+    for dimension in DIMENSIONS:
+        (sums,) = added_up(
+            [{"": each} for each in getattr(day.breakdown, dimension).values()]
+        ).values()
+        assert sums == Sums(3, day.turns_consumed, day.input_tokens, day.output_tokens)
     assert {name for names in (day.personalities, day.models) for name in names} <= {
         *("pers_ada", "openai/gpt-4o", "unknown/gpt-4o"),
     }

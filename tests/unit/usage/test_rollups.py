@@ -7,17 +7,11 @@ from bson import decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.usage.documents import from_document, to_document
 from app.usage.histogram import MAX_RELATIVE_ERROR, bucket_of, middle_of, packed, unpacked
-from app.usage.rollups import (
-    MAX_NAMES,
-    NAMES,
-    OTHERS,
-    Rollup,
-    bounded,
-    from_document,
-    merged,
-    to_document,
-)
+from app.usage.names import OTHERS
+from app.usage.rollups import MAX_NAMES, NAMES, Rollup, bounded, merged
+from tests.unit.usage.breakdowns import breakdowns
 
 pytestmark = pytest.mark.slow  # seconds of work
 
@@ -45,6 +39,7 @@ def rollups(draw: st.DrawFn) -> Rollup:
         output_tokens=draw(st.integers(0, 2**40)),
         latency_min_ms=min(values, default=None),
         latency_max_ms=max(values, default=None),
+        breakdown=draw(breakdowns),
     )
 
 
@@ -73,7 +68,9 @@ def test_what_a_document_holds_is_read_back_whatever_the_names(rollup: Rollup) -
 
 @given(rollups())
 def test_no_name_means_anything_in_a_path(rollup: Rollup) -> None:
-    names = {name for kind in NAMES for name in to_document(rollup)[kind]}
+    document = to_document(rollup)
+    tables = [document[kind] for kind in NAMES] + list(document["breakdown"].values())
+    names = {name for table in tables for name in table}
     assert not [name for name in names if "." in name or "$" in name]
 
 

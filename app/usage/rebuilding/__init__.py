@@ -1,0 +1,1 @@
+"""Days that are recomputed from their stored turns."""
