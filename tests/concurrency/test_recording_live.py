@@ -61,7 +61,7 @@ def test_an_uncharged_turn_sent_50_times_at_once_counts_once(serve: Serve) -> No
 def test_uncharged_turns_are_stored_up_to_their_ceiling(
     serve: Serve, tries_count: int, ceiling: int | None
 ) -> None:
-    """A Free key without a ceiling of its own stores as many as its plan has turns."""
+    """Store as many on a Free key, without a ceiling of its own, as its plan has turns."""
     service, app = serve(workers_count=3)
     own = {} if ceiling is None else {"uncharged_turns": ceiling}
     caller = new_caller(app, "free", requests_per_second=5_000, burst=MAX_BURST, **own)
