@@ -18,6 +18,7 @@ from bench import (
     cold,
     depth,
     faulty,
+    indexes,
     latency,
     listing,
     neighbours,
@@ -55,11 +56,12 @@ CASES: Mapping[str, Case] = {
     "aggregates": aggregates.run,
     "archiving": archiving.run,
     "faulty": faulty.run,
+    "indexes": indexes.run,
 }
 LEAST_PAIRS = 5
 # Measured apart, and not judged.
 APART: Mapping[str, click.Command] = {"growth": growth.main, "instructions": instructions.main}
-WITHOUT_WRK = {"aggregates", "faulty", "archiving", "neighbours", "reserve"}
+WITHOUT_WRK = {"aggregates", "faulty", "archiving", "indexes", "neighbours", "reserve"}
 HELP = """Run each CASE (all by default) and its peers alternately on real servers of its own.
 
 Cases: {cases}.

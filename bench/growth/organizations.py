@@ -58,7 +58,7 @@ def _principal(plan: Plan, number: int, random: Random) -> Principal:
     return Principal(
         organization_id=f"org_{ULID(random.randbytes(_ULID_BYTES))}",
         organization_name=f"Organization {number + 1}",
-        key_id=f"key_{ULID()}",
+        key_id=f"key_{ULID(bytes(_ULID_BYTES))}",
         scope=Scope.READ_WRITE,
         environment=Environment.LIVE,
         plan=plan.id,
