@@ -4,6 +4,8 @@ Terms:
 
 - Roll-up: additive totals of the turns of one day (UTC) of one account. A roll-up holds no id of a
   user, a relationship or a turn.
+- Breakdown: sums of a roll-up by model, provider, personality, status, mode and API key. It covers
+  fewer turns than the roll-up if an earlier release has rolled up a part of the day.
 - Fence: a fencing token of a day. Only the archiver with the newest one can commit.
 - Open turn: a turn with the field `open`, which is 0 or the fence of the archiver that claimed it.
 - Live turn: an open turn that no roll-up counts, because its fence is not committed. Answers add
@@ -20,8 +22,8 @@ Promises:
 - Active relationships do not add up. `freezing.py` stores them for each ended billing period.
 
 Files: `archive.py` has the protocol, `store.py` its operations, `archive_pass.py` one pass of the
-worker, `health.py` how late it is, `rollups.py` and `pipeline.py` the totals, and `service.py` the
-answers.
+worker, `health.py` how late it is, `rollups.py`, `breakdown.py` and `pipeline.py` the totals,
+`documents.py` their stored form, `rebuild.py` recomputes days, and `service.py` has the answers.
 
 Failures:
 
