@@ -56,7 +56,8 @@ CODES: Mapping[str, Kind] = {
     "quota_exhausted": Kind(
         429,
         "quota",
-        "The period's quota is spent, or held by open reservations. Wait Retry-After seconds: "
+        "The period's quota of details.component is spent, or held by open reservations; "
+        "uncharged_turns are turns that cost nothing. Wait Retry-After seconds: "
         "until the quota resets (details.resets_at), or until enough reservations have expired "
         "(details.held_until, null if that does not help).",
     ),
