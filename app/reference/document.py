@@ -37,8 +37,8 @@ class ErrorSchema(Schema):
             "of a refused batch, if more than one. A `component` of `concurrency` means too many "
             "requests in progress; `Retry-After` is advice then. With `quota_exhausted`, "
             "`component` is `turns`, `active_relationships` or `uncharged_turns` (turns that cost "
-            "nothing), `resets_at` is the end of the billing period, `held_until` the instant at which "
-            "enough open reservations have expired (null if that does not help), and "
+            "nothing), `resets_at` is the end of the billing period, `held_until` the instant at "
+            "which enough open reservations have expired (null if that does not help), and "
             "`retry_after_ms` the wait that `Retry-After` rounds up to whole seconds."
         },
     )
