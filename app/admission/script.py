@@ -46,7 +46,7 @@ class AdmissionScript:
 
     def enter(self, keys: AccountKeys, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
         """Take a token, and return counters only if there is none. PERIOD_MISMATCH as `admit`."""
-        return self._run("enter", keys.for_script, [*bucket.arguments(1), *quota.arguments])
+        return self._run("enter", keys.for_script, [*bucket.one_token, *quota.arguments])
 
     def reserve(
         self,
@@ -64,7 +64,7 @@ class AdmissionScript:
         A turn that is held in the previous period, that of the keys `previous`, is that one.
         """
         before = [previous.turns, previous.holds] if previous else []
-        limits = [*bucket.arguments(1), *quota.arguments]
+        limits = [*bucket.one_token, *quota.arguments]
         asked: list[Argument] = [turn.turn_key, turn.relationship_id or "", hold_us, most_open]
         return self._run("reserve", [*keys.for_script, *before], [*limits, *asked])
 
@@ -82,7 +82,7 @@ class AdmissionScript:
         `current` are the account's keys in its current period. These statuses charge nothing:
         NEED_SEED, and PERIOD_MISMATCH if the period has ended and has no entry of the turn.
         """
-        limits = [*bucket.arguments(1), *quota.arguments]
+        limits = [*bucket.one_token, *quota.arguments]
         other = [current.quota] if current.quota != keys.quota else []
         return self._run("complete", [*keys.for_script, *other], [*limits, *_item(turn)])
 
