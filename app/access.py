@@ -12,36 +12,38 @@ A request with a valid key is charged exactly once. If it is refused before that
 in flight, a malformed body), it is charged on its way out. So floods of bad requests are limited,
 and the headers of their answers are true. A request with an invalid key charges its address, so
 guessing keys is slow.
+
+A request with a valid key counts as in flight until the end of its answer. That of a streamed
+answer is when it is closed, which may be long after its view has returned.
 """
 
 import hmac
+from functools import partial
 
 from flask import Flask, Response
 
-from app.admission.concurrency import ConcurrencyLimiter
+from app.admission.concurrency import ConcurrencyLimiter, InFlight
 from app.admission.gate import Gate
 from app.admission.headers import limit_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
-from app.http.current import client_address, current_notes, current_request
+from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
-from app.in_flight import InFlightRequests
-from app.policies import POLICIES, UNMATCHED, Door, Policy
+from app.policies import POLICIES, UNMATCHED, Door, Policy, Weight
 from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
     OperatorTokenMissing,
     OrganizationSuspended,
 )
-from app.tenancy.model import Principal
 
 _Ticket = AddressTicket | AdmissionTicket
 
 
 class Access:
-    """The hook before every request and the headers after it."""
+    """The hooks before and after every request, and at its end."""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class Access:
         self._authenticator = authenticator
         self._gate = gate
         self._ip_limits = ip_limits
-        self._in_flight = InFlightRequests(concurrency)
+        self._concurrency = concurrency
         self._operator_token = operator_token.encode()
 
     def init_app(self, app: Flask) -> None:
@@ -63,7 +65,7 @@ class Access:
         self._ip_limits.init_app(app)
         app.before_request(self._enter)
         app.after_request(self._leave)
-        self._in_flight.init_app(app)
+        app.teardown_request(self._end)
         without = {rule.endpoint for rule in app.url_map.iter_rules()} - set(POLICIES)
         if without:
             raise RuntimeError(f"routes without an access policy: {', '.join(sorted(without))}")
@@ -90,12 +92,13 @@ class Access:
             self._charge_address()
         elif policy.door is Door.OPERATOR:
             self._require_operator(token)
-        elif policy.door.asks_for_key:
-            self._admit(self._authenticate(token), policy)
+        elif policy.door is not Door.PROBE:
+            ticket = self._authenticate(asked, token)
+            self._admit(asked, ticket, policy)
         if asked.query_string and not policy.takes_query:
             refuse_query()
 
-    def _authenticate(self, token: str | None) -> Principal:
+    def _authenticate(self, asked: CurrentRequest, token: str | None) -> AdmissionTicket:
         try:
             principal = self._authenticator.authenticate(token)
         except AuthenticationFailed:
@@ -106,15 +109,17 @@ class Access:
             if not error.is_key_proven:
                 self._charge_address()
             raise
-        current_notes().principal = principal
-        return principal
+        asked.principal = principal
+        ticket = asked.ticket = AdmissionTicket(self._gate, principal)
+        return ticket
 
-    def _admit(self, principal: Principal, policy: Policy) -> None:
-        ticket = current_notes().ticket = AdmissionTicket(self._gate, principal)
+    def _admit(self, asked: CurrentRequest, ticket: AdmissionTicket, policy: Policy) -> None:
+        principal = ticket.principal
         if principal.is_suspended:
             raise OrganizationSuspended
         policy.require_scope(principal.scope)
-        self._in_flight.enter(principal.organization_id, policy)
+        is_heavy = policy.weight is not Weight.LIGHT and policy.is_heavy(asked.args)
+        asked.in_flight = self._concurrency.enter(principal.organization_id, is_heavy=is_heavy)
         if policy.door is not Door.METERED:
             return
         if policy.shows_quota:
@@ -132,7 +137,7 @@ class Access:
 
     def _charge_address(self) -> None:
         ticket = AddressTicket(self._ip_limits.charge(client_address()))
-        current_notes().ticket = ticket
+        current_request().ticket = ticket
         ticket.require_admission()
 
     def _leave(self, response: Response) -> Response:
@@ -144,38 +149,47 @@ class Access:
         3. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
            an answer that was replaced.
         """
-        policy = POLICIES.get(current_request().endpoint or "", UNMATCHED)
-        ticket: _Ticket | None = current_notes().get("ticket")
+        asked = current_request()
+        policy = POLICIES.get(asked.endpoint or "", UNMATCHED)
+        ticket: _Ticket | None = asked.ticket
+        if isinstance(ticket, AdmissionTicket) and ticket.decision is None:
+            response = _charge_for_refusal(asked, ticket, response)
         if ticket is not None:
-            response = _charge_for_refusal(ticket, response)
             response = _add_limit_headers(ticket, policy, response)
         if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
             response.headers.add("Cache-Control", "no-store")
-        if response.is_streamed:
-            self._in_flight.keep_until_closed(response)
+        in_flight: InFlight | None = asked.in_flight
+        if in_flight is not None and response.is_streamed:
+            in_flight.is_streamed = True
+            response.call_on_close(partial(self._concurrency.leave, in_flight))
         return response
 
+    def _end(self, error: BaseException | None) -> None:
+        """Stop counting the request, unless its answer is a stream that is closed later.
 
-def current_principal() -> Principal:
-    """Return the principal of this request's key; only behind a door that asks for one."""
-    principal: Principal = current_notes().principal
-    return principal
+        With an `error`, another answer has replaced the stream, and nobody closes the stream.
+        """
+        in_flight: InFlight | None = current_request().in_flight
+        if in_flight is not None and (error is not None or not in_flight.is_streamed):
+            self._concurrency.leave(in_flight)
 
 
 def current_ticket() -> AdmissionTicket:
     """Return the admission of this request; only behind a door that asks for a key."""
-    ticket: AdmissionTicket = current_notes().ticket
+    ticket: AdmissionTicket = current_request().ticket
     return ticket
 
 
-def _charge_for_refusal(ticket: _Ticket, response: Response) -> Response:
-    """Charge a request that was refused before its charge; return the answer to send.
+def _charge_for_refusal(
+    asked: CurrentRequest, ticket: AdmissionTicket, response: Response
+) -> Response:
+    """Charge a request that was not charged, if it was refused; return the answer to send.
 
-    The bucket's own refusal comes first. The ticket of an address has its decision from the start.
-    A failed charge is answered like every error: Flask would log the exception's text.
+    The bucket's own refusal comes first. A failed charge is answered like every error: Flask would
+    log the exception's text.
     """
-    is_refused = 400 <= response.status_code < 500 or "has_request_error" in current_notes()
-    if isinstance(ticket, AddressTicket) or ticket.decision is not None or not is_refused:
+    is_refused = 400 <= response.status_code < 500 or asked.has_request_error
+    if not is_refused:
         return response
     try:
         ticket.charge_for_refusal(counts_as_rate_limited=response.status_code == 429)

@@ -68,7 +68,7 @@ class Policy:
 
     def require_scope(self, held: Scope) -> None:
         """Raise ScopeMissing if a key with the scope `held` may not use the route."""
-        if self.scope is not None and not held.includes(self.scope):
+        if self.scope is not None and self.scope not in held.included:
             raise ScopeMissing(self.scope)
 
     def is_heavy(self, parameters: Iterable[str]) -> bool:

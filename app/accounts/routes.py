@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from app.access import current_principal
+from app.access import current_ticket
 from app.accounts.items import api_key_item, me_item, plan_item
 from app.accounts.schemas import (
     ApiKeyListQuerySchema,
@@ -38,7 +38,7 @@ _LIST_QUERY = ApiKeyListQuerySchema()
 @blueprint.response(200, MeSchema)
 def me() -> Response:
     """Return the organization, scopes and environment of the key in use."""
-    return json_response(me_item(current_principal()))
+    return json_response(me_item(current_ticket().principal))
 
 
 @blueprint.get("/billing/plans")
@@ -59,7 +59,7 @@ def list_api_keys() -> Response:
     Keys are removed some time after they expired or were revoked, by default 90 days. A key whose
     stored document is damaged is left out; it cannot be used.
     """
-    query, principal = load_query(_LIST_QUERY), current_principal()
+    query, principal = load_query(_LIST_QUERY), current_ticket().principal
     page = provided(KeyLists).page(
         principal.organization_id, principal.environment, query["limit"], query.get("cursor")
     )
@@ -87,7 +87,7 @@ def create_api_key() -> Response:
     503 while Redis is unavailable.
     """
     wanted = load_body(NewApiKeySchema())
-    principal = current_principal()
+    principal = current_ticket().principal
     key, plaintext = provided(ApiKeys).issue(
         principal.organization_id,
         principal.environment,
@@ -104,7 +104,7 @@ def create_api_key() -> Response:
 @blueprint.response(200, ApiKeySchema)
 def get_api_key(key_id: str) -> Response:
     """Return one key of this organization and environment."""
-    principal = current_principal()
+    principal = current_ticket().principal
     keys = provided(ApiKeys)
     found = keys.get_(principal.organization_id, principal.environment, key_id)
     return json_response(api_key_item(found))
@@ -117,7 +117,7 @@ def revoke_api_key(key_id: str) -> Response:
 
     503 while Redis is unavailable.
     """
-    principal = current_principal()
+    principal = current_ticket().principal
     provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
     return no_content()
 

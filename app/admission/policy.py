@@ -51,6 +51,11 @@ class BucketPolicy:
             raise ValueError(f"{tokens} tokens from a bucket of {self.burst}")
         return [self.rate.numerator, self.period_us, self.burst, tokens]
 
+    @cached_property
+    def one_token(self) -> tuple[int, ...]:
+        """Return the script's arguments for one token, the price of almost every call."""
+        return tuple(self.arguments(1))
+
 
 def most_reservations(limits: Limits) -> int:
     """Return how many reservations an account may have open at a time."""

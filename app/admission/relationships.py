@@ -21,14 +21,13 @@ class RelationshipNames:
     def __init__(self, id_key: str) -> None:
         self._key = id_key.encode()
 
-    def of(self, account: str, relationship_id: str | None) -> tuple[str, str]:
+    def of(self, account: str, relationship_id: str) -> tuple[str, str]:
         """Return the name of a relationship, and the name that an earlier release stored it under.
 
-        The second one is empty if both are the same. Both are empty for None.
+        The second one is empty if both are the same.
         """
-        plain = relationship_id or ""
-        if len(plain) <= MAX_PLAIN_LENGTH:
-            return plain, ""
-        message = f"{_PURPOSE}\0{account}\0{plain}".encode()
+        if len(relationship_id) <= MAX_PLAIN_LENGTH:
+            return relationship_id, ""
+        message = f"{_PURPOSE}\0{account}\0{relationship_id}".encode()
         digest = hmac.digest(self._key, message, hashlib.sha256)[:_HASH_BYTES]
-        return f"~{urlsafe_b64encode(digest).decode()[:_HASH_CHARACTERS]}", plain
+        return f"~{urlsafe_b64encode(digest).decode()[:_HASH_CHARACTERS]}", relationship_id

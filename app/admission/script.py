@@ -50,7 +50,7 @@ class AdmissionScript:
 
     def enter(self, keys: AccountKeys, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
         """Take a token, and return counters only if there is none. PERIOD_MISMATCH as `admit`."""
-        return self._run("enter", keys.for_script, [*bucket.arguments(1), *quota.arguments])
+        return self._run("enter", keys.for_script, [*bucket.one_token, *quota.arguments])
 
     def reserve(
         self,
@@ -68,7 +68,7 @@ class AdmissionScript:
         A turn that is held in the previous period, that of the keys `previous`, is that one.
         """
         before = [previous.turns, previous.holds] if previous else []
-        limits = [*bucket.arguments(1), *quota.arguments]
+        limits = [*bucket.one_token, *quota.arguments]
         asked: Sequence[Argument] = (*limits, *self._item(keys, turn), hold_us, most_open)
         return self._run("reserve", [*keys.for_script, *before], asked)
 
@@ -86,7 +86,7 @@ class AdmissionScript:
         `current` are the account's keys in its current period. These statuses charge nothing:
         NEED_SEED, and PERIOD_MISMATCH if the period has ended and has no entry of the turn.
         """
-        limits = [*bucket.arguments(1), *quota.arguments]
+        limits = [*bucket.one_token, *quota.arguments]
         other = [current.quota] if current.quota != keys.quota else []
         asked: Sequence[Argument] = (*limits, *self._item(keys, turn))
         return self._run("complete", [*keys.for_script, *other], asked)
@@ -174,7 +174,8 @@ class AdmissionScript:
         return self._run("correct", keys.for_script, [watermark_at_us, *_flat(corrections)])
 
     def _item(self, keys: AccountKeys, turn: TurnCharge) -> tuple[str, int, str, str]:
-        names = self.names.of(keys.account, turn.relationship_id)
+        relationship_id = turn.relationship_id
+        names = self.names.of(keys.account, relationship_id) if relationship_id else ("", "")
         return turn.turn_key, turn.turns, *names
 
     def _run(self, operation: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:

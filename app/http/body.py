@@ -6,7 +6,7 @@ from typing import Any
 from flask import request
 
 from app.http import validation
-from app.http.current import current_notes
+from app.http.current import current_request
 from app.http.fields import StrictSchema
 from app.http.gzip import gunzip
 from app.http.request_errors import (
@@ -89,7 +89,7 @@ def _read(max_bytes: int) -> bytes:
         raise incomplete_body() from None
     if not room:
         raise BodyTooLarge(max_bytes)
-    current_notes().is_body_read = True
+    current_request().is_body_read = True
     return b"".join(parts)
 
 

@@ -1,8 +1,8 @@
-"""Begin and end each request, whatever its route, and return facts about the current one.
+"""Begin and end each request, whatever its route, and hold the notes about the current one.
 
 | when | what happens |
 | --- | --- |
-| before all else | the request gets its id; its budget of time in MongoDB begins |
+| before all else | the request gets its id and its notes; its budget of time in MongoDB begins |
 | after all else | the answer gets its common headers; an unread body closes the connection |
 | at its end | the budget ends |
 
@@ -14,8 +14,8 @@ A connection is closed after a body that was not read to its end: the rest would
 request, and gunicorn does not send `Connection: close` by itself. Granian's adapter has read every
 body before it calls the application.
 
-Flask's `request` and `g` look their object up for each attribute. In code that every request runs
-that adds up: use `current_request` and `current_notes` there. Elsewhere use Flask's.
+Flask's `request` looks its object up for each attribute. In code that every request runs that adds
+up: use `current_request` there. Elsewhere use Flask's.
 """
 
 import ipaddress
@@ -24,10 +24,30 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, request
 from ulid import ULID
 
 Bounded = Callable[[float], AbstractContextManager[object]]
+
+
+class CurrentRequest(Request):
+    """A request with the notes that hooks and views keep about it.
+
+    `principal`, `ticket` and `in_flight` have types of other rooms; `app.access` sets them.
+    """
+
+    store_time: AbstractContextManager[object] | None = None
+    is_body_read = False
+    has_request_error = False
+    error_code: str | None = None
+    principal: Any = None
+    ticket: Any = None
+    in_flight: Any = None
+
+    def __init__(self, environ: dict[str, Any], **options: Any) -> None:
+        super().__init__(environ, **options)
+        self.id = str(ULID())
+        self.began_s = time.perf_counter()
 
 
 def init_app(
@@ -40,27 +60,26 @@ def init_app(
     """
 
     def begin() -> None:
-        notes = current_notes()
-        notes.began_s = time.perf_counter()
-        notes.request_id = str(ULID())
-        notes.store_time = bounded(budget_s)
-        notes.store_time.__enter__()
+        asked = current_request()
+        asked.began_s = time.perf_counter()  # once more: durations count from the first hook
+        asked.store_time = bounded(budget_s)
+        asked.store_time.__enter__()
 
     def complete(response: Response) -> Response:
-        environ = current_request().environ
-        has_length = environ.get("CONTENT_LENGTH", "0") not in {"", "0"}
-        has_body = has_length or "HTTP_TRANSFER_ENCODING" in environ
-        if has_body and not current_notes().get("is_body_read"):
+        asked = current_request()
+        has_length = asked.environ.get("CONTENT_LENGTH", "0") not in {"", "0"}
+        has_body = has_length or "HTTP_TRANSFER_ENCODING" in asked.environ
+        if has_body and not asked.is_body_read:
             close_connection()
         # Browsers must not guess another content type than the one that is sent.
         response.headers.add("X-Content-Type-Options", "nosniff")
-        response.headers.add("X-Request-Id", request_id())
+        response.headers.add("X-Request-Id", asked.id)
         return response
 
     def end(_error: BaseException | None) -> None:
-        # A streamed answer is torn down twice.
-        store_time = current_notes().pop("store_time", None)
-        if store_time is not None:
+        asked = current_request()
+        store_time, asked.store_time = asked.store_time, None
+        if store_time is not None:  # a streamed answer is torn down twice
             store_time.__exit__(None, None, None)
 
     app.before_request(begin)
@@ -68,32 +87,11 @@ def init_app(
     app.teardown_request(end)
 
 
-def current_request() -> Request:
+def current_request() -> CurrentRequest:
     """Return the current request."""
     proxy: Any = request
-    found: Request = proxy._get_current_object()  # noqa: SLF001 - as its manual says
+    found: CurrentRequest = proxy._get_current_object()  # noqa: SLF001 - as its manual says
     return found
-
-
-def current_notes() -> Any:
-    """Return the object behind `g`: notes that hooks and views keep with the current request."""
-    return g._get_current_object()  # noqa: SLF001 - as above
-
-
-def request_id() -> str:
-    """Return the id of the current request, a ULID that the service made."""
-    notes = current_notes()
-    if "request_id" not in notes:  # an error before the first hook
-        notes.request_id = str(ULID())
-    found: str = notes.request_id
-    return found
-
-
-def elapsed_ms() -> float:
-    """Return milliseconds since the current request began; 0 before its first hook."""
-    now_s = time.perf_counter()
-    began_s: float = current_notes().get("began_s", now_s)
-    return (now_s - began_s) * 1_000
 
 
 def client_address() -> str:

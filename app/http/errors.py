@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException
 
-from app.http.current import current_notes, current_request, request_id
+from app.http.current import current_request
 from app.http.faults import AccountFault, note_account_fault
 from app.http.frames import frames_of
 from app.http.problems import Problem
@@ -72,7 +72,7 @@ def find_answer(error: Exception) -> Response | None:
     """
     problem = find_problem(error)
     if isinstance(error, RequestError):
-        current_notes().has_request_error = True
+        current_request().has_request_error = True
     if isinstance(error, AccountFault):
         note_account_fault("account_unavailable", error.account, error.reason)
     return None if problem is None else render(problem)
@@ -100,9 +100,10 @@ def render(problem: Problem) -> Response:
 
     Notes the code for the request's log line.
     """
-    current_notes().error_code = problem.code
+    asked = current_request()
+    asked.error_code = problem.code
     body = problem.body() | {
-        "request_id": request_id(),
+        "request_id": asked.id,
         "documentation_url": f"{_documentation_url()}#{problem.code}",
     }
     response = json_response({"error": body}, problem.kind.status)
@@ -134,16 +135,16 @@ def _http(error: HTTPException) -> Response:
 
 def _outage(error: Exception, reason: str) -> Response:
     words = {"error": type(error).__name__, "reason": reason}
-    _log.warning("store_unavailable", requestId=request_id(), **words)
+    _log.warning("store_unavailable", requestId=current_request().id, **words)
     return render(Problem.unavailable())
 
 
 def _unexpected(error: Exception) -> Response:
-    principal = current_notes().get("principal")
+    asked = current_request()
     _log.error(
         "unexpected_error",
-        requestId=request_id(),
-        organization=principal.organization_id if principal else None,
+        requestId=asked.id,
+        organization=asked.principal.organization_id if asked.principal else None,
         error=type(error).__name__,
         at=frames_of(error),
     )

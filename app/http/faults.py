@@ -4,7 +4,7 @@ import structlog
 from flask import has_request_context
 from prometheus_client import Counter
 
-from app.http.current import request_id
+from app.http.current import current_request
 
 _log = structlog.get_logger("turnledger.errors")
 # By label, since a counter without one opens its file at import, also in a command.
@@ -33,5 +33,5 @@ class AccountFault(Exception):
 def note_account_fault(event: str, account: str, reason: str) -> None:
     """Log and count a fault that a request has met; `event` says how it changed the answer."""
     _COUNTED.labels(event).inc()
-    asked = {"requestId": request_id()} if has_request_context() else {}
+    asked = {"requestId": current_request().id} if has_request_context() else {}
     _log.error(event, **asked, account=account, reason=reason)

@@ -4,8 +4,8 @@ marshmallow's own fields turn "1" into 1 and yes into True, and explain themselv
 These accept values of their own type only, and refuse others with a `Reason`.
 """
 
+import math
 import re
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -128,10 +128,14 @@ class _Strict(fields.Field[Any]):
     """A field that accepts values of its own type only, without coercion."""
 
     default_error_messages = _COMMON
+    _types: tuple[type, ...]
+    _wanted: str
 
-    @abstractmethod
     def _take(self, value: Any) -> Any:
         """Return the loaded value; a ValidationError if it is of another type."""
+        if type(value) not in self._types:
+            raise refuse("invalid_type", self._wanted)
+        return value
 
     def accept(self, value: Any) -> Any:
         """Load a value that is present, as `deserialize`."""
@@ -149,45 +153,61 @@ class _Strict(fields.Field[Any]):
 class Integer(_Strict, fields.Integer):
     """An integer within bounds; neither a float, nor a numeral, nor a boolean."""
 
+    _types: tuple[type, ...] = (int,)
+    _wanted = "must be an integer"
+
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
         # To JSON Schema 1.0 is an integer too.
         options.setdefault("metadata", {"description": "Written without a point."})
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
+
+class Milliseconds(Integer):
+    """A duration within bounds; a fraction, as browsers' timers give, is rounded half up."""
+
+    _types = (int, float)
+    _wanted = "must be a number of milliseconds"
+
+    def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        metadata = {"type": "number", "description": "A fraction is rounded half up."}
+        super().__init__(minimum, maximum, metadata=metadata, **options)
+        self._bounds = Bounds(minimum, maximum)
+
     def _take(self, value: Any) -> int:
-        if type(value) is not int:
-            raise refuse("invalid_type", "must be an integer")
-        return value
+        if type(value) is int:
+            return value
+        # Before it is rounded: else -0.4 would be 0. NaN and infinity are out of bounds too.
+        exact: float = self._bounds(super()._take(value))
+        whole = math.floor(exact)
+        # Not floor(exact + 0.5): that sum is rounded, and 0.49999999999999994 would be 1.
+        return whole + (exact - whole >= 0.5)
 
 
 class Number(_Strict, fields.Float):
     """A finite number within bounds; neither a numeral nor a boolean."""
 
+    _types = (int, float)
+    _wanted = "must be a number"
+
     def __init__(self, minimum: float, maximum: float, **options: Any) -> None:
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
     def _take(self, value: Any) -> float:
-        if type(value) not in (int, float):
-            raise refuse("invalid_type", "must be a number")
-        return float(value)
+        return float(super()._take(value))
 
 
 class Boolean(_Strict, fields.Boolean):
     """`true` or `false`; neither numbers nor words."""
 
-    def _take(self, value: Any) -> bool:
-        if type(value) is not bool:
-            raise refuse("invalid_type", "must be true or false")
-        return value
+    _types = (bool,)
+    _wanted = "must be true or false"
 
 
 class _Text(_Strict, fields.String):
     """A string."""
 
-    def _take(self, value: Any) -> Any:
-        if type(value) is not str:
-            raise refuse("invalid_type", "must be a string")
-        return value
+    _types = (str,)
+    _wanted = "must be a string"
 
 
 class Token(_Text):
@@ -290,8 +310,7 @@ class Instant(_Text):
 class ExactInstant(Instant):
     """An ISO-8601 instant with a zone, as an event; loads to nanoseconds since 1970."""
 
-    def _parse(self, text: str) -> int:
-        return parse_ns(text)
+    _parse = staticmethod(parse_ns)
 
 
 class Numeral(_Strict, fields.Integer):

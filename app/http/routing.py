@@ -16,7 +16,7 @@ from typing import Any, cast
 from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.http.current import current_request
+from app.http.current import CurrentRequest, current_request
 from app.http.request_errors import InvalidFields, field_error
 
 # The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
@@ -26,6 +26,8 @@ _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 
 class Application(Flask):
     """Flask with exact routes, and without its check for coroutines before each view and hook."""
+
+    request_class = CurrentRequest
 
     def __init__(self, name: str) -> None:
         super().__init__(name, static_folder=None)
@@ -45,7 +47,7 @@ def init_app(app: Flask) -> None:
 
     def correct() -> None:
         asked = current_request()
-        error = _http_error(asked.environ) or _routing_error(asked, methods)
+        error = _find_error(asked, methods)
         if error is not None:
             asked.url_rule, asked.view_args = None, None
             # Raised when the route would be called: after the address's bucket is charged.
@@ -54,8 +56,11 @@ def init_app(app: Flask) -> None:
     app.before_request(correct)
 
 
-def _http_error(environ: Mapping[str, Any]) -> InvalidFields | None:
-    """Return the error of a request with an ambiguous host or length."""
+def _find_error(
+    asked: Request, methods: Mapping[str, set[str]]
+) -> InvalidFields | HTTPException | None:
+    """Return the error of a request with an ambiguous host or length, or without a route."""
+    environ = asked.environ
     host = environ.get("HTTP_HOST")
     if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return _malformed("Host", "required", "is required by HTTP/1.1; send it once")
@@ -64,11 +69,6 @@ def _http_error(environ: Mapping[str, Any]) -> InvalidFields | None:
     coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked")
     if coding.lower() != "chunked":
         return _malformed("Transfer-Encoding", "invalid", "must be `chunked`, sent once")
-    return None
-
-
-def _routing_error(asked: Request, methods: Mapping[str, set[str]]) -> HTTPException | None:
-    environ = asked.environ
     path = environ["PATH_INFO"]
     # gunicorn keeps the encoded path in `RAW_URI`; Granian passes the decoded path only.
     sent = environ.get("RAW_URI", "").partition("?")[0]

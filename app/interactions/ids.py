@@ -17,6 +17,7 @@ ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _ULID = re.compile(ULID_PATTERN, re.ASCII)
 _INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)
 _TIME_CHARACTERS = 10
+_TIME_BYTES = 6
 _KEY_BYTES = 10
 _LAST_ULID_MS = 2**48 - 1
 # The end of the year 9999, the last that a datetime holds; a ULID may hold later instants.
@@ -38,7 +39,8 @@ class TurnKeys:
         """Return the ULID (26 characters) of the turn `turn_id` of `account` at that instant."""
         message = f"{account}\0{turn_id}".encode()
         digest = hmac.digest(self._key, message, hashlib.sha256)[:_KEY_BYTES]
-        return _time_characters(occurred_at_ms) + base32.encode_randomness(digest)
+        time = base32.encode_timestamp(occurred_at_ms.to_bytes(_TIME_BYTES, "big"))
+        return time + base32.encode_randomness(digest)
 
     def turn_key(self, account: str, turn_id: str) -> str:
         """Return the identity of the turn `turn_id` within `account`, whatever its instant."""
@@ -65,11 +67,7 @@ def find_instant_ms(row_id: object) -> int | None:
 def lowest_ulid(at_ms: int) -> str:
     """Return the smallest ULID of a millisecond; instants beyond ULID's range are clamped."""
     bounded = min(max(at_ms, 0), _LAST_ULID_MS)
-    return _time_characters(bounded) + _FIRST_KEY
-
-
-def _time_characters(at_ms: int) -> str:
-    return base32.encode_timestamp(at_ms.to_bytes(6, "big"))
+    return base32.encode_timestamp(bounded.to_bytes(_TIME_BYTES, "big")) + _FIRST_KEY
 
 
 def find_ulid(interaction_id: str) -> str | None:

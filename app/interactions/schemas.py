@@ -26,13 +26,13 @@ from app.http.fields import (
     Instant,
     Integer,
     ListOf,
+    Milliseconds,
     Number,
     Numeral,
     Part,
     StrictSchema,
     Token,
 )
-from app.http.milliseconds import Milliseconds
 from app.http.rules import Reason
 from app.interactions.id_characters import require_short_ids
 from app.interactions.ids import PREFIX, ULID_PATTERN

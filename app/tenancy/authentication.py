@@ -152,8 +152,10 @@ class Authenticator:
         lookup = checked.lookup if checked else _parse(token).lookup
         self._require_store()
         stored = self._recent.get_or_read(lookup, lambda: self._read(lookup))
-        if stored is None or not self._matches(token, lookup, stored.key, checked):
+        if stored is None:
             raise KeyUnknown
+        if checked is None or checked.digest != stored.key.digest:
+            self._check(token, stored.key)
         if stored.key.revoked_at is not None:
             raise KeyRevoked
         if stored.key.expires_at is not None and self._is_past(stored.key.expires_at):
@@ -179,17 +181,14 @@ class Authenticator:
         )
         return StoredKey(key, principal)
 
-    def _matches(self, token: str, lookup: str, key: ApiKey, checked: CheckedToken | None) -> bool:
-        """Return True if the token is that key; compares the digest of the cached result first.
+    def _check(self, token: str, key: ApiKey) -> None:
+        """Keep in the cache that the token is this key; KeyUnknown if it is not.
 
         The digest covers the whole token, its environment too.
         """
-        if checked is not None and checked.digest == key.digest:
-            return True
-        is_key = key_format.matches(token, key.digest, self._peppers)
-        if is_key:
-            self._checked.keep(token, CheckedToken(lookup, key.digest))
-        return is_key
+        if not key_format.matches(token, key.digest, self._peppers):
+            raise KeyUnknown
+        self._checked.keep(token, CheckedToken(key.lookup, key.digest))
 
     def _is_past(self, instant: datetime) -> bool:
         """Return True if the instant has passed, by the estimated clock and by a fresh reading.

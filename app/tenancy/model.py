@@ -14,17 +14,11 @@ class Scope(StrEnum):
     READ_WRITE = "read_write"
     ADMIN = "admin"
 
-    def includes(self, other: "Scope") -> bool:
-        """Return True if a key with this scope may do all that `other` allows."""
-        return _RANKED_SCOPES.index(self) >= _RANKED_SCOPES.index(other)
-
-    @property
-    def included(self) -> list["Scope"]:
-        """Every scope that this one includes, itself last."""
-        return [*_RANKED_SCOPES[: _RANKED_SCOPES.index(self) + 1]]
-
-
-_RANKED_SCOPES = tuple(Scope)
+    @cached_property
+    def included(self) -> tuple["Scope", ...]:
+        """Every scope that this one includes, itself last: a key may do all that they allow."""
+        ranked = tuple(Scope)
+        return ranked[: ranked.index(self) + 1]
 
 
 class Environment(StrEnum):

@@ -57,7 +57,7 @@ def _seeded(redis: Redis, organization_id: str) -> tuple[tuple[str, ...], list[i
         relationships_count=0,
         staging_key=keys.staging("bench"),
     )
-    return keys.for_script, [*bucket.arguments(1), *quota.arguments]
+    return keys.for_script, [*bucket.one_token, *quota.arguments]
 
 
 if __name__ == "__main__":

@@ -60,11 +60,11 @@ def freeze_limiter(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Stop the limiter's clock, so that organizations stay active; return its seconds."""
     seconds = [1_000.0]
     with app.app_context():
-        monkeypatch.setattr(provided(Access)._in_flight._limiter, "_clock", lambda: seconds[0])
+        monkeypatch.setattr(provided(Access)._concurrency, "_clock", lambda: seconds[0])
     return seconds
 
 
 def counts(app: Flask) -> dict[str, list[int]]:
     """Return the requests in flight by organization: all of them, and the heavy ones."""
     with app.app_context():
-        return dict(provided(Access)._in_flight._limiter._counts)
+        return dict(provided(Access)._concurrency._counts)

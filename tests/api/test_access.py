@@ -59,7 +59,7 @@ def test_an_operation_is_allowed_for_its_scope_and_larger_ones(
 
     answer = send(tenant("pro", scope=scope), method, path, payload)
 
-    if scope.includes(needed):
+    if needed in scope.included:
         assert answer.status_code == status
     else:
         assert answer.status_code == 403

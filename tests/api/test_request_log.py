@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.http.routing import Application
 from app.observability import answers
 from app.observability.answers import NO_ROUTE, Answer
 from tests.callers import error_of, new_caller
@@ -160,7 +161,7 @@ def test_requests_are_answered_although_the_log_cannot_be_written(
     ],
 )
 def test_requests_are_answered_although_a_metric_cannot_be_written(failure: Exception) -> None:
-    app = Flask(__name__)
+    app = Application("app")
     noted: list[Answer] = []
 
     def full_disk(_answer: Answer) -> None:

@@ -13,7 +13,6 @@ WEB = (
     "app/__main__.py",
     "app/factory.py",
     "app/access.py",
-    "app/in_flight.py",
     "app/http/*",
     "app/observability/*",
     "app/reference/*",

@@ -30,7 +30,6 @@ def store_as_earlier(world: World, references: int = 1) -> None:
 
 def test_ids_up_to_32_characters_are_kept_and_longer_ones_hashed() -> None:
     assert RELATIONSHIPS.of(KEYS.account, "r" * 32) == ("r" * 32, "")
-    assert RELATIONSHIPS.of(KEYS.account, None) == ("", "")
     assert (len(SHORT), SHORT[0], EARLIER) == (23, "~", LONG)
     assert RELATIONSHIPS.of("org_other:live", LONG)[0] != SHORT
 

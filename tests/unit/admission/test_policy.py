@@ -21,7 +21,8 @@ from tests.unit.admission.world import PERIOD, limits
 def test_rate_is_reduced_and_its_period_is_whole_seconds(
     rate: Fraction, arguments: list[int]
 ) -> None:
-    assert BucketPolicy(rate, 10).arguments(tokens=1) == arguments
+    bucket = BucketPolicy(rate, 10)
+    assert bucket.arguments(tokens=1) == list(bucket.one_token) == arguments
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pymongo import _csot
 from app.backends.time_limits import budget_s
 from app.http import current
 from app.http.provide import provided
+from app.http.routing import Application
 from app.interactions.store import InteractionStore
 from tests.callers import new_caller
 
@@ -47,7 +48,7 @@ def test_the_budget_ends_with_the_request_also_if_that_fails() -> None:
         yield
         depths.append(0)
 
-    app = Flask(__name__)
+    app = Application("app")
     current.init_app(app, bounded, 1.0, lambda: None)
 
     @app.get("/")

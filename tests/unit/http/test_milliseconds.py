@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.http.milliseconds import Milliseconds
+from app.http.fields import Milliseconds
 from app.http.rules import Reason
 
 DAY_MS = 86_400_000
