@@ -58,6 +58,8 @@ TURN = st.fixed_dictionaries(
 TURNS = st.lists(TURN, max_size=6)
 rarely = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
+very_rarely = settings(rarely, max_examples=4)
+
 
 class KeyedLedger(Ledger):
     """An account whose turns have keys, and which of them an earlier release rolled up."""
@@ -146,7 +148,7 @@ def test_breakdowns_are_brute_force_at_every_stage_of_the_archive(
     ledger.assert_broken_down(range_of(WHOLE))
 
 
-@rarely
+@very_rarely
 @given(batches=st.lists(TURNS, min_size=3, max_size=3))
 def test_days_of_two_releases_say_that_their_breakdown_lacks_turns(
     ledgers: Callable[[], KeyedLedger], batches: list[list[Row]]
