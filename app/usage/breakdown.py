@@ -18,6 +18,10 @@ class Sums(NamedTuple):
     input_tokens: int = 0
     output_tokens: int = 0
 
+    def plus(self, other: "Sums") -> "Sums":
+        """Return the sums over the turns of both."""
+        return Sums(self[0] + other[0], self[1] + other[1], self[2] + other[2], self[3] + other[3])
+
 
 Table = Mapping[str, Sums]
 _NONE: Table = {}  # nobody writes to a breakdown's tables
@@ -96,12 +100,8 @@ def _summed(pairs: Iterable[tuple[str, Sums]]) -> dict[str, Sums]:
     found: dict[str, Sums] = {}
     for name, sums in pairs:
         known = found.get(name)
-        found[name] = sums if known is None else _added(known, sums)
+        found[name] = sums if known is None else known.plus(sums)
     return found
-
-
-def _added(one: Sums, other: Sums) -> Sums:
-    return Sums(one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
 
 
 def _bounded(added: Table, known: Table, most: int) -> Table:

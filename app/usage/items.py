@@ -16,26 +16,39 @@ _NO_TURNS = dict.fromkeys(STATUSES, 0)
 
 
 def usage_item(slice_: Slice) -> Item:
-    """Render a bucket of turns."""
+    """Render a bucket of turns, with a breakdown if one was asked for."""
+    return _counts(slice_) | _breakdown(slice_)
+
+
+def aggregate_item(slice_: Slice) -> Item:
+    """Render a bucket of turns with latencies, personalities and emotions, as `usage_item`."""
+    item, rollup = _counts(slice_), slice_.rollup
+    item["avg_latency_ms"] = rollup.average_latency_ms
+    item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
+    item["unique_personalities_count"] = slice_.personalities_count
+    item["primary_emotion_distribution"] = rollup.emotions
+    return item | _breakdown(slice_)
+
+
+def _counts(slice_: Slice) -> Item:
     bucket, rollup = slice_.bucket, slice_.rollup
     return {
         "period_start": _midnight(bucket.start) if bucket else None,
         "period_end": _midnight(bucket.end) if bucket else None,
         "total_turns": rollup.total_turns,
         "turns_consumed": rollup.turns_consumed,
+        "input_tokens": rollup.input_tokens,
+        "output_tokens": rollup.output_tokens,
         "complete": slice_.is_complete,
         "by_status": {**_NO_TURNS, **rollup.by_status},
     }
 
 
-def aggregate_item(slice_: Slice) -> Item:
-    """Render a bucket of turns with latencies, personalities and emotions."""
-    item, rollup = usage_item(slice_), slice_.rollup
-    item["avg_latency_ms"] = rollup.average_latency_ms
-    item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
-    item["unique_personalities_count"] = slice_.personalities_count
-    item["primary_emotion_distribution"] = rollup.emotions
-    return item
+def _breakdown(slice_: Slice) -> Item:
+    if slice_.shares is None:
+        return {}
+    shares = [{"key": share.name, **share.sums._asdict()} for share in slice_.shares]
+    return {"breakdown": shares, "breakdown_complete": slice_.is_breakdown_complete}
 
 
 def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:

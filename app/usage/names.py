@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 OTHERS = "~others"  # no pattern of a name allows it
 # Stands for the names of turns that have none: imports have no key, many failed turns no model.
 NO_NAME = "~none"
+# Names that a bucket of an answer shows; the turns of the others are counted as `OTHERS`.
+MAX_SHOWN = 100
 _OWN = frozenset({OTHERS, NO_NAME})
 
 

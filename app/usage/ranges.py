@@ -11,6 +11,8 @@ from app.usage.buckets import Bucket, Grouping, Range, buckets_of, start_ms
 from app.usage.errors import RangeNotAnswerable
 
 MAX_BUCKETS = 1_000
+# A breakdown reads up to 5,000 names of each day.
+MAX_BREAKDOWN_DAYS = 366
 # No ledger is older, and none knows the future.
 ARCHIVE_START = date(2020, 1, 1)
 _MAX_FUTURE_DAYS = 366
@@ -78,6 +80,16 @@ def require_few_buckets(asked: Range, grouping: Grouping) -> list[Bucket]:
         )
         raise RangeNotAnswerable("group_by", words, {"max_buckets": MAX_BUCKETS})
     return found
+
+
+def require_few_days(asked: Range) -> None:
+    """Refuse a range that is too long for a breakdown."""
+    if asked.end_ms - asked.start_ms > MAX_BREAKDOWN_DAYS * DAY_MS:
+        words = (
+            f"covers at most {MAX_BREAKDOWN_DAYS} days at once; take a later `from` or an earlier "
+            "`to`"
+        )
+        raise RangeNotAnswerable("breakdown", words, {"max_days": MAX_BREAKDOWN_DAYS})
 
 
 def _checked(start_at_ms: int, end_ms: int, now_ms: int) -> Range:

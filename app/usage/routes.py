@@ -32,10 +32,15 @@ _TURNS_QUERY = TurnsQuerySchema()
 def aggregates() -> Response:
     """Return the trailing 180 days by day, ISO week or month in UTC, or as one bucket."""
     query = load_query(_AGGREGATES_QUERY)
+    dimension = query.pop("breakdown", None)
     grouping = Grouping(query.pop("group_by")) if "group_by" in query else None
     ticket = current_ticket()
     slices = provided(UsageService).aggregates(
-        ticket.principal.account, Filters(**query), grouping, ticket.time_us // 1_000
+        ticket.principal.account,
+        Filters(**query),
+        grouping,
+        ticket.time_us // 1_000,
+        dimension=dimension,
     )
     return json_response({"data": [aggregate_item(each) for each in slices]})
 
@@ -55,9 +60,14 @@ def turns() -> Response:
     query = load_query(_TURNS_QUERY)
     ticket = current_ticket()
     principal, quota = ticket.principal, ticket.quota()
-    grouping = Grouping(query.pop("group_by"))
+    grouping, dimension = Grouping(query.pop("group_by")), query.pop("breakdown", None)
     slices = provided(UsageService).turns(
-        principal.account, Filters(**query), grouping, quota, ticket.time_us // 1_000
+        principal.account,
+        Filters(**query),
+        grouping,
+        quota,
+        ticket.time_us // 1_000,
+        dimension=dimension,
     )
     item = quota_item(quota, principal.limits.overage_policy)
     return json_response({"data": [usage_item(each) for each in slices], "quota": item})

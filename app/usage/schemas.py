@@ -8,9 +8,9 @@ from app.http.fields import AnswerSchema, Choice, Instant, Part
 from app.interactions.model import STATUSES
 from app.interactions.schemas import FilterQuerySchema, RangeQuerySchema
 from app.tenancy.model import OveragePolicy
+from app.usage.breakdown import DIMENSIONS
 from app.usage.buckets import Grouping
-from app.usage.names import OTHERS
-from app.usage.totals import MAX_SHOWN
+from app.usage.names import MAX_SHOWN, NO_NAME, OTHERS
 
 _GROUPINGS = [grouping.value for grouping in Grouping]
 _MS = "Milliseconds: exact below 64, above that at most 1.6 % off."
@@ -34,6 +34,10 @@ QUOTA_HEADERS = {
     },
 }
 
+# Fields of a bucket that only answers with `breakdown` have.
+_OF_BREAKDOWN = ("breakdown", "breakdown_complete")
+_BREAKDOWN = "Adds the sums of each bucket by this: `key` is the id of an API key. Left out: none."
+
 
 class AggregatesQuerySchema(FilterQuerySchema):
     """Filters as in the list; without `group_by` the whole range is one bucket."""
@@ -53,6 +57,7 @@ class AggregatesQuerySchema(FilterQuerySchema):
         _GROUPINGS,
         metadata={"description": f"{_BUCKETS} Left out: one bucket for the whole range."},
     )
+    breakdown = Choice(DIMENSIONS, metadata={"description": _BREAKDOWN})
 
 
 class TurnsQuerySchema(RangeQuerySchema):
@@ -75,6 +80,7 @@ class TurnsQuerySchema(RangeQuerySchema):
         load_default=Grouping.DAY.value,
         metadata={"description": f"{_BUCKETS} At most 1,000 buckets are answered."},
     )
+    breakdown = Choice(DIMENSIONS, metadata={"description": _BREAKDOWN})
 
 
 class StatusCountsSchema(AnswerSchema):
@@ -97,6 +103,21 @@ class PercentilesSchema(AnswerSchema):
     p99 = fields.Integer(allow_none=True, metadata={"description": _MS})
 
 
+class ShareSchema(AnswerSchema):
+    """The sums of the turns of a bucket that have one name."""
+
+    key = fields.String(
+        metadata={
+            "description": "A model (`openai/gpt-4o`), provider, personality, status, mode or id "
+            f"of an API key. `{NO_NAME}`: turns without one. `{OTHERS}`: all further names."
+        }
+    )
+    total_turns = fields.Integer()
+    turns_consumed = fields.Integer()
+    input_tokens = fields.Integer()
+    output_tokens = fields.Integer()
+
+
 class UsageBucketSchema(AnswerSchema):
     """The turns of a bucket, by the instant at which they occurred; imports are included."""
 
@@ -104,10 +125,29 @@ class UsageBucketSchema(AnswerSchema):
     period_end = fields.DateTime()
     total_turns = fields.Integer(metadata={"description": "Turns of every status."})
     turns_consumed = fields.Integer()
+    input_tokens = fields.Integer()
+    output_tokens = fields.Integer()
     complete = fields.Boolean(
         metadata={"description": "All of it lies in the range and in the past."}
     )
     by_status = Part(StatusCountsSchema)
+    breakdown = fields.List(
+        fields.Nested(ShareSchema),
+        metadata={
+            "description": f"Only with the parameter `breakdown`: the {MAX_SHOWN} names with the "
+            f"most turns, largest first, then `{OTHERS}`. Each turn counts once."
+        },
+    )
+    breakdown_complete = fields.Boolean(
+        metadata={
+            "description": "Only with the parameter `breakdown`. False: an earlier release rolled "
+            "up some of these turns; they are in all other numbers."
+        }
+    )
+
+    def on_bind_field(self, name: str, field_obj: fields.Field[Any]) -> None:
+        """Describe the fields that every answer has as required."""
+        field_obj.required = name not in _OF_BREAKDOWN
 
 
 class AggregateBucketSchema(UsageBucketSchema):

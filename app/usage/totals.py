@@ -1,31 +1,48 @@
 """Add up the days of a bucket one after another, in bounded memory.
 
 A day may hold thousands of names, and an answer has up to 180 days. So few days are in memory at a
-time, a bucket shows its largest emotions only, and personalities are counted, not kept.
+time, a bucket shows its largest emotions and its largest part of a breakdown only, and
+personalities are counted, not kept.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 from itertools import chain
 from typing import NamedTuple
 
-from app.usage.names import OTHERS
+from app.usage.breakdown import NO_BREAKDOWN
+from app.usage.named_sums import NamedSums, Share
+from app.usage.names import MAX_SHOWN, OTHERS
 from app.usage.rollups import Counts, Rollup, merged
-
-# Names that a bucket shows; the turns of the others are counted together as `OTHERS`.
-MAX_SHOWN = 100
 
 
 class Total(NamedTuple):
-    """The roll-up of a bucket without its personalities, and how many different ones took part."""
+    """The roll-up of a bucket without personalities and breakdown, and what is shown of these.
+
+    - `personalities_count`: so many different personalities took part.
+    - `shares`: the sums of a dimension by name, the largest first; None if none was asked for.
+    - `is_breakdown_complete`: the shares cover all turns.
+    """
 
     rollup: Rollup = Rollup()
     personalities_count: int = 0
+    shares: Sequence[Share] | None = None
+    is_breakdown_complete: bool = True
 
 
-def total(days: Iterable[Rollup]) -> Total:
-    """Add up `days`, which share no turn; none keeps its personalities while others are read."""
+def total(days: Iterable[Rollup], dimension: str | None = None) -> Total:
+    """Add up `days`, which share no turn; none keeps its names while others are read."""
+    if dimension is None:
+        return _total(days)
+    sums, covered = NamedSums(), Counter[str]()
+    found = _total(_without_breakdown(day, dimension, sums, covered) for day in days)
+    is_complete = covered["turns"] == found.rollup.total_turns
+    return found._replace(shares=sums.largest(MAX_SHOWN), is_breakdown_complete=is_complete)
+
+
+def _total(days: Iterable[Rollup]) -> Total:
     each = iter(days)
     first, second = next(each, Rollup()), next(each, None)
     if second is None:  # nearly always: a day's bucket
@@ -33,6 +50,14 @@ def total(days: Iterable[Rollup]) -> Total:
     personalities = DistinctNames()
     counted = (_without_personalities(day, personalities) for day in chain((first, second), each))
     return _shown(merged(counted), len(personalities))
+
+
+def _without_breakdown(
+    day: Rollup, dimension: str, sums: NamedSums, covered: Counter[str]
+) -> Rollup:
+    sums.add(getattr(day.breakdown, dimension))
+    covered["turns"] += day.breakdown.turns
+    return day._replace(breakdown=NO_BREAKDOWN)
 
 
 def largest(counts: Counts, most: int = MAX_SHOWN) -> Counts:

@@ -17,6 +17,8 @@ AGGREGATES = f"{LIST}/aggregates"
 EMPTY = {
     "total_turns": 0,
     "turns_consumed": 0,
+    "input_tokens": 0,
+    "output_tokens": 0,
     "by_status": {"completed": 0, "guardrail_blocked": 0, "failed": 0, "timed_out": 0},
     "avg_latency_ms": None,
     "latency_ms": {"p50": None, "p95": None, "p99": None},
@@ -80,6 +82,8 @@ def test_a_bucket_sums_all_of_its_turns(caller: Caller) -> None:
             "period_end": None,
             "total_turns": 4,
             "turns_consumed": 7,
+            "input_tokens": 748,
+            "output_tokens": 88,
             "complete": False,
             "by_status": {"completed": 3, "guardrail_blocked": 0, "failed": 1, "timed_out": 0},
             "avg_latency_ms": 23.75,

@@ -59,6 +59,8 @@ def test_the_default_is_each_day_of_the_billing_period_until_today(tenant: NewCa
         "period_end": format_ms(parse_ms(quota["period_start"]) + DAY_MS),
         "total_turns": 1,
         "turns_consumed": 1,
+        "input_tokens": 0,
+        "output_tokens": 0,
         "complete": False,
         "by_status": {"completed": 1, "guardrail_blocked": 0, "failed": 0, "timed_out": 0},
     }

@@ -9,6 +9,7 @@ import pytest
 from pymongo.database import Database
 
 from app.interactions.model import Filters
+from app.usage.breakdown import Breakdown, Sums
 from app.usage.buckets import Grouping, day_of
 from app.usage.documents import to_document
 from app.usage.items import aggregate_item
@@ -21,6 +22,7 @@ from tests.turns import DAY_MS, new_account, now_ms
 
 DAYS_COUNT = 180
 MOST_ANSWER_BYTES = 1_000_000
+MOST_BREAKDOWN_BYTES = 5_000_000
 # Twice the measured value; with every day in memory it was 450 MB.
 MOST_MEMORY_BYTES = 100_000_000
 NOW_MS = now_ms() // DAY_MS * DAY_MS
@@ -34,7 +36,11 @@ def full_day(number: int) -> dict[str, Any]:
         | {OTHERS: 1_000}
         for (kind, most), width in zip(MAX_NAMES.items(), (64, 40, 193), strict=True)
     }
-    rollup = Rollup(by_status={"completed": 1}, latency_histogram={7: 1}, **maps)
+    personality = {name: Sums(turns, 1, 2, 3) for name, turns in maps["personalities"].items()}
+    breakdown = Breakdown(1, personality=personality)
+    rollup = Rollup(
+        by_status={"completed": 1}, latency_histogram={7: 1}, breakdown=breakdown, **maps
+    )
     day = day_of(NOW_MS - (DAYS_COUNT - number) * DAY_MS).isoformat()
     return {"account": ACCOUNT, "day": day, "revision": 1, **to_document(rollup)}
 
@@ -74,4 +80,27 @@ def test_the_largest_account_gets_a_bounded_answer_with_bounded_memory(
     assert turns == DAYS_COUNT * sum(full_day(0)["emotions"].values())
     assert {len(item["primary_emotion_distribution"]) for item in items} == {101}
     assert len(answer) <= MOST_ANSWER_BYTES
+    assert peak <= MOST_MEMORY_BYTES
+
+
+@pytest.mark.parametrize("grouping", [None, Grouping.DAY])
+def test_the_largest_breakdown_has_a_bounded_answer_and_bounded_memory(
+    database: Database[dict[str, Any]], grouping: Grouping | None, report_figures: Any
+) -> None:
+    service, asked = UsageService(UsageStore(database)), Filters(to_ms=NOW_MS)
+    tracemalloc.start()
+    try:
+        slices = service.aggregates(ACCOUNT, asked, grouping, NOW_MS, dimension="personality")
+        items = [aggregate_item(each) for each in slices]
+        answer = orjson.dumps({"data": items})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    report_figures(answer_bytes=len(answer), peak_bytes=peak)
+
+    turns = sum(share["total_turns"] for item in items for share in item["breakdown"])
+    assert turns == DAYS_COUNT * sum(full_day(0)["personalities"].values())
+    assert {len(item["breakdown"]) for item in items} == {101}
+    assert {item["breakdown"][-1]["key"] for item in items} == {OTHERS}
+    assert len(answer) <= MOST_BREAKDOWN_BYTES
     assert peak <= MOST_MEMORY_BYTES

@@ -1,7 +1,7 @@
 """Answers found by looking at every turn, one by one, with nothing of the service's own sums."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -52,7 +52,7 @@ def aggregate(rows: Sequence[Row]) -> Item:
     states = [row["inferred_emotional_state"] for row in rows]
     return {
         "total_turns": len(rows),
-        "turns_consumed": sum(row["usage"]["turns_consumed"] for row in rows),
+        **sums(rows),
         "by_status": {status: [row["status"] for row in rows].count(status) for status in STATUSES},
         "avg_latency_ms": float(Fraction(sum(latencies), len(rows))) if rows else None,
         "unique_personalities_count": len({row["personality_id"] for row in rows}),
@@ -60,6 +60,39 @@ def aggregate(rows: Sequence[Row]) -> Item:
             Counter(state["primary"] for state in states if state)
         ),
     }
+
+
+def sums(rows: Sequence[Row]) -> dict[str, int]:
+    """Return turns consumed and tokens of these rows."""
+    names = ("turns_consumed", "input_tokens", "output_tokens")
+    return {name: sum(row["usage"][name] or 0 for row in rows) for name in names}
+
+
+def breakdown(rows: Sequence[Row], dimension: str) -> list[Item]:
+    """Return the sums of these rows by the names of a dimension, the largest first."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        by_name.setdefault(_NAME_OF[dimension](row) or "~none", []).append(row)
+    shown = [
+        {"key": name, "total_turns": len(some), **sums(some)} for name, some in by_name.items()
+    ]
+    return sorted(shown, key=lambda item: (-item["total_turns"], item["key"]))
+
+
+def _model_of(row: Row) -> str | None:
+    usage = row["usage"]
+    provider = usage["llm_provider"] or "unknown"
+    return f"{provider}/{usage['llm_model']}" if usage["llm_model"] else None
+
+
+_NAME_OF: dict[str, Callable[[Row], str | None]] = {
+    "model": _model_of,
+    "provider": lambda row: row["usage"]["llm_provider"],
+    "personality": lambda row: row["personality_id"],
+    "status": lambda row: row["status"],
+    "mode": lambda row: row["mode"],
+    "key": lambda row: row.get("key_id"),
+}
 
 
 def percentile(rows: Sequence[Row], percent: int) -> int:

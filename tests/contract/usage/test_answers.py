@@ -53,7 +53,13 @@ TURN = st.fixed_dictionaries(
         "inferred_emotional_state": st.sampled_from(
             [None, {"primary": "joy"}, {"primary": "fear"}]
         ),
-        "usage": st.sampled_from([{}, {"turns_consumed": 0}, {"turns_consumed": 7}]),
+        "usage": st.sampled_from(
+            [
+                {},
+                {"turns_consumed": 0, "input_tokens": 9},
+                {"turns_consumed": 7, "output_tokens": 5},
+            ]
+        ),
     }
 )
 TURNS = st.lists(TURN, max_size=12)
@@ -231,11 +237,11 @@ class RestlessStore(UsageStore):
         super().__init__(database)
         self._commit, self._times = commit, times
 
-    def sum_open(self, *arguments: Any) -> Any:
+    def sum_open(self, *arguments: Any, **options: Any) -> Any:
         if self._times:
             self._times -= 1
             self._commit()
-        return super().sum_open(*arguments)
+        return super().sum_open(*arguments, **options)
 
 
 def test_a_commit_between_two_reads_is_noticed(mongo_database: Database[Row]) -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.usage.names import OTHERS
+from app.usage.names import MAX_SHOWN, OTHERS
 from app.usage.rollups import MAX_NAMES, Rollup, merged
-from app.usage.totals import MAX_SHOWN, DistinctNames, Total, largest, total
+from app.usage.totals import DistinctNames, Total, largest, total
 
 pytestmark = pytest.mark.slow  # seconds of work
 
