@@ -42,6 +42,13 @@ _log = structlog.get_logger("turnledger.serving")
 class _Server(Server):  # type: ignore[misc, valid-type]
     """Granian, which also ends by itself when a worker dies repeatedly."""
 
+    def _spawn_worker(self, *arguments: Any, **named: Any) -> Any:
+        worker = super()._spawn_worker(*arguments, **named)
+        # Granian waits for a worker in two threads. While the other one has its exit status and has
+        # not stored it, `Process.is_alive` is True, and Granian reports a kill of an ended worker.
+        worker.is_alive = lambda: _is_alive(worker.inner.pid)
+        return worker
+
     def _respawn_workers(self, workers: Any, *arguments: Any, delay: float = 0) -> None:
         super()._respawn_workers(workers, *arguments, delay=delay)
         if delay:  # a reload, so these were no failures

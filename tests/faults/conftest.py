@@ -1,6 +1,8 @@
 """Provide `kind` for tests of both servers, and shared services for tests that only read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -15,26 +17,37 @@ def kind(request: pytest.FixtureRequest) -> ServerKind:
     return chosen
 
 
+@pytest.fixture(scope="session")
+def shared_services(
+    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[ServerKind], RunningService]]:
+    """Yield a function that returns the one service of a kind, started at its first call."""
+    with ExitStack() as stack:
+
+        @cache
+        def service_of(kind: ServerKind) -> RunningService:
+            folder = tmp_path_factory.mktemp(kind.value)
+            environ = environ_for(
+                live_mongodb_uri.replace("/turnledger?", f"/shared_{kind.value}?"),
+                live_redis_url,
+                TRUSTED_PROXY_HOPS="1",
+            )
+            log = folder / "service.log"
+            return stack.enter_context(running_service(environ, log, kind=kind))
+
+        yield service_of
+
+
 @pytest.fixture(scope="module")
 def shared_service(
-    kind: ServerKind,
-    live_mongodb_uri: str,
-    live_redis_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[RunningService]:
-    """Yield one service for all tests of a module, which must not change or stop it."""
-    folder = tmp_path_factory.mktemp(kind.value)
-    environ = environ_for(
-        live_mongodb_uri.replace("/turnledger?", f"/shared_{kind.value}?"),
-        live_redis_url,
-        TRUSTED_PROXY_HOPS="1",
-    )
-    with running_service(environ, folder / "service.log", kind=kind) as service:
-        yield service
+    kind: ServerKind, shared_services: Callable[[ServerKind], RunningService]
+) -> RunningService:
+    """Return one service for all tests of all modules, which must not change or stop it."""
+    return shared_services(kind)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Yield stores of this module, with a service; for tests that start a second service."""
+    """Yield stores of their own, with a service; for tests that start a second service."""
     with running_site(tmp_path_factory.mktemp("site"), workers_count=1) as running:
         yield running

@@ -6,11 +6,11 @@ import socket
 import ssl
 from pathlib import Path
 
-import httpx
 import pytest
 import trustme
 
 from devkit.children import free_port
+from tests.faults.kit import plain_http
 from tests.faults.kit.starts import answers, begun_start, ended_start, own_words
 from tests.servers import ServerKind, wait_until
 
@@ -19,19 +19,18 @@ from tests.servers import ServerKind, wait_until
     ("host", "reached_at"),
     [
         ("::", "[::1]"),
-        ("::1", "[::1]"),
         ("[::1]", "[::1]"),
         ("localhost", "localhost"),
     ],
 )
-def test_a_host_can_be_ipv6_with_or_without_brackets_or_a_name(
+def test_a_host_can_be_ipv6_in_brackets_or_not_or_a_name(
     kind: ServerKind, tmp_path: Path, host: str, reached_at: str
 ) -> None:
     port = free_port()
     base_url = f"http://{reached_at}:{port}"
     log = tmp_path / "service.log"
     with begun_start(kind, log, lambda: answers(base_url), HOST=host, PORT=str(port)):
-        assert httpx.get(f"{base_url}/v1/me").status_code == 401
+        assert plain_http.get(f"{base_url}/v1/me").status_code == 401
 
 
 def status_at(path: Path, target: str) -> int:
@@ -55,31 +54,25 @@ def answers_at(path: Path) -> bool:
     return status_at(path, "/healthz") == 200
 
 
-def test_a_unix_socket_is_served_and_a_second_service_is_refused_there(
+def test_a_unix_socket_has_one_service_and_is_replaced_once_that_is_killed(
     kind: ServerKind, tmp_path: Path
 ) -> None:
     path = tmp_path / "socket"
-    host = f"unix:{path}"
-    with begun_start(kind, tmp_path / "service.log", lambda: answers_at(path), HOST=host):
+    host, log = f"unix:{path}", tmp_path / "service.log"
+    with begun_start(kind, log, lambda: answers_at(path), HOST=host) as process:
         assert status_at(path, "/v1/me") == 401
         ended = ended_start(kind, HOST=host)
         (line,) = own_words(ended)
         assert ended.returncode == 1
         assert line.startswith(f"HOST='{host}' is refused: another service listens there")
         assert answers_at(path)
-    assert not path.exists()
-
-
-def test_the_unix_socket_of_a_killed_service_is_replaced(kind: ServerKind, tmp_path: Path) -> None:
-    path = tmp_path / "socket"
-    host, log = f"unix:{path}", tmp_path / "service.log"
-    with begun_start(kind, log, lambda: answers_at(path), HOST=host) as process:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         wait_until(lambda: not answers_at(path), 20)
     assert path.is_socket()
     with begun_start(kind, log, lambda: answers_at(path), HOST=host):
         pass
+    assert not path.exists()
 
 
 class Issued:
@@ -98,12 +91,8 @@ class Issued:
         }
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_certificate_and_its_key_enable_tls(
-    kind: ServerKind, tmp_path: Path, version: ssl.TLSVersion
-) -> None:
+def test_a_certificate_and_its_key_enable_tls(kind: ServerKind, tmp_path: Path) -> None:
     issued, port = Issued(tmp_path), free_port()
-    issued.context.maximum_version = version
 
     def is_served() -> bool:
         return answers(f"https://localhost:{port}", issued.context)
@@ -111,6 +100,9 @@ def test_a_certificate_and_its_key_enable_tls(
     log = tmp_path / "service.log"
     with begun_start(kind, log, is_served, PORT=str(port), **issued.environ):
         assert not answers(f"http://localhost:{port}")
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            issued.context.minimum_version = issued.context.maximum_version = version
+            assert is_served()
 
 
 def test_a_reload_with_a_broken_certificate_changes_nothing(tmp_path: Path) -> None:

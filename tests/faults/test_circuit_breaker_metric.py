@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 
-import httpx
 from redis.connection import parse_url
 
+from tests.faults.kit import plain_http
 from tests.faults.kit.processes import END_TIMEOUT_S
 from tests.faults.kit.proxy import Fault, proxy_to
 from tests.faults.kit.workers import kill_worker
@@ -17,8 +17,8 @@ LINE = re.compile(r'turnledger_store_circuit_open\{pid="(\d+)",store="redis"\} (
 
 def given_up(service: RunningService) -> dict[int, int]:
     """Return by process id if that worker's breaker of Redis is open; also calls Redis."""
-    assert httpx.get(f"{service.base_url}/v1/billing/plans").status_code == 200
-    text = httpx.get(f"{service.base_url}/metrics", headers=OPERATOR).text
+    assert plain_http.get(f"{service.base_url}/v1/billing/plans").status_code == 200
+    text = plain_http.get(f"{service.base_url}/metrics", headers=OPERATOR).text
     return {int(worker_id): int(value) for worker_id, value in LINE.findall(text)}
 
 

@@ -172,11 +172,11 @@ def assert_nothing_is_lost_after(
 def test_nothing_is_lost_when_the_database_is_killed_while_turns_arrive(
     tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=3))
+    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=2))
 
 
 @pytest.mark.long
 def test_nothing_is_lost_when_the_database_is_killed_thirty_times(
     tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=30))
+    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=20))

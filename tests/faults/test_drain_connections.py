@@ -7,11 +7,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 import pytest
 
 from tests.callers import LIST, Caller, new_caller
+from tests.faults.kit import plain_http
 from tests.faults.kit.draining import DRAIN_S, assert_it_ended, draining_service, end, readiness
 from tests.faults.kit.site import Site
 from tests.faults.kit.workers import is_running
@@ -55,7 +55,7 @@ def test_a_silent_or_stalled_client_does_not_delay_the_end(
             stack.enter_context(connection).sendall(sent)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
         began_s = end(service)
-        assert httpx.get(f"{service.base_url}/healthz").status_code == 200
+        assert plain_http.get(f"{service.base_url}/healthz").status_code == 200
     report_figures(exit_s=assert_it_ended(service, began_s))
 
 

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.callers import LIST, Caller, new_caller
+from tests.faults.kit import plain_http
 from tests.faults.kit.hostile import (
     Hostile,
     flood,
@@ -60,12 +60,12 @@ def ask(service_url: str, caller: Caller, within_s: float) -> list[float]:
     for number in range(ASKED_COUNT):
         method, recording = [("GET", None), ("POST", body())][number % 2]
         began_s = time.monotonic()
-        answer = httpx.request(
+        answer = plain_http.request(
             method, service_url + LIST, headers=caller.headers, json=recording, timeout=within_s
         )
         took_ms.append((time.monotonic() - began_s) * 1_000)
         assert answer.status_code in {200, 201}, answer.text
-        assert httpx.get(f"{service_url}/healthz", timeout=within_s).status_code == 200
+        assert plain_http.get(f"{service_url}/healthz", timeout=within_s).status_code == 200
     return took_ms
 
 

@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -48,14 +47,8 @@ def recover(redis: Redis) -> None:
         redis.config_set(name, "0")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path, **LONG_TIMEOUTS) as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site"), workers_count=1, **LONG_TIMEOUTS) as running:
         yield running
 
@@ -64,10 +57,10 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     "make_unavailable", [out_of_memory, read_only, without_its_master, without_replicas]
 )
 def test_a_redis_that_answers_with_errors_counts_as_an_outage(
-    shared_site: Site, make_unavailable: Any
+    site: Site, make_unavailable: Any
 ) -> None:
-    caller = new_caller(shared_site.app)
-    with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
+    caller = new_caller(site.app)
+    with site.redis.client() as redis, client_of(site, caller) as http:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         make_unavailable(redis)
         try:
@@ -77,16 +70,16 @@ def test_a_redis_that_answers_with_errors_counts_as_an_outage(
         finally:
             recover(redis)
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
-        reconcile(shared_site.app)
+        reconcile(site.app)
         assert caller.counters()["turns_used"] == caller.rows_count()
 
 
-def test_a_redis_busy_with_a_script_counts_as_an_outage(shared_site: Site) -> None:
-    caller = new_caller(shared_site.app)
-    with shared_site.redis.client() as redis, client_of(shared_site, caller) as http:
+def test_a_redis_busy_with_a_script_counts_as_an_outage(site: Site) -> None:
+    caller = new_caller(site.app)
+    with site.redis.client() as redis, client_of(site, caller) as http:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
         redis.config_set("busy-reply-threshold", 1)
-        busy = Thread(target=run_for_ever, args=(shared_site,))
+        busy = Thread(target=run_for_ever, args=(site,))
         busy.start()
         try:
             wait_until(lambda: refusal(redis).startswith("BUSY"))
@@ -97,6 +90,17 @@ def test_a_redis_busy_with_a_script_counts_as_an_outage(shared_site: Site) -> No
             redis.script_kill()
             busy.join()
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
+
+
+def test_readiness_reports_the_outage_and_its_end(site: Site) -> None:
+    with httpx.Client(base_url=site.service.base_url, timeout=30) as http:
+        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
+        with frozen(site.redis.process_id):
+            # For up to a second an answer may be an earlier one.
+            wait_until(lambda: http.get("/readyz").json()["status"] == "degraded", 2)
+            assert http.get("/readyz").status_code == 200
+            assert http.get("/healthz").status_code == 200
+        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
 
 
 def test_a_redis_still_loading_its_data_counts_as_an_outage(site: Site) -> None:
@@ -117,17 +121,6 @@ def test_a_redis_still_loading_its_data_counts_as_an_outage(site: Site) -> None:
         wait_until(lambda: has_quota(record(http)), RECOVERED_WITHIN_S)
     reconcile(site.app)
     assert caller.counters()["turns_used"] == caller.rows_count()
-
-
-def test_readiness_reports_the_outage_and_its_end(shared_site: Site) -> None:
-    with httpx.Client(base_url=shared_site.service.base_url, timeout=30) as http:
-        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
-        with frozen(shared_site.redis.process_id):
-            # For up to a second an answer may be an earlier one.
-            wait_until(lambda: http.get("/readyz").json()["status"] == "degraded", 2)
-            assert http.get("/readyz").status_code == 200
-            assert http.get("/healthz").status_code == 200
-        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
 
 
 def client_of(site: Site, caller: Caller) -> httpx.Client:

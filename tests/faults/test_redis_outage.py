@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.callers import Caller, log_lines, new_caller, reconcile
+from tests.faults.kit import plain_http
 from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS, Site, running_site
@@ -52,9 +52,9 @@ def killed_redis(site: Site) -> Iterator[None]:
     site.redis.restart()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with running_site(tmp_path, **LONG_TIMEOUTS) as running:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site"), **LONG_TIMEOUTS) as running:
         yield running
 
 
@@ -127,6 +127,7 @@ def test_an_unavailable_redis_costs_a_few_requests_one_time_out(
     site: Site, make_unavailable: Outage, report_figures: Callable[..., None]
 ) -> None:
     caller = new_caller(site.app)
+    site.redis.ask("CONFIG RESETSTAT")
     with Traffic(site.service.base_url, caller, PER_SECOND) as load:
         load.last(1)  # connections, caches, seeding
         calm = load.last(CALM_S)
@@ -188,6 +189,6 @@ def assert_counters_are_right(site: Site, caller: Caller, load: Traffic) -> None
 
 def degraded_count(site: Site) -> float:
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    text = httpx.get(f"{site.service.base_url}/metrics", headers=headers).text
+    text = plain_http.get(f"{site.service.base_url}/metrics", headers=headers).text
     counts = [line.split()[-1] for line in text.splitlines() if 'outcome="degraded"' in line]
     return sum(map(float, counts))

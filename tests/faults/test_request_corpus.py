@@ -17,9 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.callers import new_caller
-from tests.faults.kit.site import LONG_TIMEOUTS, running_site
-from tests.servers import OPERATOR_TOKEN, ServerKind
+from tests.callers import app_beside, new_caller
+from tests.servers import OPERATOR_TOKEN, ServerKind, environ_for, running_service
 from tests.sockets import Answer, Sender, chunked
 
 Entry = dict[str, Any]
@@ -34,11 +33,20 @@ OF_AN_ANSWER = {"status", "code", "answers", "absent", "message", "documentation
 
 
 @pytest.fixture(scope="module")
-def sender(kind: ServerKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
-    folder = tmp_path_factory.mktemp(f"corpus-{kind.value}")
-    options = {"TRUSTED_PROXY_HOPS": "2", **LONG_TIMEOUTS}
-    with running_site(folder, workers_count=1, kind=kind, **options) as site:
-        yield Sender(site.service, new_caller(site.app))
+def sender(
+    kind: ServerKind,
+    live_mongodb_uri: str,
+    live_redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Sender]:
+    log = tmp_path_factory.mktemp(f"corpus-{kind.value}") / "service.log"
+    own_uri = live_mongodb_uri.replace("/turnledger?", f"/corpus_{kind.value}?")
+    environ = environ_for(own_uri, live_redis_url, TRUSTED_PROXY_HOPS="2")
+    with (
+        running_service(environ, log, workers_count=1, kind=kind) as service,
+        app_beside(service) as app,
+    ):
+        yield Sender(service, new_caller(app))
 
 
 def request_of(entry: Entry, token: str) -> bytes:

@@ -8,10 +8,11 @@ import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
 
 from tests.faults.kit.local_run import LocalRun, are_gone, command_of, local_run, taken_port
 from tests.servers import ROOT, wait_until
@@ -27,11 +28,40 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    """Yield one run for all tests that only read."""
+    """Yield one run for all tests that only read; SIGTERM ends it in order."""
     with local_run(tmp_path_factory.mktemp("run") / "da ta") as run:
+        yield run
+        assert_a_signal_ends_everything_in_order(run, signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def second(served: LocalRun) -> Iterator[LocalRun]:
+    """Yield a start in the same folder, which waits ten seconds while other tests read."""
+    announced = (served.folder / "demo.json").read_text()
+    with local_run(served.folder, is_awaited=False, output="second.out") as run:
+        yield run
+    assert (served.folder / "demo.json").read_text() == announced
+
+
+@pytest.fixture(scope="module")
+def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """Yield a start without a MongoDB, which waits half a minute while other tests read."""
+    nowhere = {"MONGODB_URI": "mongodb://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    folder = tmp_path_factory.mktemp("unanswered") / "data"
+    with local_run(folder, is_awaited=False, **nowhere) as run:
         yield run
 
 
+def assert_a_signal_ends_everything_in_order(run: LocalRun, number: signal.Signals) -> None:
+    # mongod, valkey-server, the archiver, the service and its two workers, perhaps late
+    wait_until(lambda: len(run.descendants()) >= 6)
+    children = run.descendants()
+    run.process.send_signal(number)
+    assert run.wait_for_end() == 0
+    assert are_gone(children)
+
+
+@pytest.mark.usefixtures("second", "unanswered")
 def test_a_first_start_announces_a_demo_that_answers(served: LocalRun) -> None:
     demo = served.demo
     assert set(demo) == {
@@ -111,35 +141,32 @@ def test_the_sample_trace_is_replayed_by_the_command_as_printed(served: LocalRun
     assert re.search(r"sent turns +300\n +accepted +300\n", replayed.stdout)
 
 
-def test_a_folder_serves_one_run_at_a_time(served: LocalRun) -> None:
-    announced = (served.folder / "demo.json").read_text()
-    with local_run(served.folder, is_awaited=False, output="second.out") as second:
-        assert second.wait_for_end() == 1
-        assert f"process {served.process.pid}" in second.text
-    assert (served.folder / "demo.json").read_text() == announced
+def test_a_folder_serves_one_run_at_a_time(served: LocalRun, second: LocalRun) -> None:
+    assert second.wait_for_end() == 1
+    assert f"process {served.process.pid}" in second.text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_everything_in_order(folder: Path, number: signal.Signals) -> None:
-    with local_run(folder, DEMO_TURNS="0") as run:
-        # mongod, valkey-server, the archiver, the service and its two workers, perhaps late
-        wait_until(lambda: len(run.descendants()) >= 6)
-        children = run.descendants()
-        run.process.send_signal(number)
-        assert run.wait_for_end() == 0
-        assert are_gone(children)
-
-
-def test_kill_9_leaves_no_child_and_the_next_start_finds_everything(folder: Path) -> None:
+def test_kill_9_leaves_no_child_and_the_next_start_finds_everything_in_any_shell(
+    folder: Path, own_stores: Callable[[], tuple[str, str]]
+) -> None:
+    """Start next in a shell with the `env` of another run; SIGINT ends that run in order."""
     with local_run(folder) as run:
         first, children = run.demo, run.descendants()
         page = run.get("/v1/interactions", first["keys"]["pro"]["read"]).json()["data"]
         run.process.kill()
         run.wait_for_end()
-    with local_run(folder) as run:
+    mongodb_uri, redis_url = own_stores()
+    stores = {"MONGODB_URI": mongodb_uri, "REDIS_URL": redis_url, "BACKEND": "live"}
+    other = {"TURNLEDGER_RUN": "/somewhere/var", "KEY_PEPPERS": "x" * 40}
+    with local_run(folder, **stores, **other) as run:
+        assert "ignoring the variables of /somewhere/var/env in this shell" in run.text
+        assert run.demo["mongodb_uri"] != mongodb_uri
         assert run.demo["keys"] == first["keys"]
         assert run.get("/v1/interactions", first["keys"]["pro"]["read"]).json()["data"] == page
         assert are_gone(children)
+        assert_a_signal_ends_everything_in_order(run, signal.SIGINT)
+    with closing(MongoClient(mongodb_uri)) as client:
+        assert client.get_default_database().list_collection_names() == []
 
 
 def kill_while(command: str, folder: Path, **environ: str) -> None:
@@ -180,23 +207,18 @@ def test_a_port_in_use_is_one_line_with_its_number(folder: Path) -> None:
         assert f"PORT='{port}' is refused: Address already in use" in line
 
 
-@pytest.mark.parametrize("host", ["::", "[::1]"])
-def test_it_listens_on_ipv6_and_announces_an_address_that_reaches_it(
-    folder: Path, host: str
-) -> None:
-    with local_run(folder, HOST=host, BACKEND="memory", DEMO_TURNS="0") as run:
-        assert run.demo["base_url"].startswith("http://[::1]:")
-        assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
-
-
 @pytest.mark.parametrize(
-    ("name", "command"),
-    [("service", "-m app"), ("mongod", "mongod"), ("worker", "wsgi worker")],
+    ("name", "command", "backend"),
+    [
+        ("service", "local.memory_service", "memory"),
+        ("mongod", "mongod", "live"),
+        ("worker", "wsgi worker", "live"),
+    ],
 )
 def test_a_child_that_dies_ends_the_run_and_is_reported(
-    folder: Path, name: str, command: str
+    folder: Path, name: str, command: str, backend: str
 ) -> None:
-    with local_run(folder, DEMO_TURNS="0") as run:
+    with local_run(folder, BACKEND=backend, DEMO_TURNS="0") as run:
         children = run.descendants()
         named = {child for child in children if command in command_of(child)}
         os.kill(min(named), signal.SIGKILL)
@@ -221,12 +243,14 @@ def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
         assert run.wait_for_end() == 0
 
 
-def test_the_next_start_appends_to_the_log_even_in_a_terminal_of_ascii(folder: Path) -> None:
+def test_the_next_start_appends_to_the_log_on_ipv6_and_in_a_terminal_of_ascii(folder: Path) -> None:
+    """Announce an address of IPv6 that reaches the service, and write no other sign than ASCII."""
     folder = folder.with_name("Zo\u00eb")
     bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
-    for _ in range(2):
-        with local_run(folder, BACKEND="memory", DEMO_TURNS="0", **bare) as run:
-            run.get("/v1/me", run.demo["test_key"])
+    for host in ("::", "[::1]"):
+        with local_run(folder, HOST=host, BACKEND="memory", DEMO_TURNS="0", **bare) as run:
+            assert run.demo["base_url"].startswith("http://[::1]:")
+            assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
             assert run.text.isascii()
     log = (folder / "service.log").read_text()
     assert log.count('{"event":"run_started"') == 2
@@ -239,3 +263,12 @@ def test_a_wrong_program_is_reported(folder: Path) -> None:
     with local_run(folder, is_awaited=False, MONGOD_BIN="/nowhere/mongod") as run:
         assert run.wait_for_end() == 1
         assert "MONGOD_BIN=/nowhere/mongod is not a program" in run.text
+
+
+def test_stores_that_do_not_answer_are_reported_in_one_line(unanswered: LocalRun) -> None:
+    assert unanswered.wait_for_end() == 1
+    assert (
+        "MongoDB is unavailable: connection refused. Check the server and MONGODB_URI."
+        in unanswered.text
+    )
+    assert "Traceback" not in unanswered.text

@@ -1,8 +1,8 @@
 """The stores that `scripts/run` uses, the keys that it changes, the processes it waits for."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,63 +31,38 @@ def statuses(run: LocalRun, keys: list[str]) -> set[int]:
     return {run.get("/v1/me", key).status_code for key in keys}
 
 
-def test_a_shell_with_the_env_of_one_run_does_not_affect_another_run(
-    tmp_path: Path, stores: Stores
-) -> None:
-    """Use neither a stopped store nor that of the other run."""
-    other = {"TURNLEDGER_RUN": "/somewhere/var", "KEY_PEPPERS": "x" * 40, "BACKEND": "live"}
-    with local_run(tmp_path / "data", **stores, **other) as run:
-        assert "ignoring the variables of /somewhere/var/env in this shell" in run.text
-        assert run.demo["mongodb_uri"] != stores["MONGODB_URI"]
-        assert statuses(run, list(every_key(run))) == {200}
-    with closing(MongoClient(stores["MONGODB_URI"])) as client:
-        assert client.get_default_database().list_collection_names() == []
-
-
-def test_a_second_folder_adds_keys_to_shared_stores_and_revokes_none(
-    tmp_path: Path, stores: Stores
-) -> None:
+def test_shared_stores_keep_every_key_that_works(tmp_path: Path, stores: Stores) -> None:
+    """Start in a second folder twice: at first, and after the keys of a plan are lost."""
     secrets = {"KEY_PEPPERS": "pepper-that-both-runs-share-0123456789"}
     with local_run(tmp_path / "first", **stores, **secrets) as first:
         previous = list(every_key(first))
         with local_run(tmp_path / "second", output="b.out", **stores, **secrets) as second:
+            added = second.demo
             assert set(every_key(second)).isdisjoint(previous)
-            assert second.demo["organizations"] == first.demo["organizations"]
+            assert added["organizations"] == first.demo["organizations"]
             assert statuses(second, previous) == {200}
+        lose_keys(stores, added["organizations"]["pro"])
+        with late_start(tmp_path / "second", stores | secrets) as second:
+            assert statuses(second, list(every_key(second))) == {200}
+            assert second.demo["keys"]["free"] == added["keys"]["free"]
+            assert second.demo["keys"]["pro"] != added["keys"]["pro"]
 
 
-def test_only_keys_that_no_longer_work_are_created_again(tmp_path: Path, stores: Stores) -> None:
-    with local_run(tmp_path / "data", **stores) as run:
-        previous = run.demo
+def lose_keys(stores: Stores, organization_id: str) -> None:
     with closing(MongoClient(stores["MONGODB_URI"])) as client:
         api_keys = client.get_default_database()["api_keys"]
-        lost = previous["organizations"]["pro"]
-        api_keys.delete_many({"organization_id": lost})
-    with local_run(tmp_path / "data", **stores) as run:
-        assert statuses(run, list(every_key(run))) == {200}
-        assert run.demo["keys"]["free"] == previous["keys"]["free"]
-        assert run.demo["keys"]["pro"] != previous["keys"]["pro"]
+        api_keys.delete_many({"organization_id": organization_id})
 
 
-def test_a_start_waits_for_the_holder_of_the_folder_whatever_its_pid_file_says(
-    tmp_path: Path, stores: Stores
-) -> None:
-    folder = tmp_path / "data"
+@contextmanager
+def late_start(folder: Path, environ: Mapping[str, str]) -> Iterator[LocalRun]:
+    """Start while the folder is held; check that the start waits, whatever the pid file says."""
+    (folder / "demo.json").unlink()  # the announcement of the earlier start
     with ExitStack() as stack:
         with holding(folder, 0):
             (folder / "pid").write_text(f"{os.getpid()}\n")  # now the id of an unrelated process
-            run = stack.enter_context(local_run(folder, is_awaited=False, **stores))
+            start = local_run(folder, is_awaited=False, output="late.out", **environ)
+            run = stack.enter_context(start)
             run.wait_until_it_says(f"waiting for another run to release {folder}")
         run.wait_until_ready()
-        assert statuses(run, [run.demo["test_key"]]) == {200}
-
-
-def test_stores_that_do_not_answer_are_reported_in_one_line(tmp_path: Path, stores: Stores) -> None:
-    no_server = stores | {"MONGODB_URI": "mongodb://127.0.0.1:1/none"}
-    with local_run(tmp_path / "data", is_awaited=False, **no_server) as run:
-        assert run.wait_for_end() == 1
-        assert (
-            "MongoDB is unavailable: connection refused. Check the server and MONGODB_URI."
-            in run.text
-        )
-        assert "Traceback" not in run.text
+        yield run

@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.callers import LIST, Caller, new_caller
+from tests.callers import LIST, Caller, app_beside, new_caller
 from tests.faults.kit.frontend import frontend
-from tests.faults.kit.site import LONG_TIMEOUTS, Site, running_site
-from tests.servers import ServerKind
+from tests.servers import RunningService
 from tests.turns import body
 
 KIB = 1_024
@@ -39,24 +38,14 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=list(ServerKind))
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    with running_site(
-        folder, kind=request.param, TRUSTED_PROXY_HOPS="1", **LONG_TIMEOUTS
-    ) as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
-def caller(site: Site) -> Caller:
-    return new_caller(site.app)
+def caller(shared_service: RunningService) -> Iterator[Caller]:
+    with app_beside(shared_service) as app:
+        yield new_caller(app)
 
 
-def connected(site: Site) -> socket.socket:
-    address = urlsplit(site.service.base_url)
+def connected(service: RunningService) -> socket.socket:
+    address = urlsplit(service.base_url)
     return socket.create_connection((address.hostname, address.port), timeout=30)
 
 
@@ -82,7 +71,7 @@ def assert_truly_kept_or_closed(connection: socket.socket, status: int) -> None:
 @pytest.mark.parametrize(("status", "method", "path", "headers", "length"), CASES)
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_an_unread_body_is_never_read_as_the_next_request(
-    site: Site,
+    shared_service: RunningService,
     caller: Caller,
     status: int,
     method: str,
@@ -98,7 +87,7 @@ def test_an_unread_body_is_never_read_as_the_next_request(
             b"Transfer-Encoding: chunked\r\n\r\n",
             b"%x\r\n%s\r\n0\r\n\r\n" % (length, text),
         )
-    with closing(connected(site)) as connection:
+    with closing(connected(shared_service)) as connection:
         request = head_of(caller, method, path, headers) + framing + payload
 
         def send() -> None:
@@ -114,10 +103,10 @@ def test_an_unread_body_is_never_read_as_the_next_request(
 
 
 def test_a_body_that_arrives_after_its_headers_is_never_read_as_the_next_request(
-    site: Site, caller: Caller
+    shared_service: RunningService, caller: Caller
 ) -> None:
     headers = (JSON, f"Authorization: Bearer {BAD_KEY}", f"Content-Length: {70 * KIB}")
-    with closing(connected(site)) as connection:
+    with closing(connected(shared_service)) as connection:
         connection.sendall(head_of(caller, "POST", LIST, headers) + b"\r\n")
         Event().wait(0.2)  # gunicorn has answered by then, Granian awaits the body
         connection.sendall(b"x" * 70 * KIB)
@@ -125,7 +114,7 @@ def test_a_body_that_arrives_after_its_headers_is_never_read_as_the_next_request
 
 
 def test_a_hostile_client_loses_no_request_of_others_behind_a_proxy(
-    site: Site, caller: Caller, tmp_path: Path
+    shared_service: RunningService, caller: Caller, tmp_path: Path
 ) -> None:
     is_over = Event()
 
@@ -135,7 +124,7 @@ def test_a_hostile_client_loses_no_request_of_others_behind_a_proxy(
                 key = {"Authorization": f"Bearer {BAD_KEY}", "Content-Type": "application/json"}
                 client.post(LIST, content=b"x" * 70 * KIB, headers=key)
 
-    with frontend(site.service, tmp_path / "frontend") as base_url:
+    with frontend(shared_service, tmp_path / "frontend") as base_url:
         strangers = [Thread(target=annoy, args=[base_url]) for _ in range(STRANGERS_COUNT)]
         for stranger in strangers:
             stranger.start()

@@ -27,7 +27,7 @@ from tests.servers import RunningService, ServerKind, wait_until
 ENDED_WITHIN_S = 20
 # More than can be sent: each sender sends again at once.
 PER_SECOND = 5_000
-RELOADS_COUNT = 3
+LONG_RELOADS_COUNT = 5
 
 
 def test_workers_whose_parent_is_killed_end_and_free_the_port(
@@ -90,24 +90,20 @@ def test_a_service_ends_in_time_while_a_worker_is_starting(
         assert process.wait(ENDED_WITHIN_S) == 0
 
 
-def test_a_worker_with_a_sigterm_of_its_own_continues_to_serve(tmp_path: Path) -> None:
+def test_a_worker_survives_a_sigterm_of_its_own_and_is_replaced_soon_after_a_reload(
+    tmp_path: Path,
+) -> None:
     """Send SIGTERM to workers alone, as some supervisors do before they signal the parent.
 
+    Then kill a worker soon after a reload, whose start Granian counts as one after a failure.
     Granian only; `test_drain.py` has the rest.
     """
-    with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, _):
-        workers = worker_ids(service)
-        for worker in workers:
+    with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
+        for worker in worker_ids(service):
             os.kill(worker, signal.SIGTERM)
         assert answers(service.base_url)
         reload_workers(service)
         assert answers(service.base_url)
-
-
-def test_a_worker_that_is_killed_after_a_reload_is_replaced(tmp_path: Path) -> None:
-    """Kill a worker soon after a reload, whose start Granian counts as one after a failure."""
-    with begun_service(ServerKind.GRANIAN, tmp_path / "service.log") as (service, process):
-        reload_workers(service)
         workers = worker_ids(service)
         victim = workers_by_age(service)[0]
         kill_worker(victim)
@@ -116,12 +112,17 @@ def test_a_worker_that_is_killed_after_a_reload_is_replaced(tmp_path: Path) -> N
         assert process.poll() is None
 
 
-def test_workers_reloaded_under_load_end_in_order(kind: ServerKind, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "reloads_count", [1, pytest.param(LONG_RELOADS_COUNT, marks=pytest.mark.long)]
+)
+def test_workers_reloaded_under_load_end_in_order(
+    kind: ServerKind, tmp_path: Path, reloads_count: int
+) -> None:
     with (
         begun_service(kind, tmp_path / "service.log") as (service, _),
         Load(lambda _: ask(service), PER_SECOND, threads_count=8) as load,
     ):
-        for _ in range(RELOADS_COUNT):
+        for _ in range(reloads_count):
             load.last(0.5)
             reload_workers(service)
     text = service.log.read_text()

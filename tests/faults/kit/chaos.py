@@ -150,7 +150,6 @@ def running_deployment(folder: Path, seed: int) -> Iterator[Deployment]:
             server.url.replace(f":{urlsplit(server.url).port}", f":{proxy.port}")
             for server, proxy in zip((mongod, redis), proxies, strict=True)
         ]
-        app = stack.enter_context(app_on(mongod.url, redis.url))
         service = stack.enter_context(
             running_service(
                 environ_for(uris[0], uris[1], **SHORT_TIMEOUTS),
@@ -158,10 +157,13 @@ def running_deployment(folder: Path, seed: int) -> Iterator[Deployment]:
                 workers_count=WORKERS_COUNT,
             )
         )
+        server = stack.enter_context(mortal(mongod))
+        # Ends first: its clients would wait a minute for a MongoDB that has ended.
+        app = stack.enter_context(app_on(mongod.url, redis.url))
         yield Deployment(
             service,
             app,
-            stack.enter_context(mortal(mongod)),
+            server,
             redis,
             *proxies,
             chance=random.Random(seed),  # noqa: S311 - no secret

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from devkit.children import free_port, stop
+from tests.faults.kit import plain_http
 from tests.servers import ROOT, RunningService, wait_until
 
 _SAMPLE = ROOT / "deploy" / "nginx.conf"
@@ -124,6 +125,8 @@ for _method in ("GET", "POST", "PUT", "DELETE"):
 
 def _is_up(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=TIMEOUT_S).status_code == 200
+        return (
+            plain_http.get(f"http://127.0.0.1:{port}/healthz", timeout=TIMEOUT_S).status_code == 200
+        )
     except httpx.TransportError:
         return False

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from devkit.children import free_port, stop
+from tests.faults.kit import plain_http
 from tests.servers import ROOT, wait_until
 
 START_TIMEOUT_S = 90
@@ -38,7 +39,7 @@ class LocalRun:
 
     def get(self, path: str, key: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.get(self.demo["base_url"] + path, headers=headers, timeout=30)
+        return plain_http.get(self.demo["base_url"] + path, headers=headers, timeout=30)
 
     def wait_until_ready(self) -> None:
         wait_until(self._is_announced, START_TIMEOUT_S)
