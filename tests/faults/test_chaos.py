@@ -37,10 +37,13 @@ def seed() -> int:
 
 
 def turn(number: int) -> Body:
-    """Return a turn; a cancelled or left one has its own relationship, which must not stay."""
+    """Return a turn; a cancelled or left one has its own relationship, which must not stay.
+
+    Every fifth turn costs nothing.
+    """
     is_kept = MIXED[number % len(MIXED)] in (Fate.RECORDED, Fate.COMPLETED)
     name = f"rel_{number % RELATIONSHIPS_COUNT}" if is_kept else f"brief_{number}"
-    return stateful(name)
+    return stateful(name, status="completed" if number % 5 else "failed")
 
 
 def is_recovered(deployment: Deployment, caller: Caller) -> bool:
@@ -77,9 +80,13 @@ def let_expire(caller: Caller, clock: Clock, hold_s: int) -> None:
 
 def assert_counters_equal(producers: Producers, caller: Caller, living_count: int = 0) -> None:
     """Check that exactly the accepted turns are used, and exactly the open ones reserved."""
-    relationships = {accepted.recording["relationship_id"] for accepted in producers.accepted}
+    charged = [
+        each.recording for each in producers.accepted if each.recording["status"] != "failed"
+    ]
+    relationships = {recording["relationship_id"] for recording in charged}
     counted = caller.counters()
-    assert counted["turns_used"] == len(producers.accepted)
+    assert counted["turns_used"] == len(charged)
+    assert counted["uncharged_used"] == len(producers.accepted) - len(charged)
     assert counted["relationships_used"] == len(relationships) + living_count
     assert counted["turns_reserved"] == counted["reservations"] == living_count
 
