@@ -54,6 +54,7 @@ class Case:
     path: str
     ledger: Ledger
     status: int = 200
+    method: str = "GET"
 
 
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,6 +78,7 @@ def _cases(stage: Stage) -> Iterator[Case]:
     yield Case("GET /v1/me", SERVICE, ME, wide)
     yield Case("the same, refused", SERVICE, ME, narrow, status=429)
     yield Case("page of 20", SERVICE, PAGE, full_ledger(stage, TURNS_COUNT))
+    yield Case("a recording", SERVICE, PAGE, wide, status=201, method="POST")
     yield Case("flask-limiter", LIMITED, ME, wide)
     yield Case("bare Flask", HELLO, ME, wide)
 
@@ -100,7 +102,7 @@ def _count(case: Case, stage: Stage, folder: Path) -> Record:
         "PROMETHEUS_MULTIPROC_DIR": str(counters),
     }
     program = [*CALLGRIND, "-q", f"--callgrind-out-file={folder}/app", sys.executable, "-m"]
-    asked = [case.application, case.path, str(case.status), str(REQUESTS_COUNT)]
+    asked = [case.application, case.method, case.path, str(case.status), str(REQUESTS_COUNT)]
     subprocess.run(
         [*program, "bench.instructions.process", *asked, str(stage.stores["redis"])],
         env=environ,
