@@ -27,6 +27,7 @@ from app.backends.backend import Backend
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
+from tests import compiled_once
 from tests.callers import app_beside
 from tests.databases import Databases
 from tests.servers import (
@@ -39,6 +40,7 @@ from tests.servers import (
 
 # Tests must not depend on a developer's `.env`.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
+compiled_once.install()
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
 hypothesis.settings.load_profile("turnledger")
 
@@ -228,15 +230,14 @@ def memory_app(memory_backend: Backend) -> Flask:
 
 @pytest.fixture
 def live_app(live_settings: Settings, live_backend: Backend) -> Flask:
-    """The application on the real servers' empty stores, with indexes and validators."""
+    """The application on the real servers' empty stores; the database has the schema already."""
     return _app(live_settings, live_backend)
 
 
 @pytest.fixture
 def app(backend: Backend, request: pytest.FixtureRequest) -> Flask:
     """The application on `backend`, empty stores of each kind."""
-    is_live = backend.database.client.__class__ is MongoClient
-    settings = request.getfixturevalue("live_settings") if is_live else settings_for()
+    settings = request.getfixturevalue("live_settings") if _is_live(backend) else settings_for()
     return _app(settings, backend)
 
 
@@ -323,9 +324,14 @@ def serve(
 def _app(settings: Settings, backend: Backend) -> Flask:
     app = create_app(settings, backend)
     app.testing = True
-    with app.app_context():
-        ensure_schema()
+    if not _is_live(backend):  # a real database is lent with the schema
+        with app.app_context():
+            ensure_schema()
     return app
+
+
+def _is_live(backend: Backend) -> bool:
+    return backend.database.client.__class__ is MongoClient
 
 
 def _redis_client(url: str) -> Redis:
