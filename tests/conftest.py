@@ -51,6 +51,12 @@ SLOW_FOLDERS = frozenset({"faults", "live", "concurrency"})
 _numbers = itertools.count(1)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import folders of which `scripts/test --fast` runs nothing."""
+    is_fast = "not slow" in config.option.markexpr
+    return True if is_fast and collection_path.name in SLOW_FOLDERS else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that needs a server or a process as slow."""
