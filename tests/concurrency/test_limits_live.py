@@ -69,8 +69,10 @@ def calls(redis: Any) -> dict[str, int]:
         ("reserve", 201),
     ],
 )
-def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: int) -> None:
-    service, app = serve(workers_count=1)
+def test_a_request_is_one_call_to_redis(
+    common_service: tuple[RunningService, Flask], operation: str, status: int
+) -> None:
+    service, app = common_service
     caller = new_caller(app)
     same = stateful()
     requests: dict[str, Callable[[httpx.Client], httpx.Response]] = {
