@@ -28,9 +28,10 @@ from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
 from tests import compiled_once
-from tests.callers import app_beside
+from tests.callers import app_beside, shared_service
 from tests.databases import Databases
 from tests.servers import (
+    REDIS_DATABASES_COUNT,
     RunningService,
     ServerKind,
     environ_for,
@@ -45,7 +46,6 @@ hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=Tru
 hypothesis.settings.load_profile("turnledger")
 
 BACKENDS = ["memory", "live"]
-REDIS_DATABASES_COUNT = 256
 SERVERS = frozenset({"live_mongodb_uri", "live_redis_url"})
 SLOW_FOLDERS = frozenset({"faults", "live", "concurrency"})
 _numbers = itertools.count(1)
@@ -264,7 +264,7 @@ def own_stores(
             number = next(_numbers)
             name = f"service_{number}"
             stack.callback(mongodb_admin.drop_database, name)
-            slot = 1 + number % (REDIS_DATABASES_COUNT - 2)
+            slot = 1 + number % (REDIS_DATABASES_COUNT - 3)
             redis_url = live_redis_url.removesuffix("/0") + f"/{slot}"
             with Redis.from_url(redis_url) as client:
                 client.flushdb()
@@ -301,16 +301,13 @@ def common_service(
 ) -> Iterator[tuple[RunningService, Flask]]:
     """One service with one worker, for every test that only sends requests.
 
-    A start costs a second of CPU. Each test makes its own organizations, with the application on
-    the stores of the service.
+    A start costs a second of CPU for each worker. Each test makes its own organizations, with the
+    application on the stores of the service.
     """
-    environ = environ_for(
-        live_mongodb_uri.replace("/turnledger?", "/common_service?"),
-        live_redis_url.removesuffix("/0") + f"/{REDIS_DATABASES_COUNT - 1}",
-    )
-    log = tmp_path_factory.mktemp("common_service") / "service.log"
-    with running_service(environ, log, workers_count=1) as service, app_beside(service) as app:
-        yield service, app
+    folder = tmp_path_factory.mktemp("common_service")
+    redis_url = live_redis_url.removesuffix("/0") + f"/{REDIS_DATABASES_COUNT - 1}"
+    with shared_service(live_mongodb_uri, redis_url, folder, workers_count=1) as shared:
+        yield shared
 
 
 @pytest.fixture

@@ -15,15 +15,16 @@ from tests.callers import LIST, at_once, error_of, http_client, new_caller, reco
 from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
 
-Serve = Callable[..., tuple[RunningService, Flask]]
+Service = tuple[RunningService, Flask]
+Serve = Callable[..., Service]
 BATCH = f"{LIST}/batch"
 
 
 @pytest.mark.parametrize("ceilings", [{}, {"turns": 1, "active_relationships": 1}])
 def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
-    serve: Serve, ceilings: dict[str, int]
+    several_workers: Service, ceilings: dict[str, int]
 ) -> None:
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     caller = new_caller(app, **ceilings)
 
     for _ in range(1 if ceilings else 3):
@@ -40,8 +41,8 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
     assert caller.rows_count() == caller.counters()["turns_used"]
 
 
-def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) -> None:
-    service, app = serve(workers_count=3)
+def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app)
     turns = {"interactions": [stateful(f"rel_{number % 7}") for number in range(60)]}
 
@@ -57,8 +58,8 @@ def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) 
     assert caller.rows_count() == 60
 
 
-def test_a_quota_of_1000_admits_exactly_1000_of_12000(serve: Serve) -> None:
-    service, app = serve(workers_count=4)
+def test_a_quota_of_1000_admits_exactly_1000_of_12000(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app, turns=1_000, requests_per_second=5_000, burst=9_000)
 
     def batch(client: httpx.Client) -> int:
