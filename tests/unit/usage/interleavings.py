@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock, Thread
-from typing import Any, ClassVar
+from typing import Any
 
 from app.usage.archive import Archiver
 from app.usage.rollups import Rollup, merged
 from app.usage.setting_aside import OpenRow, OpenRows
 from app.usage.store import Fence
+from tests.unit.usage.carriers import Carrier
 
 ACCOUNT = "account"
 DAYS = ("2026-11-21", "2026-11-22", "2026-11-23")
@@ -122,43 +122,6 @@ def rollup_of(rows: Collection[Row]) -> Rollup:
         by_status={"completed": len(rows)} if rows else {},
         latency_sum_ms=sum(row.latency_ms for row in rows),
     )
-
-
-class Carrier:
-    """A thread that moves only while another waits in `resume`; it serves one actor at a time."""
-
-    _idle: ClassVar[list["Carrier"]] = []
-
-    def __init__(self) -> None:
-        self._work: Callable[[], None] = lambda: None
-        self._go, self._gone = Lock(), Lock()
-        for lock in (self._go, self._gone):
-            lock.acquire()
-        Thread(target=self._serve, daemon=True).start()
-
-    @classmethod
-    def of(cls, work: Callable[[], None]) -> "Carrier":
-        """Return a carrier that does `work` when it is resumed: starting a thread takes long."""
-        carrier = cls._idle.pop() if cls._idle else cls()
-        carrier._work = work
-        return carrier
-
-    def resume(self) -> None:
-        """Wait until the work pauses or ends."""
-        self._go.release()
-        self._gone.acquire()
-
-    def pause(self) -> None:
-        """Let the other go on, until it resumes this work."""
-        self._gone.release()
-        self._go.acquire()
-
-    def _serve(self) -> None:
-        self._go.acquire()
-        while True:
-            self._work()
-            self._idle.append(self)
-            self.pause()
 
 
 class Actor:
