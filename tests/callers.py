@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Barrier
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 from config.settings import BackendKind
 from tests.script_clock import clocked
-from tests.servers import RunningService, settings_for
+from tests.servers import RunningService, environ_for, running_service, settings_for
 from tests.turns import Body, now_ms
 
 T = TypeVar("T")
@@ -188,6 +189,20 @@ def app_beside(service: RunningService) -> Iterator[Flask]:
     """Make an application in this process on the stores of a running service."""
     with app_on(service.environ["MONGODB_URI"], service.environ["REDIS_URL"]) as app:
         yield app
+
+
+@contextmanager
+def shared_service(
+    mongodb_uri: str, redis_url: str, folder: Path, *, workers_count: int
+) -> Iterator[tuple[RunningService, Flask]]:
+    """Run a service for several tests, on this Redis and a database that `folder` names."""
+    environ = environ_for(mongodb_uri.replace("/turnledger?", f"/{folder.name}?"), redis_url)
+    log = folder / "service.log"
+    with (
+        running_service(environ, log, workers_count=workers_count) as service,
+        app_beside(service) as app,
+    ):
+        yield service, app
 
 
 def redis_of(service: RunningService) -> Redis:

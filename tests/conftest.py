@@ -27,9 +27,11 @@ from app.backends.backend import Backend
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
-from tests.callers import app_beside
+from tests import compiled_once
+from tests.callers import app_beside, shared_service
 from tests.databases import Databases
 from tests.servers import (
+    REDIS_DATABASES_COUNT,
     RunningService,
     ServerKind,
     environ_for,
@@ -39,14 +41,20 @@ from tests.servers import (
 
 # Tests must not depend on a developer's `.env`.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
+compiled_once.install()
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
 hypothesis.settings.load_profile("turnledger")
 
 BACKENDS = ["memory", "live"]
-REDIS_DATABASES_COUNT = 256
 SERVERS = frozenset({"live_mongodb_uri", "live_redis_url"})
 SLOW_FOLDERS = frozenset({"faults", "live", "concurrency"})
 _numbers = itertools.count(1)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import folders of which `scripts/test --fast` runs nothing."""
+    is_fast = "not slow" in config.option.markexpr
+    return True if is_fast and collection_path.name in SLOW_FOLDERS else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -228,15 +236,14 @@ def memory_app(memory_backend: Backend) -> Flask:
 
 @pytest.fixture
 def live_app(live_settings: Settings, live_backend: Backend) -> Flask:
-    """The application on the real servers' empty stores, with indexes and validators."""
+    """The application on the real servers' empty stores; the database has the schema already."""
     return _app(live_settings, live_backend)
 
 
 @pytest.fixture
 def app(backend: Backend, request: pytest.FixtureRequest) -> Flask:
     """The application on `backend`, empty stores of each kind."""
-    is_live = backend.database.client.__class__ is MongoClient
-    settings = request.getfixturevalue("live_settings") if is_live else settings_for()
+    settings = request.getfixturevalue("live_settings") if _is_live(backend) else settings_for()
     return _app(settings, backend)
 
 
@@ -257,7 +264,7 @@ def own_stores(
             number = next(_numbers)
             name = f"service_{number}"
             stack.callback(mongodb_admin.drop_database, name)
-            slot = 1 + number % (REDIS_DATABASES_COUNT - 2)
+            slot = 1 + number % (REDIS_DATABASES_COUNT - 3)
             redis_url = live_redis_url.removesuffix("/0") + f"/{slot}"
             with Redis.from_url(redis_url) as client:
                 client.flushdb()
@@ -294,16 +301,13 @@ def common_service(
 ) -> Iterator[tuple[RunningService, Flask]]:
     """One service with one worker, for every test that only sends requests.
 
-    A start costs a second of CPU. Each test makes its own organizations, with the application on
-    the stores of the service.
+    A start costs a second of CPU for each worker. Each test makes its own organizations, with the
+    application on the stores of the service.
     """
-    environ = environ_for(
-        live_mongodb_uri.replace("/turnledger?", "/common_service?"),
-        live_redis_url.removesuffix("/0") + f"/{REDIS_DATABASES_COUNT - 1}",
-    )
-    log = tmp_path_factory.mktemp("common_service") / "service.log"
-    with running_service(environ, log, workers_count=1) as service, app_beside(service) as app:
-        yield service, app
+    folder = tmp_path_factory.mktemp("common_service")
+    redis_url = live_redis_url.removesuffix("/0") + f"/{REDIS_DATABASES_COUNT - 1}"
+    with shared_service(live_mongodb_uri, redis_url, folder, workers_count=1) as shared:
+        yield shared
 
 
 @pytest.fixture
@@ -323,9 +327,14 @@ def serve(
 def _app(settings: Settings, backend: Backend) -> Flask:
     app = create_app(settings, backend)
     app.testing = True
-    with app.app_context():
-        ensure_schema()
+    if not _is_live(backend):  # a real database is lent with the schema
+        with app.app_context():
+            ensure_schema()
     return app
+
+
+def _is_live(backend: Backend) -> bool:
+    return backend.database.client.__class__ is MongoClient
 
 
 def _redis_client(url: str) -> Redis:

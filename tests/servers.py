@@ -20,6 +20,8 @@ from devkit.children import spawn, stop
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 30
+# Of the Redis of a test process; the last ones are of services that tests share.
+REDIS_DATABASES_COUNT = 256
 OPERATOR_TOKEN = "operator-token-of-the-tests-0123456789"
 PEPPER = "pepper-of-the-tests-0123456789abcdef"
 ID_KEY = "id-key-of-the-tests-0123456789abcdef"

@@ -162,7 +162,7 @@ def test_a_slow_store_is_not_down_and_probing_it_blocks_no_request(
             assert caller.list_().status_code == 200
             proxy.set(Fault.DELAY, 300)
 
-            answers = [readiness(app) for _ in range(10)]
+            answers = [readiness(app) for _ in range(FAILURES_COUNT + 1)]
 
             assert {answer.status_code for answer in answers} == {200}
             assert {answer.get_json()["stores"]["mongodb"] for answer in answers} == {"up"}

@@ -78,6 +78,7 @@ def test_the_oldest_active_key_is_on_the_first_page_before_newer_revoked_ones(
     assert listing(admin, limit=2)[0] == [own_id(admin), revoked[-1]]
 
 
+@pytest.mark.slow  # seconds of work
 def test_a_list_of_more_than_a_thousand_keys_is_complete(admin: Caller) -> None:
     with admin.app.app_context():
         collection = provided(Backend).database["api_keys"]

@@ -21,6 +21,8 @@ from tests.callers import TURNS, Clock, new_caller, reconcile, reserve
 from tests.servers import ID_KEY
 from tests.turns import body, reservation
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
 STEPS = 60

@@ -9,7 +9,6 @@ import pytest
 from app.http.problems import CODES
 from tests.architecture.source import SourceFile, source_files
 
-APP_FILES = [file for file in source_files() if file.path.startswith("app/")]
 # 500 is left out: it is also a count of elements.
 STATUSES = {kind.status for kind in CODES.values()} - {500}
 HEADERS = {"WWW-Authenticate", "Retry-After"}
@@ -25,20 +24,24 @@ HTTP_FILES = {
 PROBLEM_FILES = {"app/http/problems.py", "app/http/errors.py", "app/error_answers.py"}
 
 
+def app_files() -> list[SourceFile]:
+    return [file for file in source_files() if file.path.startswith("app/")]
+
+
 def test_only_the_map_and_the_renderer_make_answers() -> None:
-    makers = {file.path for file in APP_FILES if any(_made_problems(file))}
+    makers = {file.path for file in app_files() if any(_made_problems(file))}
     assert makers - PROBLEM_FILES == set()
 
 
 def test_nothing_raises_an_answer() -> None:
-    raising = {file.path for file in APP_FILES for node in _raises(file) if _names_problem(node)}
+    raising = {file.path for file in app_files() for node in _raises(file) if _names_problem(node)}
     assert raising == set()
 
 
 def test_no_room_knows_a_status_or_a_header_of_errors() -> None:
     found = [
         f"{file.path}:{node.lineno}: {node.value}"
-        for file in APP_FILES
+        for file in app_files()
         if not any(fnmatch(file.path, pattern) for pattern in HTTP_FILES)
         for node in ast.walk(file.tree)
         if isinstance(node, ast.Constant) and _is_of_http(node.value)
@@ -48,7 +51,7 @@ def test_no_room_knows_a_status_or_a_header_of_errors() -> None:
 
 @pytest.mark.parametrize("pattern", HTTP_FILES)
 def test_no_reason_to_know_them_is_left_over(pattern: str) -> None:
-    files = [file for file in APP_FILES if fnmatch(file.path, pattern)]
+    files = [file for file in app_files() if fnmatch(file.path, pattern)]
     nodes = [node for file in files for node in ast.walk(file.tree)]
     assert any(isinstance(node, ast.Constant) and _is_of_http(node.value) for node in nodes)
 
@@ -56,7 +59,7 @@ def test_no_reason_to_know_them_is_left_over(pattern: str) -> None:
 def test_no_code_of_an_error_is_compared_with_text() -> None:
     found = [
         f"{file.path}:{node.lineno}"
-        for file in APP_FILES
+        for file in app_files()
         for node in ast.walk(file.tree)
         if isinstance(node, ast.Compare) and _compares_code(node)
     ]
@@ -66,7 +69,7 @@ def test_no_code_of_an_error_is_compared_with_text() -> None:
 def test_errors_of_a_room_know_no_code_of_an_answer() -> None:
     found = [
         f"{file.path}:{node.lineno}: {node.value}"
-        for file in APP_FILES
+        for file in app_files()
         if file.path.endswith(("/errors.py", "/request_errors.py", "/faults.py"))
         and file.path != "app/http/errors.py"
         for node in ast.walk(file.tree)

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from tests.architecture.source import imported_modules, source_files
+from tests.architecture.source import SourceFile, imported_modules, source_files
 
 WEB = (
     "wsgi.py",
@@ -42,16 +42,18 @@ LATE_IMPORTS = {
     "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
 }
 TOOLS = ("bench", "devkit", "scripts", "tests")
-SERVICE_FILES = [
-    file for file in source_files() if not file.path.startswith(tuple(f"{name}/" for name in TOOLS))
-]
+
+
+def service_files() -> list[SourceFile]:
+    tools = tuple(f"{name}/" for name in TOOLS)
+    return [file for file in source_files() if not file.path.startswith(tools)]
 
 
 @pytest.mark.parametrize("library", ROOMS)
 def test_a_library_stays_in_its_rooms(library: str) -> None:
     users = [
         file.path
-        for file in SERVICE_FILES
+        for file in service_files()
         if any(module.split(".")[0] == library for module in imported_modules(file.tree))
     ]
     strangers = [path for path in users if not any(fnmatch(path, room) for room in ROOMS[library])]
@@ -61,7 +63,7 @@ def test_a_library_stays_in_its_rooms(library: str) -> None:
 def test_the_service_imports_no_tool_of_its_developers() -> None:
     offenders = [
         file.path
-        for file in SERVICE_FILES
+        for file in service_files()
         if any(module.split(".")[0] in TOOLS for module in imported_modules(file.tree))
     ]
     assert offenders == []
@@ -69,7 +71,7 @@ def test_the_service_imports_no_tool_of_its_developers() -> None:
 
 def test_nothing_in_the_house_imports_the_roof() -> None:
     roof = {"wsgi.py", "app/__init__.py", "app/__main__.py", "app/factory.py"}
-    below = [file for file in SERVICE_FILES if file.path not in roof]
+    below = [file for file in service_files() if file.path not in roof]
     offenders = [file.path for file in below if {"app", "wsgi"} & set(imported_modules(file.tree))]
     assert offenders == []
 
@@ -95,7 +97,7 @@ def test_no_schema_has_hooks_that_accepting_passes_by() -> None:
     hooks = {"pre_load", "post_load", "validates", "validates_schema"}
     users = {
         file.path
-        for file in SERVICE_FILES
+        for file in service_files()
         if hooks & {node.id for node in ast.walk(file.tree) if isinstance(node, ast.Name)}
     }
     assert users == {"app/http/fields.py"}
@@ -105,7 +107,7 @@ def test_no_function_of_the_application_is_a_coroutine() -> None:
     """Allow no coroutines: `app/http/routing.py` removes Flask's check for them."""
     offenders = [
         file.path
-        for file in SERVICE_FILES
+        for file in service_files()
         if any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(file.tree))
     ]
     assert offenders == ["app/serving/adapter.py", "app/serving/bodies.py"]

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
+from app.http.provide import provided
+from config.settings import Settings
 from tests.callers import app_on, new_caller
 from tests.servers import ROOT, environ_for
 from tests.turns import at, now_ms
@@ -23,18 +26,20 @@ OURS = tuple(f"{ROOT}/{room}" for room in ("app", "config", "wsgi.py"))
 Type = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
-@pytest.fixture
-def stores(own_stores: Callable[[], tuple[str, str]]) -> tuple[str, str]:
-    """Stores of this test's own, with the schema."""
-    mongodb_uri, redis_url = own_stores()
-    with app_on(mongodb_uri, redis_url) as app:
-        new_caller(app)
-    return mongodb_uri, redis_url
+@pytest.fixture(scope="module")
+def app(live_mongodb_uri: str, live_redis_url: str) -> Iterator[Flask]:
+    """An application on the stores of the commands, with the schema."""
+    mongodb_uri = live_mongodb_uri.replace("/turnledger?", "/encodings?")
+    with app_on(mongodb_uri, live_redis_url) as made:
+        yield made
 
 
 @pytest.fixture
-def type_(stores: tuple[str, str]) -> Type:
+def type_(app: Flask) -> Type:
     """Types a command; its locale knows ASCII, and its streams the encoding that is named."""
+    with app.app_context():
+        settings = provided(Settings)
+    environ = environ_for(settings.mongodb_uri, settings.redis_url)
 
     def run(encoding: str | None, *words: str) -> "subprocess.CompletedProcess[bytes]":
         streams = {} if encoding is None else {"PYTHONIOENCODING": encoding}
@@ -42,7 +47,7 @@ def type_(stores: tuple[str, str]) -> Type:
             [sys.executable, "-Xwarn_default_encoding", "-m", "flask", "--app", "wsgi", *words],
             check=False,
             cwd=ROOT,
-            env=environ_for(*stores) | BARE | streams,
+            env=environ | BARE | streams,
             capture_output=True,
             timeout=120,
         )
@@ -64,10 +69,10 @@ def test_a_name_goes_in_and_out_under_a_locale_of_ascii(type_: Type) -> None:
 
 
 def test_every_encoding_shows_what_it_can_and_escapes_the_rest(type_: Type) -> None:
-    out(type_("utf-8", "org", "create", NAME), "utf-8")
+    made = json.loads(out(type_("utf-8", "org", "create", NAME, "--json"), "utf-8"))
     for encoding in ENCODINGS:
         table = out(type_(encoding, "org", "list"), encoding)
-        (row,) = [line for line in table.splitlines() if "Zo" in line]
+        (row,) = [line for line in table.splitlines() if made["id"] in line]
         for sign, escape in (("\u00eb", "\\u00eb"), ("\u0416", "\\u0416")):
             assert (escape in row) != _has(encoding, sign)
         assert "\\ud83d\\ude00" in row
@@ -110,9 +115,9 @@ def test_bytes_that_are_no_text_are_a_usage_error(type_: Type) -> None:
 
 @pytest.mark.parametrize("kind", [".csv", ".ndjson"])
 def test_a_file_of_a_spreadsheet_is_imported_under_any_locale(
-    type_: Type, tmp_path: Path, kind: str
+    type_: Type, app: Flask, tmp_path: Path, kind: str
 ) -> None:
-    organization = json.loads(out(type_("ascii", "org", "create", "A", "--json"), "ascii"))
+    organization = new_caller(app).organization
     turn = at(now_ms() - 3_600_000)
     text = json.dumps(turn)
     if kind == ".csv":
@@ -120,6 +125,6 @@ def test_a_file_of_a_spreadsheet_is_imported_under_any_locale(
         text = f"{','.join(flat)}\n{','.join(str(value) for value in flat.values())}"
     file = tmp_path / f"Zo\u00eb{kind}"
     file.write_bytes(f"\ufeff{text}\n".encode())
-    ended = type_("ascii", "turns", "import", organization["id"], str(file), "--json")
+    ended = type_("ascii", "turns", "import", organization.id, str(file), "--json")
     counts = json.loads(ended.stdout)
     assert (counts["new"], counts["rejected"]) == (1, 0), ended.stderr

@@ -187,6 +187,7 @@ class Deaf(BaseHTTPRequestHandler):
         """Write nothing to the log."""
 
 
+@pytest.mark.slow  # it waits for seconds
 @pytest.mark.usefixtures("trace")
 def test_a_service_that_goes_away_ends_the_run_with_what_was_sent(replay: Replay) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Deaf) as server:

@@ -19,7 +19,7 @@ from tests.callers import LIST, TURNS, at_once, http_client, new_caller, redis_o
 from tests.servers import RunningService
 from tests.turns import at, body, reservation, stateful
 
-Serve = Callable[..., tuple[RunningService, Flask]]
+Service = tuple[RunningService, Flask]
 # Commands inside the script; the server counts them under their own names too.
 INSIDE = {
     *("time", "hget", "hmget", "hset", "hlen", "hdel", "hincrby", "hexists", "pexpire"),
@@ -70,8 +70,10 @@ def calls(redis: Any) -> dict[str, int]:
         ("reserve", 201),
     ],
 )
-def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: int) -> None:
-    service, app = serve(workers_count=1)
+def test_a_request_is_one_call_to_redis(
+    common_service: Service, operation: str, status: int
+) -> None:
+    service, app = common_service
     caller = new_caller(app)
     same = stateful()
     requests: dict[str, Callable[[httpx.Client], httpx.Response]] = {
@@ -103,9 +105,9 @@ def test_a_request_is_one_call_to_redis(serve: Serve, operation: str, status: in
 
 
 def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_100(
-    serve: Serve,
+    several_workers: Service,
 ) -> None:
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     callers = [
         new_caller(app, requests_per_second=1 + number % 3, burst=1) for number in range(100)
     ]
@@ -129,9 +131,9 @@ def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_1
 
 
 def test_a_lone_client_of_full_batches_that_waits_exactly_retry_after_is_never_refused_twice(
-    serve: Serve,
+    several_workers: Service,
 ) -> None:
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     callers = [new_caller(app, "free") for _ in range(6)]
     chance = random.Random(13)  # noqa: S311
     phases_s = [chance.uniform(0, 0.9) for _ in callers]
@@ -163,8 +165,10 @@ def test_a_lone_client_of_full_batches_that_waits_exactly_retry_after_is_never_r
         assert (429, 429) not in pairwise(statuses)
 
 
-def test_a_client_that_waits_exactly_for_the_holds_to_expire_is_admitted(serve: Serve) -> None:
-    service, app = serve(workers_count=3)
+def test_a_client_that_waits_exactly_for_the_holds_to_expire_is_admitted(
+    several_workers: Service,
+) -> None:
+    service, app = several_workers
     callers = [new_caller(app, "free", turns=3) for _ in range(12)]
     chance = random.Random(11)  # noqa: S311
     phases_s = [chance.uniform(0, 0.9) for _ in callers]
@@ -209,10 +213,12 @@ def count_admitted(client: httpx.Client, seconds: float) -> int:
     return sum(at_once([ask] * 8))
 
 
-def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(serve: Serve) -> None:
+def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(
+    several_workers: Service,
+) -> None:
     # A full bucket gains no tokens. This one takes five seconds to fill.
     rate, burst = 10, 50
-    service, app = serve(workers_count=4)
+    service, app = several_workers
     caller = new_caller(app, requests_per_second=rate, burst=burst)
 
     with http_client(service, caller) as client, redis_of(service) as redis:
@@ -233,8 +239,8 @@ def test_several_workers_admit_burst_plus_rate_times_time_and_not_one_less(serve
     assert least < refilled_count < most
 
 
-def test_remaining_is_never_negative_and_counts_down_by_one(serve: Serve) -> None:
-    service, app = serve(workers_count=3)
+def test_remaining_is_never_negative_and_counts_down_by_one(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app, requests_per_second=1, burst=40)
 
     with http_client(service, caller) as client, redis_of(service) as redis:

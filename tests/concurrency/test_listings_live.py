@@ -1,7 +1,6 @@
 """Listings while several clients record: complete, without repeats, and nothing newer."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Lock
@@ -71,9 +70,9 @@ def read_listing(client: httpx.Client, log: WriteLog, limit: int) -> Listing:
 
 
 def test_every_listing_is_complete_without_repeats_and_shows_nothing_newer(
-    serve: Callable[..., tuple[RunningService, Flask]],
+    several_workers: tuple[RunningService, Flask],
 ) -> None:
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     caller = new_caller(app, requests_per_second=9_000, burst=9_000)
     log, is_over = WriteLog(), Event()
 

@@ -16,15 +16,16 @@ from tests.callers import LIST, at_once, error_of, http_client, new_caller, reco
 from tests.servers import RunningService, wait_until
 from tests.turns import body, stateful
 
-Serve = Callable[..., tuple[RunningService, Flask]]
+Service = tuple[RunningService, Flask]
+Serve = Callable[..., Service]
 BATCH = f"{LIST}/batch"
 
 
 @pytest.mark.parametrize("ceilings", [{}, {"turns": 1, "active_relationships": 1}])
 def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
-    serve: Serve, ceilings: dict[str, int]
+    several_workers: Service, ceilings: dict[str, int]
 ) -> None:
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     caller = new_caller(app, **ceilings)
 
     for _ in range(1 if ceilings else 3):
@@ -41,8 +42,8 @@ def test_a_turn_sent_50_times_at_once_is_one_turn_one_charge_and_no_refusal(
     assert caller.rows_count() == caller.counters()["turns_used"]
 
 
-def test_an_uncharged_turn_sent_50_times_at_once_counts_once(serve: Serve) -> None:
-    service, app = serve(workers_count=3)
+def test_an_uncharged_turn_sent_50_times_at_once_counts_once(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app, "free", uncharged_turns=1, requests_per_second=5_000, burst=9_000)
     payload = body(status="failed")
 
@@ -59,10 +60,10 @@ def test_an_uncharged_turn_sent_50_times_at_once_counts_once(serve: Serve) -> No
     [(4_000, 700), pytest.param(1_000_000, None, marks=pytest.mark.long)],
 )
 def test_uncharged_turns_are_stored_up_to_their_ceiling(
-    serve: Serve, tries_count: int, ceiling: int | None
+    several_workers: Service, tries_count: int, ceiling: int | None
 ) -> None:
     """Store as many on a Free key, without a ceiling of its own, as its plan has turns."""
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     own = {} if ceiling is None else {"uncharged_turns": ceiling}
     caller = new_caller(app, "free", requests_per_second=5_000, burst=MAX_BURST, **own)
 
@@ -78,8 +79,8 @@ def test_uncharged_turns_are_stored_up_to_their_ceiling(
     assert stored_count == caller.counters()["uncharged_used"] == caller.rows_count() == allowed
 
 
-def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) -> None:
-    service, app = serve(workers_count=3)
+def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app)
     turns = {"interactions": [stateful(f"rel_{number % 7}") for number in range(60)]}
 
@@ -95,8 +96,8 @@ def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(serve: Serve) 
     assert caller.rows_count() == 60
 
 
-def test_a_quota_of_1000_admits_exactly_1000_of_12000(serve: Serve) -> None:
-    service, app = serve(workers_count=4)
+def test_a_quota_of_1000_admits_exactly_1000_of_12000(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app, turns=1_000, requests_per_second=5_000, burst=9_000)
 
     def batch(client: httpx.Client) -> int:

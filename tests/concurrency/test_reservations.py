@@ -18,7 +18,7 @@ from tests.servers import RunningService
 from tests.turns import body, reservation
 from tests.unit.admission.world import limits, principal, turn
 
-Serve = Callable[..., tuple[RunningService, Flask]]
+Service = tuple[RunningService, Flask]
 LIMIT = 500
 TRIES_COUNT = 5_000
 PROCESSES_COUNT = 4
@@ -63,9 +63,9 @@ def test_5000_tries_for_a_quota_of_500_never_exceed_it(
     "rounds_count", [ROUNDS_COUNT, pytest.param(LONG_ROUNDS_COUNT, marks=pytest.mark.long)]
 )
 def test_completion_and_cancellation_at_once_have_one_winner(
-    serve: Serve, rounds_count: int, report_figures: Callable[..., None]
+    several_workers: Service, rounds_count: int, report_figures: Callable[..., None]
 ) -> None:
-    service, app = serve(workers_count=3)
+    service, app = several_workers
     caller = new_caller(app, requests_per_second=50_000, burst=90_000)
     winners: Counter[str] = Counter()
     with http_client(service, caller) as client:
@@ -92,8 +92,8 @@ def test_completion_and_cancellation_at_once_have_one_winner(
     assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
 
 
-def test_one_turn_reserved_50_times_at_once_has_one_hold(serve: Serve) -> None:
-    service, app = serve(workers_count=3)
+def test_one_turn_reserved_50_times_at_once_has_one_hold(several_workers: Service) -> None:
+    service, app = several_workers
     caller = new_caller(app, turns=1)
     with http_client(service, caller) as client:
         payload = reservation()

@@ -40,22 +40,32 @@ def history(account: str, count: int) -> Iterator[dict[str, Any]]:
         yield row(account, body(occurred_at=format_ms(instant), **people))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def account() -> str:
     return new_account()
 
 
-@pytest.fixture
-def service(live_database: Database[dict[str, Any]], account: str) -> Iterator[InteractionService]:
-    """Yield a ledger of several accounts, with the profiler on."""
-    store = InteractionStore(live_database)
-    make_schema(live_database)
+@pytest.fixture(scope="module")
+def database(mongodb_admin: Any, account: str) -> Iterator[Database[dict[str, Any]]]:
+    """Yield a ledger of several accounts, which no test changes."""
+    name = "test_scan_cost"
+    database = mongodb_admin[name]
+    make_schema(database)
+    store = InteractionStore(database)
     store.insert_many(list(history(account, ROWS_COUNT)))
     for _ in range(3):
         store.insert_many(list(history(new_account(), 300)))
-    live_database.command({"profile": 2})
-    yield InteractionService(store, Cursors((CURSOR_SECRET,)))
-    live_database.command({"profile": 0})
+    yield database
+    mongodb_admin.drop_database(name)
+
+
+@pytest.fixture
+def service(database: Database[dict[str, Any]]) -> Iterator[InteractionService]:
+    """Yield the service on this ledger, with the profiler on and nothing profiled yet."""
+    database.command({"profile": 2})
+    yield InteractionService(InteractionStore(database), Cursors((CURSOR_SECRET,)))
+    database.command({"profile": 0})
+    database.drop_collection("system.profile")
 
 
 def finds(database: Database[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -66,7 +76,7 @@ def finds(database: Database[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("index", FILTERS)
 def test_every_page_examines_one_key_more_than_it_returns(
     service: InteractionService,
-    live_database: Database[dict[str, Any]],
+    database: Database[dict[str, Any]],
     account: str,
     index: str,
 ) -> None:
@@ -85,7 +95,7 @@ def test_every_page_examines_one_key_more_than_it_returns(
         )
         pages.append(page)
 
-    found = finds(live_database)
+    found = finds(database)
     shown_count = sum(len(page.items) for page in pages)
     assert shown_count == (ROWS_COUNT if index == "list" else ROWS_COUNT // 2)
     assert len(found) == len(pages) == shown_count // LIMIT
@@ -97,7 +107,7 @@ def test_every_page_examines_one_key_more_than_it_returns(
 @pytest.mark.parametrize("index", FILTERS)
 def test_a_page_is_one_backward_scan_of_its_own_index_without_a_sort(
     service: InteractionService,
-    live_database: Database[dict[str, Any]],
+    database: Database[dict[str, Any]],
     account: str,
     index: str,
 ) -> None:
@@ -105,7 +115,7 @@ def test_a_page_is_one_backward_scan_of_its_own_index_without_a_sort(
         account, FILTERS[index], LIMIT, None, time_us=NOW_US, account_now_us=lambda: NOW_US
     )
 
-    (found,) = finds(live_database)
+    (found,) = finds(database)
     assert not found.get("hasSortStage", False)
     stage, stages = found["execStats"], []
     while stage:
@@ -119,7 +129,7 @@ def test_a_page_is_one_backward_scan_of_its_own_index_without_a_sort(
 @pytest.mark.parametrize("limit", [1, 100])
 def test_a_page_within_one_millisecond_costs_no_more(
     service: InteractionService,
-    live_database: Database[dict[str, Any]],
+    database: Database[dict[str, Any]],
     account: str,
     limit: int,
 ) -> None:
@@ -130,14 +140,14 @@ def test_a_page_within_one_millisecond_costs_no_more(
             account, tied, limit, page.next_cursor, time_us=NOW_US, account_now_us=lambda: NOW_US
         )
 
-    found = finds(live_database)
+    found = finds(database)
     assert {item["created_at"] for item in page.items} == {format_ms(TIED_MS)}
     assert [each["keysExamined"] for each in found] == [limit + 1] * 6
     assert [each["docsExamined"] for each in found] == [limit + 1] * 6
 
 
 def test_a_page_full_of_later_turns_is_bounded(
-    service: InteractionService, live_database: Database[dict[str, Any]], account: str
+    service: InteractionService, database: Database[dict[str, Any]], account: str
 ) -> None:
     long_before_recording_us = 10**14
     page = service.list_(
@@ -154,11 +164,11 @@ def test_a_page_full_of_later_turns_is_bounded(
     )
 
     assert (page.items, page.next_cursor is not None) == ([], True)
-    assert sum(each["keysExamined"] for each in finds(live_database)[1:]) == 3 * (LIMIT + 1)
+    assert sum(each["keysExamined"] for each in finds(database)[1:]) == 3 * (LIMIT + 1)
 
 
 def test_one_turn_by_its_id_examines_one_key(
-    service: InteractionService, live_database: Database[dict[str, Any]], account: str
+    service: InteractionService, database: Database[dict[str, Any]], account: str
 ) -> None:
     item = service.list_(
         account, Filters(), 1, None, time_us=NOW_US, account_now_us=lambda: NOW_US
@@ -168,5 +178,5 @@ def test_one_turn_by_its_id_examines_one_key(
 
     assert service.get_(account, interaction_id, NOW_US) == item
 
-    found = finds(live_database)[-1]
+    found = finds(database)[-1]
     assert (found["keysExamined"], found["docsExamined"], found["nreturned"]) == (1, 1, 1)

@@ -64,6 +64,7 @@ def test_retry_after_is_tight_to_the_microsecond(
     assert world.script.admit_address(ADDRESS, bucket).status is Status.DONE
 
 
+@pytest.mark.slow  # seconds of work
 @shared_redis
 @given(gaps_us=st.lists(st.integers(0, 400_000), min_size=10, max_size=40))
 def test_no_interval_admits_more_than_burst_and_refill(
@@ -107,6 +108,7 @@ def test_bucket_is_full_exactly_at_its_reset(world: World, hand: Hand) -> None:
     assert spend(world, rate=7, burst=3).bucket.remaining == 2
 
 
+@pytest.mark.slow  # seconds of work
 def test_ten_years_at_seven_a_minute_do_not_drift(world: World, hand: Hand) -> None:
     bucket = BucketPolicy(SEVEN_A_MINUTE, 1_000_000)
     taken, steps_count = 0, 500

@@ -1,4 +1,9 @@
-"""Expiry: entries end by themselves, and a call clears a bounded number of them."""
+"""Expiry: entries end by themselves, and a call clears a bounded number of them.
+
+More than a thousand reservations are made in each test, so they run on the real Redis only. The
+in-memory one runs the same script; `test_oracle` compares what both make of expired reservations,
+and `test_quota` clears more than a thousand entries on both.
+"""
 
 import pytest
 
@@ -11,10 +16,14 @@ from app.tenancy.model import Limits
 from tests.contract.admission.reserving import HOLD_US, A, counts, reserve, verdict
 from tests.unit.admission.world import KEYS, PERIOD, Hand, World, limits, principal, turn
 
-pytestmark = pytest.mark.slow  # seconds of work
-
 # Of turns that expire at the same instant, a call clears the first ones by name.
 LAST_DUE = "turn_999"
+
+
+@pytest.fixture
+def world(live_world: World) -> World:
+    """One account on the real Redis."""
+    return live_world
 
 
 def reserve_many(world: World, in_force: Limits, count: int) -> None:

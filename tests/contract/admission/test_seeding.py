@@ -213,6 +213,8 @@ def test_a_request_that_meets_a_late_seeding_does_not_wait(
         world.gate._seeder.seed(KEYS, quota, 20)
     assert perf_counter_ns() - began_ns < 10e9
     counted.set()
+    # The seeder is on this Redis, too, in the next test.
+    wait_until(lambda: world.client.exists(KEYS.quota))
 
 
 def test_where_no_thread_is_to_be_had_requests_pass_uncharged(

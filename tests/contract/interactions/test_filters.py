@@ -85,6 +85,7 @@ def listing(
     raise AssertionError("the listing does not end")
 
 
+@pytest.mark.slow  # seconds of work
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sent=st.lists(FIELDS, max_size=20),
@@ -109,6 +110,7 @@ def test_a_listing_shows_the_turns_that_brute_force_finds(
         assert shown == expected(rows, filters)
 
 
+@pytest.mark.slow  # seconds of work
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=st.lists(FIELDS, max_size=12),

@@ -160,6 +160,7 @@ def test_keys_are_removed_when_they_have_been_over_for_so_long_and_others_stay(
     assert ended.remove(90 * DAY) == 0
 
 
+@pytest.mark.slow  # seconds of work
 def test_more_ended_keys_than_are_removed_at_once_are_all_removed(
     keys: ApiKeys, ended: EndedKeys, store: TenancyStore, clock: Clock
 ) -> None:

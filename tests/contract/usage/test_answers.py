@@ -162,6 +162,8 @@ def range_of(bounds: tuple[int, int], unit_ms: int = 1, **people: str | None) ->
     return Filters(**people, from_ms=START_MS + first * unit_ms, to_ms=START_MS + last * unit_ms)
 
 
+# In memory each stage takes seconds; every stage is one of the tests below, too, but for claims.
+@pytest.mark.parametrize("mongo_database", ["live"], indirect=True)
 @rarely
 @given(early=TURNS, late=TURNS, bounds=BOUNDS)
 def test_answers_are_brute_force_at_every_stage_of_the_archive(

@@ -31,6 +31,7 @@ def test_each_worker_gives_out_its_share_of_the_burst(workers_count: int, share:
     assert admitted(buckets(workers_count, Hand())) == share
 
 
+@pytest.mark.slow  # seconds of work
 @pytest.mark.parametrize("workers_count", [1, 2, 3, 7, 25, 100])
 def test_all_workers_together_give_out_the_rate(workers_count: int) -> None:
     hands = [Hand() for _ in range(workers_count)]

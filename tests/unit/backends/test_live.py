@@ -49,8 +49,8 @@ def test_the_drivers_can_use_every_address_that_the_settings_accept(
             backend=BackendKind.LIVE,
             mongodb_uri=addresses["MONGODB_URI"],
             redis_url=addresses["REDIS_URL"],
-            redis_timeout_ms=200,
-            mongodb_timeout_ms=500,
+            redis_timeout_ms=100,
+            mongodb_timeout_ms=100,
         )
     )
     ask = backend.redis.ping if name == "REDIS_URL" else lambda: backend.database.command("ping")

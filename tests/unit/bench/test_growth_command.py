@@ -11,6 +11,7 @@ from bench.growth import command
 from tests.servers import ROOT
 
 
+@pytest.mark.slow  # it starts a process
 def test_the_bench_passes_growth_on_to_its_own_commands() -> None:
     words = [sys.executable, "-m", "bench", "growth", "--help"]
     printed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout

@@ -24,6 +24,7 @@ def owners(chosen: Population) -> list[str]:
     return [chosen.owner_of(arrival).organization_id for arrival in arrivals]
 
 
+@pytest.mark.slow  # seconds of work
 def test_a_seed_decides_organizations_and_owners() -> None:
     assert made() == made()
     assert owners(made())[:100] == owners(made())[:100]

@@ -58,6 +58,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostile, "FLOOD_OPEN_S", 0.01)
 
 
+@pytest.mark.slow  # it waits for seconds
 @pytest.mark.parametrize(
     ("member", "beginning", "repeated"),
     [
@@ -104,6 +105,7 @@ def test_a_flood_goes_on_whatever_becomes_of_those_before() -> None:
     assert clients.opened_count >= 30
 
 
+@pytest.mark.slow  # it waits for seconds
 def test_clients_that_never_connect_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostile, "MOST_S", 2.0)
     clients = HostileClients(("127.0.0.1", 1), "", 3)  # nobody listens there

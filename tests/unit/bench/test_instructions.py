@@ -20,6 +20,7 @@ totals: 1000
 """
 
 
+@pytest.mark.slow  # it starts a process
 def test_the_bench_passes_instructions_on_to_its_own_command() -> None:
     words = [sys.executable, "-m", "bench", "instructions", "--help"]
     printed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout

@@ -109,6 +109,7 @@ def test_valid_data_is_accepted(schema: StrictSchema, payload: dict[str, Any]) -
     assert judged(schema.accept, payload) == judged(schema.load, payload) != "refused"
 
 
+@pytest.mark.slow  # seconds of work
 @settings(max_examples=1_000)
 @given(st.data())
 def test_accepting_and_loading_agree_on_every_change(data: st.DataObject) -> None:

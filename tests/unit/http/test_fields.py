@@ -158,6 +158,7 @@ def test_a_value_is_never_repeated_to_the_client(text: str) -> None:
     assert canary not in str(found)
 
 
+@pytest.mark.slow  # seconds of work
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -47,14 +47,14 @@ def assert_nothing_is_lost(seed: int, ledger: Ledger) -> None:
     world.settle()
 
 
-@pytest.mark.parametrize("first_seed", range(0, 4 * SEEDS, SEEDS))
+@pytest.mark.parametrize("first_seed", range(0, 2 * SEEDS, SEEDS))
 def test_nothing_is_lost_or_counted_twice_in_any_interleaving(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + SEEDS):
         assert_nothing_is_lost(seed, Ledger())
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first_seed", range(10_000, 30_000, 1_000))
+@pytest.mark.parametrize("first_seed", [1_000, *range(10_000, 30_000, 1_000)])
 def test_nothing_is_lost_in_many_more_interleavings(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + 1_000):
         assert_nothing_is_lost(seed, Ledger())

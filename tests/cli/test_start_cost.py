@@ -1,0 +1,41 @@
+"""A command starts soon: beside the import of the libraries that it cannot do without."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from tests.servers import ROOT, environ_for
+
+pytestmark = pytest.mark.slow  # it starts processes
+
+MOST_RATIO = 2.5
+ROUNDS_COUNT = 5
+LIBRARIES = ["-c", "import flask, pymongo, redis"]
+COMMAND = ["-m", "flask", "--app", "wsgi", "org", "list", "--help"]
+# No command connects before it is typed in full, so no server is needed.
+ENVIRON = environ_for("mongodb://127.0.0.1:1/turnledger", "redis://127.0.0.1:1/0")
+
+
+def cpu_s(words: Sequence[str], environ: Mapping[str, str]) -> float:
+    """Return the CPU seconds of a Python process that ends without an error."""
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
+
+
+def test_a_command_starts_in_at_most_two_and_a_half_times_the_time_of_its_libraries(
+    report_figures: Callable[..., None],
+) -> None:
+    # Alternately, and the least of each: other work on the machine only adds.
+    rounds = [(cpu_s(LIBRARIES, ENVIRON), cpu_s(COMMAND, ENVIRON)) for _ in range(ROUNDS_COUNT)]
+    libraries_s, command_s = (min(each) for each in zip(*rounds, strict=True))
+    report_figures(libraries_s=round(libraries_s, 3), command_s=round(command_s, 3))
+
+    assert command_s <= MOST_RATIO * libraries_s
