@@ -65,7 +65,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_decisions_are_numbered_one_by_one_as_their_headings_say() -> None:
-    """Hold that no two branches have taken the same number."""
+    """Refuse a number that two branches have taken."""
     decisions = sorted(ADRS.glob("*.md"))
     assert [int(page.name[:4]) for page in decisions] == [*range(1, len(decisions) + 1)]
     for page in decisions:
