@@ -71,7 +71,7 @@ class Gate:
     def decide(self, principal: Principal, operation: Operation) -> Decision:
         """Decide bucket and quota together, atomically; locally without Redis.
 
-        A refusal by rate charges nothing, a refusal by quota only the token.
+        A refusal by rate charges nothing, a refusal by quota only the tokens.
         """
         try:
             reply, at = self._call(principal, operation)
