@@ -1,4 +1,4 @@
-"""Archive one day in a process of its own: `python -m bench.fold archiver|bare URL TURNS`.
+"""Archive one day in a process of its own: `python -m bench.archive_day archiver|bare URL TURNS`.
 
 Prints one JSON object: turns, seconds, CPU seconds, and by how much memory grew at its peak, until
 a quarter of the turns were archived and until all were.

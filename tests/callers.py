@@ -92,7 +92,7 @@ class Caller:
         return items
 
     def import_(self, payloads: Iterable[Body], recorded_at_us: int = 10**15) -> int:
-        """Store turns of any age without the API, uncharged; return how many are new."""
+        """Store turns of any age without the API, as an import; return how many are new."""
         with self.app.app_context():
             history = provided(TurnImporter)
             return history.store(self.account, payloads, self.quota_period, recorded_at_us)

@@ -97,7 +97,7 @@ def at(instant_ms: int, **changes: Any) -> Body:
 
 
 def row(account: str, payload: Body, recorded_at_us: int = 10**15) -> dict[str, Any]:
-    """Return the ledger's row of a recording of any age, uncharged."""
+    """Return the ledger's row of a turn of any age that counts in no quota, as an import."""
     content = validation.load(TurnSchema(), payload)
     return turn_of(TurnKeys(ID_KEY), account, content).document(
         account,

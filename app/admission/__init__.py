@@ -2,9 +2,10 @@
 
 Terms
     A *bucket* is the token bucket of an organization or of a client address.
-    A *quota* is what an account may use in a billing period: turns and active relationships.
+    A *quota* is what an account may use in a billing period: turns, uncharged turns and active
+    relationships.
     A *charge* uses quota. It names its turn, and has an instant (`recorded_at`) of its own.
-    An *uncharged turn* costs nothing. Its charge counts by a ceiling of its own.
+    An *uncharged turn* costs 0 turns. A charge counts it too, towards a ceiling of its own.
     A *reservation* holds one turn of the quota until it is completed, cancelled or expires.
     The *ledger* is the turns in MongoDB. It is the truth; the counters in Redis are a fast copy.
     A *generation* is one life of an account's counters, from seeding to loss.
@@ -23,7 +24,7 @@ Invariants
     * Instants of one account only grow: a charge is later than every charge before it.
     * A missing counter is never zero: the script answers NEED_SEED, and the ledger is counted. Only
       a counter that a later release has added reads as 0, until the next reconciliation.
-    * No plan and no overage lifts the bounds on uncharged turns and on relationships.
+    * Every account has a bound on uncharged turns and one on relationships, also under overage.
     * The counters equal the ledger after one reconciliation, whatever happened before.
     * Keys of an organization share one slot of a Redis cluster, and each of them expires.
 
@@ -50,8 +51,8 @@ Failures
     | seeding takes longer than a second | decided locally; seeding continues |
     | Redis lost its data | the counters are seeded from the ledger, then the request is charged |
 
-    A local decision (`fallback.py`) admits this worker's share of the rate. Turns pass uncharged,
-    are stored as degraded, and the next reconciliation counts them; with `needs_charge` they are
-    refused. `errors.py` declares the errors; all are AdmissionError, but for AccountFault of
+    A local decision (`fallback.py`) admits this worker's share of the rate. Turns pass without a
+    charge and are stored as degraded. The next reconciliation counts them. With `needs_charge` they
+    are refused. `errors.py` declares the errors; all are AdmissionError, but for AccountFault of
     `app.http`.
 """

@@ -14,7 +14,7 @@ class TurnCharge:
 
     `turn_key` names the turn within its account and contains no blanks. `relationship_id` is set
     only if the turn counts a relationship, never with a cost of 0 turns. A turn that costs 0 is
-    uncharged, and counts by the ceiling of uncharged turns.
+    an uncharged turn: it counts towards a ceiling of its own.
     """
 
     turn_key: str

@@ -51,8 +51,7 @@ class QuotaExhausted(AdmissionError):
     """The quota refuses a turn; it fits after `wait_us`.
 
     `component` is the exhausted one: `turns`, `uncharged_turns` or `active_relationships`.
-    `held_until_us` is set if
-    open reservations hold what is left and expire before the period ends.
+    `held_until_us` is set if open reservations hold what is left and expire before the period ends.
     """
 
     def __init__(

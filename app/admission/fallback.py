@@ -49,10 +49,10 @@ class LocalBuckets:
         self._levels: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     def decide(self, principal: Principal, operation: Operation) -> Decision:
-        """Take the operation's tokens and let its turns pass uncharged; reconciliation counts them.
+        """Take the operation's tokens and let its turns pass without a charge.
 
-        They count in the current period, or in that of `reserved_at_us` while a reservation made
-        then may still be open. A reservation holds nothing.
+        Reconciliation counts them in the current period, or in that of `reserved_at_us` while a
+        reservation made then may still be open. A reservation holds nothing.
         """
         bucket = BucketPolicy.of(principal.limits)
         key = organization_bucket(principal.organization_id)

@@ -39,7 +39,7 @@ _UNDECIDED: tuple[type[Exception], ...] = (*_UNAVAILABLE, SeedingTimeout)
 class Gate:
     """Decides over each request by one script call, unless counters are missing or a period ended.
 
-    Decides by `local` buckets, and lets turns through uncharged, if
+    Decides by `local` buckets, and lets turns pass without a charge, if
 
     * Redis is unavailable,
     * the counters of the account are damaged, which is logged,
@@ -71,7 +71,7 @@ class Gate:
     def decide(self, principal: Principal, operation: Operation) -> Decision:
         """Decide bucket and quota together, atomically; locally without Redis.
 
-        A refusal by rate charges nothing, a refusal by quota only the token.
+        A refusal by rate charges nothing, a refusal by quota only the tokens.
         """
         try:
             reply, at = self._call(principal, operation)

@@ -79,7 +79,7 @@ class Operation(ABC):
 
     @property
     def turns_without_redis(self) -> Sequence[TurnCharge]:
-        """The turns that are let through uncharged while Redis is unavailable."""
+        """The turns that pass without a charge while Redis is unavailable."""
         return self.turns
 
     @abstractmethod

@@ -13,7 +13,7 @@ UNLIMITED = -1
 RESERVATIONS_PER_BURST = 150
 # A reservation may hold for so long, and so into the next period.
 MAX_HOLD_S = 3_600
-# A bound on memory, for organizations without a ceiling of their own.
+# A bound on Redis's memory: for plans without a ceiling, and under overage.
 MAX_RELATIONSHIPS = 1_000_000
 # Lua's numbers are doubles: below this every integer is exact.
 EXACT_BELOW = 2**53
@@ -66,7 +66,7 @@ def most_reservations(limits: Limits) -> int:
 class QuotaPolicy:
     """The ceilings that are enforced for an account in one billing period.
 
-    `turns_limit` is -1 without one, and `overage_allowed` lifts it. Nothing lifts the other two:
+    `turns_limit` is -1 without one, and `overage_allowed` lifts it. The other two always refuse:
     they bound what an account may store.
     """
 
@@ -102,7 +102,14 @@ class QuotaPolicy:
 
 
 def _relationships_limit(limits: Limits) -> int:
-    """Return the ceiling of a plan; `MAX_RELATIONSHIPS` or more without one, or under overage."""
+    """Return the ceiling that is enforced.
+
+    | the plan | enforced |
+    | --- | --- |
+    | blocks at a ceiling | the ceiling |
+    | has no ceiling | `MAX_RELATIONSHIPS` |
+    | has one and allows overage | the larger of both |
+    """
     ceiling = limits.active_relationships
     if ceiling is None:
         return MAX_RELATIONSHIPS

@@ -144,9 +144,9 @@ class Reconciler:
                 yield relationship, seen, right.get(relationship, 0)
 
     def _named(self, keys: AccountKeys, counted: Container[str]) -> dict[str, int]:
-        """Return the ledger's references by the name that the script uses, as `read_item` does.
+        """Return the ledger's references by the names under which the script counts them.
 
-        That is the name of an earlier release if the relationship is `counted` under it.
+        As in `read_item` of the script, that is the name of an earlier release if it is `counted`.
         """
         right = {}
         for relationship, turns in self._ledger.count_relationships(

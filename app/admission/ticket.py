@@ -43,7 +43,7 @@ class AdmissionTicket:
     | verb | what it does | refused by |
     | --- | --- | --- |
     | `take_token` | charges the bucket | bucket |
-    | `charge` | charges the bucket its price, and the quota for turns | bucket; quota by item |
+    | `charge` | charges the bucket `tokens`, and the quota for turns | bucket; the quota by item |
     | `reserve` | charges the bucket, and holds a turn | bucket, open reservations; quota by item |
     | `complete` | charges the bucket, and a turn that was reserved | bucket |
     | `cancel` | charges the bucket, and releases the hold of a turn | bucket, missing Redis |

@@ -30,8 +30,8 @@ def retire_indexes(
     existing = stored_indexes(database, definition.collection)
     found = [
         name
-        for name, about in definition.retired.items()
-        if name in existing and is_as_defined(existing[name], *about)
+        for name, (keys, options) in definition.retired.items()
+        if name in existing and is_as_defined(existing[name], keys, options)
     ]
     may_drop = drop and not any(index_differences(database, definition))
     for name in found:

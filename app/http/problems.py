@@ -48,17 +48,16 @@ CODES: Mapping[str, Kind] = {
         "rate_limit",
         "Too many requests; wait Retry-After seconds and try again. A batch costs one token for "
         "every 50 turns begun; details.tokens is its price, if more than one. If "
-        "details.component is "
-        "reservations, too many reservations are open. If it is concurrency, too many requests of "
-        "your organization are in progress: send fewer at the same time. Retry-After is always 1 "
-        "then, as advice: a later request may be refused again.",
+        "details.component is reservations, too many reservations are open. If it is concurrency, "
+        "too many requests of your organization are in progress: send fewer at the same time. "
+        "Retry-After is always 1 then, as advice: a later request may be refused again.",
     ),
     "quota_exhausted": Kind(
         429,
         "quota",
         "The period's quota of details.component is spent, or held by open reservations; "
-        "uncharged_turns are turns that cost nothing. Wait Retry-After seconds: "
-        "until the quota resets (details.resets_at), or until enough reservations have expired "
+        "uncharged_turns are turns that cost nothing. Wait Retry-After seconds: until the quota "
+        "resets (details.resets_at), or until enough reservations have expired "
         "(details.held_until, null if that does not help).",
     ),
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),

@@ -90,7 +90,7 @@ def pair(turns: Sequence[TurnTrace], decision: Decision) -> list[Charged]:
 
 
 def document_of(principal: Principal, charged: Charged) -> Document | None:
-    """Return the row of a turn that this key's request was charged; None if it was refused."""
+    """Return the row of a charged turn, recorded by this key; None if the turn was refused."""
     turn, charge, decision = charged
     if charge.verdict not in _ACCEPTED:
         return None

@@ -104,7 +104,7 @@ class TurnTrace:
 
     @property
     def uncharged(self) -> int:
-        """Return 1 if it costs nothing: uncharged turns are counted, too."""
+        """Return how many uncharged turns it counts as: 1 if it costs nothing, else 0."""
         return int(self.cost == 0)
 
     def charge(self) -> TurnCharge:

@@ -15,6 +15,6 @@ Invariants
 
 Failures
     While Redis is unavailable a reservation is granted without a hold, a completion is stored
-    uncharged, and a cancel is refused with CountersUnavailable. With `needs_charge` all three are
-    refused. `errors.py` declares the errors; all are ReservationError.
+    without a charge, and a cancel is refused with CountersUnavailable. With `needs_charge` all
+    three are refused. `errors.py` declares the errors; all are ReservationError.
 """

@@ -43,7 +43,7 @@ class OveragePolicy(StrEnum):
     ALLOW = "allow"
 
 
-# A bound on what an account may store, where its plan sets none.
+# A bound on what an account may store for nothing, where its plan sets none.
 MAX_UNCHARGED_TURNS = 1_000_000
 
 
@@ -51,7 +51,7 @@ MAX_UNCHARGED_TURNS = 1_000_000
 class Limits:
     """Ceilings in force for one organization; `None` means unlimited.
 
-    Without `uncharged_turns` as many turns that cost nothing may be recorded in a billing period as
+    `uncharged_turns` is never unlimited: if it is None, `uncharged_ceiling` is the ceiling of
     `turns`, at most `MAX_UNCHARGED_TURNS`.
     """
 
@@ -64,7 +64,7 @@ class Limits:
 
     @property
     def uncharged_ceiling(self) -> int:
-        """The uncharged turns that may be recorded in a billing period."""
+        """The ceiling of turns that cost nothing, in a billing period."""
         if self.uncharged_turns is not None:
             return self.uncharged_turns
         return MAX_UNCHARGED_TURNS if self.turns is None else min(self.turns, MAX_UNCHARGED_TURNS)

@@ -77,8 +77,8 @@ class Organizations:
         """Set an organization's plan; `overrides` replace all of its own ceilings.
 
         Keys: requests_per_second, burst, turns, active_relationships (the last two also
-        "unlimited"), overage_policy. A rate without a burst gets a burst of two seconds. Used
-        quota stays used. Applies everywhere within 5 s.
+        "unlimited"), uncharged_turns, overage_policy. A rate without a burst gets a burst of two
+        seconds. Used quota stays used. Applies everywhere within 5 s.
         """
         own = dict(overrides or {})
         require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(own)])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from app.usage.breakdown import Sums, Table
 from app.usage.names import OTHERS
 
-# More different names in a bucket only a breakdown by personality can have.
+# Bounds memory. Only a breakdown by personality can have more different names in a bucket.
 MAX_KEPT = 100_000
 
 

@@ -18,7 +18,7 @@ from app.usage.names import NO_NAME
 from app.usage.rollups import MAPS, SUMS, Document, Rollup, rollup_from
 from app.usage.summable import SUMMABLE, is_name
 
-_KIND = {
+_NAMES = {
     "by_status": "$status",
     "personalities": "$personality_id",
     "emotions": "$inferred_emotional_state.primary",
@@ -26,7 +26,7 @@ _KIND = {
     "model": "$usage.llm_model",
 }
 # A breakdown needs these, too.
-_FULL_KIND = _KIND | {"mode": "$mode", "key": "$key_id"}
+_ALL_NAMES = _NAMES | {"mode": "$mode", "key": "$key_id"}
 _LATENCY = whole_number("latency_ms")
 _VALUES = {
     "latency_sum_ms": _LATENCY,
@@ -50,7 +50,7 @@ def by_day(
     during the scan: the database then keeps their ids, and counts each turn once. A breakdown has
     a cost, so only callers that set `has_breakdown` get one.
     """
-    facts = {"kind": _FULL_KIND if has_breakdown else _KIND, "latency_ms": _LATENCY}
+    facts = {"names": _ALL_NAMES if has_breakdown else _NAMES, "latency_ms": _LATENCY}
     once = {name: {"$first": f"${name}"} for name in ("day", "facts", *SUMS)}
     return [
         {"$match": chosen},
@@ -78,7 +78,7 @@ def rollups_of(groups: Iterable[Document], *, has_breakdown: bool = False) -> di
         if group["_id"]["is_of"] == "latency_ms":
             days[day].add_latency(fact, group["turns"])
             continue
-        days[day].add_kind(fact, group)
+        days[day].add_names(fact, group)
         if has_breakdown:
             days[day].breakdown.add(_dimensions(fact), [group[name] for name in _COUNTED])
     return {day: found.rollup() for day, found in days.items()}
@@ -99,9 +99,9 @@ class _Day:
         known = (*self._latencies, latency_ms)
         self._latencies = min(known), max(known)
 
-    def add_kind(self, kind: Document, group: Document) -> None:
-        """Add the turns that have the names in `kind`."""
-        for name, value in _named(**kind):
+    def add_names(self, names: Document, group: Document) -> None:
+        """Add the turns that have these names."""
+        for name, value in _named(**names):
             if is_name(value):
                 self._maps[name][value] += group["turns"]
         for name in SUMS:
@@ -128,15 +128,15 @@ def _model_name(provider: Any, model: Any) -> str:
     return f"{provider if is_name(provider) else 'unknown'}/{model}"
 
 
-def _dimensions(kind: Document) -> dict[str, str]:
-    """Return the name of some turns in each dimension of a breakdown."""
-    provider, model = kind.get("provider"), kind.get("model")
+def _dimensions(names: Document) -> dict[str, str]:
+    """Return the name under which turns with these names count, by dimension of a breakdown."""
+    provider, model = names.get("provider"), names.get("model")
     named = {
         "model": _model_name(provider, model) if is_name(model) else None,
         "provider": provider,
-        "personality": kind.get("personalities"),
-        "status": kind["by_status"],
-        "mode": kind.get("mode"),
-        "key": kind.get("key"),
+        "personality": names.get("personalities"),
+        "status": names["by_status"],
+        "mode": names.get("mode"),
+        "key": names.get("key"),
     }
     return {name: value if is_name(value) else NO_NAME for name, value in named.items()}

@@ -47,15 +47,6 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
         return sum(self.by_status.values())
 
     @property
-    def is_breakdown_complete(self) -> bool:
-        """Return True if the breakdown covers all turns.
-
-        An earlier release, and an archiver of one beside this release, add turns to a day and leave
-        its breakdown as it is.
-        """
-        return self.breakdown.turns == self.total_turns
-
-    @property
     def average_latency_ms(self) -> float | None:
         """The mean latency, or None without turns."""
         count = self.total_turns  # every turn has a latency

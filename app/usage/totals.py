@@ -23,7 +23,8 @@ class Total(NamedTuple):
 
     - `personalities_count`: so many different personalities took part.
     - `shares`: the sums of a dimension by name, the largest first; None if none was asked for.
-    - `is_breakdown_complete`: the shares cover all turns.
+    - `is_breakdown_complete`: the shares cover all turns. They do not if an archiver of an earlier
+      release, before an upgrade or beside this one, has added turns: it leaves the breakdown as is.
     """
 
     rollup: Rollup = Rollup()

@@ -71,7 +71,7 @@ def test_an_empty_bucket_has_an_empty_breakdown(caller: Caller) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("value", ["user", "user_id", "model,key"])
-def test_another_breakdown_is_refused_with_those_there_are(
+def test_an_unknown_breakdown_is_refused_with_the_known_ones(
     caller: Caller, path: str, value: str
 ) -> None:
     answer = caller("GET", path, query_string={"breakdown": value})

@@ -56,7 +56,7 @@ def test_an_erased_row_is_not_found_and_not_listed(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 20])
-def test_a_listing_shows_every_other_row_once(caller: Caller, limit: int) -> None:
+def test_a_listing_shows_each_row_that_is_not_erased_once(caller: Caller, limit: int) -> None:
     at_ms = now_ms() - 60_000
     turns = [
         stateful("rel_a" if number % 5 else "rel_b", occurred_at=format_ms(at_ms + number))
@@ -180,8 +180,7 @@ def test_an_erased_completion_is_found_again(caller: Caller) -> None:
     assert caller.counters()["turns_used"] == 1
 
 
-def test_only_true_erases(caller: Caller) -> None:
-    """Show a row whose field is damaged."""
+def test_a_row_whose_field_erased_is_not_true_is_shown(caller: Caller) -> None:
     ids = [recorded(caller, body()) for _ in range(3)]
     with caller.app.app_context():
         rows = provided(Backend).database["interactions"]

@@ -61,7 +61,7 @@ def test_a_quota_that_ends_in_the_last_chunk_is_reported_as_in_one_call(tenant: 
     assert (caller.counters()["turns_used"], caller.rows_count()) == (limit, limit)
 
 
-def test_chunks_after_one_that_did_not_reach_redis_are_admitted_uncharged(
+def test_chunks_after_one_that_did_not_reach_redis_pass_without_a_charge(
     app: Flask, tenant: NewCaller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = tenant()

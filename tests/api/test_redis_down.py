@@ -58,7 +58,7 @@ def test_reads_answer_with_rate_headers_and_without_quota(caller: Caller) -> Non
         assert not quota_headers(answer)
 
 
-def test_turns_are_recorded_uncharged_and_stored_once(caller: Caller) -> None:
+def test_turns_are_recorded_without_a_charge_and_stored_once(caller: Caller) -> None:
     payload = stateful()
     first, again = caller.record(payload), caller.record(payload)
     assert (first.status_code, again.status_code) == (201, 200)

@@ -70,7 +70,7 @@ def test_each_key_of_an_account_names_itself_and_a_repeat_changes_nothing(caller
 
 
 @pytest.mark.parametrize(("status", "counts"), [("completed", (1, 0)), ("failed", (0, 1))])
-def test_a_completion_sets_both_and_names_the_key_that_completed(
+def test_a_completion_is_charged_or_uncharged_and_names_the_key_that_completed(
     caller: Caller, status: str, counts: tuple[int, int]
 ) -> None:
     held = reservation()
@@ -85,7 +85,7 @@ def test_a_completion_sets_both_and_names_the_key_that_completed(
     assert (counts_of(row), row["key_id"]) == (counts, key_id_of(other))
 
 
-def test_an_import_counts_as_neither_and_has_no_key(caller: Caller) -> None:
+def test_an_import_is_neither_charged_nor_uncharged_and_has_no_key(caller: Caller) -> None:
     with caller.app.app_context():
         importer, clock = provided(TurnImporter), provided(Recorder).request_clock()
         turn = importer.read(caller.account, body(status="failed"), clock)
@@ -95,7 +95,7 @@ def test_an_import_counts_as_neither_and_has_no_key(caller: Caller) -> None:
     assert [(*counts_of(row), row["key_id"]) for row in rows_of(caller)] == [(0, 0, None)] * 3
 
 
-def test_no_answer_shows_them(caller: Caller) -> None:
+def test_no_answer_shows_the_counts_or_the_key(caller: Caller) -> None:
     recorded = caller.record(body()).get_json()
 
     shown = [recorded, *caller.page()["data"]]
@@ -104,8 +104,7 @@ def test_no_answer_shows_them(caller: Caller) -> None:
     assert {tuple(item) for item in shown} == {("interaction_id", "created_at", *CONTENT)}
 
 
-def test_the_counts_of_charged_turns_are_those_of_before(app: Flask) -> None:
-    """Charge nothing for uncharged turns and imports, in Redis and from the ledger."""
+def test_uncharged_turns_and_imports_use_no_turns_in_redis_or_in_the_ledger(app: Flask) -> None:
     caller, clock = new_caller(app), Clock(app)
     for status in ("completed", "failed", "completed"):
         assert caller.record(at(clock.now_ms, status=status)).status_code == 201

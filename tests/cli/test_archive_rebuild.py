@@ -11,6 +11,7 @@ from app.http.instants import day_of_ms
 from app.http.provide import provided
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore
+from app.usage.totals import total
 from tests.callers import Caller, Clock
 from tests.cli.conftest import archived, raise_value_error
 from tests.contract.usage.earlier import EarlierStore
@@ -30,7 +31,7 @@ def archive_as_before(caller: Caller) -> None:
 def complete_days(caller: Caller) -> dict[str, bool]:
     with caller.app.app_context():
         days = provided(UsageStore).days(caller.account, "", "9")
-    return {day.day: day.rollup.is_breakdown_complete for day in days}
+    return {day.day: total([day.rollup], "key").is_breakdown_complete for day in days}
 
 
 def yesterday(clock: Clock) -> str:
@@ -53,7 +54,7 @@ def test_days_of_an_earlier_release_get_their_breakdown(
     assert (archived(caller), archived(other)) == (2, 2)
 
 
-def test_one_organization_alone(
+def test_with_an_organization_only_its_days_are_rebuilt(
     clock: Clock, caller: Caller, other: Caller, answer: Answer, run: Run
 ) -> None:
     for each in (caller, other):

@@ -64,6 +64,15 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert {page for page in PAGES if ADRS not in page.parents} - reached == set()
 
 
+def test_decisions_are_numbered_one_by_one_as_their_headings_say() -> None:
+    """Refuse a number that two branches have taken."""
+    decisions = sorted(ADRS.glob("*.md"))
+    assert [int(page.name[:4]) for page in decisions] == [*range(1, len(decisions) + 1)]
+    for page in decisions:
+        number = int(page.name[:4])
+        assert page.read_text(encoding="utf-8").startswith(f"# {number}. "), page.name
+
+
 def test_the_readme_can_be_read_in_five_minutes() -> None:
     text = (ROOT / "README.md").read_bytes()
     assert text.count(b"\n") <= 150

@@ -1,1 +1,1 @@
-"""What an earlier release ran and stored, frozen: for tests of two releases side by side."""
+"""Frozen code of the previous release, for tests of two releases side by side."""

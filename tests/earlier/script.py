@@ -45,10 +45,6 @@ class EarlierScript:
         """Charge a turn that may be reserved; return as `admit`."""
         return self._decide("complete", *self._item(turn))
 
-    def cancel(self, turn_key: str) -> tuple[int, int, int]:
-        """Release a hold; return as `admit`."""
-        return self._decide("cancel", turn_key, 1)
-
     def refund(self, generation: int, item: ItemCharge) -> int:
         """Take a charge back; return how many."""
         named = [item.turn_key, item.recorded_at_us]

@@ -64,7 +64,7 @@ def archive(app: Flask) -> Archived:
     return archived
 
 
-def test_before_db_init_our_code_is_not_ready_and_its_turns_are_refused_uncharged(
+def test_before_db_init_our_code_is_not_ready_and_its_turns_are_refused_and_cost_nothing(
     live_app: Flask, live_database: Rows, caller: Caller
 ) -> None:
     """Refuse rows with fields that the validator of the previous release does not know."""

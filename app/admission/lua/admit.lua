@@ -1,7 +1,7 @@
 -- admit: charges bucket and quota, or returns why not. An empty bucket returns no verdicts, except for
 -- a single item that the quota refuses as well.
 -- Included last of what requests need, with `reserve` (ADR 18).
--- ARGV 12… items, four arguments each; see read_item
+-- ARGV 12… items, four arguments each, see read_item; they are read once the quota is open
 -- Result 12… verdict, recorded_at, counted, …
 --      of an item that the quota refuses: verdict, when it fits (0 = not in this period), 0
 

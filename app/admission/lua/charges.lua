@@ -13,9 +13,10 @@ local CANCELLED = 6
 local TOO_MANY_OPEN = 7
 local UNCHARGED_EXHAUSTED = 8
 
--- Reads an item: turn, turns, relationship ('' = none) and the relationship's other name. A long id is
--- stored under a short name. Earlier releases stored the id itself: where it is counted under that
--- name in this period, it keeps it.
+-- Reads an item of four arguments: turn, turns, and two names of its relationship ('' = none):
+-- - `relationship`: to count it under. For a long id this is a short one (ADR 30).
+-- - `other_name`: the long id itself, under which an earlier release counted it.
+-- A relationship that is counted under the second name in this period keeps it.
 local function read_item(first)
   local item = {
     turn = ARGV[first], turns = tonumber(ARGV[first + 1]),
@@ -27,7 +28,7 @@ local function read_item(first)
   return item
 end
 
--- Returns true if a stored `name` means the relationship of `item`.
+-- Returns true if an entry's relationship `name` is that of `item`, under either name.
 local function is_relationship_of(item, name)
   return name == item.relationship or name ~= '' and name == item.other_name
 end
@@ -52,8 +53,8 @@ local function has_room_for(relationship, reservation)
 end
 
 -- Returns why the quota has no room for `item`, or nil. Quota held by `reservation` (or nil) is promised:
--- only what the item needs beyond it is judged. Overage lifts the limit of turns, but not the limits
--- that bound what an account may store.
+-- only what the item needs beyond it is judged. Overage lifts the limit of turns only: the others bound
+-- what an account may store.
 local function refusal(item, reservation, limits)
   if item.turns == 0 and not reservation then
     local is_spent = exceeds(quota.uncharged_limit, quota.uncharged_used + 1)
@@ -73,7 +74,7 @@ local function refusal(item, reservation, limits)
 end
 
 -- Returns the verdict on `item` if it were recorded now, and its entry: the charge that stands, or
--- the reservation that it would settle. Without `limits` the quota refuses nothing: a completion.
+-- the reservation that it would settle. A completion passes no `limits`: the quota never refuses it.
 local function judge(item, limits)
   local entry = current_entry(item.turn)
   if not entry or entry.state == 'reserved' then
@@ -88,7 +89,7 @@ end
 -- relationship, else 0.
 local function take_over(item, reservation)
   if is_relationship_of(item, reservation.relationship) then
-    item.relationship = reservation.relationship
+    item.relationship = reservation.relationship  -- the reference stays under the name that it has
     return reservation.counted
   end
   drop_reference(reservation.relationship)

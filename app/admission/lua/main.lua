@@ -26,7 +26,7 @@
 --       2  instant on the server's clock
 --       3  instant of the account: later than every instant given out so far; 0 = no quota loaded
 --       4  generation of the quota; -1 = none loaded or not returned, and 5 to 8 mean nothing
---       5  turns used   6 turns reserved   7 relationships used   8 uncharged turns
+--       5  turns used   6 turns reserved   7 relationships used   8 uncharged turns used
 --       9… results of the operation, listed at its function. Those of a request begin with
 --       9  whole tokens left  10 wait until the tokens are there  11 time until the bucket is full
 -- Units Instants and durations are whole microseconds. A bucket's level is tokens x period.

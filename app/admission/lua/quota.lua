@@ -11,19 +11,19 @@ local FIELDS = {
   'mark_at', 'mark_used',     -- watermark of reconciliation: its instant, the turns used before it
   'settled_at',               -- last watermark that was compared: turns before it are the ledger's
   'clock_at',                 -- last instant given out
-  'uncharged_used',           -- turns recorded that cost nothing
+  'uncharged_used',           -- recorded turns that cost nothing
   'uncharged_limit',
   'mark_uncharged',           -- uncharged turns before the watermark
 }
--- The fields after these came with a later release. One that is missing reads as 0: the hash is not
--- seeded for it, and the next reconciliation adds what the ledger has.
+-- The first fields are those of the first release. A later one that is missing reads as 0: to seed the
+-- hash for it would lose every reservation. The next reconciliation adds what the ledger has (ADR 29).
 local REQUIRED_COUNT = 14
 
 -- A reservation is completed in its own period, at most 49 hours after it was made: an hour of hold, and
 -- 48 hours to send the turn. `SETTLED_US` of app/usage/freezing.py waits as long. Change both together.
 local KEPT_AFTER_PERIOD = 3 * DAY
 
-local quota                   -- the fields as numbers; nil = one that is required, or a key, is missing
+local quota                   -- the fields as numbers; nil = a required one or a companion key is missing
 local stored = {}             -- the fields as they were read
 local changed = false
 local backlog = 0             -- expired reservations that the fields still count

@@ -41,8 +41,8 @@ end
 
 -- reconcile: adds to the counters what the ledger holds more than was counted before the watermark.
 -- A second call changes nothing.
--- ARGV 2 mark_at  3 the ledger's turns before it  4 its uncharged turns before it
--- Result 9 by how much turns_used changed  10 the same of uncharged_used
+-- ARGV 2 mark_at  3 the ledger's turns before it  4 the ledger's uncharged turns before it
+-- Result 9 by how much turns_used changed  10 by how much uncharged_used changed
 local function reconcile()
   local mark_at, turns, uncharged = four_numbers(2)
   local status, drift, uncharged_drift = open_at(mark_at), 0, 0

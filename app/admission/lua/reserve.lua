@@ -1,7 +1,7 @@
 -- reserve: holds one turn and, if new, its relationship. A turn that is held in the previous period is
 -- not held again. Refuses by quota as `admit` does.
 -- Included last of what requests need, with `admit` (ADR 18).
--- ARGV 12… one item, whose turns do not matter; see read_item
+-- ARGV 12… one item, see read_item; its turns are ignored, since a hold is of one
 --      16 time to hold  17 how many reservations may be open
 -- Result 12 verdict  13 instant of the reservation  14 counted  15 when the hold expires; if too many
 --      are open, when few enough are

@@ -15,7 +15,7 @@ local function waits(limits)
     return tonumber(call('ZRANGE', holds_key, index, index, 'WITHSCORES')[2])
   end
 
-  -- Returns when the turns of `item` fit, or nil: charged turns alone leave no room. The item's own
+  -- Returns when the turns of `item` fit; nil if charged turns alone leave no room. The item's own
   -- reservation may expire meanwhile and is never in its way.
   local function turns_fit_at(item)
     local limit, taken = quota.turns_limit, quota.turns_used + quota.turns_reserved - backlog

@@ -1,4 +1,4 @@
-"""Turns that were let through without Redis: uncharged, and counted by the next reconciliation."""
+"""Turns that were let through without Redis: not charged; the next reconciliation counts them."""
 
 from app.admission.clock import LedgerClock
 from app.admission.decision import Outcome, Verdict
@@ -23,7 +23,7 @@ HOLD_US = 150 * SECOND_US
 A, B = turn("turn_a", 2, "rel_a"), turn("turn_b", 1, "rel_b")
 
 
-def test_a_turn_let_through_is_uncharged_and_reconciliation_counts_it(world: World) -> None:
+def test_a_turn_let_through_is_not_charged_and_reconciliation_counts_it(world: World) -> None:
     world.record(principal(), A)
     decision = world.gate.admit_locally(principal(), [B])
     assert (decision.outcome, decision.is_local) == (Outcome.DEGRADED, True)

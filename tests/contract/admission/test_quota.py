@@ -61,7 +61,7 @@ def test_instants_of_charges_strictly_rise_and_now_is_behind_none(world: World, 
     assert seen == sorted(set(seen))
 
 
-def test_turn_without_cost_is_recorded_uncharged(world: World) -> None:
+def test_an_uncharged_turn_uses_no_turns(world: World) -> None:
     decision = admit(world, limits(turns=0, uncharged=1), turn("turn_a", 0))
     assert (decision.outcome, used(decision)) == (Outcome.ADMITTED, (0, 0))
     assert [(item.verdict, item.recorded_at_us) for item in decision.items] == [

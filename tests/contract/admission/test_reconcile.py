@@ -175,7 +175,7 @@ def test_refund_of_a_charge_that_was_given_back_changes_nothing(world: World) ->
     assert_exact(world)
 
 
-def test_turns_recorded_uncharged_are_counted(world: World) -> None:
+def test_turns_recorded_without_a_charge_are_counted(world: World) -> None:
     world.record(WHO, A)
     world.ledger.insert(KEYS.account, KEYS.quota_period, world.hand.us, B)
     (result,) = world.reconciler.reconcile([KEYS], wait=lambda _: None)

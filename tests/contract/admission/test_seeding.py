@@ -151,7 +151,7 @@ def test_staging_that_was_cut_short_is_not_taken(world: World) -> None:
     assert not world.client.exists(KEYS.quota)
 
 
-def test_a_request_that_cannot_wait_is_admitted_uncharged_without_counters(world: World) -> None:
+def test_a_request_that_cannot_wait_is_admitted_without_counters_or_a_charge(world: World) -> None:
     world.client.set(KEYS.seeding, "somebody else", px=60_000)
     decision = world.gate.admit(principal(), [A])
     assert (decision.outcome, decision.quota) == (Outcome.DEGRADED, None)
@@ -217,7 +217,7 @@ def test_a_request_that_meets_a_late_seeding_does_not_wait(
     wait_until(lambda: world.client.exists(KEYS.quota))
 
 
-def test_where_no_thread_is_to_be_had_requests_pass_uncharged(
+def test_where_no_thread_is_to_be_had_requests_pass_without_a_charge(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seeding.Thread, "start", _no_thread)

@@ -16,8 +16,8 @@ from tests.unit.admission.world import (
     turn,
 )
 
-FREE = [turn(f"turn_{name}", 0) for name in "abcdefgh"]
-A, B, C = FREE[:3]
+UNCHARGED = [turn(f"turn_{name}", 0) for name in "abcdefgh"]
+A, B, C = UNCHARGED[:3]
 CACHED_FOR_US = 300 * SECOND_US
 
 
@@ -27,11 +27,11 @@ def record(world: World, in_force: Limits, *names: str) -> list[Verdict]:
     return [item.verdict for item in decision.items]
 
 
-def uncharged(world: World, in_force: Limits | None = None) -> int:
+def uncharged_used(world: World, in_force: Limits | None = None) -> int:
     return world.gate.quota(principal(in_force)).uncharged_used
 
 
-def reserved_at(decision: Decision) -> int:
+def recorded_at_us(decision: Decision) -> int:
     return decision.items[0].recorded_at_us
 
 
@@ -59,7 +59,7 @@ def test_a_batch_is_cut_at_the_ceiling(world: World) -> None:
         *[Verdict.CHARGED] * 3,
         Verdict.UNCHARGED_EXHAUSTED,
     ]
-    assert uncharged(world, in_force) == 3
+    assert uncharged_used(world, in_force) == 3
 
 
 def test_the_same_turn_counts_once_also_at_the_ceiling(world: World) -> None:
@@ -67,26 +67,26 @@ def test_the_same_turn_counts_once_also_at_the_ceiling(world: World) -> None:
     first = world.record(principal(in_force), A)
     again = [world.record(principal(in_force), A).items[0] for _ in range(50)]
     assert {item.verdict for item in again} == {Verdict.REPLAYED}
-    assert {item.recorded_at_us for item in again} == {reserved_at(first)}
-    assert uncharged(world, in_force) == 1
+    assert {item.recorded_at_us for item in again} == {recorded_at_us(first)}
+    assert uncharged_used(world, in_force) == 1
 
 
 def test_a_turn_that_was_counted_twice_is_refunded(world: World, hand: Hand) -> None:
     world.record(principal(), A)
     hand.us += CACHED_FOR_US
     world.record(principal(), A)  # the replay cache has dropped it: counted again, and refunded
-    assert uncharged(world) == 1
+    assert uncharged_used(world) == 1
 
 
 def test_a_refund_makes_room(world: World) -> None:
     who = principal(limits(uncharged=1))
     decision = world.gate.admit(who, [A])
     world.gate.refund(who, decision, decision.items)
-    assert uncharged(world) == 0
+    assert uncharged_used(world) == 0
     assert record(world, limits(uncharged=1), "turn_b") == [Verdict.CHARGED]
 
 
-def test_a_refund_behind_the_watermark_is_no_drift(world: World) -> None:
+def test_a_refund_of_a_charge_before_the_watermark_is_no_drift(world: World) -> None:
     who = principal()
     world.record(who, A)
     in_flight = world.gate.admit(who, [B])
@@ -95,17 +95,17 @@ def test_a_refund_behind_the_watermark_is_no_drift(world: World) -> None:
     world.gate.refund(who, in_flight, in_flight.items)
     counted = world.ledger.count_turns(who.account, KEYS.quota_period, watermark_at_us)
     assert world.script.reconcile(KEYS, watermark_at_us, counted).results == (0, 0)
-    assert uncharged(world) == 1
+    assert uncharged_used(world) == 1
 
 
 def test_a_completion_counts_and_is_never_refused(world: World) -> None:
     in_force = limits(uncharged=0)
     who = principal(in_force)
     held = world.gate.reserve(who, turn("turn_a"), HOLD_US)
-    completed = world.gate.complete(who, A, reserved_at(held))
+    completed = world.gate.complete(who, A, recorded_at_us(held))
     without_hold = world.gate.complete(who, B, NOON_US)
     assert completed.items[0].verdict is without_hold.items[0].verdict is Verdict.CHARGED
-    assert uncharged(world, in_force) == 2
+    assert uncharged_used(world, in_force) == 2
     assert world.gate.quota(who).turns_reserved == 0
 
 
@@ -128,19 +128,19 @@ def test_the_ceiling_survives_the_loss_of_redis(world: World) -> None:
     record(world, in_force, "turn_a", "turn_b")
     world.client.flushdb()
     assert record(world, in_force, "turn_c") == [Verdict.UNCHARGED_EXHAUSTED]
-    assert uncharged(world, in_force) == 2
+    assert uncharged_used(world, in_force) == 2
 
 
 def test_reconciliation_corrects_in_both_directions(world: World) -> None:
     who = principal()
     world.record(who, A, B)
     world.gate.admit(who, [C])  # its request died before it was stored
-    world.ledger.insert(who.account, KEYS.quota_period, NOON_US, FREE[3])  # without Redis
-    world.ledger.insert(who.account, KEYS.quota_period, NOON_US, FREE[4])
+    world.ledger.insert(who.account, KEYS.quota_period, NOON_US, UNCHARGED[3])  # without Redis
+    world.ledger.insert(who.account, KEYS.quota_period, NOON_US, UNCHARGED[4])
     (result,) = world.reconciler.reconcile(world.reconciler.list_accounts(), wait=lambda _: None)
     assert (result.uncharged_used, result.uncharged_drift) == (4, 1)
     assert (result.turns_used, result.turns_drift) == (0, 0)
-    assert uncharged(world) == 4
+    assert uncharged_used(world) == 4
 
 
 def test_what_is_counted_while_the_ledger_is_compared_stays(world: World) -> None:
@@ -151,11 +151,11 @@ def test_what_is_counted_while_the_ledger_is_compared_stays(world: World) -> Non
     world.record(who, B)
     counted = world.ledger.count_turns(who.account, KEYS.quota_period, watermark_at_us)
     world.script.reconcile(KEYS, watermark_at_us, counted)
-    assert uncharged(world) == 2
+    assert uncharged_used(world) == 2
 
 
 @pytest.mark.parametrize("value", [None, "damaged"])
-def test_a_field_that_an_earlier_release_lacks_costs_no_reservation(
+def test_fields_that_an_earlier_release_did_not_write_read_as_0_and_cost_no_reservation(
     world: World, value: str | None
 ) -> None:
     who = principal(limits(uncharged=9))
@@ -174,7 +174,7 @@ def test_a_field_that_an_earlier_release_lacks_costs_no_reservation(
     assert (after.quota.turns_reserved, after.quota.uncharged_used) == (1, 1)
     world.store(who, after, [C])
     world.reconcile()
-    assert uncharged(world) == 3
-    completed = world.gate.complete(who, turn("turn_x", 1, "rel_x"), reserved_at(held))
+    assert uncharged_used(world) == 3
+    completed = world.gate.complete(who, turn("turn_x", 1, "rel_x"), recorded_at_us(held))
     assert completed.items[0].verdict is Verdict.CHARGED
     assert world.gate.quota(who).turns_reserved == 0

@@ -129,7 +129,7 @@ def ledgers(mongo_database: Database[Row]) -> Callable[[], KeyedLedger]:
 
 @rarely
 @given(early=TURNS, late=TURNS)
-def test_breakdowns_are_brute_force_at_every_stage_of_the_archive(
+def test_breakdowns_equal_brute_force_at_every_stage_of_the_archive(
     ledgers: Callable[[], KeyedLedger], early: list[Row], late: list[Row]
 ) -> None:
     ledger, asked = ledgers(), range_of(CUT)

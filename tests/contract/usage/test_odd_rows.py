@@ -53,7 +53,7 @@ def test_what_a_row_lacks_counts_as_nothing_and_its_day_is_archived(
     assert day.total_turns == 3
     extremes = day.latency_min_ms, day.latency_max_ms
     assert {type(value) for value in (day.latency_sum_ms, day.output_tokens, *extremes)} == {int}
-    assert day.is_breakdown_complete
+    assert day.breakdown.turns == day.total_turns
     for dimension in DIMENSIONS:
         (sums,) = added_up(
             [{"": each} for each in getattr(day.breakdown, dimension).values()]

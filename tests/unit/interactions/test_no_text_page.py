@@ -7,7 +7,9 @@ from marshmallow import Schema, fields
 
 from app.http.fields import ListOf, Part, Token
 from app.interactions.id_characters import ID_FIELDS, MAX_ID_CHARACTERS
+from app.interactions.ids import ULID_PATTERN
 from app.interactions.schemas import TurnSchema
+from app.interactions.validator import bson_schema
 from app.observability import answers
 from app.tenancy import key_rules
 from tests.servers import ROOT
@@ -93,11 +95,16 @@ def test_the_page_says_how_many_characters_a_turn_carries_at_most() -> None:
 def test_the_strings_beside_turns_have_the_bounds_of_the_page() -> None:
     named = table("Beside turns")
 
+    key_id = bson_schema()["properties"]["key_id"]
+    assert {"bsonType": "string", "pattern": rf"^key_{ULID_PATTERN}\z"} in key_id["oneOf"]
+    assert ULID_PATTERN == "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+    of_key = "`key_` and 26 of `0-9A-HJKMNP-TV-Z`"
+    assert named["id of the API key that recorded a turn"] == (of_key, len("key_") + 26, 1)
     assert named["label of an API key"] == bound(key_rules.LABEL_PATTERN)
     assert named["`X-Request-Id` of a request".strip("`")] == bound(answers._CLEAN_ID.pattern)
     assert key_rules.IDEMPOTENCY_PATTERN == r"^[!-~]([ -~]{0,253}[!-~])?$"
     assert named["Idempotency-Key"] == ("printable ASCII", 255, 1)
-    assert len(named) == 3
+    assert len(named) == 4
 
 
 def test_the_readme_links_to_the_page() -> None:
