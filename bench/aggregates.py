@@ -28,7 +28,10 @@ DAYS_COUNT = RETENTION_DAYS
 CALLS_COUNT = 30
 BAR = Bar(floor=4, goal=2, is_cost=True)
 # The fields of a day that give the same answer, apart from its percentiles.
-SMALL = ("by_status", "personalities", "emotions", "latency_sum_ms", "turns_consumed")
+SMALL = (
+    *("by_status", "personalities", "emotions", "latency_sum_ms"),
+    *("turns_consumed", "input_tokens", "output_tokens"),
+)
 # The fewest fields that describe a day.
 TINY = ("turns_consumed",)
 

@@ -17,7 +17,7 @@ _NO_TURNS = dict.fromkeys(STATUSES, 0)
 
 def usage_item(slice_: Slice) -> Item:
     """Render a bucket of turns, with a breakdown if one was asked for."""
-    return _counts(slice_) | _breakdown(slice_)
+    return _broken_down(_counts(slice_), slice_)
 
 
 def aggregate_item(slice_: Slice) -> Item:
@@ -27,7 +27,7 @@ def aggregate_item(slice_: Slice) -> Item:
     item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
     item["unique_personalities_count"] = slice_.personalities_count
     item["primary_emotion_distribution"] = rollup.emotions
-    return item | _breakdown(slice_)
+    return _broken_down(item, slice_)
 
 
 def _counts(slice_: Slice) -> Item:
@@ -44,11 +44,11 @@ def _counts(slice_: Slice) -> Item:
     }
 
 
-def _breakdown(slice_: Slice) -> Item:
-    if slice_.shares is None:
-        return {}
-    shares = [{"key": share.name, **share.sums._asdict()} for share in slice_.shares]
-    return {"breakdown": shares, "breakdown_complete": slice_.is_breakdown_complete}
+def _broken_down(item: Item, slice_: Slice) -> Item:
+    if slice_.shares is not None:
+        item["breakdown"] = [{"key": share.name, **share.sums._asdict()} for share in slice_.shares]
+        item["breakdown_complete"] = slice_.is_breakdown_complete
+    return item
 
 
 def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:

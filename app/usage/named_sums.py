@@ -7,8 +7,8 @@ from typing import NamedTuple
 from app.usage.breakdown import Sums, Table
 from app.usage.names import OTHERS
 
-# Bounds memory. Only a breakdown by personality can have more different names in a bucket.
-MAX_KEPT = 100_000
+# Bounds memory. Only an account with very many names on each day has more of them in a bucket.
+MAX_KEPT = 50_000
 
 
 class Share(NamedTuple):

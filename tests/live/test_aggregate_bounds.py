@@ -83,7 +83,7 @@ def test_the_largest_account_gets_a_bounded_answer_with_bounded_memory(
     assert peak <= MOST_MEMORY_BYTES
 
 
-@pytest.mark.parametrize("grouping", [None, Grouping.DAY])
+@pytest.mark.parametrize("grouping", [None, pytest.param(Grouping.DAY, marks=pytest.mark.long)])
 def test_the_largest_breakdown_has_a_bounded_answer_and_bounded_memory(
     database: Database[dict[str, Any]], grouping: Grouping | None, report_figures: Any
 ) -> None:
