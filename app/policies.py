@@ -35,11 +35,12 @@ class Weight(Enum):
 
     LIGHT = "a few milliseconds, whatever the account holds"
     HEAVY = "longer: batches and streams"
-    HEAVY_WITH_FILTER = "longer with a filter of `RAW_FILTERS`, which is summed from raw turns"
+    HEAVY_WITH_PARAMETER = "longer with one of `HEAVY_PARAMETERS`"
 
 
-# The archive keeps sums of days, and no user or relationship in them.
-RAW_FILTERS = frozenset({"user_id", "relationship_id"})
+# The archive keeps sums of days, and no user or relationship in them: these are summed from raw
+# turns. A breakdown reads every name of each day.
+HEAVY_PARAMETERS = frozenset({"user_id", "relationship_id", "breakdown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ class Policy:
 
     def is_heavy(self, parameters: Iterable[str]) -> bool:
         """Return True if a request with query `parameters` of these names may take long."""
-        if self.weight is Weight.HEAVY_WITH_FILTER:
-            return not RAW_FILTERS.isdisjoint(parameters)
+        if self.weight is Weight.HEAVY_WITH_PARAMETER:
+            return not HEAVY_PARAMETERS.isdisjoint(parameters)
         return self.weight is Weight.HEAVY
 
     def shows_quota_in(self, status: int) -> bool:
@@ -117,8 +118,8 @@ POLICIES: Mapping[str, Policy] = {
     "accounts.create_api_key": CHANGING_KEYS,
     "accounts.get_api_key": MANAGING,
     "accounts.revoke_api_key": CHANGING_KEYS,
-    "usage.aggregates": replace(LISTING, weight=Weight.HEAVY_WITH_FILTER),
-    "usage.turns": replace(USAGE, takes_query=True),
+    "usage.aggregates": replace(LISTING, weight=Weight.HEAVY_WITH_PARAMETER),
+    "usage.turns": replace(USAGE, takes_query=True, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.active_relationships": USAGE,
     "interactions.list_": LISTING,
     "interactions.get": READING,

@@ -1,13 +1,14 @@
 """Reconcile counters with the ledger: set a watermark, wait for requests in flight, compare."""
 
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.admission.chunks import chunked
 from app.admission.keys import QUOTA_PATTERN, AccountKeys, parse_quota_key
 from app.admission.ledger import PeriodLedger
+from app.admission.relationships import ERASED_PREFIX
 from app.admission.replies import Status, relationship_of
 from app.admission.script import AdmissionScript
 from app.backends.containment import Containment
@@ -134,27 +135,23 @@ class Reconciler:
         """Yield each relationship whose references differ from the ledger's: name, seen, right.
 
         References that did not change for a whole deadline are final; the script skips those that
-        changed. Those that are `reserved` wait for a later pass.
+        changed. Those that are `reserved` wait for a later pass. The slots of erased relationships
+        are not compared: no row names them.
         """
         keys = watermark.keys
-        right = self._named(keys, watermark.references)
-        for relationship in (watermark.references.keys() | right.keys()) - reserved:
-            seen = watermark.references.get(relationship, 0)
-            if seen != right.get(relationship, 0):
-                yield relationship, seen, right.get(relationship, 0)
-
-    def _named(self, keys: AccountKeys, counted: Container[str]) -> dict[str, int]:
-        """Return the ledger's references by the names under which the script counts them.
-
-        As in `read_item` of the script, that is the name of an earlier release if it is `counted`.
-        """
+        references, left_alone = watermark.references, set(reserved)
         right = {}
-        for relationship, turns in self._ledger.count_relationships(
-            keys.account, keys.quota_period
-        ):
+        counted = self._ledger.count_relationships(keys.account, keys.quota_period)
+        for relationship, turns in counted:
             name, earlier = self._script.names.of(keys.account, relationship)
-            right[earlier if earlier in counted else name] = turns
-        return right
+            if not reserved.isdisjoint((name, earlier)):
+                left_alone |= {name, earlier}
+            # As in `read_item` of the script: an earlier release may have counted it.
+            right[earlier if earlier in references else name] = turns
+        for name in (references.keys() | right.keys()) - left_alone:
+            seen, wanted = references.get(name, 0), right.get(name, 0)
+            if seen != wanted and not name.startswith(ERASED_PREFIX):
+                yield name, seen, wanted
 
 
 def _each(

@@ -10,6 +10,8 @@ import hmac
 from base64 import urlsafe_b64encode
 
 MAX_PLAIN_LENGTH = 32
+# Names of the slots that erased relationships keep in a period (ADR 27): in no id of a client.
+ERASED_PREFIX = "!"
 _PURPOSE = "relationship"
 _HASH_BYTES = 18
 _HASH_CHARACTERS = 22

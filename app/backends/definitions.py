@@ -7,9 +7,11 @@ from typing import Any
 from bson import encode
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from app.backends.validators import is_enforced
 
+_NO_COLLECTION = 26
 Document = dict[str, Any]
 Stored = Database[Document]
 # By the name of the index: its keys, all ascending, and its options as MongoDB names them.
@@ -75,8 +77,21 @@ def collection_options(
 
 
 def stored_indexes(database: Database[Document], collection: str) -> dict[str, Document]:
-    """Return the collection's indexes by name; none if it does not exist."""
-    return dict(database[collection].index_information())
+    """Return the collection's finished indexes by name; none if it does not exist.
+
+    An index that is being built is missing: it serves no query yet, and its build may fail.
+    """
+    if not is_real(database):
+        return dict(database[collection].index_information())
+    command = {"listIndexes": collection, "includeBuildUUIDs": True}
+    try:
+        found = database.command(command)["cursor"]["firstBatch"]
+    except OperationFailure as error:
+        if error.code != _NO_COLLECTION:
+            raise
+        return {}
+    finished = [dict(each) for each in found if "buildUUID" not in each]
+    return {each.pop("name"): each | {"key": list(each["key"].items())} for each in finished}
 
 
 def changed_options(stored: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:

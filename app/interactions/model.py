@@ -65,7 +65,7 @@ class Filters:
 
     * `schemas.FilterQuerySchema`;
     * `store.chosen_by`, and `store.INDEXES` for each combination of filters;
-    * `app.usage.service` and `app.policies.RAW_FILTERS`: roll-ups cannot be filtered.
+    * `app.usage.service` and `app.policies.HEAVY_PARAMETERS`: roll-ups cannot be filtered.
     """
 
     user_id: str | None = None

@@ -43,8 +43,8 @@ class RebuildLedger(Protocol):
     def count_rolled_up(self, account: str, day: str) -> int:
         """Return how many turns the day's roll-up counts; 0 without a roll-up."""
 
-    def count_set_aside(self, account: str, day: str) -> int:
-        """Return how many turns of the day were set aside."""
+    def count_summable_aside(self, account: str, day: str) -> int:
+        """Return how many turns of the day may have been set aside although they can be summed."""
 
     def fence(self, account: str, day: str) -> Fence:
         """Issue a new fence of the day."""
@@ -154,8 +154,8 @@ class Rebuilder:
             raise AccountFault(
                 account, f"Only {stored:,} of its {counted:,} turns are still stored. {_UNCHANGED}"
             )
-        aside = self._ledger.count_set_aside(account, day)
-        if aside and stored > counted:
+        aside = self._ledger.count_summable_aside(account, day)
+        if aside:
             raise AccountFault(
                 account,
                 f"{stored:,} turns are stored and {counted:,} are rolled up, but turns of this day "

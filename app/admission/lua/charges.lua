@@ -73,10 +73,21 @@ local function refusal(item, reservation, limits)
   return RELATIONSHIPS_EXHAUSTED
 end
 
+-- Returns the entry that stands against `item`, or nil. An uncharged turn gives way to the same turn
+-- with a cost: it may never have been stored, and if it was, the ledger decides. It stays counted until
+-- reconciliation, so that nobody makes room for more uncharged turns in this way.
+local function standing_entry(item)
+  local entry = current_entry(item.turn)
+  local gives_way = entry and entry.state == 'charged' and entry.turns == 0 and item.turns > 0
+  if not gives_way then return entry end
+  remove_entries({item.turn}, expiries_key)
+  return nil
+end
+
 -- Returns the verdict on `item` if it were recorded now, and its entry: the charge that stands, or
 -- the reservation that it would settle. A completion passes no `limits`: the quota never refuses it.
 local function judge(item, limits)
-  local entry = current_entry(item.turn)
+  local entry = standing_entry(item)
   if not entry or entry.state == 'reserved' then
     return limits and refusal(item, entry, limits) or CHARGED, entry
   end

@@ -18,11 +18,18 @@ local function find_previous_hold(turn)
   return entry
 end
 
+-- Returns why the quota has no room for a new reservation, or nil. Completions are never refused, so
+-- they may exceed the ceiling of uncharged turns: from then on nothing more is reserved.
+local function refusal_of_reservation(item, limits)
+  if exceeds(quota.uncharged_limit, quota.uncharged_used) then return UNCHARGED_EXHAUSTED end
+  return refusal(item, nil, limits)
+end
+
 -- Returns the verdict on `item` if it were reserved now, and its entry.
 local function judge_reservation(item, limits, most_open)
-  local entry = current_entry(item.turn) or find_previous_hold(item.turn)
+  local entry = standing_entry(item) or find_previous_hold(item.turn)
   if not entry then
-    local refused = refusal(item, nil, limits)
+    local refused = refusal_of_reservation(item, limits)
     if refused then return refused end
     return quota.reservations - backlog < most_open and CHARGED or TOO_MANY_OPEN
   end
@@ -43,6 +50,7 @@ end
 
 -- Returns the results of a turn that the quota refuses. It also waits until few enough are open.
 local function refuse_reservation(item, verdict, limits, most_open)
+  if verdict == UNCHARGED_EXHAUSTED then return {verdict, 0, 0, 0} end
   local when = waits(limits)
   local fits_at = when.fits_at(item)
   if fits_at > 0 then fits_at = math.max(fits_at, when.fewer_open_at(most_open)) end

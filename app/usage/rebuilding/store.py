@@ -17,6 +17,7 @@ from app.usage.notes.store import PassNotes
 from app.usage.pipeline import GROUPS_COUNT, by_day, rollups_of
 from app.usage.rollups import Document, Rollup
 from app.usage.store import COLLECTION, Fence, UsageStore
+from app.usage.summable import NOT_SUMMABLE
 
 # By id: there a row stays where it is, whatever archivers do with it.
 _BY_ID = "list"
@@ -39,9 +40,16 @@ class RebuildStore:
         found = self._store.days_named(account, [day], ("by_status",))
         return sum(each.rollup.total_turns for each in found)
 
-    def count_set_aside(self, account: str, day: str) -> int:
-        """Return how many turns of the day were set aside."""
-        return self._notes.count_set_aside_of(account, day)
+    def count_summable_aside(self, account: str, day: str) -> int:
+        """Return how many turns of the day may have been set aside although they can be summed.
+
+        Those that cannot be summed are recognised as long as they are stored.
+        """
+        aside = self._notes.count_set_aside_of(account, day)
+        if not aside:
+            return 0
+        chosen = {"account": account, "day": day, "open": {"$exists": False}} | NOT_SUMMABLE
+        return max(aside - self._rows.count_documents(chosen), 0)
 
     def fence(self, account: str, day: str) -> Fence:
         """Issue a new fence of the day: nobody with an earlier one can change the roll-up."""

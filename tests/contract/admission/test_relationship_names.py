@@ -136,3 +136,21 @@ def test_a_relationship_takes_at_most_120_bytes(live_redis: Redis) -> None:
         world.record(who, *turns[start : start + 100])
     assert live_redis.memory_usage(KEYS.relationships, samples=0) / count <= MOST_BYTES_EACH
     assert world.gate.quota(who).relationships_used == count
+
+
+def test_reconciliation_leaves_both_names_while_a_hold_has_one(world: World) -> None:
+    world.record(WHO, turn("turn_a", 1, LONG))
+    world.gate.reserve(WHO, turn("turn_b", 1, LONG), HOLD_US)
+    (held,) = (entry for entry in world.client.hvals(KEYS.turns) if entry.startswith("reserved"))
+    world.client.hset(KEYS.turns, "turn_b", held.replace(SHORT, LONG))
+    store_as_earlier(world)
+    world.reconcile()
+    assert world.references() == {SHORT: 2, LONG: 1}
+
+
+def test_reconciliation_leaves_the_slots_of_erased_relationships(world: World) -> None:
+    world.record(WHO, turn("turn_a", 1, "rel_a"))
+    world.client.hset(KEYS.relationships, "!k3v9", 1)
+    world.client.hincrby(KEYS.quota, "relationships_used", 1)
+    world.reconcile()
+    assert world.references() == {"rel_a": 1, "!k3v9": 1}

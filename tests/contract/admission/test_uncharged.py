@@ -178,3 +178,45 @@ def test_fields_that_an_earlier_release_did_not_write_read_as_0_and_cost_no_rese
     completed = world.gate.complete(who, turn("turn_x", 1, "rel_x"), recorded_at_us(held))
     assert completed.items[0].verdict is Verdict.CHARGED
     assert world.gate.quota(who).turns_reserved == 0
+
+
+def test_nothing_more_is_reserved_once_completions_have_exceeded_the_ceiling(world: World) -> None:
+    who = principal(limits(turns=99, uncharged=1))
+    held = [world.gate.reserve(who, turn(f"turn_{name}"), HOLD_US) for name in "abc"]
+    for name, decision in zip("abc", held, strict=True):
+        completed = world.gate.complete(who, turn(f"turn_{name}", 0), reserved_at(decision))
+        assert completed.items[0].verdict is Verdict.CHARGED
+
+    refused = world.gate.reserve(who, turn("turn_d"), HOLD_US)
+
+    assert refused.outcome is Outcome.QUOTA_EXHAUSTED
+    (item,) = refused.items
+    assert (item.verdict, item.fits_at_us) == (Verdict.UNCHARGED_EXHAUSTED, 0)
+    assert world.gate.admit(who, [turn("turn_d")]).items[0].verdict is Verdict.CHARGED
+
+
+def test_a_ceiling_that_is_only_reached_refuses_no_reservation(world: World) -> None:
+    who = principal(limits(turns=99, uncharged=0))
+    assert world.gate.reserve(who, turn("turn_a"), HOLD_US).items[0].verdict is Verdict.CHARGED
+
+
+def test_an_uncharged_turn_that_was_never_stored_gives_way_to_one_with_a_cost(world: World) -> None:
+    who = principal(limits(turns=9, uncharged=9))
+    world.gate.admit(who, [A])  # the outcome of its insert is unknown
+    recorded = world.record(who, turn("turn_a", 1))
+    assert recorded.items[0].verdict is Verdict.CHARGED
+    world.gate.admit(who, [B])
+    assert world.gate.reserve(who, turn("turn_b"), HOLD_US).items[0].verdict is Verdict.CHARGED
+    world.reconcile()
+    quota = world.gate.quota(who)
+    assert (quota.turns_used, quota.uncharged_used, quota.turns_reserved) == (1, 0, 1)
+
+
+def test_sending_stored_turns_again_with_a_cost_makes_no_room(world: World) -> None:
+    in_force = limits(turns=9, uncharged=2)
+    assert record(world, in_force, "turn_a", "turn_b") == [Verdict.CHARGED] * 2
+    for name in ("turn_a", "turn_b"):
+        world.record(principal(in_force), turn(name, 1))  # stored with another cost: refunded
+    assert record(world, in_force, "turn_c") == [Verdict.UNCHARGED_EXHAUSTED]
+    quota = world.gate.quota(principal(in_force))
+    assert (quota.turns_used, quota.uncharged_used) == (0, 2)

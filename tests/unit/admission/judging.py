@@ -15,7 +15,7 @@ class JudgedAccount(MaintainedAccount):
 
     def _judge(self, item: TurnCharge, quota: QuotaPolicy | None) -> int:
         """Judge a turn to record; `quota` is None where it has no say."""
-        entry = self._current_entry(item.turn_key)
+        entry = self._standing_entry(item)
         if entry is None or entry.state == "reserved":
             return CHARGED if quota is None else self._refusal(item, quota, entry)
         if entry.state == "cancelled":
@@ -23,11 +23,21 @@ class JudgedAccount(MaintainedAccount):
         same = self._is_same(entry.relationship, item.relationship_id or "")
         return REPLAYED if same and entry.turns == item.turns else CONFLICT
 
+    def _standing_entry(self, item: TurnCharge) -> Entry | None:
+        """Return the entry of a turn, unless it cost nothing and the turn now costs something."""
+        entry = self._current_entry(item.turn_key)
+        if entry and entry.state == "charged" and entry.turns == 0 < item.turns:
+            self._remove_entry(item.turn_key)
+            return None
+        return entry
+
     def _judge_reservation(self, item: TurnCharge, quota: QuotaPolicy, most: int) -> int:
-        if entry := self._current_entry(item.turn_key):
+        if entry := self._standing_entry(item):
             same = self._is_same(entry.relationship, item.relationship_id or "")
             held = REPLAYED if same else CONFLICT
             return {"charged": RECORDED, "cancelled": CANCELLED, "reserved": held}[entry.state]
+        if self.loaded.uncharged > quota.uncharged_limit:
+            return UNCHARGED
         refusal = self._refusal(item, quota, None)
         return refusal or (TOO_MANY_OPEN if self.loaded.reserved >= most else CHARGED)
 

@@ -30,7 +30,8 @@ def with_waits(
     """Return `values`, three for each item, with the instant at which a refused one fits."""
     filled = list(values)
     for number, item in enumerate(items):
-        if Verdict(filled[3 * number]).is_exhausted:
+        verdict = Verdict(filled[3 * number])
+        if verdict.is_exhausted and verdict is not Verdict.UNCHARGED_EXHAUSTED:
             filled[3 * number + 1] = fits_at(account, item, quota, most)
     return filled
 
@@ -40,8 +41,6 @@ def fits_at(account: Account, item: TurnCharge, quota: QuotaPolicy, most: int | 
 
     Reservations expire meanwhile and nothing else happens; 0 if that never helps.
     """
-    if item.turns == 0:
-        return 0
     instants = [account.now, *sorted(account.holds.values())]
     fitting = (at for at in instants if _fits(account, item, quota, most, at))
     return next(fitting, 0)
