@@ -64,8 +64,8 @@ from app.usage import errors as usage_errors
 from app.usage.errors import ArchiveMovedOn, RangeNotAnswerable
 
 BEARER = {"WWW-Authenticate": "Bearer"}
-# Only commands raise it.
-WITHOUT_ANSWER = {interaction_errors.ImportRefused}
+# Only commands raise these.
+WITHOUT_ANSWER = {interaction_errors.ImportRefused, usage_errors.DayTooOld}
 BASES = {
     request_errors.RequestError,
     tenancy_errors.TenancyError,

@@ -184,7 +184,7 @@ def test_nothing_more_is_reserved_once_completions_have_exceeded_the_ceiling(wor
     who = principal(limits(turns=99, uncharged=1))
     held = [world.gate.reserve(who, turn(f"turn_{name}"), HOLD_US) for name in "abc"]
     for name, decision in zip("abc", held, strict=True):
-        completed = world.gate.complete(who, turn(f"turn_{name}", 0), reserved_at(decision))
+        completed = world.gate.complete(who, turn(f"turn_{name}", 0), recorded_at_us(decision))
         assert completed.items[0].verdict is Verdict.CHARGED
 
     refused = world.gate.reserve(who, turn("turn_d"), HOLD_US)
