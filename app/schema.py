@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from pymongo.errors import OperationFailure
+
 from app.backends.definitions import (
     VALIDATOR,
     Definition,
@@ -23,6 +25,7 @@ from app.tenancy.store import KEY_INDEXES, KEYS_COLLECTION
 from app.usage.store import COLLECTION as USAGE_DAYS
 from app.usage.store import DAY_INDEXES, PERIOD_INDEXES, PERIODS
 
+_INDEX_BUILD_IN_PROGRESS = 12587
 _NEXT_STEP = "Run `flask --app wsgi db init`."
 
 
@@ -83,7 +86,12 @@ class DatabaseSchema:
         database, collection = self._maintenance_database, definition.collection
         ours = definition.validator or {}
         options = collection_options(database, [definition]).get(collection)
-        in_force = ensure_validator(database, collection, ours, options, tighten=tighten)
+        try:
+            in_force = ensure_validator(database, collection, ours, options, tighten=tighten)
+        except OperationFailure as error:
+            if error.code != _INDEX_BUILD_IN_PROGRESS:
+                raise
+            return Outcome(collection, VALIDATOR, State.BLOCKED, _repeat_later(collection))
         return Outcome(
             collection,
             VALIDATOR,
@@ -122,6 +130,13 @@ def _validator_state(options: Document | None, in_force: object, ours: Validator
         return State.CREATED
     was_same = options.get("validator") == in_force and is_enforced(ours, options)
     return State.UNCHANGED if was_same else State.CHANGED
+
+
+def _repeat_later(collection: str) -> str:
+    return (
+        f"{collection}: the validator was not changed, because an index is being built. Wait until "
+        "that has ended and run `flask --app wsgi db init` again."
+    )
 
 
 def _tighten_later(collection: str) -> str:

@@ -39,13 +39,17 @@ class BatchProducer(Load):
     """Sends one batch of turns after another, each until its outcome is known."""
 
     def __init__(
-        self, make: Callable[[], list[Body]], send: Callable[[list[Body]], bool], account: str
+        self,
+        make: Callable[[], list[Body]],
+        send: Callable[[list[Body]], bool],
+        account: str,
+        key_id: str | None = None,
     ) -> None:
         super().__init__(self._work, BATCHES_PER_SECOND, threads_count=1)
         self.accepted: list[Row] = []
         self.failed_tries_count = 0
         self.is_settled = Lock()
-        self._make, self._send, self._account = make, send, account
+        self._make, self._send, self._account, self._key_id = make, send, account, key_id
         self._pause = Event()
 
     def _work(self, _: int) -> None:
@@ -55,7 +59,8 @@ class BatchProducer(Load):
                 self.failed_tries_count += 1
                 assert time.monotonic() < deadline, "the turns were not stored in time"
                 self._pause.wait(RETRY_AFTER_S)
-            self.accepted += [row(self._account, body) for body in bodies]
+            rows = [row(self._account, body) for body in bodies]
+            self.accepted += [each | {"key_id": self._key_id} for each in rows]
 
 
 def recorded(caller: Caller, bodies: list[Body]) -> bool:
@@ -84,7 +89,10 @@ def producers_of(caller: Caller) -> tuple[BatchProducer, BatchProducer]:
 
     return (
         BatchProducer(
-            lambda: [at(now_ms())], lambda turns: recorded(caller, turns), caller.account
+            lambda: [at(now_ms())],
+            lambda turns: recorded(caller, turns),
+            caller.account,
+            caller("GET", "/v1/me").get_json()["key_id"],
         ),
         BatchProducer(old, lambda turns: imported(caller, turns), caller.account),
     )

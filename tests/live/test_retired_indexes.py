@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from pymongo import ASCENDING
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from app.backends.definitions import VALIDATOR, find_differences
 from app.backends.indexes import Outcome, State, ensure_indexes
 from app.interactions.store import INDEXES, RETIRED_INDEXES
-from app.schema import DatabaseSchema
+from app.schema import DatabaseSchema, definitions
 from tests.schema import PREVIOUS, make_previous_schema, make_schema, models_of, read_previous
 
 Rows = Database[dict[str, Any]]
@@ -145,3 +146,35 @@ def test_a_new_ledger_has_no_retired_index(bare_database: Rows) -> None:
     make_schema(bare_database)
 
     assert names(bare_database) == set(INDEXES)
+
+
+class Building(Database[dict[str, Any]]):
+    """A database in which another command is building the index `period`."""
+
+    def command(self, command: Any, *arguments: Any, **options: Any) -> Any:
+        if "collMod" in command:
+            raise OperationFailure("an index build is currently running", 12587)
+        reply = super().command(command, *arguments, **options)
+        if command.get("listIndexes") == INTERACTIONS:
+            indexes = reply["cursor"]["firstBatch"]
+            reply["cursor"]["firstBatch"] = [
+                {"spec": each, "buildUUID": "1"} if each["name"] == "period" else each
+                for each in indexes
+            ]
+        return reply
+
+
+def test_an_index_that_is_being_built_is_missing_and_drops_no_other(ledger: Rows) -> None:
+    init(ledger)
+    building = Building(ledger.client, ledger.name)
+
+    (missing,) = find_differences(building, definitions())
+    outcomes = DatabaseSchema(building, building).ensure(tighten=True)
+    found = {each.name: each for each in outcomes if each.collection == INTERACTIONS}
+
+    assert (missing.path, missing.is_missing) == ("interactions.period", True)
+    validator = found[VALIDATOR]
+    assert validator.state is State.BLOCKED
+    assert "index is being built" in str(validator.next_step)
+    assert found["quota"].state is State.RETIRED
+    assert "quota" in names(ledger)

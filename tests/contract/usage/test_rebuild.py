@@ -199,6 +199,15 @@ def test_a_day_whose_turns_may_have_been_set_aside_is_refused(books: Books, chan
     )
 
 
+def test_a_turn_that_was_set_aside_does_not_stand_in_for_one_that_is_gone(books: Books) -> None:
+    books.record(kinds(0, 4))
+    put(books.database, books.account, kinds(9, 1)[0], without("open"))
+    books.archiver.run()
+    assert books.archiver.set_unreachable_aside() == 1
+    books.database["interactions"].delete_one({"_id": books.rows[3]["_id"]})
+    assert "turns of this day were set aside (1)" in refusal(books)
+
+
 def test_a_day_without_a_roll_up_is_reported_and_nothing_is_made(books: Books) -> None:
     books.record(kinds(0, 3))  # live ones
     found = rebuild(books, NEXT, DAY)

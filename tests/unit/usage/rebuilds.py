@@ -75,7 +75,7 @@ class RebuildActor(Actor):
     def count_rolled_up(self, _: str, day: str) -> int:
         return self.ledger.days[day].rollup.total_turns
 
-    def count_set_aside(self, _: str, __: str) -> int:
+    def count_summable_aside(self, _: str, __: str) -> int:
         return 0  # turns that are set aside cannot be summed here
 
     def fence(self, _: str, day: str) -> Fence:
