@@ -161,8 +161,8 @@ def test_downgrade_and_upgrade_again_lose_nothing(world: World, hand: Hand) -> N
     assert world.gate.admit(WHO).generation == generation
 
 
-def test_a_deploy_with_500_open_reservations_loses_none(world: World, hand: Hand) -> None:
-    site = Site(world, hand, seed=0)
+def test_a_deploy_with_500_open_reservations_loses_none(live_world: World, hand: Hand) -> None:
+    world, site = live_world, Site(live_world, hand, seed=0)
     world.gate.quota(WHO)
     for field in ("uncharged_used", "uncharged_limit", "mark_uncharged"):
         world.client.hdel(KEYS.quota, field)  # as the earlier release has seeded it

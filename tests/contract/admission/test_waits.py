@@ -60,16 +60,16 @@ def fits_at(decision: Decision) -> int:
     own=st.none() | steps,
 )
 def test_the_wait_is_long_enough_and_no_longer(
-    redis_client: Redis,
+    live_redis: Redis,
     taken: list[Step],
     wanted: Step,
     in_force: Limits,
     is_reservation: bool,
     own: Step | None,
 ) -> None:
-    redis_client.flushdb()
+    live_redis.flushdb()
     hand = Hand()
-    world = World(redis_client, hand)
+    world = World(live_redis, hand)
     for number, step in enumerate(taken):
         step.take(world, f"turn_{number}")
     if own:

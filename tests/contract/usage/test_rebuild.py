@@ -140,6 +140,8 @@ def commit(books: Books) -> None:
 STAGES = {"archived": lambda books: books.archiver.run(), "committed": commit, "claimed": claim}
 
 
+# In memory each stage takes seconds.
+@pytest.mark.parametrize("mongo_database", ["live"], indirect=True)
 @ANY_TURNS
 @given(stages=st.lists(st.sampled_from(sorted(STAGES)), max_size=4), rest=st.integers(0, 3))
 def test_live_turns_stay_live_at_every_stage_of_the_archive(
