@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from pymongo.errors import OperationFailure
-
 from app.backends.definitions import (
     VALIDATOR,
     Definition,
@@ -15,7 +13,12 @@ from app.backends.definitions import (
 )
 from app.backends.indexes import Outcome, Report, State, ensure_indexes
 from app.backends.retired_indexes import retire_indexes
-from app.backends.validators import Validator, ensure_validator, is_enforced
+from app.backends.validators import (
+    IndexBuildInProgress,
+    Validator,
+    ensure_validator,
+    is_enforced,
+)
 from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.provide import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
@@ -25,7 +28,6 @@ from app.tenancy.store import KEY_INDEXES, KEYS_COLLECTION
 from app.usage.store import COLLECTION as USAGE_DAYS
 from app.usage.store import DAY_INDEXES, PERIOD_INDEXES, PERIODS
 
-_INDEX_BUILD_IN_PROGRESS = 12587
 _NEXT_STEP = "Run `flask --app wsgi db init`."
 
 
@@ -88,9 +90,7 @@ class DatabaseSchema:
         options = collection_options(database, [definition]).get(collection)
         try:
             in_force = ensure_validator(database, collection, ours, options, tighten=tighten)
-        except OperationFailure as error:
-            if error.code != _INDEX_BUILD_IN_PROGRESS:
-                raise
+        except IndexBuildInProgress:
             return Outcome(collection, VALIDATOR, State.BLOCKED, _repeat_later(collection))
         return Outcome(
             collection,

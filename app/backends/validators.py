@@ -9,16 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 Document = dict[str, Any]
 Validator = Mapping[str, Any]
 
+_INDEX_BUILD = 12587
 # Checks inserts, and updates of valid rows. A row that only an earlier validator accepted can
 # still be archived, and so expire.
 _LEVEL: Document = {"validationLevel": "moderate", "validationAction": "error"}
 # The server's defaults, which it does not store.
 _DEFAULT_LEVEL: Document = {"validationLevel": "strict", "validationAction": "error"}
+
+
+class IndexBuildInProgress(Exception):
+    """The validator cannot be changed before an index of the collection is built."""
 
 
 def is_enforced(ours: Validator, options: Mapping[str, Any]) -> bool:
@@ -41,7 +46,8 @@ def ensure_validator(
 ) -> Validator:
     """Create or change the validator of a collection with these options (None: no collection).
 
-    Returns the validator that is then in force. `tighten` sets `ours` alone.
+    Returns the validator that is then in force. `tighten` sets `ours` alone. Raises
+    IndexBuildInProgress.
     """
     if options is None:
         try:
@@ -52,7 +58,12 @@ def ensure_validator(
             return ours
     wanted = ours if tighten else widened(ours, options.get("validator", {}))
     if options.get("validator") != wanted or not _has_level(options):
-        database.command({"collMod": collection, "validator": wanted, **_LEVEL})
+        try:
+            database.command({"collMod": collection, "validator": wanted, **_LEVEL})
+        except OperationFailure as error:
+            if error.code == _INDEX_BUILD:
+                raise IndexBuildInProgress from None
+            raise
     return wanted
 
 
