@@ -12,7 +12,7 @@ from tests.servers import ROOT, environ_for
 pytestmark = pytest.mark.slow  # it starts processes
 
 MOST_RATIO = 2.5
-ROUNDS_COUNT = 5
+ROUNDS_COUNT = 3
 LIBRARIES = ["-c", "import flask, pymongo, redis"]
 COMMAND = ["-m", "flask", "--app", "wsgi", "org", "list", "--help"]
 # No command connects before it is typed in full, so no server is needed.

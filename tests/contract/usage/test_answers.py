@@ -200,6 +200,8 @@ def test_answers_outlive_the_turns(
         ledger.assert_true(asked)
 
 
+# In memory each turn takes long.
+@pytest.mark.parametrize("mongo_database", ["live"], indirect=True)
 @rarely
 @given(turns=TURNS, bounds=BOUNDS)
 def test_filters_are_combined_whatever_is_archived(
