@@ -68,9 +68,14 @@ def test_a_name_goes_in_and_out_under_a_locale_of_ascii(type_: Type) -> None:
     assert "Zo\\u00eb \\u0416 \\ud83d\\ude00" in out(type_(None, "org", "create", NAME), None)
 
 
-def test_every_encoding_shows_what_it_can_and_escapes_the_rest(type_: Type) -> None:
+@pytest.mark.parametrize(
+    "encodings", [ENCODINGS[1:3], pytest.param(ENCODINGS, marks=pytest.mark.long)]
+)
+def test_every_encoding_shows_what_it_can_and_escapes_the_rest(
+    type_: Type, encodings: list[str]
+) -> None:
     made = json.loads(out(type_("utf-8", "org", "create", NAME, "--json"), "utf-8"))
-    for encoding in ENCODINGS:
+    for encoding in encodings:
         table = out(type_(encoding, "org", "list"), encoding)
         (row,) = [line for line in table.splitlines() if made["id"] in line]
         for sign, escape in (("\u00eb", "\\u00eb"), ("\u0416", "\\u0416")):

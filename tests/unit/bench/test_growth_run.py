@@ -68,6 +68,7 @@ def test_every_arrival_is_accepted_or_refused_and_the_books_balance(
     assert found["duration_s"] >= 1.1
 
 
+@pytest.mark.long
 def test_bytes_are_those_of_rows_and_of_every_index(stage: Stage) -> None:
     (small, _), (large, by_index) = stored.run(stage, (300, 3_000))
     assert (small["turns"], large["turns"]) == (300, 3_000)
@@ -93,6 +94,7 @@ def test_a_turn_adds_to_its_account_and_a_relationship_to_the_idle_one(live_redi
     assert 0 < sample.figure < sample.beside["call_us"]
 
 
+@pytest.mark.long
 def test_a_key_that_is_not_cached_is_looked_up(stage: Stage) -> None:
     (result,) = keys.run(stage, 1)
     assert result.ratio > 2
