@@ -124,6 +124,20 @@ def test_turns_that_cost_nothing_have_a_ceiling_of_their_own(
     assert caller.record(at(clock.now_ms, status="failed")).status_code == 201
 
 
+@pytest.mark.parametrize("wait_s", [0, 301])
+def test_a_stored_uncharged_turn_is_200_although_its_ceiling_is_reached(
+    tenant: NewCaller, clock: Clock, wait_s: int
+) -> None:
+    caller = tenant("free", uncharged_turns=1)
+    payload = at(clock.now_ms, status="timed_out")
+    assert caller.record(payload).status_code == 201
+    clock.move(s=wait_s)
+    assert caller.record(payload).status_code == 200
+    assert caller.record(payload | {"latency_ms": 1}).status_code == 409
+    assert caller.record(at(clock.now_ms, status="failed")).status_code == 429
+    assert caller.counters()["uncharged_used"] == caller.rows_count() == 1
+
+
 def test_a_batch_is_recorded_up_to_the_ceiling_of_uncharged_turns(
     tenant: NewCaller, clock: Clock
 ) -> None:
