@@ -64,11 +64,16 @@ class QuotaExhausted(AdmissionError):
         held_until_us: int | None,
         wait_us: int,
     ) -> None:
-        ceiling = f"{limit} {component.replace('_', ' ')}"
-        if held_until_us is None:
+        ceiling, resets_at = f"{limit} {component.replace('_', ' ')}", format_us(resets_at_us)
+        if component == "uncharged_turns":
             sentence = (
-                f"The quota of {ceiling} is spent until {format_us(resets_at_us)}. "
-                "Upgrade the plan or wait."
+                f"{used} turns that cost nothing are recorded in this billing period, and {limit} "
+                f"are allowed. More are refused until {resets_at}; turns with a cost are still "
+                "recorded. Upgrade the plan or wait."
+            )
+        elif held_until_us is None:
+            sentence = (
+                f"The quota of {ceiling} is spent until {resets_at}. Upgrade the plan or wait."
             )
         else:
             sentence = (

@@ -77,8 +77,9 @@ def rebuild(
 ) -> None:
     """Recompute the roll-ups of days (UTC) whose turns are all still stored.
 
-    May run at any time, also beside the worker. The exit code is 1 if a day was refused or failed;
-    standard error names it. All others are done.
+    May run at any time, also beside the worker. The exit code is 1 if a day of an account was
+    refused or failed; standard error names it, and all others are done. A day whose turns have
+    expired refuses the whole command.
     """
     require_indexes()
     require_recent(days, datetime_of_us(provided(LedgerClock).now_us()))

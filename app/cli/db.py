@@ -18,7 +18,7 @@ group = OperatorGroup("db", help="The database's indexes and validators.")
 @click.option(
     "--tighten",
     is_flag=True,
-    help="Refuse rows of earlier releases from now on, and drop the indexes that only they used.",
+    help="Refuse new rows of earlier releases, and drop the indexes that only those used.",
 )
 @json_option
 @click.pass_context

@@ -99,7 +99,7 @@ def show(organization_id: str, *, as_json: bool) -> None:
 @click.option(
     "--uncharged-turns",
     type=click.IntRange(*BOUNDS["uncharged_turns"]),
-    help="Turns in a billing period that cost nothing.",
+    help="Turns that cost nothing; else the plan's, or as many as turns, at most 1,000,000.",
 )
 @click.option(
     "--overage",
