@@ -18,7 +18,7 @@ local function add_waits(items, values, limits)
     local first = 3 * i - 2
     if is_exhausted(values[first]) then
       fits_at = fits_at or waits(limits).fits_at
-      values[first + 1] = fits_at(item)
+      values[first + 1] = fits_at(item, values[first])
     end
   end
   return values

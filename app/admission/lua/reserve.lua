@@ -50,9 +50,8 @@ end
 
 -- Returns the results of a turn that the quota refuses. It also waits until few enough are open.
 local function refuse_reservation(item, verdict, limits, most_open)
-  if verdict == UNCHARGED_EXHAUSTED then return {verdict, 0, 0, 0} end
   local when = waits(limits)
-  local fits_at = when.fits_at(item)
+  local fits_at = when.fits_at(item, verdict)
   if fits_at > 0 then fits_at = math.max(fits_at, when.fewer_open_at(most_open)) end
   return {verdict, fits_at, 0, 0}
 end

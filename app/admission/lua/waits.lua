@@ -73,10 +73,10 @@ local function waits(limits)
     return freed_at and math.max(from, freed_at)
   end
 
-  -- Returns when a refused `item` fits: `time` if it fits now, 0 if only the period's end helps. No
-  -- hold that expires makes room for an uncharged turn.
-  local function fits_at(item)
-    if item.turns == 0 then return 0 end
+  -- Returns when an item that was refused with `verdict` fits: `time` if it fits now, 0 if only the
+  -- period's end helps. No hold that expires makes room under the ceiling of uncharged turns.
+  local function fits_at(item, verdict)
+    if verdict == UNCHARGED_EXHAUSTED then return 0 end
     local from = turns_fit_at(item)
     return from and relationship_fits_at(item.relationship, from) or 0
   end
