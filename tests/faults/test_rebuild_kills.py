@@ -39,7 +39,9 @@ def days_of(books: Books) -> list[str]:
     return sorted({row["day"] for row in books.rows})
 
 
-def kill_rebuilds(uri: str, kills_count: int, report_figures: Callable[..., None]) -> None:
+def assert_nothing_is_lost_after(
+    uri: str, kills_count: int, report_figures: Callable[..., None]
+) -> None:
     """Kill rebuilds and archivers in turn while turns arrive; then compare every day."""
     chance = random.Random(kills_count)  # noqa: S311 - no secret
     with ExitStack() as stack:
@@ -60,11 +62,11 @@ def kill_rebuilds(uri: str, kills_count: int, report_figures: Callable[..., None
         rebuilds.end()
         archivers.end()
         assert raw_count < len(books.rows), "nothing was deleted while rebuilds died"
-        require_rebuilt(books)
+        assert_rebuilt(books)
     report_figures(kills=kills_count, accepted=len(books.rows))
 
 
-def require_rebuilt(books: Books) -> None:
+def assert_rebuilt(books: Books) -> None:
     """Require exact totals of both days, and of today's the breakdown too once it is rebuilt."""
     rebuilder = Rebuilder(RebuildStore(books.database))
     kept = today(books)
@@ -82,11 +84,11 @@ def require_rebuilt(books: Books) -> None:
 def test_nothing_is_lost_when_rebuilds_are_killed(
     fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    kill_rebuilds(fresh_mongodb_uri, 6, report_figures)
+    assert_nothing_is_lost_after(fresh_mongodb_uri, 6, report_figures)
 
 
 @pytest.mark.long
 def test_nothing_is_lost_when_rebuilds_are_killed_fifty_times(
     fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    kill_rebuilds(fresh_mongodb_uri, 50, report_figures)
+    assert_nothing_is_lost_after(fresh_mongodb_uri, 50, report_figures)

@@ -114,7 +114,7 @@ class Site:
         ledger = self.world.ledger
         ledger.insert(WHO.account, PERIOD.label, recorded_at, charge, counts_uncharged=False)
 
-    def require_balance(self) -> None:
+    def assert_balance(self) -> None:
         """Compare the counters with the ledger after one reconciliation by this release."""
         self.world.reconcile()
         ledger = self.world.ledger
@@ -142,7 +142,7 @@ def test_the_books_balance_with_two_releases_side_by_side(
         step = site.lose_redis if number == 75 else site.random.choice(steps)
         step(is_earlier=site.random.random() < 0.5)
         site.kept = [row.charge for row in list(world.ledger.rows.values())[-20:]]
-    site.require_balance()
+    site.assert_balance()
 
 
 def test_downgrade_and_upgrade_again_lose_nothing(world: World, hand: Hand) -> None:
@@ -157,7 +157,7 @@ def test_downgrade_and_upgrade_again_lose_nothing(world: World, hand: Hand) -> N
     generation = world.gate.admit(WHO).generation
     while site.held:
         site.settle(is_earlier=False)
-    site.require_balance()
+    site.assert_balance()
     assert world.gate.admit(WHO).generation == generation
 
 
@@ -176,4 +176,4 @@ def test_a_deploy_with_500_open_reservations_loses_none(live_world: World, hand:
         site.settle(is_earlier=number < 250 and number % 3 == 0)
     assert not site.held
     assert world.client.hget(KEYS.quota, "generation") == generation
-    site.require_balance()
+    site.assert_balance()
