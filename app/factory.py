@@ -9,7 +9,7 @@ from app.backends.backend import Backend
 from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
 from app.error_answers import find_problem
-from app.http import current, errors, provide, routing
+from app.http import application, current, errors
 from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
@@ -25,10 +25,10 @@ _ROOMS = (accounts, usage, reservations, interactions, health, metrics, referenc
 
 def build(settings: Settings, backend: Backend | None) -> Flask:
     """Make the application; see `app.create_app`."""
-    app = routing.Application("app")
+    app = application.Application("app")
     logging.configure(settings.log_level)
     services = wiring.build(settings, backend)
-    provide.init_app(app, services.all())
+    app.provide(services.all())
     current.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms), close_connection)
     errors.init_app(
         app,
@@ -42,7 +42,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     # headers.
     answers.init_app(app, [answers.count, answers.line_writer(settings.log_level)])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
-    routing.init_app(app)
+    application.init_app(app)
     services.access.init_app(app)
     cli.register(app)
     _trust_proxies(app, settings.trusted_proxy_hops)

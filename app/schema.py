@@ -20,7 +20,7 @@ from app.backends.validators import (
     is_enforced,
 )
 from app.clients import MaintenanceDatabase, RequestDatabase
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import INDEXES, RETIRED_INDEXES
 from app.interactions.validator import row_validator

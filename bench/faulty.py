@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from app import create_app
+from app.http.application import provided
 from app.http.errors import describe
-from app.http.provide import provided
 from app.http.request_errors import InvalidFields
 from app.interactions.batch import read_batch
 from app.interactions.recording import Recorder

@@ -12,9 +12,9 @@ import click
 
 from app.admission.clock import LedgerClock
 from app.cli.output import OperatorGroup, print_change, progress_bar
+from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.instants import utc_now
-from app.http.provide import provided
 from app.interactions.importing import TurnImporter
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator

@@ -19,7 +19,7 @@ from app.admission.clock import LedgerClock
 from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.importing import TurnImporter
 from app.observability.health import Probes
 from app.schema import ensure_schema

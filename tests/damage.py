@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 
 # Faults of an organization's document, each as an update.
 ORGANIZATIONS: dict[str, dict[str, Any]] = {

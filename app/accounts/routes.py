@@ -16,12 +16,11 @@ from app.accounts.schemas import (
     NewApiKeySchema,
     PlanListSchema,
 )
-from app.http.body import load_body
+from app.http.application import provided
+from app.http.body import json_response, load_body, no_content
 from app.http.descriptions import body_of, parameters_of
 from app.http.faults import note_account_fault
-from app.http.provide import provided
 from app.http.query import load_query
-from app.http.responses import json_response, no_content
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_rules import IDEMPOTENCY_HEADER, IDEMPOTENCY_PATTERN

@@ -44,13 +44,13 @@ class AdmissionScript:
 
         These statuses have charged nothing: PERIOD_MISMATCH, and with turns NEED_SEED and BACKLOG.
         """
-        limits = [*bucket.arguments(tokens), *quota.arguments]
+        limits = _limits(bucket, quota, tokens)
         items = _flat(self._item(keys, turn) for turn in turns)
         return self._run("admit", keys.for_script, [*limits, *items])
 
     def enter(self, keys: AccountKeys, bucket: BucketPolicy, quota: QuotaPolicy) -> Reply:
         """Take a token, and return counters only if there is none. PERIOD_MISMATCH as `admit`."""
-        return self._run("enter", keys.for_script, [*bucket.one_token, *quota.arguments])
+        return self._run("enter", keys.for_script, _limits(bucket, quota))
 
     def reserve(
         self,
@@ -68,7 +68,7 @@ class AdmissionScript:
         A turn that is held in the previous period, that of the keys `previous`, is that one.
         """
         before = [previous.turns, previous.holds] if previous else []
-        limits = [*bucket.one_token, *quota.arguments]
+        limits = _limits(bucket, quota)
         asked: Sequence[Argument] = (*limits, *self._item(keys, turn), hold_us, most_open)
         return self._run("reserve", [*keys.for_script, *before], asked)
 
@@ -86,7 +86,7 @@ class AdmissionScript:
         `current` are the account's keys in its current period. These statuses charge nothing:
         NEED_SEED, and PERIOD_MISMATCH if the period has ended and has no entry of the turn.
         """
-        limits = [*bucket.one_token, *quota.arguments]
+        limits = _limits(bucket, quota)
         other = [current.quota] if current.quota != keys.quota else []
         asked: Sequence[Argument] = (*limits, *self._item(keys, turn))
         return self._run("complete", [*keys.for_script, *other], asked)
@@ -105,7 +105,7 @@ class AdmissionScript:
 
         With `blocks_turn` the turn stays in the replay cache as cancelled for minutes.
         """
-        limits = [*bucket.arguments(tokens), *quota.arguments]
+        limits = _limits(bucket, quota, tokens)
         return self._run("cancel", keys.for_script, [*limits, turn_key, int(blocks_turn)])
 
     def admit_address(self, bucket_key: str, bucket: BucketPolicy, tokens: int = 1) -> Reply:
@@ -200,6 +200,11 @@ class AdmissionScript:
             return self.client.evalsha(SHA, len(keys), *words)
         except NoScriptError:  # flushed once more, or a cluster node that has no slots yet
             raise TryAgainError("the script is missing after it was loaded") from None
+
+
+def _limits(bucket: BucketPolicy, quota: QuotaPolicy, tokens: int = 1) -> list[int]:
+    price = bucket.one_token if tokens == 1 else bucket.arguments(tokens)
+    return [*price, *quota.arguments]
 
 
 def _flat(groups: Iterable[tuple[Argument, ...]]) -> Iterable[Argument]:

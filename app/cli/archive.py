@@ -18,8 +18,8 @@ from app.cli.output import (
 )
 from app.cli.text import Utf8Text
 from app.cli.worker import run_chores
+from app.http.application import provided
 from app.http.instants import datetime_of_us
-from app.http.provide import provided
 from app.interactions.retention import is_day
 from app.schema import require_indexes
 from app.tenancy.model import Environment, account_of

@@ -6,7 +6,7 @@ import click
 
 from app.backends.indexes import Outcome, State
 from app.cli.output import OperatorGroup, json_option, print_changes, say
-from app.http.provide import provided
+from app.http.application import provided
 from app.schema import DatabaseSchema
 
 _INTERRUPTED = "Interrupted. Indexes that are done stay; run the same command again to go on."

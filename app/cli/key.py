@@ -18,7 +18,7 @@ from app.cli.output import (
     say,
 )
 from app.cli.text import Utf8Text
-from app.http.provide import provided
+from app.http.application import provided
 from app.schema import require_schema
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists

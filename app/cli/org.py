@@ -18,8 +18,8 @@ from app.cli.output import (
     say,
 )
 from app.cli.text import Utf8Text
+from app.http.application import provided
 from app.http.instants import format_datetime
-from app.http.provide import provided
 from app.schema import require_schema
 from app.tenancy.model import FaultyOrganization, FoundOrganization, Limits, OveragePolicy
 from app.tenancy.plans import BOUNDS, UNLIMITED

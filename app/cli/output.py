@@ -22,9 +22,9 @@ from app.admission.errors import AdmissionError
 from app.backends.containment import Containment, Failure
 from app.backends.outages import OUTAGES, as_outages, describe_outage
 from app.cli.text import Utf8Text
+from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
-from app.http.provide import provided
 from app.http.request_errors import InvalidFields
 from app.observability.terminal import shown
 from app.schema import SchemaDiffers

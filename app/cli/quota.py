@@ -23,8 +23,8 @@ from app.cli.output import (
     say,
 )
 from app.cli.worker import run_chores
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.notes.store import PassNotes

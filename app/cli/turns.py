@@ -23,7 +23,7 @@ from app.cli.output import (
     say,
 )
 from app.cli.turn_files import READERS, Line
-from app.http.provide import provided
+from app.http.application import provided
 from app.http.request_errors import InvalidFields
 from app.interactions.importing import Import, ImportOutcome, TurnImporter
 from app.interactions.model import TurnTrace

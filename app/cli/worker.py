@@ -5,7 +5,7 @@ import structlog
 from flask.cli import with_appcontext
 
 from app.cli.output import OperatorCommand, say
-from app.http.provide import provided
+from app.http.application import provided
 from app.worker.build import CHORES
 from app.worker.chores import PERIOD_S
 from app.worker.service import Worker

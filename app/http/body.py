@@ -1,9 +1,13 @@
-"""Read JSON bodies: count the bytes that arrive, parse strictly, validate by a schema."""
+"""Read and write JSON bodies.
+
+Reading counts the bytes that arrive, parses strictly and validates by a schema.
+"""
 
 from io import BytesIO
 from typing import Any
 
-from flask import request
+import orjson
+from flask import Response, request
 
 from app.http import validation
 from app.http.current import current_request
@@ -62,6 +66,24 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _malformed("invalid_type", "must be a JSON object")
     return value
+
+
+def json_response(payload: Any, status: int = 200) -> Response:
+    """Return a JSON response in UTF-8; `payload` is plain data."""
+    return Response(orjson.dumps(payload), status=status, mimetype="application/json")
+
+
+def stored_response(payload: Any, status: int = 200) -> Response:
+    """Return a JSON response for stored rows; values that JSON does not have become null."""
+    data = orjson.dumps(payload, default=lambda value: None)
+    return Response(data, status=status, mimetype="application/json")
+
+
+def no_content() -> Response:
+    """Return a 204."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _read_decoded(max_bytes: int) -> bytes:

@@ -8,12 +8,12 @@ import structlog
 from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException
 
+from app.http.body import json_response
 from app.http.current import current_request
 from app.http.faults import AccountFault, note_account_fault
 from app.http.frames import frames_of
 from app.http.problems import Problem
 from app.http.request_errors import RequestError
-from app.http.responses import json_response
 
 FindProblem = Callable[[Exception], Problem | None]
 

@@ -58,6 +58,33 @@ class Shape(validate.Regexp):
         return value
 
 
+class CharactersTogether:
+    """Strings of an object, at dotted paths, that have a bounded length together."""
+
+    def __init__(self, paths: Sequence[str], maximum: int) -> None:
+        self._names = list(paths)
+        self._paths = tuple(path.rpartition(".")[::2] for path in paths)
+        self._maximum = maximum
+
+    def __call__(self, value: Mapping[str, Any]) -> None:
+        """Refuse `value` if its strings are too long together; a missing one counts as empty."""
+        characters = 0
+        for part, name in self._paths:
+            holder = (value.get(part) or {}) if part else value
+            characters += len(holder.get(name) or "")
+        if characters > self._maximum:
+            raise self._too_long(characters)
+
+    def _too_long(self, characters: int) -> ValidationError:
+        named = ", ".join(f"`{name}`" for name in self._names)
+        return refuse(
+            "too_long_together",
+            f"may have at most {self._maximum} characters in {named} together and has "
+            f"{characters}: send shorter ones",
+            {"max_characters": self._maximum, "fields": self._names},
+        )
+
+
 class Count(validate.Length):
     """A list with a bounded number of elements."""
 

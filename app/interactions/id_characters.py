@@ -4,12 +4,9 @@ Without this limit, clients could split a sentence over several ids. The API and
 apply the same limit.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError
-
-from app.http.rules import refuse
+from app.http.rules import CharactersTogether
 
 MAX_ID_CHARACTERS = 600
 ID_FIELDS = (
@@ -21,27 +18,7 @@ ID_FIELDS = (
     "memory.summary_used",
     "error_code",
 )
-_PATHS = tuple(field.rpartition(".")[::2] for field in ID_FIELDS)
-
-
-def require_short_ids(content: Mapping[str, Any]) -> None:
-    """Raise ValidationError if the ids of a turn have too many characters together."""
-    characters = 0
-    for part, name in _PATHS:
-        holder = (content.get(part) or {}) if part else content
-        characters += len(holder.get(name) or "")
-    if characters > MAX_ID_CHARACTERS:
-        raise _too_long(characters)
-
-
-def _too_long(characters: int) -> ValidationError:
-    named = ", ".join(f"`{field}`" for field in ID_FIELDS)
-    return refuse(
-        "too_long_together",
-        f"may have at most {MAX_ID_CHARACTERS} characters in {named} together and has "
-        f"{characters}: send shorter ones",
-        {"max_characters": MAX_ID_CHARACTERS, "fields": list(ID_FIELDS)},
-    )
+require_short_ids = CharactersTogether(ID_FIELDS, MAX_ID_CHARACTERS)
 
 
 def short_ids_expression() -> dict[str, Any]:

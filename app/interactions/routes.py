@@ -4,12 +4,11 @@ from flask import Response
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
-from app.http.body import LARGEST_BYTES, load_body, read_object
+from app.http.application import provided
+from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
 from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
-from app.http.provide import provided
 from app.http.query import load_query
-from app.http.responses import stored_response
 from app.interactions.batch import read_batch, record_batch
 from app.interactions.model import Filters, item_of
 from app.interactions.recording import Recorder

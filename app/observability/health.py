@@ -9,9 +9,9 @@ from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import fields
 
+from app.http.application import provided
+from app.http.body import json_response
 from app.http.fields import AnswerSchema, Choice, Part, StrictSchema
-from app.http.provide import provided
-from app.http.responses import json_response
 from app.observability.readings import find_figures
 from app.observability.shared_probe import SharedProbe
 

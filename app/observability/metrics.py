@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from app.http.provide import provided
+from app.http.application import provided
 from app.observability.readings import find_figures
 
 _DRIFT = "that reconciliations have added to or removed from counters, since the start."

@@ -4,10 +4,9 @@ from flask import Response
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
-from app.http.body import read_object
+from app.http.application import provided
+from app.http.body import json_response, no_content, read_object, stored_response
 from app.http.descriptions import body_of
-from app.http.provide import provided
-from app.http.responses import json_response, no_content, stored_response
 from app.interactions.model import item_of
 from app.interactions.schemas import ItemSchema
 from app.reservations.items import reservation_item

@@ -4,10 +4,10 @@ from flask import Response
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
+from app.http.application import provided
+from app.http.body import json_response
 from app.http.descriptions import parameters_of
-from app.http.provide import provided
 from app.http.query import load_query
-from app.http.responses import json_response
 from app.interactions.model import Filters
 from app.usage.buckets import Grouping
 from app.usage.items import aggregate_item, quota_item, relationships_item, usage_item

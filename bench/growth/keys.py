@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from time import perf_counter
 
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.store import TenancyStore

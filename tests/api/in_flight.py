@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.access import Access
-from app.http.provide import provided
+from app.http.application import provided
 from tests.callers import Caller
 
 WAIT_S = 30

@@ -7,8 +7,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.access import POLICIES, Access, Door
+from app.http.application import provided
 from app.http.problems import CODES
-from app.http.provide import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from app.tenancy.service import Organizations

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.service import Organizations

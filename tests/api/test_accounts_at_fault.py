@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, error_of
 from tests.damage import ORGANIZATIONS, damage, damage_organization

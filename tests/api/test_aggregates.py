@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from app.tenancy.model import Environment
 from app.usage.archive_pass import ArchivePass
 from tests.api.conftest import NewCaller

@@ -11,8 +11,8 @@ from click.testing import Result
 from flask import Flask
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from tests.callers import Caller, Clock, new_caller, reconcile
 from tests.turns import DAY_MS, Body, at, stateful
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.http.provide import provided
+from app.http.application import provided
 from app.usage.archive_pass import ArchivePass
 from app.usage.breakdown import DIMENSIONS
 from tests.callers import LIST, Caller, error_of

@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 
 from app.admission.errors import CountersUnavailable
 from app.admission.gate import Gate
+from app.http.application import provided
 from app.http.body import UnreadBody
-from app.http.provide import provided
 from app.http.request_errors import BodyMemoryExhausted, BodyTimeout, RequestError
 from app.tenancy.model import Scope
 from tests.callers import LIST, TURNS, Clock, error_of, new_caller

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from app.admission.clock import LedgerClock
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Scope
 from tests.callers import LIST, TURNS, Caller, Clock, at_once, error_of, new_caller, reserve

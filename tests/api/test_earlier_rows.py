@@ -10,7 +10,7 @@ from flask import Flask
 from pymongo.database import Database
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.schemas import ItemSchema
 from app.interactions.store import InteractionStore
 from app.interactions.validator import row_validator

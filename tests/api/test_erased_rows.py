@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from app.interactions.importing import Import, TurnImporter
 from app.interactions.recording import Recorder
 from app.interactions.service import InteractionService

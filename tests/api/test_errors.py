@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from werkzeug.test import TestResponse
 
 from app.admission.gate import Gate
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.store import InteractionStore
 from app.tenancy.model import Scope
 from tests.callers import LIST, Caller, Clock, error_of, new_caller

@@ -17,7 +17,7 @@ from app.backends.breaker import FAILURES_COUNT, Breaker
 from app.backends.eviction import EvictionWatch
 from app.backends.outages import RedisCircuitOpen
 from app.backends.redis_server import GuardedRedis
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.observability.health import Probes
 from app.usage.store import COLLECTION as USAGE_DAYS

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.admission.clock import LedgerClock
 from app.admission.reconcile import Reconciler
-from app.http.provide import provided
+from app.http.application import provided
 from tests.callers import Caller, Clock, error_of, new_caller
 from tests.chores import end_after_one_pass
 

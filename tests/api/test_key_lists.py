@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import Environment, FaultyKey, Scope

@@ -8,8 +8,8 @@ from flask import Flask
 
 from app import create_app
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from app.tenancy.model import Environment, Scope
 from config.settings import Settings
 from tests.api.conftest import NewCaller

@@ -10,7 +10,7 @@ from redis import Redis
 from app.admission.gate import Gate
 from app.admission.replies import Reply
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.attempts import CHARGED_AT_ONCE_COUNT
 from tests.api.conftest import NewCaller
 from tests.callers import Clock, new_caller

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.usage.notes.store import Drift, PassNotes
 from tests.api.conftest import NewCaller
 from tests.callers import LIST, Clock, new_caller

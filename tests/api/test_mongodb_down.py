@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.backends.backend import Backend
 from app.backends.breaker import FAILURES_COUNT, Breaker
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.store import InteractionStore
 from tests.callers import LIST, TURNS, Caller, error_of, new_caller, reserve
 from tests.servers import OPERATOR_TOKEN, wait_until

@@ -10,8 +10,8 @@ from flask import Flask
 from marshmallow import fields
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.fields import Part
-from app.http.provide import provided
 from app.interactions.model import CONTENT, PARTS
 from app.interactions.schemas import ContentSchema, ItemUsageSchema
 from tests.callers import Caller, Clock, new_caller, reconcile

@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from app.interactions.ids import TurnKeys, instant_ms, turn_key
 from app.tenancy.periods import Period, period_at
 from tests.callers import TURNS, Clock, new_caller, reconcile, reserve

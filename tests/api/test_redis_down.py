@@ -16,7 +16,7 @@ from app.admission.reconcile import Reconciler
 from app.admission.script import AdmissionScript
 from app.backends.backend import Backend
 from app.backends.redis_clients import redis_client
-from app.http.provide import provided
+from app.http.application import provided
 from app.schema import ensure_schema
 from config.settings import OnRedisFailure
 from tests.callers import LIST, TURNS, Caller, Clock, error_of, new_caller, reserve

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.http.routing import Application
+from app.http.application import Application
 from app.observability import answers
 from app.observability.answers import NO_ROUTE, Answer
 from tests.callers import error_of, new_caller

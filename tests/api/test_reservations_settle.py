@@ -8,8 +8,8 @@ from werkzeug.test import TestResponse
 
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from app.interactions.store import Insertion, InteractionStore
 from app.tenancy.model import Environment
 from app.tenancy.periods import period_at

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.importing import Import, TurnImporter
 from app.interactions.model import CONTENT
 from app.interactions.recording import Recorder

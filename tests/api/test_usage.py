@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms, parse_ms
-from app.http.provide import provided
 from app.tenancy.model import Environment, Scope
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore

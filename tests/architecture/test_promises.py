@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.access import Access
-from app.http.provide import provided
+from app.http.application import provided
 from app.policies import POLICIES
 from config.settings import Settings
 from tests.architecture.source import ROOT

@@ -104,7 +104,7 @@ def test_no_schema_has_hooks_that_accepting_passes_by() -> None:
 
 
 def test_no_function_of_the_application_is_a_coroutine() -> None:
-    """Allow no coroutines: `app/http/routing.py` removes Flask's check for them."""
+    """Allow no coroutines: `app/http/application.py` removes Flask's check for them."""
     offenders = [
         file.path
         for file in service_files()

@@ -9,7 +9,7 @@ from click.testing import Result
 from flask import Flask
 
 from app.admission.reconcile import Reconciler
-from app.http.provide import provided
+from app.http.application import provided
 from app.usage.store import UsageStore
 from devkit import demo
 from tests.callers import Caller, Clock, new_caller

@@ -8,7 +8,7 @@ from click.testing import Result
 from flask import Flask
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.usage.store import UsageStore
 from tests.callers import Caller, Clock
 from tests.turns import DAY_MS, at, stateful

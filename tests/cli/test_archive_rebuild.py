@@ -7,8 +7,8 @@ import pytest
 from click.testing import Result
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import day_of_ms
-from app.http.provide import provided
 from app.usage.archive import Archiver
 from app.usage.store import UsageStore
 from app.usage.totals import total

@@ -21,7 +21,7 @@ from app.admission.operations import Charge
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
 from app.cli import output
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.health import ArchiveHealth

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import utc_now
-from app.http.provide import provided
 from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.model import Organization
 from app.tenancy.service import Organizations

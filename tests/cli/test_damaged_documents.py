@@ -8,7 +8,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.store import InteractionStore
 from tests.callers import Caller, Clock, error_of
 from tests.cli.conftest import Run, archived, raise_value_error

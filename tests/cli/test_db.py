@@ -20,7 +20,7 @@ from app.backends import live
 from app.backends.backend import Backend
 from app.backends.outages import OUTAGES
 from app.backends.validators import ensure_validator
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.store import INDEXES, RETIRED_INDEXES
 from app.schema import DatabaseSchema, definitions
 from config.settings import BackendKind

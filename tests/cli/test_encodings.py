@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.http.provide import provided
+from app.http.application import provided
 from config.settings import Settings
 from tests.callers import app_on, new_caller
 from tests.servers import ROOT, environ_for

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy import key_format
 from app.tenancy.key_lists import MAX_PER_PAGE
 from tests.cli.conftest import Run

@@ -12,7 +12,7 @@ from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler
 from app.admission.ticket import AdmissionTicket
 from app.cli.quota import _wait_with_bar
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.health import ArchiveHealth

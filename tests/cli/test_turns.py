@@ -13,7 +13,7 @@ from pymongo.errors import AutoReconnect
 from app.admission.clock import LedgerClock
 from app.backends.backend import Backend
 from app.cli import turns as turns_command
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.importing import Import, ImportOutcome, TurnImporter
 from app.interactions.model import TurnTrace
 from app.tenancy.model import Environment

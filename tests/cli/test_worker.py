@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app.admission.reconcile import Reconciler
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.usage.store import UsageStore
 from app.worker.chores import Chore
 from app.worker.service import Worker

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from app.admission.clock import LedgerClock, RequestClock
 from app.cli.turn_files import READERS, Line
-from app.http.provide import provided
+from app.http.application import provided
 from app.http.request_errors import InvalidFields
 from app.interactions.importing import Import, TurnImporter
 from app.interactions.model import Item, TurnTrace

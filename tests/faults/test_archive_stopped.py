@@ -6,8 +6,8 @@ from typing import Any
 from flask import Flask
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import format_ms
-from app.http.provide import provided
 from tests.callers import Caller, Clock, new_caller, readiness
 from tests.servers import OPERATOR_TOKEN, wait_until
 from tests.turns import DAY_MS, at

@@ -15,7 +15,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from tests.callers import Caller, app_on, at_once, new_caller, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.proxy import Fault, Proxy, proxy_to

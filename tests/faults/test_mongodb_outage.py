@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.ids import PREFIX
 from tests.callers import Caller, new_caller, reconcile
 from tests.faults.kit.load import percentile_ms

@@ -14,7 +14,7 @@ from app import create_app
 from app.backends import live, reasons
 from app.backends.backend import Backend
 from app.backends.outages import OUTAGES, as_outages
-from app.http.provide import provided
+from app.http.application import provided
 from app.tenancy.key_format import generate
 from app.tenancy.model import Environment
 from config.settings import BackendKind, Settings

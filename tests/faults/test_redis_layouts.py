@@ -10,7 +10,7 @@ from redis.crc import key_slot
 
 from app.backends.backend import Backend
 from app.backends.eviction import find_policies
-from app.http.provide import provided
+from app.http.application import provided
 from tests.callers import Caller, app_on, new_caller, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen

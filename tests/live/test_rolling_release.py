@@ -10,8 +10,8 @@ from flask import Flask
 from pymongo.database import Database
 from pymongo.errors import WriteError
 
+from app.http.application import provided
 from app.http.instants import day_of_ms
-from app.http.provide import provided
 from app.interactions.ids import lowest_ulid
 from app.schema import DatabaseSchema
 from app.usage.archive import Archived, Archiver

@@ -7,7 +7,7 @@ from flask import Flask
 from pymongo.database import Database
 
 from app.backends.backend import Backend
-from app.http.provide import provided
+from app.http.application import provided
 from tests.callers import new_caller
 from tests.turns import body, stateful
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from app.http.provide import provided
+from app.http.application import provided
 from app.interactions.recording import MAX_AHEAD_MS
 from app.reservations.limits import OLDEST_RESERVATION_MS
 from app.usage.archive import Archived

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
+from app.http.application import provided
 from app.http.durations import HOUR_US
 from app.http.instants import parse_ms, utc_now
-from app.http.provide import provided
 from app.interactions.ids import lowest_ulid
 from app.interactions.model import STATUSES, Filters
 from app.interactions.retention import RETENTION

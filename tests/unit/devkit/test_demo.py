@@ -12,8 +12,8 @@ from flask import Flask
 from pymongo.database import Database
 
 from app.backends.backend import Backend
+from app.http.application import provided
 from app.http.instants import parse_ms
-from app.http.provide import provided
 from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.records import require_sound_organization

@@ -10,8 +10,7 @@ from pymongo import _csot
 
 from app.backends.time_limits import budget_s
 from app.http import current
-from app.http.provide import provided
-from app.http.routing import Application
+from app.http.application import Application, provided
 from app.interactions.store import InteractionStore
 from tests.callers import new_caller
 

@@ -1,7 +1,8 @@
-"""Match requests with routes exactly, and refuse requests that HTTP/1.1 forbids.
+"""The Flask application: its services by type, exact routes, and no request that HTTP/1.1 forbids.
 
-`Application` turns off what Flask does for every application. `init_app` refuses requests that the
-router would match with another route. Werkzeug:
+`Application` holds the services that `wiring` built, for routes and commands, and turns off what
+Flask does for every application. `init_app` refuses requests that the router would match with
+another route. Werkzeug:
 
 * drops slashes in front of a path;
 * reads `%2F` as a separator;
@@ -10,15 +11,16 @@ router would match with another route. Werkzeug:
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
 
-from flask import Flask, Request
+from flask import Flask, Request, current_app
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.http.current import CurrentRequest, current_request
 from app.http.request_errors import InvalidFields, field_error
 
+T = TypeVar("T")
 # The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
@@ -33,10 +35,21 @@ class Application(Flask):
         super().__init__(name, static_folder=None)
         self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
         self.url_map.merge_slashes = False
+        self.services: dict[type, Any] = {}
+
+    def provide(self, services: Iterable[Any]) -> None:
+        """Register one instance of each type."""
+        self.services = {type(service): service for service in services}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` unchanged: no view here is a coroutine."""
         return func
+
+
+def provided(kind: type[T]) -> T:
+    """Return the application's instance of `kind`; KeyError if wiring never built one."""
+    instance: T = cast("Application", current_app).services[kind]
+    return instance
 
 
 def init_app(app: Flask) -> None:
