@@ -38,6 +38,10 @@ class Range:
         """The day that holds the last instant."""
         return day_of(self.end_ms - 1)
 
+    def ended_days(self, now_ms: int) -> tuple[date, date]:
+        """Return the first whole day, and the day after the last whole one that has ended."""
+        return day_of(self.start_ms + DAY_MS - 1), day_of(min(self.end_ms, now_ms))
+
     def split(self) -> tuple[list["Range"], "Range | None"]:
         """Return the partial days at the ends, at most two, and the whole days between them."""
         whole = Range(-(-self.start_ms // DAY_MS) * DAY_MS, self.end_ms // DAY_MS * DAY_MS)
@@ -69,9 +73,9 @@ class Bucket(NamedTuple):
         days = map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal()))
         return map(date.isoformat, days)
 
-    def is_complete(self, asked: Range, now_ms: int) -> bool:
-        """Return True if the range `asked` contains the whole bucket and the bucket has ended."""
-        return self.end_ms <= min(asked.end_ms, now_ms) and asked.start_ms <= self.start_ms
+    def is_within(self, first: date, end: date) -> bool:
+        """Return True if each of its days lies in `first <= day < end`."""
+        return first <= self.start and self.end <= end
 
 
 def buckets_of(asked: Range, grouping: Grouping) -> list[Bucket]:

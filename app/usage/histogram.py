@@ -7,6 +7,7 @@ search, and 180 days are read at the cost of reading their bytes.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import accumulate
 from operator import sub
 from struct import pack
@@ -90,8 +91,8 @@ def unpacked(counts: Counts) -> Counts:
 
 def bucket_of(latency_ms: int) -> int:
     """Return the number of the bucket of a latency; higher latencies have higher numbers."""
-    octave = max(latency_ms.bit_length() - _PRECISION_BITS, 0)
-    return SUB_BUCKETS * octave + (latency_ms >> octave)
+    octave = latency_ms.bit_length() - _PRECISION_BITS
+    return latency_ms if octave <= 0 else SUB_BUCKETS * octave + (latency_ms >> octave)
 
 
 def least_of(bucket: int) -> int:
@@ -100,6 +101,7 @@ def least_of(bucket: int) -> int:
     return bucket - SUB_BUCKETS * octave << octave
 
 
+@lru_cache(maxsize=2_048)  # more than all buckets of durations up to a week
 def middle_of(bucket: int) -> int:
     """Return the latency that represents a bucket, in milliseconds."""
     return least_of(bucket) + ((1 << _octave_of(bucket)) - 1) // 2

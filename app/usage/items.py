@@ -1,6 +1,7 @@
 """Render aggregates, usage and quotas for the wire."""
 
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from app.admission.decision import QuotaState
@@ -10,8 +11,6 @@ from app.tenancy.model import OveragePolicy
 from app.usage.service import Slice
 
 Item = dict[str, Any]
-_PERCENTS = (50, 95, 99)
-_NAMES = tuple(f"p{percent}" for percent in _PERCENTS)
 _NO_TURNS = dict.fromkeys(STATUSES, 0)
 
 
@@ -24,7 +23,8 @@ def aggregate_item(slice_: Slice) -> Item:
     """Render a bucket of turns with latencies, personalities and emotions, as `usage_item`."""
     item, rollup = _counts(slice_), slice_.rollup
     item["avg_latency_ms"] = rollup.average_latency_ms
-    item["latency_ms"] = dict(zip(_NAMES, rollup.latency_percentiles_ms(*_PERCENTS), strict=True))
+    p50, p95, p99 = rollup.latency_percentiles_ms(50, 95, 99)
+    item["latency_ms"] = {"p50": p50, "p95": p95, "p99": p99}
     item["unique_personalities_count"] = slice_.personalities_count
     item["primary_emotion_distribution"] = rollup.emotions
     return _broken_down(item, slice_)
@@ -75,6 +75,7 @@ def relationships_item(quota: QuotaState) -> Item:
     }
 
 
+@lru_cache(maxsize=1_024)  # the bounds of a bucket are those of its neighbours, too
 def _midnight(day: date) -> str:
     return f"{day.isoformat()}T00:00:00.000Z"
 

@@ -59,14 +59,18 @@ class Rollup(NamedTuple):  # one is made for each day of an answer: in half a da
         was measured.
         """
         found = packed(self.latency_histogram).percentiles_ms(*percents)
-        return [None if latency is None else self._measured_ms(latency) for latency in found]
-
-    def _measured_ms(self, latency_ms: int) -> int:
-        """Return what is nearest to `latency_ms` between the least and the greatest latency."""
         least, greatest = self.latency_min_ms, self.latency_max_ms
         if least is None or greatest is None:
-            return latency_ms
-        return min(max(latency_ms, least), greatest)
+            return found
+        # Not by `min` and `max`: an answer has 540 of these.
+        return [
+            latency
+            if latency is None or least <= latency <= greatest
+            else least
+            if latency < least
+            else greatest
+            for latency in found
+        ]
 
 
 # How many names of a kind a day keeps, so that nobody can fill its document (16 MB at most, and

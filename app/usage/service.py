@@ -201,7 +201,8 @@ def _slices(
         for index, some in groupby(days, lambda day: bisect_right(starts, day[0]) - 1)
     }
     empty = total((), dimension)
+    first, end = asked.ended_days(now_ms)
     return [
-        Slice(bucket, bucket.is_complete(asked, now_ms), *totals.get(index, empty))
+        Slice(bucket, bucket.is_within(first, end), *totals.get(index, empty))
         for index, bucket in enumerate(buckets)
     ]

@@ -12,9 +12,9 @@ The document of a day holds:
 
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
@@ -44,8 +44,7 @@ _OF_EACH_DAY = ("day", "committed", "revision")
 _ONE_BATCH = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class UsageDay:
+class UsageDay(NamedTuple):  # one is made for each day of an answer, as a roll-up
     """The archived turns of a day (`2026-11-23`, UTC) of an account.
 
     `app.usage` defines the live turns beside it. As long as `revision` is the same, no turn has
@@ -55,7 +54,7 @@ class UsageDay:
     day: str
     committed: tuple[int, ...] = ()
     revision: int = 0
-    rollup: Rollup = field(default_factory=Rollup)
+    rollup: Rollup = Rollup()
 
 
 @dataclass(frozen=True, slots=True)

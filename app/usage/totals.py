@@ -17,6 +17,8 @@ from app.usage.named_sums import NamedSums, Share
 from app.usage.names import MAX_SHOWN, OTHERS
 from app.usage.rollups import Counts, Rollup, merged
 
+_NO_TURNS = Rollup()
+
 
 class Total(NamedTuple):
     """The roll-up of a bucket without personalities and breakdown, and what is shown of these.
@@ -27,7 +29,7 @@ class Total(NamedTuple):
       release, before an upgrade or beside this one, has added turns: it leaves the breakdown as is.
     """
 
-    rollup: Rollup = Rollup()
+    rollup: Rollup = _NO_TURNS
     personalities_count: int = 0
     shares: Sequence[Share] | None = None
     is_breakdown_complete: bool = True
@@ -45,7 +47,7 @@ def total(days: Iterable[Rollup], dimension: str | None = None) -> Total:
 
 def _total(days: Iterable[Rollup]) -> Total:
     each = iter(days)
-    first, second = next(each, Rollup()), next(each, None)
+    first, second = next(each, _NO_TURNS), next(each, None)
     if second is None:  # nearly always: a day's bucket
         return _shown(first, len(first.personalities) - (OTHERS in first.personalities))
     personalities = DistinctNames()
@@ -116,5 +118,6 @@ def _without_personalities(day: Rollup, personalities: DistinctNames) -> Rollup:
 
 
 def _shown(rollup: Rollup, personalities_count: int) -> Total:
-    shown = rollup._replace(personalities={}, emotions=largest(rollup.emotions))
+    by_status, _, emotions, *others = rollup  # in half the time of `_replace`
+    shown = Rollup._make((by_status, {}, largest(emotions), *others))
     return Total(shown, personalities_count)
