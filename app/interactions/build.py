@@ -47,7 +47,7 @@ def build_interactions(
     turn_keys = TurnKeys(settings.id_key)
     return InteractionServices(
         store=ledgers.request,
-        service=InteractionService(ledgers.request, Cursors(settings.cursor_secrets)),
+        service=InteractionService(ledgers.request, Cursors(settings.cursor_secrets), turn_keys),
         turn_keys=turn_keys,
         recorder=Recorder(ledgers.request, clock, turn_keys),
         importer=TurnImporter(ledgers.maintenance, turn_keys),
