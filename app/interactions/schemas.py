@@ -200,6 +200,12 @@ class ListQuerySchema(FilterQuerySchema):
     cursor = Token(CURSOR)
 
 
+class ExportQuerySchema(FilterQuerySchema):
+    """The query of an export: filters, and the last turn that an earlier answer sent."""
+
+    after = Token(INTERACTION_ID)
+
+
 class RowUsageSchema(UsageSchema):
     """Usage as it is stored."""
 

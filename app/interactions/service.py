@@ -96,7 +96,7 @@ class InteractionService:
                 return rows, None
             count = wanted - len(rows)
             found = self._store.scan(span.account, span.filters, span.oldest, before, count)
-            rows += [row for row in found if _is_listed(row, listing_started_us)]
+            rows += [row for row in found if is_listed(row, listing_started_us)]
             if len(found) < count:
                 return rows, None
             before = found[-1]["_id"]
@@ -105,7 +105,7 @@ class InteractionService:
         return rows, before
 
 
-def _is_listed(row: Document, listing_started_us: int) -> bool:
+def is_listed(row: Document, listing_started_us: int) -> bool:
     """Return True if a row is not erased and was recorded before the listing started.
 
     A row without a usable instant is of an earlier release, so it was.

@@ -129,6 +129,12 @@ class InteractionStore:
         found = self._rows.find(chosen | {"_id": ids}, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
 
+    def count(self, account: str, filters: Filters, first: str, before: str | None) -> int:
+        """Count the rows with `first <= id < before`; takes as long as there are rows."""
+        ids = {"$gte": first} | ({"$lt": before} if before else {})
+        chosen, index = chosen_by(account, filters)
+        return self._rows.count_documents(chosen | {"_id": ids}, hint=index)
+
     # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
     def count_turns(
