@@ -28,5 +28,5 @@ def cells_of(item: Item) -> list[Any]:
         elif value is None:
             cells += [None] * len(parts)
         else:
-            cells += [value[part] for part in parts]
+            cells += map(value.__getitem__, parts)
     return cells

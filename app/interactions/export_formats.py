@@ -25,7 +25,7 @@ from app.interactions.columns import COLUMNS, cells_of
 from app.interactions.model import Item
 
 # What spreadsheets take for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = frozenset("=+-@\t\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,18 @@ def _table(rows: Iterable[Sequence[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> str | int | float | None:
+def _cell(value: Any) -> Any:
     """Return a value as a cell; None, an empty cell, for one that JSON shows as null."""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    if isinstance(value, bool):
+    kind = type(value)
+    if kind is str:
+        return f"'{value}" if value[:1] in _FORMULA else value
+    if kind is int or value is None:  # most others
+        return value
+    if kind is bool:
         return "true" if value else "false"
-    if isinstance(value, list):
+    if kind is list:
         return _cell(" ".join(each for each in value if isinstance(each, str)))
-    if isinstance(value, float):
+    if kind is float:
         return value if isfinite(value) else None
     return int(value) if isinstance(value, int) else None
 
