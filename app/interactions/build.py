@@ -53,18 +53,21 @@ def build_interactions(
     note_outage: Callable[[Exception], str],
 ) -> InteractionServices:
     """Make the services; imports and exports to a file use the maintenance client."""
-    turn_keys = TurnKeys(settings.id_key)
+    turn_keys, cursors = TurnKeys(settings.id_key), Cursors(settings.cursor_secrets)
+    service = InteractionService(ledgers.request, cursors, turn_keys)
     return InteractionServices(
         store=ledgers.request,
-        service=InteractionService(ledgers.request, Cursors(settings.cursor_secrets)),
+        service=service,
         turn_keys=turn_keys,
         recorder=Recorder(ledgers.request, clock, turn_keys),
         importer=TurnImporter(ledgers.maintenance, turn_keys),
         exports=Exports(
-            ledgers.request,
+            service,
             ExportTokens(settings.cursor_secrets),
             partial(bounded, budget_s(settings.mongodb_timeout_ms)),
             note_outage,
         ),
-        exporter=TurnExporter(ledgers.maintenance, clock),
+        exporter=TurnExporter(
+            InteractionService(ledgers.maintenance, cursors, turn_keys), ledgers.maintenance, clock
+        ),
     )

@@ -1,15 +1,18 @@
 """Cursors of listings and tokens of exports; `app.http.cursors` signs and binds them."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from app.http.cursors import SignedCursors
 from app.interactions.model import Filters
 
+# Append new filters: the order is signed.
+_LATER = ("status", "mode", "llm_model", "turn_id")
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last id that a page has shown, and the instant at which its listing started."""
+    """The id before which the next page begins, and the instant at which its listing started."""
 
     last_ulid: str
     listing_started_us: int
@@ -59,8 +62,12 @@ class ExportTokens:
 
 
 def _binding(account: str, filters: Filters) -> list[Any]:
-    """Return the account and every filter, in the order in which `Filters` declares them.
+    """Return the account and the filters in the form that is signed.
 
-    A filter that is added, removed or moved refuses all live cursors at the deploy.
+    The first release had four filters, and signs each of them. Later ones are signed only if they
+    are set. So a deploy refuses no live cursor, and a process of an earlier release refuses a
+    cursor of a filter that it does not know. Another form would refuse all live cursors.
     """
-    return [account, *astuple(filters)]
+    first = [filters.user_id, filters.relationship_id, filters.from_ms, filters.to_ms]
+    later = {name: value for name in _LATER if (value := getattr(filters, name)) is not None}
+    return [account, *first, later] if later else [account, *first]

@@ -7,7 +7,7 @@ that arrived: its token holds the instant, so the rest is that of the same set.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from app.admission.clock import LedgerClock
@@ -17,41 +17,13 @@ from app.interactions.cursor import ExportTokens
 from app.interactions.ids import find_ulid, lowest_ulid
 from app.interactions.model import Filters, Item, item_of
 from app.interactions.retention import oldest_readable_ms
-from app.interactions.service import is_listed
+from app.interactions.service import InteractionService, Span
 from app.interactions.store import InteractionStore
 
 TOKEN_HEADER = "X-Export-Token"  # noqa: S105 - the name of a header
 # Decoding a batch keeps other threads of the process from running: a few milliseconds.
 BATCH_COUNT = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """The rows of an export: `oldest <= id < before`, the filters, recorded before the start."""
-
-    account: str
-    filters: Filters
-    oldest: str
-    before: str | None
-    started_us: int
-
-    @classmethod
-    def of(
-        cls,
-        account: str,
-        filters: Filters,
-        *,
-        time_us: int,
-        started_us: int,
-        after: str | None = None,
-    ) -> "Export":
-        """Return the export of the 180 days before `time_us`, after the interaction id `after`."""
-        oldest = lowest_ulid(oldest_readable_ms(time_us // 1_000, filters.from_ms))
-        bounds = [lowest_ulid(filters.to_ms)] if filters.to_ms is not None else []
-        last_ulid = find_ulid(after) if after is not None else None
-        if last_ulid is not None:
-            bounds.append(last_ulid)
-        return cls(account, filters, oldest, min(bounds, default=None), started_us)
+Bounded = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +39,12 @@ class Exports:
 
     def __init__(
         self,
-        store: InteractionStore,
+        reader: InteractionService,
         tokens: ExportTokens,
-        bounded: Callable[[], AbstractContextManager[object]],
+        bounded: Bounded,
         note_outage: Callable[[Exception], str],
     ) -> None:
-        self._store = store
+        self._reader = reader
         self._tokens = tokens
         self._bounded = bounded
         self._note_outage = note_outage
@@ -97,9 +69,9 @@ class Exports:
             started_us = account_now_us()
         else:
             started_us = self._started_us(token, account, filters, time_us)
-        export = Export.of(account, filters, time_us=time_us, started_us=started_us, after=after)
-        batches = read_batches(self._store, export, self._bounded)
-        first = next(batches)  # an outage is a 503 yet
+        span = _span(account, filters, time_us, after)
+        batches = _read(self._reader, span, started_us, self._bounded)
+        first = next(batches)  # an outage is still answered by 503
         token = self._tokens.write(started_us, account, filters, time_us)
         return OpenedExport(chain([first], batches), token)
 
@@ -115,22 +87,68 @@ class Exports:
             raise InvalidFields([field_error(TOKEN_HEADER, "invalid", message)]) from None
 
 
-def read_batches(
-    store: InteractionStore, export: Export, bounded: Callable[[], AbstractContextManager[object]]
-) -> Iterator[list[Item]]:
-    """Yield the items of an export, newest first, in batches; there is at least one batch.
+@dataclass(frozen=True, slots=True)
+class AccountExport:
+    """An export for a command: its rows, and the instant before which they were recorded."""
 
-    A batch may be short or empty: rows that are erased, or recorded later, are left out.
-    """
-    before = export.before
-    while before is None or before > export.oldest:
+    span: Span
+    started_us: int
+
+
+class TurnExporter:
+    """Reads exports for commands, without the time limits of requests."""
+
+    def __init__(
+        self, reader: InteractionService, store: InteractionStore, clock: LedgerClock
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._clock = clock
+
+    def export_of(
+        self, account: str, filters: Filters, quota_period_at: Callable[[int], str]
+    ) -> AccountExport:
+        """Return the export of all turns that are acknowledged by now.
+
+        `quota_period_at` returns the label of the account's billing period at an instant.
+        """
+        now_us = self._clock.fresh_now_us()
+        newest_us = self._store.newest_recorded_at_us(account, quota_period_at(now_us))
+        return AccountExport(_span(account, filters, now_us), max(now_us, newest_us + 1))
+
+    def count(self, export: AccountExport) -> int:
+        """Count the rows of an export, also erased ones and those recorded later."""
+        span = export.span
+        if span.filters.turn_id is not None:
+            return 1
+        return self._store.count(span.account, span.filters, span.oldest, span.before)
+
+    def read(self, export: AccountExport) -> Iterator[list[Item]]:
+        """Yield the items of an export, newest first, in batches."""
+        return _read(self._reader, export.span, export.started_us, nullcontext)
+
+
+def _span(account: str, filters: Filters, time_us: int, after: str | None = None) -> Span:
+    """Return the rows of the 180 days before `time_us`, those after the interaction id `after`."""
+    oldest = lowest_ulid(oldest_readable_ms(time_us // 1_000, filters.from_ms))
+    last_ulid = find_ulid(after) if after is not None else None
+    bounds = [] if last_ulid is None else [last_ulid]
+    if filters.to_ms is not None:
+        bounds.append(lowest_ulid(filters.to_ms))
+    return Span(account, filters, oldest, min(bounds, default=None))
+
+
+def _read(
+    reader: InteractionService, span: Span, started_us: int, bounded: Bounded
+) -> Iterator[list[Item]]:
+    """Yield the items of a span, newest first, in batches; a batch may be short or empty."""
+    while True:
         with bounded():
-            found = store.scan(export.account, export.filters, export.oldest, before, BATCH_COUNT)
-        yield [item_of(row) for row in found if is_listed(row, export.started_us)]
-        if len(found) < BATCH_COUNT:
+            rows, before = reader.find(span, BATCH_COUNT, started_us)
+        yield [item_of(row) for row in rows]
+        if before is None:
             return
-        before = found[-1]["_id"]
-    yield []
+        span = replace(span, before=before)
 
 
 def _refuse_after(after: str | None) -> None:
@@ -139,31 +157,3 @@ def _refuse_after(after: str | None) -> None:
             f"`{TOKEN_HEADER}` is required with `after`: send the header of the export's answer."
         )
         raise InvalidFields([field_error(TOKEN_HEADER, "required", message)])
-
-
-class TurnExporter:
-    """Reads exports for commands, without the time limits of requests."""
-
-    def __init__(self, store: InteractionStore, clock: LedgerClock) -> None:
-        self._store = store
-        self._clock = clock
-
-    def export_of(
-        self, account: str, filters: Filters, quota_period_at: Callable[[int], str]
-    ) -> Export:
-        """Return the export of all turns that were acknowledged before now.
-
-        `quota_period_at` returns the label of the account's billing period at an instant.
-        """
-        now_us = self._clock.fresh_now_us()
-        newest_us = self._store.newest_recorded_at_us(account, quota_period_at(now_us))
-        started_us = max(now_us, newest_us + 1)
-        return Export.of(account, filters, time_us=now_us, started_us=started_us)
-
-    def count(self, export: Export) -> int:
-        """Count the rows of an export, also erased ones and those recorded later."""
-        return self._store.count(export.account, export.filters, export.oldest, export.before)
-
-    def read(self, export: Export) -> Iterator[list[Item]]:
-        """Yield the items of an export, newest first, in batches."""
-        return read_batches(self._store, export, nullcontext)

@@ -36,7 +36,7 @@ from app.http.fields import (
 from app.http.rules import Reason
 from app.interactions.id_characters import require_short_ids
 from app.interactions.ids import PREFIX, ULID_PATTERN
-from app.interactions.model import MODES, STATUSES, default_cost
+from app.interactions.model import MODES, SEARCHED_COUNT, STATUSES, default_cost
 
 IDENTIFIER = r"^[A-Za-z0-9._:@|/+=-]{1,128}$"
 SUMMARY = r"^[A-Za-z0-9._:|/+=-]{1,128}$"
@@ -55,6 +55,9 @@ MAX_TURNS_CONSUMED = 1_000
 MAX_WORDS = 10
 _MAX_SHOWN_GUARDRAILS = 32
 _MAX_TOKENS = 100_000_000
+_SEARCHED = (
+    f"A page searches at most {SEARCHED_COUNT:,} turns: it may be short or empty and have a cursor."
+)
 
 
 class EmotionalStateSchema(StrictSchema):
@@ -196,12 +199,26 @@ class FilterQuerySchema(RangeQuerySchema):
 class ListQuerySchema(FilterQuerySchema):
     """The query of a list: filters, the length of a page, and a cursor."""
 
+    status = Choice(STATUSES, metadata={"description": f"Exact match. {_SEARCHED}"})
+    mode = Choice(MODES, metadata={"description": f"Exact match. {_SEARCHED}"})
+    llm_model = Token(
+        MODEL, metadata={"description": f"`usage.llm_model`, without a provider. {_SEARCHED}"}
+    )
+    turn_id = Token(
+        IDENTIFIER,
+        metadata={"description": "The producer's own id of a turn: at most one item, no cursor."},
+    )
     limit = Numeral(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
     cursor = Token(CURSOR)
 
 
-class ExportQuerySchema(FilterQuerySchema):
-    """The query of an export: filters, and the last turn that an earlier answer sent."""
+class ExportQuerySchema(ListQuerySchema):
+    """The query of an export: the list's filters, and the last turn of an answer that was cut."""
+
+    class Meta:
+        """An export has no pages."""
+
+        exclude = ("limit", "cursor")
 
     after = Token(INTERACTION_ID)
 

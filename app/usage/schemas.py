@@ -40,7 +40,7 @@ _BREAKDOWN = "Adds the sums of each bucket by this: `key` is the id of an API ke
 
 
 class AggregatesQuerySchema(FilterQuerySchema):
-    """Filters as in the list; without `group_by` the whole range is one bucket."""
+    """User, relationship and range; without `group_by` the whole range is one bucket."""
 
     from_ms = Instant(
         data_key="from",

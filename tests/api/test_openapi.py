@@ -160,7 +160,8 @@ def test_the_list_takes_filters_a_limit_and_a_cursor(document: Document) -> None
     listing = document["paths"]["/v1/interactions"]["get"]["parameters"]
 
     assert {parameter["name"] for parameter in listing} == {
-        *("user_id", "relationship_id", "from", "to", "limit", "cursor")
+        *("user_id", "relationship_id", "from", "to", "limit", "cursor"),
+        *("status", "mode", "llm_model", "turn_id"),
     }
 
 
