@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -12,7 +14,7 @@ from pymongo.database import Database
 
 from app.interactions.ids import TurnKeys, turn_key
 from tests.callers import LIST, Caller
-from tests.servers import ID_KEY
+from tests.servers import ID_KEY, RunningService
 from tests.turns import now_ms, row, whole
 
 NDJSON = "application/x-ndjson"
@@ -45,15 +47,14 @@ class Received:
     def is_complete(self) -> bool:
         return self.trailer is not None
 
-    def add(self, chunks: Iterable[bytes], most_bytes: int | None = None) -> None:
-        """Read an answer up to its end, or until `most_bytes` have arrived; keep whole lines."""
+    def add(self, chunks: Iterable[bytes]) -> Iterator[int]:
+        """Keep the whole lines of an answer; yield the number of bytes after each chunk."""
         rest, bytes_count = b"", 0
         for chunk in chunks:
-            bytes_count += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             self._add_lines(lines)
-            if most_bytes is not None and bytes_count >= most_bytes:
-                return
+            bytes_count += len(chunk)
+            yield bytes_count
 
     def _add_lines(self, lines: list[bytes]) -> None:
         if lines and lines[-1].startswith(b'{"trailer":'):
@@ -73,27 +74,52 @@ class Received:
 
 
 def receive(
-    client: httpx.Client, received: Received | None = None, most_bytes: int | None = None
+    client: httpx.Client,
+    received: Received | None = None,
+    *,
+    most_bytes: int | None = None,
+    then: Callable[[], object] | None = None,
 ) -> Received:
-    """Read an export, or go on with one that was cut; a cut answer ends without an exception.
+    """Read an export, or go on with one that was cut; a broken answer ends without an exception.
 
-    With `most_bytes` the connection is closed once so many have arrived.
+    Once `most_bytes` have arrived `then` is called; without it the connection is closed.
     """
     received = received or Received()
     headers = {"Accept": NDJSON, "Accept-Encoding": "identity"}
-    query = {}
     if received.token:
         headers[TOKEN] = received.token
-    if received.last_id:
-        query["after"] = received.last_id
+    query = {"after": received.last_id} if received.last_id else {}
     try:
         with client.stream("GET", LIST, params=query, headers=headers) as answer:
             assert answer.status_code == 200, answer.read()
             received.token = answer.headers[TOKEN]
-            received.add(answer.iter_bytes(), most_bytes)
+            for bytes_count in received.add(answer.iter_raw()):
+                if most_bytes is not None and bytes_count >= most_bytes:
+                    if then is None:
+                        break
+                    most_bytes = None
+                    then()
     except (httpx.RemoteProtocolError, httpx.ReadError):
         assert not received.is_complete
     return received
+
+
+@contextmanager
+def slow_client(service: RunningService, caller: Caller) -> Iterator[httpx.Client]:
+    """Make a client whose system takes little in advance, so that the service waits for it."""
+    options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1_024)]
+    transport = httpx.HTTPTransport(socket_options=options)
+    with httpx.Client(
+        base_url=service.base_url, headers=caller.headers, transport=transport, timeout=60
+    ) as client:
+        yield client
+
+
+def export_lines(service: RunningService) -> list[dict[str, Any]]:
+    """Return the lines that a running service has logged about exports."""
+    whole, _, _ = service.log.read_text(errors="replace").rpartition("\n")
+    lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == "export"]
 
 
 def export(caller: Caller, media_type: str = NDJSON, **query: Any) -> Any:

@@ -26,7 +26,7 @@ class BodyPipe:
         os.mkfifo(self.path, 0o600)
         self._descriptor = -1
 
-    def open(self, within_s: float) -> None:
+    def connect(self, within_s: float) -> None:
         """Open the pipe for writing; OSError unless Granian opens it for reading in time."""
         late_s = time.monotonic() + within_s
         while self._descriptor < 0:

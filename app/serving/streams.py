@@ -54,7 +54,7 @@ class Streams:
     def _feed(self, pipe: BodyPipe, chunks: Any) -> None:
         self._close_broken()
         try:
-            pipe.open(self._stall_s)
+            pipe.connect(self._stall_s)
             self._copy(chunks, pipe)
             pipe.close()
         except Exception as error:
