@@ -1,26 +1,37 @@
 """`/v1/interactions` over HTTP."""
 
-from flask import Response
+from collections.abc import Iterable
+
+from flask import Response, request
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
+from app.http.accept import export_type
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
+from app.http.current import current_request
 from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
 from app.http.query import load_query
+from app.http.request_errors import field_error, require_valid
 from app.interactions.batch import read_batch, record_batch
+from app.interactions.export import TOKEN_HEADER, Exports
+from app.interactions.export_description import EXPORT_PARAMETERS, EXPORT_RESPONSES
+from app.interactions.export_formats import FORMS
+from app.interactions.export_stream import ExportStream
 from app.interactions.model import Filters, item_of
 from app.interactions.recording import Recorder
 from app.interactions.schemas import (
     BatchAnswerSchema,
     BatchSchema,
+    ExportQuerySchema,
     ItemSchema,
     ListQuerySchema,
     PageSchema,
     TurnSchema,
 )
 from app.interactions.service import InteractionService
+from app.observability.exports import ExportSource
 
 blueprint = Blueprint(
     "interactions",
@@ -29,14 +40,30 @@ blueprint = Blueprint(
     description="Turn traces, without any text.",
 )
 _LIST_QUERY = ListQuerySchema()
+_EXPORT_QUERY = ExportQuerySchema()
 _BATCH = BatchSchema()
 
 
 @blueprint.get("")
 @blueprint.response(200, PageSchema)
-@blueprint.doc(parameters=parameters_of(ListQuerySchema))
+@blueprint.doc(
+    parameters=[*parameters_of(ListQuerySchema), *EXPORT_PARAMETERS], responses=EXPORT_RESPONSES
+)
 def list_() -> Response:
-    """Newest first, the trailing 180 days, filters combined with AND."""
+    """Newest first, the trailing 180 days, filters combined with AND.
+
+    With `Accept: application/x-ndjson` or `text/csv` the answer is an export: one stream of every
+    turn, without pages. It ends with a trailer; an answer without one was cut, and can be resumed
+    with `X-Export-Token` and `after`.
+    """
+    media_type = export_type(request.environ.get("HTTP_ACCEPT"))
+    response = _page() if media_type is None else _export(media_type)
+    response.headers.add("Vary", "Accept")
+    return response
+
+
+def _page() -> Response:
+    _refuse(("after",), "resumes an export: send Accept application/x-ndjson or text/csv with it")
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     ticket = current_ticket()
@@ -49,6 +76,38 @@ def list_() -> Response:
         account_now_us=ticket.account_now_us,
     )
     return stored_response({"data": page.items, "next_cursor": page.next_cursor})
+
+
+def _export(media_type: str) -> Response:
+    _refuse(("limit", "cursor"), "is not allowed with an export, which has no pages: leave it out")
+    query = load_query(_EXPORT_QUERY)
+    after = query.pop("after", None)
+    ticket, asked = current_ticket(), current_request()
+    exports = provided(Exports)
+    opened = exports.open_(
+        ticket.principal.account,
+        Filters(**query),
+        after=after,
+        token=asked.environ.get("HTTP_X_EXPORT_TOKEN"),
+        time_us=ticket.time_us,
+        account_now_us=ticket.account_now_us,
+    )
+    source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
+    stream = ExportStream(opened.batches, FORMS[media_type], source, exports.note_outage)
+    # Of HEAD nothing is sent, so nothing is to be reported.
+    body = None if asked.method == "HEAD" else stream
+    return Response(body, mimetype=media_type, headers={TOKEN_HEADER: opened.token})
+
+
+def _refuse(names: Iterable[str], reason: str) -> None:
+    """Raise InvalidFields for the parameters of `names` that were sent: another form has them."""
+    require_valid(
+        [
+            field_error(name, "not_allowed", f"`{name}` {reason}.")
+            for name in names
+            if name in request.args
+        ]
+    )
 
 
 @blueprint.get("/<interaction_id>")

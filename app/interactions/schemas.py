@@ -212,6 +212,17 @@ class ListQuerySchema(FilterQuerySchema):
     cursor = Token(CURSOR)
 
 
+class ExportQuerySchema(ListQuerySchema):
+    """The query of an export: the list's filters, and the last turn of an answer that was cut."""
+
+    class Meta:
+        """An export has no pages."""
+
+        exclude = ("limit", "cursor")
+
+    after = Token(INTERACTION_ID)
+
+
 class RowUsageSchema(UsageSchema):
     """Usage as it is stored."""
 

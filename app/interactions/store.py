@@ -151,6 +151,13 @@ class InteractionStore:
         chosen |= filters.conditions | _ids(first, before) | {"turn_key": turn_key}
         return list(self._rows.find(chosen, _PROJECTION).limit(1).hint("turn"))
 
+    def count(self, account: str, filters: Filters, first: str, before: str | None) -> int:
+        """Count the rows with `first <= id < before`; takes as long as there are such rows."""
+        chosen, index = chosen_by(account, filters)
+        return self._rows.count_documents(
+            chosen | filters.conditions | _ids(first, before), hint=index
+        )
+
     # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
     def count_turns(
