@@ -6,6 +6,7 @@ from flask_smorest import Blueprint
 from app.access import current_ticket
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
+from app.http.conditional import tagged
 from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
 from app.http.query import load_query
@@ -30,6 +31,9 @@ blueprint = Blueprint(
 )
 _LIST_QUERY = ListQuerySchema()
 _BATCH = BatchSchema()
+# A page that a client keeps has a cursor of this age at most, so that its next pages lack no turn
+# that was recorded earlier.
+_OLDEST_CURSOR_US = 5 * 60 * 1_000_000
 
 
 @blueprint.get("")
@@ -48,7 +52,10 @@ def list_() -> Response:
         time_us=ticket.time_us,
         account_now_us=ticket.account_now_us,
     )
-    return stored_response({"data": page.items, "next_cursor": page.next_cursor})
+    answer = stored_response({"data": page.items, "next_cursor": page.next_cursor})
+    if cursor is not None:
+        return answer
+    return tagged(answer, _without_cursor(answer.get_data(), page.next_cursor, ticket.time_us))
 
 
 @blueprint.get("/<interaction_id>")
@@ -59,7 +66,7 @@ def get(interaction_id: str) -> Response:
     item = provided(InteractionService).get_(
         ticket.principal.account, interaction_id, ticket.time_us
     )
-    return stored_response(item)
+    return tagged(stored_response(item))
 
 
 @blueprint.post("")
@@ -95,3 +102,13 @@ def record_many() -> Response:
     bodies = load_body(_BATCH, LARGEST_BYTES)["interactions"]
     elements = read_batch(recorder, ticket.principal.account, bodies)
     return stored_response({"results": record_batch(recorder, elements, ticket, describe)})
+
+
+def _without_cursor(body: bytes, next_cursor: str | None, time_us: int) -> bytes:
+    """Return a first page with the age of its cursor in place of the cursor, which always differs.
+
+    The cursor ends the body.
+    """
+    if next_cursor is None:
+        return body
+    return b"%s%d" % (body[: body.rindex(next_cursor.encode())], time_us // _OLDEST_CURSOR_US)
