@@ -157,9 +157,10 @@ class Access:
             response = _charge_for_refusal(asked, ticket, response)
         if ticket is not None:
             response = _add_limit_headers(ticket, policy, response)
-        if policy.door is Door.PUBLIC and response.status_code < 400:
+        is_error = response.status_code >= 400
+        if policy.door is Door.PUBLIC and not is_error:
             response.headers.add("Vary", "Accept-Encoding")
-        elif "Cache-Control" not in response.headers:
+        elif is_error or not asked.may_be_kept:
             response.headers.add("Cache-Control", "no-store")
         in_flight: InFlight | None = asked.in_flight
         if in_flight is not None and response.is_streamed:

@@ -43,6 +43,9 @@ def compress(answer: Response, accept_encoding: str) -> None:
     else:
         answer.set_data(zlib.compress(answer.get_data(), _LEVEL, _GZIP))
     answer.headers["Content-Encoding"] = "gzip"
+    tag = answer.headers.get("ETag", "W/")
+    if not tag.startswith("W/"):  # the plain form has the same tag, so it is weak now
+        answer.headers["ETag"] = f"W/{tag}"
 
 
 def _is_compressible(answer: Response) -> bool:

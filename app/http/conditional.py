@@ -26,11 +26,13 @@ def tagged(answer: Response, covered: bytes | None = None) -> Response:
     """
     content = answer.get_data() if covered is None else covered
     tag = f'"{blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()}"'
-    known = current_request().environ.get("HTTP_IF_NONE_MATCH")
+    asked = current_request()
+    asked.may_be_kept = True
+    known = asked.environ.get("HTTP_IF_NONE_MATCH")
     # No tag contains a quote, so a search finds exactly the tags of the list, weak and strong ones.
     if known and (tag in known or known.strip() == "*"):
         answer = Response(status=304)
-    answer.headers["ETag"] = f"W/{tag}"
-    answer.headers["Cache-Control"] = _KEEP_BUT_ASK
-    answer.headers["Vary"] = _VARY
+    answer.headers.add("ETag", f"W/{tag}")
+    answer.headers.add("Cache-Control", _KEEP_BUT_ASK)
+    answer.headers.add("Vary", _VARY)
     return answer

@@ -42,6 +42,7 @@ class CurrentRequest(Request):
     store_time: AbstractContextManager[object] | None = None
     is_body_read = False
     has_request_error = False
+    may_be_kept = False
     error_code: str | None = None
     principal: Any = None
     ticket: Any = None

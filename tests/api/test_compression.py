@@ -115,6 +115,8 @@ def odd_app(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
         "stream": lambda: Response(iter([LONG, LONG.encode()]), mimetype="application/x-ndjson"),
         "nothing": lambda: Response(iter(()), mimetype="text/csv"),
         "known": lambda: Response(iter([LONG]), headers={"Content-Length": str(len(LONG))}),
+        "strong": lambda: Response(LONG, headers={"ETag": '"a"'}),
+        "weak": lambda: Response(LONG, headers={"ETag": 'W/"a"'}),
     }
     for name, make in answers.items():
         memory_app.add_url_rule(f"/{name}", name, make)
@@ -122,7 +124,9 @@ def odd_app(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     return memory_app
 
 
-PACKED = ("least", "text", "html", "csv", "ndjson", "stream", "nothing", "known")
+PACKED = (
+    *("least", "text", "html", "csv", "ndjson", "stream", "nothing", "known", "strong", "weak"),
+)
 UNCHANGED = ("short", "image", "packed", "partial", "unchanged", "empty")
 
 
@@ -133,6 +137,12 @@ def test_text_is_compressed(odd_app: Flask, name: str) -> None:
     assert packed.headers.get_all("Content-Encoding") == ["gzip"]
     assert gzip.decompress(packed.data) == plain.data
     assert packed.headers.get("Content-Length", str(len(packed.data))) == str(len(packed.data))
+
+
+@pytest.mark.parametrize("name", ["strong", "weak"])
+def test_the_tag_of_two_forms_is_weak(odd_app: Flask, name: str) -> None:
+    answer = odd_app.test_client().get(f"/{name}", headers=GZIP)
+    assert answer.headers["ETag"] == 'W/"a"'
 
 
 @pytest.mark.parametrize("name", UNCHANGED)
