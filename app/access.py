@@ -159,7 +159,7 @@ class Access:
             response = _add_limit_headers(ticket, policy, response)
         is_error = response.status_code >= 400
         if policy.door is Door.PUBLIC and not is_error:
-            response.headers.add("Vary", "Accept-Encoding")
+            response.vary.add("Accept-Encoding")
         elif is_error or not asked.may_be_kept:
             response.headers.add("Cache-Control", "no-store")
         in_flight: InFlight | None = asked.in_flight

@@ -6,6 +6,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.backends.backend import Backend
+from app.http.application import provided
 from tests.api.caching import AGGREGATES, MAY_KEEP, TAGGED, USAGE, CachingClient
 from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, Clock, new_caller
@@ -146,6 +148,18 @@ def test_a_page_is_not_confirmed_once_its_cursor_is_old(memory_app: Flask) -> No
     assert ask(caller, f"{LIST}?limit=2", tag).status_code == 200
     # A page without a cursor has no next page.
     assert ask(caller, LIST, whole).status_code == 304
+
+
+def test_an_edited_row_changes_the_tag(own: Caller) -> None:
+    """Cover rows that an operator corrects in the database."""
+    own.record_batch([body() for _ in range(3)])
+    tags = {path: tag_of(own, path) for path in (LIST, item_path(own))}
+    with own.app.app_context():
+        rows = provided(Backend).database["interactions"]
+    rows.update_many({"account": own.account}, {"$set": {"latency_ms": 1}})
+    for path, tag in tags.items():
+        assert own("GET", path).status_code == 200
+        assert tag_of(own, path) != tag, path
 
 
 def test_later_pages_are_never_kept(reader: Caller) -> None:
