@@ -150,7 +150,8 @@ class Access:
         1. A request that was refused before its charge is charged. If the bucket refuses too, its
            429 replaces the answer.
         2. The headers show the decision over the charge and depend on the final status.
-        3. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
+        3. Caches may keep public answers, and those that allow it (`app.http.conditional`).
+        4. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
            an answer that was replaced.
         """
         asked = current_request()
@@ -160,7 +161,10 @@ class Access:
             response = _charge_for_refusal(asked, ticket, response)
         if ticket is not None:
             response = _add_limit_headers(ticket, policy, response)
-        if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
+        is_error = response.status_code >= 400
+        if policy.door is Door.PUBLIC and not is_error:
+            response.vary.add("Accept-Encoding")
+        elif is_error or not asked.may_be_kept:
             response.headers.add("Cache-Control", "no-store")
         in_flight: InFlight | None = asked.in_flight
         if in_flight is not None and response.is_streamed:

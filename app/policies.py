@@ -85,13 +85,13 @@ class Policy:
 
         | status | quota headers |
         | --- | --- |
-        | below 300 | if `shows_quota` |
+        | below 400 | if `shows_quota` |
         | 400 | if `shows_quota` and the route only reads |
         | 403, 429 | always |
         """
         if status in (403, 429):
             return True
-        return self.shows_quota and (status < 300 or (status == 400 and self.door is Door.METERED))
+        return self.shows_quota and (status < 400 or (status == 400 and self.door is Door.METERED))
 
 
 PROBE = Policy(Door.PROBE, takes_query=True)
