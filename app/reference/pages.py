@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.http.body import json_response
@@ -57,7 +58,7 @@ def errors() -> Response:
 def error(code: str) -> Response:
     """Explain one error code."""
     if code not in CODES:
-        abort(404)
+        raise NotFound
     phrase = HTTP_STATUS_CODES[CODES[code].status]
     text = read_error_text(code)
     return render_page("error.html", code=code, codes=CODES, phrase=phrase, text=text)

@@ -72,7 +72,7 @@ def test_a_fragment_of_an_earlier_release_scrolls_to_its_code(visit: Visit) -> N
 
 
 def test_a_call_from_the_reference_succeeds(
-    visit: Visit, caller: Caller, name: str = "tried"
+    visit: Visit, caller: Caller, theme: str, width: int, screenshots: Path | None
 ) -> None:
     page = visit.page
     visit.open("/docs")

@@ -6,11 +6,29 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
+// Swagger UI puts a link into the button of each operation, which screen readers cannot use; the
+// button itself writes the address of the operation. And it has a button without a name.
+const accessible = () => ({
+  wrapComponents: {
+    DeepLink: (_original, { React }) => ({ text }) => React.createElement("span", null, text),
+    CloseIcon: (Original, { React }) => (given) =>
+      React.createElement(
+        React.Fragment,
+        null,
+        React.createElement(Original, given),
+        React.createElement("span", { className: "vh" }, "Close"),
+      ),
+  },
+});
+
 window.addEventListener("DOMContentLoaded", () => {
   SwaggerUIBundle({
     url: "/openapi.json",
     dom_id: "#swagger-ui",
     presets: [SwaggerUIBundle.presets.apis],
+    plugins: [accessible],
+    // Plain text on the page's colours; colours of its own lack contrast.
+    syntaxHighlight: { activated: false },
     layout: "BaseLayout",
     // No request leaves this host.
     validatorUrl: "none",
