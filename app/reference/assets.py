@@ -61,7 +61,7 @@ def static(digest: str, name: str) -> Response:
     if name not in _SOURCES:
         raise NotFound
     asset = read_asset(name)
-    is_packed = "gzip" in request.accept_encodings
+    is_packed = request.accept_encodings["gzip"] > 0
     response = Response(asset.packed if is_packed else asset.body, mimetype=asset.mimetype)
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"

@@ -4,7 +4,7 @@ import flask
 from flask import Flask, Response
 from flask_smorest import Blueprint
 
-from app.reference import assets, pages
+from app.reference import assets, overview, pages
 from app.reference.document import document
 
 
@@ -16,5 +16,6 @@ def init_app(app: Flask, blueprints: tuple[Blueprint, ...]) -> None:
     def openapi_json() -> Response:
         return Response(document(blueprints), mimetype="application/json")
 
+    overview.init_app(app, blueprints)
     for each in (published, *blueprints, pages.blueprint, assets.blueprint):
         app.register_blueprint(each)
