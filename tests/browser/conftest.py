@@ -49,6 +49,11 @@ class Visit:
         if path.startswith("/docs#") or path == "/docs":
             self.page.wait_for_selector(".opblock")
 
+    def take_picture(self, folder: Path | None, name: str) -> None:
+        """Write a picture of the whole page, if there is a folder for it."""
+        if folder is not None:
+            self.page.screenshot(path=folder / f"{name}.png", full_page=True)
+
     def require_quiet(self) -> None:
         """Fail if the page reached another host, was refused, or wrote to the console."""
         local = (f"{self.base_url}/", "data:")

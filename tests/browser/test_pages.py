@@ -41,9 +41,7 @@ def test_a_page_is_quiet_accessible_and_as_wide_as_its_window(
     visit: Visit, name: str, theme: str, width: int, screenshots: Path | None
 ) -> None:
     visit.open(PAGES[name])
-    if screenshots is not None:
-        picture = screenshots / f"{name}-{theme}-{width}.png"
-        visit.page.screenshot(path=picture, full_page=True)
+    visit.take_picture(screenshots, f"{name}-{theme}-{width}")
 
     assert visit.page.title()
     assert overhang(visit) == 0
@@ -74,20 +72,42 @@ def test_a_fragment_of_an_earlier_release_scrolls_to_its_code(visit: Visit) -> N
 def test_a_call_from_the_reference_succeeds(
     visit: Visit, caller: Caller, theme: str, width: int, screenshots: Path | None
 ) -> None:
-    page = visit.page
     visit.open("/docs")
-    page.get_by_role("button", name="Authorize").first.click()
-    page.get_by_label("auth-bearer-value").first.fill(caller.token)
-    page.get_by_role("button", name="Apply credentials").first.click()
-    page.get_by_role("button", name="Close").first.click()
-    operation = page.locator(".opblock", has_text="/v1/me").first
+    authorize(visit, caller)
+    assert findings(visit) == []
+    visit.page.get_by_role("button", name="Close").first.click()
+    operation = visit.page.locator(".opblock", has_text="/v1/me").first
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
-    status = operation.locator(".live-responses-table tbody .response-col_status").first
+    answer = operation.locator(".live-responses-table")
+    answer.wait_for()
+    visit.take_picture(screenshots, f"tried-{theme}-{width}")
 
+    status = answer.locator("tbody .response-col_status").first
     assert status.inner_text().split()[0] == "200"
-    assert caller.organization.id in operation.locator(".live-responses-table").inner_text()
+    assert caller.organization.id in answer.inner_text()
     assert overhang(visit) == 0
     assert findings(visit) == []
+    visit.require_quiet()
+
+
+def authorize(visit: Visit, caller: Caller) -> None:
+    """Paste the caller's key into the form of Swagger UI, and leave the form open."""
+    visit.page.get_by_role("button", name="Authorize").first.click()
+    visit.page.get_by_label("auth-bearer-value").first.fill(caller.token)
+    visit.page.get_by_role("button", name="Apply credentials").first.click()
+
+
+@pytest.mark.parametrize("theme", ["light"], indirect=True)
+@pytest.mark.parametrize("width", [1440], indirect=True)
+def test_an_address_of_an_operation_opens_it(visit: Visit) -> None:
+    visit.open("/docs")
+    visit.page.locator(".opblock-summary-control").first.click()
+    address = visit.page.evaluate("location.hash")
+
+    visit.page.reload(wait_until="networkidle")
+
+    assert address.count("/") == 2
+    assert visit.page.locator(".opblock.is-open").count() == 1
     visit.require_quiet()
