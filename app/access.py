@@ -2,7 +2,7 @@
 
 | door | authentication | charged |
 | --- | --- | --- |
-| PROBE | none | nothing |
+| PROBE, FILE | none | nothing |
 | PUBLIC | none | the bucket of the client's address |
 | OPERATOR | the operator's token | the address, if the token is wrong |
 | METERED | a key | the organization's bucket, here |
@@ -32,7 +32,7 @@ from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
-from app.policies import POLICIES, UNMATCHED, Door, Policy, Weight
+from app.policies import CACHEABLE, POLICIES, UNCHARGED, UNMATCHED, Door, Policy, Weight
 from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
@@ -93,7 +93,7 @@ class Access:
             self._charge_address()
         elif policy.door is Door.OPERATOR:
             self._require_operator(token)
-        elif policy.door is not Door.PROBE:
+        elif policy.door not in UNCHARGED:
             ticket = self._authenticate(asked, token)
             self._admit(asked, ticket, policy)
         if asked.query_string and not policy.takes_query:
@@ -162,7 +162,7 @@ class Access:
         if ticket is not None:
             response = _add_limit_headers(ticket, policy, response)
         is_error = response.status_code >= 400
-        if policy.door is Door.PUBLIC and not is_error:
+        if policy.door in CACHEABLE and not is_error:
             response.vary.add("Accept-Encoding")
         elif is_error or not asked.may_be_kept:
             response.headers.add("Cache-Control", "no-store")

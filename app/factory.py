@@ -20,7 +20,7 @@ from app.usage import routes as usage
 from config.settings import Settings
 
 # Routes with fixed paths come before those with parameters at the same position.
-_ROOMS = (accounts, usage, reservations, interactions, health, metrics, reference)
+_ROOMS = (accounts, usage, reservations, interactions, health, metrics)
 
 
 def build(settings: Settings, backend: Backend | None) -> Flask:

@@ -10,8 +10,8 @@ from app.access import current_ticket
 from app.http.accept import export_type
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
-from app.http.current import current_request
 from app.http.conditional import tagged
+from app.http.current import current_request
 from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
 from app.http.query import load_query

@@ -12,7 +12,8 @@ USAGE = "/v1/usage/turns"
 RELATIONSHIPS = "/v1/usage/active-relationships"
 # Fixed paths of which answers have a tag; so has each turn.
 TAGGED = (LIST, AGGREGATES, USAGE, RELATIONSHIPS)
-PUBLIC = ("/v1/billing/plans", "/openapi.json", "/docs/errors")
+PUBLIC = ("/v1/billing/plans", "/openapi.json")
+PAGES = ("/", "/docs", "/docs/errors")
 MAY_KEEP = "private, no-cache"
 
 
@@ -21,6 +22,8 @@ def cache_control(method: str, path: str, status: int) -> list[str]:
     if status == 200 and method in {"GET", "HEAD"}:
         if path in PUBLIC:
             return []
+        if path in PAGES:
+            return ["no-cache"]
         if path in TAGGED:
             return [MAY_KEEP]
     return ["no-store"]

@@ -206,7 +206,7 @@ def test_the_errors_page_explains_every_code(memory_app: Flask) -> None:
 def test_an_error_links_to_its_explanation(memory_app: Flask) -> None:
     error = error_of(memory_app.test_client().get("/nothing"))
 
-    assert error["documentation_url"] == "http://localhost/docs/errors#not_found"
+    assert error["documentation_url"] == "http://localhost/docs/errors/not_found"
     assert (error["type"], error["details"]) == ("not_found", None)
 
 
