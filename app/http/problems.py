@@ -68,6 +68,7 @@ CODES: Mapping[str, Kind] = {
         "organization cannot be used, ask the operator: trying again does not help until then.",
     ),
 }
+TYPES = tuple(dict.fromkeys(kind.type for kind in CODES.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from flask_smorest import Blueprint
 from app.http.problems import CODES
 from app.reference.document import document
 
-blueprint = Blueprint("documentation", __name__, description="For people.")
+blueprint = Blueprint("documentation", __name__, description="Pages, for people.")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -32,7 +32,10 @@ ask for help.</p>
 @blueprint.response(200, description="A page.", content_type="text/html")
 @blueprint.doc(security=[])
 def errors() -> Response:
-    """List every error code with its status and its meaning, as a page."""
+    """List every error code with its status and its meaning.
+
+    A page for people.
+    """
     page = Response(render_template_string(_PAGE, codes=CODES), mimetype="text/html")
     page.headers["Content-Security-Policy"] = "default-src 'none'"
     return page
