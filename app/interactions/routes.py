@@ -16,22 +16,16 @@ from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
 from app.http.query import load_query
 from app.http.request_errors import field_error, require_valid
+from app.interactions.answer_schemas import BatchAnswerSchema, ItemSchema, PageSchema
 from app.interactions.batch import read_batch, record_batch
 from app.interactions.export import TOKEN_HEADER, Exports
 from app.interactions.export_description import EXPORT_PARAMETERS, EXPORT_RESPONSES
 from app.interactions.export_formats import FORMS
 from app.interactions.export_stream import ExportStream
 from app.interactions.model import Filters, Page, item_of
+from app.interactions.query_schemas import ExportQuerySchema, ListQuerySchema
 from app.interactions.recording import Recorder
-from app.interactions.schemas import (
-    BatchAnswerSchema,
-    BatchSchema,
-    ExportQuerySchema,
-    ItemSchema,
-    ListQuerySchema,
-    PageSchema,
-    TurnSchema,
-)
+from app.interactions.schemas import BatchSchema, TurnSchema
 from app.interactions.service import InteractionService
 from app.observability.exports import ExportSource
 
@@ -39,7 +33,7 @@ blueprint = Blueprint(
     "interactions",
     __name__,
     url_prefix="/v1/interactions",
-    description="Turn traces, without any text.",
+    description="Turn traces, without any text: record them, list them, read one.",
 )
 _LIST_QUERY = ListQuerySchema()
 _EXPORT_QUERY = ExportQuerySchema()
@@ -55,7 +49,10 @@ _OLDEST_CURSOR_US = 5 * 60 * 1_000_000
     parameters=[*parameters_of(ListQuerySchema), *EXPORT_PARAMETERS], responses=EXPORT_RESPONSES
 )
 def list_() -> Response:
-    """Newest first, the trailing 180 days, filters combined with AND.
+    """List recorded turns, newest first.
+
+    The list has the turns of the trailing 180 days that match all filters. Follow `next_cursor` to
+    the end: the listing has each turn once that was recorded before it began, and no later one.
 
     With `Accept: application/x-ndjson` or `text/csv` the answer is an export: one stream of every
     turn, without pages. It ends with a trailer; an answer without one was cut, and can be resumed
@@ -121,7 +118,10 @@ def _refuse(names: Iterable[str], reason: str) -> None:
 @blueprint.get("/<interaction_id>")
 @blueprint.response(200, ItemSchema)
 def get(interaction_id: str) -> Response:
-    """Return one trace; unknown, foreign and expired ones are the same 404."""
+    """Return one recorded turn.
+
+    An id that is unknown, another account's, or older than 180 days is the same 404.
+    """
     ticket = current_ticket()
     item = provided(InteractionService).get_(
         ticket.principal.account, interaction_id, ticket.time_us
@@ -134,7 +134,10 @@ def get(interaction_id: str) -> Response:
 @blueprint.alt_response(200, schema=ItemSchema, description="Recorded before; costs nothing.")
 @blueprint.doc(requestBody=body_of(TurnSchema))
 def record() -> Response:
-    """Record one finished turn; the same turn again is found, not stored twice.
+    """Record one finished turn.
+
+    The same turn again is answered with 200 and costs nothing. 409 if it is recorded with other
+    content.
 
     Its ids of user, relationship, personality, provider, model, summary and error have at most 600
     characters together.
@@ -153,7 +156,9 @@ def record() -> Response:
 @blueprint.response(200, BatchAnswerSchema)
 @blueprint.doc(requestBody=body_of(BatchSchema))
 def record_many() -> Response:
-    """Record up to 500 finished turns; each one has its own result, in order.
+    """Record up to 500 finished turns.
+
+    Each turn has its own result, in the same order: one bad turn does not affect the others.
 
     The request costs one token of the rate limit for every 50 elements begun, rejected ones too: a
     batch of 1 to 50 costs one, of 500 ten. It never costs more than the burst of the plan.
