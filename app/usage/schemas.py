@@ -190,6 +190,12 @@ class QuotaSchema(AnswerSchema):
     )
     turns_limit = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
     turns_remaining = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
+    uncharged_turns_used = fields.Integer(
+        metadata={"description": "Turns that cost nothing, without imports."}
+    )
+    uncharged_turns_limit = fields.Integer(
+        metadata={"description": "Their ceiling, which every plan and overage policy has."}
+    )
     period_start = fields.DateTime()
     period_end = fields.DateTime()
     overage_policy = Choice([policy.value for policy in OveragePolicy])
