@@ -1,4 +1,4 @@
-"""Cursors of listings of turns; `app.http.cursors` signs them and binds them to an account."""
+"""Cursors of listings and tokens of exports; `app.http.cursors` signs and binds them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +34,31 @@ class Cursors:
     def read(self, text: str, account: str, filters: Filters, now_us: int) -> Cursor:
         """Return the cursor in `text`; CursorRefused unless it was made for this list."""
         return Cursor(*self._signed.read(text, _binding(account, filters), now_us))
+
+
+class ExportTokens:
+    """Tokens of exports; each holds the instant at which its export started.
+
+    `now_us` is an instant of Redis's clock.
+    """
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._signed = SignedCursors(
+            secrets,
+            "turnledger.interactions.export",
+            version=1,
+            position_count=1,
+            name="export token",
+        )
+
+    def write(self, started_us: int, account: str, filters: Filters, now_us: int) -> str:
+        """Return the token as text, valid for 24 hours from `now_us`."""
+        return self._signed.write(_binding(account, filters), [started_us], now_us)
+
+    def read(self, text: str, account: str, filters: Filters, now_us: int) -> int:
+        """Return the start in `text`; CursorRefused unless it was made for this export."""
+        (started_us,) = self._signed.read(text, _binding(account, filters), now_us)
+        return int(started_us)
 
 
 def _binding(account: str, filters: Filters) -> list[Any]:

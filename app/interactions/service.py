@@ -14,8 +14,8 @@ _MAX_SCANS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """The rows that a page is taken from: `oldest <= id < before`, and the filters."""
+class Span:
+    """The rows that a page or an export is taken from: `oldest <= id < before`, and the filters."""
 
     account: str
     filters: Filters
@@ -70,8 +70,8 @@ class InteractionService:
             cursor = self._cursors.read(cursor_text, account, filters, time_us)
         listing_started_us = cursor.listing_started_us if cursor else account_now_us()
         oldest = lowest_ulid(oldest_readable_ms(time_us // 1_000, filters.from_ms))
-        span = _Span(account, filters, oldest, _before(filters.to_ms, cursor))
-        rows, resume = self._find(span, limit + 1, listing_started_us)
+        span = Span(account, filters, oldest, _before(filters.to_ms, cursor))
+        rows, resume = self.find(span, limit + 1, listing_started_us)
         if len(rows) > limit:
             rows = rows[:limit]
             resume = rows[-1]["_id"]
@@ -81,10 +81,14 @@ class InteractionService:
             following = self._cursors.write(cursor, account, filters, time_us)
         return Page([item_of(row) for row in rows], following)
 
-    def _find(
-        self, span: _Span, wanted: int, listing_started_us: int
+    def find(
+        self, span: Span, wanted: int, listing_started_us: int
     ) -> tuple[list[Document], str | None]:
-        """Return rows as `_scan`, by the cheapest way that the filters allow."""
+        """Return at most `wanted` rows, and the id before which to continue (None at the end).
+
+        There may be fewer rows before the end. They are found by the cheapest way that the filters
+        allow.
+        """
         filters = span.filters
         if filters.turn_id is not None:
             key = self._turn_keys.turn_key(span.account, filters.turn_id)
@@ -95,7 +99,7 @@ class InteractionService:
         return self._search(span, wanted, listing_started_us)
 
     def _search(
-        self, span: _Span, wanted: int, listing_started_us: int
+        self, span: Span, wanted: int, listing_started_us: int
     ) -> tuple[list[Document], str | None]:
         """Return rows as `_scan`, from the newest `SEARCHED_COUNT` rows of the span only.
 
@@ -110,7 +114,7 @@ class InteractionService:
         return rows, resume or boundary
 
     def _scan(
-        self, span: _Span, wanted: int, listing_started_us: int
+        self, span: Span, wanted: int, listing_started_us: int
     ) -> tuple[list[Document], str | None]:
         """Return at most `wanted` rows, and the id before which to continue (None at the end).
 
