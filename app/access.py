@@ -2,7 +2,7 @@
 
 | door | authentication | charged |
 | --- | --- | --- |
-| PROBE | none | nothing |
+| PROBE, FILE | none | nothing |
 | PUBLIC | none | the bucket of the client's address |
 | OPERATOR | the operator's token | the address, if the token is wrong |
 | METERED | a key | the organization's bucket, here |
@@ -32,7 +32,7 @@ from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
-from app.policies import POLICIES, UNMATCHED, Door, Policy, Weight
+from app.policies import CACHEABLE, POLICIES, UNCHARGED, UNMATCHED, Door, Policy, Weight
 from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
@@ -93,7 +93,7 @@ class Access:
             self._charge_address()
         elif policy.door is Door.OPERATOR:
             self._require_operator(token)
-        elif policy.door is not Door.PROBE:
+        elif policy.door not in UNCHARGED:
             ticket = self._authenticate(asked, token)
             self._admit(asked, ticket, policy)
         if asked.query_string and not policy.takes_query:
@@ -150,7 +150,8 @@ class Access:
         1. A request that was refused before its charge is charged. If the bucket refuses too, its
            429 replaces the answer.
         2. The headers show the decision over the charge and depend on the final status.
-        3. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
+        3. Caches may keep public answers, and those that allow it (`app.http.conditional`).
+        4. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
            an answer that was replaced.
         """
         asked = current_request()
@@ -160,7 +161,10 @@ class Access:
             response = _charge_for_refusal(asked, ticket, response)
         if ticket is not None:
             response = _add_limit_headers(ticket, policy, response)
-        if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
+        is_error = response.status_code >= 400
+        if policy.door in CACHEABLE and not is_error:
+            response.vary.add("Accept-Encoding")
+        elif is_error or not asked.may_be_kept:
             response.headers.add("Cache-Control", "no-store")
         in_flight: InFlight | None = asked.in_flight
         if in_flight is not None and response.is_streamed:

@@ -19,6 +19,7 @@ class Door(Enum):
     """How a route is guarded."""
 
     PROBE = "neither limited nor authenticated"
+    FILE = "neither limited nor authenticated: a page asks for several files, from memory"
     PUBLIC = "no key, one bucket for each address"
     OPERATOR = "the operator's token"
     METERED = "a key; the organization's bucket is charged at once"
@@ -28,6 +29,11 @@ class Door(Enum):
     def asks_for_key(self) -> bool:
         """Return True if only requests with a valid API key pass."""
         return self is Door.METERED or self is Door.RECORDING
+
+
+UNCHARGED = (Door.PROBE, Door.FILE)
+# Answers without an error are the same for every client.
+CACHEABLE = (Door.PUBLIC, Door.FILE)
 
 
 class Weight(Enum):
@@ -85,19 +91,20 @@ class Policy:
 
         | status | quota headers |
         | --- | --- |
-        | below 300 | if `shows_quota` |
+        | below 400 | if `shows_quota` |
         | 400 | if `shows_quota` and the route only reads |
         | 403, 429 | always |
         """
         if status in (403, 429):
             return True
-        return self.shows_quota and (status < 300 or (status == 400 and self.door is Door.METERED))
+        return self.shows_quota and (status < 400 or (status == 400 and self.door is Door.METERED))
 
 
 PROBE = Policy(Door.PROBE, takes_query=True)
 # Requests that no route matches; the router answers them.
 UNMATCHED = PROBE
 PUBLIC = Policy(Door.PUBLIC)
+FILE = Policy(Door.FILE)
 OPERATOR = Policy(Door.OPERATOR)
 READING = Policy(Door.METERED, Scope.READ)
 LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
@@ -113,7 +120,11 @@ POLICIES: Mapping[str, Policy] = {
     "health.ready": PROBE,
     "metrics.scrape": OPERATOR,
     "api-docs.openapi_json": PUBLIC,
-    "documentation.errors": PUBLIC,
+    "assets.static": FILE,
+    "pages.start": PUBLIC,
+    "pages.reference": PUBLIC,
+    "pages.errors": PUBLIC,
+    "pages.error": PUBLIC,
     "accounts.list_plans": PUBLIC,
     "accounts.me": READING,
     "accounts.list_api_keys": replace(MANAGING, takes_query=True),

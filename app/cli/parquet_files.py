@@ -14,9 +14,9 @@ from marshmallow import fields
 from app.cli.turn_files import paths_of
 from app.http.fields import Boolean, Instant, Integer, ListOf, Number
 from app.http.instants import parse_ms
+from app.interactions.answer_schemas import ItemSchema
 from app.interactions.columns import COLUMNS, cells_of
 from app.interactions.model import Item
-from app.interactions.schemas import ItemSchema
 
 # A row group is in memory until it is written: about 20 MB.
 ROW_GROUP_COUNT = 20_000

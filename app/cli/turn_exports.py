@@ -22,7 +22,7 @@ from app.http.application import provided
 from app.http.request_errors import InvalidFields
 from app.interactions.export import AccountExport, TurnExporter
 from app.interactions.model import Filters
-from app.interactions.schemas import ExportQuerySchema
+from app.interactions.query_schemas import ExportQuerySchema
 from app.tenancy.model import Environment, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations

@@ -6,7 +6,7 @@ from typing import Any
 from app.http.accept import CSV, NDJSON
 from app.http.cursors import CURSOR
 from app.interactions.export import TOKEN_HEADER
-from app.interactions.schemas import INTERACTION_ID
+from app.interactions.ids import INTERACTION_ID
 
 EXPORT_PARAMETERS: Sequence[Mapping[str, Any]] = [
     {

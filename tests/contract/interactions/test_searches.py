@@ -1,6 +1,7 @@
 """Filters that no index holds, in any combination, compared with brute force.
 
-Erased turns lie among the others, and more turns are recorded between the pages.
+Erased turns lie among the others. More turns are recorded between the pages, and between the two
+queries of a page.
 """
 
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def rows_of(account: str, sent: list[Row], name: str, recorded_at_us: int) -> It
 
 
 @pytest.mark.slow  # seconds of work
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sent=st.lists(SENT, max_size=20),
     late=st.lists(SENT, max_size=8),
@@ -103,8 +104,14 @@ def test_a_filtered_listing_shows_the_turns_that_brute_force_finds(
         def record_one(waiting: list[Row] = waiting) -> None:
             store.insert_many([waiting.pop()] if waiting else [])
 
+        def find_boundary(*arguments: Any) -> str | None:
+            boundary = InteractionStore.find_boundary(store, *arguments)
+            record_one()
+            return boundary
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store_module, "SEARCHED_COUNT", searched)
+            patch.setattr(store, "find_boundary", find_boundary)
             found = listing(
                 service, account, filters, limit, now_us=STARTED_US, between_pages=record_one
             )
@@ -112,35 +119,67 @@ def test_a_filtered_listing_shows_the_turns_that_brute_force_finds(
         assert shown == expected(rows, filters)
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 6, 7])
-def test_an_empty_page_goes_on_where_its_search_ended(
-    store: InteractionStore, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
-    """Search three rows for a page, of which only the oldest of all matches."""
-    account = new_account()
-    rows = [
-        row(account, body(occurred_at=format_ms(START_MS + number), status="completed"))
-        for number in range(1, count)
+def statuses(account: str, statuses: str, **changes: Any) -> list[Row]:
+    """Return rows a millisecond apart, oldest first: `f` is a failed turn, `c` a completed one."""
+    names = {"f": "failed", "c": "completed"}
+    return [
+        row(account, body(occurred_at=format_ms(START_MS + number), status=names[letter])) | changes
+        for number, letter in enumerate(statuses)
     ]
-    rows.append(row(account, body(occurred_at=format_ms(START_MS), status="failed")))
-    store.insert_many(rows)
-    monkeypatch.setattr(store_module, "SEARCHED_COUNT", 3)
-    service = InteractionService(store, Cursors((CURSOR_SECRET,)), TurnKeys(ID_KEY))
 
-    pages: list[Any] = []
+
+def pages_of(store: InteractionStore, account: str, limit: int) -> list[int]:
+    """Return the number of failed turns on each page."""
+    service = InteractionService(store, Cursors((CURSOR_SECRET,)), TurnKeys(ID_KEY))
+    counts: list[int] = []
     cursor = None
-    while not pages or cursor:
+    while not counts or cursor:
         page = service.list_(
             account,
             Filters(status="failed"),
-            20,
+            limit,
             cursor,
             time_us=STARTED_US,
             account_now_us=lambda: STARTED_US,
         )
-        pages.append(len(page.items))
+        counts.append(len(page.items))
         cursor = page.next_cursor
+    return counts
 
-    # A search of exactly three rows cannot know that it met the last one.
-    assert sum(pages) == 1
-    assert len(pages) == count // 3 + 1
+
+@pytest.mark.parametrize(
+    ("stored", "pages"),
+    [
+        ("fc", [1]),
+        ("fcc", [1, 0]),  # a search of exactly three rows cannot know that it met the last one
+        ("fccc", [0, 1]),
+        ("fccccc", [0, 1, 0]),
+        ("fcccccc", [0, 0, 1]),
+        ("fcffcc", [1, 2, 0]),
+        ("ffffff", [3, 3, 0]),
+        ("", [0]),
+    ],
+)
+def test_a_page_ends_where_its_search_ends_and_the_next_one_continues(
+    store: InteractionStore, monkeypatch: pytest.MonkeyPatch, stored: str, pages: list[int]
+) -> None:
+    """Search three rows for each page."""
+    account = new_account()
+    store.insert_many(statuses(account, stored))
+    monkeypatch.setattr(store_module, "SEARCHED_COUNT", 3)
+
+    assert pages_of(store, account, limit=20) == pages
+
+
+@pytest.mark.parametrize("dropped", [ERASED, {"recorded_at": STARTED_US}], ids=["erased", "later"])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_turn_is_missed_below_matching_turns_that_are_not_shown(
+    store: InteractionStore, monkeypatch: pytest.MonkeyPatch, dropped: Row, limit: int
+) -> None:
+    """A page ends after three scans, above the boundary of its search, and continues from there."""
+    account = new_account()
+    rows = statuses(account, "ffffc" + "f" * 20)
+    store.insert_many(rows[:5] + [each | dropped for each in rows[5:]])
+    monkeypatch.setattr(store_module, "SEARCHED_COUNT", 24)
+
+    assert sum(pages_of(store, account, limit)) == 4

@@ -11,7 +11,8 @@ from marshmallow import ValidationError
 
 from app.accounts.schemas import NewApiKeySchema
 from app.http.fields import StrictSchema
-from app.interactions.schemas import BatchSchema, ListQuerySchema, TurnSchema
+from app.interactions.query_schemas import ListQuerySchema
+from app.interactions.schemas import BatchSchema, TurnSchema
 from app.reservations.schemas import CompletionSchema, ReservationSchema
 from app.usage.schemas import AggregatesQuerySchema, TurnsQuerySchema
 from tests.turns import body, reservation, whole
