@@ -95,7 +95,7 @@ def _export(media_type: str) -> Response:
         account_now_us=ticket.account_now_us,
     )
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
-    stream = ExportStream(opened.batches, FORMS[media_type], source, exports.note_outage)
+    stream = ExportStream(opened.chunks, FORMS[media_type], source, exports.note_outage)
     # Of HEAD nothing is sent, so nothing is to be reported.
     body = None if asked.method == "HEAD" else stream
     return Response(

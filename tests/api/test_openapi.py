@@ -147,8 +147,15 @@ def test_the_list_takes_filters_a_limit_and_a_cursor(document: Document) -> None
 
     assert {parameter["name"] for parameter in listing} == {
         *("user_id", "relationship_id", "from", "to", "limit", "cursor"),
-        *("status", "mode", "llm_model", "turn_id"),
+        *("status", "mode", "llm_model", "turn_id", "after", "X-Export-Token"),
     }
+
+
+def test_the_list_is_sent_in_three_forms_and_an_export_has_a_token(document: Document) -> None:
+    answer = document["paths"]["/v1/interactions"]["get"]["responses"]["200"]
+
+    assert set(answer["content"]) == {"application/json", "application/x-ndjson", "text/csv"}
+    assert "X-Export-Token" in answer["headers"]
 
 
 def test_aggregates_and_usage_take_a_range_and_a_grouping(document: Document) -> None:
