@@ -92,6 +92,17 @@ def test_the_start_page_lists_every_operation_and_every_plan(get: Get, memory_ap
     assert [code for code in CODES if f'href="/docs/errors/{code}"' not in page] == []
 
 
+def test_the_start_page_shows_its_own_address_but_no_unusual_host(memory_app: Flask) -> None:
+    def commands(host: str) -> list[str]:
+        headers = {"Accept": BROWSER, "Host": host}
+        return re.findall(
+            r"curl -sS [^\s]+", memory_app.test_client().get("/", headers=headers).text
+        )
+
+    assert commands("turns.example:8443")[0] == "curl -sS http://turns.example:8443/v1/interactions"
+    assert commands("a&b(c")[0] == "curl -sS https://ledger.example/v1/interactions"
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_has_strict_headers(get: Get, path: str) -> None:
     page = get(path)
