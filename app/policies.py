@@ -58,6 +58,7 @@ class Policy:
     * `shows_quota`: the quota is part of the answer. A METERED route reads it at the door.
     * `needs_redis`: the route is refused while Redis is unavailable.
     * `weight`: see `app.admission.concurrency`.
+    * `exports`: the answer is a stream, and heavy, if the request's `Accept` names an export.
     """
 
     door: Door
@@ -66,6 +67,7 @@ class Policy:
     shows_quota: bool = False
     needs_redis: bool = False
     weight: Weight = Weight.LIGHT
+    exports: bool = False
 
     def __post_init__(self) -> None:
         """Check the scope at import: a route without one would admit every key."""
@@ -89,13 +91,13 @@ class Policy:
 
         | status | quota headers |
         | --- | --- |
-        | below 300 | if `shows_quota` |
+        | below 400 | if `shows_quota` |
         | 400 | if `shows_quota` and the route only reads |
         | 403, 429 | always |
         """
         if status in (403, 429):
             return True
-        return self.shows_quota and (status < 300 or (status == 400 and self.door is Door.METERED))
+        return self.shows_quota and (status < 400 or (status == 400 and self.door is Door.METERED))
 
 
 PROBE = Policy(Door.PROBE, takes_query=True)
@@ -132,7 +134,7 @@ POLICIES: Mapping[str, Policy] = {
     "usage.aggregates": replace(LISTING, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.turns": replace(USAGE, takes_query=True, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.active_relationships": USAGE,
-    "interactions.list_": LISTING,
+    "interactions.list_": replace(LISTING, exports=True),
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_many": replace(RECORDING, weight=Weight.HEAVY),

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from app.interactions.store import COLLECTION
 from bench.admission import PATH as ME
 from bench.earlier import checked_out
 from bench.fastify import PATH as PAGE
@@ -50,6 +51,8 @@ def run(stage: Stage, sizes: Sizes) -> Iterator[Result]:
                 asked = replace(sizes, connections=connections)
                 case = f"server, {request}, {connections} connections"
                 yield from _closed(case, sites, path, ledger, stage, asked)
+        # Our validator refuses rows of the earlier release. Without it all four do the same work.
+        stage.database(ledger.database).command("collMod", COLLECTION, validator={})
         for request, side in WRITING.items():
             sides = {name: side(stage, site, ledger, sizes) for name, site in sites.items()}
             yield from beside_all(f"server, {request}", "turns/s", _taken(sides, sizes), None)

@@ -28,7 +28,10 @@ from app.tenancy.model import ApiKey, FaultyKey, FoundKey, Scope
 from app.tenancy.service import Organizations
 
 blueprint = Blueprint(
-    "accounts", __name__, url_prefix="/v1", description="The account of a key, its keys, plans."
+    "accounts",
+    __name__,
+    url_prefix="/v1",
+    description="The organization of a key, its API keys, and the plans.",
 )
 _LIST_QUERY = ApiKeyListQuerySchema()
 
@@ -36,7 +39,10 @@ _LIST_QUERY = ApiKeyListQuerySchema()
 @blueprint.get("/me")
 @blueprint.response(200, MeSchema)
 def me() -> Response:
-    """Return the organization, scopes and environment of the key in use."""
+    """Return the organization, scopes and environment of the key in use.
+
+    Use it to check a key.
+    """
     return json_response(me_item(current_ticket().principal))
 
 
@@ -44,7 +50,11 @@ def me() -> Response:
 @blueprint.response(200, PlanListSchema)
 @blueprint.doc(security=[])
 def list_plans() -> Response:
-    """List the plan catalogue; public."""
+    """List the plan catalogue.
+
+    No key is needed. An organization may have limits of its own; the headers of its answers show
+    them.
+    """
     plans = provided(Organizations).plans.values()
     return json_response({"data": [plan_item(plan) for plan in plans]})
 
@@ -53,7 +63,9 @@ def list_plans() -> Response:
 @blueprint.response(200, ApiKeyListSchema)
 @blueprint.doc(parameters=parameters_of(ApiKeyListQuerySchema))
 def list_api_keys() -> Response:
-    """List the keys of this organization and environment: active, then expired, then revoked.
+    """List the API keys of this organization and environment.
+
+    Active keys come first, then expired and then revoked ones; in each state the newest first.
 
     Keys are removed some time after they expired or were revoked, by default 90 days. A key whose
     stored document is damaged is left out; it cannot be used.
@@ -73,14 +85,17 @@ def list_api_keys() -> Response:
         {
             "in": "header",
             "name": IDEMPOTENCY_HEADER,
-            "description": "A retry with the same value within 24 h answers the same key.",
+            "description": "A value of yours. A retry with the same one within 24 hours returns "
+            "the same key, and makes no second one.",
             "schema": {"type": "string", "pattern": IDEMPOTENCY_PATTERN},
         }
     ],
 )
 @blueprint.response(201, CreatedApiKeySchema)
 def create_api_key() -> Response:
-    """Create a key for this organization and environment; only this answer shows it in full.
+    """Create an API key for this organization and environment.
+
+    Only this answer shows the key in full.
 
     It cannot outlive the key in use: if that one expires, `expires_in_days` is required.
     503 while Redis is unavailable.
@@ -102,7 +117,10 @@ def create_api_key() -> Response:
 @blueprint.get("/api-keys/<key_id>")
 @blueprint.response(200, ApiKeySchema)
 def get_api_key(key_id: str) -> Response:
-    """Return one key of this organization and environment."""
+    """Return one API key, without its secret.
+
+    A key of another organization or environment is the same 404 as an unknown one.
+    """
     principal = current_ticket().principal
     keys = provided(ApiKeys)
     found = keys.get_(principal.organization_id, principal.environment, key_id)
@@ -110,9 +128,11 @@ def get_api_key(key_id: str) -> Response:
 
 
 @blueprint.delete("/api-keys/<key_id>")
-@blueprint.response(204)
+@blueprint.response(204, description="Revoked.")
 def revoke_api_key(key_id: str) -> Response:
-    """Revoke a key; it is refused everywhere within 5 s. Harmless when repeated.
+    """Revoke an API key.
+
+    It is refused everywhere within 5 s. A second revocation has no effect.
 
     503 while Redis is unavailable.
     """

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import Schema, fields
+
+from app.http.fields import Described
 
 
 def parameters_of(schema: type[Schema]) -> list[dict[str, Any]]:
@@ -13,3 +15,15 @@ def parameters_of(schema: type[Schema]) -> list[dict[str, Any]]:
 def body_of(schema: type[Schema]) -> dict[str, Any]:
     """Describe the JSON body that `schema` reads."""
     return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+class DescribedOnly(Described, fields.Nested):
+    """An object that OpenAPI describes here and that the route itself reads."""
+
+    def accept(self, value: Any) -> Any:
+        """Return `value` unchanged."""
+        return value
+
+    def deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Return `value` unchanged."""
+        return value

@@ -120,11 +120,26 @@ class AnswerSchema(StrictSchema):
     """An object in an answer: every field of it is always present."""
 
     def on_bind_field(self, _name: str, field_obj: fields.Field[Any]) -> None:
-        """Describe the field as required."""
+        """Describe the field as required, without the default that a request has."""
         field_obj.required = True
+        field_obj.load_default = missing
 
 
-class _Strict(fields.Field[Any]):
+class Described(fields.Field[Any]):
+    """A field with a `description` for the OpenAPI document."""
+
+    def __init__(
+        self,
+        *given: Any,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        words = {"description": description} if description else {}
+        super().__init__(*given, metadata={**(metadata or {}), **words}, **options)
+
+
+class _Strict(Described):
     """A field that accepts values of its own type only, without coercion."""
 
     default_error_messages = _COMMON
@@ -157,8 +172,6 @@ class Integer(_Strict, fields.Integer):
     _wanted = "must be an integer"
 
     def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
-        # To JSON Schema 1.0 is an integer too.
-        options.setdefault("metadata", {"description": "Written without a point."})
         super().__init__(validate=Bounds(minimum, maximum), **options)
 
 
@@ -168,9 +181,12 @@ class Milliseconds(Integer):
     _types = (int, float)
     _wanted = "must be a number of milliseconds"
 
-    def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
-        metadata = {"type": "number", "description": "A fraction is rounded half up."}
-        super().__init__(minimum, maximum, metadata=metadata, **options)
+    def __init__(
+        self, minimum: int, maximum: int, *, description: str = "", **options: Any
+    ) -> None:
+        words = f"{description} In milliseconds; a fraction is rounded half up.".strip()
+        metadata = {"type": "number"}
+        super().__init__(minimum, maximum, metadata=metadata, description=words, **options)
         self._bounds = Bounds(minimum, maximum)
 
     def _take(self, value: Any) -> int:
@@ -203,28 +219,28 @@ class Boolean(_Strict, fields.Boolean):
     _wanted = "must be true or false"
 
 
-class _Text(_Strict, fields.String):
-    """A string."""
+class Text(_Strict, fields.String):
+    """A string of any length."""
 
     _types = (str,)
     _wanted = "must be a string"
 
 
-class Token(_Text):
+class Token(Text):
     """A string without white space that matches an anchored pattern."""
 
     def __init__(self, pattern: str, **options: Any) -> None:
         super().__init__(validate=Shape(re.compile(pattern, re.ASCII)), **options)
 
 
-class Choice(_Text):
+class Choice(Text):
     """One value of an enumeration."""
 
     def __init__(self, choices: Iterable[str], **options: Any) -> None:
         super().__init__(validate=OneOf(tuple(choices)), **options)
 
 
-class ListOf(fields.List[Any]):
+class ListOf(Described, fields.List[Any]):
     """A bounded list of one kind of value."""
 
     default_error_messages: dict[str, Any] = {  # noqa: RUF012 (as marshmallow declares it)
@@ -254,7 +270,7 @@ class ListOf(fields.List[Any]):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class Part(fields.Nested):
+class Part(Described, fields.Nested):
     """A closed object inside another."""
 
     default_error_messages = _COMMON
@@ -269,30 +285,14 @@ class Part(fields.Nested):
         return accepted
 
 
-class DescribedOnly(fields.Nested):
-    """An object that OpenAPI describes here and that the route itself reads."""
-
-    def accept(self, value: Any) -> Any:
-        """Return `value` unchanged."""
-        return value
-
-    def deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        """Return `value` unchanged."""
-        return value
-
-
-class Instant(_Text):
+class Instant(Text):
     """An ISO-8601 instant with a zone, as a bound; loads to milliseconds since 1970, rounded up."""
 
-    def __init__(
-        self, *, allow_date: bool = False, description: str | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *, allow_date: bool = False, **options: Any) -> None:
         metadata: dict[str, Any] = {"format": "date-time", "pattern": INSTANT_PATTERN}
         if allow_date:
-            pattern = DAY_OR_INSTANT_PATTERN
-            metadata = {"description": "An instant, or a day.", "minLength": 10, "pattern": pattern}
-        own = {"description": description} if description else {}
-        super().__init__(metadata=metadata | own, **options)
+            metadata = {"minLength": 10, "pattern": DAY_OR_INSTANT_PATTERN}
+        super().__init__(metadata=metadata, **options)
         self.allow_date = allow_date
 
     def _take(self, value: Any) -> Any:

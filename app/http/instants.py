@@ -23,6 +23,7 @@ _SHAPE = rf"{_DAY}[Tt]{_CLOCK}(:[0-9]{{2}}(\.[0-9]{{1,9}})?)?({_ZONE})"
 # For OpenAPI: the shape of an instant; not every text of this shape is one.
 INSTANT_PATTERN = f"^{_SHAPE}$"
 DAY_OR_INSTANT_PATTERN = f"^({_DAY}|{_SHAPE})$"
+UTC_INSTANT_PATTERN = rf"^{_DAY}T{_CLOCK}:[0-9]{{2}}\.[0-9]{{3}}Z$"
 
 
 def utc_now() -> datetime:

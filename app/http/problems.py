@@ -43,6 +43,7 @@ CODES: Mapping[str, Kind] = {
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
     "service_unavailable": Kind(503, "unavailable", "A store cannot be reached: retry."),
 }
+TYPES = tuple(dict.fromkeys(kind.type for kind in CODES.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,31 +11,26 @@ turn can carry.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError
 
-from app.http.cursors import CURSOR
+from app.http.descriptions import DescribedOnly
 from app.http.durations import DAY_MS
 from app.http.fields import (
-    AnswerSchema,
     Boolean,
     Choice,
-    DescribedOnly,
     ExactInstant,
-    Instant,
     Integer,
     ListOf,
     Milliseconds,
     Number,
-    Numeral,
     Part,
     StrictSchema,
     Token,
 )
 from app.http.rules import Reason
 from app.interactions.id_characters import require_short_ids
-from app.interactions.ids import PREFIX, ULID_PATTERN
 from app.interactions.model import MODES, STATUSES, default_cost
 
 IDENTIFIER = r"^[A-Za-z0-9._:@|/+=-]{1,128}$"
@@ -44,81 +39,134 @@ NAME = r"^[A-Za-z0-9._:/-]{1,64}$"
 MODEL = r"^[A-Za-z0-9._:/-]{1,128}$"
 WORD = r"^[a-z0-9_]{1,40}$"
 LABEL = r"^[a-z][a-z0-9_]{0,31}$"
-# Earlier releases stored names with an @, and answers show them too.
-_SHOWN_NAME = r"^[A-Za-z0-9._:@/-]{1,128}$"
-INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
 
 MAX_PER_BATCH = 500
-MAX_PER_PAGE = 100
-DEFAULT_PER_PAGE = 20
 MAX_TURNS_CONSUMED = 1_000
 MAX_WORDS = 10
-_MAX_SHOWN_GUARDRAILS = 32
 _MAX_TOKENS = 100_000_000
 
 
 class EmotionalStateSchema(StrictSchema):
     """The user's mood as the engine inferred it, in labels and numbers."""
 
-    primary = Token(WORD, required=True)
-    confidence = Number(0, 1, load_default=None, allow_none=True)
-    secondary = ListOf(Token(WORD), MAX_WORDS, load_default=list)
-    intensity = Token(LABEL, load_default=None, allow_none=True)
-    valence = Number(-1, 1, load_default=None, allow_none=True)
-    arousal = Number(-1, 1, load_default=None, allow_none=True)
+    primary = Token(WORD, required=True, description="The strongest emotion, such as `joy`.")
+    confidence = Number(
+        0,
+        1,
+        load_default=None,
+        allow_none=True,
+        description="How sure the engine is, from 0 to 1.",
+    )
+    secondary = ListOf(
+        Token(WORD), MAX_WORDS, load_default=list, description="Further emotions; none if empty."
+    )
+    intensity = Token(
+        LABEL, load_default=None, allow_none=True, description="The engine's label, as `medium`."
+    )
+    valence = Number(
+        -1,
+        1,
+        load_default=None,
+        allow_none=True,
+        description="From -1, unpleasant, to 1, pleasant.",
+    )
+    arousal = Number(
+        -1, 1, load_default=None, allow_none=True, description="From -1, calm, to 1, excited."
+    )
 
 
 class MemorySchema(StrictSchema):
     """The turn's use of the relationship's memory: read, referenced, updated."""
 
-    consulted = Boolean(required=True)
-    summary_used = Token(SUMMARY, load_default=None, allow_none=True)
-    significant_moments_referenced = Integer(0, 10_000, load_default=0)
-    model_updated = Boolean(load_default=False)
+    consulted = Boolean(required=True, description="The memory was read for this turn.")
+    summary_used = Token(
+        SUMMARY,
+        load_default=None,
+        allow_none=True,
+        description="The id of the summary that was used.",
+    )
+    significant_moments_referenced = Integer(
+        0, 10_000, load_default=0, description="Number of remembered moments that the turn used."
+    )
+    model_updated = Boolean(
+        load_default=False, description="The turn changed the model of the relationship."
+    )
 
 
 class GuardrailsSchema(StrictSchema):
     """The guardrails that changed the answer."""
 
-    applied = ListOf(Token(WORD), MAX_WORDS, load_default=list)
+    applied = ListOf(
+        Token(WORD), MAX_WORDS, load_default=list, description="Their names; none if empty."
+    )
 
 
 class UsageSchema(StrictSchema):
     """The turn's consumption; `turns_consumed` defaults to the price of its status."""
 
-    turns_consumed = Integer(0, MAX_TURNS_CONSUMED)
-    llm_provider = Token(NAME, load_default=None, allow_none=True)
-    llm_model = Token(MODEL, load_default=None, allow_none=True)
-    input_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
-    output_tokens = Integer(0, _MAX_TOKENS, load_default=None, allow_none=True)
+    turns_consumed = Integer(
+        0,
+        MAX_TURNS_CONSUMED,
+        description="Turns of the quota that it costs. Left out: 1 if `status` is `completed` or "
+        "`guardrail_blocked`, else 0.",
+    )
+    llm_provider = Token(
+        NAME, load_default=None, allow_none=True, description="The provider, such as `openai`."
+    )
+    llm_model = Token(
+        MODEL, load_default=None, allow_none=True, description="The model, such as `gpt-4o`."
+    )
+    input_tokens = Integer(
+        0,
+        _MAX_TOKENS,
+        load_default=None,
+        allow_none=True,
+        description="Tokens that the model read; null if unknown.",
+    )
+    output_tokens = Integer(
+        0,
+        _MAX_TOKENS,
+        load_default=None,
+        allow_none=True,
+        description="Tokens that the model wrote; null if unknown.",
+    )
 
 
 _NO_USAGE = UsageSchema().load({})
 
 
-# The rule of `PeopleSchema.check_whole` as a JSON schema.
+# The rule of `PeopleSchema.check_whole` as a JSON schema. Generators of clients take `anyOf` for a
+# choice between types, and leave out all other properties; `if` they ignore.
 PEOPLE_RULES: Mapping[str, Any] = {
-    "anyOf": [
-        {"properties": {"mode": {"const": "stateless"}}},
-        {
-            "properties": {
-                "mode": {"const": "stateful"},
-                "user_id": {"type": "string"},
-                "relationship_id": {"type": "string"},
-            },
-            "required": ["user_id", "relationship_id"],
-        },
-    ]
+    "if": {"properties": {"mode": {"const": "stateful"}}, "required": ["mode"]},
+    "then": {
+        "properties": {"user_id": {"type": "string"}, "relationship_id": {"type": "string"}},
+        "required": ["user_id", "relationship_id"],
+    },
 }
 
 
 class PeopleSchema(StrictSchema):
     """The participants of a turn: user, relationship and personality."""
 
-    mode = Choice(MODES, required=True)
-    user_id = Token(IDENTIFIER, load_default=None, allow_none=True)
-    relationship_id = Token(IDENTIFIER, load_default=None, allow_none=True)
-    personality_id = Token(NAME, required=True)
+    mode = Choice(
+        MODES,
+        required=True,
+        description="`stateful`: the turn belongs to a user and a relationship.",
+    )
+    user_id = Token(
+        IDENTIFIER,
+        load_default=None,
+        allow_none=True,
+        description="The user, by an id of yours that names nobody. Required of a stateful turn.",
+    )
+    relationship_id = Token(
+        IDENTIFIER,
+        load_default=None,
+        allow_none=True,
+        description="The relationship of user and personality. Required of a stateful turn.",
+    )
+    personality_id = Token(NAME, required=True, description="The personality that answered.")
     rules = PEOPLE_RULES
 
     def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -131,17 +179,36 @@ class PeopleSchema(StrictSchema):
             raise ValidationError({name: [reason] for name in missing})
 
 
+EMOTIONS = "The user's mood as the engine inferred it; null if it did not."
+MEMORY = "The turn's use of the relationship's memory; null if it has none."
+GUARDRAILS = "The guardrails that changed the answer."
+USAGE = "The turn's consumption: quota, model and tokens."
+LATENCY = "The time from the request to the whole answer, at most a day."
+FIRST_TOKEN = "The time to the first token; null if the answer was not streamed."  # noqa: S105
+ERROR_CODE = "The reason of a turn that failed, as a label of yours; null if there is none."
+TURN_ID = (
+    "Your own id of the turn, unique in the organization and environment. The same id again is the "
+    "same turn."
+)
+
+
 class ContentSchema(PeopleSchema):
     """The content of a turn as a producer sends it, without `turn_id` and `occurred_at`."""
 
-    status = Choice(STATUSES, required=True)
-    inferred_emotional_state = Part(EmotionalStateSchema, load_default=None, allow_none=True)
-    memory = Part(MemorySchema, load_default=None, allow_none=True)
-    guardrails = Part(GuardrailsSchema, load_default=lambda: {"applied": []})
-    usage = Part(UsageSchema, load_default=lambda: dict(_NO_USAGE))
-    latency_ms: Integer = Milliseconds(0, DAY_MS, required=True)
-    time_to_first_token_ms: Integer = Milliseconds(0, DAY_MS, load_default=None, allow_none=True)
-    error_code = Token(LABEL, load_default=None, allow_none=True)
+    status = Choice(STATUSES, required=True, description="How the turn ended.")
+    inferred_emotional_state = Part(
+        EmotionalStateSchema, load_default=None, allow_none=True, description=EMOTIONS
+    )
+    memory = Part(MemorySchema, load_default=None, allow_none=True, description=MEMORY)
+    guardrails = Part(
+        GuardrailsSchema, load_default=lambda: {"applied": []}, description=GUARDRAILS
+    )
+    usage = Part(UsageSchema, load_default=lambda: dict(_NO_USAGE), description=USAGE)
+    latency_ms: Integer = Milliseconds(0, DAY_MS, required=True, description=LATENCY)
+    time_to_first_token_ms: Integer = Milliseconds(
+        0, DAY_MS, load_default=None, allow_none=True, description=FIRST_TOKEN
+    )
+    error_code = Token(LABEL, load_default=None, allow_none=True, description=ERROR_CODE)
 
     def check_whole(self, loaded: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Check the participants, and the length of all ids together."""
@@ -157,9 +224,13 @@ class ContentSchema(PeopleSchema):
 class TurnSchema(ContentSchema):
     """The body of a recording: one finished turn."""
 
-    turn_id = Token(IDENTIFIER, required=True)
+    turn_id = Token(IDENTIFIER, required=True, description=TURN_ID)
     # Cut, not rounded, to its millisecond: rounding could move a turn into the next day.
-    occurred_at = ExactInstant(required=True)
+    occurred_at = ExactInstant(
+        required=True,
+        description="When the turn occurred: an instant with a zone, at most 48 hours ago and 5 "
+        "minutes ahead. Cut to milliseconds.",
+    )
 
 
 class BatchSchema(StrictSchema):
@@ -170,110 +241,13 @@ class BatchSchema(StrictSchema):
         MAX_PER_BATCH,
         minimum=1,
         required=True,
+        description="The turns; each one is checked and recorded by itself.",
     )
-
-
-class RangeQuerySchema(StrictSchema):
-    """A half-open range of instants: `from` inclusive, `to` exclusive, both optional."""
-
-    from_ms = Instant(data_key="from", allow_date=True)
-    to_ms = Instant(data_key="to", allow_date=True)
-
-    def check_whole(self, loaded: Mapping[str, Any], _data: Mapping[str, Any]) -> None:
-        """Require `from` to be earlier than `to`."""
-        if "from_ms" in loaded and "to_ms" in loaded and loaded["from_ms"] >= loaded["to_ms"]:
-            reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
-            raise ValidationError({"from": [reason]})
-
-
-class FilterQuerySchema(RangeQuerySchema):
-    """A range and filters, all combined with AND."""
-
-    user_id = Token(IDENTIFIER)
-    relationship_id = Token(IDENTIFIER)
-
-
-class ListQuerySchema(FilterQuerySchema):
-    """The query of a list: filters, the length of a page, and a cursor."""
-
-    limit = Numeral(1, MAX_PER_PAGE, load_default=DEFAULT_PER_PAGE)
-    cursor = Token(CURSOR)
 
 
 class RowUsageSchema(UsageSchema):
     """Usage as it is stored."""
 
-    active_relationship_counted = Boolean()
-
-
-class ItemUsageSchema(AnswerSchema, RowUsageSchema):
-    """Usage as answers show it."""
-
-    llm_provider = Token(_SHOWN_NAME, allow_none=True)
-    llm_model = Token(_SHOWN_NAME, allow_none=True)
-
-
-class ItemMemorySchema(AnswerSchema, MemorySchema):
-    """Memory as answers show it."""
-
-    summary_used = Token(IDENTIFIER, allow_none=True)
-
-
-class ItemGuardrailsSchema(AnswerSchema, GuardrailsSchema):
-    """Guardrails as answers show them."""
-
-    applied = ListOf(Token(WORD), _MAX_SHOWN_GUARDRAILS)
-
-
-class ItemSchema(AnswerSchema, ContentSchema):
-    """A turn trace as answers show it, also one that an earlier release stored."""
-
-    rules: ClassVar[Mapping[str, Any]] = {}
-
-    interaction_id = Token(INTERACTION_ID)
-    created_at = Instant()
-    personality_id = Token(_SHOWN_NAME, required=True)
-    memory = Part(ItemMemorySchema, allow_none=True)
-    guardrails = Part(ItemGuardrailsSchema)
-    usage = Part(ItemUsageSchema)
-    latency_ms = Integer(0, DAY_MS, required=True)
-    time_to_first_token_ms = Integer(0, DAY_MS, allow_none=True)
-
-
-class PageSchema(AnswerSchema):
-    """A page of traces, newest first; on the last page `next_cursor` is null."""
-
-    data = fields.List(fields.Nested(ItemSchema))
-    next_cursor = Token(CURSOR, allow_none=True)
-
-
-class ElementErrorSchema(AnswerSchema):
-    """The reason for which an element of a batch was rejected."""
-
-    code = fields.String()
-    message = fields.String()
-    type = fields.String()
-    details = fields.Raw(allow_none=True)
-
-
-class BatchResultSchema(StrictSchema):
-    """The outcome of one element of a batch."""
-
-    status = Choice(("created", "duplicate", "rejected"), required=True)
-    interaction_id = Token(
-        INTERACTION_ID, metadata={"description": "Of a turn that is recorded, now or before."}
+    active_relationship_counted = Boolean(
+        description="This turn counted its relationship in the billing period, as the first of it."
     )
-    error = Part(
-        ElementErrorSchema,
-        metadata={
-            "description": "Of `rejected`: as for a single turn, but with its first 5 field "
-            "errors, and with its first one only after 1,000 in the batch. If there are more, the "
-            "last entry has the code `more`."
-        },
-    )
-
-
-class BatchAnswerSchema(AnswerSchema):
-    """One result for each element, in order."""
-
-    results = fields.List(fields.Nested(BatchResultSchema))

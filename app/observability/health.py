@@ -7,75 +7,82 @@ from typing import Any
 import structlog
 from flask import Response
 from flask_smorest import Blueprint
-from marshmallow import fields
 
+from app.http.answer_fields import Total
 from app.http.application import provided
 from app.http.body import json_response
-from app.http.fields import AnswerSchema, Choice, Part, StrictSchema
+from app.http.fields import AnswerSchema, Choice, ListOf, Part, StrictSchema
 from app.observability.readings import find_figures
 from app.observability.shared_probe import SharedProbe
 
 _log = structlog.get_logger("turnledger.health")
-blueprint = Blueprint("health", __name__, description="For platforms and load balancers.")
+WARNINGS = ("redis_evicts_keys",)
+
+blueprint = Blueprint("health", __name__, description="Health, for platforms and load balancers.")
 
 
 class AliveSchema(AnswerSchema):
     """The process answers."""
 
-    status = Choice(("ok",))
+    status = Choice(("ok",), description="Always `ok`.")
 
 
 class StoresSchema(AnswerSchema):
     """The state of each store."""
 
-    mongodb = Choice(("up", "down"))
-    redis = Choice(("up", "down"))
+    mongodb = Choice(("up", "down"), description="The ledger. The service needs it.")
+    redis = Choice(
+        ("up", "down"), description="Limits and quotas. Without it the service is `degraded`."
+    )
 
 
 class ArchiveSchema(AnswerSchema):
     """The lag of the archive."""
 
-    lag_s = fields.Integer()
-    sweep_age_s = fields.Integer(allow_none=True)
-    over_retained_turns = fields.Integer()
-    organizations_at_fault = fields.Integer(
-        metadata={"description": "Organizations with stored data that cannot be used."}
+    lag_s = Total("Seconds since the last complete sweep started; 0 when no turns are waiting.")
+    sweep_age_s = Total(
+        "Seconds since the last complete sweep started; null before the first.", allow_none=True
     )
-    set_aside_turns = fields.Integer(
-        metadata={"description": "Turns that could not be summed, since the start."}
-    )
+    over_retained_turns = Total("Turns kept beyond 181 days and an hour, counted up to 1,000.")
+    organizations_at_fault = Total("Organizations with stored data that cannot be used.")
+    set_aside_turns = Total("Turns that could not be summed, since the start.")
 
 
 class ReadySchema(AnswerSchema):
     """The process can do its work, without Redis only in part."""
 
-    status = Choice(("ready", "degraded"))
-    stores = Part(StoresSchema)
+    status = Choice(("ready", "degraded"), description="`degraded` while Redis is unavailable.")
+    stores = Part(StoresSchema, description="The state of each store.")
     archive = Part(
         ArchiveSchema,
         allow_none=True,
-        metadata={"description": "Null if MongoDB is too slow, or the stored figures are damaged."},
+        description="Null if MongoDB is too slow, or the stored figures are damaged.",
     )
-    warnings = fields.List(
-        Choice(("redis_evicts_keys",)),
-        metadata={
-            "description": "`redis_evicts_keys`: the `maxmemory-policy` of Redis is not "
-            "`noeviction`, so full memory loses charges. The service continues."
-        },
+    warnings = ListOf(
+        Choice(WARNINGS),
+        len(WARNINGS),
+        description="`redis_evicts_keys`: the `maxmemory-policy` of Redis is not `noeviction`, so "
+        "full memory loses charges. The service continues.",
     )
 
 
 class UnavailableSchema(StrictSchema):
     """MongoDB does not answer, or its indexes and validators are not those of this release.
 
-    Then `schema` is `missing`, or `different` if all exist.
-
     A process that is about to end returns only the `status`.
     """
 
-    status = Choice(("unavailable", "draining"), required=True)
-    stores = Part(StoresSchema)
-    schema = Choice(("missing", "different"))
+    status = Choice(
+        ("unavailable", "draining"),
+        required=True,
+        description="`draining`: the process is about to end.",
+    )
+    stores = Part(StoresSchema, description="The state of each store.")
+    schema = Choice(
+        ("missing", "different"),
+        description="Of indexes and validators: some are `missing`, or all exist and some are "
+        "`different`.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,10 @@ class Probes:
 @blueprint.response(200, AliveSchema, description="Alive.")
 @blueprint.doc(security=[])
 def alive() -> Response:
-    """Return 200 while the process answers; contacts no store."""
+    """Return 200 while the process answers.
+
+    Contacts no store.
+    """
     return json_response({"status": "ok"})
 
 
@@ -139,7 +149,13 @@ def alive() -> Response:
 )
 @blueprint.doc(security=[])
 def ready() -> Response:
-    """Return 200 `ready`; 200 `degraded` without Redis; 503 without MongoDB or its indexes.
+    """Return 200 if the process can do its work.
+
+    | answer | when |
+    | --- | --- |
+    | 200 `ready` | all is available |
+    | 200 `degraded` | Redis is unavailable |
+    | 503 | MongoDB or its indexes are unavailable |
 
     Returns 503 `draining`, while requests are still served, once the process was asked to end. The
     stores are probed at most once a second; the answer is never older.

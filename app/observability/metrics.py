@@ -42,7 +42,7 @@ _READ = {
     "over_retained_turns": "Turns kept beyond 181 days and an hour, counted up to 1,000.",
 }
 
-blueprint = Blueprint("metrics", __name__, description="For operators.")
+blueprint = Blueprint("metrics", __name__, description="Metrics, for operators.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,10 @@ class _Snapshot(Collector):
 @blueprint.response(200, description="Prometheus exposition, as text.")
 @blueprint.doc(security=[{"operatorToken": []}])
 def scrape() -> Response:
-    """Return the Prometheus exposition; needs the operator token."""
+    """Return the metrics for Prometheus.
+
+    It needs the operator token, and answers for all workers of the service.
+    """
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

@@ -11,6 +11,8 @@
 Promises:
 
 * The document describes every route of the blueprints given to `routes.init_app`, and no other.
+* Each operation has a name that never changes, and every status and header that it can answer.
+* Its examples are answers that the service gave; `python -m tests.examples` records them.
 * Every error code of `app.http.problems.CODES` has a page with an example that is a true answer.
 * All is public. Pages need neither MongoDB nor Redis, and the start page shows an outage of them.
 * No page requests anything of another host, and none has a script but the interactive reference.
@@ -25,7 +27,10 @@ Invariants:
 * Templates, texts and files are read at the first request for them.
 * The document is built on a separate Flask application, because flask-smorest also adds commands
   and error handlers to the application that it describes.
+* flask-smorest and apispec describe paths, parameters and schemas (`document.py`, `converter.py`).
+  `operations.py` adds what follows from `app.policies` and from the table of operations.
 
-Failures: a route whose description is faulty fails the request for the document (500), not the
-start. `tests/api/test_openapi.py` asks for it.
+Failures: a route whose description is faulty, or that has no entry in `operations.OPERATIONS`,
+fails the request for the document (500), not the start. `tests/api/test_openapi_lint.py` asks for
+it.
 """

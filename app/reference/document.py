@@ -1,67 +1,50 @@
 """Make the OpenAPI document from the routes' own descriptions."""
 
+import re
 from functools import cache
 from threading import Lock
 from typing import Any
 
-from apispec.ext.marshmallow import MarshmallowPlugin
-from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask
 from flask_smorest import Api, Blueprint
-from marshmallow import Schema, fields
 
+from app.reference.converter import Plugin
+from app.reference.envelope import ErrorEnvelopeSchema
+from app.reference.headers import HEADERS
+from app.reference.operations import (
+    complete,
+    complete_parameters,
+    error_examples,
+    other_error,
+)
 from config.version import VERSION
 
 _DESCRIPTION = (
-    "Bodies are JSON, at most 256 KiB (a batch: 1 MiB), as they are or with `Content-Encoding: "
-    "gzip`. Integers are written without a point or an exponent: `374`, not `374.0`. Unknown "
-    "fields and parameters are refused."
+    "A self-hosted ledger of AI turns: which turn ran, when, and what it consumed, never its text. "
+    "\n\n"
+    "Send an API key as `Authorization: Bearer uniq_live_…`. Bodies are JSON, at most 256 KiB (a "
+    "batch: 1 MiB), as they are or with `Content-Encoding: gzip`. Integers are written without a "
+    "point or an exponent: `374`, not `374.0`. Unknown fields and parameters are refused. Instants "
+    "in answers are UTC with milliseconds and `Z`. Every error has the same envelope: decide by "
+    "its `code`."
 )
+_INFO = {
+    "summary": "A ledger of AI turns, with limits and quotas.",
+    "description": _DESCRIPTION,
+    "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+}
+_OPTIONS = {
+    "info": _INFO,
+    "servers": [{"url": "/", "description": "The service that returned this document."}],
+    "security": [{"apiKey": []}],
+    "externalDocs": {"description": "Every error code.", "url": "/docs/errors"},
+}
+_SECURITY_SCHEMES = {
+    "apiKey": "An API key of an organization. It has one scope and one environment.",
+    "operatorToken": "The token of the operator of this service.",
+}
 # `cache` alone would let each of several first requests make the document.
 _making = Lock()
-_SECURITY_SCHEMES = {"apiKey": "A key of an organization.", "operatorToken": "Operators."}
-
-
-class ErrorSchema(Schema):
-    """Describe one error; `/docs/errors` explains each `code`."""
-
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-    type = fields.String(required=True)
-    request_id = fields.String(required=True)
-    details = fields.Raw(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "Depends on `code`. With `rate_limit_exceeded`, `tokens` is the price "
-            "of a refused batch, if more than one. A `component` of `concurrency` means too many "
-            "requests in progress; `Retry-After` is advice then. With `quota_exhausted`, "
-            "`component` is `turns`, `active_relationships` or `uncharged_turns` (turns that cost "
-            "nothing), `resets_at` is the end of the billing period, `held_until` the instant at "
-            "which enough open reservations have expired (null if that does not help), and "
-            "`retry_after_ms` the wait that `Retry-After` rounds up to whole seconds."
-        },
-    )
-    documentation_url = fields.Url(required=True)
-
-
-class ErrorEnvelopeSchema(Schema):
-    """Describe the body of every error."""
-
-    error = fields.Nested(ErrorSchema, required=True)
-
-
-class _Converter(OpenAPIConverter):
-    """apispec's converter, which also describes rules between fields."""
-
-    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
-        """Describe the fields, then add what `StrictSchema.rules` says of them together."""
-        describe: Any = super().schema2jsonschema
-        return dict(describe(schema) | getattr(schema, "rules", {}))
-
-
-class _Plugin(MarshmallowPlugin):
-    Converter = _Converter
 
 
 class _DocumentApi(Api):  # type: ignore[misc] # (the library is untyped)
@@ -80,11 +63,31 @@ def document(blueprints: tuple[Blueprint, ...]) -> str:
 def _make(blueprints: tuple[Blueprint, ...]) -> str:
     described = Flask(__name__, static_folder=None)
     described.config.update(API_TITLE="Turnledger", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
-    options = {"security": [{"apiKey": []}], "info": {"description": _DESCRIPTION}}
-    api = _DocumentApi(described, spec_kwargs=options | {"marshmallow_plugin": _Plugin()})
+    api = _DocumentApi(described, spec_kwargs=_OPTIONS | {"marshmallow_plugin": Plugin()})
     for name, description in _SECURITY_SCHEMES.items():
         scheme = {"type": "http", "scheme": "bearer", "description": description}
         api.spec.components.security_scheme(name, scheme)
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
-    return described.json.dumps(api.spec.to_dict(), indent=2, sort_keys=False)
+    spec = api.spec.to_dict()
+    _complete(spec, described)
+    return described.json.dumps(spec, indent=2, sort_keys=False)
+
+
+def _complete(spec: dict[str, Any], described: Flask) -> None:
+    """Add what the routes themselves do not say: see `operations.py`."""
+    components = spec["components"]
+    components["headers"] = dict(HEADERS)
+    components["examples"] = error_examples()
+    components.setdefault("responses", {})["DEFAULT_ERROR"] = other_error()
+    components["schemas"].pop("PaginationMetadata", None)  # flask-smorest's own; no route has it
+    for item in spec["paths"].values():
+        complete_parameters(item)
+    for rule in described.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in spec["paths"].get(path, {}).keys() & _methods(rule.methods):
+            complete(spec, rule.endpoint, path, method)
+
+
+def _methods(names: set[str] | None) -> set[str]:
+    return {name.lower() for name in names or ()}

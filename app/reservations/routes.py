@@ -7,13 +7,15 @@ from app.access import current_ticket
 from app.http.application import provided
 from app.http.body import json_response, no_content, read_object, stored_response
 from app.http.descriptions import body_of
+from app.interactions.answer_schemas import ItemSchema
 from app.interactions.model import item_of
-from app.interactions.schemas import ItemSchema
 from app.reservations.items import reservation_item
 from app.reservations.schemas import CompletionSchema, ReservationSchema, ReservedSchema
 from app.reservations.service import ReservationService
 
-blueprint = Blueprint("turns", __name__, url_prefix="/v1/turns", description="Ask before you run.")
+blueprint = Blueprint(
+    "turns", __name__, url_prefix="/v1/turns", description="Reserve quota before a turn runs."
+)
 
 
 @blueprint.post("")
@@ -21,7 +23,10 @@ blueprint = Blueprint("turns", __name__, url_prefix="/v1/turns", description="As
 @blueprint.alt_response(200, schema=ReservedSchema, description="Reserved before; costs nothing.")
 @blueprint.doc(requestBody=body_of(ReservationSchema))
 def reserve() -> Response:
-    """Hold one turn of the quota before it is run; unless completed, it expires unbilled.
+    """Reserve a turn of the quota before it is run.
+
+    A reservation that is not completed expires after `hold_seconds`, unbilled. The same `turn_id`
+    again returns the same reservation.
 
     429 `quota_exhausted` means: do not run the turn. If other reservations hold what is left,
     `Retry-After` ends when enough of them have expired.
@@ -41,7 +46,9 @@ def reserve() -> Response:
 @blueprint.alt_response(200, schema=ItemSchema, description="Completed before; costs nothing.")
 @blueprint.doc(requestBody=body_of(CompletionSchema))
 def complete(interaction_id: str) -> Response:
-    """Complete a reserved turn with its trace; never refused for quota.
+    """Complete a reserved turn with its trace.
+
+    A completion is never refused for quota. The same one again is answered with 200.
 
     Its ids of user, relationship, personality, provider, model, summary and error have at most 600
     characters together.
@@ -58,7 +65,9 @@ def complete(interaction_id: str) -> Response:
 @blueprint.delete("/<interaction_id>")
 @blueprint.response(204, description="Released, unbilled.")
 def cancel(interaction_id: str) -> Response:
-    """Cancel a reserved turn, unbilled; a second cancel has no effect.
+    """Cancel a reserved turn, unbilled.
+
+    A second cancel has no effect.
 
     409 if the turn is recorded. 503 while Redis is unavailable: nothing is released, and the hold
     expires by itself.

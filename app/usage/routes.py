@@ -6,13 +6,13 @@ from flask_smorest import Blueprint
 from app.access import current_ticket
 from app.http.application import provided
 from app.http.body import json_response
+from app.http.conditional import tagged
 from app.http.descriptions import parameters_of
 from app.http.query import load_query
 from app.interactions.model import Filters
 from app.usage.buckets import Grouping
 from app.usage.items import aggregate_item, quota_item, relationships_item, usage_item
 from app.usage.schemas import (
-    QUOTA_HEADERS,
     ActiveRelationshipsSchema,
     AggregatesQuerySchema,
     AggregatesSchema,
@@ -21,7 +21,9 @@ from app.usage.schemas import (
 )
 from app.usage.service import UsageService
 
-blueprint = Blueprint("usage", __name__, url_prefix="/v1", description="Turns in numbers.")
+blueprint = Blueprint(
+    "usage", __name__, url_prefix="/v1", description="Turns in numbers: sums, percentiles, quotas."
+)
 _AGGREGATES_QUERY = AggregatesQuerySchema()
 _TURNS_QUERY = TurnsQuerySchema()
 
@@ -30,7 +32,11 @@ _TURNS_QUERY = TurnsQuerySchema()
 @blueprint.response(200, AggregatesSchema)
 @blueprint.doc(parameters=parameters_of(AggregatesQuerySchema))
 def aggregates() -> Response:
-    """Return the trailing 180 days by day, ISO week or month in UTC, or as one bucket."""
+    """Sum up recorded turns by day, week or month.
+
+    The sums cover the trailing 180 days, with the filters of the list. Weeks begin on Monday, and
+    all bounds are in UTC. Empty buckets are included.
+    """
     query = load_query(_AGGREGATES_QUERY)
     dimension = query.pop("breakdown", None)
     grouping = Grouping(query.pop("group_by")) if "group_by" in query else None
@@ -42,14 +48,16 @@ def aggregates() -> Response:
         ticket.time_us // 1_000,
         dimension=dimension,
     )
-    return json_response({"data": [aggregate_item(each) for each in slices]})
+    return tagged(json_response({"data": [aggregate_item(each) for each in slices]}))
 
 
 @blueprint.get("/usage/turns")
-@blueprint.response(200, TurnsSchema, headers=QUOTA_HEADERS)
+@blueprint.response(200, TurnsSchema)
 @blueprint.doc(parameters=parameters_of(TurnsQuerySchema))
 def turns() -> Response:
-    """Return the account's turns by day, ISO week or month in UTC, and its quota.
+    """Sum up all turns of the account, and return its quota.
+
+    Buckets are days, ISO weeks or months in UTC.
 
     Turns stay counted beyond 180 days.
 
@@ -70,14 +78,16 @@ def turns() -> Response:
         dimension=dimension,
     )
     item = quota_item(quota, principal.limits.overage_policy)
-    return json_response({"data": [usage_item(each) for each in slices], "quota": item})
+    return tagged(json_response({"data": [usage_item(each) for each in slices], "quota": item}))
 
 
 @blueprint.get("/usage/active-relationships")
-@blueprint.response(200, ActiveRelationshipsSchema, headers=QUOTA_HEADERS)
+@blueprint.response(200, ActiveRelationshipsSchema)
 def active_relationships() -> Response:
-    """Return the number of active relationships in the current billing period.
+    """Return the number of active relationships.
+
+    A relationship is active if a turn of it was charged in the current billing period.
 
     503 while Redis is unavailable.
     """
-    return json_response(relationships_item(current_ticket().quota()))
+    return tagged(json_response(relationships_item(current_ticket().quota())))

@@ -4,35 +4,24 @@ from typing import Any
 
 from marshmallow import fields
 
-from app.http.fields import AnswerSchema, Choice, Instant, Part
+from app.http.answer_fields import ShownText, Total, UtcInstant
+from app.http.durations import DAY_MS
+from app.http.fields import AnswerSchema, Boolean, Choice, Instant, Integer, ListOf, Number, Part
 from app.interactions.model import STATUSES
-from app.interactions.schemas import FilterQuerySchema, RangeQuerySchema
+from app.interactions.query_schemas import FilterQuerySchema, RangeQuerySchema
 from app.tenancy.model import OveragePolicy
 from app.usage.breakdown import DIMENSIONS
 from app.usage.buckets import Grouping
 from app.usage.names import MAX_SHOWN, NO_NAME, OTHERS
+from app.usage.ranges import MAX_BUCKETS
 
 _GROUPINGS = [grouping.value for grouping in Grouping]
 _MS = "Milliseconds: exact below 64, above that at most 1.6 % off."
 _BUCKETS = "Days, ISO weeks (from Monday) or months, all in UTC."
 _INSTANT = "An instant with a zone, or a day in UTC"
+_UNLIMITED = "Null: unlimited."
 _LATEST = "later than `from`, at most 366 days from today"
 
-
-def _counter(description: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "integer"}}
-
-
-QUOTA_HEADERS = {
-    "X-Quota-Turns-Used": _counter("Turns charged in the billing period, reserved ones included."),
-    "X-Quota-Turns-Limit": _counter("Left out if unlimited."),
-    "X-Quota-Active-Relationships-Used": _counter("Relationships with a charged turn."),
-    "X-Quota-Active-Relationships-Limit": _counter("Left out if unlimited."),
-    "X-Quota-Reset": {
-        "description": "When the billing period ends.",
-        "schema": {"type": "string", "format": "date-time"},
-    },
-}
 
 # Fields of a bucket that only answers with `breakdown` have.
 _OF_BREAKDOWN = ("breakdown", "breakdown_complete")
@@ -40,7 +29,7 @@ _BREAKDOWN = "Adds the sums of each bucket by this: `key` is the id of an API ke
 
 
 class AggregatesQuerySchema(FilterQuerySchema):
-    """Filters as in the list; without `group_by` the whole range is one bucket."""
+    """User, relationship and range; without `group_by` the whole range is one bucket."""
 
     from_ms = Instant(
         data_key="from",
@@ -55,9 +44,9 @@ class AggregatesQuerySchema(FilterQuerySchema):
     )
     group_by = Choice(
         _GROUPINGS,
-        metadata={"description": f"{_BUCKETS} Left out: one bucket for the whole range."},
+        description=f"{_BUCKETS} Left out: one bucket for the whole range.",
     )
-    breakdown = Choice(DIMENSIONS, metadata={"description": _BREAKDOWN})
+    breakdown = Choice(DIMENSIONS, description=_BREAKDOWN)
 
 
 class TurnsQuerySchema(RangeQuerySchema):
@@ -78,18 +67,23 @@ class TurnsQuerySchema(RangeQuerySchema):
     group_by = Choice(
         _GROUPINGS,
         load_default=Grouping.DAY.value,
-        metadata={"description": f"{_BUCKETS} At most 1,000 buckets are answered."},
+        description=f"{_BUCKETS} At most {MAX_BUCKETS:,} buckets are answered.",
     )
-    breakdown = Choice(DIMENSIONS, metadata={"description": _BREAKDOWN})
+    breakdown = Choice(DIMENSIONS, description=_BREAKDOWN)
 
 
 class StatusCountsSchema(AnswerSchema):
     """Numbers of turns by status."""
 
-    completed = fields.Integer()
-    guardrail_blocked = fields.Integer()
-    failed = fields.Integer()
-    timed_out = fields.Integer()
+    completed = Total("Turns that were completed.")
+    guardrail_blocked = Total("Turns whose answer a guardrail blocked.")
+    failed = Total("Turns that failed.")
+    timed_out = Total("Turns that took too long.")
+
+
+def _percentile(percent: int) -> Integer:
+    words = f"{percent} % of the turns took at most so long. {_MS}"
+    return Integer(0, DAY_MS, allow_none=True, description=words)
 
 
 class PercentilesSchema(AnswerSchema):
@@ -98,51 +92,45 @@ class PercentilesSchema(AnswerSchema):
     At most 1.6 % off, and never below the least or above the greatest latency of the turns.
     """
 
-    p50 = fields.Integer(allow_none=True, metadata={"description": _MS})
-    p95 = fields.Integer(allow_none=True, metadata={"description": _MS})
-    p99 = fields.Integer(allow_none=True, metadata={"description": _MS})
+    p50 = _percentile(50)
+    p95 = _percentile(95)
+    p99 = _percentile(99)
 
 
-class ShareSchema(AnswerSchema):
+class SumsSchema(AnswerSchema):
+    """Sums over turns."""
+
+    total_turns = Total("Turns of every status.")
+    turns_consumed = Total("Turns of the quota that they cost.")
+    input_tokens = Total("Tokens that models read; turns that report none count as 0.")
+    output_tokens = Total("Tokens that models wrote; turns that report none count as 0.")
+
+
+class ShareSchema(SumsSchema):
     """The sums of the turns of a bucket that have one name."""
 
-    key = fields.String(
-        metadata={
-            "description": "A model (`openai/gpt-4o`), provider, personality, status, mode or id "
-            f"of an API key. `{NO_NAME}`: turns without one. `{OTHERS}`: all further names."
-        }
+    key = ShownText(
+        "A model (`openai/gpt-4o`), provider, personality, status, mode or id of an API key. "
+        f"`{NO_NAME}`: turns without one. `{OTHERS}`: all further names."
     )
-    total_turns = fields.Integer()
-    turns_consumed = fields.Integer()
-    input_tokens = fields.Integer()
-    output_tokens = fields.Integer()
 
 
-class UsageBucketSchema(AnswerSchema):
+class UsageBucketSchema(SumsSchema):
     """The turns of a bucket, by the instant at which they occurred; imports are included."""
 
-    period_start = fields.DateTime()
-    period_end = fields.DateTime()
-    total_turns = fields.Integer(metadata={"description": "Turns of every status."})
-    turns_consumed = fields.Integer()
-    input_tokens = fields.Integer()
-    output_tokens = fields.Integer()
-    complete = fields.Boolean(
-        metadata={"description": "All of it lies in the range and in the past."}
+    period_start = UtcInstant("The first instant of the bucket.")
+    period_end = UtcInstant("The first instant after the bucket.")
+    complete = Boolean(description="All of the bucket lies in the range and in the past.")
+    by_status = Part(StatusCountsSchema, description="Numbers of turns by status.")
+    breakdown = ListOf(
+        Part(ShareSchema),
+        MAX_SHOWN + 1,
+        description=f"Only with the parameter `breakdown`: the {MAX_SHOWN} names with the most "
+        f"turns, largest first, then `{OTHERS}`. Each turn counts once.",
     )
-    by_status = Part(StatusCountsSchema)
-    breakdown = fields.List(
-        fields.Nested(ShareSchema),
-        metadata={
-            "description": f"Only with the parameter `breakdown`: the {MAX_SHOWN} names with the "
-            f"most turns, largest first, then `{OTHERS}`. Each turn counts once."
-        },
-    )
-    breakdown_complete = fields.Boolean(
-        metadata={
-            "description": "Only with the parameter `breakdown`. False: an earlier release rolled "
-            "up some of these turns; they are in all other numbers."
-        }
+    breakdown_complete = Boolean(
+        description="Only with the parameter `breakdown`. False: an earlier release rolled up some "
+        "of these turns; they are in all other numbers."
     )
 
     def on_bind_field(self, name: str, field_obj: fields.Field[Any]) -> None:
@@ -153,21 +141,24 @@ class UsageBucketSchema(AnswerSchema):
 class AggregateBucketSchema(UsageBucketSchema):
     """The turns of a bucket, with latencies, personalities and emotions."""
 
-    period_start = fields.DateTime(
-        allow_none=True, metadata={"description": "Null without `group_by`."}
+    period_start = UtcInstant(
+        "The first instant of the bucket; null without `group_by`.", allow_none=True
     )
-    period_end = fields.DateTime(
-        allow_none=True, metadata={"description": "Null without `group_by`."}
+    period_end = UtcInstant(
+        "The first instant after the bucket; null without `group_by`.", allow_none=True
     )
-    avg_latency_ms = fields.Float(
+    avg_latency_ms = Number(
+        0,
+        DAY_MS,
         allow_none=True,
-        metadata={"description": "From whole sums, rounded once; null without turns."},
+        description="The mean latency in milliseconds, from whole sums, rounded once; null without "
+        "turns.",
     )
-    latency_ms = Part(PercentilesSchema)
-    unique_personalities_count = fields.Integer()
+    latency_ms = Part(PercentilesSchema, description="Percentiles of the latency.")
+    unique_personalities_count = Total("Number of different personalities.")
     primary_emotion_distribution = fields.Dict(
         keys=fields.String(),
-        values=fields.Integer(),
+        values=Total("Turns with this primary emotion."),
         metadata={
             "description": f"Turns by emotion; those without a state are left out. The {MAX_SHOWN} "
             f"largest are named, the turns of the others are counted as `{OTHERS}`."
@@ -178,38 +169,39 @@ class AggregateBucketSchema(UsageBucketSchema):
 class AggregatesSchema(AnswerSchema):
     """Buckets, oldest first, empty ones included."""
 
-    data = fields.List(fields.Nested(AggregateBucketSchema))
+    data = ListOf(Part(AggregateBucketSchema), MAX_BUCKETS, description="The buckets.")
 
 
 class QuotaSchema(AnswerSchema):
     """Turns charged to the current billing period, by the instant of recording."""
 
-    turns_used = fields.Integer()
-    turns_reserved = fields.Integer(
-        metadata={"description": "Held by open reservations: neither used nor remaining."}
+    turns_used = Total("Turns charged in the billing period, without open reservations.")
+    turns_reserved = Total("Held by open reservations: neither used nor remaining.")
+    turns_limit = Total(f"Turns that the billing period allows. {_UNLIMITED}", allow_none=True)
+    turns_remaining = Total(f"Turns that can be charged now. {_UNLIMITED}", allow_none=True)
+    period_start = UtcInstant("The first instant of the billing period.")
+    period_end = UtcInstant("When the billing period ends and the counters begin at 0 again.")
+    overage_policy = Choice(
+        [policy.value for policy in OveragePolicy],
+        description="`block` refuses turns beyond the quota; `allow` counts them and refuses none.",
     )
-    turns_limit = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
-    turns_remaining = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
-    period_start = fields.DateTime()
-    period_end = fields.DateTime()
-    overage_policy = Choice([policy.value for policy in OveragePolicy])
 
 
 class TurnsSchema(AnswerSchema):
     """Buckets, oldest first, empty ones included, and the quota beside them."""
 
-    data = fields.List(fields.Nested(UsageBucketSchema))
-    quota = Part(QuotaSchema)
+    data = ListOf(Part(UsageBucketSchema), MAX_BUCKETS, description="The buckets.")
+    quota = Part(QuotaSchema, description="The quota of turns in the current billing period.")
 
 
 class ActiveRelationshipsSchema(AnswerSchema):
     """Relationships that had a charged turn in the current billing period."""
 
-    active_relationships = fields.Integer()
-    limit = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
-    remaining = fields.Integer(allow_none=True, metadata={"description": "Null: unlimited."})
-    period_start = fields.DateTime()
-    period_end = fields.DateTime()
+    active_relationships = Total("Relationships with a charged turn in the billing period.")
+    limit = Total(f"Relationships that the billing period allows. {_UNLIMITED}", allow_none=True)
+    remaining = Total(f"Relationships that can still be counted. {_UNLIMITED}", allow_none=True)
+    period_start = UtcInstant("The first instant of the billing period.")
+    period_end = UtcInstant("When the billing period ends and the counters begin at 0 again.")
 
 
 assert set(StatusCountsSchema().fields) == set(STATUSES)  # noqa: S101

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from app.backends.backend import Backend
 from app.http.application import provided
-from app.interactions.schemas import ItemSchema
+from app.interactions.answer_schemas import ItemSchema
 from app.interactions.store import InteractionStore
 from app.interactions.validator import row_validator
 from tests.callers import LIST, Caller, new_caller

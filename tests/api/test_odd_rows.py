@@ -12,8 +12,9 @@ from marshmallow import fields
 from app.backends.backend import Backend
 from app.http.application import provided
 from app.http.fields import Part
+from app.interactions.answer_schemas import ItemUsageSchema
 from app.interactions.model import CONTENT, PARTS
-from app.interactions.schemas import ContentSchema, ItemUsageSchema
+from app.interactions.schemas import ContentSchema
 from tests.callers import Caller, Clock, new_caller, reconcile
 from tests.contract.usage.odd_rows import COUNTED, SET_ASIDE, Change, with_, without
 from tests.turns import Body, at, row, whole

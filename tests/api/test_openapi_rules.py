@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.http.instants import parse_ms
-from tests.api.test_openapi import Document, resolve
+from tests.api.openapi import Document, resolve
 
 INSTANTS = ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123+01:00", "2026-11-23T10:00Z")
 DAY = "2026-11-23"
@@ -34,10 +34,10 @@ def parameters(document: Document, path: str) -> dict[str, Document]:
 
 @pytest.mark.parametrize("name", BODIES)
 def test_a_stateful_turn_requires_user_and_relationship(document: Document, name: str) -> None:
-    stateless, stateful = schema_of(document, name)["anyOf"]
+    schema = schema_of(document, name)
+    stateful = schema["then"]
 
-    assert stateless == {"properties": {"mode": {"const": "stateless"}}}
-    assert stateful["properties"]["mode"] == {"const": "stateful"}
+    assert schema["if"] == {"properties": {"mode": {"const": "stateful"}}, "required": ["mode"]}
     assert set(stateful["required"]) == {"user_id", "relationship_id"}
     for person in stateful["required"]:
         assert stateful["properties"][person] == {"type": "string"}, "null is no person"

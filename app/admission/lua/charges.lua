@@ -80,8 +80,13 @@ local function standing_entry(item)
   local entry = current_entry(item.turn)
   local gives_way = entry and entry.state == 'charged' and entry.turns == 0 and item.turns > 0
   if not gives_way then return entry end
-  remove_entries({item.turn}, expiries_key)
+  item.replaces_uncharged = true
   return nil
+end
+
+-- Removes the entry of the uncharged turn that gives way to `item`, if there is one.
+local function replace_uncharged(item)
+  if item.replaces_uncharged then remove_entries({item.turn}, expiries_key) end
 end
 
 -- Returns the verdict on `item` if it were recorded now, and its entry: the charge that stands, or
@@ -115,6 +120,7 @@ local function charge(item, reservation)
     end_holds({item.turn}, {reservation})
     counted = take_over(item, reservation)
   end
+  replace_uncharged(item)
   counted = counted or add_reference(item.relationship)
   quota.turns_used = quota.turns_used + item.turns
   quota.uncharged_used = quota.uncharged_used + uncharged_in(item)

@@ -41,6 +41,7 @@ end
 -- Holds quota for `item` until `expires_at`. Its instant is the server's, which lies in the period
 -- whatever instant was given out before.
 local function hold(item, expires_at)
+  replace_uncharged(item)
   local counted = add_reference(item.relationship)
   quota.turns_reserved = quota.turns_reserved + item.turns
   quota.reservations = quota.reservations + 1

@@ -11,7 +11,7 @@ REFUSED = TURNS, RELATIONSHIPS, UNCHARGED
 
 
 class JudgedAccount(MaintainedAccount):
-    """Judges turns and changes nothing, but for charges that a comparison has replaced."""
+    """Judges turns and changes nothing."""
 
     def _judge(self, item: TurnCharge, quota: QuotaPolicy | None) -> int:
         """Judge a turn to record; `quota` is None where it has no say."""
@@ -25,11 +25,11 @@ class JudgedAccount(MaintainedAccount):
 
     def _standing_entry(self, item: TurnCharge) -> Entry | None:
         """Return the entry of a turn, unless it cost nothing and the turn now costs something."""
+        return None if self._is_replaced_by(item) else self._current_entry(item.turn_key)
+
+    def _is_replaced_by(self, item: TurnCharge) -> bool:
         entry = self._current_entry(item.turn_key)
-        if entry and entry.state == "charged" and entry.turns == 0 < item.turns:
-            self._remove_entry(item.turn_key)
-            return None
-        return entry
+        return bool(entry and entry.state == "charged" and entry.turns == 0 < item.turns)
 
     def _judge_reservation(self, item: TurnCharge, quota: QuotaPolicy, most: int) -> int:
         if entry := self._standing_entry(item):

@@ -131,10 +131,15 @@ class Oracle(JudgedAccount):
             self._drop(own.relationship if own else "")
             counted = self._hold(name)
         entry = Entry("charged", item.turns, name, at, counted)
+        self._replace_uncharged(item)
         self.loaded.used += item.turns
         self.loaded.uncharged += entry.uncharged
         self._add_entry(item.turn_key, entry, self.now + CACHED_FOR_US)
         return at, counted
+
+    def _replace_uncharged(self, item: TurnCharge) -> None:
+        if self._is_replaced_by(item):
+            self._remove_entry(item.turn_key)
 
     def _complete(self, item: TurnCharge) -> Sequence[int]:
         verdict = self._judge(item, None)
@@ -152,6 +157,7 @@ class Oracle(JudgedAccount):
         if verdict == CHARGED:
             name = item.relationship_id or ""
             entry = Entry("reserved", 1, name, self.now, self._hold(name))
+            self._replace_uncharged(item)
             self._add_entry(item.turn_key, entry, self.now + hold)
             self.loaded.reserved += 1
             return verdict, entry.recorded_at, entry.counted, self.now + hold

@@ -1,0 +1,1 @@
+"""Check the OpenAPI document with the tools of its users: a linter and two client generators."""
