@@ -50,7 +50,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "health.alive": Operation("get_health"),
     "health.ready": Operation("get_readiness"),
     "metrics.scrape": Operation("get_metrics"),
-    "documentation.errors": Operation("get_error_page"),
     "accounts.list_plans": Operation("list_plans"),
     "accounts.me": Operation("get_me"),
     "accounts.list_api_keys": Operation("list_api_keys"),

@@ -12,8 +12,8 @@ from app.http.problems import CODES
 from tests.api.openapi import Document, operations, resolve
 from tests.examples.files import recorded, stored
 
-# Neither answers JSON: a page for people, and the counters of the process.
-WITHOUT_EXAMPLE = {"get_error_page", "get_metrics"}
+# It does not answer JSON.
+WITHOUT_EXAMPLE = {"get_metrics"}
 JSON = "application/json"
 # Headers that only some answers with a status have.
 SOMETIMES = re.compile(r"X-Quota-|Accept-Encoding$|Allow$")

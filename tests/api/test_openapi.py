@@ -13,12 +13,10 @@ from flask_smorest import Api, Blueprint
 from app.access import POLICIES, Door
 from app.http.problems import CODES
 from app.reference import document as reference
-from tests.api.openapi import Document, operations, resolve
+from tests.api.openapi import UNDESCRIBED, Document, operations, resolve
 from tests.callers import new_caller
 from tests.turns import reservation, stateful
 
-# The document itself, and pages for people with their files.
-UNDESCRIBED = ("api-docs.", "pages.", "assets.")
 # The fixed fields of OpenAPI 3.1 that this document may use.
 OF_DOCUMENT = {
     *("openapi", "info", "servers", "paths", "components", "security", "tags"),
