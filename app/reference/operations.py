@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
+
+from werkzeug.http import HTTP_STATUS_CODES
 
 from app.http.problems import CODES
 from app.policies import POLICIES, UNMATCHED, Door, Policy
@@ -90,7 +91,7 @@ def complete(spec: Json, endpoint: str, path: str, method: str) -> None:
 def complete_parameters(item: Json) -> None:
     """Describe the parameters in a path."""
     for parameter in item.get("parameters", []):
-        parameter.update(_PATH_PARAMETERS[parameter["name"]])
+        parameter.update(_PATH_PARAMETERS.get(parameter["name"], {}))
 
 
 def other_error() -> Json:
@@ -127,7 +128,7 @@ def _complete_success(spec: Json, response: Json, policy: Policy, status: int) -
     response["headers"] = headers_of(policy, status) | response.get("headers", {})
     for medium in response.get("content", {}).values():
         name = medium.get("schema", {}).get("$ref", "").rpartition("/")[2]
-        if name and response["description"] == HTTPStatus(status).phrase:
+        if name and response["description"] == HTTP_STATUS_CODES[status]:
             response["description"] = spec["components"]["schemas"][name]["description"]
 
 
@@ -140,7 +141,7 @@ def _add_example(body: Json, exchange: Exchange | None, part: str) -> None:
 
 def _error(spec: Json, policy: Policy, status: int) -> Json:
     """Return a reference to the response of an error, which is added to `spec` if it is new."""
-    name = HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+    name = HTTP_STATUS_CODES[status].title().replace(" ", "")
     if shows_quota(policy, status):
         name += "WithQuota"
     elif status < 500 and not shows_rate(policy, status):
