@@ -2,7 +2,7 @@
 
 | door | authentication | charged |
 | --- | --- | --- |
-| PROBE | none | nothing |
+| PROBE, FILE | none | nothing |
 | PUBLIC | none | the bucket of the client's address |
 | OPERATOR | the operator's token | the address, if the token is wrong |
 | METERED | a key | the organization's bucket, here |
@@ -27,11 +27,12 @@ from app.admission.gate import Gate
 from app.admission.headers import limit_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
+from app.http.accept import export_type
 from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
-from app.policies import POLICIES, UNMATCHED, Door, Policy, Weight
+from app.policies import CACHEABLE, POLICIES, UNCHARGED, UNMATCHED, Door, Policy, Weight
 from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
@@ -92,7 +93,7 @@ class Access:
             self._charge_address()
         elif policy.door is Door.OPERATOR:
             self._require_operator(token)
-        elif policy.door is not Door.PROBE:
+        elif policy.door not in UNCHARGED:
             ticket = self._authenticate(asked, token)
             self._admit(asked, ticket, policy)
         if asked.query_string and not policy.takes_query:
@@ -119,7 +120,10 @@ class Access:
             raise OrganizationSuspended
         policy.require_scope(principal.scope)
         is_heavy = policy.weight is not Weight.LIGHT and policy.is_heavy(asked.args)
-        asked.in_flight = self._concurrency.enter(principal.organization_id, is_heavy=is_heavy)
+        is_stream = policy.exports and export_type(asked.environ.get("HTTP_ACCEPT")) is not None
+        asked.in_flight = self._concurrency.enter(
+            principal.organization_id, is_heavy=is_heavy or is_stream, is_stream=is_stream
+        )
         if policy.door is not Door.METERED:
             return
         if policy.shows_quota:
@@ -146,7 +150,8 @@ class Access:
         1. A request that was refused before its charge is charged. If the bucket refuses too, its
            429 replaces the answer.
         2. The headers show the decision over the charge and depend on the final status.
-        3. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
+        3. Caches may keep public answers, and those that allow it (`app.http.conditional`).
+        4. A streamed answer counts as in flight until it is closed. This comes last: nobody closes
            an answer that was replaced.
         """
         asked = current_request()
@@ -156,7 +161,10 @@ class Access:
             response = _charge_for_refusal(asked, ticket, response)
         if ticket is not None:
             response = _add_limit_headers(ticket, policy, response)
-        if policy.door is not Door.PUBLIC or response.status_code >= 400:  # not for caches
+        is_error = response.status_code >= 400
+        if policy.door in CACHEABLE and not is_error:
+            response.vary.add("Accept-Encoding")
+        elif is_error or not asked.may_be_kept:
             response.headers.add("Cache-Control", "no-store")
         in_flight: InFlight | None = asked.in_flight
         if in_flight is not None and response.is_streamed:

@@ -9,7 +9,7 @@ from app.backends.backend import Backend
 from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
 from app.error_answers import find_problem
-from app.http import application, current, errors
+from app.http import application, cors, current, errors
 from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
@@ -20,7 +20,7 @@ from app.usage import routes as usage
 from config.settings import Settings
 
 # Routes with fixed paths come before those with parameters at the same position.
-_ROOMS = (accounts, usage, reservations, interactions, health, metrics, reference)
+_ROOMS = (accounts, usage, reservations, interactions, health, metrics)
 
 
 def build(settings: Settings, backend: Backend | None) -> Flask:
@@ -29,6 +29,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     logging.configure(settings.log_level)
     services = wiring.build(settings, backend)
     app.provide(services.all())
+    cors.init_app(app, settings.cors_allowed_origins)
     current.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms), close_connection)
     errors.init_app(
         app,

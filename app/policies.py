@@ -19,6 +19,7 @@ class Door(Enum):
     """How a route is guarded."""
 
     PROBE = "neither limited nor authenticated"
+    FILE = "neither limited nor authenticated: a page asks for several files, from memory"
     PUBLIC = "no key, one bucket for each address"
     OPERATOR = "the operator's token"
     METERED = "a key; the organization's bucket is charged at once"
@@ -28,6 +29,11 @@ class Door(Enum):
     def asks_for_key(self) -> bool:
         """Return True if only requests with a valid API key pass."""
         return self is Door.METERED or self is Door.RECORDING
+
+
+UNCHARGED = (Door.PROBE, Door.FILE)
+# Answers without an error are the same for every client.
+CACHEABLE = (Door.PUBLIC, Door.FILE)
 
 
 class Weight(Enum):
@@ -52,6 +58,7 @@ class Policy:
     * `shows_quota`: the quota is part of the answer. A METERED route reads it at the door.
     * `needs_redis`: the route is refused while Redis is unavailable.
     * `weight`: see `app.admission.concurrency`.
+    * `exports`: the answer is a stream, and heavy, if the request's `Accept` names an export.
     """
 
     door: Door
@@ -60,6 +67,7 @@ class Policy:
     shows_quota: bool = False
     needs_redis: bool = False
     weight: Weight = Weight.LIGHT
+    exports: bool = False
 
     def __post_init__(self) -> None:
         """Check the scope at import: a route without one would admit every key."""
@@ -83,19 +91,20 @@ class Policy:
 
         | status | quota headers |
         | --- | --- |
-        | below 300 | if `shows_quota` |
+        | below 400 | if `shows_quota` |
         | 400 | if `shows_quota` and the route only reads |
         | 403, 429 | always |
         """
         if status in (403, 429):
             return True
-        return self.shows_quota and (status < 300 or (status == 400 and self.door is Door.METERED))
+        return self.shows_quota and (status < 400 or (status == 400 and self.door is Door.METERED))
 
 
 PROBE = Policy(Door.PROBE, takes_query=True)
 # Requests that no route matches; the router answers them.
 UNMATCHED = PROBE
 PUBLIC = Policy(Door.PUBLIC)
+FILE = Policy(Door.FILE)
 OPERATOR = Policy(Door.OPERATOR)
 READING = Policy(Door.METERED, Scope.READ)
 LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
@@ -111,7 +120,11 @@ POLICIES: Mapping[str, Policy] = {
     "health.ready": PROBE,
     "metrics.scrape": OPERATOR,
     "api-docs.openapi_json": PUBLIC,
-    "documentation.errors": PUBLIC,
+    "assets.static": FILE,
+    "pages.start": PUBLIC,
+    "pages.reference": PUBLIC,
+    "pages.errors": PUBLIC,
+    "pages.error": PUBLIC,
     "accounts.list_plans": PUBLIC,
     "accounts.me": READING,
     "accounts.list_api_keys": replace(MANAGING, takes_query=True),
@@ -121,7 +134,7 @@ POLICIES: Mapping[str, Policy] = {
     "usage.aggregates": replace(LISTING, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.turns": replace(USAGE, takes_query=True, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.active_relationships": USAGE,
-    "interactions.list_": LISTING,
+    "interactions.list_": replace(LISTING, exports=True),
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_many": replace(RECORDING, weight=Weight.HEAVY),

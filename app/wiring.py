@@ -32,7 +32,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         now_us=clock.now_us,
         fresh_now_us=clock.fresh_now_us,
     )
-    interactions = build_interactions(settings, ledgers, clock)
+    interactions = build_interactions(settings, ledgers, clock, backend.note_outage)
     organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
     usage = build_usage(backend, ledgers, organizations, clock)
     probed = build_probed_health(backend, clock)

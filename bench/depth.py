@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from app.http.instants import format_ms
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.model import Filters
+from app.interactions.query_schemas import DEFAULT_PER_PAGE
 from app.interactions.retention import RETENTION_MS
-from app.interactions.schemas import DEFAULT_PER_PAGE
 from app.interactions.store import chosen_by
 from bench.fastify import PATH
 from bench.ledger import PEOPLE, Ledger, full_ledger

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from limits import parse_many
 
 from config.mongodb_address import require_mongodb_host, require_mongodb_uri
+from config.origins import parse_origins
 from config.redis_address import parse_redis_url, require_redis_host
 from config.variables import Variables
 
@@ -79,6 +80,7 @@ class Settings:
     key_retention_days: int = 90
     log_level: str = "info"
     documentation_url: str = ""
+    cors_allowed_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environ(cls) -> "Settings":
@@ -138,6 +140,8 @@ def _read(variables: Variables) -> dict[str, Any]:
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
         "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
     }
+    origins = variables.text("CORS_ALLOWED_ORIGINS", parse_origins)
+    values["cors_allowed_origins"] = origins and parse_origins(origins)
     on_failure = choice("QUOTA_ON_REDIS_FAILURE", OnRedisFailure)
     values["quota_on_redis_failure"] = on_failure and OnRedisFailure(on_failure)
     required = [*_SECRETS] if backend == BackendKind.MEMORY else [*_ADDRESSES, *_SECRETS]

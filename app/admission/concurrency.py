@@ -2,7 +2,9 @@
 
 Promise: while another organization sends requests, one organization holds at most half of a
 worker's threads, and at most a quarter with heavy requests. An organization that is alone has no
-limit. Every organization may have one request in flight at any time.
+limit, except that streams are always limited like heavy requests: they last for minutes, so the
+next organization would wait for them. Every organization may have one request in flight at any
+time.
 
 Algorithm: a count for each organization with requests in flight, and the two latest instants at
 which different organizations were seen. A request costs the same however many organizations there
@@ -47,8 +49,11 @@ class ConcurrencyLimiter:
         self._latest_id = ""
         self._latest_at_s = self._other_at_s = -math.inf
 
-    def enter(self, organization_id: str, *, is_heavy: bool) -> InFlight:
-        """Count a request until it leaves; ConcurrencyExceeded if it is one above a limit."""
+    def enter(self, organization_id: str, *, is_heavy: bool, is_stream: bool = False) -> InFlight:
+        """Count a request until it leaves; ConcurrencyExceeded if it is one above a limit.
+
+        A stream is a heavy request that may last for minutes.
+        """
         with self._lock:
             now_s = self._clock()
             if organization_id != self._latest_id:
@@ -57,17 +62,16 @@ class ConcurrencyLimiter:
             counts = self._counts.get(organization_id)
             if counts is None:
                 counts = self._counts[organization_id] = [0, 0]
-            elif now_s - self._other_at_s < NEIGHBOUR_S:
-                self._require_room(counts, is_heavy=is_heavy)
+            else:
+                has_neighbour = now_s - self._other_at_s < NEIGHBOUR_S
+                if has_neighbour and counts[0] >= self._limit:
+                    raise ConcurrencyExceeded(self._limit, is_heavy=False)
+                is_bounded = is_stream or (is_heavy and has_neighbour)
+                if is_bounded and counts[1] >= self._heavy_limit:
+                    raise ConcurrencyExceeded(self._heavy_limit, is_heavy=True)
             counts[0] += 1
             counts[1] += is_heavy
         return InFlight(organization_id, is_heavy)
-
-    def _require_room(self, counts: list[int], *, is_heavy: bool) -> None:
-        if counts[0] >= self._limit:
-            raise ConcurrencyExceeded(self._limit, is_heavy=False)
-        if is_heavy and counts[1] >= self._heavy_limit:
-            raise ConcurrencyExceeded(self._heavy_limit, is_heavy=True)
 
     def leave(self, request: InFlight) -> None:
         """Stop counting `request`; only the first call for it has an effect."""

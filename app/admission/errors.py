@@ -38,7 +38,7 @@ class ConcurrencyExceeded(AdmissionError):
     """
 
     def __init__(self, limit: int, *, is_heavy: bool) -> None:
-        kind = "batches, filtered aggregates and breakdowns" if is_heavy else "requests"
+        kind = "exports, batches, filtered aggregates and breakdowns" if is_heavy else "requests"
         super().__init__(
             f"Too many {kind} of your organization are in progress. Send fewer at the same time, "
             "and retry after 1 second."

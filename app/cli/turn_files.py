@@ -165,7 +165,7 @@ def _columns(head: Line) -> list[_Column]:
     if head.fault is not None:
         raise click.ClickException(f"line {head.number}: {head.fault}.")
     names: list[str] = head.body
-    known = dict(_paths(TurnSchema()))
+    known = dict(paths_of(TurnSchema()))
     unknown = [name for name in names if name not in known]
     if "" in unknown:
         raise click.ClickException(
@@ -189,10 +189,11 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _paths(schema: Schema, prefix: str = "") -> Iterator[tuple[str, fields.Field[Any]]]:
+def paths_of(schema: Schema, prefix: str = "") -> Iterator[tuple[str, fields.Field[Any]]]:
+    """Yield the name of each column and its field; a field within an object has a dot."""
     for name, field in schema.fields.items():
         if isinstance(field, Part):
-            yield from _paths(field.schema, f"{prefix}{name}.")
+            yield from paths_of(field.schema, f"{prefix}{name}.")
         else:
             yield prefix + name, field
 

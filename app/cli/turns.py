@@ -1,4 +1,4 @@
-"""`flask turns`: imports earlier turns from a file."""
+"""`flask turns`: imports earlier turns from a file, and exports turns to one."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from app.cli.output import (
     progress_bar,
     say,
 )
+from app.cli.turn_exports import export
 from app.cli.turn_files import READERS, Line
 from app.http.application import provided
 from app.http.request_errors import InvalidFields
@@ -41,7 +42,8 @@ STOPPED = (
     "than are counted; give the same file again to go on."
 )
 
-group = OperatorGroup("turns", help="Import earlier turns.")
+group = OperatorGroup("turns", reading=("export",), help="Import earlier turns, export turns.")
+group.add_command(export)
 
 
 class LineUnreadable(Exception):

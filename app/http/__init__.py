@@ -7,6 +7,10 @@ Promises
     * Every failure is rendered by `errors.py` as one envelope. An error has a code; its status and
       type follow from the table in `problems.py`.
       The chain: rules (`rules.py`) → Reason → FieldError → Problem (`problems.py`) → Response.
+    * A client may keep answers that have a tag (`conditional.py`). A 304 is charged and limited as
+      its 200.
+    * An answer is compressed at most once, and only for clients that accept it (`compression.py`).
+    * Pages of other origins read nothing by default; with `cors.py` they read errors too.
     * A cursor of a list is signed, bound to its owner and filters, and valid for 24 hours.
 
 Invariants

@@ -8,21 +8,25 @@ another route. Werkzeug:
 * reads `%2F` as a separator;
 * accepts `get` for `GET`;
 * matches a route with a variable part for a fixed path that lacks the method.
+
+It answers `OPTIONS` of every known path, before anything is charged.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Request, current_app
+from flask import Flask, Request, Response, current_app
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from app.http.body import no_content
 from app.http.current import CurrentRequest, current_request
 from app.http.request_errors import InvalidFields, field_error
 
 T = TypeVar("T")
 # The characters of RFC 3986, without the comma: two `Host` lines are joined by it.
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*", re.ASCII)
+_OPTIONS = "OPTIONS"
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 
 
@@ -58,13 +62,17 @@ def init_app(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         methods.setdefault(rule.rule, set()).update(rule.methods or ())
 
-    def correct() -> None:
+    def correct() -> Response | None:
         asked = current_request()
         error = _find_error(asked, methods)
-        if error is not None:
-            asked.url_rule, asked.view_args = None, None
-            # Raised when the route would be called: after the address's bucket is charged.
-            asked.routing_exception = cast("HTTPException", error)
+        if error is None:
+            return None
+        asked.url_rule, asked.view_args = None, None
+        if isinstance(error, MethodNotAllowed) and asked.environ["REQUEST_METHOD"] == _OPTIONS:
+            return _allow(error)
+        # Raised when the route would be called: after the address's bucket is charged.
+        asked.routing_exception = cast("HTTPException", error)
+        return None
 
     app.before_request(correct)
 
@@ -89,9 +97,18 @@ def _find_error(
         return NotFound()
     rule = asked.url_rule
     allowed = methods.get(path if rule is None or path in methods else rule.rule)
+    if allowed is None:  # a path with a variable part, and no rule for the method
+        allowed = getattr(asked.routing_exception, "valid_methods", None)
     if allowed is not None and environ["REQUEST_METHOD"] not in allowed:
-        return MethodNotAllowed(sorted(allowed))
+        return MethodNotAllowed(sorted({*allowed, _OPTIONS}))
     return None
+
+
+def _allow(error: MethodNotAllowed) -> Response:
+    """Return the answer to `OPTIONS`: the methods of the path."""
+    answer = no_content()
+    answer.headers["Allow"] = ", ".join(error.valid_methods or ())
+    return answer
 
 
 def _malformed(header: str, code: str, message: str) -> InvalidFields:

@@ -4,6 +4,7 @@
 | --- | --- |
 | before all else | the request gets its id and its notes; its budget of time in MongoDB begins |
 | after all else | the answer gets its common headers; an unread body closes the connection |
+| last | the answer is compressed if its client accepts that |
 | at its end | the budget ends |
 
 One budget bounds all operations of a request on MongoDB together. Every other wait has a bound too:
@@ -27,6 +28,8 @@ from typing import Any
 from flask import Flask, Request, Response, request
 from ulid import ULID
 
+from app.http.compression import compress
+
 Bounded = Callable[[float], AbstractContextManager[object]]
 
 
@@ -39,6 +42,7 @@ class CurrentRequest(Request):
     store_time: AbstractContextManager[object] | None = None
     is_body_read = False
     has_request_error = False
+    may_be_kept = False
     error_code: str | None = None
     principal: Any = None
     ticket: Any = None
@@ -74,6 +78,9 @@ def init_app(
         # Browsers must not guess another content type than the one that is sent.
         response.headers.add("X-Content-Type-Options", "nosniff")
         response.headers.add("X-Request-Id", asked.id)
+        accept_encoding = asked.environ.get("HTTP_ACCEPT_ENCODING")
+        if accept_encoding:
+            compress(response, accept_encoding)
         return response
 
     def end(_error: BaseException | None) -> None:

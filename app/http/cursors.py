@@ -17,7 +17,7 @@ from app.http.request_errors import CursorRefused
 
 CURSOR = r"^[A-Za-z0-9._-]{1,512}$"
 _LIFETIME_US = DAY_US
-_UNREADABLE = "The cursor is damaged, or signed with a secret that is no longer used."
+_UNREADABLE = "The {} is damaged, or signed with a secret that is no longer used."
 # 64 bits. More would only lengthen URLs: the digest is signed, and guards against a mix-up of
 # filters. No permission depends on it.
 _DIGEST_HEX = 16
@@ -34,18 +34,26 @@ class SignedCursors:
     * `version` separates formats of one list. Raise it when the values of a position get another
       number, order or meaning.
     * A position has `position_count` values of JSON.
+    * `name` is what refusals call the text.
 
     A change of `purpose`, `version` or the binding refuses all live cursors at the deploy. Clients
     then begin their listings again.
     """
 
     def __init__(
-        self, secrets: Sequence[str], purpose: str, *, version: int, position_count: int
+        self,
+        secrets: Sequence[str],
+        purpose: str,
+        *,
+        version: int,
+        position_count: int,
+        name: str = "cursor",
     ) -> None:
         keys: Any = list(reversed(secrets))  # the library signs with the last of them
         self._signer = Signer(keys, salt=purpose, digest_method=hashlib.sha256)
         self._version = version
         self._position_count = position_count
+        self._name = name
 
     def write(self, binding: Sequence[Any], position: Sequence[Any], now_us: int) -> str:
         """Return the cursor as text, valid for 24 hours from `now_us`.
@@ -59,12 +67,12 @@ class SignedCursors:
         """Return the position in `text`; CursorRefused unless it is valid here."""
         state = self._state(text)
         if state is None or state[0] != self._version:
-            raise CursorRefused(_UNREADABLE)
+            raise CursorRefused(_UNREADABLE.format(self._name))
         _, bound_to, *position, written_us = state
         if bound_to != _digest(binding):
-            raise CursorRefused("The cursor was made for other filters or another account.")
+            raise CursorRefused(f"The {self._name} was made for other filters or another account.")
         if now_us - written_us > _LIFETIME_US:
-            raise CursorRefused("The cursor is older than 24 hours.")
+            raise CursorRefused(f"The {self._name} is older than 24 hours.")
         return position
 
     def _state(self, text: str) -> list[Any] | None:

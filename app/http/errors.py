@@ -104,7 +104,7 @@ def render(problem: Problem) -> Response:
     asked.error_code = problem.code
     body = problem.body() | {
         "request_id": asked.id,
-        "documentation_url": f"{_documentation_url()}#{problem.code}",
+        "documentation_url": _documentation_url(problem.code),
     }
     response = json_response({"error": body}, problem.kind.status)
     response.headers.extend(problem.headers)
@@ -113,14 +113,17 @@ def render(problem: Problem) -> Response:
     return response
 
 
-def _documentation_url() -> str:
-    configured = current_app.config["DOCUMENTATION_URL"]
-    if configured:
-        return str(configured)
+def base_url() -> str:
+    """Return the address of this service as the client wrote it; "" if the host is unusual."""
     # The client chooses this header: an unusual value is not echoed.
     asked = current_request()
     host = asked.environ.get("HTTP_HOST", "")
-    return f"{asked.scheme}://{host}/docs/errors" if _HOST.fullmatch(host) else "/docs/errors"
+    return f"{asked.scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+def _documentation_url(code: str) -> str:
+    configured = current_app.config["DOCUMENTATION_URL"]
+    return f"{configured}#{code}" if configured else f"{base_url()}/docs/errors/{code}"
 
 
 def _http(error: HTTPException) -> Response:

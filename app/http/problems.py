@@ -19,54 +19,29 @@ CODES: Mapping[str, Kind] = {
         400, "validation", "A parameter or a field of the body is wrong; details names each."
     ),
     "invalid_cursor": Kind(
-        400,
-        "validation",
-        "The cursor is damaged, expired, or was made for other filters or another account; begin "
-        "the listing again without it.",
+        400, "validation", "The cursor is damaged, expired, or of other filters or another account."
     ),
     "authentication_error": Kind(401, "authentication", "No credential, or a revoked one."),
-    "invalid_token": Kind(401, "authentication", "The credential is not one of ours."),
-    "token_expired": Kind(401, "authentication", "The key's time is over; make a new one."),
+    "invalid_token": Kind(401, "authentication", "The credential is not a key of this server."),
+    "token_expired": Kind(401, "authentication", "The key has expired."),
     "payment_required": Kind(402, "billing", "The organization is suspended."),
-    "permission_denied": Kind(403, "permission", "The key is good, but lacks the scope."),
+    "permission_denied": Kind(403, "permission", "The key is valid, but lacks the scope."),
     "not_found": Kind(404, "not_found", "No such route or object, or it is not yours."),
     "method_not_allowed": Kind(405, "request", "The route exists, the method does not."),
     "request_timeout": Kind(408, "request", "The body took too long to arrive; send it again."),
-    "conflict": Kind(
-        409,
-        "conflict",
-        "The request contradicts what is there: the turn is recorded already (with other content, "
-        "or it was to be reserved or cancelled), is reserved with another relationship, or was "
-        "cancelled minutes ago; or the API-key limit is reached, or the Idempotency-Key was used.",
-    ),
+    "conflict": Kind(409, "conflict", "The request contradicts what is stored."),
     "payload_too_large": Kind(413, "request", "The body is over the route's limit."),
     "unsupported_media_type": Kind(
         415, "request", "The body must be application/json, as it is or in gzip."
     ),
     "rate_limit_exceeded": Kind(
-        429,
-        "rate_limit",
-        "Too many requests; wait Retry-After seconds and try again. A batch costs one token for "
-        "every 50 turns begun; details.tokens is its price, if more than one. If "
-        "details.component is reservations, too many reservations are open. If it is concurrency, "
-        "too many requests of your organization are in progress: send fewer at the same time. "
-        "Retry-After is always 1 then, as advice: a later request may be refused again.",
+        429, "rate_limit", "Too many requests: wait Retry-After seconds, then retry."
     ),
     "quota_exhausted": Kind(
-        429,
-        "quota",
-        "The period's quota of details.component is spent, or held by open reservations; "
-        "uncharged_turns are turns that cost nothing. Wait Retry-After seconds: until the quota "
-        "resets (details.resets_at), or until enough reservations have expired "
-        "(details.held_until, null if that does not help).",
+        429, "quota", "The quota is spent or held; do not retry before Retry-After."
     ),
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
-    "service_unavailable": Kind(
-        503,
-        "unavailable",
-        "A store cannot be reached: try again. If the message says that the stored data of your "
-        "organization cannot be used, ask the operator: trying again does not help until then.",
-    ),
+    "service_unavailable": Kind(503, "unavailable", "A store cannot be reached: retry."),
 }
 TYPES = tuple(dict.fromkeys(kind.type for kind in CODES.values()))
 

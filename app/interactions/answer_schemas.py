@@ -18,7 +18,8 @@ from app.http.fields import (
     Token,
 )
 from app.http.problems import CODES, TYPES
-from app.interactions.ids import PREFIX, ULID_PATTERN
+from app.interactions.ids import INTERACTION_ID
+from app.interactions.query_schemas import MAX_PER_PAGE
 from app.interactions.schemas import (
     EMOTIONS,
     FIRST_TOKEN,
@@ -26,7 +27,6 @@ from app.interactions.schemas import (
     IDENTIFIER,
     LATENCY,
     MAX_PER_BATCH,
-    MAX_PER_PAGE,
     MAX_TURNS_CONSUMED,
     MEMORY,
     USAGE,
@@ -38,7 +38,6 @@ from app.interactions.schemas import (
     RowUsageSchema,
 )
 
-INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
 # Earlier releases stored names with an @, and answers show them too.
 _SHOWN_NAME = r"^[A-Za-z0-9._:@/-]{1,128}$"
 _MAX_SHOWN_GUARDRAILS = 32

@@ -1,10 +1,14 @@
 """Make the ledger's stores, and the services that record and read turns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from app.admission.clock import LedgerClock
 from app.backends.backend import Backend
-from app.interactions.cursor import Cursors
+from app.backends.time_limits import bounded, budget_s
+from app.interactions.cursor import Cursors, ExportTokens
+from app.interactions.export import Exports, TurnExporter
 from app.interactions.ids import TurnKeys
 from app.interactions.importing import TurnImporter
 from app.interactions.recording import Recorder
@@ -30,6 +34,8 @@ class InteractionServices:
     turn_keys: TurnKeys
     recorder: Recorder
     importer: TurnImporter
+    exports: Exports
+    exporter: TurnExporter
 
 
 def open_ledgers(backend: Backend) -> Ledgers:
@@ -41,14 +47,27 @@ def open_ledgers(backend: Backend) -> Ledgers:
 
 
 def build_interactions(
-    settings: Settings, ledgers: Ledgers, clock: LedgerClock
+    settings: Settings,
+    ledgers: Ledgers,
+    clock: LedgerClock,
+    note_outage: Callable[[Exception], str],
 ) -> InteractionServices:
-    """Make the services; imports use the maintenance client."""
-    turn_keys = TurnKeys(settings.id_key)
+    """Make the services; imports and exports to a file use the maintenance client."""
+    turn_keys, cursors = TurnKeys(settings.id_key), Cursors(settings.cursor_secrets)
+    service = InteractionService(ledgers.request, cursors, turn_keys)
     return InteractionServices(
         store=ledgers.request,
-        service=InteractionService(ledgers.request, Cursors(settings.cursor_secrets)),
+        service=service,
         turn_keys=turn_keys,
         recorder=Recorder(ledgers.request, clock, turn_keys),
         importer=TurnImporter(ledgers.maintenance, turn_keys),
+        exports=Exports(
+            service,
+            ExportTokens(settings.cursor_secrets),
+            partial(bounded, budget_s(settings.mongodb_timeout_ms)),
+            note_outage,
+        ),
+        exporter=TurnExporter(
+            InteractionService(ledgers.maintenance, cursors, turn_keys), ledgers.maintenance, clock
+        ),
     )

@@ -31,6 +31,9 @@ CONTENT = (
     "error_code",
 )
 
+# A page of a list that is filtered by `Filters.conditions` searches at most so many rows. Then it
+# ends, and its cursor continues from there.
+SEARCHED_COUNT = 1_000
 
 # An erased row has null in these.
 PEOPLE = ("user_id", "relationship_id")
@@ -61,17 +64,31 @@ _PARTS = tuple(PARTS.items())
 class Filters:
     """The filters of a list, combined with AND; `from_ms` is inclusive, `to_ms` is not.
 
-    Cursors are bound to every field, in this order. A new filter also enters:
+    | filter | how its rows are found |
+    | --- | --- |
+    | `user_id`, `relationship_id` | by an index for each combination: `store.chosen_by` |
+    | `from_ms`, `to_ms` | as a range of ids |
+    | `status`, `mode`, `llm_model` | among a bounded number of rows for a page: `conditions` |
+    | `turn_id` | by its turn key, at most one row |
 
-    * `schemas.FilterQuerySchema`;
-    * `store.chosen_by`, and `store.INDEXES` for each combination of filters;
-    * `app.usage.service` and `app.policies.HEAVY_PARAMETERS`: roll-ups cannot be filtered.
+    Aggregates have the first four only: roll-ups cannot be filtered by the others. A new filter
+    also enters `schemas.ListQuerySchema` and the binding of `cursor`.
     """
 
     user_id: str | None = None
     relationship_id: str | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+    status: str | None = None
+    mode: str | None = None
+    llm_model: str | None = None
+    turn_id: str | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return the values that rows must have in fields that no index of lists holds."""
+        wanted = {"status": self.status, "mode": self.mode, "usage.llm_model": self.llm_model}
+        return {path: value for path, value in wanted.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

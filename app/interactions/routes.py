@@ -1,20 +1,33 @@
 """`/v1/interactions` over HTTP."""
 
-from flask import Response
+from collections.abc import Iterable
+from zlib import crc32
+
+from flask import Response, request
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
+from app.http.accept import export_type
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
+from app.http.conditional import tagged
+from app.http.current import current_request
 from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
 from app.http.query import load_query
+from app.http.request_errors import field_error, require_valid
 from app.interactions.answer_schemas import BatchAnswerSchema, ItemSchema, PageSchema
 from app.interactions.batch import read_batch, record_batch
-from app.interactions.model import Filters, item_of
+from app.interactions.export import TOKEN_HEADER, Exports
+from app.interactions.export_description import EXPORT_PARAMETERS, EXPORT_RESPONSES
+from app.interactions.export_formats import FORMS
+from app.interactions.export_stream import ExportStream
+from app.interactions.model import Filters, Page, item_of
+from app.interactions.query_schemas import ExportQuerySchema, ListQuerySchema
 from app.interactions.recording import Recorder
-from app.interactions.schemas import BatchSchema, ListQuerySchema, TurnSchema
+from app.interactions.schemas import BatchSchema, TurnSchema
 from app.interactions.service import InteractionService
+from app.observability.exports import ExportSource
 
 blueprint = Blueprint(
     "interactions",
@@ -23,18 +36,34 @@ blueprint = Blueprint(
     description="Turn traces, without any text: record them, list them, read one.",
 )
 _LIST_QUERY = ListQuerySchema()
+_EXPORT_QUERY = ExportQuerySchema()
 _BATCH = BatchSchema()
+# A page that a client keeps has a cursor of this age at most, so that its next pages lack no turn
+# that was recorded earlier.
+_OLDEST_CURSOR_US = 5 * 60 * 1_000_000
 
 
 @blueprint.get("")
 @blueprint.response(200, PageSchema)
-@blueprint.doc(parameters=parameters_of(ListQuerySchema))
+@blueprint.doc(
+    parameters=[*parameters_of(ListQuerySchema), *EXPORT_PARAMETERS], responses=EXPORT_RESPONSES
+)
 def list_() -> Response:
     """List recorded turns, newest first.
 
     The list has the turns of the trailing 180 days that match all filters. Follow `next_cursor` to
     the end: the listing has each turn once that was recorded before it began, and no later one.
+
+    With `Accept: application/x-ndjson` or `text/csv` the answer is an export: one stream of every
+    turn, without pages. It ends with a trailer; an answer without one was cut, and can be resumed
+    with `X-Export-Token` and `after`.
     """
+    media_type = export_type(request.environ.get("HTTP_ACCEPT"))
+    return _page() if media_type is None else _export(media_type)
+
+
+def _page() -> Response:
+    _refuse(("after",), "resumes an export: send Accept application/x-ndjson or text/csv with it")
     query = load_query(_LIST_QUERY)
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     ticket = current_ticket()
@@ -46,7 +75,44 @@ def list_() -> Response:
         time_us=ticket.time_us,
         account_now_us=ticket.account_now_us,
     )
-    return stored_response({"data": page.items, "next_cursor": page.next_cursor})
+    answer = stored_response({"data": page.items, "next_cursor": page.next_cursor})
+    if cursor is not None:
+        return answer
+    return tagged(answer, _covered(page, answer.get_data(), ticket.time_us))
+
+
+def _export(media_type: str) -> Response:
+    _refuse(("limit", "cursor"), "is not allowed with an export, which has no pages: leave it out")
+    query = load_query(_EXPORT_QUERY)
+    after = query.pop("after", None)
+    ticket, asked = current_ticket(), current_request()
+    exports = provided(Exports)
+    opened = exports.open_(
+        ticket.principal.account,
+        Filters(**query),
+        after=after,
+        token=asked.environ.get("HTTP_X_EXPORT_TOKEN"),
+        time_us=ticket.time_us,
+        account_now_us=ticket.account_now_us,
+    )
+    source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
+    stream = ExportStream(opened.batches, FORMS[media_type], source, exports.note_outage)
+    # Of HEAD nothing is sent, so nothing is to be reported.
+    body = None if asked.method == "HEAD" else stream
+    return Response(
+        body, mimetype=media_type, headers={TOKEN_HEADER: opened.token, "Vary": "Accept"}
+    )
+
+
+def _refuse(names: Iterable[str], reason: str) -> None:
+    """Raise InvalidFields for the parameters of `names` that were sent: another form has them."""
+    require_valid(
+        [
+            field_error(name, "not_allowed", f"`{name}` {reason}.")
+            for name in names
+            if name in request.args
+        ]
+    )
 
 
 @blueprint.get("/<interaction_id>")
@@ -60,7 +126,7 @@ def get(interaction_id: str) -> Response:
     item = provided(InteractionService).get_(
         ticket.principal.account, interaction_id, ticket.time_us
     )
-    return stored_response(item)
+    return tagged(stored_response(item))
 
 
 @blueprint.post("")
@@ -101,3 +167,18 @@ def record_many() -> Response:
     bodies = load_body(_BATCH, LARGEST_BYTES)["interactions"]
     elements = read_batch(recorder, ticket.principal.account, bodies)
     return stored_response({"results": record_batch(recorder, elements, ticket, describe)})
+
+
+def _covered(page: Page, body: bytes, time_us: int) -> bytes:
+    """Return what the tag of a first page covers: its turns, and whether more exist.
+
+    A turn never changes under its id, so the ids are digested and the body is only checked by a
+    checksum: a digest of the body costs 5 % of the request. The cursor differs each time. Its age
+    is covered in its place; it is the end of the body.
+    """
+    ids = "".join(item["interaction_id"] for item in page.items)
+    age = ""
+    if page.next_cursor is not None:
+        body = body[: body.rindex(page.next_cursor.encode())]
+        age = str(time_us // _OLDEST_CURSOR_US)
+    return f"{ids}{crc32(body)}:{age}".encode()

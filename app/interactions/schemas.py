@@ -15,19 +15,16 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from app.http.cursors import CURSOR
 from app.http.descriptions import DescribedOnly
 from app.http.durations import DAY_MS
 from app.http.fields import (
     Boolean,
     Choice,
     ExactInstant,
-    Instant,
     Integer,
     ListOf,
     Milliseconds,
     Number,
-    Numeral,
     Part,
     StrictSchema,
     Token,
@@ -44,8 +41,6 @@ WORD = r"^[a-z0-9_]{1,40}$"
 LABEL = r"^[a-z][a-z0-9_]{0,31}$"
 
 MAX_PER_BATCH = 500
-MAX_PER_PAGE = 100
-DEFAULT_PER_PAGE = 20
 MAX_TURNS_CONSUMED = 1_000
 MAX_WORDS = 10
 _MAX_TOKENS = 100_000_000
@@ -247,53 +242,6 @@ class BatchSchema(StrictSchema):
         minimum=1,
         required=True,
         description="The turns; each one is checked and recorded by itself.",
-    )
-
-
-class RangeQuerySchema(StrictSchema):
-    """A half-open range of instants: `from` inclusive, `to` exclusive, both optional."""
-
-    from_ms = Instant(
-        data_key="from",
-        allow_date=True,
-        description="Inclusive. An instant with a zone, or a day in UTC. Left out, or earlier: 180 "
-        "days ago.",
-    )
-    to_ms = Instant(
-        data_key="to",
-        allow_date=True,
-        description="Exclusive. An instant with a zone, or a day in UTC, later than `from`. Left "
-        "out: no bound.",
-    )
-
-    def check_whole(self, loaded: Mapping[str, Any], _data: Mapping[str, Any]) -> None:
-        """Require `from` to be earlier than `to`."""
-        if "from_ms" in loaded and "to_ms" in loaded and loaded["from_ms"] >= loaded["to_ms"]:
-            reason = Reason("out_of_range", "must be earlier than `to`", {"before": "to"})
-            raise ValidationError({"from": [reason]})
-
-
-class FilterQuerySchema(RangeQuerySchema):
-    """A range and filters, all combined with AND."""
-
-    user_id = Token(IDENTIFIER, description="Only turns of this user.")
-    relationship_id = Token(IDENTIFIER, description="Only turns of this relationship.")
-
-
-class ListQuerySchema(FilterQuerySchema):
-    """The query of a list: filters, the length of a page, and a cursor."""
-
-    limit = Numeral(
-        1,
-        MAX_PER_PAGE,
-        load_default=DEFAULT_PER_PAGE,
-        description="Turns in a page, at most. A page may be shorter: only a null `next_cursor` "
-        "ends the listing.",
-    )
-    cursor = Token(
-        CURSOR,
-        description="`next_cursor` of the previous page, with the same filters. Valid for 24 "
-        "hours, whatever the `limit`.",
     )
 
 

@@ -1,11 +1,11 @@
 """Read turn traces: one by its id, or page by page as a listing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.errors import TurnNotFound
-from app.interactions.ids import find_ulid, lowest_ulid
+from app.interactions.ids import TurnKeys, find_ulid, lowest_ulid
 from app.interactions.model import Document, Filters, Item, Page, is_erased, item_of
 from app.interactions.retention import oldest_readable_ms
 from app.interactions.store import InteractionStore
@@ -14,8 +14,8 @@ _MAX_SCANS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """The rows that a page is taken from: `oldest <= id < before`, and the filters."""
+class Span:
+    """The rows that a page or an export is taken from: `oldest <= id < before`, and the filters."""
 
     account: str
     filters: Filters
@@ -26,9 +26,10 @@ class _Span:
 class InteractionService:
     """Reads turns of one account at a time; instants are microseconds of Redis's clock."""
 
-    def __init__(self, store: InteractionStore, cursors: Cursors) -> None:
+    def __init__(self, store: InteractionStore, cursors: Cursors, turn_keys: TurnKeys) -> None:
         self._store = store
         self._cursors = cursors
+        self._turn_keys = turn_keys
 
     def get_(self, account: str, interaction_id: str, time_us: int) -> Item:
         """Return the trace with this id.
@@ -60,16 +61,17 @@ class InteractionService:
         The pages of a listing show each turn acknowledged before its start exactly once, and no
         turn recorded later.
 
-        While turns arrive, and where turns are erased, a page may hold fewer than `limit` traces;
-        only the last page has no cursor. Raises CursorRefused.
+        A page may hold fewer than `limit` traces while turns arrive, where turns are erased, and
+        where few turns meet `filters.conditions`. Only the last page has no cursor. Raises
+        CursorRefused.
         """
         cursor = None
         if cursor_text is not None:
             cursor = self._cursors.read(cursor_text, account, filters, time_us)
         listing_started_us = cursor.listing_started_us if cursor else account_now_us()
         oldest = lowest_ulid(oldest_readable_ms(time_us // 1_000, filters.from_ms))
-        span = _Span(account, filters, oldest, _before(filters.to_ms, cursor))
-        rows, resume = self._scan(span, limit + 1, listing_started_us)
+        span = Span(account, filters, oldest, _before(filters.to_ms, cursor))
+        rows, resume = self.find(span, limit + 1, listing_started_us)
         if len(rows) > limit:
             rows = rows[:limit]
             resume = rows[-1]["_id"]
@@ -79,8 +81,40 @@ class InteractionService:
             following = self._cursors.write(cursor, account, filters, time_us)
         return Page([item_of(row) for row in rows], following)
 
+    def find(
+        self, span: Span, wanted: int, listing_started_us: int
+    ) -> tuple[list[Document], str | None]:
+        """Return at most `wanted` rows, and the id before which to continue (None at the end).
+
+        There may be fewer rows before the end. They are found by the cheapest way that the filters
+        allow.
+        """
+        filters = span.filters
+        if filters.turn_id is not None:
+            key = self._turn_keys.turn_key(span.account, filters.turn_id)
+            found = self._store.find_turn(span.account, key, filters, span.oldest, span.before)
+            return [row for row in found if _is_listed(row, listing_started_us)], None
+        if not filters.conditions:
+            return self._scan(span, wanted, listing_started_us)
+        return self._search(span, wanted, listing_started_us)
+
+    def _search(
+        self, span: Span, wanted: int, listing_started_us: int
+    ) -> tuple[list[Document], str | None]:
+        """Return rows as `_scan`, from the newest `SEARCHED_COUNT` rows of the span only.
+
+        Few rows may meet the conditions. Without this bound the database would search for them
+        through the whole span.
+        """
+        boundary = self._store.find_boundary(span.account, span.filters, span.oldest, span.before)
+        if boundary is None:
+            return self._scan(span, wanted, listing_started_us)
+        searched = replace(span, oldest=boundary)
+        rows, resume = self._scan(searched, wanted, listing_started_us)
+        return rows, resume or boundary
+
     def _scan(
-        self, span: _Span, wanted: int, listing_started_us: int
+        self, span: Span, wanted: int, listing_started_us: int
     ) -> tuple[list[Document], str | None]:
         """Return at most `wanted` rows, and the id before which to continue (None at the end).
 

@@ -26,7 +26,7 @@ from app.admission.ledger import LedgerCount
 from app.admission.policy import EXACT_BELOW
 from app.backends.definitions import Indexes
 from app.backends.expressions import whole_number
-from app.interactions.model import Document, Filters, is_erased
+from app.interactions.model import SEARCHED_COUNT, Document, Filters, is_erased
 
 COLLECTION = "interactions"
 _DUPLICATE = 11000
@@ -122,12 +122,41 @@ class InteractionStore:
     ) -> list[Document]:
         """Return at most `count` rows with `first <= id < before`, newest first, also erased ones.
 
-        Examines as many index keys as it returns rows.
+        Examines as many index keys as it returns rows. With `filters.conditions` it examines
+        further keys and rows until `count` rows match or the range ends: `find_boundary` bounds it.
         """
-        ids = {"$gte": first} | ({"$lt": before} if before else {})
         chosen, index = chosen_by(account, filters)
-        found = self._rows.find(chosen | {"_id": ids}, _PROJECTION)
+        chosen |= filters.conditions | _ids(first, before)
+        found = self._rows.find(chosen, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
+
+    def find_boundary(
+        self, account: str, filters: Filters, first: str, before: str | None
+    ) -> str | None:
+        """Return the id of the last of `SEARCHED_COUNT` rows; None if the range has fewer.
+
+        Counts rows with `first <= id < before`, newest first, whether or not they meet
+        `filters.conditions`. The index covers it: it examines so many keys and no row.
+        """
+        chosen, index = chosen_by(account, filters)
+        keys = self._rows.find(chosen | _ids(first, before), {"_id": 1})
+        last = keys.sort("_id", DESCENDING).skip(SEARCHED_COUNT - 1).limit(1).hint(index)
+        return next((str(row["_id"]) for row in last), None)
+
+    def find_turn(
+        self, account: str, turn_key: str, filters: Filters, first: str, before: str | None
+    ) -> list[Document]:
+        """Return the row of this turn, also an erased one, if it passes `filters` and the range."""
+        chosen, _ = chosen_by(account, filters)
+        chosen |= filters.conditions | _ids(first, before) | {"turn_key": turn_key}
+        return list(self._rows.find(chosen, _PROJECTION).limit(1).hint("turn"))
+
+    def count(self, account: str, filters: Filters, first: str, before: str | None) -> int:
+        """Count the rows with `first <= id < before`; takes as long as there are such rows."""
+        chosen, index = chosen_by(account, filters)
+        return self._rows.count_documents(
+            chosen | filters.conditions | _ids(first, before), hint=index
+        )
 
     # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
@@ -168,8 +197,13 @@ class InteractionStore:
         return int(row.get("recorded_at") or 0) if row else 0
 
 
+def _ids(first: str, before: str | None) -> dict[str, Any]:
+    """Return the query of ids from `first` on; with `before`, of earlier ones than that."""
+    return {"_id": {"$gte": first} | ({"$lt": before} if before else {})}
+
+
 def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:
-    """Return the query of these filters, and the index that holds its rows in order of ids."""
+    """Return the query of user and relationship, and the index of its rows in order of ids."""
     chosen: dict[str, Any] = {"account": account}
     index = "list"
     for name, value in (

@@ -160,11 +160,15 @@ def ready() -> Response:
     Returns 503 `draining`, while requests are still served, once the process was asked to end. The
     stores are probed at most once a second; the answer is never older.
     """
+    return json_response(*find_readiness())
+
+
+def find_readiness() -> tuple[dict[str, Any], int]:
+    """Return the answer of `/readyz` and its status."""
     probes = provided(Probes)
     if probes.is_draining():
-        return json_response({"status": "draining"}, 503)
-    payload, status = probes.shared.ask(lambda: _readiness(probes))
-    return json_response(payload, status)
+        return {"status": "draining"}, 503
+    return probes.shared.ask(lambda: _readiness(probes))
 
 
 def _readiness(probes: Probes) -> tuple[dict[str, Any], int]:

@@ -3,7 +3,7 @@
 from app.admission.policy import MAX_HOLD_S
 from app.http.answer_fields import UtcInstant
 from app.http.fields import AnswerSchema, Integer, Part, Token
-from app.interactions.answer_schemas import INTERACTION_ID
+from app.interactions.ids import INTERACTION_ID
 from app.interactions.schemas import IDENTIFIER, TURN_ID, ContentSchema, PeopleSchema
 from app.usage.schemas import QuotaSchema
 

@@ -1,23 +1,17 @@
-"""Send answers of unknown length as fast as their clients read, and no faster.
+"""Send answers of unknown length as fast as their clients read, and no faster."""
 
-No route streams yet; the first one is an export.
-"""
-
-import os
-import select
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
 
+from app.serving.pipes import BodyPipe
+
 # Even if its client reads steadily: one client must not keep a thread.
 STREAM_S = 300
-_OPEN_EVERY_S = 0.01
 _log = structlog.get_logger("turnledger.serving")
 
 
@@ -28,26 +22,27 @@ def close_answer(chunks: Any) -> None:
 
 
 class Streams:
-    """Sends streams with at most `threads_count` threads.
+    """Sends streams with at most `threads_count` threads; further ones wait for a thread.
 
-    Granian's own stream keeps unsent data in memory, so a client that does not read could fill it.
-    Granian sends a file as fast as the client reads; here the file is a named pipe. A stream ends
-    early if its client reads nothing for `stall_s`, or after `STREAM_S`. The last line of a stream
-    must therefore show whether it is complete.
+    The connection is closed without the end of the answer, so that the client notices:
+
+    * if the chunks raise an exception;
+    * if the client reads nothing for `stall_s`;
+    * after `STREAM_S`.
     """
 
     def __init__(self, threads_count: int, stall_s: float) -> None:
         self._pool = ThreadPoolExecutor(threads_count)
         self._stall_s = stall_s
+        # Of broken streams whose clients have not read all that was sent.
+        self._broken: SimpleQueue[BodyPipe] = SimpleQueue()
 
     def send(self, protocol: Any, status: int, headers: Any, chunks: Iterable[bytes]) -> None:
         """Answer with `chunks`, which are produced and closed in another thread."""
         try:
-            folder = TemporaryDirectory(prefix="turnledger-stream-")
-            pipe = Path(folder.name) / "pipe"
-            os.mkfifo(pipe, 0o600)
-            protocol.response_file(status, headers, str(pipe))
-            self._pool.submit(self._feed, folder, pipe, chunks)
+            pipe = BodyPipe()
+            protocol.response_file(status, headers, str(pipe.path))
+            self._pool.submit(self._feed, pipe, chunks)
         except Exception:
             close_answer(chunks)
             raise
@@ -56,38 +51,39 @@ class Streams:
         """Accept no more streams; those that have begun continue to their end."""
         self._pool.shutdown(wait=False)
 
-    def _feed(self, folder: TemporaryDirectory[str], pipe: Path, chunks: Any) -> None:
+    def _feed(self, pipe: BodyPipe, chunks: Any) -> None:
+        self._close_broken()
         try:
-            # The client has closed the pipe, or does not read it: the stream ends.
-            with folder, suppress(OSError):
-                descriptor = self._open(pipe)
-                try:
-                    self._copy(chunks, descriptor)
-                finally:
-                    os.close(descriptor)
+            pipe.connect(self._stall_s)
+            self._copy(chunks, pipe)
+            pipe.close()
         except Exception as error:
-            _log.error("stream_failed", error=type(error).__name__)
+            # OSError: the client has disconnected or reads nothing, or the chunks have reported it.
+            if not isinstance(error, OSError):
+                _log.error("stream_failed", error=type(error).__name__)
+            self._break(pipe)
         finally:
             close_answer(chunks)
 
-    def _open(self, pipe: Path) -> int:
-        late_s = time.monotonic() + self._stall_s
-        while True:
-            try:
-                return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:  # Granian has not opened it yet
-                if time.monotonic() > late_s:
-                    raise
-            time.sleep(_OPEN_EVERY_S)
-
-    def _copy(self, chunks: Iterable[bytes], descriptor: int) -> None:
+    def _copy(self, chunks: Iterable[bytes], pipe: BodyPipe) -> None:
         end_s = time.monotonic() + STREAM_S
-        room = select.poll()
-        room.register(descriptor, select.POLLOUT)
         for chunk in chunks:
-            rest = memoryview(chunk)
-            while rest:
-                stall_s = min(self._stall_s, end_s - time.monotonic())
-                if stall_s <= 0 or not room.poll(stall_s * 1_000):
-                    raise TimeoutError
-                rest = rest[os.write(descriptor, rest) :]
+            pipe.write(chunk, self._stall_s, end_s)
+
+    def _break(self, pipe: BodyPipe) -> None:
+        if pipe.break_():
+            pipe.close()
+        else:
+            self._broken.put(pipe)
+
+    def _close_broken(self) -> None:
+        """Close the pipes of broken streams that Granian has closed since."""
+        for _ in range(self._broken.qsize()):
+            try:
+                pipe = self._broken.get_nowait()
+            except Empty:  # another thread has taken it
+                return
+            if pipe.has_no_reader():
+                pipe.close()
+            else:
+                self._broken.put(pipe)

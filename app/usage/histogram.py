@@ -35,11 +35,15 @@ class PackedHistogram(Counts):
 
         Exact below 64 ms, above it within `MAX_RELATIVE_ERROR`.
         """
-        words, middle = self._words, len(self)
+        words = self._words
+        middle = len(words) // 2
         if not middle:
             return [None] * len(percents)
-        ranks = [-(-words[-1] * percent // 100) for percent in percents]
-        return [middle_of(words[bisect_left(words, rank, middle) - middle]) for rank in ranks]
+        turns = words[-1]
+        return [
+            middle_of(words[bisect_left(words, -(-turns * percent // 100), middle) - middle])
+            for percent in percents
+        ]
 
     def outer_buckets(self) -> tuple[int, int]:
         """Return the first and the last bucket with turns; there must be one."""

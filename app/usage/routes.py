@@ -6,6 +6,7 @@ from flask_smorest import Blueprint
 from app.access import current_ticket
 from app.http.application import provided
 from app.http.body import json_response
+from app.http.conditional import tagged
 from app.http.descriptions import parameters_of
 from app.http.query import load_query
 from app.interactions.model import Filters
@@ -47,7 +48,7 @@ def aggregates() -> Response:
         ticket.time_us // 1_000,
         dimension=dimension,
     )
-    return json_response({"data": [aggregate_item(each) for each in slices]})
+    return tagged(json_response({"data": [aggregate_item(each) for each in slices]}))
 
 
 @blueprint.get("/usage/turns")
@@ -77,7 +78,7 @@ def turns() -> Response:
         dimension=dimension,
     )
     item = quota_item(quota, principal.limits.overage_policy)
-    return json_response({"data": [usage_item(each) for each in slices], "quota": item})
+    return tagged(json_response({"data": [usage_item(each) for each in slices], "quota": item}))
 
 
 @blueprint.get("/usage/active-relationships")
@@ -89,4 +90,4 @@ def active_relationships() -> Response:
 
     503 while Redis is unavailable.
     """
-    return json_response(relationships_item(current_ticket().quota()))
+    return tagged(json_response(relationships_item(current_ticket().quota())))

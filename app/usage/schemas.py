@@ -8,7 +8,7 @@ from app.http.answer_fields import ShownText, Total, UtcInstant
 from app.http.durations import DAY_MS
 from app.http.fields import AnswerSchema, Boolean, Choice, Instant, Integer, ListOf, Number, Part
 from app.interactions.model import STATUSES
-from app.interactions.schemas import FilterQuerySchema, RangeQuerySchema
+from app.interactions.query_schemas import FilterQuerySchema, RangeQuerySchema
 from app.tenancy.model import OveragePolicy
 from app.usage.breakdown import DIMENSIONS
 from app.usage.buckets import Grouping
@@ -29,7 +29,7 @@ _BREAKDOWN = "Adds the sums of each bucket by this: `key` is the id of an API ke
 
 
 class AggregatesQuerySchema(FilterQuerySchema):
-    """Filters as in the list; without `group_by` the whole range is one bucket."""
+    """User, relationship and range; without `group_by` the whole range is one bucket."""
 
     from_ms = Instant(
         data_key="from",

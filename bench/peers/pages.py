@@ -6,7 +6,7 @@ from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 
 from app.interactions.model import Filters
-from app.interactions.schemas import DEFAULT_PER_PAGE
+from app.interactions.query_schemas import DEFAULT_PER_PAGE
 from app.interactions.store import InteractionStore
 from bench.peers.looping import Asked, Round, loop
 

@@ -21,12 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Each includes all pins of those before it.
-LAYERS = (
-    "requirements.txt",
-    "requirements-local.txt",
-    "requirements-dev.txt",
-    "requirements-bench.txt",
-)
+LAYERS = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt")
+# Each includes all pins of the layers, and none of the other's.
+TOPS = ("requirements-bench.txt", "requirements-browser.txt")
 # The start of a line of progress, in ASCII for every terminal.
 STEP = "*"
 IS_USABLE = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
@@ -75,8 +72,11 @@ def _make() -> None:
 
 def is_installed(requirements: Path) -> bool:
     """Return True if `requirements`, or a file that includes it, is installed unchanged."""
-    larger = LAYERS[LAYERS.index(requirements.name) :]
-    return any(_is_recorded(requirements.with_name(name)) for name in larger)
+    return any(_is_recorded(requirements.with_name(name)) for name in _including(requirements.name))
+
+
+def _including(name: str) -> Sequence[str]:
+    return (name,) if name in TOPS else (*LAYERS[LAYERS.index(name) :], *TOPS)
 
 
 def keep_installed(requirements: Path) -> None:

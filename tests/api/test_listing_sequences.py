@@ -35,7 +35,8 @@ def history(caller: Caller) -> Caller:
     """A caller with ten turns, five of them in one millisecond."""
     start_ms = now_ms() - 5 * DAY_MS
     instants = [start_ms + offset for offset in (0, 1, 2, 3, 3, 3, 3, 3, 4, 5)]
-    caller.import_(stateful(occurred_at=format_ms(instant)) for instant in instants)
+    usage = {"llm_model": "gpt-4o"}
+    caller.import_(stateful(occurred_at=format_ms(instant), usage=usage) for instant in instants)
     return caller
 
 
@@ -73,6 +74,9 @@ FILTERS = {
     "relationship_id": ("rel_42", "rel_43"),
     "from": (format_ms(now_ms() - 9 * DAY_MS), format_ms(now_ms() - 8 * DAY_MS)),
     "to": (format_ms(now_ms()), format_ms(now_ms() + 1)),
+    "status": ("completed", "failed"),
+    "mode": ("stateful", "stateless"),
+    "llm_model": ("gpt-4o", "gpt-4o-mini"),
 }
 
 

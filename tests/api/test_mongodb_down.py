@@ -132,7 +132,7 @@ def test_routes_without_a_database_still_answer(
 ) -> None:
     open_breaker(caller, breaker)
     client = caller.app.test_client()
-    for path in ("/healthz", "/v1/billing/plans", "/openapi.json", "/docs/errors"):
+    for path in ("/healthz", "/v1/billing/plans", "/openapi.json", "/", "/docs", "/docs/errors"):
         assert client.get(path).status_code == 200, path
     operator = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     assert client.get("/metrics", headers=operator).status_code == 200

@@ -60,12 +60,16 @@ def test_the_client_is_the_published_one() -> None:
 def test_turns_are_recorded_listed_and_read(official_and_app: tuple[Official, Flask]) -> None:
     official, app = official_and_app
     token = new_caller(app).token
-    made = official(token, post(stateful("rel_7", "u_7")))
+    turn = stateful("rel_7", "u_7")
+    made = official(token, post(turn))
     official(token, post(body()))
 
     page = official(token, lambda client: client.interactions.list({"user_id": "u_7"}))
     item = official(token, lambda client: client.interactions.get(made["interaction_id"]))
+    query = {"turn_id": turn["turn_id"], "status": "completed", "mode": "stateful"}
+    found = official(token, lambda client: client.interactions.list(query))
 
+    assert found == page
     assert page == {"data": [made], "next_cursor": None}
     assert item == made
     assert official(token, lambda client: client.interactions.list())["data"][-1] == made

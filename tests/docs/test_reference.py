@@ -50,7 +50,7 @@ def test_the_page_of_errors_names_the_codes_and_no_others(memory_app: Flask) -> 
     served = memory_app.test_client().get("/docs/errors").get_data(as_text=True)
     page = (ROOT / "docs" / "api" / "errors.md").read_text(encoding="utf-8")
     named = " ".join(re.findall(r"^\| \d{3} \| ([`\w, ]+)", page, re.MULTILINE))
-    codes = set(re.findall(r'<dt id="(\w+)">', served))
+    codes = set(re.findall(r'<tr role="row" id="(\w+)">', served))
 
     assert codes
     assert set(re.findall(r"\w+", named)) == codes

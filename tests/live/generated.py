@@ -39,7 +39,6 @@ CASES: dict[str, int] = {
     "GET /healthz": FEW,
     "GET /readyz": FEW,
     "GET /metrics": FEW,
-    "GET /docs/errors": FEW,
 }
 # The test sends keys itself; other tests check that keys are required.
 _CONFIG = {"generation": {"with-security-parameters": False, "database": "none"}}

@@ -88,11 +88,15 @@ def plant_in_bodies(caller: Caller) -> None:
 
 
 def plant_in_targets(caller: Caller) -> None:
-    names = ("user_id", "relationship_id", "from", "to", "limit", "cursor", MARKER, TEXT)
+    names = (
+        *("user_id", "relationship_id", "from", "to", "limit", "cursor", MARKER, TEXT),
+        *("status", "mode", "llm_model", "turn_id"),
+    )
     for name in names:
         assert caller("GET", LIST, query_string={name: TEXT}).status_code == 400
         assert caller("POST", LIST, json=body(), query_string={name: TEXT}).status_code == 400
     assert caller.list_(user_id=MARKER, relationship_id=MARKER).status_code == 200
+    assert caller.list_(turn_id=MARKER, llm_model=MARKER).status_code == 200
     assert caller.list_(cursor=MARKER).status_code == 400
     for path in (f"{LIST}/{MARKER}", f"{KEYS}/{MARKER}", f"/{MARKER}", f"{LIST}/{TEXT}"):
         assert caller("GET", path).status_code == 404

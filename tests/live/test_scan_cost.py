@@ -8,12 +8,12 @@ from pymongo.database import Database
 
 from app.http.instants import format_ms
 from app.interactions.cursor import Cursors
-from app.interactions.ids import find_ulid
+from app.interactions.ids import TurnKeys, find_ulid
 from app.interactions.model import Filters
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
 from tests.schema import make_schema
-from tests.servers import CURSOR_SECRET
+from tests.servers import CURSOR_SECRET, ID_KEY
 from tests.turns import body, new_account, now_ms, row
 
 ROWS_COUNT = 3_000
@@ -63,7 +63,8 @@ def database(mongodb_admin: Any, account: str) -> Iterator[Database[dict[str, An
 def service(database: Database[dict[str, Any]]) -> Iterator[InteractionService]:
     """Yield the service on this ledger, with the profiler on and nothing profiled yet."""
     database.command({"profile": 2})
-    yield InteractionService(InteractionStore(database), Cursors((CURSOR_SECRET,)))
+    store, cursors = InteractionStore(database), Cursors((CURSOR_SECRET,))
+    yield InteractionService(store, cursors, TurnKeys(ID_KEY))
     database.command({"profile": 0})
     database.drop_collection("system.profile")
 

@@ -7,7 +7,7 @@ from app.tenancy.errors import ScopeMissing
 from app.tenancy.model import Scope
 
 KEY_DOORS = [Door.METERED, Door.RECORDING]
-OTHER_DOORS = [Door.PROBE, Door.PUBLIC, Door.OPERATOR]
+OTHER_DOORS = [Door.PROBE, Door.FILE, Door.PUBLIC, Door.OPERATOR]
 
 
 @pytest.mark.parametrize("door", KEY_DOORS)

@@ -78,13 +78,15 @@ end
 -- reconciliation, so that nobody makes room for more uncharged turns in this way.
 local function standing_entry(item)
   local entry = current_entry(item.turn)
-  item.replaces = entry and entry.state == 'charged' and entry.turns == 0 and item.turns > 0
-  return not item.replaces and entry or nil
+  local gives_way = entry and entry.state == 'charged' and entry.turns == 0 and item.turns > 0
+  if not gives_way then return entry end
+  item.replaces_uncharged = true
+  return nil
 end
 
 -- Removes the entry of the uncharged turn that gives way to `item`, if there is one.
 local function replace_uncharged(item)
-  if item.replaces then remove_entries({item.turn}, expiries_key) end
+  if item.replaces_uncharged then remove_entries({item.turn}, expiries_key) end
 end
 
 -- Returns the verdict on `item` if it were recorded now, and its entry: the charge that stands, or

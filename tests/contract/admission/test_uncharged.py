@@ -220,3 +220,16 @@ def test_sending_stored_turns_again_with_a_cost_makes_no_room(world: World) -> N
     assert record(world, in_force, "turn_c") == [Verdict.UNCHARGED_EXHAUSTED]
     quota = world.gate.quota(principal(in_force))
     assert (quota.turns_used, quota.uncharged_used) == (0, 2)
+
+
+def test_a_refused_turn_with_a_cost_leaves_the_same_turn_without_cost_known(world: World) -> None:
+    in_force = limits(turns=0, uncharged=3)
+    first = world.record(principal(in_force), A)
+
+    refused = world.gate.admit(principal(in_force), [turn("turn_a", 1)])
+    again = world.gate.admit(principal(in_force), [A])
+
+    assert refused.outcome is Outcome.QUOTA_EXHAUSTED
+    assert again.items[0].verdict is Verdict.REPLAYED
+    assert recorded_at_us(again) == recorded_at_us(first)
+    assert uncharged_used(world, in_force) == 1

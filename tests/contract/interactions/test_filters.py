@@ -11,14 +11,15 @@ from pymongo.database import Database
 
 from app.http.instants import format_ms
 from app.interactions.cursor import Cursors
-from app.interactions.model import Filters, Item
+from app.interactions.ids import TurnKeys
+from app.interactions.model import Filters
 from app.interactions.service import InteractionService
 from app.interactions.store import InteractionStore
+from tests.contract.interactions.listings import MOST_PAGES, expected, listing
 from tests.schema import make_schema
-from tests.servers import CURSOR_SECRET
+from tests.servers import CURSOR_SECRET, ID_KEY
 from tests.turns import body, new_account, row
 
-MOST_PAGES = 100
 START_MS = 1_790_000_000_000
 NOW_US = (START_MS + 86_400_000) * 1_000
 STARTED_US = 10**15
@@ -48,43 +49,6 @@ def all_combinations(bounds: tuple[int, int]) -> Iterator[Filters]:
     return (Filters(*chosen) for chosen in product(*choices))
 
 
-def expected(rows: list[dict[str, Any]], filters: Filters) -> list[str]:
-    """Return the matching ids, newest first, found by reading every row."""
-    chosen = [
-        found["_id"]
-        for found in rows
-        if filters.user_id in (None, found["user_id"])
-        and filters.relationship_id in (None, found["relationship_id"])
-        and (filters.from_ms is None or instant_of(found) >= filters.from_ms)
-        and (filters.to_ms is None or instant_of(found) < filters.to_ms)
-    ]
-    return [f"int_{ulid}" for ulid in sorted(chosen, reverse=True)]
-
-
-def instant_of(found: dict[str, Any]) -> int:
-    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    instant = 0
-    for digit in found["_id"][:10]:
-        instant = instant * 32 + digits.index(digit)
-    return instant
-
-
-def listing(
-    service: InteractionService, account: str, filters: Filters, limit: int
-) -> Iterator[Item]:
-    cursor = None
-    for _ in range(MOST_PAGES):
-        page = service.list_(
-            account, filters, limit, cursor, time_us=NOW_US, account_now_us=lambda: NOW_US
-        )
-        assert len(page.items) <= limit
-        yield from page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-    raise AssertionError("the listing does not end")
-
-
 @pytest.mark.slow  # seconds of work
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -103,10 +67,13 @@ def test_a_listing_shows_the_turns_that_brute_force_finds(
     account = new_account()
     rows = [row(account, body(**each)) for each in sent]
     store.insert_many(rows + [row(new_account(), body(**each)) for each in foreign])
-    service = InteractionService(store, Cursors((CURSOR_SECRET,)))
+    service = InteractionService(store, Cursors((CURSOR_SECRET,)), TurnKeys(ID_KEY))
 
     for filters in all_combinations(bounds):
-        shown = [item["interaction_id"] for item in listing(service, account, filters, limit)]
+        shown = [
+            item["interaction_id"]
+            for item in listing(service, account, filters, limit, now_us=NOW_US)
+        ]
         assert shown == expected(rows, filters)
 
 
@@ -124,7 +91,7 @@ def test_a_listing_shows_exactly_the_turns_recorded_before_it(
     rows = [row(account, body(**each), STARTED_US - 1) for each in before]
     late = [row(account, body(**each), STARTED_US) for each in after]
     store.insert_many(rows + late)
-    service = InteractionService(store, Cursors((CURSOR_SECRET,)))
+    service = InteractionService(store, Cursors((CURSOR_SECRET,)), TurnKeys(ID_KEY))
     now_us = STARTED_US  # in 2001, so that the limit of 180 days hides nothing
 
     page = service.list_(

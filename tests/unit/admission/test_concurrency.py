@@ -21,6 +21,9 @@ class Worker:
     def enter(self, organization: str, count: int = 1, *, heavy: bool = False) -> list[InFlight]:
         return [self.limiter.enter(organization, is_heavy=heavy) for _ in range(count)]
 
+    def stream(self, organization: str) -> InFlight:
+        return self.limiter.enter(organization, is_heavy=True, is_stream=True)
+
     def limit_for(self, organization: str, *, heavy: bool = False) -> int | None:
         """Return the limit that refuses one more request, None if it is admitted."""
         try:
@@ -191,3 +194,38 @@ def test_threads_that_race_never_pass_the_limit_and_leave_nothing_behind(worker:
 
     assert 1 <= most <= 4
     assert worker.limiter._counts == {}
+
+
+def test_streams_are_limited_also_without_another_organization(worker: Worker) -> None:
+    streams = [worker.stream("alone") for _ in range(2)]
+
+    with pytest.raises(ConcurrencyExceeded) as exceeded:
+        worker.stream("alone")
+    assert (exceeded.value.limit, exceeded.value.is_heavy) == (2, True)
+
+    worker.enter("alone", 10)
+    worker.enter("alone", 10, heavy=True)
+    worker.limiter.leave(streams[0])
+    for heavy in (True, False):
+        assert worker.limit_for("alone", heavy=heavy) is None
+
+
+def test_a_stream_does_not_hold_what_normal_requests_need(worker: Worker) -> None:
+    worker.enter("other")
+    streams = [worker.stream("own") for _ in range(2)]
+
+    worker.enter("own", 2)
+
+    assert worker.limit_for("own") == 4
+    worker.limiter.leave(streams[0])
+    assert worker.limit_for("own") is None
+
+
+@pytest.mark.parametrize(("threads_count", "quarter"), [(1, 1), (4, 1), (8, 2), (32, 8)])
+def test_a_quarter_of_the_threads_is_the_most_for_streams(threads_count: int, quarter: int) -> None:
+    worker = Worker(threads_count)
+
+    for _ in range(quarter):
+        worker.stream("alone")
+    with pytest.raises(ConcurrencyExceeded):
+        worker.stream("alone")

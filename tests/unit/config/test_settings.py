@@ -17,7 +17,7 @@ ALL = [
     *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
     *("OPERATOR_TOKEN", "PLANS_FILE", "TRUSTED_PROXY_HOPS", "IP_LIMIT", "REDIS_TIMEOUT_MS"),
     *("MONGODB_TIMEOUT_MS", "REQUEST_DEADLINE_S", "LOG_LEVEL", "DOCUMENTATION_URL"),
-    *("QUOTA_ON_REDIS_FAILURE", "WEB_CONCURRENCY", "WEB_THREADS"),
+    *("QUOTA_ON_REDIS_FAILURE", "WEB_CONCURRENCY", "WEB_THREADS", "CORS_ALLOWED_ORIGINS"),
 ]
 BAD = {
     "KEY_PEPPERS": f"{'p' * 32},{CANARY}",
@@ -35,6 +35,7 @@ BAD = {
     "WEB_THREADS": "33",
     "LOG_LEVEL": "loud",
     "DOCUMENTATION_URL": "nowhere",
+    "CORS_ALLOWED_ORIGINS": "https://app.example/",
 }
 
 
@@ -68,6 +69,7 @@ def test_the_required_variables_leave_every_default(environ: pytest.MonkeyPatch)
     assert (settings.request_deadline_s, settings.log_level) == (10, "info")
     assert (settings.quota_on_redis_failure, settings.web_concurrency) == ("allow", 2)
     assert settings.plans_file.is_file()
+    assert settings.cors_allowed_origins == ()
 
 
 def test_lists_keep_their_order(environ: pytest.MonkeyPatch) -> None:

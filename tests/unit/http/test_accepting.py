@@ -11,13 +11,15 @@ from marshmallow import ValidationError
 
 from app.accounts.schemas import NewApiKeySchema
 from app.http.fields import StrictSchema
-from app.interactions.schemas import BatchSchema, ListQuerySchema, TurnSchema
+from app.interactions.query_schemas import ListQuerySchema
+from app.interactions.schemas import BatchSchema, TurnSchema
 from app.reservations.schemas import CompletionSchema, ReservationSchema
 from app.usage.schemas import AggregatesQuerySchema, TurnsQuerySchema
 from tests.turns import body, reservation, whole
 
 RANGE = {"from": "2026-11-01", "to": "2026-11-02T10:00:00Z"}
 PEOPLE = {"user_id": "u_42", "relationship_id": "rel_42"}
+SEARCHED = {"status": "failed", "mode": "stateful", "llm_model": "gpt-4o", "turn_id": "t-1"}
 COMPLETION = {name: value for name, value in whole().items() if name != "occurred_at"}
 BODIES: list[tuple[StrictSchema, dict[str, Any]]] = [
     (TurnSchema(), body()),
@@ -28,7 +30,7 @@ BODIES: list[tuple[StrictSchema, dict[str, Any]]] = [
     (NewApiKeySchema(), {"scope": "read", "label": "ci", "expires_in_days": 7}),
 ]
 QUERIES: list[tuple[StrictSchema, dict[str, Any]]] = [
-    (ListQuerySchema(), RANGE | PEOPLE | {"limit": "7", "cursor": "abc"}),
+    (ListQuerySchema(), RANGE | PEOPLE | SEARCHED | {"limit": "7", "cursor": "abc"}),
     (AggregatesQuerySchema(), RANGE | {"group_by": "day"}),
     (TurnsQuerySchema(), RANGE | {"group_by": "week"}),
 ]

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import string
+from typing import Any
 
 import orjson
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
+from app.http.cursors import SignedCursors
 from app.http.request_errors import CursorRefused
 from app.interactions.cursor import Cursor, Cursors
 from app.interactions.model import Filters
@@ -147,12 +149,68 @@ OTHER_FILTERS = [
     Filters(user_id="u_1"),
     Filters(user_id="u_1", to_ms=1),
     Filters(user_id="u_1", from_ms=1, to_ms=1),
+    Filters(user_id="u_1", from_ms=1, status="failed"),
+    Filters(user_id="u_1", from_ms=1, mode="stateful"),
+    Filters(user_id="u_1", from_ms=1, llm_model="u_1"),
+    Filters(user_id="u_1", from_ms=1, turn_id="u_1"),
 ]
 
 
 @pytest.mark.parametrize("filters", OTHER_FILTERS, ids=repr)
 def test_other_filters_are_refused(filters: Filters) -> None:
     assert is_refused(TEXT, filters=filters)
+
+
+# Each with another value, or under another name, than the next.
+LATER_FILTERS = [
+    Filters(status="failed"),
+    Filters(status="completed"),
+    Filters(mode="stateful"),
+    Filters(llm_model="failed"),
+    Filters(turn_id="failed"),
+    Filters(status="failed", mode="stateful"),
+    Filters(status="failed", llm_model="stateful"),
+    Filters(user_id="u_1", status="failed"),
+]
+
+
+@pytest.mark.parametrize("filters", LATER_FILTERS, ids=repr)
+def test_a_cursor_is_bound_to_each_filter_that_later_releases_added(filters: Filters) -> None:
+    text = CURSORS.write(CURSOR, ACCOUNT, filters, NOW_US)
+
+    assert CURSORS.read(text, ACCOUNT, filters, NOW_US) == CURSOR
+    others = [Filters(), FILTERS, *(other for other in LATER_FILTERS if other != filters)]
+    assert [other for other in others if not is_refused(text, filters=other)] == []
+
+
+# The binding of the release that had four filters, as it computed it.
+FOUR_FILTERS = [
+    (None, None, None, None),
+    ("u_1", None, None, None),
+    (None, "r_1", 5, None),
+    ("u_1", "r_1", 5, 6),
+]
+
+
+def earlier_release() -> SignedCursors:
+    return SignedCursors((SECRET,), SALT, version=2, position_count=2)
+
+
+@pytest.mark.parametrize("asked", FOUR_FILTERS)
+def test_a_cursor_of_the_release_with_four_filters_is_read(asked: tuple[Any, ...]) -> None:
+    position = [CURSOR.last_ulid, CURSOR.listing_started_us]
+    text = earlier_release().write([ACCOUNT, *asked], position, NOW_US)
+
+    assert CURSORS.read(text, ACCOUNT, Filters(*asked), NOW_US) == CURSOR
+
+
+@pytest.mark.parametrize("filters", LATER_FILTERS, ids=repr)
+def test_the_release_with_four_filters_refuses_a_cursor_of_another_filter(filters: Filters) -> None:
+    text = CURSORS.write(CURSOR, ACCOUNT, filters, NOW_US)
+
+    for asked in [*FOUR_FILTERS, (filters.user_id, None, None, None)]:
+        with pytest.raises(CursorRefused, match="other filters"):
+            earlier_release().read(text, [ACCOUNT, *asked], NOW_US)
 
 
 @pytest.mark.parametrize(

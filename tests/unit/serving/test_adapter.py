@@ -1,5 +1,6 @@
 """Requests through the adapter, with a fake in place of Granian."""
 
+import gzip
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ from flask import Flask, Response, request
 
 from app.error_answers import find_problem
 from app.http.body import LARGEST_BYTES
+from app.http.compression import compress
 from app.http.request_errors import RequestError
 from app.serving import adapter as adapter_module
 from app.serving.bodies import DISCARDED_BYTES
@@ -131,6 +133,18 @@ def test_an_answer_of_unknown_length_is_streamed(app: Flask) -> None:
     with adapter_to(app) as adapter:
         answer = serve(adapter, Scope(path="/streamed"))
     assert (answer.status, answer.body) == (200, b"one two")
+
+
+def test_a_compressed_answer_of_unknown_length_is_streamed(app: Flask) -> None:
+    @app.after_request
+    def pack(answer: Response) -> Response:
+        compress(answer, "gzip")
+        return answer
+
+    with adapter_to(app) as adapter:
+        answer = serve(adapter, Scope(path="/streamed"))
+    assert gzip.decompress(answer.body) == b"one two"
+    assert ("Content-Encoding", "gzip") in answer.headers
 
 
 def test_a_failing_application_loses_its_answer_but_no_thread() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.serving import streams as streams_module
+from app.serving.pipes import StreamBroken
 from app.serving.streams import Streams
 from tests.servers import wait_until
 from tests.unit.serving.fakes import Scope, adapter_to
@@ -138,7 +139,60 @@ def test_a_failing_stream_is_closed_and_leaves_no_folder(
     os.close(pipe)
 
 
-def test_all_streams_together_use_a_quarter_of_the_threads() -> None:
+class Lossy(Chunks):
+    """A stream that fails after its parts."""
+
+    def __init__(self, parts: list[bytes], error: Exception) -> None:
+        super().__init__(parts)
+        self._error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from super().__iter__()
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [StreamBroken(), RuntimeError("on purpose")])
+def test_a_stream_that_fails_midway_does_not_look_complete(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, chunks = Client(), Lossy([b"first"], error)
+    with streams() as sender:
+        sender.send(client, 200, [], chunks)
+        pipe = client.pipes.get()
+        assert chunks.is_closed.wait(10)
+        assert os.read(pipe, 100) == b"first "
+        with pytest.raises(BlockingIOError):
+            os.read(pipe, 100)
+    os.close(pipe)
+    has_reported = isinstance(error, StreamBroken)
+    assert ("stream_failed" in capsys.readouterr().out) is not has_reported
+
+
+def test_a_stalled_stream_does_not_look_complete_to_a_client_that_reads_on() -> None:
+    with streams(stall_s=STALL_S) as sender:
+        chunks, pipe = send(sender, Client(), MANY)
+        assert chunks.is_closed.wait(10)
+        with open(pipe, "rb", buffering=0, closefd=False) as file:
+            # None: a read of an empty pipe that fails because it may not wait.
+            read = b"".join(iter(lambda: file.read(1 << 20), None))
+        assert b"".join(MANY).startswith(read)
+    os.close(pipe)
+
+
+def test_pipes_of_broken_streams_are_closed_once_their_clients_are_gone() -> None:
+    client = Client()
+    with streams(stall_s=STALL_S) as sender:
+        chunks, first = send(sender, client, MANY)
+        assert chunks.is_closed.wait(10)
+        assert sender._broken.qsize() == 1
+        os.close(first)
+        following, second = send(sender, client, [b"short"])
+        assert following.is_closed.wait(10)
+        assert sender._broken.qsize() == 0
+    os.close(second)
+
+
+def test_all_streams_together_use_half_as_many_threads_as_requests() -> None:
     client, open_streams = Client(), [Chunks(MANY) for _ in range(6)]
     waiting = iter(open_streams)
 
@@ -149,9 +203,9 @@ def test_all_streams_together_use_a_quarter_of_the_threads() -> None:
     with adapter_to(app, threads_count=8) as adapter:
         for _ in open_streams:
             asyncio.run(adapter.__rsgi__(Scope(), client))
-        wait_until(lambda: sum(chunks.made_count > 0 for chunks in open_streams) == 2)
+        wait_until(lambda: sum(chunks.made_count > 0 for chunks in open_streams) == 4)
         assert not open_streams[0].is_closed.wait(STALL_S)
-        assert sum(chunks.made_count > 0 for chunks in open_streams) == 2
+        assert sum(chunks.made_count > 0 for chunks in open_streams) == 4
         for chunks in open_streams:  # the next one begins when one has ended
             wait_until(lambda chunks=chunks: chunks.made_count)
             os.close(client.pipes.get())

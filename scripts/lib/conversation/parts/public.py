@@ -19,9 +19,12 @@ ROUTES = (
     "/readyz",
     "/metrics",
     "/openapi.json",
+    "/",
+    "/docs",
     "/docs/errors",
+    "/docs/errors/conflict",
 )
-UNKNOWN = ("/", "/v1", "/v1/nothing", "/v1/me/", "//v1/me", "/v1%2Fme", "/V1/me", "/v2/me")
+UNKNOWN = ("/v1", "/v1/nothing", "/v1/me/", "//v1/me", "/v1%2Fme", "/V1/me", "/v2/me")
 
 
 def public(talk: Talk) -> None:

@@ -1,0 +1,1 @@
+"""The pages in a real browser: `scripts/browser` runs these tests, `scripts/test` does not."""

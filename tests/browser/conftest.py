@@ -1,0 +1,129 @@
+"""A running service, Debian's chromium, and visits that record all that a page did."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.callers import Caller, app_beside, new_caller
+from tests.servers import RunningService, environ_for, running_service
+
+# The widths of a phone and of a desktop.
+WIDTHS = (360, 1440)
+THEMES = ("light", "dark")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the folder for pictures."""
+    parser.addoption("--screenshots", metavar="FOLDER", help="write a picture of each page there")
+
+
+@dataclass
+class Visit:
+    """An open page; what it requested, and its messages on the console."""
+
+    page: Page
+    base_url: str
+    requested: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Record from now on."""
+        self.page.on("request", lambda request: self.requested.append(request.url))
+        self.page.on("response", self._note_response)
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+
+    def _note_response(self, response: Any) -> None:
+        if response.status >= 400:
+            self.failed.append(f"{response.status} {response.url}")
+
+    def open(self, path: str) -> None:
+        """Open a page and wait until it is complete."""
+        self.page.goto(f"{self.base_url}{path}", wait_until="networkidle")
+        if path.startswith("/docs#") or path == "/docs":
+            self.page.wait_for_selector(".opblock")
+
+    def take_picture(self, folder: Path | None, name: str) -> None:
+        """Write a picture of the whole page, if there is a folder for it."""
+        if folder is not None:
+            self.page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+    def require_quiet(self) -> None:
+        """Fail if the page reached another host, was refused, or wrote to the console."""
+        local = (f"{self.base_url}/", "data:")
+        assert [url for url in self.requested if not url.startswith(local)] == []
+        assert (self.failed, self.messages) == ([], [])
+
+
+@pytest.fixture(scope="session")
+def site(
+    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningService, Caller]]:
+    """The service with the usual limit of addresses, and a caller with a key."""
+    folder = tmp_path_factory.mktemp("site")
+    uri = live_mongodb_uri.replace("/turnledger?", f"/{folder.name}?")
+    environ = environ_for(uri, live_redis_url, IP_LIMIT="20/2seconds")
+    with (
+        running_service(environ, folder / "service.log") as service,
+        app_beside(service) as app,
+    ):
+        yield service, new_caller(app, "pro")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=os.environ["CHROMIUM"], args=["--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=THEMES)
+def theme(request: pytest.FixtureRequest) -> str:
+    """Each theme of the system."""
+    return str(request.param)
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request: pytest.FixtureRequest) -> int:
+    """Each width of the window."""
+    return int(request.param)
+
+
+@pytest.fixture
+def visit(
+    site: tuple[RunningService, Caller], browser: Browser, theme: str, width: int
+) -> Iterator[Visit]:
+    """A window of this theme and width."""
+    service, _ = site
+    size: Any = {"width": width, "height": 900}
+    scheme: Any = theme
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    yield Visit(context.new_page(), service.base_url)
+    context.close()
+
+
+@pytest.fixture
+def caller(site: tuple[RunningService, Caller]) -> Caller:
+    """A caller with a key of the running service."""
+    return site[1]
+
+
+@pytest.fixture
+def screenshots(request: pytest.FixtureRequest) -> Path | None:
+    """The folder of `--screenshots`, made if it does not exist."""
+    given = request.config.getoption("--screenshots")
+    if given is None:
+        return None
+    folder = Path(os.environ.get("CALLER_DIR", "."), given)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
