@@ -80,4 +80,4 @@ class ExportQuerySchema(ListQuerySchema):
 
         exclude = ("limit", "cursor")
 
-    after = Token(INTERACTION_ID)
+    after = Token(INTERACTION_ID, description="The last interaction id that arrived.")

@@ -86,7 +86,12 @@ class _Snapshot(Collector):
 
 
 @blueprint.get("/metrics")
-@blueprint.response(200, description="Prometheus exposition, as text.")
+@blueprint.response(
+    200,
+    {"type": "string", "description": "One metric a line."},
+    description="Prometheus exposition, as text.",
+    content_type="text/plain",
+)
 @blueprint.doc(security=[{"operatorToken": []}])
 def scrape() -> Response:
     """Return the metrics for Prometheus.

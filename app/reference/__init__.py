@@ -2,7 +2,8 @@
 
 | file | its subject |
 | --- | --- |
-| `document.py`, `converter.py`, `operations.py`, … | the OpenAPI document |
+| `document.py`, `converter.py`, `envelope.py` | the OpenAPI document and its schemas |
+| `operations.py`, `headers.py` | the names, answers and headers of operations |
 | `examples.py`, `examples/` | recorded answers, for the document and the pages of error codes |
 | `pages.py` | the routes of the pages; `frame.py` renders them, `templates/` has their markup |
 | `overview.py`, `readiness.py` | what the start page says about this server |
@@ -24,7 +25,7 @@ Promises:
 Invariants:
 
 * The document depends on code only: not on settings, stores or the request. So each process makes
-  it once, at the first request for it. A start does not make it (some 25 ms).
+  it once, at the first request for it. A start does not make it.
 * Templates, texts and files are read at the first request for them.
 * The document is built on a separate Flask application, because flask-smorest also adds commands
   and error handlers to the application that it describes.

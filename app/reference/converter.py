@@ -4,12 +4,14 @@ import inspect
 import re
 from typing import Any
 
-from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow import MarshmallowPlugin, resolver
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 # A line break inside a paragraph; one before a list or a table stays.
 _WRAPPED = re.compile(r"(?<!\n)\n(?![\n*|])")
+# Generated clients have types with these names, beside those of all other rooms.
+_TYPE_NAMES = {"Page": "InteractionPage", "Turns": "TurnsUsage"}
 
 
 def unwrapped(text: str) -> str:
@@ -35,9 +37,18 @@ class _Converter(OpenAPIConverter):
 
 
 class Plugin(MarshmallowPlugin):
-    """apispec's plugin with this converter."""
+    """apispec's plugin with this converter and `type_name`."""
 
     Converter = _Converter
+
+    def __init__(self) -> None:
+        super().__init__(schema_name_resolver=type_name)
+
+
+def type_name(schema: type[Schema]) -> str:
+    """Return the name of a schema in the document: `Interaction` of `ItemSchema`."""
+    name = resolver(schema)
+    return _TYPE_NAMES.get(name, re.sub("^Item", "Interaction", name))
 
 
 def _description(schema: type[Schema]) -> str:

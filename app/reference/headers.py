@@ -64,6 +64,11 @@ HEADERS: Mapping[str, Json] = {
         {"type": "string"},
         is_always_sent=True,
     ),
+    "ETag": _header(
+        "The weak tag of the answer. Send it in `If-None-Match`: 304 if the answer is the same. A "
+        "page after the first has none.",
+        {"type": "string", "pattern": '^W/"[0-9a-f]{32}"$'},
+    ),
     "Accept-Encoding": _header(
         "The encodings of a body that are accepted, if the body had another one.",
         {"type": "string"},
@@ -71,9 +76,10 @@ HEADERS: Mapping[str, Json] = {
 }
 
 
-def headers_of(policy: Policy, status: int) -> Json:
+def headers_of(policy: Policy, status: int, *, has_tag: bool = False) -> Json:
     """Return references to the headers of an answer with this status."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in _names(policy, status)}
+    names = [*_names(policy, status), *(["ETag"] if has_tag else [])]
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def shows_rate(policy: Policy, status: int) -> bool:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
+
+from werkzeug.http import HTTP_STATUS_CODES
 
 from app.http.problems import CODES
 from app.policies import POLICIES, UNMATCHED, Door, Policy
@@ -40,10 +41,15 @@ _PATH_PARAMETERS: Mapping[str, Json] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The name of an operation for programs, which never changes; True if it may answer 409."""
+    """The name of an operation for programs, which never changes, and two kinds of answers.
+
+    * `has_conflicts`: it may answer 409.
+    * `has_tag`: its 200 has a tag, and 304 answers a client that has sent the same one.
+    """
 
     id: str
     has_conflicts: bool = False
+    has_tag: bool = False
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -56,11 +62,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "accounts.create_api_key": Operation("create_api_key", has_conflicts=True),
     "accounts.get_api_key": Operation("get_api_key"),
     "accounts.revoke_api_key": Operation("revoke_api_key"),
-    "usage.aggregates": Operation("aggregate_interactions"),
-    "usage.turns": Operation("get_turns_usage"),
-    "usage.active_relationships": Operation("get_active_relationships"),
-    "interactions.list_": Operation("list_interactions"),
-    "interactions.get": Operation("get_interaction"),
+    "usage.aggregates": Operation("aggregate_interactions", has_tag=True),
+    "usage.turns": Operation("get_turns_usage", has_tag=True),
+    "usage.active_relationships": Operation("get_active_relationships", has_tag=True),
+    "interactions.list_": Operation("list_interactions", has_tag=True),
+    "interactions.get": Operation("get_interaction", has_tag=True),
     "interactions.record": Operation("record_interaction", has_conflicts=True),
     "interactions.record_many": Operation("record_interactions_batch"),
     "turns.reserve": Operation("reserve_turn", has_conflicts=True),
@@ -79,9 +85,13 @@ def complete(spec: Json, endpoint: str, path: str, method: str) -> None:
     exchanges = exchanges_of(operation.id)
     for status, response in described["responses"].items():
         if status.isdigit():
-            _complete_success(spec, response, policy, int(status))
+            known = headers_of(policy, int(status), has_tag=operation.has_tag)
+            response["headers"] = known | response.get("headers", {})
+            _name_success(spec, response, int(status))
             _add_example(response, exchanges.get(status), "response")
     _add_example(described.get("requestBody", {}), next(iter(exchanges.values()), None), "request")
+    if operation.has_tag:
+        described["responses"]["304"] = _not_modified(spec, policy)
     for status in sorted(_error_statuses(operation, policy, path, described)):
         described["responses"].setdefault(str(status), _error(spec, policy, status))
 
@@ -89,7 +99,7 @@ def complete(spec: Json, endpoint: str, path: str, method: str) -> None:
 def complete_parameters(item: Json) -> None:
     """Describe the parameters in a path."""
     for parameter in item.get("parameters", []):
-        parameter.update(_PATH_PARAMETERS[parameter["name"]])
+        parameter.update(_PATH_PARAMETERS.get(parameter["name"], {}))
 
 
 def other_error() -> Json:
@@ -122,11 +132,19 @@ def _error_statuses(
         yield from _OF_BODY
 
 
-def _complete_success(spec: Json, response: Json, policy: Policy, status: int) -> None:
-    response["headers"] = headers_of(policy, status) | response.get("headers", {})
+def _not_modified(spec: Json, policy: Policy) -> Json:
+    described = {
+        "description": "The answer is still the one whose tag was sent in `If-None-Match`.",
+        "headers": headers_of(policy, 304, has_tag=True),
+    }
+    spec["components"]["responses"].setdefault("NotModified", described)
+    return {"$ref": "#/components/responses/NotModified"}
+
+
+def _name_success(spec: Json, response: Json, status: int) -> None:
     for medium in response.get("content", {}).values():
         name = medium.get("schema", {}).get("$ref", "").rpartition("/")[2]
-        if name and response["description"] == HTTPStatus(status).phrase:
+        if name and response["description"] == HTTP_STATUS_CODES[status]:
             response["description"] = spec["components"]["schemas"][name]["description"]
 
 
@@ -139,7 +157,7 @@ def _add_example(body: Json, exchange: Exchange | None, part: str) -> None:
 
 def _error(spec: Json, policy: Policy, status: int) -> Json:
     """Return a reference to the response of an error, which is added to `spec` if it is new."""
-    name = HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+    name = HTTP_STATUS_CODES[status].title().replace(" ", "")
     if shows_quota(policy, status):
         name += "WithQuota"
     elif status < 500 and not shows_rate(policy, status):

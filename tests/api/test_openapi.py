@@ -140,7 +140,9 @@ def test_parameters_are_those_of_the_path_and_each_once(document: Document) -> N
         assert in_path == set(re.findall(r"{(\w+)}", path))
 
 
-def test_the_list_takes_filters_a_limit_and_a_cursor(document: Document) -> None:
+def test_the_list_takes_filters_a_limit_a_cursor_and_the_rest_of_an_export(
+    document: Document,
+) -> None:
     listing = document["paths"]["/v1/interactions"]["get"]["parameters"]
 
     assert {parameter["name"] for parameter in listing} == {

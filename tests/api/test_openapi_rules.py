@@ -122,7 +122,11 @@ def integers(document: Document, schema: Document) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["Item", "ItemUsage", "Page", "Me", "ApiKey", "ApiKeyList", "Plan", "BatchAnswer"]
+    "name",
+    [
+        *("Interaction", "InteractionUsage", "InteractionPage", "BatchAnswer"),
+        *("Me", "ApiKey", "ApiKeyList", "Plan"),
+    ],
 )
 def test_all_fields_of_an_answer_are_required(document: Document, name: str) -> None:
     schema = schema_of(document, name)

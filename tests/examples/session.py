@@ -13,7 +13,15 @@ Exchange = dict[str, Any]
 # As the local run has it.
 BASE_URL = "http://127.0.0.1:8000"
 # Other headers of a response are the same for every answer, or of the connection.
-_KEPT = ("X-Request-Id", "X-RateLimit-", "X-Quota-", "Retry-After", "WWW-Authenticate", "Allow")
+_KEPT = (
+    "X-Request-Id",
+    "X-RateLimit-",
+    "X-Quota-",
+    "Retry-After",
+    "WWW-Authenticate",
+    "Allow",
+    "ETag",
+)
 
 
 class Session:

@@ -103,6 +103,7 @@ class Judge:
         self._service = service
         self._examples_count = examples_count(operation, share)
         self._operation = operation
+        self._statuses = set(operation.definition.raw["responses"]) - {"default"}
         self._headers = service.keys.headers(operation)
         self.statuses: Counter[int] = Counter()
 
@@ -129,6 +130,8 @@ class Judge:
         )
         self.statuses[answer.status_code] += 1
         case.validate_response(answer, checks=OF_EVERY_ANSWER)
+        # `default` would allow every status.
+        assert str(answer.status_code) in self._statuses, case.as_curl_command()
         if answer.status_code >= 400:
             error = answer.json()["error"]
             assert CODES[error["code"]].status == answer.status_code

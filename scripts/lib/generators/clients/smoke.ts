@@ -6,7 +6,8 @@ declare const process: { env: Record<string, string | undefined>; exit(code: num
 
 type Turn = components["schemas"]["Turn"];
 
-const client = createClient<paths>({
+// Of the list only pages, and not the exports in NDJSON and CSV.
+const client = createClient<paths, "application/json">({
   baseUrl: process.env.TURNLEDGER_URL ?? "",
   headers: { Authorization: `Bearer ${process.env.TURNLEDGER_KEY}` },
 });
