@@ -31,8 +31,6 @@ OPERATION_IDS = {
     *("aggregate_interactions", "get_turns_usage", "get_active_relationships"),
     *("reserve_turn", "complete_turn", "cancel_turn"),
 }
-# The document itself, and pages for people with their files.
-UNDESCRIBED = ("api-docs.", "pages.", "assets.")
 # Answers leave these fields out, each under a condition that its description has.
 OPTIONAL_IN_ANSWERS = {
     "UsageBucket": {"breakdown", "breakdown_complete"},
