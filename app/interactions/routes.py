@@ -110,7 +110,7 @@ def _covered(page: Page, body: bytes, time_us: int) -> bytes:
     """Return what the tag of a first page covers: its turns, and whether more exist.
 
     A turn never changes under its id, so the ids are digested and the body is only checked by a
-    checksum: a digest of the body costs 5 % of the request. The cursor differs each time. Its age
+    checksum: a digest of the body costs 6 % of the request. The cursor differs each time. Its age
     is covered in its place; it is the end of the body.
     """
     ids = "".join(item["interaction_id"] for item in page.items)
