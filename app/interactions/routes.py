@@ -169,13 +169,13 @@ def record_many() -> Response:
 def _covered(page: Page, body: bytes, time_us: int) -> bytes:
     """Return what the tag of a first page covers: its turns, and whether more exist.
 
-    A turn never changes under its id, so the ids are digested and the body is only checked by a
-    checksum: a digest of the body costs 5 % of the request. The cursor differs each time. Its age
-    is covered in its place; it is the end of the body.
+    A turn never changes under its id, so the ends of the page and a checksum suffice: a digest of
+    the body costs 6 % of the request. The cursor differs each time. Its age is covered in its
+    place; it is the end of the body.
     """
-    ids = "".join(item["interaction_id"] for item in page.items)
-    age = ""
+    turns, age = page.items, ""
+    ends = turns and (turns[0]["interaction_id"], turns[-1]["interaction_id"])
     if page.next_cursor is not None:
-        body = body[: body.rindex(page.next_cursor.encode())]
+        body = body[: -len(page.next_cursor) - len('"}')]
         age = str(time_us // _OLDEST_CURSOR_US)
-    return f"{ids}{crc32(body)}:{age}".encode()
+    return f"{len(turns)}{ends}{crc32(body)}:{age}".encode()

@@ -6,17 +6,19 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import itemgetter
 
 import pytest
 from flask import Flask, Response
 
 from app.http.compression import LEAST_BYTES
 from app.policies import POLICIES, PUBLIC
+from devkit.demo_history import past_turns
 from tests.api.caching import PUBLIC as PUBLIC_PATHS
 from tests.api.caching import body_of
 from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller
-from tests.turns import whole
+from tests.turns import now_ms
 
 GZIP = {"Accept-Encoding": "gzip"}
 LONG = "a line of an export\n" * 100
@@ -24,13 +26,10 @@ LONG = "a line of an export\n" * 100
 
 @pytest.fixture
 def lister(tenant: NewCaller) -> Caller:
-    """An organization with 100 turns of 40 users."""
+    """An organization with 100 turns of the demo, all different."""
     caller = tenant()
-    turns = [
-        whole(user_id=f"u_{n * 7 % 40}", relationship_id=f"rel_{n * 11 % 40}", latency_ms=900 + n)
-        for n in range(100)
-    ]
-    assert caller.record_batch(turns).status_code == 200
+    turns = sorted(map(dict, past_turns("pro", 400, now_ms())), key=itemgetter("occurred_at"))
+    assert caller.import_(turns[-100:]) == 100
     return caller
 
 
