@@ -12,7 +12,8 @@ import click
 from marshmallow import fields
 
 from app.cli.turn_files import paths_of
-from app.http.fields import Boolean, Instant, Integer, ListOf, Number
+from app.http.answer_fields import UtcInstant
+from app.http.fields import Boolean, Integer, ListOf, Number
 from app.http.instants import parse_ms
 from app.interactions.answer_schemas import ItemSchema
 from app.interactions.columns import COLUMNS, cells_of
@@ -101,7 +102,7 @@ def _text(value: Any) -> str | None:
 
 
 _KINDS: Sequence[tuple[type[Any], Read, Callable[[Any], Any]]] = (
-    (Instant, _instant, lambda pa: pa.timestamp("ms", tz="UTC")),
+    (UtcInstant, _instant, lambda pa: pa.timestamp("ms", tz="UTC")),
     (ListOf, _texts, lambda pa: pa.list_(pa.string())),
     (Boolean, _truth, lambda pa: pa.bool_()),
     (Integer, _whole, lambda pa: pa.int64()),
