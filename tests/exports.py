@@ -20,7 +20,7 @@ from tests.turns import now_ms, row, whole
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 TOKEN = "X-Export-Token"
-_INSERTED_COUNT = 10_000
+_INSERTED_COUNT = 2_000
 
 
 def fill(database: Database[dict[str, Any]], account: str, count: int) -> None:

@@ -76,6 +76,7 @@ def _page() -> Response:
     )
     answer = stored_response({"data": page.items, "next_cursor": page.next_cursor})
     if cursor is not None:
+        answer.headers.add("Vary", "Accept")
         return answer
     return tagged(answer, _covered(page, answer.get_data(), ticket.time_us))
 

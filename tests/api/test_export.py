@@ -1,6 +1,7 @@
 """Exports: the turns of a listing as one stream, in NDJSON and CSV, with a trailer."""
 
 import csv
+import gzip
 import hashlib
 import json
 from io import StringIO
@@ -218,19 +219,39 @@ def test_other_clients_get_json_as_ever(caller: Caller, accept: str | None) -> N
     assert answer.headers["Content-Type"] == "application/json"
     assert TOKEN not in answer.headers
     assert list(answer.get_json()) == ["data", "next_cursor"]
-    assert "Accept" in answer.headers.get_all("Vary")
+    assert "Accept" in answer.vary
+
+
+def test_every_page_varies_by_accept(caller: Caller) -> None:
+    record(caller, 2)
+
+    page = caller.list_(limit=1)
+
+    assert "Accept" in page.vary
+    assert "Accept" in caller.list_(limit=1, cursor=page.get_json()["next_cursor"]).vary
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_export_has_the_headers_of_a_list(caller: Caller, form: str) -> None:
     answer = export(caller, form)
 
-    assert "Accept" in answer.headers.get_all("Vary")
+    assert "Accept" in answer.vary
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-RateLimit-Limit"] == "1000"
     assert "X-Request-Id" in answer.headers
     assert "Content-Length" not in answer.headers
     answer.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_is_compressed_where_that_is_asked(caller: Caller, form: str) -> None:
+    record(caller, 7)
+    plain = read(export(caller, form))
+
+    packed = export(caller, form, headers={"Accept-Encoding": "gzip"})
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(read(packed)) == plain
 
 
 def test_head_has_the_headers_and_no_body(caller: Caller) -> None:

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.long  # minutes of work, and bounds in wall-clock time
 def exporter(app: Flask, count: int) -> Caller:
     caller = new_caller(app)
     with app.app_context():
-        fill(provided(Backend).database, caller.account, count)
+        fill(provided(Backend).maintenance_database, caller.account, count)
     return caller
 
 
