@@ -7,7 +7,7 @@ dark.addEventListener("change", follow);
 follow();
 
 // Swagger UI puts a link into the button of each operation, which screen readers cannot use; the
-// button itself writes the address of the operation. And it has a button without a name.
+// button itself writes the address of the operation. A button and a choice lack a name.
 const accessible = () => ({
   wrapComponents: {
     DeepLink: (_original, { React }) => ({ text }) => React.createElement("span", null, text),
@@ -17,6 +17,13 @@ const accessible = () => ({
         null,
         React.createElement(Original, given),
         React.createElement("span", { className: "vh" }, "Close"),
+      ),
+    ExamplesSelect: (Original, { React }) => (given) =>
+      React.createElement(
+        "label",
+        null,
+        React.createElement("span", { className: "vh" }, "Example"),
+        React.createElement(Original, given),
       ),
   },
 });
