@@ -27,7 +27,6 @@ from app.admission.gate import Gate
 from app.admission.headers import limit_headers, rate_headers
 from app.admission.ip_limits import IpLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
-from app.http.accept import export_type
 from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
@@ -120,7 +119,7 @@ class Access:
             raise OrganizationSuspended
         policy.require_scope(principal.scope)
         is_heavy = policy.weight is not Weight.LIGHT and policy.is_heavy(asked.args)
-        is_stream = policy.exports and export_type(asked.environ.get("HTTP_ACCEPT")) is not None
+        is_stream = policy.exports and asked.export_type is not None
         asked.in_flight = self._concurrency.enter(
             principal.organization_id, is_heavy=is_heavy or is_stream, is_stream=is_stream
         )

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from app.http.instants import format_ms
 from app.interactions.cursor import Cursor, Cursors
+from app.interactions.ids import lowest_ulid
 from app.interactions.model import Filters
 from app.interactions.query_schemas import DEFAULT_PER_PAGE
 from app.interactions.retention import RETENTION_MS
@@ -74,7 +75,7 @@ def paging(site: RunningService, path: str, ledger: Ledger, sizes: Sizes) -> Sid
 
 def _far(database: Rows, ledger: Ledger, filters: Filters) -> tuple[int, str]:
     """Return the number of a far page, up to 10,000, and the id before which it begins."""
-    chosen, index = chosen_by(ledger.account, filters)
+    chosen, index = chosen_by(ledger.account, filters, lowest_ulid(0))
     rows = database["interactions"]
     count = rows.count_documents(chosen, hint=index)
     number = min(PAGE, count // DEFAULT_PER_PAGE - 1)

@@ -115,6 +115,14 @@ def slow_client(service: RunningService, caller: Caller) -> Iterator[httpx.Clien
         yield client
 
 
+def is_served(client: httpx.Client) -> bool:
+    """Return True if the service answers."""
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def export_lines(service: RunningService) -> list[dict[str, Any]]:
     """Return the lines that a running service has logged about exports."""
     whole, _, _ = service.log.read_text(errors="replace").rpartition("\n")

@@ -13,19 +13,17 @@ EXPORTS = (NDJSON, CSV)
 _WILDCARDS = ("application/*", "*/*")
 
 
-def export_type(accept: str | None) -> str | None:
+def export_type(accept: str) -> str | None:
     """Return the media type of the export that `accept` prefers to JSON; None for JSON.
 
     | `accept` | result |
     | --- | --- |
-    | none, `*/*`, `text/*` | None |
+    | `*/*`, `text/*` | None |
     | `text/csv` | CSV |
     | `text/csv, */*` | CSV: it is named, with the same quality |
     | `text/csv, application/json` | None: JSON is named as well, with the same quality |
     | `text/csv;q=0.5, */*` | None |
     """
-    if accept is None or "/" not in accept or accept == "*/*":  # as most clients send it
-        return None
     qualities: dict[str, float] = {}
     for value, quality in parse_accept_header(accept, Accept):  # the best quality first
         qualities.setdefault(value.partition(";")[0].strip().lower(), quality)

@@ -51,7 +51,7 @@ def compress(answer: Response, accept_encoding: str) -> None:
 def _is_compressible(answer: Response) -> bool:
     if answer.status_code in _WITHOUT_WHOLE_BODY or "Content-Encoding" in answer.headers:
         return False
-    length = answer.content_length
+    length = answer.content_length if answer.is_streamed else len(answer.get_data())
     if length is not None and length < LEAST_BYTES:
         return False
     kind = answer.mimetype or ""

@@ -23,11 +23,13 @@ import ipaddress
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Any
 
 from flask import Flask, Request, Response, request
 from ulid import ULID
 
+from app.http.accept import EXPORTS, export_type
 from app.http.compression import compress
 
 Bounded = Callable[[float], AbstractContextManager[object]]
@@ -52,6 +54,13 @@ class CurrentRequest(Request):
         super().__init__(environ, **options)
         self.id = str(ULID())
         self.began_s = time.perf_counter()
+
+    @cached_property
+    def export_type(self) -> str | None:
+        """The media type of the export that the client prefers to JSON; None for JSON."""
+        accept = self.environ.get("HTTP_ACCEPT", "")
+        named = accept.lower()
+        return export_type(accept) if any(export in named for export in EXPORTS) else None
 
 
 def init_app(

@@ -33,12 +33,12 @@ class ExportStream:
 
     def __init__(
         self,
-        batches: Iterable[list[Item]],
+        chunks: Iterable[list[Item]],
         form: Form,
         source: ExportSource,
         note_outage: NoteOutage,
     ) -> None:
-        self._batches, self._form = batches, form
+        self._chunks, self._form = chunks, form
         self._source, self._note_outage = source, note_outage
         self._digest = hashlib.sha256()
         self._rows_count = self._bytes_count = 0
@@ -96,7 +96,7 @@ class ExportStream:
         """Yield head and lines until the end, or until the time is over."""
         if self._form.head:
             yield self._counted(self._form.head)
-        for items in self._batches:
+        for items in self._chunks:
             if self._is_late():
                 return
             if items:

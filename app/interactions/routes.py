@@ -7,7 +7,6 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
-from app.http.accept import export_type
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
 from app.http.conditional import tagged
@@ -15,7 +14,7 @@ from app.http.current import current_request
 from app.http.descriptions import body_of, parameters_of
 from app.http.errors import describe
 from app.http.query import load_query
-from app.http.request_errors import field_error, require_valid
+from app.http.request_errors import InvalidFields, field_error
 from app.interactions.answer_schemas import BatchAnswerSchema, ItemSchema, PageSchema
 from app.interactions.batch import read_batch, record_batch
 from app.interactions.export import TOKEN_HEADER, Exports
@@ -58,7 +57,7 @@ def list_() -> Response:
     turn, without pages. It ends with a trailer; an answer without one was cut, and can be resumed
     with `X-Export-Token` and `after`.
     """
-    media_type = export_type(request.environ.get("HTTP_ACCEPT"))
+    media_type = current_request().export_type
     return _page() if media_type is None else _export(media_type)
 
 
@@ -96,7 +95,7 @@ def _export(media_type: str) -> Response:
         account_now_us=ticket.account_now_us,
     )
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
-    stream = ExportStream(opened.batches, FORMS[media_type], source, exports.note_outage)
+    stream = ExportStream(opened.chunks, FORMS[media_type], source, exports.note_outage)
     # Of HEAD nothing is sent, so nothing is to be reported.
     body = None if asked.method == "HEAD" else stream
     return Response(
@@ -106,13 +105,11 @@ def _export(media_type: str) -> Response:
 
 def _refuse(names: Iterable[str], reason: str) -> None:
     """Raise InvalidFields for the parameters of `names` that were sent: another form has them."""
-    require_valid(
-        [
-            field_error(name, "not_allowed", f"`{name}` {reason}.")
-            for name in names
-            if name in request.args
-        ]
-    )
+    sent = [name for name in names if name in request.args]
+    if sent:
+        raise InvalidFields(
+            [field_error(name, "not_allowed", f"`{name}` {reason}.") for name in sent]
+        )
 
 
 @blueprint.get("/<interaction_id>")

@@ -125,9 +125,8 @@ class InteractionStore:
         Examines as many index keys as it returns rows. With `filters.conditions` it examines
         further keys and rows until `count` rows match or the range ends: `find_boundary` bounds it.
         """
-        chosen, index = chosen_by(account, filters)
-        chosen |= filters.conditions | _ids(first, before)
-        found = self._rows.find(chosen, _PROJECTION)
+        chosen, index = chosen_by(account, filters, first, before)
+        found = self._rows.find(chosen | filters.conditions, _PROJECTION)
         return list(found.sort("_id", DESCENDING).limit(count).hint(index))
 
     def find_boundary(
@@ -138,8 +137,8 @@ class InteractionStore:
         Counts rows with `first <= id < before`, newest first, whether or not they meet
         `filters.conditions`. The index covers it: it examines so many keys and no row.
         """
-        chosen, index = chosen_by(account, filters)
-        keys = self._rows.find(chosen | _ids(first, before), {"_id": 1})
+        chosen, index = chosen_by(account, filters, first, before)
+        keys = self._rows.find(chosen, {"_id": 1})
         last = keys.sort("_id", DESCENDING).skip(SEARCHED_COUNT - 1).limit(1).hint(index)
         return next((str(row["_id"]) for row in last), None)
 
@@ -147,16 +146,14 @@ class InteractionStore:
         self, account: str, turn_key: str, filters: Filters, first: str, before: str | None
     ) -> list[Document]:
         """Return the row of this turn, also an erased one, if it passes `filters` and the range."""
-        chosen, _ = chosen_by(account, filters)
-        chosen |= filters.conditions | _ids(first, before) | {"turn_key": turn_key}
+        chosen, _ = chosen_by(account, filters, first, before)
+        chosen |= filters.conditions | {"turn_key": turn_key}
         return list(self._rows.find(chosen, _PROJECTION).limit(1).hint("turn"))
 
     def count(self, account: str, filters: Filters, first: str, before: str | None) -> int:
         """Count the rows with `first <= id < before`; takes as long as there are such rows."""
-        chosen, index = chosen_by(account, filters)
-        return self._rows.count_documents(
-            chosen | filters.conditions | _ids(first, before), hint=index
-        )
+        chosen, index = chosen_by(account, filters, first, before)
+        return self._rows.count_documents(chosen | filters.conditions, hint=index)
 
     # These and `find_turns` implement `app.admission.ledger.PeriodLedger`.
 
@@ -197,13 +194,13 @@ class InteractionStore:
         return int(row.get("recorded_at") or 0) if row else 0
 
 
-def _ids(first: str, before: str | None) -> dict[str, Any]:
-    """Return the query of ids from `first` on; with `before`, of earlier ones than that."""
-    return {"_id": {"$gte": first} | ({"$lt": before} if before else {})}
+def chosen_by(
+    account: str, filters: Filters, first: str, before: str | None = None
+) -> tuple[dict[str, Any], str]:
+    """Return the query of user, relationship and `first <= id < before`, and the index for it.
 
-
-def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:
-    """Return the query of user and relationship, and the index of its rows in order of ids."""
+    The index holds the rows in the order of their ids.
+    """
     chosen: dict[str, Any] = {"account": account}
     index = "list"
     for name, value in (
@@ -213,6 +210,7 @@ def chosen_by(account: str, filters: Filters) -> tuple[dict[str, Any], str]:
         if value is not None:
             chosen[f"{name}_id"] = value
             index += f"_{name}"
+    chosen["_id"] = {"$gte": first} | ({"$lt": before} if before else {})
     return chosen, index
 
 

@@ -14,7 +14,10 @@ EXPORTS = Counter(
     "nothing), timeout (took too long), or failed.",
     ["outcome"],
 )
-EXPORTED_TURNS = Counter("turnledger_exported_turns", "Turns that exports have sent.")
+# A counter without a label would make its file at import, before there may be a folder for it.
+EXPORTED_TURNS = Counter(
+    "turnledger_exported_turns", "Turns sent by exports, by the outcome of the export.", ["outcome"]
+)
 
 
 class Outcome(StrEnum):
@@ -63,4 +66,4 @@ def report_export(end: ExportEnd) -> None:
         )
     with suppress(OSError, IndexError):
         EXPORTS.labels(end.outcome.value).inc()
-        EXPORTED_TURNS.inc(end.rows_count)
+        EXPORTED_TURNS.labels(end.outcome.value).inc(end.rows_count)

@@ -4,7 +4,7 @@
 | --- | --- |
 | `document.py`, `converter.py`, `envelope.py` | the OpenAPI document and its schemas |
 | `operations.py`, `headers.py` | the names, answers and headers of operations |
-| `examples.py`, `examples/` | the examples of the document |
+| `examples.py`, `examples/` | recorded answers, for the document and the pages of error codes |
 | `pages.py` | the routes of the pages; `frame.py` renders them, `templates/` has their markup |
 | `overview.py`, `readiness.py` | what the start page says about this server |
 | `error_texts.py`, `errors/CODE.toml` | the pages of error codes |
@@ -15,7 +15,7 @@ Promises:
 * The document describes every route of the blueprints given to `routes.init_app`, and no other.
 * Each operation has a name that never changes, and every status and header that it can answer.
 * Its examples are answers that the service gave; `python -m tests.examples` records them.
-* Every error code of `app.http.problems.CODES` has a page with an example that is a true answer.
+* Every error code of `app.http.problems.CODES` has a page, with one of those examples.
 * All is public. Pages need neither MongoDB nor Redis, and the start page shows an outage of them.
 * No page requests anything of another host, and none has a script but the interactive reference.
   The `Content-Security-Policy` of each page allows no more; no page has an inline style or script.

@@ -4,7 +4,6 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from markupsafe import Markup
 
@@ -30,15 +29,6 @@ class DetailsField:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A request and its true answer."""
-
-    request: str
-    headers: tuple[str, ...]
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorText:
     """What people read about one code."""
 
@@ -48,7 +38,6 @@ class ErrorText:
     sent_by: Markup
     causes: tuple[Cause, ...]
     details: tuple[DetailsField, ...]
-    example: Example
     handling: str
     related: tuple[str, ...]
 
@@ -65,7 +54,6 @@ def read_error_text(code: str) -> ErrorText:
         sent_by=to_html(table["sent_by"]),
         causes=tuple(_cause(each) for each in table["causes"]),
         details=tuple(_details_field(each) for each in table.get("details", [])),
-        example=_example(table["example"]),
         handling=table["handling"].strip(),
         related=tuple(table["related"]),
     )
@@ -77,7 +65,3 @@ def _cause(table: dict[str, str]) -> Cause:
 
 def _details_field(table: dict[str, str]) -> DetailsField:
     return DetailsField(table["name"], table["type"], to_html(table["meaning"]))
-
-
-def _example(table: dict[str, Any]) -> Example:
-    return Example(table["request"].strip(), tuple(table["headers"]), table["body"].strip())

@@ -67,6 +67,6 @@ def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[Operation]:
             for method in (name for name in item if name != "parameters"):
                 operation = item[method]
                 # Swagger UI's address of an operation.
-                steps = ("#", operation["tags"][0], operation.get("operationId", ""))
+                steps = ("#", operation["tags"][0], operation["operationId"])
                 summary = to_html(operation["summary"])
                 yield Operation(method.upper(), path, "", summary, "/".join(steps))

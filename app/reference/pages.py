@@ -1,5 +1,6 @@
 """The pages for people: the start page, the interactive reference, and the error codes."""
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -12,6 +13,7 @@ from app.http.instants import utc_now
 from app.http.problems import CODES
 from app.observability.health import find_readiness
 from app.reference.error_texts import read_error_text
+from app.reference.examples import error_exchange
 from app.reference.frame import CONTENT_SECURITY_POLICY, render_page
 from app.reference.overview import list_operations, list_plans
 from app.reference.readiness import describe_readiness
@@ -59,9 +61,16 @@ def error(code: str) -> Response:
     """Explain one error code."""
     if code not in CODES:
         raise NotFound
-    phrase = HTTP_STATUS_CODES[CODES[code].status]
-    text = read_error_text(code)
-    return render_page("error.html", code=code, codes=CODES, phrase=phrase, text=text)
+    example = error_exchange(code)
+    return render_page(
+        "error.html",
+        code=code,
+        codes=CODES,
+        phrase=HTTP_STATUS_CODES[CODES[code].status],
+        text=read_error_text(code),
+        example=example,
+        body=json.dumps(example["response"]["body"], indent=2),
+    )
 
 
 def _prefers_page() -> bool:

@@ -22,6 +22,7 @@ Failure
 * A bad setting ends the start with one line: the variable, its value and what to set instead.
 
 Files: `launcher` starts and drains, `worker` is one Granian worker, `adapter` runs Flask in
-threads, `bodies` reads requests, `streams` sends answers of unknown length, `environ` makes the
-WSGI environment. `web`, `env_file`, `port`, `run_folder` and `shared` also serve gunicorn.
+threads, `bodies` reads requests, `streams` and `pipes` send answers of unknown length, `environ`
+makes the WSGI environment. `web`, `env_file`, `port`, `run_folder` and `shared` also serve
+gunicorn.
 """

@@ -59,6 +59,8 @@ def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
         "turns_reserved": quota.turns_reserved,
         "turns_limit": quota.turns_limit,
         "turns_remaining": _remaining(quota.turns_limit, taken),
+        "uncharged_turns_used": quota.uncharged_used,
+        "uncharged_turns_limit": quota.uncharged_limit,
         **_period(quota),
         "overage_policy": overage_policy.value,
     }

@@ -156,9 +156,8 @@ class UsageStore:
 
         Applies the user and the relationship of `filters`, not its range. Reads all such turns.
         """
-        chosen, index = chosen_by(account, filters)
-        ids = {"_id": {"$gte": first_ulid, "$lt": before_ulid}}
-        return self._sum(chosen | ids, has_breakdown=has_breakdown, hint=index)
+        chosen, index = chosen_by(account, filters, first_ulid, before_ulid)
+        return self._sum(chosen, has_breakdown=has_breakdown, hint=index)
 
     def _sum(self, chosen: Document, *, has_breakdown: bool, hint: str) -> dict[str, Rollup]:
         steps = by_day(chosen, has_breakdown=has_breakdown)

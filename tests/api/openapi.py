@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 Document = dict[str, Any]
+# Endpoints of the document itself, and of pages for people and their files.
+UNDESCRIBED = ("api-docs.", "pages.", "assets.")
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:

@@ -112,6 +112,7 @@ def odd_app(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
         "partial": lambda: Response(LONG, 206),
         "unchanged": lambda: Response(status=304),
         "empty": lambda: Response(status=204),
+        "bare": lambda: Response(mimetype="text/csv"),
         "stream": lambda: Response(iter([LONG, LONG.encode()]), mimetype="application/x-ndjson"),
         "nothing": lambda: Response(iter(()), mimetype="text/csv"),
         "known": lambda: Response(iter([LONG]), headers={"Content-Length": str(len(LONG))}),
@@ -127,7 +128,7 @@ def odd_app(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
 PACKED = (
     *("least", "text", "html", "csv", "ndjson", "stream", "nothing", "known", "strong", "weak"),
 )
-UNCHANGED = ("short", "image", "packed", "partial", "unchanged", "empty")
+UNCHANGED = ("short", "image", "packed", "partial", "unchanged", "empty", "bare")
 
 
 @pytest.mark.parametrize("name", PACKED)

@@ -41,7 +41,7 @@ def test_the_stores_are_probed_once_a_second_for_any_number_of_requests(
     with memory_app.app_context():
         probes = provided(Probes)
     counted = replace(probes, probes={"mongodb": lambda: asked.append(1), "redis": lambda: None})
-    monkeypatch.setitem(memory_app.extensions["turnledger"], Probes, counted)
+    monkeypatch.setitem(memory_app.services, Probes, counted)
     now_s = 0.0
     counted.shared._monotonic = lambda: now_s
 
@@ -141,7 +141,7 @@ def test_a_draining_service_is_not_ready_but_alive_and_answers_requests(
     with app.app_context():
         probes = provided(Probes)
     draining = replace(probes, is_draining=lambda: True)
-    monkeypatch.setitem(app.extensions["turnledger"], Probes, draining)
+    monkeypatch.setitem(app.services, Probes, draining)
 
     answer = client.get("/readyz")
 
@@ -178,7 +178,7 @@ def test_a_reading_that_takes_too_long_is_no_outage(
     with app.app_context():
         probes = provided(Probes)
     slow = replace(probes, find_schema_faults=late, archive=late)
-    monkeypatch.setitem(app.extensions["turnledger"], Probes, slow)
+    monkeypatch.setitem(app.services, Probes, slow)
 
     answers = [readiness(app) for _ in range(2 * FAILURES_COUNT)]
 

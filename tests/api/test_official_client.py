@@ -148,6 +148,7 @@ def test_usage_is_returned_with_its_quota(official_and_app: tuple[Official, Flas
     assert sum(day["total_turns"] for day in usage["data"]) == 2
     assert sum(month["turns_consumed"] for month in months["data"]) == 2
     assert usage["quota"]["turns_remaining"] == 998
+    assert usage["quota"]["uncharged_turns_limit"] == 1_000
     assert (relationships["active_relationships"], relationships["remaining"]) == (1, 24)
 
 

@@ -13,12 +13,10 @@ from flask_smorest import Api, Blueprint
 from app.access import POLICIES, Door
 from app.http.problems import CODES
 from app.reference import document as reference
-from tests.api.openapi import Document, operations, resolve
+from tests.api.openapi import UNDESCRIBED, Document, operations, resolve
 from tests.callers import new_caller
 from tests.turns import reservation, stateful
 
-# The document itself, and pages for people with their files.
-UNDESCRIBED = ("api-docs.", "pages.", "assets.")
 # The fixed fields of OpenAPI 3.1 that this document may use.
 OF_DOCUMENT = {
     *("openapi", "info", "servers", "paths", "components", "security", "tags"),
@@ -151,6 +149,13 @@ def test_the_list_takes_filters_a_limit_a_cursor_and_the_rest_of_an_export(
         *("user_id", "relationship_id", "from", "to", "limit", "cursor"),
         *("status", "mode", "llm_model", "turn_id", "after", "X-Export-Token"),
     }
+
+
+def test_the_list_is_sent_in_three_forms_and_an_export_has_a_token(document: Document) -> None:
+    answer = document["paths"]["/v1/interactions"]["get"]["responses"]["200"]
+
+    assert set(answer["content"]) == {"application/json", "application/x-ndjson", "text/csv"}
+    assert "X-Export-Token" in answer["headers"]
 
 
 def test_aggregates_and_usage_take_a_range_and_a_grouping(document: Document) -> None:

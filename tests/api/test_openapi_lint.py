@@ -14,6 +14,7 @@ from app.policies import POLICIES
 from app.reference import document as reference
 from app.reference.operations import OPERATIONS
 from tests.api.openapi import (
+    UNDESCRIBED,
     Document,
     operations,
     resolve,
@@ -30,8 +31,6 @@ OPERATION_IDS = {
     *("aggregate_interactions", "get_turns_usage", "get_active_relationships"),
     *("reserve_turn", "complete_turn", "cancel_turn"),
 }
-# The document itself, and pages for people with their files.
-UNDESCRIBED = ("api-docs.", "pages.", "assets.")
 # Answers leave these fields out, each under a condition that its description has.
 OPTIONAL_IN_ANSWERS = {
     "UsageBucket": {"breakdown", "breakdown_complete"},

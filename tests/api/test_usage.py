@@ -70,8 +70,9 @@ def test_the_default_is_each_day_of_the_billing_period_until_today(tenant: NewCa
 
 
 def test_the_quota_is_in_the_body_and_in_headers(tenant: NewCaller) -> None:
-    caller = tenant("free", turns=10, active_relationships=3)
-    for payload in (stateful("r_1"), stateful("r_1"), body(usage={"turns_consumed": 4})):
+    caller = tenant("free", turns=10, active_relationships=3, uncharged_turns=5)
+    paid = (stateful("r_1"), stateful("r_1"), body(usage={"turns_consumed": 4}))
+    for payload in (*paid, body(status="failed"), body(usage={"turns_consumed": 0})):
         assert caller.record(payload).status_code == 201
 
     answer = caller("GET", TURNS)
@@ -83,6 +84,8 @@ def test_the_quota_is_in_the_body_and_in_headers(tenant: NewCaller) -> None:
         "turns_reserved": 0,
         "turns_limit": 10,
         "turns_remaining": 4,
+        "uncharged_turns_used": 2,
+        "uncharged_turns_limit": 5,
         "period_end": answer.headers["X-Quota-Reset"],
         "overage_policy": "block",
     }
@@ -135,6 +138,36 @@ def test_unlimited_is_null_and_has_no_header(tenant: NewCaller) -> None:
     assert relationships.get_json()["remaining"] is None
     assert "X-Quota-Active-Relationships-Limit" not in relationships.headers
     assert relationships.headers["X-Quota-Turns-Used"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("plan", "limits", "ceiling"),
+    [
+        ("free", {"turns": 7}, 7),
+        ("free", {"turns": 7, "overage_policy": "allow"}, 7),
+        ("free", {"turns": 7, "uncharged_turns": 0}, 0),
+        ("enterprise", {}, 1_000_000),
+    ],
+)
+def test_uncharged_turns_always_have_a_ceiling(
+    tenant: NewCaller, plan: str, limits: dict[str, int | str], ceiling: int
+) -> None:
+    caller = tenant(plan, **limits)
+
+    assert ask(caller)["quota"]["uncharged_turns_limit"] == ceiling
+
+
+def test_the_usage_shows_uncharged_turns_as_a_refusal_counts_them(tenant: NewCaller) -> None:
+    caller = tenant("free", uncharged_turns=2)
+    statuses = [caller.record(body(status="failed")).status_code for _ in range(3)]
+    caller.import_([body(status="failed")])
+
+    quota = ask(caller)["quota"]
+    details = error_of(caller.record(body(status="timed_out")))["details"]
+
+    assert statuses == [201, 201, 429]
+    assert (quota["uncharged_turns_used"], quota["uncharged_turns_limit"]) == (2, 2)
+    assert (details["used"], details["limit"]) == (2, 2)
 
 
 def test_with_overage_the_remaining_quota_is_zero(tenant: NewCaller) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 from flask import Flask
 
 from app.backends.backend import Backend
 from app.http.application import provided
 from app.interactions.export import BATCH_COUNT
 from tests.callers import LIST, Caller, error_of, http_client, new_caller
-from tests.exports import NDJSON, Received, export_lines, fill, receive, slow_client
+from tests.exports import NDJSON, Received, export_lines, fill, is_served, receive, slow_client
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
@@ -67,13 +66,6 @@ def test_an_export_is_cut_by_its_client_and_by_a_killed_worker_and_resumed(
     assert rest.trailer is not None
     assert rest.as_trailer() == whole.as_trailer()
     assert rest.trailer["count"] < TURNS_COUNT
-
-
-def is_served(client: httpx.Client) -> bool:
-    try:
-        return client.get("/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_an_outage_of_mongodb_breaks_an_export_off_and_it_is_resumed(

@@ -176,7 +176,7 @@ def test_a_page_ends_where_its_search_ends_and_the_next_one_continues(
 def test_no_turn_is_missed_below_matching_turns_that_are_not_shown(
     store: InteractionStore, monkeypatch: pytest.MonkeyPatch, dropped: Row, limit: int
 ) -> None:
-    """A page ends after three scans, above the boundary of its search, and continues from there."""
+    """End a page after three scans, above the boundary of its search."""
     account = new_account()
     rows = statuses(account, "ffffc" + "f" * 20)
     store.insert_many(rows[:5] + [each | dropped for each in rows[5:]])

@@ -1,8 +1,10 @@
 """The form of a list: an export only for clients that name one."""
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
-from app.http.accept import CSV, NDJSON, export_type
+from app.http.accept import CSV, NDJSON
+from app.http.current import CurrentRequest
 
 
 @pytest.mark.parametrize(
@@ -38,4 +40,6 @@ from app.http.accept import CSV, NDJSON, export_type
     ],
 )
 def test_the_form_of_a_list_by_accept(accept: str | None, chosen: str | None) -> None:
-    assert export_type(accept) == chosen
+    headers = {} if accept is None else {"Accept": accept}
+    asked = CurrentRequest(EnvironBuilder(headers=headers).get_environ())
+    assert asked.export_type == chosen
