@@ -22,7 +22,8 @@ EXPORT_PARAMETERS: Sequence[Mapping[str, Any]] = [
         "description": "The token of an export's answer, to read the same turns again or, with "
         "`after`, the rest of them. It belongs to one account and one set of filters, and is valid "
         "for 24 hours. A page does not read it.",
-        "schema": {"type": "string", "pattern": CURSOR},
+        # Without the pattern of a token: a page accepts any value.
+        "schema": {"type": "string"},
     },
 ]
 _NDJSON_LINES = (

@@ -99,7 +99,8 @@ class Facts:
 
     def _put_range(self, query: dict[str, Any]) -> None:
         if not next(self._is_range_kept):
-            query.pop("cursor", None)
+            for name in ("cursor", "after"):
+                query.pop(name, None)
             range_ms = {"from": now_ms() - 3 * DAY_MS, "to": now_ms()}
             query |= {name: format_ms(range_ms[name]) for name in query.keys() & range_ms}
 

@@ -45,8 +45,9 @@ OF_EVERY_ANSWER = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-# Rules outside the schema: instants that exist and lie in range, and our own cursors.
-BEYOND_SCHEMA = {"from", "to", "occurred_at"}
+# Rules outside the schema: instants that exist and lie in range, our own cursors, and `after`,
+# which belongs to an export.
+BEYOND_SCHEMA = {"from", "to", "occurred_at", "after"}
 # Their ids are generated.
 WITHOUT_SUCCESS = {"GET /v1/api-keys/{key_id}", "DELETE /v1/api-keys/{key_id}"}
 
