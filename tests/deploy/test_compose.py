@@ -103,16 +103,27 @@ def test_every_store_reports_its_health_and_keeps_its_data() -> None:
         assert services()[name]["healthcheck"]["test"]
         kept = [volume.partition(":")[0] for volume in services()[name]["volumes"]]
         assert set(kept) <= set(compose()["volumes"])
-    assert services()["valkey"]["command"][-6:] == [
-        *("--maxmemory-policy", "noeviction"),
-        *("--appendonly", "yes", "--save", ""),
-    ]
 
 
 def test_everything_has_a_limit_of_memory_and_of_its_log() -> None:
     for service in services().values():
         assert service["deploy"]["resources"]["limits"]["memory"]
         assert service["logging"] == {"driver": "local"}
+
+
+def test_its_nginx_forwards_as_the_tested_one_does() -> None:
+    """`tests/faults` runs deploy/nginx.conf in front of both servers."""
+    texts = [
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in ("deploy/nginx.conf", "deploy/compose/nginx.conf")
+    ]
+    tested, own = (
+        re.findall(r"^ +((?:client|send|proxy_[a-oq-z])\w+ .+;)$", text, re.MULTILINE)
+        for text in texts
+    )
+    assert len(tested) == 10
+    assert own == tested
+    assert "proxy_pass http://$turnledger;" in texts[1]
 
 
 def test_every_file_that_is_mounted_exists() -> None:
