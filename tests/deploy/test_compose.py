@@ -112,7 +112,7 @@ def test_everything_has_a_limit_of_memory_and_of_its_log() -> None:
 
 
 def test_its_nginx_forwards_as_the_tested_one_does() -> None:
-    """`tests/faults` runs deploy/nginx.conf in front of both servers."""
+    """Compare it with deploy/nginx.conf, which `tests/faults` runs in front of both servers."""
     texts = [
         (ROOT / path).read_text(encoding="utf-8")
         for path in ("deploy/nginx.conf", "deploy/compose/nginx.conf")
