@@ -97,7 +97,7 @@ def _export(media_type: str) -> Response:
     )
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
     stream = ExportStream(opened.chunks, FORMS[media_type], source, exports.note_outage)
-    # Of HEAD nothing is sent, so nothing is to be reported. Its length is as unknown as that of GET.
+    # Of HEAD nothing is sent or reported; its length is as unknown as that of GET.
     body = iter(()) if asked.method == "HEAD" else stream
     return Response(
         body, mimetype=media_type, headers={TOKEN_HEADER: opened.token, "Vary": "Accept"}

@@ -69,14 +69,14 @@ def _make(blueprints: tuple[Blueprint, ...]) -> str:
     for name, description in _SECURITY_SCHEMES.items():
         scheme = {"type": "http", "scheme": "bearer", "description": description}
         api.spec.components.security_scheme(name, scheme)
-    for blueprint in sorted(blueprints, key=_place_of):
+    for blueprint in sorted(blueprints, key=_rank_of):
         api.register_blueprint(blueprint)
     spec = api.spec.to_dict()
     _complete(spec, described)
     return described.json.dumps(spec, indent=2, sort_keys=False)
 
 
-def _place_of(blueprint: Blueprint) -> int:
+def _rank_of(blueprint: Blueprint) -> int:
     return _FIRST.index(blueprint.name) if blueprint.name in _FIRST else len(_FIRST)
 
 
