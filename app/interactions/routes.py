@@ -98,10 +98,12 @@ def _export(media_type: str) -> Response:
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
     stream = ExportStream(opened.chunks, FORMS[media_type], source, exports.note_outage)
     # Of HEAD nothing is sent, so nothing is to be reported.
-    body = None if asked.method == "HEAD" else stream
-    return Response(
-        body, mimetype=media_type, headers={TOKEN_HEADER: opened.token, "Vary": "Accept"}
-    )
+    is_head = asked.method == "HEAD"
+    answer = Response(() if is_head else stream, mimetype=media_type)
+    answer.automatically_set_content_length = not is_head  # the length of an export is unknown
+    answer.headers[TOKEN_HEADER] = opened.token
+    answer.headers["Vary"] = "Accept"
+    return answer
 
 
 def _refuse(names: Iterable[str], reason: str) -> None:

@@ -11,8 +11,11 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
+
+from app.http.compression import accepts_gzip
+from app.http.current import current_request
 
 _OWN, _SWAGGER_UI = "app.reference", "flask_swagger_ui"
 _SOURCES = {
@@ -62,7 +65,7 @@ def static(digest: str, name: str) -> Response:
     if name not in _SOURCES:
         raise NotFound
     asset = read_asset(name)
-    is_packed = request.accept_encodings["gzip"] > 0
+    is_packed = accepts_gzip(current_request().environ.get("HTTP_ACCEPT_ENCODING", ""))
     response = Response(asset.packed if is_packed else asset.body, mimetype=asset.mimetype)
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"

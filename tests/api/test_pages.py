@@ -172,6 +172,14 @@ def test_a_file_is_smaller_in_gzip(get: Get) -> None:
         assert len(packed.data) < len(plain.data)
 
 
+def test_a_long_accept_encoding_is_not_read(get: Get) -> None:
+    long = f"gzip,{'a;b=c,' * 2_000}"  # 20 ms of parsing, and files are not limited
+    answer = get("/static/0123456789abcdef/ledger.css", **{"Accept-Encoding": long})
+
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer.headers
+
+
 @pytest.mark.parametrize("name", ["nothing.css", "index.html", "..", "reference.toml"])
 def test_an_unknown_file_is_not_found(get: Get, name: str) -> None:
     answer = get(f"/static/0123456789abcdef/{name}")
