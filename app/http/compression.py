@@ -89,8 +89,7 @@ class _GzipStream:
     def __iter__(self) -> Iterator[bytes]:
         coder = zlib.compressobj(_LEVEL, wbits=_GZIP)
         for part in self._parts:
-            if compressed := coder.compress(part):
-                yield compressed
+            yield coder.compress(part)  # empty until the coder has enough
         yield coder.flush()
 
     def close(self) -> None:

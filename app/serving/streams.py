@@ -1,9 +1,10 @@
 """Send answers of unknown length as fast as their clients read, and no faster."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
+from threading import Semaphore
 from typing import Any
 
 import structlog
@@ -24,6 +25,10 @@ def close_answer(chunks: Any) -> None:
 class Streams:
     """Sends streams with at most `threads_count` threads; further ones wait for a thread.
 
+    At most `producing_count` streams produce a chunk at the same time, which bounds their use of
+    CPU and stores. The other threads only wait for slow clients, so a few of these keep no stream
+    of another client waiting. An empty chunk lets other streams produce, too.
+
     The connection is closed without the end of the answer, so that the client notices:
 
     * if the chunks raise an exception;
@@ -31,8 +36,9 @@ class Streams:
     * after `STREAM_S`.
     """
 
-    def __init__(self, threads_count: int, stall_s: float) -> None:
+    def __init__(self, threads_count: int, producing_count: int, stall_s: float) -> None:
         self._pool = ThreadPoolExecutor(threads_count)
+        self._producing = Semaphore(producing_count)
         self._stall_s = stall_s
         # Of broken streams whose clients have not read all that was sent.
         self._broken: SimpleQueue[BodyPipe] = SimpleQueue()
@@ -67,8 +73,15 @@ class Streams:
 
     def _copy(self, chunks: Iterable[bytes], pipe: BodyPipe) -> None:
         end_s = time.monotonic() + STREAM_S
-        for chunk in chunks:
+        parts = iter(chunks)
+        while (chunk := self._next(parts)) is not None:
+            if not chunk and pipe.has_no_reader():
+                raise BrokenPipeError
             pipe.write(chunk, self._stall_s, end_s)
+
+    def _next(self, parts: Iterator[bytes]) -> bytes | None:
+        with self._producing:
+            return next(parts, None)
 
     def _break(self, pipe: BodyPipe) -> None:
         if pipe.break_():
