@@ -26,8 +26,8 @@ _SOURCES = {
     "swagger-ui.css": (_SWAGGER_UI, "dist", "text/css"),
     "swagger-ui-bundle.js": (_SWAGGER_UI, "dist", "text/javascript"),
 }
-# A larger file is sent in gzip only. Granian keeps an answer in memory until its client has read it,
-# and these files are not limited: thousands of clients could ask for 1.7 MB each, and read nothing.
+# A larger file is sent in gzip only. Granian keeps an answer in memory until its client has read
+# it, and files are not limited: thousands of clients could ask for 1.7 MB each, and read nothing.
 # Every browser reads gzip, also where a proxy has removed `Accept-Encoding`.
 MOST_PLAIN_BYTES = 256 * 1024
 _KEPT_FOR_A_YEAR = "public, max-age=31536000, immutable"
