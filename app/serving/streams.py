@@ -13,6 +13,8 @@ from app.serving.pipes import BodyPipe
 
 # Even if its client reads steadily: one client must not keep a thread.
 STREAM_S = 300
+# Granian opens the file of an answer at once, unless its client has disconnected by then.
+CONNECT_S = 5
 _log = structlog.get_logger("turnledger.serving")
 
 
@@ -60,7 +62,7 @@ class Streams:
     def _feed(self, pipe: BodyPipe, chunks: Any) -> None:
         self._close_broken()
         try:
-            pipe.connect(self._stall_s)
+            pipe.connect(min(CONNECT_S, self._stall_s))
             self._copy(chunks, pipe)
             pipe.close()
         except Exception as error:

@@ -112,13 +112,14 @@ def test_a_stream_that_lasts_too_long_ends_even_if_it_is_read_steadily(
     os.close(pipe)
 
 
-def test_a_disconnected_client_ends_its_stream_at_once() -> None:
+def test_a_disconnected_client_ends_its_stream_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone(Client):
         def response_file(self, status: int, headers: Any, path: str) -> None:
             """Leave the pipe unopened."""
 
+    monkeypatch.setattr(streams_module, "CONNECT_S", STALL_S)
     chunks = Chunks(MANY)
-    with streams(stall_s=STALL_S) as sender:
+    with streams() as sender:
         sender.send(Gone(), 200, [], chunks)
         assert chunks.is_closed.wait(10)
     assert chunks.made_count == 0
