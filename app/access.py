@@ -18,6 +18,7 @@ answer is when it is closed, which may be long after its view has returned.
 """
 
 import hmac
+from collections.abc import Callable
 from functools import partial
 
 from flask import Flask, Response
@@ -38,6 +39,7 @@ from app.tenancy.errors import (
     OperatorTokenMissing,
     OrganizationSuspended,
 )
+from app.tenancy.model import Principal
 
 _Ticket = AddressTicket | AdmissionTicket
 
@@ -81,6 +83,16 @@ class Access:
             return refusal
         return None
 
+    def recheck(self) -> Callable[[], None]:
+        """Return a function that raises once the key of this request may not use its route.
+
+        It may be called in other threads, and while the answer is being sent. It charges nothing.
+        """
+        asked = current_request()
+        policy = POLICIES[asked.endpoint or ""]
+        token = asked.environ.get("HTTP_AUTHORIZATION")
+        return lambda: _require_permission(self._authenticator.authenticate(token), policy)
+
     def _require_entry(self) -> None:
         asked = current_request()
         if asked.endpoint is None:  # no such route or method: the router answers, within the limit
@@ -115,9 +127,7 @@ class Access:
 
     def _admit(self, asked: CurrentRequest, ticket: AdmissionTicket, policy: Policy) -> None:
         principal = ticket.principal
-        if principal.is_suspended:
-            raise OrganizationSuspended
-        policy.require_scope(principal.scope)
+        _require_permission(principal, policy)
         is_heavy = policy.weight is not Weight.LIGHT and policy.is_heavy(asked.args)
         is_stream = policy.exports and asked.export_type is not None
         asked.in_flight = self._concurrency.enter(
@@ -179,6 +189,12 @@ class Access:
         in_flight: InFlight | None = current_request().in_flight
         if in_flight is not None and (error is not None or not in_flight.is_streamed):
             self._concurrency.leave(in_flight)
+
+
+def _require_permission(principal: Principal, policy: Policy) -> None:
+    if principal.is_suspended:
+        raise OrganizationSuspended
+    policy.require_scope(principal.scope)
 
 
 def current_ticket() -> AdmissionTicket:

@@ -34,7 +34,7 @@ _ELEMENT = re.compile(
 
 def compress(answer: Response, accept_encoding: str) -> None:
     """Compress the body of `answer` if that is worth it and the request's header accepts gzip."""
-    if not (_is_compressible(answer) and _accepts_gzip(accept_encoding)):
+    if not (_is_compressible(answer) and accepts_gzip(accept_encoding)):
         return
     if answer.is_streamed:
         answer.response = _GzipStream(answer)
@@ -58,7 +58,8 @@ def _is_compressible(answer: Response) -> bool:
     return kind in _TYPES or kind.startswith("text/")
 
 
-def _accepts_gzip(header: str) -> bool:
+def accepts_gzip(header: str) -> bool:
+    """Return True if a header `Accept-Encoding` accepts gzip; False if the header is long."""
     return len(header) <= _MOST_CHARACTERS and _prefers_gzip(header)
 
 
@@ -88,8 +89,7 @@ class _GzipStream:
     def __iter__(self) -> Iterator[bytes]:
         coder = zlib.compressobj(_LEVEL, wbits=_GZIP)
         for part in self._parts:
-            if compressed := coder.compress(part):
-                yield compressed
+            yield coder.compress(part)  # empty until the coder has enough
         yield coder.flush()
 
     def close(self) -> None:

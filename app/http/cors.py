@@ -1,8 +1,9 @@
 """Let pages of other origins call the API: CORS, https://fetch.spec.whatwg.org/#http-cors-protocol.
 
 Off without `CORS_ALLOWED_ORIGINS`. Every answer to an allowed origin has the headers, errors too:
-otherwise a page could not read why its request was refused. Credentials of the browser (cookies,
-certificates) are never allowed; a page sends an API key itself.
+otherwise a page could not read why its request was refused. With `*` every answer has them, so a
+cache may give a page what it keeps of a request without an origin. Credentials of the browser
+(cookies, certificates) are never allowed; a page sends an API key itself.
 
 `app.http.application` answers preflights like every OPTIONS; here they get their headers.
 """
@@ -40,7 +41,7 @@ def init_app(app: Flask, origins: tuple[str, ...]) -> None:
         origin = asked.environ.get("HTTP_ORIGIN")
         if not any_origin:
             answer.headers.add("Vary", "Origin")
-        if origin is not None and (any_origin or origin in origins):
+        if any_origin or origin in origins:
             answer.headers["Access-Control-Allow-Origin"] = ANY_ORIGIN if any_origin else origin
             answer.headers["Access-Control-Expose-Headers"] = ", ".join(EXPOSED)
             if answer.status_code == 204 and asked.environ["REQUEST_METHOD"] == "OPTIONS":

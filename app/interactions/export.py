@@ -12,6 +12,7 @@ from itertools import chain
 
 from app.admission.clock import LedgerClock
 from app.backends.outages import is_outage
+from app.http.faults import AccountFault
 from app.http.request_errors import CursorRefused, InvalidFields, field_error
 from app.interactions.cursor import ExportTokens
 from app.interactions.ids import find_ulid, lowest_ulid
@@ -19,6 +20,7 @@ from app.interactions.model import Filters, Item, item_of
 from app.interactions.retention import oldest_readable_ms
 from app.interactions.service import InteractionService, Span
 from app.interactions.store import InteractionStore
+from app.tenancy.errors import TenancyError
 
 TOKEN_HEADER = "X-Export-Token"  # noqa: S105 - the name of a header
 # Rows of one read. Decoding them keeps other threads from running: a few milliseconds.
@@ -77,8 +79,12 @@ class Exports:
         token = self._tokens.write(started_us, account, filters, time_us)
         return OpenedExport(chain([first], chunks), token)
 
-    def note_outage(self, error: Exception) -> str | None:
-        """Count an outage that an opened export met and return its reason; None if it is none."""
+    def find_reason(self, error: Exception) -> str | None:
+        """Return why an opened export cannot continue, and count an outage; None for our faults."""
+        if isinstance(error, TenancyError):
+            return str(error)
+        if isinstance(error, AccountFault):
+            return error.reason
         return self._note_outage(error) if is_outage(error) else None
 
     def _started_us(self, token: str, account: str, filters: Filters, time_us: int) -> int:

@@ -14,8 +14,8 @@ from app.serving.pipes import StreamBroken
 from app.serving.streams import STREAM_S
 
 _log = structlog.get_logger("turnledger.exports")
-# Of MongoDB's outages: counts one, and returns its reason. None for any other error.
-NoteOutage = Callable[[Exception], str | None]
+# Of an expected error: returns its reason, and counts it if it is an outage. None for any other.
+FindReason = Callable[[Exception], str | None]
 
 
 class ExportStream:
@@ -27,6 +27,7 @@ class ExportStream:
     | the client disconnected, or reads nothing | aborted | no |
     | it took longer than `STREAM_S` | timeout | no |
     | MongoDB was unavailable, or a fault of ours | failed | no |
+    | the key was revoked or has expired, or its organization is suspended | failed | no |
 
     Without a trailer the server closes the connection. The end is reported once, by `close`.
     """
@@ -36,10 +37,11 @@ class ExportStream:
         chunks: Iterable[list[Item]],
         form: Form,
         source: ExportSource,
-        note_outage: NoteOutage,
+        require_access: Callable[[], None],
+        find_reason: FindReason,
     ) -> None:
-        self._chunks, self._form = chunks, form
-        self._source, self._note_outage = source, note_outage
+        self._chunks, self._form, self._source = chunks, form, source
+        self._require_access, self._find_reason = require_access, find_reason
         self._digest = hashlib.sha256()
         self._rows_count = self._bytes_count = 0
         self._last_id: str | None = None
@@ -81,7 +83,7 @@ class ExportStream:
 
     def _fail(self, error: Exception) -> None:
         self._outcome = Outcome.FAILED
-        self._reason = self._note_outage(error)
+        self._reason = self._find_reason(error)
         if self._reason is None:
             self._reason = type(error).__name__
             _log.error(
@@ -99,10 +101,12 @@ class ExportStream:
         for items in self._chunks:
             if self._is_late():
                 return
+            self._require_access()
             if items:
                 self._rows_count += len(items)
                 self._last_id = items[-1]["interaction_id"]
-                yield self._counted(self._form.lines(items))
+            # An empty chunk during a long search lets the server notice that the client is gone.
+            yield self._counted(self._form.lines(items))
 
     def _counted(self, chunk: bytes) -> bytes:
         self._digest.update(chunk)

@@ -6,7 +6,7 @@ from zlib import crc32
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from app.access import current_ticket
+from app.access import Access, current_ticket
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, load_body, read_object, stored_response
 from app.http.conditional import tagged
@@ -96,12 +96,12 @@ def _export(media_type: str) -> Response:
         account_now_us=ticket.account_now_us,
     )
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
-    stream = ExportStream(opened.chunks, FORMS[media_type], source, exports.note_outage)
+    recheck = provided(Access).recheck()
+    stream = ExportStream(opened.chunks, FORMS[media_type], source, recheck, exports.find_reason)
     # Of HEAD nothing is sent or reported; its length is as unknown as that of GET.
     body = iter(()) if asked.method == "HEAD" else stream
-    return Response(
-        body, mimetype=media_type, headers={TOKEN_HEADER: opened.token, "Vary": "Accept"}
-    )
+    headers = {TOKEN_HEADER: opened.token, "Vary": "Accept"}
+    return Response(body, mimetype=media_type, headers=headers)
 
 
 def _refuse(names: Iterable[str], reason: str) -> None:

@@ -11,8 +11,11 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
+
+from app.http.compression import accepts_gzip
+from app.http.current import current_request
 
 _OWN, _SWAGGER_UI = "app.reference", "flask_swagger_ui"
 _SOURCES = {
@@ -23,6 +26,10 @@ _SOURCES = {
     "swagger-ui.css": (_SWAGGER_UI, "dist", "text/css"),
     "swagger-ui-bundle.js": (_SWAGGER_UI, "dist", "text/javascript"),
 }
+# A larger file is sent in gzip only. Granian keeps an answer in memory until its client has read
+# it, and files are not limited: thousands of clients could ask for 1.7 MB each, and read nothing.
+# Every browser reads gzip, also where a proxy has removed `Accept-Encoding`.
+MOST_PLAIN_BYTES = 256 * 1024
 _KEPT_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 blueprint = Blueprint("assets", __name__)
@@ -62,7 +69,8 @@ def static(digest: str, name: str) -> Response:
     if name not in _SOURCES:
         raise NotFound
     asset = read_asset(name)
-    is_packed = request.accept_encodings["gzip"] > 0
+    accepted = current_request().environ.get("HTTP_ACCEPT_ENCODING", "")
+    is_packed = len(asset.body) > MOST_PLAIN_BYTES or accepts_gzip(accepted)
     response = Response(asset.packed if is_packed else asset.body, mimetype=asset.mimetype)
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
+from app.http.accept import prefers_page
 from app.http.body import json_response
+from app.http.current import current_request
 from app.http.errors import base_url
 from app.http.instants import utc_now
 from app.http.problems import CODES
@@ -39,7 +41,8 @@ blueprint = Blueprint("pages", __name__, template_folder="templates")
 def start() -> Response:
     """Return the start page to browsers, and its links as JSON to programs."""
     answer, _ = find_readiness()
-    response = _start_page(answer) if _prefers_page() else _start_links(answer)
+    is_page = prefers_page(current_request().environ.get("HTTP_ACCEPT", ""))
+    response = _start_page(answer) if is_page else _start_links(answer)
     response.headers["Vary"] = "Accept"
     return response
 
@@ -71,11 +74,6 @@ def error(code: str) -> Response:
         example=example,
         body=json.dumps(example["response"]["body"], indent=2),
     )
-
-
-def _prefers_page() -> bool:
-    accepted = request.accept_mimetypes
-    return accepted["text/html"] > accepted["application/json"]
 
 
 def _start_page(answer: dict[str, Any]) -> Response:

@@ -46,8 +46,9 @@ class Adapter:
     def __init__(self, app: Flask, threads_count: int, deadline_s: float) -> None:
         self._app, self._bodies = app, Bodies(deadline_s)
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
-        # Twice as many as one organization may have: `app.admission.concurrency`.
-        self._streams = Streams(max(2, threads_count // 2), deadline_s)
+        # One organization may have `threads_count // 4`: `app.admission.concurrency`. So a stream
+        # waits for slow clients only if those of eight others take all threads.
+        self._streams = Streams(2 * threads_count, max(2, threads_count // 2), deadline_s)
         self._threads = [Thread(target=self._work) for _ in range(threads_count)]
         for thread in self._threads:
             thread.start()

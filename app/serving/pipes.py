@@ -27,7 +27,10 @@ class BodyPipe:
         self._descriptor = -1
 
     def connect(self, within_s: float) -> None:
-        """Open the pipe for writing; OSError unless Granian opens it for reading in time."""
+        """Open the pipe for writing; OSError unless Granian opens it for reading in time.
+
+        Then nobody needs its name any more. It is removed, so that a killed worker leaves nothing.
+        """
         late_s = time.monotonic() + within_s
         while self._descriptor < 0:
             try:
@@ -36,6 +39,7 @@ class BodyPipe:
                 if time.monotonic() > late_s:
                     raise
                 time.sleep(_OPEN_EVERY_S)
+        self._folder.cleanup()
 
     def write(self, chunk: bytes, stall_s: float, end_s: float) -> None:
         """Write all of `chunk` as fast as the client reads.
@@ -73,7 +77,6 @@ class BodyPipe:
                 self._set_no_wait(int(file.name))
         with suppress(OSError):  # no room: then no read waits
             os.write(self._descriptor, b" ")
-        self._folder.cleanup()
         return self.has_no_reader(_BREAK_WITHIN_MS)
 
     def has_no_reader(self, within_ms: int = 0) -> bool:
@@ -84,7 +87,7 @@ class BodyPipe:
         # A copy shares the mode of the file, and stays the same file meanwhile.
         copy = os.dup(number)
         try:
-            if (_OPEN_FILES / str(copy)).readlink() == self.path:
+            if os.path.samestat(os.fstat(copy), os.fstat(self._descriptor)):
                 os.set_blocking(copy, False)
         finally:
             os.close(copy)

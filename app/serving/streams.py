@@ -1,9 +1,10 @@
 """Send answers of unknown length as fast as their clients read, and no faster."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
+from threading import Semaphore
 from typing import Any
 
 import structlog
@@ -12,6 +13,8 @@ from app.serving.pipes import BodyPipe
 
 # Even if its client reads steadily: one client must not keep a thread.
 STREAM_S = 300
+# Granian opens the file of an answer at once, unless its client has disconnected by then.
+CONNECT_S = 5
 _log = structlog.get_logger("turnledger.serving")
 
 
@@ -24,6 +27,10 @@ def close_answer(chunks: Any) -> None:
 class Streams:
     """Sends streams with at most `threads_count` threads; further ones wait for a thread.
 
+    At most `producing_count` streams produce a chunk at the same time, which bounds their use of
+    CPU and stores. The other threads only wait for slow clients, so a few of these keep no stream
+    of another client waiting. An empty chunk lets other streams produce, too.
+
     The connection is closed without the end of the answer, so that the client notices:
 
     * if the chunks raise an exception;
@@ -31,8 +38,9 @@ class Streams:
     * after `STREAM_S`.
     """
 
-    def __init__(self, threads_count: int, stall_s: float) -> None:
+    def __init__(self, threads_count: int, producing_count: int, stall_s: float) -> None:
         self._pool = ThreadPoolExecutor(threads_count)
+        self._producing = Semaphore(producing_count)
         self._stall_s = stall_s
         # Of broken streams whose clients have not read all that was sent.
         self._broken: SimpleQueue[BodyPipe] = SimpleQueue()
@@ -54,7 +62,7 @@ class Streams:
     def _feed(self, pipe: BodyPipe, chunks: Any) -> None:
         self._close_broken()
         try:
-            pipe.connect(self._stall_s)
+            pipe.connect(min(CONNECT_S, self._stall_s))
             self._copy(chunks, pipe)
             pipe.close()
         except Exception as error:
@@ -67,8 +75,15 @@ class Streams:
 
     def _copy(self, chunks: Iterable[bytes], pipe: BodyPipe) -> None:
         end_s = time.monotonic() + STREAM_S
-        for chunk in chunks:
+        parts = iter(chunks)
+        while (chunk := self._next(parts)) is not None:
+            if not chunk and pipe.has_no_reader():
+                raise BrokenPipeError
             pipe.write(chunk, self._stall_s, end_s)
+
+    def _next(self, parts: Iterator[bytes]) -> bytes | None:
+        with self._producing:
+            return next(parts, None)
 
     def _break(self, pipe: BodyPipe) -> None:
         if pipe.break_():

@@ -262,3 +262,5 @@ def test_head_has_the_headers_and_no_body(caller: Caller) -> None:
     assert (answer.status_code, answer.data) == (200, b"")
     assert answer.mimetype == CSV
     assert TOKEN in answer.headers
+    # GET has none either, and a 0 would promise an empty export.
+    assert "Content-Length" not in answer.headers

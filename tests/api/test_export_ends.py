@@ -15,7 +15,10 @@ from app.interactions import export_stream
 from app.interactions.export import Exports
 from app.interactions.store import InteractionStore
 from app.serving.pipes import StreamBroken
+from app.tenancy.api_keys import ApiKeys
+from app.tenancy.service import Organizations
 from tests.api.in_flight import counts
+from tests.api.test_access import age_identities
 from tests.api.test_metrics import counted, samples
 from tests.callers import LIST, Caller, error_of, new_caller
 from tests.exports import CSV, NDJSON, export
@@ -166,6 +169,28 @@ def test_an_outage_breaks_an_export_off_and_is_counted(
     assert line["reason"]
     assert "secret" not in str(line)
     assert len(failures) == 1
+
+
+@pytest.mark.parametrize("change", ["revoke", "suspend"])
+def test_a_key_that_may_read_no_more_ends_its_export(
+    caller: Caller, logged: Logged, change: str
+) -> None:
+    key_id = caller("GET", "/v1/me").get_json()["key_id"]
+    answer = export(caller)  # the test client takes the first chunk
+    with caller.app.app_context():
+        if change == "revoke":
+            provided(ApiKeys).revoke_by_id(key_id)
+        else:
+            provided(Organizations).suspend(caller.organization.id)
+    age_identities(caller.app, seconds=5)
+
+    received = read_broken(answer)
+
+    assert received.count(b"\n") == BATCH_COUNT
+    (line,) = logged()
+    assert (line["outcome"], line["rows"]) == ("failed", BATCH_COUNT)
+    assert ("revoked" if change == "revoke" else "suspended") in line["reason"]
+    assert caller.token not in str(line)
 
 
 def test_a_slow_read_breaks_an_export_off_and_opens_no_breaker(

@@ -32,7 +32,12 @@ def test_head_of_every_get_route_has_its_headers_and_no_body(
     key = caller("GET", "/v1/me").get_json()["key_id"]
     paths = get_paths(memory_app)
     assert {*PUBLIC, "/metrics", "/readyz", "/v1/interactions"} < set(paths)
-    ids = {"/v1/api-keys": key, "/v1/interactions": turn}
+    ids = {
+        "/v1/api-keys": key,
+        "/v1/interactions": turn,
+        "/docs/errors": "not_found",
+        f"/static/{ID}": "ledger.css",
+    }
     for pattern in paths:
         folder, _, last = pattern.rpartition("/")
         path = f"{folder}/{ids[folder]}" if last == ID else pattern

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.backends.backend import Backend
 from app.http.problems import CODES
+from app.reference.assets import MOST_PLAIN_BYTES
 from app.schema import ensure_schema
 from config.version import VERSION
 from tests.callers import error_of
@@ -164,12 +165,32 @@ def test_a_file_of_another_release_is_not_kept(get: Get) -> None:
 
 
 def test_a_file_is_smaller_in_gzip(get: Get) -> None:
-    for file in files_of(get("/docs")):
+    files = [file for file in files_of(get("/docs")) if not file.endswith("bundle.js")]
+    assert len(files) >= 3
+    for file in files:
         plain, packed = get(file), get(file, **{"Accept-Encoding": "gzip"})
         assert "Content-Encoding" not in plain.headers
         assert packed.headers["Content-Encoding"] == "gzip"
         assert gzip.decompress(packed.data) == plain.data
         assert len(packed.data) < len(plain.data)
+
+
+@pytest.mark.parametrize("accepted", [{}, {"Accept-Encoding": "identity"}])
+def test_the_largest_file_is_sent_in_gzip_only(get: Get, accepted: dict[str, str]) -> None:
+    (file,) = (file for file in files_of(get("/docs")) if file.endswith("bundle.js"))
+    answer = get(file, **accepted)
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.data) < 512 * 1024
+    assert len(gzip.decompress(answer.data)) > MOST_PLAIN_BYTES
+
+
+def test_a_long_accept_encoding_is_not_read(get: Get) -> None:
+    long = f"gzip,{'a;b=c,' * 2_000}"  # 20 ms of parsing, and files are not limited
+    answer = get("/static/0123456789abcdef/ledger.css", **{"Accept-Encoding": long})
+
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer.headers
 
 
 @pytest.mark.parametrize("name", ["nothing.css", "index.html", "..", "reference.toml"])

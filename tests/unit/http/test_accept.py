@@ -3,7 +3,7 @@
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from app.http.accept import CSV, NDJSON
+from app.http.accept import CSV, MOST_CHARACTERS, NDJSON, prefers_page
 from app.http.current import CurrentRequest
 
 
@@ -37,9 +37,27 @@ from app.http.current import CurrentRequest
         ("text/csv;q=nonsense", None),
         ("text/csv/x", None),
         (",;=,/", None),
+        (f"text/csv,{'a/b,' * (MOST_CHARACTERS // 4 - 10)}", CSV),
+        (f"text/csv,{'a/b,' * (MOST_CHARACTERS // 4)}", None),
     ],
 )
 def test_the_form_of_a_list_by_accept(accept: str | None, chosen: str | None) -> None:
     headers = {} if accept is None else {"Accept": accept}
     asked = CurrentRequest(EnvironBuilder(headers=headers).get_environ())
     assert asked.export_type == chosen
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_preferred"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("application/json", False),
+        ("text/html", True),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/html;q=0.5,application/json", False),
+        (f"text/html,{'a/b,' * (MOST_CHARACTERS // 4)}", False),
+    ],
+)
+def test_a_page_is_for_clients_that_prefer_it(accept: str, is_preferred: bool) -> None:
+    assert prefers_page(accept) is is_preferred

@@ -114,6 +114,14 @@ def test_no_folder_is_left(pipe: BodyPipe, reader: int, end: Callable[[BodyPipe]
     assert not pipe.path.parent.exists()
 
 
+def test_a_worker_that_is_killed_in_mid_stream_leaves_no_folder(
+    pipe: BodyPipe, reader: int
+) -> None:
+    assert not pipe.path.parent.exists()
+    write(pipe, b"a part")
+    assert os.read(reader, 100) == b"a part"
+
+
 def test_a_pipe_that_nobody_opens_is_given_up(pipe: BodyPipe) -> None:
     with pytest.raises(OSError, match="No such device"):
         pipe.connect(0.05)

@@ -51,8 +51,10 @@ class Chunks:
 
 
 @contextmanager
-def streams(threads_count: int = 1, stall_s: float = LONG_TIMEOUT_S) -> Iterator[Streams]:
-    made = Streams(threads_count, stall_s)
+def streams(
+    threads_count: int = 1, producing_count: int = 1, stall_s: float = LONG_TIMEOUT_S
+) -> Iterator[Streams]:
+    made = Streams(threads_count, producing_count, stall_s)
     try:
         yield made
     finally:
@@ -110,13 +112,14 @@ def test_a_stream_that_lasts_too_long_ends_even_if_it_is_read_steadily(
     os.close(pipe)
 
 
-def test_a_disconnected_client_ends_its_stream_at_once() -> None:
+def test_a_disconnected_client_ends_its_stream_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone(Client):
         def response_file(self, status: int, headers: Any, path: str) -> None:
             """Leave the pipe unopened."""
 
+    monkeypatch.setattr(streams_module, "CONNECT_S", STALL_S)
     chunks = Chunks(MANY)
-    with streams(stall_s=STALL_S) as sender:
+    with streams() as sender:
         sender.send(Gone(), 200, [], chunks)
         assert chunks.is_closed.wait(10)
     assert chunks.made_count == 0
@@ -192,8 +195,48 @@ def test_pipes_of_broken_streams_are_closed_once_their_clients_are_gone() -> Non
     os.close(second)
 
 
-def test_all_streams_together_use_half_as_many_threads_as_requests() -> None:
-    client, open_streams = Client(), [Chunks(MANY) for _ in range(6)]
+class Held(Chunks):
+    """A stream whose first chunk is produced when a test allows it."""
+
+    def __init__(self) -> None:
+        super().__init__([b"first"])
+        self.may_go_on = Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in super().__iter__():
+            self.may_go_on.wait(LONG_TIMEOUT_S)
+            yield part
+
+
+def test_streams_produce_in_half_as_many_threads_as_requests() -> None:
+    client, open_streams = Client(), [Held() for _ in range(6)]
+    with streaming(open_streams, client):
+        wait_until(lambda: sum(chunks.made_count > 0 for chunks in open_streams) == 4)
+        assert not open_streams[0].is_closed.wait(STALL_S)
+        assert sum(chunks.made_count > 0 for chunks in open_streams) == 4
+        for chunks in open_streams:  # the next one produces when one has
+            chunks.may_go_on.set()
+        for chunks in open_streams:
+            assert chunks.is_closed.wait(10)
+    while not client.pipes.empty():
+        os.close(client.pipes.get())
+
+
+def test_clients_that_read_slowly_leave_threads_to_other_streams() -> None:
+    client, open_streams = Client(), [Chunks(MANY) for _ in range(18)]
+    with streaming(open_streams, client):
+        wait_until(lambda: sum(chunks.made_count > 0 for chunks in open_streams) == 16)
+        assert not open_streams[0].is_closed.wait(STALL_S)
+        assert sum(chunks.made_count > 0 for chunks in open_streams) == 16
+        for chunks in open_streams:  # the next one begins when one has ended
+            wait_until(lambda chunks=chunks: chunks.made_count)
+            os.close(client.pipes.get())
+            assert chunks.is_closed.wait(10)
+
+
+@contextmanager
+def streaming(open_streams: list[Any], client: Client) -> Iterator[None]:
+    """Send these streams through an adapter with eight threads."""
     waiting = iter(open_streams)
 
     def app(_environ: Any, start: Any) -> Any:
@@ -203,10 +246,19 @@ def test_all_streams_together_use_half_as_many_threads_as_requests() -> None:
     with adapter_to(app, threads_count=8) as adapter:
         for _ in open_streams:
             asyncio.run(adapter.__rsgi__(Scope(), client))
-        wait_until(lambda: sum(chunks.made_count > 0 for chunks in open_streams) == 4)
-        assert not open_streams[0].is_closed.wait(STALL_S)
-        assert sum(chunks.made_count > 0 for chunks in open_streams) == 4
-        for chunks in open_streams:  # the next one begins when one has ended
-            wait_until(lambda chunks=chunks: chunks.made_count)
-            os.close(client.pipes.get())
-            assert chunks.is_closed.wait(10)
+        yield
+
+
+def test_a_client_that_disconnects_while_nothing_is_found_ends_its_stream() -> None:
+    class Empty(Chunks):
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                self.made_count += 1
+                yield b""
+
+    client, chunks = Client(), Empty([])
+    with streams() as sender:
+        sender.send(client, 200, [], chunks)
+        wait_until(lambda: chunks.made_count > 1)
+        os.close(client.pipes.get())
+        assert chunks.is_closed.wait(10)
