@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import structlog
 
 from app.http.frames import frames_of
-from app.interactions.export_formats import Form, Trailer
+from app.interactions.export_formats import Format, Trailer
 from app.interactions.model import Item
 from app.observability.exports import ExportEnd, ExportSource, Outcome, report_export
 from app.serving.pipes import StreamBroken
@@ -34,11 +34,11 @@ class ExportStream:
     def __init__(
         self,
         chunks: Iterable[list[Item]],
-        form: Form,
+        format_: Format,
         source: ExportSource,
         note_outage: NoteOutage,
     ) -> None:
-        self._chunks, self._form = chunks, form
+        self._chunks, self._format = chunks, format_
         self._source, self._note_outage = source, note_outage
         self._digest = hashlib.sha256()
         self._rows_count = self._bytes_count = 0
@@ -59,7 +59,7 @@ class ExportStream:
         if self._is_late():
             raise StreamBroken
         trailer = Trailer(self._rows_count, self._digest.hexdigest(), self._last_id)
-        yield self._counted(self._form.trailer(trailer))
+        yield self._counted(self._format.trailer(trailer))
         self._outcome = Outcome.COMPLETE
 
     def close(self) -> None:
@@ -94,15 +94,15 @@ class ExportStream:
 
     def _lines(self) -> Iterator[bytes]:
         """Yield head and lines until the end, or until the time is over."""
-        if self._form.head:
-            yield self._counted(self._form.head)
+        if self._format.head:
+            yield self._counted(self._format.head)
         for items in self._chunks:
             if self._is_late():
                 return
             if items:
                 self._rows_count += len(items)
                 self._last_id = items[-1]["interaction_id"]
-                yield self._counted(self._form.lines(items))
+                yield self._counted(self._format.lines(items))
 
     def _counted(self, chunk: bytes) -> bytes:
         self._digest.update(chunk)
