@@ -176,7 +176,7 @@ def _covered(page: Page, body: bytes, time_us: int) -> bytes:
       steps of `_OLDEST_CURSOR_US`.
     """
     turns, age = page.items, ""
-    ends = [turns[0]["interaction_id"], turns[-1]["interaction_id"]] if turns else []
+    ends = (turns[0]["interaction_id"], turns[-1]["interaction_id"]) if turns else ()
     if page.next_cursor is not None:
         body = body[: -len(page.next_cursor) - len('"}')]
         age = str(time_us // _OLDEST_CURSOR_US)
