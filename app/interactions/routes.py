@@ -97,8 +97,8 @@ def _export(media_type: str) -> Response:
     )
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
     stream = ExportStream(opened.chunks, FORMATS[media_type], source, exports.note_outage)
-    # HEAD sends no body, so there is no end to report.
-    body = None if asked.method == "HEAD" else stream
+    # HEAD sends no body, so there is no end to report; its length is as unknown as that of GET.
+    body = iter(()) if asked.method == "HEAD" else stream
     return Response(
         body, mimetype=media_type, headers={TOKEN_HEADER: opened.token, "Vary": "Accept"}
     )

@@ -43,6 +43,8 @@ _SECURITY_SCHEMES = {
     "apiKey": "An API key of an organization. It has one scope and one environment.",
     "operatorToken": "The token of the operator of this service.",
 }
+# As a reader needs them: first what most clients send.
+_FIRST = ("interactions", "turns", "usage", "accounts")
 # `cache` alone would let each of several first requests make the document.
 _making = Lock()
 
@@ -67,11 +69,15 @@ def _make(blueprints: tuple[Blueprint, ...]) -> str:
     for name, description in _SECURITY_SCHEMES.items():
         scheme = {"type": "http", "scheme": "bearer", "description": description}
         api.spec.components.security_scheme(name, scheme)
-    for blueprint in blueprints:
+    for blueprint in sorted(blueprints, key=_rank_of):
         api.register_blueprint(blueprint)
     spec = api.spec.to_dict()
     _complete(spec, described)
     return described.json.dumps(spec, indent=2, sort_keys=False)
+
+
+def _rank_of(blueprint: Blueprint) -> int:
+    return _FIRST.index(blueprint.name) if blueprint.name in _FIRST else len(_FIRST)
 
 
 def _complete(spec: dict[str, Any], described: Flask) -> None:

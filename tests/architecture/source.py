@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.architecture.prose import files_of, parsed
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = ("app", "bench", "config", "devkit", "scripts", "tests", "wsgi.py")
+OWN = ("app", "bench", "config", "deploy", "devkit", "scripts", "tests", "wsgi.py")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

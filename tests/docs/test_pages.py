@@ -28,7 +28,10 @@ from tests.servers import ROOT
 
 ALL_PAGES = [*PAGES, *ROOT_PAGES]
 # Software that is not there where tests run, or that would not end.
-NEEDS = {"bench", "heroku", "nginx", "npm", "pip", "redis-cli", "run"}
+NEEDS = {
+    *("bench", "docker", "heroku", "honcho", "kubectl", "nginx", "npm", "pip"),
+    *("redis-cli", "run"),
+}
 WORDS = {"example", "fails", "varies"}
 MOST_LINES = 200
 PUBLIC_FILES = [
