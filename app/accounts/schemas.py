@@ -14,6 +14,7 @@ from app.http.fields import (
     StrictSchema,
     Token,
 )
+from app.http.rules import ULID_PATTERN
 from app.tenancy.key_lists import MAX_PER_PAGE
 from app.tenancy.key_rules import LABEL_PATTERN, MAX_KEY_DAYS
 from app.tenancy.model import Environment, OveragePolicy, Scope
@@ -21,8 +22,8 @@ from app.tenancy.service import MAX_NAME_LENGTH
 
 _SCOPES = [scope.value for scope in Scope]
 _ENVIRONMENTS = [environment.value for environment in Environment]
-KEY_ID = r"^key_[0-7][0-9A-HJKMNP-TV-Z]{25}$"
-_ORGANIZATION_ID = r"^org_[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+KEY_ID = f"^key_{ULID_PATTERN}$"
+_ORGANIZATION_ID = f"^org_{ULID_PATTERN}$"
 _KEY = r"^uniq_(live|test)_[0-9A-Za-z]{46}$"
 _HINT = r"^uniq_(live|test)_[0-9A-Za-z]{4}\.\.\.$"
 

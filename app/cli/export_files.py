@@ -5,17 +5,14 @@ leaves no half file.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from app.cli.parquet_files import open_parquet
+from app.cli.parquet_files import Write, open_parquet
 from app.http.accept import CSV, NDJSON
-from app.interactions.export_formats import FORMS
-from app.interactions.model import Item
-
-Write = Callable[[Sequence[Item]], object]
+from app.interactions.export_formats import FORMATS
 
 
 @contextmanager
@@ -34,10 +31,10 @@ def replacing(file: Path) -> Iterator[Path]:
 @contextmanager
 def _open_lines(media_type: str, file: Path) -> Iterator[Write]:
     """Open a file of lines as an export's answer has them, without the trailer."""
-    form = FORMS[media_type]
+    format_ = FORMATS[media_type]
     with file.open("wb") as stream:
-        stream.write(form.head)
-        yield lambda items: stream.write(form.lines(items))
+        stream.write(format_.head)
+        yield lambda items: stream.write(format_.lines(items))
 
 
 WRITERS: Mapping[str, Callable[[Path], AbstractContextManager[Write]]] = {

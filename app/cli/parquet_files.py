@@ -1,6 +1,6 @@
 """Parquet files of turns, with the columns of CSV files and a type for each.
 
-PyArrow is optional: the extra `parquet` installs it.
+PyArrow is optional: no requirement of the service installs it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +22,12 @@ from app.interactions.model import Item
 # A row group is in memory until it is written: about 20 MB.
 ROW_GROUP_COUNT = 20_000
 _MISSING = (
-    "Parquet files need PyArrow, which is not installed: pip install 'turnledger[parquet]', or "
-    "pip install pyarrow. Files that end in .csv or .ndjson need nothing."
+    "Parquet files need PyArrow, which is not installed: pip install pyarrow. Files that "
+    "end in .csv or .ndjson need nothing."
 )
-
-
+# Writes items to an open file.
 Write = Callable[[Sequence[Item]], object]
+# Returns a cell of an item as its column has it.
 Read = Callable[[Any], Any]
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
+# A ULID (https://github.com/ulid/spec), to be anchored.
+ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:

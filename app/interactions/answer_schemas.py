@@ -131,13 +131,14 @@ class BatchResultSchema(StrictSchema):
         description="`duplicate`: the same turn was recorded before, and costs nothing now.",
     )
     interaction_id = Token(
-        INTERACTION_ID, description="Of a turn that is recorded, now or before; else left out."
+        INTERACTION_ID,
+        description="The id of a turn that is recorded, now or before; left out if it is rejected.",
     )
     error = Part(
         ElementErrorSchema,
-        description="Of `rejected`: as for a single turn, but with its first 5 field errors, and "
-        "with its first one only after 1,000 in the batch. If there are more, the last entry has "
-        "the code `more`.",
+        description="Only with `rejected`: the error that the turn gets by itself, with its first "
+        "5 field errors, and with its first one only after 1,000 in the batch. If there are more, "
+        "the last entry has the code `more`.",
     )
 
 

@@ -153,6 +153,7 @@ def _read(
     while True:
         with bounded():
             rows, before = reader.find(span, BATCH_COUNT, started_us)
+        # Without rows one empty chunk, so that the stream sees how late it is.
         for first in range(0, max(len(rows), 1), CHUNK_COUNT):
             yield [item_of(row) for row in rows[first : first + CHUNK_COUNT]]
         if before is None:

@@ -44,7 +44,7 @@ EXPORT_RESPONSES: Mapping[int, Mapping[str, Any]] = {
         },
         "headers": {
             TOKEN_HEADER: {
-                "description": "Of an export: resumes it.",
+                "description": "The token to resume an export. A page has none.",
                 "schema": {"type": "string", "pattern": CURSOR},
             }
         },

@@ -1,4 +1,4 @@
-"""The forms of an export: NDJSON and CSV, each with a trailer as its last line.
+"""The formats of an export: NDJSON and CSV, each with a trailer as its last line.
 
 A line of NDJSON is an item, byte for byte as a list shows it.
 
@@ -38,8 +38,8 @@ class Trailer:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One form of an export: its first line, the lines of items, and its last line."""
+class Format:
+    """How an export is written: its first line, the lines of items, and its last line."""
 
     head: bytes
     lines: Callable[[Iterable[Item]], bytes]
@@ -88,7 +88,7 @@ def _cell(value: Any) -> Any:
     return int(value) if isinstance(value, int) else None
 
 
-FORMS: Mapping[str, Form] = {
-    NDJSON: Form(b"", _ndjson_lines, _ndjson_trailer),
-    CSV: Form(_table([COLUMNS]), _csv_lines, _csv_trailer),
+FORMATS: Mapping[str, Format] = {
+    NDJSON: Format(b"", _ndjson_lines, _ndjson_trailer),
+    CSV: Format(_table([COLUMNS]), _csv_lines, _csv_trailer),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import structlog
 
 from app.http.frames import frames_of
-from app.interactions.export_formats import Form, Trailer
+from app.interactions.export_formats import Format, Trailer
 from app.interactions.model import Item
 from app.observability.exports import ExportEnd, ExportSource, Outcome, report_export
 from app.serving.pipes import StreamBroken
@@ -35,12 +35,12 @@ class ExportStream:
     def __init__(
         self,
         chunks: Iterable[list[Item]],
-        form: Form,
+        format_: Format,
         source: ExportSource,
         require_access: Callable[[], None],
         find_reason: FindReason,
     ) -> None:
-        self._chunks, self._form, self._source = chunks, form, source
+        self._chunks, self._format, self._source = chunks, format_, source
         self._require_access, self._find_reason = require_access, find_reason
         self._digest = hashlib.sha256()
         self._rows_count = self._bytes_count = 0
@@ -61,7 +61,7 @@ class ExportStream:
         if self._is_late():
             raise StreamBroken
         trailer = Trailer(self._rows_count, self._digest.hexdigest(), self._last_id)
-        yield self._counted(self._form.trailer(trailer))
+        yield self._counted(self._format.trailer(trailer))
         self._outcome = Outcome.COMPLETE
 
     def close(self) -> None:
@@ -96,8 +96,8 @@ class ExportStream:
 
     def _lines(self) -> Iterator[bytes]:
         """Yield head and lines until the end, or until the time is over."""
-        if self._form.head:
-            yield self._counted(self._form.head)
+        if self._format.head:
+            yield self._counted(self._format.head)
         for items in self._chunks:
             if self._is_late():
                 return
@@ -106,7 +106,7 @@ class ExportStream:
                 self._rows_count += len(items)
                 self._last_id = items[-1]["interaction_id"]
             # An empty chunk during a long search lets the server notice that the client is gone.
-            yield self._counted(self._form.lines(items))
+            yield self._counted(self._format.lines(items))
 
     def _counted(self, chunk: bytes) -> bytes:
         self._digest.update(chunk)

@@ -12,8 +12,9 @@ import re
 
 from ulid import base32
 
+from app.http.rules import ULID_PATTERN
+
 PREFIX = "int_"
-ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 INTERACTION_ID = f"^{PREFIX}{ULID_PATTERN}$"
 _ULID = re.compile(ULID_PATTERN, re.ASCII)
 _INTERACTION_ID = re.compile(f"{PREFIX}({ULID_PATTERN})", re.ASCII)

@@ -72,7 +72,7 @@ class Filters:
     | `turn_id` | by its turn key, at most one row |
 
     Aggregates have the first four only: roll-ups cannot be filtered by the others. A new filter
-    also enters `schemas.ListQuerySchema` and the binding of `cursor`.
+    also enters `query_schemas.ListQuerySchema` and the binding of `cursor`.
     """
 
     user_id: str | None = None

@@ -19,7 +19,7 @@ from app.interactions.answer_schemas import BatchAnswerSchema, ItemSchema, PageS
 from app.interactions.batch import read_batch, record_batch
 from app.interactions.export import TOKEN_HEADER, Exports
 from app.interactions.export_description import EXPORT_PARAMETERS, EXPORT_RESPONSES
-from app.interactions.export_formats import FORMS
+from app.interactions.export_formats import FORMATS
 from app.interactions.export_stream import ExportStream
 from app.interactions.model import Filters, Page, item_of
 from app.interactions.query_schemas import ExportQuerySchema, ListQuerySchema
@@ -97,15 +97,15 @@ def _export(media_type: str) -> Response:
     )
     source = ExportSource(asked.id, ticket.principal.organization_id, media_type)
     recheck = provided(Access).recheck()
-    stream = ExportStream(opened.chunks, FORMS[media_type], source, recheck, exports.find_reason)
-    # Of HEAD nothing is sent or reported; its length is as unknown as that of GET.
+    stream = ExportStream(opened.chunks, FORMATS[media_type], source, recheck, exports.find_reason)
+    # HEAD sends no body, so there is no end to report; its length is as unknown as that of GET.
     body = iter(()) if asked.method == "HEAD" else stream
     headers = {TOKEN_HEADER: opened.token, "Vary": "Accept"}
     return Response(body, mimetype=media_type, headers=headers)
 
 
 def _refuse(names: Iterable[str], reason: str) -> None:
-    """Raise InvalidFields for the parameters of `names` that were sent: another form has them."""
+    """Raise InvalidFields for the parameters of `names` that were sent; `reason` is its text."""
     sent = [name for name in names if name in request.args]
     if sent:
         raise InvalidFields(
@@ -170,12 +170,13 @@ def record_many() -> Response:
 def _covered(page: Page, body: bytes, time_us: int) -> bytes:
     """Return what the tag of a first page covers: its turns, and whether more exist.
 
-    A turn never changes under its id, so the ends of the page and a checksum suffice: a digest of
-    the body costs 6 % of the request. The cursor differs each time. Its age is covered in its
-    place; it is the end of the body.
+    * The number of turns, and the first and the last one. A turn never changes under its id, so
+      these and a checksum of the body suffice. A digest of the body costs 6 % of the request.
+    * The cursor, which ends the body, differs each time. The tag covers its age in its place, in
+      steps of `_OLDEST_CURSOR_US`.
     """
     turns, age = page.items, ""
-    ends = turns and (turns[0]["interaction_id"], turns[-1]["interaction_id"])
+    ends = (turns[0]["interaction_id"], turns[-1]["interaction_id"]) if turns else ()
     if page.next_cursor is not None:
         body = body[: -len(page.next_cursor) - len('"}')]
         age = str(time_us // _OLDEST_CURSOR_US)

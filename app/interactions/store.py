@@ -40,8 +40,8 @@ _HIDDEN = (
 _PROJECTION = dict.fromkeys(_HIDDEN, 0)
 
 # An index never changes under its name: another definition gets another name (ADR 21). Of the
-# indexes `list…`, `chosen_by` makes the name from the filters in use, and `scan` passes it to
-# `hint`. So each combination of filters has an index here.
+# indexes `list…`, `chosen_by` makes the name from the filters in use, and each query passes it to
+# `hint`. So each combination of user and relationship has an index here; no other filter has one.
 INDEXES: Indexes = {
     "turn": (("account", "turn_key"), {"unique": True}),
     "list": (("account", "_id"), {}),

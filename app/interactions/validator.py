@@ -10,8 +10,8 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from app.http.fields import Boolean, Integer, ListOf, Number, Part
+from app.http.rules import ULID_PATTERN
 from app.interactions.id_characters import short_ids_expression
-from app.interactions.ids import ULID_PATTERN
 from app.interactions.model import PEOPLE
 from app.interactions.schemas import (
     IDENTIFIER,

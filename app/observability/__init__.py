@@ -1,7 +1,8 @@
 """Show operators the state of the service: log lines, metrics and health.
 
-`answers` logs and counts each request once, when its status is final. `health` answers
-`/healthz` and `/readyz`, `metrics` answers `/metrics`.
+`answers` logs and counts each request once, when its status is final. `exports` does so for each
+export when its stream has ended. `health` answers `/healthz` and `/readyz`, `metrics` answers
+`/metrics`.
 
 Invariants
 

@@ -5,8 +5,7 @@ from marshmallow import fields
 from app.http.answer_fields import ShownText
 from app.http.fields import AnswerSchema, Choice, Part, Token
 from app.http.problems import CODES, TYPES
-
-_ULID = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+from app.http.rules import ULID_PATTERN
 
 
 class ErrorSchema(AnswerSchema):
@@ -15,7 +14,9 @@ class ErrorSchema(AnswerSchema):
     code = Choice(CODES, description="A stable code. Decide by it what to do.")
     message = ShownText("A sentence for people: the fault and the next step. Its words may change.")
     type = Choice(TYPES, description="The kind of error that `code` belongs to.")
-    request_id = Token(_ULID, description="The id of the request, as in `X-Request-Id`.")
+    request_id = Token(
+        f"^{ULID_PATTERN}$", description="The id of the request, as in `X-Request-Id`."
+    )
     details = fields.Raw(
         allow_none=True,
         metadata={

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.http.instants import UTC_INSTANT_PATTERN
+from app.http.rules import ULID_PATTERN
 from app.policies import Door, Policy
 
 Json = dict[str, Any]
@@ -29,7 +30,7 @@ def _header(description: str, schema: Json, *, is_always_sent: bool = False) -> 
 HEADERS: Mapping[str, Json] = {
     REQUEST_ID: _header(
         "The id of this request, a ULID. Quote it when you ask for help: the log has it too.",
-        {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
+        {"type": "string", "pattern": f"^{ULID_PATTERN}$"},
         is_always_sent=True,
     ),
     "X-RateLimit-Limit": _header(

@@ -6,7 +6,9 @@ from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from app.accounts.schemas import KEY_ID
 from app.http.problems import CODES
+from app.interactions.ids import INTERACTION_ID
 from app.policies import POLICIES, UNMATCHED, Door, Policy
 from app.reference.converter import unwrapped
 from app.reference.examples import Exchange, error_exchange, exchanges_of
@@ -15,7 +17,6 @@ from app.reference.headers import headers_of, shows_quota, shows_rate
 Json = dict[str, Any]
 
 _ENVELOPE = {"$ref": "#/components/schemas/ErrorEnvelope"}
-_ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 # A malformed `Host` or `Transfer-Encoding` is a 400 on every route.
 _EVERYWHERE = {400, 500}
 _OF_KEY = {401, 402, 403, 429, 503}
@@ -30,11 +31,11 @@ _OF_BODY = {408, 413, 415}
 _PATH_PARAMETERS: Mapping[str, Json] = {
     "interaction_id": {
         "description": "The id of the turn, as answers show it.",
-        "schema": {"type": "string", "pattern": f"^int_{_ULID}$"},
+        "schema": {"type": "string", "pattern": INTERACTION_ID},
     },
     "key_id": {
         "description": "The id of the API key, as lists show it.",
-        "schema": {"type": "string", "pattern": f"^key_{_ULID}$"},
+        "schema": {"type": "string", "pattern": KEY_ID},
     },
 }
 

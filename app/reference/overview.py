@@ -21,7 +21,7 @@ _DOCUMENTED = "turnledger.documented"
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-class Operation(NamedTuple):
+class OperationRow(NamedTuple):
     """A row of the start page's table; `scope` is "" if no key is needed.
 
     `fragment` leads to the operation on the page of Swagger UI.
@@ -39,7 +39,7 @@ def init_app(app: Flask, blueprints: tuple[Blueprint, ...]) -> None:
     app.extensions[_DOCUMENTED] = blueprints
 
 
-def list_operations() -> tuple[Operation, ...]:
+def list_operations() -> tuple[OperationRow, ...]:
     """Return every operation below `/v1`, in the order of the document."""
     scopes = {
         _VARIABLE.sub(r"{\1}", rule.rule) + method: POLICIES[rule.endpoint].scope
@@ -56,12 +56,12 @@ def list_plans() -> list[dict[str, Any]]:
 
 
 @cache
-def _describe(blueprints: tuple[Blueprint, ...]) -> tuple[Operation, ...]:
+def _describe(blueprints: tuple[Blueprint, ...]) -> tuple[OperationRow, ...]:
     """Return the operations of the document, without their scopes; made once in a process."""
     return tuple(_operations(json.loads(document(blueprints))["paths"]))
 
 
-def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[Operation]:
+def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[OperationRow]:
     for path, item in paths.items():
         if path.startswith("/v1/"):
             for method in (name for name in item if name != "parameters"):
@@ -69,4 +69,4 @@ def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[Operation]:
                 # Swagger UI's address of an operation.
                 steps = ("#", operation["tags"][0], operation["operationId"])
                 summary = to_html(operation["summary"])
-                yield Operation(method.upper(), path, "", summary, "/".join(steps))
+                yield OperationRow(method.upper(), path, "", summary, "/".join(steps))

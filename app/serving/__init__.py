@@ -19,6 +19,8 @@ Failure
   twice within 5.5 seconds ends the service with status 1, and its supervisor restarts it.
 * A full queue is answered 503 with `Retry-After: 1`.
 * A late body is a 408. If all bodies together take too much memory, a slow long one is a 503.
+* An answer of unknown length that cannot be completed breaks off: its connection is closed without
+  the end of the answer.
 * A bad setting ends the start with one line: the variable, its value and what to set instead.
 
 Files: `launcher` starts and drains, `worker` is one Granian worker, `adapter` runs Flask in

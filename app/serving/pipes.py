@@ -68,13 +68,19 @@ class BodyPipe:
         connection. A read of an empty pipe that has a writer fails if it may not wait. So its file
         becomes one that may not wait, and one space ends a read that waits already.
 
-        Returns False if Granian has not read that far yet: then the pipe must stay open.
+        Returns False if Granian has not read that far yet: then the pipe must stay open. If open
+        files cannot be listed (no Linux, or none is free) it returns True: the pipe must be closed,
+        and only its last line shows that the answer is not complete.
         """
         if self._descriptor < 0 or self.has_no_reader():
             return True
-        for file in _OPEN_FILES.iterdir():
+        try:
+            numbers = [int(file.name) for file in _OPEN_FILES.iterdir()]
+        except OSError:
+            return True
+        for number in numbers:
             with suppress(OSError):  # another thread has closed that file
-                self._set_no_wait(int(file.name))
+                self._set_no_wait(number)
         with suppress(OSError):  # no room: then no read waits
             os.write(self._descriptor, b" ")
         return self.has_no_reader(_BREAK_WITHIN_MS)

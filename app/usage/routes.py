@@ -34,8 +34,8 @@ _TURNS_QUERY = TurnsQuerySchema()
 def aggregates() -> Response:
     """Sum up recorded turns by day, week or month.
 
-    The sums cover the trailing 180 days, with the filters of the list. Weeks begin on Monday, and
-    all bounds are in UTC. Empty buckets are included.
+    The sums cover the trailing 180 days, filtered by user, relationship and range. Weeks begin on
+    Monday, and all bounds are in UTC. Empty buckets are included.
     """
     query = load_query(_AGGREGATES_QUERY)
     dimension = query.pop("breakdown", None)

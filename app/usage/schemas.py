@@ -176,11 +176,13 @@ class QuotaSchema(AnswerSchema):
     """Turns charged to the current billing period, by the instant of recording."""
 
     turns_used = Total("Turns charged in the billing period, without open reservations.")
-    turns_reserved = Total("Held by open reservations: neither used nor remaining.")
+    turns_reserved = Total("Turns held by open reservations: neither used nor remaining.")
     turns_limit = Total(f"Turns that the billing period allows. {_UNLIMITED}", allow_none=True)
     turns_remaining = Total(f"Turns that can be charged now. {_UNLIMITED}", allow_none=True)
     uncharged_turns_used = Total("Turns of the billing period that cost nothing, without imports.")
-    uncharged_turns_limit = Total("The ceiling of these, which every plan and overage policy has.")
+    uncharged_turns_limit = Total(
+        "Uncharged turns that the billing period allows, whatever the overage policy."
+    )
     period_start = UtcInstant("The first instant of the billing period.")
     period_end = UtcInstant("When the billing period ends and the counters begin at 0 again.")
     overage_policy = Choice(

@@ -110,3 +110,16 @@ def test_the_start_page_leads_to_an_operation(visit: Visit) -> None:
     assert opened.count() == 1
     assert "/v1/me" in opened.inner_text()
     visit.require_quiet()
+
+
+@pytest.mark.parametrize("name", ["list_interactions", "record_interaction"])
+def test_an_open_operation_is_accessible(
+    visit: Visit, name: str, theme: str, width: int, screenshots: Path | None
+) -> None:
+    visit.open(f"/docs#/interactions/{name}")
+    visit.page.locator(".opblock.is-open .responses-inner").first.wait_for()
+    visit.take_picture(screenshots, f"{name}-{theme}-{width}")
+
+    assert overhang(visit) == 0
+    assert findings(visit) == []
+    visit.require_quiet()

@@ -7,7 +7,7 @@ dark.addEventListener("change", follow);
 follow();
 
 // Swagger UI puts a link into the button of each operation, which screen readers cannot use; the
-// button itself writes the address of the operation. A button and a choice lack a name.
+// button itself writes the address of the operation. A button and two kinds of choices lack a name.
 const accessible = () => ({
   wrapComponents: {
     DeepLink: (_original, { React }) => ({ text }) => React.createElement("span", null, text),
@@ -18,6 +18,15 @@ const accessible = () => ({
         React.createElement(Original, given),
         React.createElement("span", { className: "vh" }, "Close"),
       ),
+    JsonSchema_string: (Original, { React }) => (given) =>
+      given.schema?.get?.("enum")
+        ? React.createElement(
+            "label",
+            null,
+            React.createElement("span", { className: "vh" }, given.description),
+            React.createElement(Original, given),
+          )
+        : React.createElement(Original, given),
     ExamplesSelect: (Original, { React }) => (given) =>
       React.createElement(
         "label",

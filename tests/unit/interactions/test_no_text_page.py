@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from marshmallow import Schema, fields
 
 from app.http.fields import ListOf, Part, Token
+from app.http.rules import ULID_PATTERN
 from app.interactions.id_characters import ID_FIELDS, MAX_ID_CHARACTERS
-from app.interactions.ids import ULID_PATTERN
 from app.interactions.schemas import TurnSchema
 from app.interactions.validator import bson_schema
 from app.observability import answers

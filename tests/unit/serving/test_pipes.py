@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from app.serving import pipes
 from app.serving.pipes import BodyPipe
 
 LONG_S = 30.0
@@ -126,6 +128,19 @@ def test_a_pipe_that_nobody_opens_is_given_up(pipe: BodyPipe) -> None:
     with pytest.raises(OSError, match="No such device"):
         pipe.connect(0.05)
     assert pipe.break_()
+
+
+def test_a_break_without_a_list_of_open_files_leaves_the_end_to_the_caller(
+    pipe: BodyPipe, reader: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pipes, "_OPEN_FILES", tmp_path / "absent")
+    write(pipe, b"a part")
+
+    assert pipe.break_()
+
+    pipe.close()
+    assert os.read(reader, 100) == b"a part"
+    assert os.read(reader, 100) == b""
 
 
 def test_a_break_after_a_disconnection_is_done_at_once(pipe: BodyPipe, reader: int) -> None:
