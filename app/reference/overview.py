@@ -40,7 +40,7 @@ def init_app(app: Flask, blueprints: tuple[Blueprint, ...]) -> None:
 
 
 def list_operations() -> tuple[Operation, ...]:
-    """Return every operation below `/v1`, in the order of the document."""
+    """Return every operation below `/v1`, in the order of the document's tags."""
     scopes = {
         _VARIABLE.sub(r"{\1}", rule.rule) + method: POLICIES[rule.endpoint].scope
         for rule in current_app.url_map.iter_rules()
@@ -58,7 +58,10 @@ def list_plans() -> list[dict[str, Any]]:
 @cache
 def _describe(blueprints: tuple[Blueprint, ...]) -> tuple[Operation, ...]:
     """Return the operations of the document, without their scopes; made once in a process."""
-    return tuple(_operations(json.loads(document(blueprints))["paths"]))
+    described = json.loads(document(blueprints))
+    tags = [tag["name"] for tag in described["tags"]]
+    found = _operations(described["paths"])
+    return tuple(sorted(found, key=lambda each: tags.index(each.fragment.split("/")[1])))
 
 
 def _operations(paths: dict[str, dict[str, Any]]) -> Iterator[Operation]:
