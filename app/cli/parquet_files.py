@@ -22,8 +22,8 @@ from app.interactions.model import Item
 # A row group is in memory until it is written: about 20 MB.
 ROW_GROUP_COUNT = 20_000
 _MISSING = (
-    "Parquet files need PyArrow, which is not installed: pip install pyarrow. Files that "
-    "end in .csv or .ndjson need nothing."
+    "Parquet files need PyArrow 15 or later, which is not installed: run .venv/bin/pip install "
+    "pyarrow, or the pip of your environment. Files that end in .csv or .ndjson need nothing."
 )
 # Writes items to an open file.
 Write = Callable[[Sequence[Item]], object]

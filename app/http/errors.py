@@ -22,7 +22,7 @@ _log = structlog.get_logger("turnledger.errors")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}", re.ASCII)
 _BY_STATUS = {
     400: ("validation_error", "The request could not be understood."),
-    404: ("not_found", "There is no such route."),
+    404: ("not_found", "There is no such route: compare the path with the list at `/docs`."),
     405: ("method_not_allowed", "This route does not take that method; see the Allow header."),
     413: ("payload_too_large", "The body is too large."),
     415: ("unsupported_media_type", "The body must be application/json, as it is or in gzip."),

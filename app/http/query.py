@@ -38,7 +38,11 @@ def load_query(schema: StrictSchema) -> dict[str, Any]:
     if wrong:
         raise InvalidFields(wrong[:MAX_FIELD_ERRORS])
 
+    known = [field.data_key or name for name, field in schema.load_fields.items()]
+
     def hint(name: str) -> str:
+        if name in arguments and name not in known:
+            return f"; known here: {', '.join(known) or 'none'}"
         return "; write + as %2B in a URL" if " " in arguments.get(name, "") else ""
 
     return dict(validation.load(schema, arguments.to_dict(), whole="query", hint=hint))

@@ -63,7 +63,7 @@ class ListQuerySchema(FilterQuerySchema):
         MAX_PER_PAGE,
         load_default=DEFAULT_PER_PAGE,
         description="Turns in a page, at most. A page may be shorter: only a null `next_cursor` "
-        "ends the listing.",
+        "ends the listing. An export has no pages: leave it out.",
     )
     cursor = Token(
         CURSOR,

@@ -93,11 +93,19 @@ def test_the_start_page_lists_every_operation_and_every_plan(get: Get, memory_ap
     assert [code for code in CODES if f'href="/docs/errors/{code}"' not in page] == []
 
 
+def test_the_reference_and_the_start_page_begin_with_turns_and_interactions(get: Get) -> None:
+    document = get("/openapi.json").get_json()
+    paths = re.findall(r'href="/docs#/(\w+)/', get("/").text)
+
+    assert {tag["name"] for tag in document["tags"][:2]} == {"turns", "interactions"}
+    assert [*dict.fromkeys(paths)] == [tag["name"] for tag in document["tags"][:4]]
+
+
 def test_the_start_page_shows_its_own_address_but_no_unusual_host(memory_app: Flask) -> None:
     def commands(host: str) -> list[str]:
         headers = {"Accept": BROWSER, "Host": host}
         return re.findall(
-            r"curl -sS [^\s]+", memory_app.test_client().get("/", headers=headers).text
+            r"curl -sSi? [^\s]+", memory_app.test_client().get("/", headers=headers).text
         )
 
     assert commands("turns.example:8443")[0] == "curl -sS http://turns.example:8443/v1/interactions"

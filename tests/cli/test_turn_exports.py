@@ -253,7 +253,8 @@ def test_without_pyarrow_a_parquet_file_names_what_to_install(
     result = export(tmp_path / "turns.parquet")
 
     assert result.exit_code == 1
-    assert "pip install pyarrow" in result.stderr
+    assert "run .venv/bin/pip install pyarrow" in result.stderr
+    assert "turnledger[" not in result.stderr  # no registry has the name
     assert list(tmp_path.iterdir()) == []
     assert export(tmp_path / "turns.csv").exit_code == 0
 

@@ -174,6 +174,15 @@ def test_a_query_is_read_strictly(app: Flask, query: str, faults: list[tuple[str
     assert list(query_faults(app, query, WordSchema())) == faults
 
 
+def test_an_unknown_parameter_is_refused_with_the_names_that_are_known(app: Flask) -> None:
+    with app.test_request_context("/?colour=red%20"), pytest.raises(InvalidFields) as refusal:
+        load_query(WordSchema())
+
+    (found,) = refusal.value.field_errors
+    known = "`colour` is not a known field or parameter; known here: word."
+    assert found["message"] == known
+
+
 def test_a_query_that_is_understood_is_loaded(app: Flask) -> None:
     with app.test_request_context("/?word=ada"):
         assert load_query(WordSchema()) == {"word": "ada"}
