@@ -37,9 +37,7 @@ from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
     OperatorTokenMissing,
-    OrganizationSuspended,
 )
-from app.tenancy.model import Principal
 
 _Ticket = AddressTicket | AdmissionTicket
 
@@ -91,7 +89,7 @@ class Access:
         asked = current_request()
         policy = POLICIES[asked.endpoint or ""]
         token = asked.environ.get("HTTP_AUTHORIZATION")
-        return lambda: _require_permission(self._authenticator.authenticate(token), policy)
+        return lambda: policy.require_permission(self._authenticator.authenticate(token))
 
     def _require_entry(self) -> None:
         asked = current_request()
@@ -127,7 +125,7 @@ class Access:
 
     def _admit(self, asked: CurrentRequest, ticket: AdmissionTicket, policy: Policy) -> None:
         principal = ticket.principal
-        _require_permission(principal, policy)
+        policy.require_permission(principal)
         is_heavy = policy.weight is not Weight.LIGHT and policy.is_heavy(asked.args)
         is_stream = policy.exports and asked.export_type is not None
         asked.in_flight = self._concurrency.enter(
@@ -189,12 +187,6 @@ class Access:
         in_flight: InFlight | None = current_request().in_flight
         if in_flight is not None and (error is not None or not in_flight.is_streamed):
             self._concurrency.leave(in_flight)
-
-
-def _require_permission(principal: Principal, policy: Policy) -> None:
-    if principal.is_suspended:
-        raise OrganizationSuspended
-    policy.require_scope(principal.scope)
 
 
 def current_ticket() -> AdmissionTicket:

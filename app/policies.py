@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from app.tenancy.errors import ScopeMissing
-from app.tenancy.model import Scope
+from app.tenancy.errors import OrganizationSuspended, ScopeMissing
+from app.tenancy.model import Principal, Scope
 
 
 class Door(Enum):
@@ -75,9 +75,11 @@ class Policy:
             rule = "needs a scope" if self.door.asks_for_key else "takes no scope"
             raise ValueError(f"A policy with the door {self.door.name} {rule}.")
 
-    def require_scope(self, held: Scope) -> None:
-        """Raise ScopeMissing if a key with the scope `held` may not use the route."""
-        if self.scope is not None and self.scope not in held.included:
+    def require_permission(self, principal: Principal) -> None:
+        """Raise OrganizationSuspended or ScopeMissing if `principal` may not use the route."""
+        if principal.is_suspended:
+            raise OrganizationSuspended
+        if self.scope is not None and self.scope not in principal.scope.included:
             raise ScopeMissing(self.scope)
 
     def is_heavy(self, parameters: Iterable[str]) -> bool:

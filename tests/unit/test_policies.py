@@ -1,10 +1,13 @@
 """Policies: doors that ask for a key need a scope, and no other door has one."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.policies import Door, Policy
-from app.tenancy.errors import ScopeMissing
+from app.tenancy.errors import OrganizationSuspended, ScopeMissing
 from app.tenancy.model import Scope
+from tests.unit.admission.world import principal
 
 KEY_DOORS = [Door.METERED, Door.RECORDING]
 OTHER_DOORS = [Door.PROBE, Door.FILE, Door.PUBLIC, Door.OPERATOR]
@@ -28,6 +31,11 @@ def test_a_key_needs_the_scope_of_the_policy_or_a_larger_one() -> None:
     policy = Policy(Door.METERED, Scope.READ_WRITE)
 
     for scope in (Scope.READ_WRITE, Scope.ADMIN):
-        policy.require_scope(scope)
+        policy.require_permission(replace(principal(), scope=scope))
     with pytest.raises(ScopeMissing, match="read_write"):
-        policy.require_scope(Scope.READ)
+        policy.require_permission(replace(principal(), scope=Scope.READ))
+
+
+def test_a_suspended_organization_may_use_no_route() -> None:
+    with pytest.raises(OrganizationSuspended):
+        Policy(Door.METERED, Scope.READ).require_permission(replace(principal(), is_suspended=True))
