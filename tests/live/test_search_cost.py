@@ -209,7 +209,7 @@ NOT_FOUND = [
 ]
 
 
-@pytest.mark.parametrize("filters", [*FOUND, *NOT_FOUND], ids=repr)
+@pytest.mark.parametrize("filters", [*FOUND, *NOT_FOUND])
 def test_a_turn_by_its_own_id_examines_one_key(
     service: InteractionService, database: Rows, account: str, filters: Filters
 ) -> None:
