@@ -169,7 +169,7 @@ class Authenticator:
         found = self._store.find_organization(key.organization_id) if key else None
         if key is None or found is None:
             return None
-        organization = organization_of(found, self._plans)
+        organization = organization_of(found, self._plans, self._now())
         if isinstance(organization, FaultyOrganization):
             return StoredKey(key, organization)
         principal = Principal.of(

@@ -51,7 +51,7 @@ def build_tenancy(
     store = TenancyStore(database)
     return TenancyServices(
         store=store,
-        organizations=Organizations(store, plans),
+        organizations=Organizations(store, plans, now),
         api_keys=ApiKeys(store, settings.key_peppers, now),
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
         ended_keys=EndedKeys(TenancyStore(maintenance_database), now),

@@ -80,6 +80,30 @@ class OrganizationNotFound(NotFound):
         self.organization_id = organization_id
 
 
+class ChangedMeanwhile(TenancyError):
+    """Another process changed the same fields between the read and the write of a change."""
+
+    def __init__(self, organization_id: str) -> None:
+        super().__init__(
+            f"The organization '{organization_id}' was changed by somebody else at the same "
+            "moment, and this change was not made. Look at it, and repeat the change."
+        )
+        self.organization_id = organization_id
+
+
+class UndecidedLimits(TenancyError):
+    """An organization has own limits, `names`, that a change of plan neither names nor drops."""
+
+    def __init__(self, organization_id: str, names: list[str]) -> None:
+        super().__init__(
+            f"The organization '{organization_id}' has limits of its own that this command does "
+            f"not name: {', '.join(names)}. Add --keep-limits to keep them, or --reset-limits to "
+            "use those of the plan."
+        )
+        self.organization_id = organization_id
+        self.names = names
+
+
 class KeyLimitReached(TenancyError):
     """The account holds `limit` active keys of one environment."""
 

@@ -80,8 +80,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class TemporaryLimit:
+    """An own limit of an organization that ends by itself at `until`."""
+
+    value: int | str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
-    """A customer; `limits` are its plan's with its own `overrides` applied."""
+    """A customer; `limits` are its plan's with its own limits applied.
+
+    Own limits are `overrides`, and `temporary_limits` over them until each of these ends.
+    """
 
     id: str
     name: str
@@ -91,6 +102,7 @@ class Organization:
     created_at: datetime
     overrides: Mapping[str, int | str] = field(default_factory=dict)
     is_suspended: bool = False
+    temporary_limits: Mapping[str, TemporaryLimit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from app.tenancy.model import (
     Plan,
     Scope,
 )
-from app.tenancy.plans import effective_limits, override_fault
+from app.tenancy.own_limits import stored_faults, temporary_limits_at
+from app.tenancy.plans import effective_limits
 
 Document = Mapping[str, Any]
 Kinds = tuple[type, ...]
@@ -32,7 +33,7 @@ _ORGANIZATION: Mapping[str, Kinds] = {
     "created_at": (datetime,),
 }
 # `flask org set-plan` replaces these.
-_SET_BY_PLAN = frozenset({"plan", "overrides"})
+_SET_BY_PLAN = frozenset({"plan", "overrides", "temporary_limits"})
 _KEY: Mapping[str, Kinds] = {
     "_id": (str,),
     "organization_id": (str,),
@@ -48,20 +49,25 @@ _KEY: Mapping[str, Kinds] = {
 }
 
 
-def organization_of(document: Document, plans: Mapping[str, Plan]) -> FoundOrganization:
-    """Return the organization with its limits; a faulty one with its readable fields."""
+def organization_of(
+    document: Document, plans: Mapping[str, Plan], now: datetime
+) -> FoundOrganization:
+    """Return the organization with its limits at `now`; a faulty one with its readable fields."""
     reason = _organization_fault(document, plans)
     if reason is not None:
         return _faulty(document, reason)
+    temporary = temporary_limits_at(document, now)
+    own = {**document["overrides"], **{name: each.value for name, each in temporary.items()}}
     return Organization(
         id=document["_id"],
         name=document["name"],
         plan=document["plan"],
-        limits=effective_limits(plans[document["plan"]], document["overrides"]),
+        limits=effective_limits(plans[document["plan"]], own),
         signed_up_on=document["signed_up_on"],
         created_at=document["created_at"],
         overrides=document["overrides"],
         is_suspended=document["is_suspended"],
+        temporary_limits=temporary,
     )
 
 
@@ -96,10 +102,7 @@ def require_sound_key(found: FoundKey | None) -> ApiKey | None:
 def _organization_fault(document: Document, plans: Mapping[str, Plan]) -> str | None:
     name = f"organization {document['_id']}"
     damaged = _damaged(document, _ORGANIZATION)
-    if "overrides" not in damaged and any(
-        override_fault(*override) for override in document["overrides"].items()
-    ):
-        damaged.append("overrides")
+    damaged += [name for name in stored_faults(document) if name not in damaged]
     set_plan = f"run `flask org set-plan {document['_id']} PLAN`"
     if damaged and _SET_BY_PLAN.issuperset(damaged):
         return f"Damaged or missing in {name}: {', '.join(damaged)}. To set them, {set_plan}."

@@ -2,21 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
 
 from ulid import ULID
 
-from app.http.instants import cut_to_ms, utc_now
+from app.http.instants import cut_to_ms, datetime_of_us, utc_now
 from app.http.request_errors import FieldError, field_error, require_valid
-from app.tenancy.errors import OrganizationNotFound
+from app.tenancy.errors import ChangedMeanwhile, OrganizationNotFound, UndecidedLimits
 from app.tenancy.model import FoundOrganization, Organization, Plan
-from app.tenancy.plans import MAX_BURST, override_fault
+from app.tenancy.own_limits import (
+    MAX_UNTIL_MS,
+    Document,
+    OwnLimits,
+    StoredLimits,
+    stored_limits_at,
+    with_burst,
+)
+from app.tenancy.plans import override_fault
 from app.tenancy.records import organization_of, require_sound_organization
 from app.tenancy.store import TenancyStore
 
 MAX_NAME_LENGTH = 100
-
-Overrides = Mapping[str, int | str]
 
 
 class Organizations:
@@ -50,67 +55,99 @@ class Organizations:
             "name": name,
             "plan": plan_id,
             "overrides": {},
+            "temporary_limits": {},
             "is_suspended": False,
             "signed_up_on": day,
             "created_at": now,
         }
         # Before the change: an error must mean that nothing was changed.
-        made = require_sound_organization(organization_of(document, self._plans))
+        made = require_sound_organization(self._read(document))
         self._store.insert_organization(document | {"signed_up_on": day.isoformat()})
         return made
 
     def list_(self) -> list[FoundOrganization]:
         """Return every organization, oldest first; faulty ones too."""
-        return [organization_of(found, self._plans) for found in self._store.list_organizations()]
+        return [self._read(found) for found in self._store.list_organizations()]
 
     def get_any(self, organization_id: str) -> FoundOrganization:
         """Return one organization, faulty or not; OrganizationNotFound if there is none."""
-        return self._known(organization_id, self._store.find_organization(organization_id))
+        return self._read(self._find(organization_id))
 
     def get_(self, organization_id: str) -> Organization:
         """Return one organization; as `get_any`, and AccountFault if it is faulty."""
         return require_sound_organization(self.get_any(organization_id))
 
     def set_plan(
-        self, organization_id: str, plan_id: str, overrides: Overrides | None = None
+        self,
+        organization_id: str,
+        plan_id: str,
+        overrides: OwnLimits | None = None,
+        *,
+        keep_limits: bool | None = None,
     ) -> FoundOrganization:
-        """Set an organization's plan; `overrides` replace all of its own ceilings.
+        """Set an organization's plan, and the own limits that `overrides` name.
 
         Keys: requests_per_second, burst, turns, active_relationships (the last two also
         "unlimited"), uncharged_turns, overage_policy. A rate without a burst gets a burst of two
         seconds. Used quota stays used. Applies everywhere within 5 s.
+
+        Other own limits stay if `keep_limits` is True, and end if it is False. If it is None and
+        there are some, raises UndecidedLimits. Damaged ones always end.
         """
-        own = dict(overrides or {})
-        require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(own)])
-        if "requests_per_second" in own and "burst" not in own:
-            own["burst"] = min(2 * int(own["requests_per_second"]), MAX_BURST)
-        changes = {"plan": plan_id, "overrides": own}
-        self._require_sound_after(organization_id, changes)
-        return self._update(organization_id, changes)
+        named = dict(overrides or {})
+        require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(named)])
+        found = self._find(organization_id)
+        others = stored_limits_at(found, self._now()).without(named)
+        if keep_limits is None and others.names():
+            raise UndecidedLimits(organization_id, others.names())
+        kept = others if keep_limits else StoredLimits()
+        limits = kept.with_overrides(with_burst(named, kept))
+        changes = {"plan": plan_id, **limits.fields()}
+        # Before the change: it must fix all damaged fields.
+        require_sound_organization(self._read({**found, **changes}))
+        return self._update(found, changes)
+
+    def change_limits(
+        self, organization_id: str, limits: OwnLimits, until_ms: int | None = None
+    ) -> tuple[Organization, Organization]:
+        """Set only these own limits; return the organization before and after.
+
+        The keys are those of `set_plan`. With `until_ms` they end at that instant, and the limits
+        before them, or later permanent ones, are in force again.
+        """
+        now = self._now()
+        require_valid([*_override_field_errors(limits), *_until_field_errors(until_ms, now)])
+        found = self._find(organization_id)
+        before = require_sound_organization(self._read(found))
+        own = stored_limits_at(found, now)
+        changed = (
+            own.with_overrides(limits) if until_ms is None else own.with_temporary(limits, until_ms)
+        )
+        return before, require_sound_organization(self._update(found, changed.fields()))
 
     def suspend(self, organization_id: str) -> FoundOrganization:
         """Refuse every request of this organization with 402 until it is resumed."""
-        return self._update(organization_id, {"is_suspended": True})
+        return self._update(self._find(organization_id), {"is_suspended": True})
 
     def resume(self, organization_id: str) -> FoundOrganization:
         """End a suspension; harmless if there is none."""
-        return self._update(organization_id, {"is_suspended": False})
+        return self._update(self._find(organization_id), {"is_suspended": False})
 
-    def _require_sound_after(self, organization_id: str, changes: Mapping[str, Any]) -> None:
-        """Raise AccountFault before a change that does not fix all damaged fields."""
+    def _find(self, organization_id: str) -> Document:
         found = self._store.find_organization(organization_id)
-        if found is not None:
-            require_sound_organization(organization_of({**found, **changes}, self._plans))
-
-    def _update(self, organization_id: str, changes: Mapping[str, Any]) -> FoundOrganization:
-        return self._known(
-            organization_id, self._store.update_organization(organization_id, changes)
-        )
-
-    def _known(self, organization_id: str, found: Mapping[str, Any] | None) -> FoundOrganization:
         if found is None:
             raise OrganizationNotFound(organization_id)
-        return organization_of(found, self._plans)
+        return found
+
+    def _update(self, before: Document, changes: Document) -> FoundOrganization:
+        """Store changes; ChangedMeanwhile if one of these fields is no longer as `before`."""
+        updated = self._store.update_organization(before, changes)
+        if updated is None:
+            raise ChangedMeanwhile(str(before["_id"]))
+        return self._read(updated)
+
+    def _read(self, document: Document) -> FoundOrganization:
+        return organization_of(document, self._plans, self._now())
 
     def _plan_field_errors(self, plan_id: str) -> list[FieldError]:
         if plan_id in self._plans:
@@ -127,9 +164,16 @@ def _name_field_errors(name: str) -> list[FieldError]:
     return [field_error("name", "invalid_name", message, {"max_length": MAX_NAME_LENGTH})]
 
 
-def _override_field_errors(overrides: Overrides) -> list[FieldError]:
+def _override_field_errors(overrides: OwnLimits) -> list[FieldError]:
     return [
         field_error(field, "invalid_limit", f"{field} {fault}.")
         for field, value in overrides.items()
         if (fault := override_fault(field, value))
     ]
+
+
+def _until_field_errors(until_ms: int | None, now: datetime) -> list[FieldError]:
+    if until_ms is None or (until_ms <= MAX_UNTIL_MS and datetime_of_us(until_ms * 1_000) > now):
+        return []
+    message = "The end of a temporary limit must be in the future, and before the year 10000."
+    return [field_error("until", "out_of_range", message)]

@@ -71,10 +71,17 @@ class TenancyStore:
         """Return every organization's document, oldest first."""
         return [_organization(found) for found in self._organizations.find().sort("_id", ASCENDING)]
 
-    def update_organization(self, organization_id: str, fields: Document) -> Document | None:
-        """Set fields of one organization and return it afterwards; None if it is unknown."""
+    def update_organization(self, before: Document, fields: Document) -> Document | None:
+        """Set fields of one organization and return it afterwards.
+
+        Returns None, and changes nothing, unless each of these fields still is as in `before`. A
+        field that is missing there may be missing or null.
+        """
+        unchanged = {
+            name: None if before.get(name) is None else {"$eq": before[name]} for name in fields
+        }
         document = self._organizations.find_one_and_update(
-            {"_id": organization_id},
+            {"_id": before["_id"], **unchanged},
             {"$set": dict(fields)},
             return_document=ReturnDocument.AFTER,
         )

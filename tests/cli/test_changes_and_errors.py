@@ -71,6 +71,10 @@ class World:
 COMMANDS: Mapping[str, Callable[[World], Words]] = {
     "org create": lambda world: ["org", "create", "Zoë"],
     "org set-plan": lambda world: ["org", "set-plan", world.caller.organization.id, "scale"],
+    "org raise": lambda world: [
+        *("org", "raise", world.caller.organization.id, "--turns", "9"),
+        *("--until", "2999-01-01"),
+    ],
     "org suspend": lambda world: ["org", "suspend", world.caller.organization.id],
     "org resume": lambda world: ["org", "resume", world.suspended.organization.id],
     "key create": lambda world: ["key", "create", world.caller.organization.id, "--scope", "read"],

@@ -65,7 +65,12 @@ from app.usage.errors import ArchiveMovedOn, RangeNotAnswerable
 
 BEARER = {"WWW-Authenticate": "Bearer"}
 # Only commands raise these.
-WITHOUT_ANSWER = {interaction_errors.ImportRefused, usage_errors.DayTooOld}
+WITHOUT_ANSWER = {
+    interaction_errors.ImportRefused,
+    tenancy_errors.ChangedMeanwhile,
+    tenancy_errors.UndecidedLimits,
+    usage_errors.DayTooOld,
+}
 BASES = {
     request_errors.RequestError,
     tenancy_errors.TenancyError,

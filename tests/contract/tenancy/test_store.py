@@ -29,6 +29,7 @@ ORGANIZATION = {
     "name": "Café",
     "plan": "pro",
     "overrides": {"turns": "unlimited", "burst": 3},
+    "temporary_limits": {"turns": {"value": 60_000, "until_ms": 4_000_000_000_000}},
     "is_suspended": False,
     "signed_up_on": "2024-02-29",
     "created_at": NOW,
@@ -64,13 +65,42 @@ def test_an_update_touches_one_organization_and_answers_it(store: TenancyStore) 
     store.insert_organization(ORGANIZATION)
     store.insert_organization(ORGANIZATION | {"_id": "org_2"})
 
-    changed = store.update_organization("org_1", {"is_suspended": True, "overrides": {}})
+    changed = store.update_organization(ORGANIZATION, {"is_suspended": True, "overrides": {}})
 
     assert changed is not None
     assert (changed["is_suspended"], changed["overrides"]) == (True, {})
     assert store.find_organization("org_1") == changed
     assert [found["is_suspended"] for found in store.list_organizations()] == [True, False]
-    assert store.update_organization("org_3", {"is_suspended": True}) is None
+    unknown = ORGANIZATION | {"_id": "org_3"}
+    assert store.update_organization(unknown, {"is_suspended": True}) is None
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [{"overrides": {"turns": 5}}, {"temporary_limits": {}}, {"overrides": None}, {"plan": "free"}],
+)
+def test_an_update_of_what_has_changed_meanwhile_is_not_made(
+    store: TenancyStore, seen: dict[str, Any]
+) -> None:
+    store.insert_organization(ORGANIZATION)
+    changes = {"plan": "scale", "overrides": {}, "temporary_limits": {}}
+
+    assert store.update_organization(ORGANIZATION | seen, changes) is None
+
+    found = store.find_organization("org_1")
+    assert found is not None
+    assert found["plan"] == "pro"
+    assert store.update_organization(found, changes) is not None
+
+
+def test_an_update_adds_a_field_that_an_older_release_did_not_write(store: TenancyStore) -> None:
+    older = {name: value for name, value in ORGANIZATION.items() if name != "temporary_limits"}
+    store.insert_organization(older)
+
+    changed = store.update_organization(older, {"temporary_limits": {}})
+
+    assert changed is not None
+    assert changed["temporary_limits"] == {}
 
 
 @pytest.mark.parametrize("key", [KEY, numbered(2, label=None, expires_at=None)])
