@@ -2,6 +2,7 @@
 
 import click
 
+from app.cli.arguments import organization_argument
 from app.cli.instants import InstantMs
 from app.cli.limit_options import limit_options, named_limits
 from app.cli.org_records import (
@@ -14,7 +15,6 @@ from app.cli.org_records import (
 from app.cli.output import (
     OperatorGroup,
     json_option,
-    organization_argument,
     print_change,
     print_changes,
     print_record,

@@ -4,8 +4,8 @@ An error means that nothing was changed. So commands check first, change last, a
 changed by `print_change`, which does not fail.
 
 Use: `group = OperatorGroup("org", reading=("list",), help="…")`, commands by
-`@group.command("list")` with `@organization_argument` and `@json_option`, and answers by
-`print_record` or `print_records`.
+`@group.command("list")` with `@organization_argument` of `arguments.py` and `@json_option`, and
+answers by `print_record` or `print_records`.
 """
 
 import sys
@@ -21,7 +21,6 @@ from flask.cli import AppGroup, ScriptInfo
 from app.admission.errors import AdmissionError
 from app.backends.containment import Containment, Failure
 from app.backends.outages import OUTAGES, as_outages, describe_outage
-from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
@@ -44,7 +43,6 @@ EXPECTED: tuple[type[Exception], ...] = (
 # Marks stored data that cannot be used.
 FAULTY = "(faulty)"
 
-organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -102,23 +102,22 @@ class ApiKeys:
 
     def revoke(self, organization_id: str, environment: Environment, key_id: str) -> None:
         """Revoke a key of this account, everywhere within 5 s; harmless when repeated."""
-        self._revoke(self.get_(organization_id, environment, key_id))
+        self.revoke_found(self.get_(organization_id, environment, key_id))
 
-    def revoke_by_id(self, key_id: str) -> FoundKey:
-        """Revoke a key of any organization, damaged or not; for operators."""
-        return self._revoke(_known(self._store.find_key(key_id)))
+    def revoke_found(self, key: FoundKey) -> FoundKey:
+        """Revoke a key of any organization, damaged or not; return it as stored.
 
-    def withdraw(self, key: ApiKey) -> None:
-        """Delete a key whose plaintext was never shown."""
-        self._store.delete_key(key.id)
-
-    def _revoke(self, key: FoundKey) -> FoundKey:
-        """Revoke a key and return it as stored, without another read that could fail."""
+        Makes no other read, which could fail after the change.
+        """
         now = cut_to_ms(self._now())
         self._store.revoke_key(key.id, now)
         if isinstance(key, FaultyKey) or key.revoked_at is not None:
             return key
         return replace(key, revoked_at=now)
+
+    def withdraw(self, key: ApiKey) -> None:
+        """Delete a key whose plaintext was never shown."""
+        self._store.delete_key(key.id)
 
     def _issue_once(self, wanted: KeyRequest, idempotency_key: str) -> IssuedKey:
         newest = self._peppers[0]

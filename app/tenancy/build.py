@@ -10,8 +10,10 @@ from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.key_lists import KeyLists
+from app.tenancy.key_search import KeySearch
 from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
+from app.tenancy.rotation import KeyRotation
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from config.settings import Settings, SettingsError
@@ -25,6 +27,8 @@ class TenancyServices:
     organizations: Organizations
     api_keys: ApiKeys
     key_lists: KeyLists
+    key_search: KeySearch
+    key_rotation: KeyRotation
     ended_keys: EndedKeys
     authenticator: Authenticator
 
@@ -49,11 +53,15 @@ def build_tenancy(
 
     plans = _load_plans(settings)
     store = TenancyStore(database)
+    api_keys = ApiKeys(store, settings.key_peppers, now)
+    key_search = KeySearch(store, settings.key_peppers)
     return TenancyServices(
         store=store,
         organizations=Organizations(store, plans, now),
-        api_keys=ApiKeys(store, settings.key_peppers, now),
+        api_keys=api_keys,
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
+        key_search=key_search,
+        key_rotation=KeyRotation(store, key_search, api_keys, now),
         ended_keys=EndedKeys(TenancyStore(maintenance_database), now),
         authenticator=Authenticator(
             store,

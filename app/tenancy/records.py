@@ -94,6 +94,11 @@ def key_of(document: Document) -> FoundKey:
 
 def require_sound_key(found: FoundKey | None) -> ApiKey | None:
     """Return `found`; `AccountFault` if it is damaged."""
+    return None if found is None else sound_key(found)
+
+
+def sound_key(found: FoundKey) -> ApiKey:
+    """Return `found`; `AccountFault` if it is damaged."""
     if isinstance(found, FaultyKey):
         raise AccountFault(found.organization_id, found.reason)
     return found

@@ -7,7 +7,12 @@ from ulid import ULID
 
 from app.http.instants import cut_to_ms, datetime_of_us, utc_now
 from app.http.request_errors import FieldError, field_error, require_valid
-from app.tenancy.errors import ChangedMeanwhile, OrganizationNotFound, UndecidedLimits
+from app.tenancy.errors import (
+    AmbiguousName,
+    ChangedMeanwhile,
+    OrganizationNotFound,
+    UndecidedLimits,
+)
 from app.tenancy.model import FoundOrganization, Organization, Plan
 from app.tenancy.own_limits import (
     MAX_UNTIL_MS,
@@ -22,6 +27,7 @@ from app.tenancy.records import organization_of, require_sound_organization
 from app.tenancy.store import TenancyStore
 
 MAX_NAME_LENGTH = 100
+_ID_PREFIX = "org_"
 
 
 class Organizations:
@@ -51,7 +57,7 @@ class Organizations:
         now = cut_to_ms(self._now())
         day = signed_up_on or now.date()
         document = {
-            "_id": f"org_{ULID.from_datetime(now)}",
+            "_id": f"{_ID_PREFIX}{ULID.from_datetime(now)}",
             "name": name,
             "plan": plan_id,
             "overrides": {},
@@ -68,6 +74,21 @@ class Organizations:
     def list_(self) -> list[FoundOrganization]:
         """Return every organization, oldest first; faulty ones too."""
         return [self._read(found) for found in self._store.list_organizations()]
+
+    def find_id(self, id_or_name: str) -> str:
+        """Return the id of the organization that is named by its id or its name.
+
+        A text that looks like an id stays one, whether or not there is such an organization.
+        Raises OrganizationNotFound for an unknown name, AmbiguousName for one of several.
+        """
+        if id_or_name.startswith(_ID_PREFIX):
+            return id_or_name
+        found = [str(each["_id"]) for each in self._store.find_organizations_named(id_or_name)]
+        if len(found) > 1:
+            raise AmbiguousName(id_or_name, found)
+        if not found:
+            raise OrganizationNotFound(id_or_name)
+        return found[0]
 
     def get_any(self, organization_id: str) -> FoundOrganization:
         """Return one organization, faulty or not; OrganizationNotFound if there is none."""

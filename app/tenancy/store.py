@@ -71,6 +71,11 @@ class TenancyStore:
         """Return every organization's document, oldest first."""
         return [_organization(found) for found in self._organizations.find().sort("_id", ASCENDING)]
 
+    def find_organizations_named(self, name: str) -> list[Document]:
+        """Return the documents of all organizations with this name, oldest first."""
+        found = self._organizations.find({"name": name}).sort("_id", ASCENDING)
+        return [_organization(document) for document in found]
+
     def update_organization(self, before: Document, fields: Document) -> Document | None:
         """Set fields of one organization and return it afterwards.
 
@@ -98,6 +103,13 @@ class TenancyStore:
     def find_key_by_lookup(self, lookup: str) -> FoundKey | None:
         """Return the key with this look-up id, also a revoked or expired one."""
         return _key(self._keys.find_one({"lookup": lookup}))
+
+    def find_keys_by_beginning(self, environment: Environment, beginning: str) -> list[FoundKey]:
+        """Return keys of an environment whose look-up id begins so, newest first."""
+        # Of the characters of base62, `z` is the last, and `{` follows it.
+        between = {"$gte": beginning, "$lt": f"{beginning}{{"}
+        chosen = {"lookup": between, "environment": environment.value}
+        return [key_of(document) for document in self._keys.find(chosen).sort("_id", DESCENDING)]
 
     def find_key_by_idempotency(self, digests: Sequence[str]) -> FoundKey | None:
         """Return the key that was made with one of these idempotency digests."""
@@ -164,6 +176,10 @@ class TenancyStore:
             {"_id": key_id, "revoked_at": {"$not": _IS_REVOKED}},
             {"$set": {"revoked_at": revoked_at}},
         )
+
+    def set_key_expiry(self, key_id: str, expires_at: datetime | None) -> None:
+        """Set the instant at which a key expires; None for a key that does not."""
+        self._keys.update_one({"_id": key_id}, {"$set": {"expires_at": expires_at}})
 
     def remove_keys(self, ended_by: datetime, at_most: int) -> int:
         """Delete keys that were revoked or expired at `ended_by` or before; return how many."""

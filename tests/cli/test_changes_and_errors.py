@@ -79,6 +79,7 @@ COMMANDS: Mapping[str, Callable[[World], Words]] = {
     "org resume": lambda world: ["org", "resume", world.suspended.organization.id],
     "key create": lambda world: ["key", "create", world.caller.organization.id, "--scope", "read"],
     "key revoke": lambda world: ["key", "revoke", world.key_id],
+    "key rotate": lambda world: ["key", "rotate", world.key_id],
     "quota reconcile": lambda world: ["quota", "reconcile"],
     "turns import": lambda world: [
         *("turns", "import"),
@@ -88,8 +89,13 @@ COMMANDS: Mapping[str, Callable[[World], Words]] = {
     "db init": lambda world: ["db", "init"],
     "demo seed": lambda world: ["demo", "seed", "--turns", "0"],
 }
-# The others work through many elements: they name what failed, and may be repeated.
-OF_ONE_CHANGE = [name for name in COMMANDS if name.startswith(("org", "key"))]
+# The others work through many elements: they name what failed, and may be repeated. A rotation
+# changes two keys.
+OF_ONE_CHANGE = [
+    name for name in COMMANDS if name.startswith(("org", "key")) and name != "key rotate"
+]
+# Commands that show a key once.
+OF_A_SECRET = {"key create", "key rotate"}
 UNWRITABLE: Mapping[str, Exception] = {
     "a closed pipe": BrokenPipeError(errno.EPIPE, "Broken pipe"),
     "a full disk": OSError(errno.ENOSPC, "No space left on device"),
@@ -160,7 +166,7 @@ def test_an_answer_that_cannot_be_written_is_no_error_after_a_change(
 
     has_changed = assert_either_or(world, run, command)
 
-    assert has_changed == (command != "key create"), "a key that nobody has seen is none"
+    assert has_changed == (command not in OF_A_SECRET), "a key that nobody has seen is none"
 
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)
@@ -269,13 +275,14 @@ def test_a_reconciliation_that_cannot_be_noted_is_no_error(
     assert "missing from the metrics" in result.stderr
 
 
+@pytest.mark.parametrize("command", sorted(OF_A_SECRET))
 def test_a_key_that_could_be_neither_shown_nor_withdrawn_is_named(
-    world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(output, "_write", raise_closed)
     monkeypatch.setattr(Collection, "delete_one", raise_away)
 
-    result = run("key", "create", world.caller.organization.id, "--scope", "read")
+    result = run(*COMMANDS[command](world))
 
     assert result.exit_code == 1
     newest = world.backend.database["api_keys"].find_one(sort=[("_id", -1)])

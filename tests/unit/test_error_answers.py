@@ -67,7 +67,11 @@ BEARER = {"WWW-Authenticate": "Bearer"}
 # Only commands raise these.
 WITHOUT_ANSWER = {
     interaction_errors.ImportRefused,
+    tenancy_errors.AmbiguousHint,
+    tenancy_errors.AmbiguousName,
     tenancy_errors.ChangedMeanwhile,
+    tenancy_errors.KeyNotReplaceable,
+    tenancy_errors.KeyTextIncomplete,
     tenancy_errors.UndecidedLimits,
     usage_errors.DayTooOld,
 }

@@ -245,7 +245,9 @@ def test_a_revoked_key_stays_in_the_list_with_its_first_instant(
 
     assert at == datetime(2026, 11, 23, 12, 0, 0, 123_000, tzinfo=UTC)
     assert [found.revoked_at for found in listed(keys)] == [at]
-    assert keys.revoke_by_id(key.id).revoked_at == at
+    revoked = keys.revoke_found(keys.get_(ORGANIZATION, LIVE, key.id))
+    assert isinstance(revoked, ApiKey)
+    assert revoked.revoked_at == at
 
 
 def test_foreign_and_unknown_keys_are_the_same_not_found(keys: ApiKeys) -> None:

@@ -103,6 +103,39 @@ def test_an_update_adds_a_field_that_an_older_release_did_not_write(store: Tenan
     assert changed["temporary_limits"] == {}
 
 
+def test_organizations_are_found_by_their_whole_name(store: TenancyStore) -> None:
+    for organization_id in ("org_2", "org_1"):
+        store.insert_organization(ORGANIZATION | {"_id": organization_id})
+    store.insert_organization(ORGANIZATION | {"_id": "org_3", "name": "Café & Co"})
+
+    found = store.find_organizations_named("Café")
+
+    assert [each["_id"] for each in found] == ["org_1", "org_2"]
+    assert found[0]["signed_up_on"] == date(2024, 2, 29)
+    assert store.find_organizations_named("Caf") == []
+
+
+def test_keys_are_found_by_the_beginning_of_their_look_up_id(store: TenancyStore) -> None:
+    lookups = ("Ab120000", "Ab12zzzz", "Ab13aaaa", "Ab11zzzz", "ab12aaaa")
+    for number, lookup in enumerate(lookups):
+        store.insert_key(replace(KEY, id=f"key_{number}", lookup=lookup), None)
+    test = replace(KEY, id="key_9", lookup="Ab12aaaa", environment=Environment.TEST)
+    store.insert_key(test, None)
+
+    found = store.find_keys_by_beginning(Environment.LIVE, "Ab12")
+
+    assert [key.id for key in found] == ["key_1", "key_0"]
+    assert store.find_keys_by_beginning(Environment.TEST, "Ab12") == [test]
+
+
+def test_the_expiry_of_a_key_can_be_set_and_removed(store: TenancyStore) -> None:
+    store.insert_key(KEY, None)
+
+    for expires_at in (NOW + timedelta(hours=1), None):
+        store.set_key_expiry("key_1", expires_at)
+        assert store.find_key("key_1") == replace(KEY, expires_at=expires_at)
+
+
 @pytest.mark.parametrize("key", [KEY, numbered(2, label=None, expires_at=None)])
 def test_a_key_is_read_back_as_it_was(store: TenancyStore, key: ApiKey) -> None:
     store.insert_key(key, None)
