@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app.audit.model import Author
 from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.tenancy.service import Organizations
@@ -38,6 +39,17 @@ def key_argument(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*words, text=_read_key() if text == "-" else text, **options)
 
     return click.argument("text", metavar="KEY_ID|KEY|HINT", type=Utf8Text())(run)
+
+
+def author_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option `--reason`; the command gets the author of its change as `by`."""
+
+    @wraps(command)
+    def run(*words: Any, reason: str | None, **options: Any) -> Any:
+        return command(*words, by=Author.of_command(reason), **options)
+
+    option = click.option("--reason", type=Utf8Text(), help="Kept in the audit trail.")
+    return option(run)
 
 
 def _read_key() -> str:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import click
 
 from app.accounts.items import API_KEY_FIELDS, api_key_item
+from app.audit.model import Author
 from app.backends.outages import OUTAGES
-from app.cli.arguments import key_argument, organization_argument
+from app.cli.arguments import author_option, key_argument, organization_argument
 from app.cli.instants import Duration
 from app.cli.output import (
     FAULTY,
@@ -45,6 +46,7 @@ _SCOPES = click.Choice([scope.value for scope in Scope])
     "--expires-in", "days", type=click.IntRange(1, MAX_KEY_DAYS), help="Days; never if left out."
 )
 @click.option("--label", type=Utf8Text(), help="A name for listings, without white space.")
+@author_option
 @json_option
 def create(
     organization_id: str,
@@ -53,6 +55,7 @@ def create(
     environment: str,
     days: int | None,
     label: str | None,
+    by: Author,
     as_json: bool,
 ) -> None:
     """Make a key and show it; it is never shown again."""
@@ -64,17 +67,18 @@ def create(
         Scope(scope),
         expires_in_days=days,
         label=label,
+        by=by,
     )
     try:
         _print_new(key, plaintext, as_json=as_json)
     except OutputLost:
-        _withdraw(key)
+        _withdraw(key, by)
         raise click.ClickException("The key could not be shown, so none was made.") from None
 
 
-def _withdraw(key: ApiKey) -> None:
+def _withdraw(key: ApiKey, by: Author) -> None:
     try:
-        provided(ApiKeys).withdraw(key)
+        provided(ApiKeys).withdraw(key, by=by)
     except OUTAGES:
         raise click.ClickException(
             f"Key {key.id} could be neither shown nor removed: run `flask key revoke {key.id}`."
@@ -111,8 +115,9 @@ def list_(organization_id: str, environment: str | None, *, as_json: bool) -> No
 
 @group.command("revoke")
 @key_argument
+@author_option
 @json_option
-def revoke(text: str, *, as_json: bool) -> None:
+def revoke(text: str, *, by: Author, as_json: bool) -> None:
     """Refuse a key from now on, everywhere within 5 seconds.
 
     Name it by its id, by its whole text, or by the hint that lists show, such as
@@ -120,7 +125,7 @@ def revoke(text: str, *, as_json: bool) -> None:
     `ps` and in the history of the shell: with `-` it is read from standard input.
     """
     found = provided(KeySearch).find(text)
-    print_change(_record(provided(ApiKeys).revoke_found(found)), as_json=as_json)
+    print_change(_record(provided(ApiKeys).revoke_found(found, by=by)), as_json=as_json)
 
 
 @group.command("rotate")
@@ -132,27 +137,28 @@ def revoke(text: str, *, as_json: bool) -> None:
     show_default=True,
     help="How long the replaced key is still accepted, such as 90m; 0s ends it at once.",
 )
+@author_option
 @json_option
-def rotate(text: str, *, overlap: timedelta, as_json: bool) -> None:
+def rotate(text: str, *, overlap: timedelta, by: Author, as_json: bool) -> None:
     """Replace a key: show a new one like it, and let the old one expire after the overlap.
 
     The new key has the same environment, scope, label and days of life. Name the old one as for
     `key revoke`; `-` reads it from standard input.
     """
     require_schema()
-    rotation = provided(KeyRotation).rotate(text, overlap)
+    rotation = provided(KeyRotation).rotate(text, overlap, by=by)
     ends = rotation.ends.expires_at
     replaced = {"id": rotation.ends.id, "expires_at": format_datetime(ends) if ends else None}
     try:
         _print_new(rotation.new, rotation.plaintext, replaced, as_json=as_json)
     except OutputLost:
-        _undo(rotation)
+        _undo(rotation, by)
         raise click.ClickException("The new key could not be shown, so none was made.") from None
 
 
-def _undo(rotation: Rotation) -> None:
+def _undo(rotation: Rotation, by: Author) -> None:
     try:
-        provided(KeyRotation).undo(rotation)
+        provided(KeyRotation).undo(rotation, by=by)
     except OUTAGES:
         raise click.ClickException(
             f"Key {rotation.new.id} could be neither shown nor removed: run `flask key revoke "

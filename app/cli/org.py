@@ -2,7 +2,8 @@
 
 import click
 
-from app.cli.arguments import organization_argument
+from app.audit.model import Author
+from app.cli.arguments import author_option, organization_argument
 from app.cli.instants import InstantMs
 from app.cli.limit_options import limit_options, named_limits
 from app.cli.org_records import (
@@ -42,11 +43,12 @@ group = OperatorGroup(
     show_default=True,
     help="One of PLANS_FILE; config/plans.toml has free, pro, scale and enterprise.",
 )
+@author_option
 @json_option
-def create(name: str, plan_id: str, *, as_json: bool) -> None:
+def create(name: str, plan_id: str, *, by: Author, as_json: bool) -> None:
     """Make an organization; its billing periods are anchored on today."""
     require_schema()
-    _print(provided(Organizations).create(name, plan_id), as_json=as_json)
+    _print(provided(Organizations).create(name, plan_id, by=by), as_json=as_json)
 
 
 @group.command("list")
@@ -82,12 +84,14 @@ def show(organization_id: str, *, as_json: bool) -> None:
     default=None,
     help="Keep or drop own limits that the command does not name.",
 )
+@author_option
 @json_option
 def set_plan(
     organization_id: str,
     plan_id: str,
     *,
     keep_limits: bool | None,
+    by: Author,
     as_json: bool,
     **limits: int | str | None,
 ) -> None:
@@ -98,7 +102,7 @@ def set_plan(
     used of a quota stays used.
     """
     changed = provided(Organizations).set_plan(
-        organization_id, plan_id, named_limits(limits), keep_limits=keep_limits
+        organization_id, plan_id, named_limits(limits), keep_limits=keep_limits, by=by
     )
     _print(changed, as_json=as_json)
 
@@ -112,9 +116,15 @@ def set_plan(
     type=InstantMs(),
     help="The limits end then, and those before are in force again. A day is its start in UTC.",
 )
+@author_option
 @json_option
 def raise_(
-    organization_id: str, *, until_ms: int | None, as_json: bool, **limits: int | str | None
+    organization_id: str,
+    *,
+    until_ms: int | None,
+    by: Author,
+    as_json: bool,
+    **limits: int | str | None,
 ) -> None:
     """Change only the limits that are named, and show them before and after.
 
@@ -123,7 +133,7 @@ def raise_(
     named = named_limits(limits)
     if not named:
         raise click.UsageError("Name at least one limit, such as --turns 60_000.")
-    before, after = provided(Organizations).change_limits(organization_id, named, until_ms)
+    before, after = provided(Organizations).change_limits(organization_id, named, until_ms, by=by)
     changes = limit_changes(named, before, after)
     if as_json:
         print_change(organization_wire(after) | {"changes": changes}, as_json=True)
@@ -133,18 +143,20 @@ def raise_(
 
 @group.command("suspend")
 @organization_argument
+@author_option
 @json_option
-def suspend(organization_id: str, *, as_json: bool) -> None:
+def suspend(organization_id: str, *, by: Author, as_json: bool) -> None:
     """Refuse all its requests with 402, within 5 seconds."""
-    _print(provided(Organizations).suspend(organization_id), as_json=as_json)
+    _print(provided(Organizations).suspend(organization_id, by=by), as_json=as_json)
 
 
 @group.command("resume")
 @organization_argument
+@author_option
 @json_option
-def resume(organization_id: str, *, as_json: bool) -> None:
+def resume(organization_id: str, *, by: Author, as_json: bool) -> None:
     """End a suspension."""
-    _print(provided(Organizations).resume(organization_id), as_json=as_json)
+    _print(provided(Organizations).resume(organization_id, by=by), as_json=as_json)
 
 
 def _print(organization: FoundOrganization, *, as_json: bool) -> None:

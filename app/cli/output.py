@@ -19,6 +19,7 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.admission.errors import AdmissionError
+from app.audit.errors import AuditNotWritten
 from app.backends.containment import Containment, Failure
 from app.backends.outages import OUTAGES, as_outages, describe_outage
 from app.http.application import provided
@@ -36,6 +37,7 @@ Record = dict[str, Any]
 EXPECTED: tuple[type[Exception], ...] = (
     AccountFault,
     AdmissionError,
+    AuditNotWritten,
     InvalidFields,
     SchemaDiffers,
     TenancyError,
@@ -54,6 +56,8 @@ _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
 )
 _PIPE_COLUMNS = 240
+# Columns with ids: one that is broken over two lines cannot be copied.
+_WHOLE = frozenset({"id", "what"})
 # A closed pipe, a full disk, an encoding without the sign.
 _UNWRITABLE: tuple[type[Exception], ...] = (OSError, UnicodeError)
 
@@ -265,8 +269,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         console.width = _PIPE_COLUMNS
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        # An id that is broken over two lines cannot be copied.
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
+        is_whole = column in _WHOLE
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=is_whole)
     for row in rows:
         table.add_row(*(Text(shown(_cell(value), console.file)) for value in row))
     with console.capture() as capture:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from app.audit.store import AuditStore
+from app.audit.trail import AuditTrail
 from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.instants import datetime_of_us
 from app.tenancy.api_keys import ApiKeys
@@ -24,6 +26,7 @@ class TenancyServices:
     """The services of this room; `ended_keys` uses the maintenance client."""
 
     store: TenancyStore
+    trail: AuditTrail
     organizations: Organizations
     api_keys: ApiKeys
     key_lists: KeyLists
@@ -53,15 +56,18 @@ def build_tenancy(
 
     plans = _load_plans(settings)
     store = TenancyStore(database)
-    api_keys = ApiKeys(store, settings.key_peppers, now)
+    retention = timedelta(days=settings.audit_retention_days)
+    trail = AuditTrail(AuditStore(database), retention, now)
+    api_keys = ApiKeys(store, settings.key_peppers, trail, now)
     key_search = KeySearch(store, settings.key_peppers)
     return TenancyServices(
         store=store,
-        organizations=Organizations(store, plans, now),
+        trail=trail,
+        organizations=Organizations(store, plans, trail, now),
         api_keys=api_keys,
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
         key_search=key_search,
-        key_rotation=KeyRotation(store, key_search, api_keys, now),
+        key_rotation=KeyRotation(store, key_search, api_keys, trail, now),
         ended_keys=EndedKeys(TenancyStore(maintenance_database), now),
         authenticator=Authenticator(
             store,
@@ -74,9 +80,9 @@ def build_tenancy(
     )
 
 
-def open_organizations(database: MaintenanceDatabase, plans: Mapping[str, Plan]) -> Organizations:
+def open_organizations(database: MaintenanceDatabase, tenancy: TenancyServices) -> Organizations:
     """Make organizations over the maintenance client, for passes that read all of them."""
-    return Organizations(TenancyStore(database), plans)
+    return Organizations(TenancyStore(database), tenancy.organizations.plans, tenancy.trail)
 
 
 def _load_plans(settings: Settings) -> Mapping[str, Plan]:

@@ -5,6 +5,9 @@ from datetime import date, datetime
 
 from ulid import ULID
 
+from app.audit.differences import differences
+from app.audit.model import Action, Author, Change
+from app.audit.trail import AuditTrail
 from app.http.instants import cut_to_ms, datetime_of_us, utc_now
 from app.http.request_errors import FieldError, field_error, require_valid
 from app.tenancy.errors import (
@@ -31,16 +34,21 @@ _ID_PREFIX = "org_"
 
 
 class Organizations:
-    """Organizations as operators manage them by commands; routes read the plan catalogue only."""
+    """Organizations as operators manage them by commands; routes read the plan catalogue only.
+
+    Each change has an entry in the audit trail, by the author `by`.
+    """
 
     def __init__(
         self,
         store: TenancyStore,
         plans: Mapping[str, Plan],
+        trail: AuditTrail,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._plans = plans
+        self._trail = trail
         self._now = now
 
     @property
@@ -48,7 +56,14 @@ class Organizations:
         """The plan catalogue, in the order of its file."""
         return self._plans
 
-    def create(self, name: str, plan_id: str, signed_up_on: date | None = None) -> Organization:
+    def create(
+        self,
+        name: str,
+        plan_id: str,
+        signed_up_on: date | None = None,
+        *,
+        by: Author | None = None,
+    ) -> Organization:
         """Store a new organization; billing periods are anchored on `signed_up_on` (today).
 
         Raises InvalidFields for a bad name or an unknown plan.
@@ -68,7 +83,11 @@ class Organizations:
         }
         # Before the change: an error must mean that nothing was changed.
         made = require_sound_organization(self._read(document))
-        self._store.insert_organization(document | {"signed_up_on": day.isoformat()})
+        shown = {"name": name, "plan": plan_id, "signed_up_on": day.isoformat()}
+        before, after = differences({}, shown)
+        change = Change(Action.ORGANIZATION_CREATED, made.id, before=before, after=after)
+        with self._trail.entry(change, by):
+            self._store.insert_organization(document | {"signed_up_on": day.isoformat()})
         return made
 
     def list_(self) -> list[FoundOrganization]:
@@ -105,6 +124,7 @@ class Organizations:
         overrides: OwnLimits | None = None,
         *,
         keep_limits: bool | None = None,
+        by: Author | None = None,
     ) -> FoundOrganization:
         """Set an organization's plan, and the own limits that `overrides` name.
 
@@ -126,10 +146,15 @@ class Organizations:
         changes = {"plan": plan_id, **limits.fields()}
         # Before the change: it must fix all damaged fields.
         require_sound_organization(self._read({**found, **changes}))
-        return self._update(found, changes)
+        return self._update(Action.PLAN_CHANGED, found, changes, by)
 
     def change_limits(
-        self, organization_id: str, limits: OwnLimits, until_ms: int | None = None
+        self,
+        organization_id: str,
+        limits: OwnLimits,
+        until_ms: int | None = None,
+        *,
+        by: Author | None = None,
     ) -> tuple[Organization, Organization]:
         """Set only these own limits; return the organization before and after.
 
@@ -144,15 +169,18 @@ class Organizations:
         changed = (
             own.with_overrides(limits) if until_ms is None else own.with_temporary(limits, until_ms)
         )
-        return before, require_sound_organization(self._update(found, changed.fields()))
+        after = self._update(Action.LIMITS_CHANGED, found, changed.fields(), by)
+        return before, require_sound_organization(after)
 
-    def suspend(self, organization_id: str) -> FoundOrganization:
+    def suspend(self, organization_id: str, *, by: Author | None = None) -> FoundOrganization:
         """Refuse every request of this organization with 402 until it is resumed."""
-        return self._update(self._find(organization_id), {"is_suspended": True})
+        found, changes = self._find(organization_id), {"is_suspended": True}
+        return self._update(Action.ORGANIZATION_SUSPENDED, found, changes, by)
 
-    def resume(self, organization_id: str) -> FoundOrganization:
+    def resume(self, organization_id: str, *, by: Author | None = None) -> FoundOrganization:
         """End a suspension; harmless if there is none."""
-        return self._update(self._find(organization_id), {"is_suspended": False})
+        found, changes = self._find(organization_id), {"is_suspended": False}
+        return self._update(Action.ORGANIZATION_RESUMED, found, changes, by)
 
     def _find(self, organization_id: str) -> Document:
         found = self._store.find_organization(organization_id)
@@ -160,11 +188,21 @@ class Organizations:
             raise OrganizationNotFound(organization_id)
         return found
 
-    def _update(self, before: Document, changes: Document) -> FoundOrganization:
-        """Store changes; ChangedMeanwhile if one of these fields is no longer as `before`."""
-        updated = self._store.update_organization(before, changes)
-        if updated is None:
-            raise ChangedMeanwhile(str(before["_id"]))
+    def _update(
+        self, action: Action, found: Document, changes: Document, by: Author | None
+    ) -> FoundOrganization:
+        """Store changes with their audit entry; without a difference nothing is stored.
+
+        ChangedMeanwhile if one of these fields is no longer as `found`.
+        """
+        before, after = differences({"temporary_limits": {}, **found}, changes)
+        if not after:
+            return self._read(found)
+        organization_id = str(found["_id"])
+        with self._trail.entry(Change(action, organization_id, before=before, after=after), by):
+            updated = self._store.update_organization(found, changes)
+            if updated is None:
+                raise ChangedMeanwhile(organization_id)
         return self._read(updated)
 
     def _read(self, document: Document) -> FoundOrganization:

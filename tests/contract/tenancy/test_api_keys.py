@@ -14,6 +14,7 @@ from app.tenancy.errors import IdempotencyConflict, KeyCollision, KeyLimitReache
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import AlreadyStored, TenancyStore
+from tests.contract.tenancy.conftest import trail_beside
 from tests.servers import CURSOR_SECRET, PEPPER
 
 NEW_PEPPER = "the-new-pepper-0123456789-0123456789"
@@ -40,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture
 def keys(store: TenancyStore, clock: Clock) -> ApiKeys:
     """Keys of every organization, none yet."""
-    return ApiKeys(store, [PEPPER], clock.now)
+    return ApiKeys(store, [PEPPER], trail_beside(store), clock.now)
 
 
 def issue(keys: ApiKeys, scope: Scope = Scope.READ, **options: Any) -> IssuedKey:
@@ -127,7 +128,7 @@ def test_a_retry_under_a_rotated_pepper_answers_the_same_key(
     keys: ApiKeys, store: TenancyStore, clock: Clock
 ) -> None:
     made = issue(keys, idempotency_key="retry-1")
-    rotated = ApiKeys(store, [NEW_PEPPER, PEPPER], clock.now)
+    rotated = ApiKeys(store, [NEW_PEPPER, PEPPER], trail_beside(store), clock.now)
 
     assert issue(rotated, idempotency_key="retry-1") == made
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.audit.store import AuditStore
+from app.audit.trail import AuditTrail
 from app.backends.backend import Backend
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
@@ -42,6 +44,7 @@ class House:
     """The room with all that stands in it."""
 
     store: TenancyStore
+    trail: AuditTrail
     plans: Mapping[str, Plan]
     clock: Clock
     organizations: Organizations
@@ -66,13 +69,15 @@ def house(memory_backend: Backend, clock: Clock) -> House:
     """An empty house."""
     store = TenancyStore(memory_backend.database)
     make_schema(memory_backend.database)
+    trail = AuditTrail(AuditStore(memory_backend.database), timedelta(days=730), clock.now)
     plans = load_plans(ROOT / "config" / "plans.toml")
     return House(
         store=store,
+        trail=trail,
         plans=plans,
         clock=clock,
-        organizations=Organizations(store, plans, clock.now),
-        keys=ApiKeys(store, [PEPPER], clock.now),
+        organizations=Organizations(store, plans, trail, clock.now),
+        keys=ApiKeys(store, [PEPPER], trail, clock.now),
         authenticator=Authenticator(
             store,
             plans,

@@ -147,7 +147,7 @@ def test_a_suspension_lasts_until_it_is_ended(house: House) -> None:
 def test_a_plan_that_the_file_lacks_is_reported_and_can_be_replaced(house: House) -> None:
     tenant = house.tenant("pro")
     remaining = {"free": house.plans["free"]}
-    organizations = Organizations(house.store, remaining, house.clock.now)
+    organizations = Organizations(house.store, remaining, house.trail, house.clock.now)
 
     with pytest.raises(AccountFault) as refusal:
         organizations.get_(tenant.id)

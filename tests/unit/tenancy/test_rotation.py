@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def rotation(house: House) -> KeyRotation:
     search = KeySearch(house.store, [PEPPER])
-    return KeyRotation(house.store, search, house.keys, house.clock.now)
+    return KeyRotation(house.store, search, house.keys, house.trail, house.clock.now)
 
 
 def stored(house: House, key_id: str) -> object:
