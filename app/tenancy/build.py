@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.audit.store import AuditStore
 from app.audit.trail import AuditTrail
@@ -13,6 +14,7 @@ from app.tenancy.authentication import Authenticator
 from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_search import KeySearch
+from app.tenancy.key_uses import USE_PRECISION, KeyUses
 from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
 from app.tenancy.rotation import KeyRotation
@@ -23,7 +25,7 @@ from config.settings import Settings, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class TenancyServices:
-    """The services of this room; `ended_keys` uses the maintenance client."""
+    """The services of this room; `ended_keys` and `key_uses` use the maintenance client."""
 
     store: TenancyStore
     trail: AuditTrail
@@ -33,6 +35,7 @@ class TenancyServices:
     key_search: KeySearch
     key_rotation: KeyRotation
     ended_keys: EndedKeys
+    key_uses: KeyUses
     authenticator: Authenticator
 
 
@@ -59,6 +62,8 @@ def build_tenancy(
     retention = timedelta(days=settings.audit_retention_days)
     trail = AuditTrail(AuditStore(database), retention, now)
     api_keys = ApiKeys(store, settings.key_peppers, trail, now)
+    background = TenancyStore(maintenance_database)
+    key_uses = KeyUses(partial(background.note_key_uses, apart=USE_PRECISION))
     key_search = KeySearch(store, settings.key_peppers)
     return TenancyServices(
         store=store,
@@ -68,7 +73,8 @@ def build_tenancy(
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
         key_search=key_search,
         key_rotation=KeyRotation(store, key_search, api_keys, trail, now),
-        ended_keys=EndedKeys(TenancyStore(maintenance_database), now),
+        ended_keys=EndedKeys(background, now),
+        key_uses=key_uses,
         authenticator=Authenticator(
             store,
             plans,
@@ -76,6 +82,7 @@ def build_tenancy(
             now=now,
             fresh_now=lambda: datetime_of_us(fresh_now_us()),
             require_store=require_database,
+            note_use=key_uses.note,
         ),
     )
 

@@ -126,7 +126,10 @@ FoundOrganization = Organization | FaultyOrganization
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is stored: `digest` proves the secret without holding it, `hint` names it."""
+    """A key as it is stored: `digest` proves the secret without holding it, `hint` names it.
+
+    `last_used_at` is within about a minute of the last use; None if the key was never used.
+    """
 
     id: str
     organization_id: str
@@ -139,6 +142,7 @@ class ApiKey:
     label: str | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,10 @@ def key_of(document: Document) -> FoundKey:
         return _faulty_key(document, sorted(set(damaged)))
     fields = {name: document[name] for name in _KEY if name != "_id"}
     fields |= {"environment": Environment(fields["environment"]), "scope": Scope(fields["scope"])}
-    return ApiKey(id=document["_id"], **fields)
+    used_at = document.get("last_used_at")
+    # Damaged or missing, it keeps nobody from using the key.
+    last_used_at = used_at if isinstance(used_at, datetime) else None
+    return ApiKey(id=document["_id"], last_used_at=last_used_at, **fields)
 
 
 def require_sound_key(found: FoundKey | None) -> ApiKey | None:

@@ -1,13 +1,14 @@
 """Store organizations and API keys in MongoDB; the only module that knows their documents."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from app.http.instants import cut_to_ms
 from app.tenancy.model import ApiKey, Environment, FoundKey, KeyState
 from app.tenancy.records import key_of
 
@@ -180,6 +181,12 @@ class TenancyStore:
     def set_key_expiry(self, key_id: str, expires_at: datetime | None) -> None:
         """Set the instant at which a key expires; None for a key that does not."""
         self._keys.update_one({"_id": key_id}, {"$set": {"expires_at": expires_at}})
+
+    def note_key_uses(self, key_ids: Sequence[str], at: datetime, apart: timedelta) -> None:
+        """Set when keys were last used, except those with a use less than `apart` from `at`."""
+        near = {"$gt": at - apart, "$lt": at + apart}
+        chosen = {"_id": {"$in": list(key_ids)}, "last_used_at": {"$not": near}}
+        self._keys.update_many(chosen, {"$set": {"last_used_at": cut_to_ms(at)}})
 
     def remove_keys(self, ended_by: datetime, at_most: int) -> int:
         """Delete keys that were revoked or expired at `ended_by` or before; return how many."""

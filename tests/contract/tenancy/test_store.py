@@ -128,6 +128,24 @@ def test_keys_are_found_by_the_beginning_of_their_look_up_id(store: TenancyStore
     assert store.find_keys_by_beginning(Environment.TEST, "Ab12") == [test]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "is_written"),
+    [(0, False), (59.999, False), (60, True), (-59.999, False), (-60, True)],
+)
+def test_a_use_is_written_only_a_minute_apart_from_the_stored_one(
+    store: TenancyStore, seconds: float, is_written: bool
+) -> None:
+    minute, second_use = timedelta(minutes=1), NOW + timedelta(seconds=seconds)
+    store.insert_key(KEY, None)
+    store.note_key_uses([KEY.id, "key_unknown"], NOW, minute)
+
+    store.note_key_uses([KEY.id], second_use, minute)
+
+    expected = second_use if is_written else NOW
+    assert store.find_key(KEY.id) == replace(KEY, last_used_at=expected)
+    assert store.find_key("key_unknown") is None
+
+
 def test_the_expiry_of_a_key_can_be_set_and_removed(store: TenancyStore) -> None:
     store.insert_key(KEY, None)
 

@@ -188,7 +188,9 @@ def test_peppers_rotate_without_touching_a_key(house: House) -> None:
         tenant.id, Environment.LIVE, Scope.READ
     )
     overlapping, rotated = (
-        Authenticator(house.store, house.plans, valid, require_store=lambda: None)
+        Authenticator(
+            house.store, house.plans, valid, require_store=lambda: None, note_use=lambda *_: None
+        )
         for valid in (peppers, peppers[:1])
     )
 
