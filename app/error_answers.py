@@ -16,6 +16,7 @@ from app.admission.errors import (
     TooManyReservations,
     whole_seconds,
 )
+from app.audit.errors import AuditNotWritten
 from app.http.faults import AccountFault
 from app.http.instants import format_us
 from app.http.problems import Problem
@@ -209,7 +210,7 @@ def _retry_soon(error: BodyMemoryExhausted | TurnBeingRecorded) -> Problem:
 
 
 @find_problem.register
-def _unavailable(_: ArchiveMovedOn | CountersUnavailable) -> Problem:
+def _unavailable(_: ArchiveMovedOn | AuditNotWritten | CountersUnavailable) -> Problem:
     return Problem.unavailable()
 
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from app.audit.store import COLLECTION as AUDIT
+from app.audit.store import INDEXES as AUDIT_INDEXES
+from app.audit.store import validator as audit_validator
 from app.backends.definitions import (
     VALIDATOR,
     Definition,
@@ -42,6 +45,7 @@ def definitions() -> tuple[Definition, ...]:
         Definition(INTERACTIONS, INDEXES, row_validator(), RETIRED_INDEXES),
         Definition(USAGE_DAYS, DAY_INDEXES),
         Definition(PERIODS, PERIOD_INDEXES),
+        Definition(AUDIT, AUDIT_INDEXES, audit_validator()),
     )
 
 

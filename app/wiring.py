@@ -33,7 +33,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         fresh_now_us=clock.fresh_now_us,
     )
     interactions = build_interactions(settings, ledgers, clock, backend.note_outage)
-    organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
+    organizations = open_organizations(backend.maintenance_database, tenancy)
     usage = build_usage(backend, ledgers, organizations, clock)
     probed = build_probed_health(backend, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)

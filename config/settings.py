@@ -78,6 +78,7 @@ class Settings:
     web_concurrency: int = 2
     web_threads: int = 8
     key_retention_days: int = 90
+    audit_retention_days: int = 730
     log_level: str = "info"
     documentation_url: str = ""
     cors_allowed_origins: tuple[str, ...] = ()
@@ -137,6 +138,7 @@ def _read(variables: Variables) -> dict[str, Any]:
         "web_threads": number("WEB_THREADS", *WEB_THREADS_BOUNDS),
         # An idempotency key is valid for a day, and no key may be removed before that.
         "key_retention_days": number("KEY_RETENTION_DAYS", 1, 3_650),
+        "audit_retention_days": number("AUDIT_RETENTION_DAYS", 1, 3_650),
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
         "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
     }

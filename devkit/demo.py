@@ -110,7 +110,7 @@ def _keys(organizations: Mapping[str, Organization], *, new_keys: bool) -> Demo:
     if known and not new_keys:
         return {"keys": None, "test_key": None}
     for key in known:
-        provided(ApiKeys).revoke_by_id(key.id)
+        provided(ApiKeys).revoke_found(key)
     return _issue_all(organizations, {})
 
 

@@ -13,6 +13,12 @@ ORGANIZATIONS: dict[str, dict[str, Any]] = {
     "no overrides": {"$unset": {"overrides": ""}},
     "overrides of a wrong type": {"$set": {"overrides": "many"}},
     "an override of a wrong type": {"$set": {"overrides": {"burst": "many"}}},
+    "a temporary limit of a wrong type": {
+        "$set": {"temporary_limits": {"turns": {"value": "many", "until_ms": 4_000_000_000_000}}}
+    },
+    "a temporary limit without an end": {
+        "$set": {"temporary_limits": {"turns": {"value": 5, "until_ms": None}}}
+    },
     "no plan": {"$unset": {"plan": ""}},
     "no name": {"$unset": {"name": ""}},
     "no sign-up day": {"$unset": {"signed_up_on": ""}},
@@ -20,7 +26,7 @@ ORGANIZATIONS: dict[str, dict[str, Any]] = {
     "an instant of a wrong type": {"$set": {"created_at": "yesterday"}},
     "a suspension of a wrong type": {"$set": {"is_suspended": "no"}},
 }
-FIXED_BY_SET_PLAN = ("plan", "overrides", "override")
+FIXED_BY_SET_PLAN = ("plan", "overrides", "override", "temporary")
 
 
 def damage(app: Flask, collection: str, chosen: dict[str, Any], change: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from app.tenancy.model import ApiKey, Plan, Principal
 Item = dict[str, Any]
 API_KEY_FIELDS = (
     *("id", "scope", "environment", "label", "hint"),
-    *("created_at", "expires_at", "revoked_at"),
+    *("created_at", "expires_at", "revoked_at", "last_used_at"),
 )
 
 
@@ -52,4 +52,5 @@ def api_key_item(key: ApiKey) -> Item:
         "created_at": format_datetime(key.created_at),
         "expires_at": format_datetime(key.expires_at) if key.expires_at else None,
         "revoked_at": format_datetime(key.revoked_at) if key.revoked_at else None,
+        "last_used_at": format_datetime(key.last_used_at) if key.last_used_at else None,
     }

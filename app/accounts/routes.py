@@ -16,6 +16,7 @@ from app.accounts.schemas import (
     NewApiKeySchema,
     PlanListSchema,
 )
+from app.audit.model import Author
 from app.http.application import provided
 from app.http.body import json_response, load_body, no_content
 from app.http.descriptions import body_of, parameters_of
@@ -110,6 +111,7 @@ def create_api_key() -> Response:
         label=wanted.get("label"),
         idempotency_key=request.headers.get(IDEMPOTENCY_HEADER),
         not_after=principal.key_expires_at,
+        by=Author.of_key(principal.key_id),
     )
     return json_response(api_key_item(key) | {"key": plaintext}, 201)
 
@@ -137,7 +139,12 @@ def revoke_api_key(key_id: str) -> Response:
     503 while Redis is unavailable.
     """
     principal = current_ticket().principal
-    provided(ApiKeys).revoke(principal.organization_id, principal.environment, key_id)
+    provided(ApiKeys).revoke(
+        principal.organization_id,
+        principal.environment,
+        key_id,
+        by=Author.of_key(principal.key_id),
+    )
     return no_content()
 
 

@@ -57,6 +57,10 @@ class ApiKeySchema(AnswerSchema):
     created_at = UtcInstant("When the key was made.")
     expires_at = UtcInstant("When the key ends; null: never.", allow_none=True)
     revoked_at = UtcInstant("When the key was revoked; null: it was not.", allow_none=True)
+    last_used_at = UtcInstant(
+        "When a request last used the key, to within about a minute; null: never.",
+        allow_none=True,
+    )
 
 
 class CreatedApiKeySchema(ApiKeySchema):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.admission.clock import LedgerClock
+from app.cli.arguments import ORGANIZATION
 from app.cli.output import (
     OperatorGroup,
     contain,
@@ -68,12 +69,16 @@ class Day(click.ParamType[str]):
 @group.command("rebuild")
 @click.argument("days", metavar="DAY...", type=Day(), nargs=-1, required=True)
 @click.option(
-    "--organization", "organization_id", metavar="ORG_ID", type=Utf8Text(), help="Only this one."
+    "--organization",
+    "organization",
+    metavar=ORGANIZATION,
+    type=Utf8Text(),
+    help="Only this one.",
 )
 @json_option
 @click.pass_context
 def rebuild(
-    ctx: click.Context, days: Sequence[str], organization_id: str | None, *, as_json: bool
+    ctx: click.Context, days: Sequence[str], organization: str | None, *, as_json: bool
 ) -> None:
     """Recompute the roll-ups of days (UTC) whose turns are all still stored.
 
@@ -83,7 +88,7 @@ def rebuild(
     """
     require_indexes()
     require_recent(days, datetime_of_us(provided(LedgerClock).now_us()))
-    accounts, rebuilder, containment = _accounts(organization_id), provided(Rebuilder), contain()
+    accounts, rebuilder, containment = _accounts(organization), provided(Rebuilder), contain()
     with progress_bar("Rebuilding days", lambda: rebuilder.count_turns(accounts, days)) as report:
         rebuilt = rebuilder.rebuild(accounts, days, report, containment)
     record = asdict(rebuilt) | {"empty_days": ", ".join(rebuilt.empty_days) or None}
@@ -92,9 +97,13 @@ def rebuild(
         ctx.exit(1)
 
 
-def _accounts(organization_id: str | None) -> list[str]:
+def _accounts(organization: str | None) -> list[str]:
     organizations = provided(Organizations)
-    chosen = [organizations.get_any(organization_id)] if organization_id else organizations.list_()
+    chosen = (
+        [organizations.get_any(organizations.find_id(organization))]
+        if organization
+        else organizations.list_()
+    )
     return [account_of(found.id, environment) for found in chosen for environment in Environment]
 
 

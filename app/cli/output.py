@@ -4,8 +4,8 @@ An error means that nothing was changed. So commands check first, change last, a
 changed by `print_change`, which does not fail.
 
 Use: `group = OperatorGroup("org", reading=("list",), help="…")`, commands by
-`@group.command("list")` with `@organization_argument` and `@json_option`, and answers by
-`print_record` or `print_records`.
+`@group.command("list")` with `@organization_argument` of `arguments.py` and `@json_option`, and
+answers by `print_record` or `print_records`.
 """
 
 import sys
@@ -19,9 +19,9 @@ import orjson
 from flask.cli import AppGroup, ScriptInfo
 
 from app.admission.errors import AdmissionError
+from app.audit.errors import AuditNotWritten
 from app.backends.containment import Containment, Failure
 from app.backends.outages import OUTAGES, as_outages, describe_outage
-from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
@@ -37,6 +37,7 @@ Record = dict[str, Any]
 EXPECTED: tuple[type[Exception], ...] = (
     AccountFault,
     AdmissionError,
+    AuditNotWritten,
     InvalidFields,
     SchemaDiffers,
     TenancyError,
@@ -44,7 +45,6 @@ EXPECTED: tuple[type[Exception], ...] = (
 # Marks stored data that cannot be used.
 FAULTY = "(faulty)"
 
-organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,6 +56,8 @@ _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
 )
 _PIPE_COLUMNS = 240
+# Columns with ids: one that is broken over two lines cannot be copied.
+_WHOLE = frozenset({"id", "what"})
 # A closed pipe, a full disk, an encoding without the sign.
 _UNWRITABLE: tuple[type[Exception], ...] = (OSError, UnicodeError)
 
@@ -267,8 +269,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         console.width = _PIPE_COLUMNS
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        # An id that is broken over two lines cannot be copied.
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")
+        is_whole = column in _WHOLE
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=is_whole)
     for row in rows:
         table.add_row(*(Text(shown(_cell(value), console.file)) for value in row))
     with console.capture() as capture:

@@ -10,13 +10,13 @@ from app.admission.gate import Gate
 from app.admission.reconcile import Reconciler, Reconciliation
 from app.admission.replies import Bookkeeping
 from app.backends.containment import Containment
+from app.cli.arguments import organization_argument
 from app.cli.output import (
     OperatorGroup,
     contain,
     environment_option,
     json_option,
     limit_text,
-    organization_argument,
     print_changes,
     print_record,
     progress_bar,

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
+from app.cli.arguments import organization_argument
 from app.cli.export_files import WRITERS, replacing
 from app.cli.output import (
     Command,
     environment_option,
     json_option,
-    organization_argument,
     print_record,
     printable,
     progress_bar,
@@ -40,12 +40,12 @@ def filter_options(command: Command) -> Command:
 
 
 @click.command("export")
+@with_appcontext
 @organization_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @environment_option()
 @filter_options
 @json_option
-@with_appcontext
 def export(
     organization_id: str, file: Path, environment: str, *, as_json: bool, **options: str | None
 ) -> None:

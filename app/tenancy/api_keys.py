@@ -9,6 +9,9 @@ from typing import TypeVar
 
 from ulid import ULID
 
+from app.audit.differences import differences
+from app.audit.model import Action, Author, Change
+from app.audit.trail import AuditTrail
 from app.http.instants import cut_to_ms, utc_now
 from app.http.request_errors import InvalidFields, require_valid
 from app.tenancy import key_format
@@ -36,8 +39,8 @@ K = TypeVar("K", bound=FoundKey)
 class KeyRequest:
     """The key that a request asks for.
 
-    Two requests with one idempotency key must be equal, apart from `not_after`: the instant that
-    the key must not outlive.
+    Two requests with one idempotency key must be equal, apart from `not_after`, the instant that
+    the key must not outlive, and from the author `by`.
     """
 
     organization_id: str
@@ -46,6 +49,7 @@ class KeyRequest:
     expires_in_days: int | None
     label: str | None
     not_after: datetime | None = None
+    by: Author | None = None
 
 
 class ApiKeys:
@@ -58,10 +62,12 @@ class ApiKeys:
         self,
         store: TenancyStore,
         peppers: Sequence[str],
+        trail: AuditTrail,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._peppers = peppers
+        self._trail = trail
         self._now = now
 
     def issue(
@@ -74,6 +80,7 @@ class ApiKeys:
         label: str | None = None,
         idempotency_key: str | None = None,
         not_after: datetime | None = None,
+        by: Author | None = None,
     ) -> IssuedKey:
         """Issue a key; return it with its plaintext, which is not stored and cannot be shown again.
 
@@ -88,7 +95,9 @@ class ApiKeys:
         * InvalidFields, also if the key would outlive `not_after`.
         """
         require_valid(field_errors(label, expires_in_days, idempotency_key))
-        wanted = KeyRequest(organization_id, environment, scope, expires_in_days, label, not_after)
+        wanted = KeyRequest(
+            organization_id, environment, scope, expires_in_days, label, not_after, by
+        )
         if idempotency_key is None:
             return self._insert(
                 wanted, lambda _id: key_format.generate(environment), idempotency=None
@@ -100,25 +109,36 @@ class ApiKeys:
         found = self._store.find_key_of_account(organization_id, environment, key_id)
         return _known(require_sound_key(found))
 
-    def revoke(self, organization_id: str, environment: Environment, key_id: str) -> None:
+    def revoke(
+        self,
+        organization_id: str,
+        environment: Environment,
+        key_id: str,
+        *,
+        by: Author | None = None,
+    ) -> None:
         """Revoke a key of this account, everywhere within 5 s; harmless when repeated."""
-        self._revoke(self.get_(organization_id, environment, key_id))
+        self.revoke_found(self.get_(organization_id, environment, key_id), by=by)
 
-    def revoke_by_id(self, key_id: str) -> FoundKey:
-        """Revoke a key of any organization, damaged or not; for operators."""
-        return self._revoke(_known(self._store.find_key(key_id)))
+    def revoke_found(self, key: FoundKey, *, by: Author | None = None) -> FoundKey:
+        """Revoke a key of any organization, damaged or not; return it as stored.
 
-    def withdraw(self, key: ApiKey) -> None:
-        """Delete a key whose plaintext was never shown."""
-        self._store.delete_key(key.id)
-
-    def _revoke(self, key: FoundKey) -> FoundKey:
-        """Revoke a key and return it as stored, without another read that could fail."""
-        now = cut_to_ms(self._now())
-        self._store.revoke_key(key.id, now)
-        if isinstance(key, FaultyKey) or key.revoked_at is not None:
+        Makes no other read, which could fail after the change.
+        """
+        if isinstance(key, ApiKey) and key.revoked_at is not None:
             return key
-        return replace(key, revoked_at=now)
+        now = cut_to_ms(self._now())
+        before, after = differences({}, {"revoked_at": now})
+        change = Change(Action.KEY_REVOKED, key.organization_id, key.id, before, after)
+        with self._trail.entry(change, by):
+            self._store.revoke_key(key.id, now)
+        return key if isinstance(key, FaultyKey) else replace(key, revoked_at=now)
+
+    def withdraw(self, key: ApiKey, *, by: Author | None = None) -> None:
+        """Delete a key whose plaintext was never shown."""
+        change = Change(Action.KEY_WITHDRAWN, key.organization_id, key.id)
+        with self._trail.entry(change, by):
+            self._store.delete_key(key.id)
 
     def _issue_once(self, wanted: KeyRequest, idempotency_key: str) -> IssuedKey:
         newest = self._peppers[0]
@@ -186,16 +206,28 @@ class ApiKeys:
             label=wanted.label,
             expires_at=expires_at,
         )
-        try:
-            self._store.insert_key(key, idempotency)
-        except AlreadyStored:
-            raise KeyCollision from None
+        with self._trail.entry(_creation(key), wanted.by):
+            try:
+                self._store.insert_key(key, idempotency)
+            except AlreadyStored:
+                raise KeyCollision from None
         return key, parsed.token
 
     def _require_room(self, wanted: KeyRequest, now: datetime) -> None:
         held = self._store.count_active_keys(wanted.organization_id, wanted.environment, now)
         if held >= MAX_KEYS:
             raise KeyLimitReached(MAX_KEYS, wanted.environment)
+
+
+def _creation(key: ApiKey) -> Change:
+    shown = {
+        "environment": key.environment.value,
+        "scope": key.scope.value,
+        "label": key.label,
+        "expires_at": key.expires_at,
+    }
+    before, after = differences({}, shown)
+    return Change(Action.KEY_CREATED, key.organization_id, key.id, before, after)
 
 
 def _derived(wanted: KeyRequest, pepper: str, *context: str) -> ParsedKey:

@@ -22,6 +22,7 @@ from app.http.instants import utc_now
 from app.tenancy import key_format
 from app.tenancy.errors import CredentialMissing, KeyExpired, KeyRevoked, KeyUnknown
 from app.tenancy.key_format import MalformedKey, ParsedKey
+from app.tenancy.key_uses import is_use_due
 from app.tenancy.model import ApiKey, FaultyOrganization, Plan, Principal
 from app.tenancy.records import organization_of, require_sound_key
 from app.tenancy.store import TenancyStore
@@ -29,15 +30,16 @@ from app.tenancy.store import TenancyStore
 CACHE_SIZE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredKey:
     """A stored key with its principal, as read at one moment.
 
-    A faulty organization has no principal.
+    A faulty organization has no principal. `is_use_due` is set until a use is noted.
     """
 
     key: ApiKey
     principal: Principal | FaultyOrganization
+    is_use_due: bool
 
 
 class RecentKeys:
@@ -122,12 +124,14 @@ class Authenticator:
         peppers: Sequence[str],
         *,
         require_store: Callable[[], None],
+        note_use: Callable[[str, datetime], object],
         cache_seconds: float = 2.0,
         now: Callable[[], datetime] = utc_now,
         fresh_now: Callable[[], datetime] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._require_store = require_store
+        self._note_use = note_use
         self._store = store
         self._plans = plans
         self._peppers = peppers
@@ -144,6 +148,8 @@ class Authenticator:
 
         A mistyped key costs no store call. While the circuit breaker of the store is open,
         `require_store` raises at once, also for a cached key: the request would fail later anyway.
+
+        `note_use` receives a successful use, as `key_uses.py` explains.
         """
         token = bearer_token(authorization)
         if token is None:
@@ -160,6 +166,9 @@ class Authenticator:
             raise KeyRevoked
         if stored.key.expires_at is not None and self._is_past(stored.key.expires_at):
             raise KeyExpired
+        if stored.is_use_due:
+            stored.is_use_due = False
+            self._note_use(stored.key.id, self._now())
         if isinstance(stored.principal, FaultyOrganization):
             raise AccountFault(stored.principal.id, stored.principal.reason, is_key_proven=True)
         return stored.principal
@@ -169,9 +178,10 @@ class Authenticator:
         found = self._store.find_organization(key.organization_id) if key else None
         if key is None or found is None:
             return None
-        organization = organization_of(found, self._plans)
+        now = self._now()
+        organization, is_due = organization_of(found, self._plans, now), is_use_due(key, now)
         if isinstance(organization, FaultyOrganization):
-            return StoredKey(key, organization)
+            return StoredKey(key, organization, is_due)
         principal = Principal.of(
             organization,
             key_id=key.id,
@@ -179,7 +189,7 @@ class Authenticator:
             environment=key.environment,
             key_expires_at=key.expires_at,
         )
-        return StoredKey(key, principal)
+        return StoredKey(key, principal, is_due)
 
     def _check(self, token: str, key: ApiKey) -> None:
         """Keep in the cache that the token is this key; KeyUnknown if it is not.

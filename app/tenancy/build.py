@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
+from app.audit.store import AuditStore
+from app.audit.trail import AuditTrail
 from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.instants import datetime_of_us
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
 from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.key_lists import KeyLists
+from app.tenancy.key_search import KeySearch
+from app.tenancy.key_uses import USE_PRECISION, KeyUses
 from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
+from app.tenancy.rotation import KeyRotation
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from config.settings import Settings, SettingsError
@@ -19,13 +25,17 @@ from config.settings import Settings, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class TenancyServices:
-    """The services of this room; `ended_keys` uses the maintenance client."""
+    """The services of this room; `ended_keys` and `key_uses` use the maintenance client."""
 
     store: TenancyStore
+    trail: AuditTrail
     organizations: Organizations
     api_keys: ApiKeys
     key_lists: KeyLists
+    key_search: KeySearch
+    key_rotation: KeyRotation
     ended_keys: EndedKeys
+    key_uses: KeyUses
     authenticator: Authenticator
 
 
@@ -49,12 +59,22 @@ def build_tenancy(
 
     plans = _load_plans(settings)
     store = TenancyStore(database)
+    retention = timedelta(days=settings.audit_retention_days)
+    trail = AuditTrail(AuditStore(database), retention, now)
+    api_keys = ApiKeys(store, settings.key_peppers, trail, now)
+    background = TenancyStore(maintenance_database)
+    key_uses = KeyUses(partial(background.note_key_uses, apart=USE_PRECISION))
+    key_search = KeySearch(store, settings.key_peppers)
     return TenancyServices(
         store=store,
-        organizations=Organizations(store, plans),
-        api_keys=ApiKeys(store, settings.key_peppers, now),
+        trail=trail,
+        organizations=Organizations(store, plans, trail, now),
+        api_keys=api_keys,
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
-        ended_keys=EndedKeys(TenancyStore(maintenance_database), now),
+        key_search=key_search,
+        key_rotation=KeyRotation(store, key_search, api_keys, trail, now),
+        ended_keys=EndedKeys(background, now),
+        key_uses=key_uses,
         authenticator=Authenticator(
             store,
             plans,
@@ -62,13 +82,14 @@ def build_tenancy(
             now=now,
             fresh_now=lambda: datetime_of_us(fresh_now_us()),
             require_store=require_database,
+            note_use=key_uses.note,
         ),
     )
 
 
-def open_organizations(database: MaintenanceDatabase, plans: Mapping[str, Plan]) -> Organizations:
+def open_organizations(database: MaintenanceDatabase, tenancy: TenancyServices) -> Organizations:
     """Make organizations over the maintenance client, for passes that read all of them."""
-    return Organizations(TenancyStore(database), plans)
+    return Organizations(TenancyStore(database), tenancy.organizations.plans, tenancy.trail)
 
 
 def _load_plans(settings: Settings) -> Mapping[str, Plan]:

@@ -2,6 +2,8 @@
 
 from app.tenancy.model import Environment, Scope
 
+_MOST_CANDIDATES = 5
+
 
 class TenancyError(Exception):
     """An organization or an API key does not allow what was asked for."""
@@ -80,6 +82,70 @@ class OrganizationNotFound(NotFound):
         self.organization_id = organization_id
 
 
+class AmbiguousName(TenancyError):
+    """Several organizations have the name that should say which one is meant."""
+
+    def __init__(self, name: str, organization_ids: list[str]) -> None:
+        count, listed = len(organization_ids), _listed(organization_ids)
+        super().__init__(f"{count} organizations are named '{name}': {listed}. Give the id of one.")
+        self.organization_ids = organization_ids
+
+
+class AmbiguousHint(TenancyError):
+    """Several keys begin as the hint says; `candidates` are ids of keys and organizations."""
+
+    def __init__(self, hint: str, candidates: list[tuple[str, str]]) -> None:
+        listed = _listed([f"{key_id} of {organization}" for key_id, organization in candidates])
+        super().__init__(f"{len(candidates)} keys begin with {hint}: {listed}. Give the id of one.")
+        self.candidates = candidates
+
+
+class KeyTextIncomplete(TenancyError):
+    """A text begins as an API key, but is neither a whole one nor a hint."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(
+            f"The text that begins with {hint} is not a whole API key: a part is missing, or its "
+            f"check digits are wrong. Give the whole key, its id, or its hint {hint}"
+        )
+
+
+class KeyNotReplaceable(TenancyError):
+    """Only an active key can be rotated; `reason` ends the sentence about it."""
+
+    def __init__(self, key_id: str, reason: str) -> None:
+        super().__init__(
+            f"The key {key_id} {reason}, so it is not rotated. Make another one with "
+            "`flask key create`."
+        )
+        self.key_id = key_id
+        self.reason = reason
+
+
+class ChangedMeanwhile(TenancyError):
+    """Another process changed the same fields between the read and the write of a change."""
+
+    def __init__(self, organization_id: str) -> None:
+        super().__init__(
+            f"The organization '{organization_id}' was changed by somebody else at the same "
+            "moment, and this change was not made. Look at it, and repeat the change."
+        )
+        self.organization_id = organization_id
+
+
+class UndecidedLimits(TenancyError):
+    """An organization has own limits, `names`, that a change of plan neither names nor drops."""
+
+    def __init__(self, organization_id: str, names: list[str]) -> None:
+        super().__init__(
+            f"The organization '{organization_id}' has limits of its own that this command does "
+            f"not name: {', '.join(names)}. Add --keep-limits to keep them, or --reset-limits to "
+            "use those of the plan."
+        )
+        self.organization_id = organization_id
+        self.names = names
+
+
 class KeyLimitReached(TenancyError):
     """The account holds `limit` active keys of one environment."""
 
@@ -110,3 +176,10 @@ class IdempotencyConflict(TenancyError):
             f"This Idempotency-Key {reason}. Send a new Idempotency-Key to make another key."
         )
         self.reason = reason
+
+
+def _listed(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - _MOST_CANDIDATES
+    shown = ", ".join(names[:_MOST_CANDIDATES])
+    return f"{shown} and {more} more" if more > 0 else shown

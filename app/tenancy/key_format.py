@@ -19,6 +19,8 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LOOKUP_LENGTH = 8
 SECRET_LENGTH = 32
 CHECK_LENGTH = 6
+# The first characters of the look-up id, which lists show.
+HINT_LENGTH = 4
 
 _PATTERN = re.compile(
     rf"uniq_(live|test)_([0-9A-Za-z]{{{LOOKUP_LENGTH}}})([0-9A-Za-z]{{{SECRET_LENGTH}}})"
@@ -78,7 +80,7 @@ def matches(token: str, stored_digest: str, peppers: Sequence[str]) -> bool:
 
 def display(token: str) -> str:
     """Return a key as lists show it: prefix, four characters, three dots."""
-    return f"{token[: len('uniq_live_') + 4]}..."
+    return f"{token[: len('uniq_live_') + HINT_LENGTH]}..."
 
 
 def _assemble(environment: Environment, body: str) -> ParsedKey:

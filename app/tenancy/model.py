@@ -80,8 +80,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class TemporaryLimit:
+    """An own limit of an organization that ends by itself at `until`."""
+
+    value: int | str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
-    """A customer; `limits` are its plan's with its own `overrides` applied."""
+    """A customer; `limits` are its plan's with its own limits applied.
+
+    Own limits are `overrides`, and `temporary_limits` over them until each of these ends.
+    """
 
     id: str
     name: str
@@ -91,6 +102,7 @@ class Organization:
     created_at: datetime
     overrides: Mapping[str, int | str] = field(default_factory=dict)
     is_suspended: bool = False
+    temporary_limits: Mapping[str, TemporaryLimit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,10 @@ FoundOrganization = Organization | FaultyOrganization
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is stored: `digest` proves the secret without holding it, `hint` names it."""
+    """A key as it is stored: `digest` proves the secret without holding it, `hint` names it.
+
+    `last_used_at` is within about a minute of the last use; None if the key was never used.
+    """
 
     id: str
     organization_id: str
@@ -127,6 +142,7 @@ class ApiKey:
     label: str | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from app.tenancy.model import (
     Plan,
     Scope,
 )
-from app.tenancy.plans import effective_limits, override_fault
+from app.tenancy.own_limits import stored_faults, temporary_limits_at
+from app.tenancy.plans import effective_limits
 
 Document = Mapping[str, Any]
 Kinds = tuple[type, ...]
@@ -32,7 +33,7 @@ _ORGANIZATION: Mapping[str, Kinds] = {
     "created_at": (datetime,),
 }
 # `flask org set-plan` replaces these.
-_SET_BY_PLAN = frozenset({"plan", "overrides"})
+_SET_BY_PLAN = frozenset({"plan", "overrides", "temporary_limits"})
 _KEY: Mapping[str, Kinds] = {
     "_id": (str,),
     "organization_id": (str,),
@@ -48,20 +49,25 @@ _KEY: Mapping[str, Kinds] = {
 }
 
 
-def organization_of(document: Document, plans: Mapping[str, Plan]) -> FoundOrganization:
-    """Return the organization with its limits; a faulty one with its readable fields."""
+def organization_of(
+    document: Document, plans: Mapping[str, Plan], now: datetime
+) -> FoundOrganization:
+    """Return the organization with its limits at `now`; a faulty one with its readable fields."""
     reason = _organization_fault(document, plans)
     if reason is not None:
         return _faulty(document, reason)
+    temporary = temporary_limits_at(document, now)
+    own = {**document["overrides"], **{name: each.value for name, each in temporary.items()}}
     return Organization(
         id=document["_id"],
         name=document["name"],
         plan=document["plan"],
-        limits=effective_limits(plans[document["plan"]], document["overrides"]),
+        limits=effective_limits(plans[document["plan"]], own),
         signed_up_on=document["signed_up_on"],
         created_at=document["created_at"],
         overrides=document["overrides"],
         is_suspended=document["is_suspended"],
+        temporary_limits=temporary,
     )
 
 
@@ -83,10 +89,18 @@ def key_of(document: Document) -> FoundKey:
         return _faulty_key(document, sorted(set(damaged)))
     fields = {name: document[name] for name in _KEY if name != "_id"}
     fields |= {"environment": Environment(fields["environment"]), "scope": Scope(fields["scope"])}
-    return ApiKey(id=document["_id"], **fields)
+    used_at = document.get("last_used_at")
+    # Damaged or missing, it keeps nobody from using the key.
+    last_used_at = used_at if isinstance(used_at, datetime) else None
+    return ApiKey(id=document["_id"], last_used_at=last_used_at, **fields)
 
 
 def require_sound_key(found: FoundKey | None) -> ApiKey | None:
+    """Return `found`; `AccountFault` if it is damaged."""
+    return None if found is None else sound_key(found)
+
+
+def sound_key(found: FoundKey) -> ApiKey:
     """Return `found`; `AccountFault` if it is damaged."""
     if isinstance(found, FaultyKey):
         raise AccountFault(found.organization_id, found.reason)
@@ -96,10 +110,7 @@ def require_sound_key(found: FoundKey | None) -> ApiKey | None:
 def _organization_fault(document: Document, plans: Mapping[str, Plan]) -> str | None:
     name = f"organization {document['_id']}"
     damaged = _damaged(document, _ORGANIZATION)
-    if "overrides" not in damaged and any(
-        override_fault(*override) for override in document["overrides"].items()
-    ):
-        damaged.append("overrides")
+    damaged += [name for name in stored_faults(document) if name not in damaged]
     set_plan = f"run `flask org set-plan {document['_id']} PLAN`"
     if damaged and _SET_BY_PLAN.issuperset(damaged):
         return f"Damaged or missing in {name}: {', '.join(damaged)}. To set them, {set_plan}."

@@ -1,13 +1,14 @@
 """Store organizations and API keys in MongoDB; the only module that knows their documents."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from app.http.instants import cut_to_ms
 from app.tenancy.model import ApiKey, Environment, FoundKey, KeyState
 from app.tenancy.records import key_of
 
@@ -71,10 +72,22 @@ class TenancyStore:
         """Return every organization's document, oldest first."""
         return [_organization(found) for found in self._organizations.find().sort("_id", ASCENDING)]
 
-    def update_organization(self, organization_id: str, fields: Document) -> Document | None:
-        """Set fields of one organization and return it afterwards; None if it is unknown."""
+    def find_organizations_named(self, name: str) -> list[Document]:
+        """Return the documents of all organizations with this name, oldest first."""
+        found = self._organizations.find({"name": name}).sort("_id", ASCENDING)
+        return [_organization(document) for document in found]
+
+    def update_organization(self, before: Document, fields: Document) -> Document | None:
+        """Set fields of one organization and return it afterwards.
+
+        Returns None, and changes nothing, unless each of these fields still is as in `before`. A
+        field that is missing there may be missing or null.
+        """
+        unchanged = {
+            name: None if before.get(name) is None else {"$eq": before[name]} for name in fields
+        }
         document = self._organizations.find_one_and_update(
-            {"_id": organization_id},
+            {"_id": before["_id"], **unchanged},
             {"$set": dict(fields)},
             return_document=ReturnDocument.AFTER,
         )
@@ -91,6 +104,13 @@ class TenancyStore:
     def find_key_by_lookup(self, lookup: str) -> FoundKey | None:
         """Return the key with this look-up id, also a revoked or expired one."""
         return _key(self._keys.find_one({"lookup": lookup}))
+
+    def find_keys_by_beginning(self, environment: Environment, beginning: str) -> list[FoundKey]:
+        """Return keys of an environment whose look-up id begins so, newest first."""
+        # Of the characters of base62, `z` is the last, and `{` follows it.
+        between = {"$gte": beginning, "$lt": f"{beginning}{{"}
+        chosen = {"lookup": between, "environment": environment.value}
+        return [key_of(document) for document in self._keys.find(chosen).sort("_id", DESCENDING)]
 
     def find_key_by_idempotency(self, digests: Sequence[str]) -> FoundKey | None:
         """Return the key that was made with one of these idempotency digests."""
@@ -157,6 +177,16 @@ class TenancyStore:
             {"_id": key_id, "revoked_at": {"$not": _IS_REVOKED}},
             {"$set": {"revoked_at": revoked_at}},
         )
+
+    def set_key_expiry(self, key_id: str, expires_at: datetime | None) -> None:
+        """Set the instant at which a key expires; None for a key that does not."""
+        self._keys.update_one({"_id": key_id}, {"$set": {"expires_at": expires_at}})
+
+    def note_key_uses(self, key_ids: Sequence[str], at: datetime, apart: timedelta) -> None:
+        """Set when keys were last used, except those with a use less than `apart` from `at`."""
+        near = {"$gt": at - apart, "$lt": at + apart}
+        chosen = {"_id": {"$in": list(key_ids)}, "last_used_at": {"$not": near}}
+        self._keys.update_many(chosen, {"$set": {"last_used_at": cut_to_ms(at)}})
 
     def remove_keys(self, ended_by: datetime, at_most: int) -> int:
         """Delete keys that were revoked or expired at `ended_by` or before; return how many."""

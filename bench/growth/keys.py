@@ -40,7 +40,12 @@ def asking(stage: Stage, store: TenancyStore, tokens: Sequence[str], cache_secon
     """Measure microseconds to authenticate, and CPU of this process and of mongod."""
     plans = load_plans(settings_for().plans_file)
     authenticator = Authenticator(
-        store, plans, [PEPPER], cache_seconds=cache_seconds, require_store=lambda: None
+        store,
+        plans,
+        [PEPPER],
+        cache_seconds=cache_seconds,
+        require_store=lambda: None,
+        note_use=lambda *_: None,
     )
     headers = [f"Bearer {token}" for token in tokens]
 

@@ -22,7 +22,8 @@ from app.backends.outages import OUTAGES
 from app.backends.validators import ensure_validator
 from app.http.application import provided
 from app.interactions.store import INDEXES, RETIRED_INDEXES
-from app.schema import DatabaseSchema, definitions
+from app.interactions.validator import row_validator
+from app.schema import DatabaseSchema
 from config.settings import BackendKind
 from tests.callers import new_caller
 from tests.schema import (
@@ -40,8 +41,8 @@ Run = Callable[..., Result]
 INIT = (sys.executable, "-m", "flask", "--app", "wsgi", "db", "init")
 ROWS_COUNT = 300_000
 FEW_COUNT = 2_000
-DEFINITIONS_COUNT = 17
-(OURS,) = (found.validator for found in definitions() if found.validator)
+DEFINITIONS_COUNT = 20
+OURS = row_validator()
 # The least that may be set.
 REQUEST_MS = 500
 
@@ -105,7 +106,9 @@ def test_what_is_blocked_ends_with_1_and_the_next_step(run_live: Run, live_datab
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("collection", ["api_keys", "interactions", "usage_daily", "usage_period"])
+@pytest.mark.parametrize(
+    "collection", ["api_keys", "audit", "interactions", "usage_daily", "usage_period"]
+)
 def test_without_the_schema_no_organization_and_no_key_is_made(
     memory_app: Flask, run: Run, collection: str
 ) -> None:
@@ -270,7 +273,10 @@ def test_db_init_can_be_repeated(backend_name: str, request: pytest.FixtureReque
 def test_db_init_shows_every_index(live_app: Flask, live_backend: Backend) -> None:
     shown = json.loads(live_app.test_cli_runner().invoke(args=["db", "init", "--json"]).stdout)
     database = live_backend.database
-    unchanged = [{"collection": "interactions", "name": "validator", "state": "unchanged"}]
+    unchanged = [
+        {"collection": collection, "name": "validator", "state": "unchanged"}
+        for collection in ("audit", "interactions")
+    ]
     unchanged += [
         {"collection": collection, "name": index, "state": "unchanged"}
         for collection in database.list_collection_names()

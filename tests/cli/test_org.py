@@ -61,7 +61,7 @@ def test_a_name_is_never_taken_for_markup(run: Run) -> None:
     assert "[red]Acme[/red]" in run("org", "list").stdout
 
 
-def test_own_ceilings_are_set_and_forgotten_with_the_next_plan(
+def test_own_ceilings_are_set_and_reset_with_the_next_plan(
     answer: Answer, organization_id: str
 ) -> None:
     ceilings = "--requests-per-second 7 --turns 9 --active-relationships unlimited --overage allow"
@@ -77,7 +77,7 @@ def test_own_ceilings_are_set_and_forgotten_with_the_next_plan(
         "uncharged_turns": 4,
     }
     assert answer("org", "show", organization_id) == own
-    plain = answer("org", "set-plan", organization_id, "scale")
+    plain = answer("org", "set-plan", organization_id, "scale", "--reset-limits")
     assert (plain["limits"]["burst"], plain["overrides"]) == (200, {})
 
 

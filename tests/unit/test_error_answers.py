@@ -15,6 +15,8 @@ from app.admission.errors import (
     SeedingTimeout,
     TooManyReservations,
 )
+from app.audit import errors as audit_errors
+from app.audit.errors import AuditNotWritten
 from app.error_answers import find_problem
 from app.http import request_errors
 from app.http.faults import AccountFault
@@ -65,7 +67,16 @@ from app.usage.errors import ArchiveMovedOn, RangeNotAnswerable
 
 BEARER = {"WWW-Authenticate": "Bearer"}
 # Only commands raise these.
-WITHOUT_ANSWER = {interaction_errors.ImportRefused, usage_errors.DayTooOld}
+WITHOUT_ANSWER = {
+    interaction_errors.ImportRefused,
+    tenancy_errors.AmbiguousHint,
+    tenancy_errors.AmbiguousName,
+    tenancy_errors.ChangedMeanwhile,
+    tenancy_errors.KeyNotReplaceable,
+    tenancy_errors.KeyTextIncomplete,
+    tenancy_errors.UndecidedLimits,
+    usage_errors.DayTooOld,
+}
 BASES = {
     request_errors.RequestError,
     tenancy_errors.TenancyError,
@@ -121,6 +132,7 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (SeedingTimeout(), "service_unavailable", 503),
     (TurnNotStored(), "internal_error", 500),
     (AccountFault("org_1", "A field is damaged."), "service_unavailable", 503),
+    (AuditNotWritten(), "service_unavailable", 503),
     (ArchiveMovedOn(), "service_unavailable", 503),
     (BodyMemoryExhausted(), "service_unavailable", 503),
     (TurnBeingRecorded(), "service_unavailable", 503),
@@ -147,6 +159,7 @@ def test_each_error_of_a_room_has_an_answer() -> None:
         kind
         for module in (
             request_errors,
+            audit_errors,
             tenancy_errors,
             interaction_errors,
             usage_errors,

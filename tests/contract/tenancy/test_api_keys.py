@@ -14,6 +14,7 @@ from app.tenancy.errors import IdempotencyConflict, KeyCollision, KeyLimitReache
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import AlreadyStored, TenancyStore
+from tests.contract.tenancy.conftest import trail_beside
 from tests.servers import CURSOR_SECRET, PEPPER
 
 NEW_PEPPER = "the-new-pepper-0123456789-0123456789"
@@ -40,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture
 def keys(store: TenancyStore, clock: Clock) -> ApiKeys:
     """Keys of every organization, none yet."""
-    return ApiKeys(store, [PEPPER], clock.now)
+    return ApiKeys(store, [PEPPER], trail_beside(store), clock.now)
 
 
 def issue(keys: ApiKeys, scope: Scope = Scope.READ, **options: Any) -> IssuedKey:
@@ -127,7 +128,7 @@ def test_a_retry_under_a_rotated_pepper_answers_the_same_key(
     keys: ApiKeys, store: TenancyStore, clock: Clock
 ) -> None:
     made = issue(keys, idempotency_key="retry-1")
-    rotated = ApiKeys(store, [NEW_PEPPER, PEPPER], clock.now)
+    rotated = ApiKeys(store, [NEW_PEPPER, PEPPER], trail_beside(store), clock.now)
 
     assert issue(rotated, idempotency_key="retry-1") == made
 
@@ -245,7 +246,9 @@ def test_a_revoked_key_stays_in_the_list_with_its_first_instant(
 
     assert at == datetime(2026, 11, 23, 12, 0, 0, 123_000, tzinfo=UTC)
     assert [found.revoked_at for found in listed(keys)] == [at]
-    assert keys.revoke_by_id(key.id).revoked_at == at
+    revoked = keys.revoke_found(keys.get_(ORGANIZATION, LIVE, key.id))
+    assert isinstance(revoked, ApiKey)
+    assert revoked.revoked_at == at
 
 
 def test_foreign_and_unknown_keys_are_the_same_not_found(keys: ApiKeys) -> None:

@@ -12,6 +12,7 @@ from app.tenancy.api_keys import ApiKeys, KeyRequest, _idempotency_digest
 from app.tenancy.ended_keys import REMOVED_AT_ONCE, EndedKeys
 from app.tenancy.model import ApiKey, Environment, Scope
 from app.tenancy.store import TenancyStore
+from tests.contract.tenancy.conftest import trail_beside
 from tests.contract.tenancy.test_api_keys import LIVE, ORGANIZATION, Clock
 from tests.servers import PEPPER
 
@@ -31,7 +32,7 @@ def clock() -> Clock:
 @pytest.fixture
 def keys(store: TenancyStore, clock: Clock) -> ApiKeys:
     """Keys of every organization, none yet."""
-    return ApiKeys(store, [PEPPER], clock.now)
+    return ApiKeys(store, [PEPPER], trail_beside(store), clock.now)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ ORGANIZATION = {
     "name": "Café",
     "plan": "pro",
     "overrides": {"turns": "unlimited", "burst": 3},
+    "temporary_limits": {"turns": {"value": 60_000, "until_ms": 4_000_000_000_000}},
     "is_suspended": False,
     "signed_up_on": "2024-02-29",
     "created_at": NOW,
@@ -64,13 +65,93 @@ def test_an_update_touches_one_organization_and_answers_it(store: TenancyStore) 
     store.insert_organization(ORGANIZATION)
     store.insert_organization(ORGANIZATION | {"_id": "org_2"})
 
-    changed = store.update_organization("org_1", {"is_suspended": True, "overrides": {}})
+    changed = store.update_organization(ORGANIZATION, {"is_suspended": True, "overrides": {}})
 
     assert changed is not None
     assert (changed["is_suspended"], changed["overrides"]) == (True, {})
     assert store.find_organization("org_1") == changed
     assert [found["is_suspended"] for found in store.list_organizations()] == [True, False]
-    assert store.update_organization("org_3", {"is_suspended": True}) is None
+    unknown = ORGANIZATION | {"_id": "org_3"}
+    assert store.update_organization(unknown, {"is_suspended": True}) is None
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [{"overrides": {"turns": 5}}, {"temporary_limits": {}}, {"overrides": None}, {"plan": "free"}],
+)
+def test_an_update_of_what_has_changed_meanwhile_is_not_made(
+    store: TenancyStore, seen: dict[str, Any]
+) -> None:
+    store.insert_organization(ORGANIZATION)
+    changes = {"plan": "scale", "overrides": {}, "temporary_limits": {}}
+
+    assert store.update_organization(ORGANIZATION | seen, changes) is None
+
+    found = store.find_organization("org_1")
+    assert found is not None
+    assert found["plan"] == "pro"
+    assert store.update_organization(found, changes) is not None
+
+
+def test_an_update_adds_a_field_that_an_older_release_did_not_write(store: TenancyStore) -> None:
+    older = {name: value for name, value in ORGANIZATION.items() if name != "temporary_limits"}
+    store.insert_organization(older)
+
+    changed = store.update_organization(older, {"temporary_limits": {}})
+
+    assert changed is not None
+    assert changed["temporary_limits"] == {}
+
+
+def test_organizations_are_found_by_their_whole_name(store: TenancyStore) -> None:
+    for organization_id in ("org_2", "org_1"):
+        store.insert_organization(ORGANIZATION | {"_id": organization_id})
+    store.insert_organization(ORGANIZATION | {"_id": "org_3", "name": "Café & Co"})
+
+    found = store.find_organizations_named("Café")
+
+    assert [each["_id"] for each in found] == ["org_1", "org_2"]
+    assert found[0]["signed_up_on"] == date(2024, 2, 29)
+    assert store.find_organizations_named("Caf") == []
+
+
+def test_keys_are_found_by_the_beginning_of_their_look_up_id(store: TenancyStore) -> None:
+    lookups = ("Ab120000", "Ab12zzzz", "Ab13aaaa", "Ab11zzzz", "ab12aaaa")
+    for number, lookup in enumerate(lookups):
+        store.insert_key(replace(KEY, id=f"key_{number}", lookup=lookup), None)
+    test = replace(KEY, id="key_9", lookup="Ab12aaaa", environment=Environment.TEST)
+    store.insert_key(test, None)
+
+    found = store.find_keys_by_beginning(Environment.LIVE, "Ab12")
+
+    assert [key.id for key in found] == ["key_1", "key_0"]
+    assert store.find_keys_by_beginning(Environment.TEST, "Ab12") == [test]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_written"),
+    [(0, False), (59.999, False), (60, True), (-59.999, False), (-60, True)],
+)
+def test_a_use_is_written_only_a_minute_apart_from_the_stored_one(
+    store: TenancyStore, seconds: float, is_written: bool
+) -> None:
+    minute, second_use = timedelta(minutes=1), NOW + timedelta(seconds=seconds)
+    store.insert_key(KEY, None)
+    store.note_key_uses([KEY.id, "key_unknown"], NOW, minute)
+
+    store.note_key_uses([KEY.id], second_use, minute)
+
+    expected = second_use if is_written else NOW
+    assert store.find_key(KEY.id) == replace(KEY, last_used_at=expected)
+    assert store.find_key("key_unknown") is None
+
+
+def test_the_expiry_of_a_key_can_be_set_and_removed(store: TenancyStore) -> None:
+    store.insert_key(KEY, None)
+
+    for expires_at in (NOW + timedelta(hours=1), None):
+        store.set_key_expiry("key_1", expires_at)
+        assert store.find_key("key_1") == replace(KEY, expires_at=expires_at)
 
 
 @pytest.mark.parametrize("key", [KEY, numbered(2, label=None, expires_at=None)])

@@ -57,6 +57,7 @@ def test_the_demo_has_an_organization_and_keys_for_each_plan(
         plans,
         (PEPPER,),
         require_store=memory_backend.mongodb_breaker.require_closed,
+        note_use=lambda *_: None,
     )
     assert set(seeded["keys"]) == set(plans)
     for plan, keys in seeded["keys"].items():

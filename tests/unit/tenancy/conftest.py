@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from app.audit.store import AuditStore
+from app.audit.trail import AuditTrail
 from app.backends.backend import Backend
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.key_uses import USE_PRECISION, KeyUses
 from app.tenancy.model import ApiKey, Environment, Organization, Plan, Scope
 from app.tenancy.plans import load_plans
 from app.tenancy.service import Organizations
@@ -42,6 +46,7 @@ class House:
     """The room with all that stands in it."""
 
     store: TenancyStore
+    trail: AuditTrail
     plans: Mapping[str, Plan]
     clock: Clock
     organizations: Organizations
@@ -66,18 +71,23 @@ def house(memory_backend: Backend, clock: Clock) -> House:
     """An empty house."""
     store = TenancyStore(memory_backend.database)
     make_schema(memory_backend.database)
+    write = partial(store.note_key_uses, apart=USE_PRECISION)
+    uses = KeyUses(write, start=lambda work: work())
+    trail = AuditTrail(AuditStore(memory_backend.database), timedelta(days=730), clock.now)
     plans = load_plans(ROOT / "config" / "plans.toml")
     return House(
         store=store,
+        trail=trail,
         plans=plans,
         clock=clock,
-        organizations=Organizations(store, plans, clock.now),
-        keys=ApiKeys(store, [PEPPER], clock.now),
+        organizations=Organizations(store, plans, trail, clock.now),
+        keys=ApiKeys(store, [PEPPER], trail, clock.now),
         authenticator=Authenticator(
             store,
             plans,
             [PEPPER],
             require_store=memory_backend.mongodb_breaker.require_closed,
+            note_use=uses.note,
             now=clock.now,
             monotonic=clock.monotonic,
         ),

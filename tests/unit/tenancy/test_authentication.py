@@ -184,11 +184,13 @@ def test_peppers_rotate_without_touching_a_key(house: House) -> None:
     tenant = house.tenant()
     old_key, old_token = house.key(tenant)
     peppers = ["the-new-pepper-0123456789-0123456789", PEPPER]
-    new_key, new_token = ApiKeys(house.store, peppers).issue(
+    new_key, new_token = ApiKeys(house.store, peppers, house.trail).issue(
         tenant.id, Environment.LIVE, Scope.READ
     )
     overlapping, rotated = (
-        Authenticator(house.store, house.plans, valid, require_store=lambda: None)
+        Authenticator(
+            house.store, house.plans, valid, require_store=lambda: None, note_use=lambda *_: None
+        )
         for valid in (peppers, peppers[:1])
     )
 

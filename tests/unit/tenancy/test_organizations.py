@@ -100,11 +100,11 @@ def test_own_ceilings_stand_over_the_plan(
     assert house.organizations.get_(tenant.id) == changed
 
 
-def test_a_change_of_plan_replaces_the_previous_own_ceilings(house: House) -> None:
+def test_a_change_of_plan_resets_the_previous_own_ceilings_if_asked_to(house: House) -> None:
     tenant = house.tenant()
     house.organizations.set_plan(tenant.id, "pro", {"turns": 5})
 
-    changed = house.organizations.set_plan(tenant.id, "scale")
+    changed = house.organizations.set_plan(tenant.id, "scale", keep_limits=False)
 
     assert changed.limits == house.plans["scale"].limits
     assert changed.overrides == {}
@@ -147,7 +147,7 @@ def test_a_suspension_lasts_until_it_is_ended(house: House) -> None:
 def test_a_plan_that_the_file_lacks_is_reported_and_can_be_replaced(house: House) -> None:
     tenant = house.tenant("pro")
     remaining = {"free": house.plans["free"]}
-    organizations = Organizations(house.store, remaining, house.clock.now)
+    organizations = Organizations(house.store, remaining, house.trail, house.clock.now)
 
     with pytest.raises(AccountFault) as refusal:
         organizations.get_(tenant.id)

@@ -21,7 +21,7 @@ class Shelf:
 
 def a_key(house: House) -> StoredKey:
     key, token = house.key(house.tenant())
-    return StoredKey(key, house.authenticator.authenticate(f"Bearer {token}"))
+    return StoredKey(key, house.authenticator.authenticate(f"Bearer {token}"), is_use_due=False)
 
 
 def test_a_key_is_read_once_in_its_time_and_then_again(house: House, clock: Clock) -> None:
