@@ -29,6 +29,7 @@ from app.http.request_errors import InvalidFields
 from app.observability.terminal import shown
 from app.schema import SchemaDiffers
 from app.tenancy.errors import NotFound, TenancyError
+from app.tenancy.key_format import redact
 from app.tenancy.model import Environment, organization_in
 from config.settings import BackendKind, Settings, SettingsError
 
@@ -99,6 +100,8 @@ def _invoke(
         with _one_line_failures(may_change):
             return run(ctx)
     except click.ClickException as refused:
+        # click repeats words of the command line that it does not expect.
+        refused.message = redact(refused.message)
         # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
         refused.show(file=sys.stderr)
         ctx.exit(refused.exit_code)

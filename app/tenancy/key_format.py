@@ -26,6 +26,7 @@ _PATTERN = re.compile(
     rf"uniq_(live|test)_([0-9A-Za-z]{{{LOOKUP_LENGTH}}})([0-9A-Za-z]{{{SECRET_LENGTH}}})"
     rf"[0-9A-Za-z]{{{CHECK_LENGTH}}}"
 )
+_IN_TEXT = re.compile(rf"uniq_(?:live|test)_[0-9A-Za-z]{{{HINT_LENGTH + 1},}}")
 TOKEN_LENGTH = len("uniq_live_") + LOOKUP_LENGTH + SECRET_LENGTH + CHECK_LENGTH
 
 
@@ -81,6 +82,11 @@ def matches(token: str, stored_digest: str, peppers: Sequence[str]) -> bool:
 def display(token: str) -> str:
     """Return a key as lists show it: prefix, four characters, three dots."""
     return f"{token[: len('uniq_live_') + HINT_LENGTH]}..."
+
+
+def redact(text: str) -> str:
+    """Return `text` with each key in it, or part of one, as lists show it."""
+    return _IN_TEXT.sub(lambda found: display(found[0]), text)
 
 
 def _assemble(environment: Environment, body: str) -> ParsedKey:

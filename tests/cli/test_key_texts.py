@@ -72,6 +72,27 @@ def test_a_key_that_was_never_issued_is_not_found_and_not_repeated(run: Run, key
     assert unknown[:16] not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("key", "revoke", "key_absent"),
+        ("key", "rotate", "key_absent", "--overlap"),
+        ("key",),
+        ("key", "list"),
+        ("org", "suspend"),
+        ("audit", "list", "--action"),
+    ],
+)
+def test_a_key_in_the_wrong_position_is_not_repeated(
+    run: Run, key: Key, words: tuple[str, ...]
+) -> None:
+    result = run(*words, key["key"])
+
+    assert result.exit_code in {1, 2}
+    assert key["hint"] in result.stderr
+    assert key["key"][:16] not in result.output
+
+
 def test_an_ambiguous_hint_is_refused_with_the_candidates(
     memory_app: Flask, run: Run, key: Key
 ) -> None:

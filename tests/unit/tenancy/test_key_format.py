@@ -112,3 +112,11 @@ def test_listings_show_the_beginning_only_and_reprs_show_nothing() -> None:
 
     assert key_format.display(TOKEN) == f"{TOKEN[:14]}..."
     assert TOKEN not in repr(parsed)
+
+
+def test_keys_in_a_text_are_cut_to_their_hints() -> None:
+    token = key_format.generate(Environment.LIVE, lambda _: "q").token
+
+    assert key_format.redact(f"({token}), {token[:15]}. uniq_test_Ab12... uniq_live_") == (
+        "(uniq_live_qqqq...), uniq_live_qqqq.... uniq_test_Ab12... uniq_live_"
+    )
