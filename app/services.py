@@ -13,6 +13,7 @@ from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.tenancy.build import TenancyServices
 from app.usage.build import UsageServices
+from app.watch.build import WatchServices
 from app.worker.service import Worker
 from config.settings import Settings
 
@@ -25,6 +26,7 @@ class Rooms:
     interactions: InteractionServices
     tenancy: TenancyServices
     usage: UsageServices
+    watch: WatchServices
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from app.schema import DatabaseSchema
 from app.services import Rooms, Services
 from app.tenancy.build import build_tenancy, open_organizations
 from app.usage.build import build_probed_health, build_usage
+from app.watch.build import build_watch
 from app.worker.build import build_worker
 from config.settings import Settings
 
@@ -35,13 +36,14 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     interactions = build_interactions(settings, ledgers, clock, backend.note_outage)
     organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
     usage = build_usage(backend, ledgers, organizations, clock)
+    watch = build_watch(backend, organizations, clock)
     probed = build_probed_health(backend, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)
     return Services(
         settings=settings,
         backend=backend,
         schema=schema,
-        rooms=Rooms(admission, interactions, tenancy, usage),
+        rooms=Rooms(admission, interactions, tenancy, usage, watch),
         reservations=ReservationService(
             interactions.store, interactions.recorder, interactions.turn_keys
         ),

@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app wsgi worker|org|key|quota|archive|turns|db`.
+"""Commands for operators: `flask --app wsgi worker|org|key|quota|limits|archive|turns|db`.
 
 Promises:
 
@@ -18,13 +18,13 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from app.cli import archive, db, key, org, quota, turns
+from app.cli import archive, db, key, limits, org, quota, turns
 from app.cli.worker import worker
 
 
 def register(app: Flask) -> None:
     """Add every command to the application."""
-    for module in (org, key, quota, archive, turns, db):
+    for module in (org, key, quota, limits, archive, turns, db):
         app.cli.add_command(module.group)
     app.cli.add_command(worker)
     _hide_foreign_commands()

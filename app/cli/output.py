@@ -46,6 +46,14 @@ FAULTY = "(faulty)"
 
 organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+rows_option = click.option(
+    "--rows",
+    "rows_count",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Show at most so many.",
+)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
@@ -238,6 +246,11 @@ def say(sentence: str) -> None:
 def limit_text(limit: int | None) -> str:
     """Return a ceiling for a table: `None` is unlimited."""
     return "unlimited" if limit is None else f"{limit:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 account`, `2,000 accounts`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _record_text(record: Record, *, as_json: bool) -> str:
