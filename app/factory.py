@@ -41,7 +41,9 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     # Functions run after a request in the reverse order. So the log line is written once the door
     # and the routes have completed the answer; after it, hooks that are registered above only add
     # headers.
-    answers.init_app(app, [answers.count, answers.line_writer(settings.log_level)])
+    line_writer = answers.line_writer(settings.log_level)
+    watchers = services.rooms.request_log.watchers
+    answers.init_app(app, [answers.count, line_writer, *watchers])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     application.init_app(app)
     services.access.init_app(app)

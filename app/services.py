@@ -9,6 +9,7 @@ from app.backends.backend import Backend
 from app.interactions.build import InteractionServices
 from app.observability.health import Probes
 from app.observability.metrics import Readings
+from app.request_log.build import RequestLogServices
 from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.tenancy.build import TenancyServices
@@ -26,6 +27,7 @@ class Rooms:
     interactions: InteractionServices
     tenancy: TenancyServices
     usage: UsageServices
+    request_log: RequestLogServices
     watch: WatchServices
 
 

@@ -7,6 +7,7 @@ from app.backends.backend import Backend
 from app.backends.connect import connect
 from app.interactions.build import build_interactions, open_ledgers
 from app.probes import build_probes, build_readings
+from app.request_log.build import build_request_log
 from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.services import Rooms, Services
@@ -36,14 +37,15 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     interactions = build_interactions(settings, ledgers, clock, backend.note_outage)
     organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
     usage = build_usage(backend, ledgers, organizations, clock)
-    watch = build_watch(backend, organizations, clock)
+    request_log = build_request_log(settings, backend)
+    watch = build_watch(backend, organizations, request_log.log, clock)
     probed = build_probed_health(backend, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)
     return Services(
         settings=settings,
         backend=backend,
         schema=schema,
-        rooms=Rooms(admission, interactions, tenancy, usage, watch),
+        rooms=Rooms(admission, interactions, tenancy, usage, request_log, watch),
         reservations=ReservationService(
             interactions.store, interactions.recorder, interactions.turn_keys
         ),

@@ -78,6 +78,7 @@ class Settings:
     web_concurrency: int = 2
     web_threads: int = 8
     key_retention_days: int = 90
+    request_log_days: int = 14
     log_level: str = "info"
     documentation_url: str = ""
     cors_allowed_origins: tuple[str, ...] = ()
@@ -137,6 +138,8 @@ def _read(variables: Variables) -> dict[str, Any]:
         "web_threads": number("WEB_THREADS", *WEB_THREADS_BOUNDS),
         # An idempotency key is valid for a day, and no key may be removed before that.
         "key_retention_days": number("KEY_RETENTION_DAYS", 1, 3_650),
+        # 0 switches the log of refused requests off.
+        "request_log_days": number("REQUEST_LOG_DAYS", 0, 365),
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
         "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
     }

@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app wsgi worker|org|key|quota|limits|archive|turns|db`.
+"""Commands for operators: `flask --app wsgi worker|org|key|quota|limits|archive|turns|db|request`.
 
 Promises:
 
@@ -19,6 +19,7 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from app.cli import archive, db, key, limits, org, quota, turns
+from app.cli.request import request
 from app.cli.worker import worker
 
 
@@ -27,6 +28,7 @@ def register(app: Flask) -> None:
     for module in (org, key, quota, limits, archive, turns, db):
         app.cli.add_command(module.group)
     app.cli.add_command(worker)
+    app.cli.add_command(request)
     _hide_foreign_commands()
 
 

@@ -90,11 +90,18 @@ class OperatorGroup(AppGroup):
 
 
 class OperatorCommand(click.Command):
-    """A command outside a group that changes data; it fails as those of an `OperatorGroup` do."""
+    """A command outside a group; it fails as those of an `OperatorGroup` do.
+
+    One with `is_reading` changes nothing.
+    """
+
+    def __init__(self, name: str | None, *, is_reading: bool = False, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._is_reading = is_reading
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an expected failure never shows a traceback."""
-        return _invoke(ctx, super().invoke, may_change=lambda: True)
+        return _invoke(ctx, super().invoke, may_change=lambda: not self._is_reading)
 
 
 def _invoke(

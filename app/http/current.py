@@ -46,6 +46,8 @@ class CurrentRequest(Request):
     has_request_error = False
     may_be_kept = False
     error_code: str | None = None
+    error_fields: tuple[str, ...] = ()
+    retry_after_s: int | None = None
     principal: Any = None
     ticket: Any = None
     in_flight: Any = None

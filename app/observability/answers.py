@@ -31,6 +31,8 @@ DECISIONS = Counter(
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+# Version 00 of W3C Trace Context: trace id, parent id, flags; ids of zeros are invalid.
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Answer(NamedTuple):
@@ -38,8 +40,10 @@ class Answer(NamedTuple):
 
     `client_request_id` is the client's own `X-Request-Id`, None unless it is short and clean.
     `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `NO_ROUTE`;
-    `endpoint` names its view. `organization` is None without a valid key, `decision` is None if
-    admission decided nothing, `error_code` is None without an error envelope.
+    `endpoint` names its view. `organization` and `key_id` are None without a valid key, `decision`
+    is None if admission decided nothing, `error_code` is None without an error envelope. `fields`
+    are the wrong ones by `app.http.request_errors.field_names`. `traceparent` is the client's own,
+    None unless it is valid by W3C Trace Context.
     """
 
     request_id: str
@@ -49,9 +53,13 @@ class Answer(NamedTuple):
     route: str
     status: int
     error_code: str | None
+    fields: tuple[str, ...]
+    retry_after_s: int | None
     duration_ms: float
     organization: str | None
+    key_id: str | None
     decision: str | None
+    traceparent: str | None
 
 
 Watcher = Callable[[Answer], None]
@@ -70,6 +78,7 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
         decision = asked.ticket.decision if asked.ticket else None
         # From here, since werkzeug's headers take ten times as long.
         client_id = asked.environ.get("HTTP_X_REQUEST_ID")
+        trace = asked.environ.get("HTTP_TRACEPARENT")
         answer = Answer(
             request_id=asked.id,
             client_request_id=client_id if client_id and _CLEAN_ID.fullmatch(client_id) else None,
@@ -78,9 +87,13 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
             route=rule.rule if rule else NO_ROUTE,
             status=response.status_code,
             error_code=asked.error_code,
+            fields=asked.error_fields,
+            retry_after_s=asked.retry_after_s,
             duration_ms=(time.perf_counter() - asked.began_s) * 1_000,
             organization=principal.organization_id if principal else None,
+            key_id=principal.key_id if principal else None,
             decision=decision.outcome.value if decision else None,
+            traceparent=trace if trace and _TRACEPARENT.fullmatch(trace) else None,
         )
         for watch in watchers:
             # A full disk, or a file of metrics that cannot grow: the client gets its answer anyway.
@@ -110,9 +123,12 @@ def line_writer(level: str) -> Watcher:
             "route": answer.route,
             "status": answer.status,
             "errorCode": answer.error_code,
+            "fields": answer.fields,
             "durationMs": round(answer.duration_ms, 3),
             "organization": answer.organization,
+            "keyId": answer.key_id,
             "decision": answer.decision,
+            "traceparent": answer.traceparent,
             "event": "request",
             "level": own_level,
             "timestamp": datetime.now(UTC),
