@@ -6,6 +6,7 @@ from typing import Any
 from app.access import Access
 from app.admission.build import AdmissionServices
 from app.backends.backend import Backend
+from app.doctor.service import Doctor
 from app.interactions.build import InteractionServices
 from app.observability.health import Probes
 from app.observability.metrics import Readings
@@ -44,6 +45,7 @@ class Services:
     access: Access
     probes: Probes
     readings: Readings
+    doctor: Doctor
 
     def all(self) -> list[Any]:
         """Return every service, also those inside the rooms' records."""

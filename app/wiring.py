@@ -5,6 +5,7 @@ from app.admission.build import build_admission
 from app.admission.concurrency import ConcurrencyLimiter
 from app.backends.backend import Backend
 from app.backends.connect import connect
+from app.doctor.build import build_doctor
 from app.interactions.build import build_interactions, open_ledgers
 from app.probes import build_probes, build_readings
 from app.request_log.build import build_request_log
@@ -59,4 +60,5 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         ),
         probes=build_probes(backend, schema, probed),
         readings=build_readings(backend, schema, probed),
+        doctor=build_doctor(settings, backend, schema, probed),
     )

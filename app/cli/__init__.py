@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app wsgi worker|org|key|quota|limits|archive|turns|db|request`.
+"""Commands for operators: `flask --app wsgi COMMAND`, such as `org list` or `doctor`.
 
 Promises:
 
@@ -19,6 +19,7 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from app.cli import archive, db, key, limits, org, quota, turns
+from app.cli.doctor import doctor
 from app.cli.request import request
 from app.cli.worker import worker
 
@@ -27,8 +28,8 @@ def register(app: Flask) -> None:
     """Add every command to the application."""
     for module in (org, key, quota, limits, archive, turns, db):
         app.cli.add_command(module.group)
-    app.cli.add_command(worker)
-    app.cli.add_command(request)
+    for command in (worker, request, doctor):
+        app.cli.add_command(command)
     _hide_foreign_commands()
 
 

@@ -3,12 +3,11 @@
 from app.cli.output import (
     OperatorGroup,
     Record,
-    counted,
     json_option,
     print_records,
-    rows_option,
     say,
 )
+from app.cli.rows import counted, rows_option
 from app.http.application import provided
 from app.watch.limited import LimitedOrganization, LimitedOrganizations
 

@@ -46,14 +46,6 @@ FAULTY = "(faulty)"
 
 organization_argument = click.argument("organization_id", metavar="ORG_ID", type=Utf8Text())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
-rows_option = click.option(
-    "--rows",
-    "rows_count",
-    type=click.IntRange(1, 100_000),
-    default=20,
-    show_default=True,
-    help="Show at most so many.",
-)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NOT_FOUND_HINT = "`flask org list` shows organizations, `flask key list ORG_ID` their keys."
@@ -92,23 +84,41 @@ class OperatorGroup(AppGroup):
 class OperatorCommand(click.Command):
     """A command outside a group; it fails as those of an `OperatorGroup` do.
 
-    One with `is_reading` changes nothing.
+    One with `is_reading` changes nothing. One without `needs_hosts` runs although DNS does not know
+    a host of the settings.
     """
 
-    def __init__(self, name: str | None, *, is_reading: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        is_reading: bool = False,
+        needs_hosts: bool = True,
+        **options: Any,
+    ) -> None:
         super().__init__(name, **options)
         self._is_reading = is_reading
+        self._needs_hosts = needs_hosts
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an expected failure never shows a traceback."""
-        return _invoke(ctx, super().invoke, may_change=lambda: not self._is_reading)
+        return _invoke(
+            ctx,
+            super().invoke,
+            may_change=lambda: not self._is_reading,
+            needs_hosts=self._needs_hosts,
+        )
 
 
 def _invoke(
-    ctx: click.Context, run: Callable[[click.Context], Any], *, may_change: Callable[[], bool]
+    ctx: click.Context,
+    run: Callable[[click.Context], Any],
+    *,
+    may_change: Callable[[], bool],
+    needs_hosts: bool = True,
 ) -> Any:
     try:
-        _require_reachable(ctx)
+        _require_reachable(ctx, needs_hosts=needs_hosts)
         with _one_line_failures(may_change):
             return run(ctx)
     except click.ClickException as refused:
@@ -140,7 +150,7 @@ def _advice(may_change: Callable[[], bool]) -> str:
     return f" {_LOOK_FIRST}" if may_change() else ""
 
 
-def _require_reachable(ctx: click.Context) -> None:
+def _require_reachable(ctx: click.Context, *, needs_hosts: bool) -> None:
     """Refuse in-memory and unknown stores, unless the application that is in use was given."""
     info = ctx.ensure_object(ScriptInfo)
     if info.create_app is not None:
@@ -149,7 +159,8 @@ def _require_reachable(ctx: click.Context) -> None:
     if settings.backend is BackendKind.MEMORY:
         raise click.ClickException(_OUT_OF_REACH)
     try:
-        settings.require_hosts()
+        if needs_hosts:
+            settings.require_hosts()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 
@@ -207,6 +218,11 @@ def print_records(
     _write(_records_text(records, as_json=as_json, empty=empty))
 
 
+def print_text(text: str) -> None:
+    """Print lines that are no table."""
+    _write(text)
+
+
 def print_change(record: Record, *, as_json: bool) -> None:
     """Print what was changed, as `print_record`.
 
@@ -253,11 +269,6 @@ def say(sentence: str) -> None:
 def limit_text(limit: int | None) -> str:
     """Return a ceiling for a table: `None` is unlimited."""
     return "unlimited" if limit is None else f"{limit:,}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 account`, `2,000 accounts`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _record_text(record: Record, *, as_json: bool) -> str:

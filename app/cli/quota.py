@@ -14,7 +14,6 @@ from app.backends.containment import Containment
 from app.cli.output import (
     OperatorGroup,
     contain,
-    counted,
     environment_option,
     json_option,
     limit_text,
@@ -23,10 +22,10 @@ from app.cli.output import (
     print_record,
     print_records,
     progress_bar,
-    rows_option,
     say,
 )
 from app.cli.percent import Percent, percent_text
+from app.cli.rows import counted, rows_option
 from app.cli.worker import run_chores
 from app.http.application import provided
 from app.http.instants import format_ms

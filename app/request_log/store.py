@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pymongo import DESCENDING
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
@@ -53,6 +54,12 @@ class RequestLogStore:
         """Return how many requests of the minute of `at` are not kept."""
         found = self._entries.find_one({"_id": _left_out_id(at)})
         return int(found["count"]) if found else 0
+
+    def find_newest_at(self) -> datetime | None:
+        """Return the instant of the newest refused request; None if none is kept."""
+        # Ids of requests begin with a digit, so they come before those of counts.
+        newest = self._entries.find({"_id": {"$lt": "a"}}).sort("_id", DESCENDING).limit(1)
+        return next((entry["at"] for entry in newest), None)
 
 
 def _left_out_id(at: datetime) -> str:

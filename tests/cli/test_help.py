@@ -10,7 +10,7 @@ from app import create_app
 from app.backends import memory
 from tests.servers import ROOT, settings_for
 
-OURS = ["archive", "db", "key", "limits", "org", "quota", "request", "turns", "worker"]
+OURS = ["archive", "db", "doctor", "key", "limits", "org", "quota", "request", "turns", "worker"]
 
 
 def flask() -> FlaskGroup:
