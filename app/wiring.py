@@ -39,7 +39,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
     usage = build_usage(backend, ledgers, organizations, clock)
     request_log = build_request_log(settings, backend)
-    watch = build_watch(backend, organizations, request_log.log, clock)
+    watch = build_watch(settings, backend, organizations, request_log.log, clock)
     probed = build_probed_health(backend, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)
     return Services(
@@ -59,6 +59,6 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             operator_token=settings.operator_token,
         ),
         probes=build_probes(backend, schema, probed),
-        readings=build_readings(backend, schema, probed),
+        readings=build_readings(backend, schema, probed, watch.largest.figures),
         doctor=build_doctor(settings, backend, schema, probed),
     )

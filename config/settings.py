@@ -79,6 +79,7 @@ class Settings:
     web_threads: int = 8
     key_retention_days: int = 90
     request_log_days: int = 14
+    metrics_organizations: int = 50
     log_level: str = "info"
     documentation_url: str = ""
     cors_allowed_origins: tuple[str, ...] = ()
@@ -140,6 +141,7 @@ def _read(variables: Variables) -> dict[str, Any]:
         "key_retention_days": number("KEY_RETENTION_DAYS", 1, 3_650),
         # 0 switches the log of refused requests off.
         "request_log_days": number("REQUEST_LOG_DAYS", 0, 365),
+        "metrics_organizations": number("METRICS_ORGANIZATIONS", 0, 1_000),
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
         "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
     }

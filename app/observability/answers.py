@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from flask import Flask, Response
 from prometheus_client import Counter, Histogram
 
 from app.http.current import current_request
-from app.observability.logging import StandardOutput, level_number
+from app.observability.answer import NO_ROUTE, Answer
+from app.observability.logging import StandardOutput, is_terminal, level_number
+from app.observability.terminal_lines import request_line
 
-NO_ROUTE = "unmatched"
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
 REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
@@ -33,33 +34,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 # Version 00 of W3C Trace Context: trace id, parent id, flags; ids of zeros are invalid.
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class Answer(NamedTuple):
-    """A request and its answer: no key, no body, no query and no id from a path.
-
-    `client_request_id` is the client's own `X-Request-Id`, None unless it is short and clean.
-    `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `NO_ROUTE`;
-    `endpoint` names its view. `organization` and `key_id` are None without a valid key, `decision`
-    is None if admission decided nothing, `error_code` is None without an error envelope. `fields`
-    are the wrong ones by `app.http.request_errors.field_names`. `traceparent` is the client's own,
-    None unless it is valid by W3C Trace Context.
-    """
-
-    request_id: str
-    client_request_id: str | None
-    method: str
-    endpoint: str | None
-    route: str
-    status: int
-    error_code: str | None
-    fields: tuple[str, ...]
-    retry_after_s: int | None
-    duration_ms: float
-    organization: str | None
-    key_id: str | None
-    decision: str | None
-    traceparent: str | None
 
 
 Watcher = Callable[[Answer], None]
@@ -105,16 +79,20 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
 
 
 def line_writer(level: str) -> Watcher:
-    """Return a watcher that writes a JSON line for each answer, as a logger of `level` would.
+    """Return a watcher that writes a line for each answer, as a logger of `level` would.
 
-    A logger takes three times as long, and every request writes a line.
+    It is JSON, but for people if standard output is a terminal. A logger takes three times as long,
+    and every request writes a line.
     """
     enabled = {name for name in ("debug", "info") if level_number(name) >= level_number(level)}
-    output = StandardOutput()
+    output, is_for_people = StandardOutput(), is_terminal()
 
     def write(answer: Answer) -> None:
         own_level = "debug" if answer.endpoint in QUIET_ENDPOINTS else "info"
         if own_level not in enabled:
+            return
+        if is_for_people:
+            output.msg(request_line(answer, datetime.now(UTC)))
             return
         line = {
             "requestId": answer.request_id,

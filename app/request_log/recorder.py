@@ -13,7 +13,7 @@ from prometheus_client import Counter as Metric
 from app.backends.outages import OUTAGES, as_outages
 from app.backends.reasons import reason_of
 from app.http.problems import is_error
-from app.observability.answers import Answer
+from app.observability.answer import Answer
 from app.observability.flusher import Flusher
 from app.request_log.model import RefusedRequest
 from app.request_log.store import RequestLogStore

@@ -9,8 +9,10 @@ from app.request_log.service import RequestLog
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from app.watch.explaining import RequestExplainer
+from app.watch.largest import LargestAccounts
 from app.watch.limited import LimitedOrganizations
 from app.watch.near import NearestToCeilings
+from config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +22,22 @@ class WatchServices:
     nearest: NearestToCeilings
     limited: LimitedOrganizations
     explainer: RequestExplainer
+    largest: LargestAccounts
 
 
 def build_watch(
-    backend: Backend, organizations: Organizations, log: RequestLog, clock: LedgerClock
+    settings: Settings,
+    backend: Backend,
+    organizations: Organizations,
+    log: RequestLog,
+    clock: LedgerClock,
 ) -> WatchServices:
     """Make the services; those over all `organizations` read by the maintenance clients."""
     peek = Peek(backend.maintenance_redis, clock)
+    nearest = NearestToCeilings(organizations, peek)
     return WatchServices(
-        nearest=NearestToCeilings(organizations, peek),
+        nearest=nearest,
         limited=LimitedOrganizations(organizations, peek),
         explainer=RequestExplainer(log, TenancyStore(backend.database)),
+        largest=LargestAccounts(nearest, settings.metrics_organizations),
     )

@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.http.application import Application
 from app.observability import answers
-from app.observability.answers import NO_ROUTE, Answer
+from app.observability.answer import NO_ROUTE, Answer
 from tests.callers import error_of, new_caller
 from tests.turns import body
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from app.observability.answers import Answer
+from app.observability.answer import Answer
 from app.request_log.model import RefusedRequest
 
 NOW = datetime(2026, 11, 30, 14, 31, 52, tzinfo=UTC)
