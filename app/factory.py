@@ -42,7 +42,8 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     # and the routes have completed the answer; after it, hooks that are registered above only add
     # headers.
     line_writer = answers.line_writer(settings.log_level)
-    watchers = services.rooms.request_log.watchers
+    rooms = services.rooms
+    watchers = [rooms.minutes.counter.note, *rooms.request_log.watchers]
     answers.init_app(app, [answers.count, line_writer, *watchers])
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     application.init_app(app)

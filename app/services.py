@@ -8,6 +8,7 @@ from app.admission.build import AdmissionServices
 from app.backends.backend import Backend
 from app.doctor.service import Doctor
 from app.interactions.build import InteractionServices
+from app.minutes.build import MinuteServices
 from app.observability.health import Probes
 from app.observability.metrics import Readings
 from app.request_log.build import RequestLogServices
@@ -29,6 +30,7 @@ class Rooms:
     tenancy: TenancyServices
     usage: UsageServices
     request_log: RequestLogServices
+    minutes: MinuteServices
     watch: WatchServices
 
 

@@ -7,6 +7,7 @@ from app.backends.backend import Backend
 from app.backends.connect import connect
 from app.doctor.build import build_doctor
 from app.interactions.build import build_interactions, open_ledgers
+from app.minutes.build import build_minutes
 from app.probes import build_probes, build_readings
 from app.request_log.build import build_request_log
 from app.reservations.service import ReservationService
@@ -39,14 +40,22 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
     organizations = open_organizations(backend.maintenance_database, tenancy.organizations.plans)
     usage = build_usage(backend, ledgers, organizations, clock)
     request_log = build_request_log(settings, backend)
-    watch = build_watch(settings, backend, organizations, request_log.log, clock)
+    minutes = build_minutes(backend)
+    watch = build_watch(
+        settings,
+        backend,
+        organizations,
+        log=request_log.log,
+        minutes=minutes.minutes,
+        clock=clock,
+    )
     probed = build_probed_health(backend, clock)
     schema = DatabaseSchema(backend.database, backend.maintenance_database)
     return Services(
         settings=settings,
         backend=backend,
         schema=schema,
-        rooms=Rooms(admission, interactions, tenancy, usage, request_log, watch),
+        rooms=Rooms(admission, interactions, tenancy, usage, request_log, minutes, watch),
         reservations=ReservationService(
             interactions.store, interactions.recorder, interactions.turn_keys
         ),
@@ -60,5 +69,5 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         ),
         probes=build_probes(backend, schema, probed),
         readings=build_readings(backend, schema, probed, watch.largest.figures),
-        doctor=build_doctor(settings, backend, schema, probed),
+        doctor=build_doctor(settings, backend, schema, probed, minutes.minutes),
     )

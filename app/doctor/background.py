@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from app.doctor.findings import Finding, State
+from app.minutes.service import Minutes
 from app.request_log.store import RequestLogStore
 from app.usage.health import ArchiveHealth, Health
 from config.settings import Settings
@@ -59,3 +60,12 @@ def check_request_log(settings: Settings, store: RequestLogStore) -> Finding:
         return Finding(name, State.OK, "no request was refused so far")
     age_s = max(0, int((datetime.now(UTC) - newest_at).total_seconds()))
     return Finding(name, State.OK, f"the newest entry is {age_s:,} s old")
+
+
+def check_minutes(minutes: Minutes) -> Finding:
+    """Check that a web process has reported a minute lately."""
+    newest_s = minutes.find_newest_s()
+    if newest_s is None:
+        text = "no web process has answered anything for ten minutes"
+        return Finding("minutes", State.LOOK, text, "start the service, or send it a request")
+    return Finding("minutes", State.OK, "web processes report what they answer")

@@ -47,6 +47,7 @@ class CurrentRequest(Request):
     may_be_kept = False
     error_code: str | None = None
     error_fields: tuple[str, ...] = ()
+    error_component: str | None = None
     retry_after_s: int | None = None
     principal: Any = None
     ticket: Any = None

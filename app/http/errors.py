@@ -98,12 +98,13 @@ def describe(error: Exception) -> dict[str, Any]:
 def render(problem: Problem) -> Response:
     """Return the response for a problem: envelope, status, `Retry-After`, its own headers.
 
-    Notes the code, the names of wrong fields and the wait for the request's log line.
+    Notes for the log and the metrics: code, wait, and the wrong fields or the component.
     """
     asked = current_request()
     asked.error_code, asked.retry_after_s = problem.code, problem.retry_after_s
-    # Other details than a list are facts about the error.
-    asked.error_fields = field_names(problem.details) if isinstance(problem.details, list) else ()
+    details = problem.details
+    asked.error_fields = field_names(details) if isinstance(details, list) else ()
+    asked.error_component = details.get("component") if isinstance(details, dict) else None
     body = problem.body() | {
         "request_id": asked.id,
         "documentation_url": _documentation_url(problem.code),

@@ -12,7 +12,8 @@ class Answer(NamedTuple):
     `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `NO_ROUTE`;
     `endpoint` names its view. `organization` and `key_id` are None without a valid key, `decision`
     is None if admission decided nothing, `error_code` is None without an error envelope. `fields`
-    are the wrong ones by `app.http.request_errors.field_names`. `traceparent` is the client's own,
+    are the wrong ones by `app.http.request_errors.field_names`; `component` is what refused, as
+    `details` names it. `traceparent` is the client's own,
     None unless it is valid by W3C Trace Context.
     """
 
@@ -24,6 +25,7 @@ class Answer(NamedTuple):
     status: int
     error_code: str | None
     fields: tuple[str, ...]
+    component: str | None
     retry_after_s: int | None
     duration_ms: float
     organization: str | None

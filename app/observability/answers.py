@@ -62,6 +62,7 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
             status=response.status_code,
             error_code=asked.error_code,
             fields=asked.error_fields,
+            component=asked.error_component,
             retry_after_s=asked.retry_after_s,
             duration_ms=(time.perf_counter() - asked.began_s) * 1_000,
             organization=principal.organization_id if principal else None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.admission.clock import LedgerClock
 from app.admission.peek import Peek
 from app.backends.backend import Backend
+from app.minutes.service import Minutes
 from app.request_log.service import RequestLog
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
@@ -29,7 +30,9 @@ def build_watch(
     settings: Settings,
     backend: Backend,
     organizations: Organizations,
+    *,
     log: RequestLog,
+    minutes: Minutes,
     clock: LedgerClock,
 ) -> WatchServices:
     """Make the services; those over all `organizations` read by the maintenance clients."""
@@ -37,7 +40,7 @@ def build_watch(
     nearest = NearestToCeilings(organizations, peek)
     return WatchServices(
         nearest=nearest,
-        limited=LimitedOrganizations(organizations, peek),
+        limited=LimitedOrganizations(organizations, peek, minutes),
         explainer=RequestExplainer(log, TenancyStore(backend.database)),
         largest=LargestAccounts(nearest, settings.metrics_organizations),
     )

@@ -12,8 +12,10 @@ from app.admission.gate import Gate
 from app.admission.ticket import AdmissionTicket
 from app.backends.backend import Backend
 from app.http.application import provided
+from app.minutes.counting import MinuteCounter
 from app.tenancy.model import Environment, Principal, Scope
 from tests.callers import Caller, new_caller
+from tests.turns import stateful
 
 Run = Callable[..., Result]
 Answer = Callable[..., Any]
@@ -131,8 +133,12 @@ def test_the_emptiest_buckets_come_first(memory_app: Flask, answer: Answer, run:
         for _ in range(count):
             caller("GET", "/v1/me")
 
-    first, second = answer("limits", "top")
+    with memory_app.app_context():
+        provided(MinuteCounter).flush()
+    first, second = answer("limits", "top")["organizations"]
 
+    assert (first["refused"], first["causes"]) == (1, {"rate": 1})
+    assert (second["refused"], second["causes"]) == (0, {})
     assert (first["organization"], first["tokens_left"], first["burst"]) == (
         spent.organization.id,
         0,
@@ -145,6 +151,17 @@ def test_the_emptiest_buckets_come_first(memory_app: Flask, answer: Answer, run:
     lines = run("limits", "top").stdout.splitlines()
     assert max(map(len, lines)) <= COLUMNS_COUNT
     assert spent.organization.id in lines[3]
+
+
+def test_a_spent_quota_is_a_cause(memory_app: Flask, answer: Answer) -> None:
+    caller = new_caller(memory_app, turns=0)
+    assert caller.record(stateful("rel_1")).status_code == 429
+    with memory_app.app_context():
+        provided(MinuteCounter).flush()
+    found = answer("limits", "top")
+    (shown,) = found["organizations"]
+    assert (shown["refused"], shown["causes"]) == (1, {"turns": 1})
+    assert found["refused_of_others"] == 0
 
 
 def test_nobody_limited_says_so(memory_app: Flask, run: Run) -> None:

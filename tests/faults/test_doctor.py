@@ -55,10 +55,10 @@ def test_a_sound_deployment_has_nothing_bad(sound_app: Flask) -> None:
     assert list(found)
     assert {each["state"] for each in found.values()} <= {"ok", "look"}
     checks = {"settings", "mongodb", "schema", "redis", "eviction", "clocks", "proxy hops"}
-    assert found.keys() == checks | {"worker", "archive", "request log"}
+    assert found.keys() == checks | {"worker", "archive", "request log", "minutes"}
     ok = {name for name, each in found.items() if each["state"] == "ok"}
-    # The mongod of tests is a replica set or not, as the tests need it.
-    assert found.keys() - ok <= {"mongodb"}
+    # The mongod of tests is a replica set or not, as the tests need it, and no service has run.
+    assert found.keys() - ok <= {"mongodb", "minutes"}
 
 
 def test_lines_fit_80_columns_and_a_worker_that_never_ran_is_bad(live_app: Flask) -> None:
@@ -123,7 +123,7 @@ def unreachable(at: Addresses, mongodb_uri: str, redis_url: str) -> dict[str, di
             provided(Backend).close()
     assert CANARY not in str(found)
     assert "127.0.0.1" not in str(found)
-    for check in ("schema", "worker", "request log"):
+    for check in ("schema", "worker", "request log", "minutes"):
         assert found[check]["state"] == "look"
         assert found[check]["text"].startswith("not checked")
     assert "eviction" not in found

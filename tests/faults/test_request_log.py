@@ -1,4 +1,4 @@
-"""Refused requests are written before the service ends, and after an outage of MongoDB."""
+"""Refused requests and minutes are written before the service ends."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from pymongo import MongoClient
+from redis import Redis
 
 from tests.servers import ServerKind, environ_for, running_service
 
@@ -25,3 +26,6 @@ def test_a_request_that_was_refused_just_before_the_end_is_kept(
         )
     assert entry is not None
     assert (entry["status"], entry["route"]) == (401, "/v1/me")
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        minutes: list[Any] = [redis.hgetall(key) for key in redis.keys("minutes:*")]
+    assert sum(int(minute.get("client_error", 0)) for minute in minutes) == 1

@@ -95,8 +95,9 @@ def test_buckets_of_10_000_organizations_are_read_1_000_at_once(
 
     assert batch_sizes == [1_000] * 10
     # The fixture has left them a token at most, and 50 fit in.
-    assert len(found) > 0
-    assert found[0].bucket.remaining <= found[-1].bucket.remaining
+    assert len(found.organizations) > 0
+    first, last = found.organizations[0], found.organizations[-1]
+    assert first.bucket.remaining <= last.bucket.remaining
 
 
 @pytest.mark.long

@@ -23,6 +23,7 @@ def refusal(organization: str | None = "org_1", status: int = 429) -> Answer:
         status=status,
         error_code="rate_limit_exceeded",
         fields=("turn_id",),
+        component=None,
         retry_after_s=3,
         duration_ms=1.23456,
         organization=organization,
