@@ -24,13 +24,11 @@ from redis import Redis
 from app import create_app
 from app.backends import live, memory
 from app.backends.backend import Backend
-from app.http.application import provided
-from app.minutes.counting import MinuteCounter
-from app.request_log.recorder import RequestRecorder
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
 from tests import compiled_once
+from tests.background import without_background
 from tests.callers import app_beside, shared_service
 from tests.databases import Databases
 from tests.servers import (
@@ -327,19 +325,9 @@ def serve(
         yield start
 
 
-class _NoThread:
-    """Stands in for a `Flusher`: a thread of one test must not write into the next one's stores."""
-
-    def wake(self) -> None:
-        """Leave it to the test to flush."""
-
-
 def _app(settings: Settings, backend: Backend) -> Flask:
-    app = create_app(settings, backend)
+    app = without_background(create_app(settings, backend))
     app.testing = True
-    with app.app_context():
-        for background in (provided(RequestRecorder), provided(MinuteCounter)):
-            background._flusher = _NoThread()
     if not _is_live(backend):  # a real database is lent with the schema
         with app.app_context():
             ensure_schema()

@@ -58,7 +58,7 @@ def test_a_missing_minute_is_a_gap_and_a_quiet_one_is_0(storage: MinuteStorage) 
     assert quiet.find_quantile_ms(0.95) is None
 
 
-def test_a_flush_is_one_round_trip_and_all_of_it_expires(
+def test_a_flush_is_sent_at_once_and_all_of_it_expires(
     storage: MinuteStorage, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
