@@ -37,7 +37,7 @@ def test_the_last_pass_of_the_worker(age_s: int | None, state: State) -> None:
 
 def test_what_the_worker_could_not_do() -> None:
     assert states(lag_s=601)["archive"] is State.BAD
-    assert states(over_retained_turns=1)["retention"] is State.BAD
+    assert states(over_retained_turns=1)["retention"] is State.LOOK
     assert states(organizations_at_fault=1)["faults"] is State.LOOK
     assert states(set_aside_turns=1)["faults"] is State.LOOK
 
