@@ -13,6 +13,7 @@ from app.http import application, cors, current, errors
 from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
+from app.observability.collecting import AnswerCollector
 from app.reference import routes as reference
 from app.reservations import routes as reservations
 from app.serving.shared import close_connection
@@ -28,7 +29,6 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     app = application.Application("app")
     logging.configure(settings.log_level)
     services = wiring.build(settings, backend)
-    app.provide(services.all())
     cors.init_app(app, settings.cors_allowed_origins)
     current.init_app(app, bounded, budget_s(settings.mongodb_timeout_ms), close_connection)
     errors.init_app(
@@ -41,7 +41,11 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     # Functions run after a request in the reverse order. So the log line is written once the door
     # and the routes have completed the answer; after it, hooks that are registered above only add
     # headers.
-    answers.init_app(app, [answers.count, answers.line_writer(settings.log_level)])
+    line_writer = answers.line_writer(settings.log_level)
+    rooms = services.rooms
+    collector = AnswerCollector([rooms.minutes.counter.note, *rooms.request_log.watchers])
+    app.provide([*services.all(), collector])
+    answers.init_app(app, [answers.count, line_writer], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     application.init_app(app)
     services.access.init_app(app)

@@ -1,6 +1,6 @@
 """Make the probes of `/readyz` and the readings of `/metrics`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from app.backends.backend import Backend
@@ -9,7 +9,7 @@ from app.backends.outage_log import OutageLog
 from app.backends.outages import OUTAGES
 from app.backends.time_limits import bounded
 from app.observability.health import Probes
-from app.observability.metrics import Readings
+from app.observability.metrics import ByAccount, Readings
 from app.schema import DatabaseSchema
 from app.serving.shared import is_draining
 from app.usage.health import ArchiveHealth
@@ -46,7 +46,12 @@ def build_probes(backend: Backend, schema: DatabaseSchema, health: ArchiveHealth
     )
 
 
-def build_readings(backend: Backend, schema: DatabaseSchema, health: ArchiveHealth) -> Readings:
+def build_readings(
+    backend: Backend,
+    schema: DatabaseSchema,
+    health: ArchiveHealth,
+    read_accounts: Callable[[], Mapping[str, ByAccount]],
+) -> Readings:
     """Make the readings of `/metrics`; they are empty while their indexes are missing."""
 
     def read() -> dict[str, int]:
@@ -54,4 +59,4 @@ def build_readings(backend: Backend, schema: DatabaseSchema, health: ArchiveHeal
         is_incomplete = any(each.is_missing for each in schema.find_differences())
         return {} if is_incomplete else health.readings()
 
-    return Readings(read, OUTAGES)
+    return Readings(read, read_accounts, OUTAGES)

@@ -27,6 +27,8 @@ from app.http.application import provided
 from app.interactions.store import COLLECTION as INTERACTIONS
 from app.interactions.store import INDEXES, RETIRED_INDEXES
 from app.interactions.validator import row_validator
+from app.request_log.store import COLLECTION as REFUSED_REQUESTS
+from app.request_log.store import INDEXES as REQUEST_LOG_INDEXES
 from app.tenancy.store import KEY_INDEXES, KEYS_COLLECTION
 from app.usage.store import COLLECTION as USAGE_DAYS
 from app.usage.store import DAY_INDEXES, PERIOD_INDEXES, PERIODS
@@ -46,6 +48,7 @@ def definitions() -> tuple[Definition, ...]:
         Definition(USAGE_DAYS, DAY_INDEXES),
         Definition(PERIODS, PERIOD_INDEXES),
         Definition(AUDIT, AUDIT_INDEXES, audit_validator()),
+        Definition(REFUSED_REQUESTS, REQUEST_LOG_INDEXES),
     )
 
 

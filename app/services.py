@@ -6,13 +6,17 @@ from typing import Any
 from app.access import Access
 from app.admission.build import AdmissionServices
 from app.backends.backend import Backend
+from app.doctor.service import Doctor
 from app.interactions.build import InteractionServices
+from app.minutes.build import MinuteServices
 from app.observability.health import Probes
 from app.observability.metrics import Readings
+from app.request_log.build import RequestLogServices
 from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
 from app.tenancy.build import TenancyServices
 from app.usage.build import UsageServices
+from app.watch.build import WatchServices
 from app.worker.service import Worker
 from config.settings import Settings
 
@@ -25,6 +29,9 @@ class Rooms:
     interactions: InteractionServices
     tenancy: TenancyServices
     usage: UsageServices
+    request_log: RequestLogServices
+    minutes: MinuteServices
+    watch: WatchServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class Services:
     access: Access
     probes: Probes
     readings: Readings
+    doctor: Doctor
 
     def all(self) -> list[Any]:
         """Return every service, also those inside the rooms' records."""

@@ -79,6 +79,8 @@ class Settings:
     web_threads: int = 8
     key_retention_days: int = 90
     audit_retention_days: int = 730
+    request_log_days: int = 14
+    metrics_organizations: int = 50
     log_level: str = "info"
     documentation_url: str = ""
     cors_allowed_origins: tuple[str, ...] = ()
@@ -139,6 +141,9 @@ def _read(variables: Variables) -> dict[str, Any]:
         # An idempotency key is valid for a day, and no key may be removed before that.
         "key_retention_days": number("KEY_RETENTION_DAYS", 1, 3_650),
         "audit_retention_days": number("AUDIT_RETENTION_DAYS", 1, 3_650),
+        # 0 switches the log of refused requests off.
+        "request_log_days": number("REQUEST_LOG_DAYS", 0, 365),
+        "metrics_organizations": number("METRICS_ORGANIZATIONS", 0, 1_000),
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
         "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
     }

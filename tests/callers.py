@@ -45,6 +45,7 @@ class Caller:
     organization: Organization
     environment: Environment
     token: str
+    key_id: str = ""
 
     @property
     def account(self) -> str:
@@ -126,8 +127,8 @@ def new_caller(
         organization = of or organizations.create("Acme", plan)
         if overrides:
             organization = organizations.set_plan(organization.id, plan, overrides)
-        _, token = provided(ApiKeys).issue(organization.id, environment, scope)
-    return Caller(app, organization, environment, token)
+        key, token = provided(ApiKeys).issue(organization.id, environment, scope)
+    return Caller(app, organization, environment, token, key.id)
 
 
 def reserve(caller: Caller, payload: Body) -> TestResponse:

@@ -28,6 +28,7 @@ from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
 from tests import compiled_once
+from tests.background import without_background
 from tests.callers import app_beside, shared_service
 from tests.databases import Databases
 from tests.servers import (
@@ -325,7 +326,7 @@ def serve(
 
 
 def _app(settings: Settings, backend: Backend) -> Flask:
-    app = create_app(settings, backend)
+    app = without_background(create_app(settings, backend))
     app.testing = True
     if not _is_live(backend):  # a real database is lent with the schema
         with app.app_context():

@@ -4,15 +4,18 @@ The drivers' defaults do not fit a request: redis-py would resend a script up to
 block for a minute, PyMongo would look for a server for thirty seconds.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 from redis import Redis
 
 from app.backends.backend import Backend
 from app.backends.breaker import Breaker
+from app.backends.latency import MongodbLatency
 from app.backends.outages import MongodbCircuitOpen, RedisCircuitOpen
 from app.backends.redis_clients import redis_client
 from app.backends.redis_cluster import GuardedCluster
@@ -40,7 +43,7 @@ def connect(settings: Settings) -> Backend:
     `app.backends.outages.OUTAGES`, within the time-outs of the settings.
     """
     uri, url = settings.mongodb_uri, settings.redis_url
-    mongodb = _mongodb(uri, settings.mongodb_timeout_ms)
+    mongodb = _mongodb(uri, settings.mongodb_timeout_ms, [MongodbLatency()])
     maintenance_mongodb = _mongodb(uri, MAINTENANCE_TIMEOUT_MS)
     redis = _redis(url, settings.redis_timeout_ms)
     redis.breaker = Breaker("redis", redis.probe, RedisCircuitOpen)
@@ -70,9 +73,11 @@ def _redis(url: str, timeout_ms: int) -> GuardedRedis | GuardedCluster:
         raise SettingsError(f"REDIS_URL: {error}.") from None
 
 
-def _mongodb(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
+def _mongodb(
+    uri: str, timeout_ms: int, listeners: Sequence[CommandListener] = ()
+) -> MongoClient[dict[str, Any]]:
     try:
-        return _mongodb_client(uri, timeout_ms)
+        return _mongodb_client(uri, timeout_ms, listeners)
     except Exception:
         # A file may have been deleted since the settings were read. The driver's text quotes the
         # address, perhaps with a password.
@@ -81,10 +86,13 @@ def _mongodb(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
         ) from None
 
 
-def _mongodb_client(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
+def _mongodb_client(
+    uri: str, timeout_ms: int, listeners: Sequence[CommandListener]
+) -> MongoClient[dict[str, Any]]:
     return MongoClient(
         uri,
         appname="turnledger",
+        event_listeners=list(listeners),
         connect=False,
         # Includes the selection of a server.
         timeoutMS=timeout_ms,

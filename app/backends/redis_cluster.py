@@ -37,6 +37,10 @@ class GuardedCluster(RedisClusterCommands):
         """Return a lock that all clients of the cluster share."""
         return RedisLock(self, name, **options)
 
+    def pipeline(self, transaction: bool | None = None) -> Any:  # noqa: FBT001 - as the driver's
+        """Return the cluster's pipeline, one for the nodes together."""
+        return self._cluster().pipeline(transaction)
+
     def probe(self) -> None:
         """Raise unless all primaries answer and one takes writes; sent also while it is open."""
         self._send("PING", target_nodes=RedisCluster.PRIMARIES)

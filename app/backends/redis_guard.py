@@ -25,6 +25,7 @@ from redis.exceptions import (
 )
 
 from app.backends.breaker import Breaker
+from app.backends.latency import begin, note_redis_call
 from app.backends.outages import REDIS_OUTAGES, RedisUnavailable
 
 # A probe is one write of a key that expires by itself.
@@ -56,9 +57,26 @@ def guarded(
     arguments: Sequence[Any],
     options: Mapping[str, Any],
 ) -> Any:
-    """Return what `send` returns; raise `RedisCircuitOpen` without sending while it is open."""
-    if breaker is not None:
-        breaker.require_closed()
+    """Return what `send` returns; raise `RedisCircuitOpen` without sending while it is open.
+
+    Calls of clients with a breaker, those of requests, are measured.
+    """
+    if breaker is None:
+        return _judged(None, send, arguments, options)
+    breaker.require_closed()
+    began_s = begin()
+    try:
+        return _judged(breaker, send, arguments, options)
+    finally:
+        note_redis_call(began_s)
+
+
+def _judged(
+    breaker: Breaker | None,
+    send: Callable[..., Any],
+    arguments: Sequence[Any],
+    options: Mapping[str, Any],
+) -> Any:
     try:
         return send(*arguments, **options)
     except (RedisError, RedisClusterException) as error:

@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app wsgi worker|org|key|quota|archive|turns|audit|db`.
+"""Commands for operators: `flask --app wsgi COMMAND`, such as `org list` or `doctor`.
 
 Promises:
 
@@ -18,15 +18,18 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from app.cli import archive, audit, db, key, org, quota, turns
+from app.cli import archive, audit, db, key, limits, org, quota, turns
+from app.cli.doctor import doctor
+from app.cli.request import request
 from app.cli.worker import worker
 
 
 def register(app: Flask) -> None:
     """Add every command to the application."""
-    for module in (org, key, quota, archive, turns, audit, db):
+    for module in (org, key, quota, limits, archive, turns, audit, db):
         app.cli.add_command(module.group)
-    app.cli.add_command(worker)
+    for command in (worker, request, doctor):
+        app.cli.add_command(command)
     _hide_foreign_commands()
 
 

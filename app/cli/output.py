@@ -85,23 +85,48 @@ class OperatorGroup(AppGroup):
 
 
 class OperatorCommand(click.Command):
-    """A command outside a group that changes data; it fails as those of an `OperatorGroup` do."""
+    """A command outside a group; it fails as those of an `OperatorGroup` do.
+
+    One with `is_reading` changes nothing. One without `needs_hosts` runs although DNS does not know
+    a host of the settings.
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        is_reading: bool = False,
+        needs_hosts: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self._is_reading = is_reading
+        self._needs_hosts = needs_hosts
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an expected failure never shows a traceback."""
-        return _invoke(ctx, super().invoke, may_change=lambda: True)
+        return _invoke(
+            ctx,
+            super().invoke,
+            may_change=lambda: not self._is_reading,
+            needs_hosts=self._needs_hosts,
+        )
 
 
 def _invoke(
-    ctx: click.Context, run: Callable[[click.Context], Any], *, may_change: Callable[[], bool]
+    ctx: click.Context,
+    run: Callable[[click.Context], Any],
+    *,
+    may_change: Callable[[], bool],
+    needs_hosts: bool = True,
 ) -> Any:
     try:
-        _require_reachable(ctx)
+        _require_reachable(ctx, needs_hosts=needs_hosts)
         with _one_line_failures(may_change):
             return run(ctx)
     except click.ClickException as refused:
         # click repeats words of the command line that it does not expect.
-        refused.message = redact(refused.message)
+        refused.message = redact(refused.message)  # type: ignore[misc]
         # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
         refused.show(file=sys.stderr)
         ctx.exit(refused.exit_code)
@@ -130,7 +155,7 @@ def _advice(may_change: Callable[[], bool]) -> str:
     return f" {_LOOK_FIRST}" if may_change() else ""
 
 
-def _require_reachable(ctx: click.Context) -> None:
+def _require_reachable(ctx: click.Context, *, needs_hosts: bool) -> None:
     """Refuse in-memory and unknown stores, unless the application that is in use was given."""
     info = ctx.ensure_object(ScriptInfo)
     if info.create_app is not None:
@@ -139,7 +164,8 @@ def _require_reachable(ctx: click.Context) -> None:
     if settings.backend is BackendKind.MEMORY:
         raise click.ClickException(_OUT_OF_REACH)
     try:
-        settings.require_hosts()
+        if needs_hosts:
+            settings.require_hosts()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 
@@ -195,6 +221,11 @@ def print_records(
     `empty` replaces a table without lines.
     """
     _write(_records_text(records, as_json=as_json, empty=empty))
+
+
+def print_text(text: str) -> None:
+    """Print lines that are no table."""
+    _write(text)
 
 
 def print_change(record: Record, *, as_json: bool) -> None:

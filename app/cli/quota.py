@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 import click
 
@@ -19,25 +20,36 @@ from app.cli.output import (
     limit_text,
     print_changes,
     print_record,
+    print_records,
     progress_bar,
     say,
 )
+from app.cli.percent import Percent, percent_text
+from app.cli.rows import counted, rows_option
 from app.cli.worker import run_chores
 from app.http.application import provided
 from app.http.instants import format_ms
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.notes.store import PassNotes
+from app.watch.near import AccountUse, NearestAccounts, NearestToCeilings, Use
 from app.worker.build import RECONCILE
 from app.worker.reconciliation import drift_record, note_pass
 
 BAR_STEPS_PER_S = 10
+_SHORT_NAMES = {
+    "turns": "turns",
+    "uncharged_turns": "uncharged",
+    "active_relationships": "relationships",
+}
 NO_COUNTERS = "Nothing to reconcile: no account has counters in Redis."
 NOTHING_RECONCILED = (
     "Nothing reconciled: another pass is running, or counters will be rebuilt on the next request."
 )
 
-group = OperatorGroup("quota", reading=("show",), help="Use of accounts in their billing period.")
+group = OperatorGroup(
+    "quota", reading=("show", "top"), help="Use of accounts in their billing period."
+)
 
 
 @group.command("show")
@@ -54,6 +66,27 @@ def show(organization_id: str, environment: str, *, as_json: bool) -> None:
     shape = _wire if as_json else _row
     record = {"organization": organization_id, "environment": environment}
     print_record(record | shape(state, bookkeeping), as_json=as_json)
+
+
+@group.command("top")
+@click.option("--over", "least", type=Percent(), default="0%", help="Only from this share on: 80%.")
+@environment_option(None)
+@rows_option
+@json_option
+def top(least: Fraction, environment: str | None, rows_count: int, *, as_json: bool) -> None:
+    """List the accounts that are nearest to a ceiling; reads only what Redis holds.
+
+    Each account appears with its most used component; turns include those that reservations hold.
+    """
+    environments = [Environment(environment)] if environment else list(Environment)
+    found = provided(NearestToCeilings).list_(environments, least)
+    shown = found.accounts[:rows_count]
+    if as_json:
+        print_record(_near_wire(found, shown), as_json=True)
+        return
+    empty = "No account has used so much." if least else "No account has counters and a ceiling."
+    print_records([_near_row(account) for account in shown], as_json=False, empty=empty)
+    _say_left_out(found, len(shown))
 
 
 @group.command("reconcile")
@@ -88,6 +121,61 @@ def _note_if_possible(done: Sequence[Reconciliation], containment: Containment) 
         note_pass(provided(PassNotes), done, containment)
     except Exception as error:
         say(f"This pass is missing from the metrics: writing it failed ({type(error).__name__}).")
+
+
+def _near_wire(found: NearestAccounts, shown: Sequence[AccountUse]) -> dict[str, object]:
+    return {
+        "accounts": [
+            {
+                "organization": account.organization.id,
+                "name": account.organization.name,
+                "environment": account.environment.value,
+                "period_end": _instant(account.quota.period_end_us),
+                "uses": [_use_wire(use) for use in account.uses],
+            }
+            for account in shown
+        ],
+        "found": len(found.accounts),
+        "compared": found.compared_count,
+        "not_loaded": found.not_loaded_count,
+        "faulty_organizations": found.faulty_count,
+    }
+
+
+def _use_wire(use: Use) -> dict[str, object]:
+    return {
+        "component": use.component,
+        "used": use.used,
+        "limit": use.limit,
+        "percent": use.per_mille / 10,
+    }
+
+
+def _near_row(account: AccountUse) -> dict[str, object]:
+    use = account.uses[0]
+    return {
+        "id": account.organization.id,
+        "env": account.environment.value,
+        "share": percent_text(use.per_mille, is_used=use.used > 0),
+        "used": f"{use.used:,} of {use.limit:,} {_SHORT_NAMES[use.component]}",
+    }
+
+
+def _say_left_out(found: NearestAccounts, shown_count: int) -> None:
+    if len(found.accounts) > shown_count:
+        say(f"{counted(len(found.accounts) - shown_count, 'more account')}: --rows shows more.")
+    if found.not_loaded_count:
+        have = "has" if found.not_loaded_count == 1 else "have"
+        say(
+            f"{counted(found.not_loaded_count, 'account')} {have} no counters in Redis: no turn in "
+            "this period, or lost with Redis's data. `flask quota show ORG_ID` counts one."
+        )
+    if found.faulty_count:
+        are = "is" if found.faulty_count == 1 else "are"
+        say(
+            f"{counted(found.faulty_count, 'organization')} {are} at fault: `flask org list` has "
+            "the reasons."
+        )
 
 
 def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:

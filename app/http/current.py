@@ -46,6 +46,9 @@ class CurrentRequest(Request):
     has_request_error = False
     may_be_kept = False
     error_code: str | None = None
+    error_fields: tuple[str, ...] = ()
+    error_component: str | None = None
+    retry_after_s: int | None = None
     principal: Any = None
     ticket: Any = None
     in_flight: Any = None

@@ -13,7 +13,7 @@ from app.http.current import current_request
 from app.http.faults import AccountFault, note_account_fault
 from app.http.frames import frames_of
 from app.http.problems import Problem
-from app.http.request_errors import RequestError
+from app.http.request_errors import RequestError, field_names
 
 FindProblem = Callable[[Exception], Problem | None]
 
@@ -98,10 +98,13 @@ def describe(error: Exception) -> dict[str, Any]:
 def render(problem: Problem) -> Response:
     """Return the response for a problem: envelope, status, `Retry-After`, its own headers.
 
-    Notes the code for the request's log line.
+    Notes for the log and the metrics: code, wait, and the wrong fields or the component.
     """
     asked = current_request()
-    asked.error_code = problem.code
+    asked.error_code, asked.retry_after_s = problem.code, problem.retry_after_s
+    details = problem.details
+    asked.error_fields = field_names(details) if isinstance(details, list) else ()
+    asked.error_component = details.get("component") if isinstance(details, dict) else None
     body = problem.body() | {
         "request_id": asked.id,
         "documentation_url": _documentation_url(problem.code),

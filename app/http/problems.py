@@ -46,6 +46,11 @@ CODES: Mapping[str, Kind] = {
 TYPES = tuple(dict.fromkeys(kind.type for kind in CODES.values()))
 
 
+def is_error(status: int) -> bool:
+    """Return True if an answer with this status refuses its request."""
+    return status >= 400
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """An answer other than success.

@@ -5,7 +5,12 @@ another exception. `app.error_answers` maps each to its answer.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, TypedDict
+
+MOST_FIELD_NAMES = 10
+# Errors of parameters and fields that may have any name.
+_OF_CHOSEN_NAMES = frozenset({"unknown", "repeated", "empty"})
 
 
 class FieldError(TypedDict):
@@ -90,6 +95,25 @@ class CursorRefused(RequestError):
 def field_error(field: str, code: str, message: str, allowed: Any = None) -> FieldError:
     """Return one field error; `allowed` describes the values that would be accepted."""
     return {"field": field, "code": code, "message": message, "allowed": allowed}
+
+
+def field_names(field_errors: Sequence[FieldError]) -> tuple[str, ...]:
+    """Return the names of wrong fields for the log: names of the API, and none of a client's own.
+
+    A name that the client chose is replaced by the code of its error in brackets, and a position in
+    a list by `*`. At most `MOST_FIELD_NAMES` different ones are returned.
+    """
+    names = dict.fromkeys(
+        f"({each['code']})"
+        if each["code"] in _OF_CHOSEN_NAMES
+        else _without_positions(each["field"])
+        for each in field_errors
+    )
+    return tuple(islice(names, MOST_FIELD_NAMES))
+
+
+def _without_positions(path: str) -> str:
+    return ".".join("*" if part.isdigit() else part for part in path.split("."))
 
 
 def require_valid(field_errors: Sequence[FieldError]) -> None:

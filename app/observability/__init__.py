@@ -7,7 +7,9 @@ export when its stream has ended. `health` answers `/healthz` and `/readyz`, `me
 Invariants
 
 * A log line, a metric's label or a health answer never contains a key, a body, a query, an id from
-  a path or an exception's text. Labels have few values.
+  a path or an exception's text. Labels have few values: at
+  most `METRICS_ORGANIZATIONS` accounts are named. Names of wrong fields are those of the API:
+  a name that the client chose is replaced.
 * A request is logged and counted with the route's rule, such as `/v1/interactions/<id>`.
 * `/healthz` contacts no store. `/readyz` probes each store at most once a second, however many
   callers ask, and its answer is never older than a second.

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from flask import Flask, Response
 from prometheus_client import Counter, Histogram
 
 from app.http.current import current_request
-from app.observability.logging import StandardOutput, level_number
+from app.observability.answer import NO_ROUTE, Answer
+from app.observability.collecting import AnswerCollector
+from app.observability.logging import StandardOutput, is_terminal, level_number
+from app.observability.terminal_lines import request_line
 
-NO_ROUTE = "unmatched"
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready"})
 REQUESTS = Counter("turnledger_requests", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
@@ -31,34 +33,15 @@ DECISIONS = Counter(
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-
-
-class Answer(NamedTuple):
-    """A request and its answer: no key, no body, no query and no id from a path.
-
-    `client_request_id` is the client's own `X-Request-Id`, None unless it is short and clean.
-    `route` is the matched rule, such as `/v1/interactions/<interaction_id>`, or `NO_ROUTE`;
-    `endpoint` names its view. `organization` is None without a valid key, `decision` is None if
-    admission decided nothing, `error_code` is None without an error envelope.
-    """
-
-    request_id: str
-    client_request_id: str | None
-    method: str
-    endpoint: str | None
-    route: str
-    status: int
-    error_code: str | None
-    duration_ms: float
-    organization: str | None
-    decision: str | None
+# Version 00 of W3C Trace Context: trace id, parent id, flags; ids of zeros are invalid.
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 Watcher = Callable[[Answer], None]
 
 
-def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
-    """Call `watchers` once for each request, when its status is final.
+def init_app(app: Flask, watchers: Sequence[Watcher], collector: AnswerCollector) -> None:
+    """Call `watchers` once for each request, when its status is final, and collect its answer.
 
     The body of a streamed answer is sent later, and hooks registered earlier still add headers. If
     a watcher cannot write, its line or count is lost.
@@ -70,6 +53,7 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
         decision = asked.ticket.decision if asked.ticket else None
         # From here, since werkzeug's headers take ten times as long.
         client_id = asked.environ.get("HTTP_X_REQUEST_ID")
+        trace = asked.environ.get("HTTP_TRACEPARENT")
         answer = Answer(
             request_id=asked.id,
             client_request_id=client_id if client_id and _CLEAN_ID.fullmatch(client_id) else None,
@@ -78,30 +62,42 @@ def init_app(app: Flask, watchers: Sequence[Watcher]) -> None:
             route=rule.rule if rule else NO_ROUTE,
             status=response.status_code,
             error_code=asked.error_code,
+            fields=asked.error_fields,
+            component=asked.error_component,
+            retry_after_s=asked.retry_after_s,
             duration_ms=(time.perf_counter() - asked.began_s) * 1_000,
             organization=principal.organization_id if principal else None,
+            key_id=principal.key_id if principal else None,
             decision=decision.outcome.value if decision else None,
+            traceparent=trace if trace and _TRACEPARENT.fullmatch(trace) else None,
         )
         for watch in watchers:
             # A full disk, or a file of metrics that cannot grow: the client gets its answer anyway.
             with suppress(OSError, IndexError):
                 watch(answer)
+        collector.answers.append(answer)
+        if not collector.flusher.is_running:
+            collector.flusher.wake()
         return response
 
     app.after_request(report)
 
 
 def line_writer(level: str) -> Watcher:
-    """Return a watcher that writes a JSON line for each answer, as a logger of `level` would.
+    """Return a watcher that writes a line for each answer, as a logger of `level` would.
 
-    A logger takes three times as long, and every request writes a line.
+    It is JSON, but for people if standard output is a terminal. A logger takes three times as long,
+    and every request writes a line.
     """
     enabled = {name for name in ("debug", "info") if level_number(name) >= level_number(level)}
-    output = StandardOutput()
+    output, is_for_people = StandardOutput(), is_terminal()
 
     def write(answer: Answer) -> None:
         own_level = "debug" if answer.endpoint in QUIET_ENDPOINTS else "info"
         if own_level not in enabled:
+            return
+        if is_for_people:
+            output.msg(request_line(answer, datetime.now(UTC)))
             return
         line = {
             "requestId": answer.request_id,
@@ -110,9 +106,12 @@ def line_writer(level: str) -> Watcher:
             "route": answer.route,
             "status": answer.status,
             "errorCode": answer.error_code,
+            "fields": answer.fields,
             "durationMs": round(answer.duration_ms, 3),
             "organization": answer.organization,
+            "keyId": answer.key_id,
             "decision": answer.decision,
+            "traceparent": answer.traceparent,
             "event": "request",
             "level": own_level,
             "timestamp": datetime.now(UTC),

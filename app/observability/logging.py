@@ -1,4 +1,7 @@
-"""Write log lines to standard output as JSON; never a key, a body or a query."""
+"""Write log lines to standard output; never a key, a body or a query.
+
+Pipes and files get JSON, a terminal gets lines for people.
+"""
 
 import logging
 import sys
@@ -9,14 +12,17 @@ from typing import Any
 import orjson
 import structlog
 
+from app.observability.terminal_lines import event_line
+
 
 def configure(level: str) -> None:
-    """Send structured lines of at least `level` to standard output as JSON."""
+    """Send structured lines of at least `level` to standard output."""
+    in_json = structlog.processors.JSONRenderer(serializer=_as_json)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=_as_json),
+            event_line if is_terminal() else in_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level_number(level)),
         logger_factory=StandardOutput,
@@ -45,6 +51,14 @@ class StandardOutput:
             sys.stdout.flush()
 
     debug = info = warning = error = msg
+
+
+def is_terminal() -> bool:
+    """Return True if standard output is a terminal."""
+    try:
+        return sys.stdout.isatty()
+    except ValueError:  # it is closed
+        return False
 
 
 def level_number(level: str) -> int:

@@ -42,6 +42,13 @@ _READ = {
     "over_retained_turns": "Turns kept beyond 181 days and an hour, counted up to 1,000.",
 }
 
+_LABELLED = {
+    "organization_turns_used": "Turns used in the billing period, of the accounts with the most.",
+    "organization_turns_limit": "Ceiling of turns of the same accounts; absent if unlimited.",
+}
+_LABELS = ("organization", "environment")
+ByAccount = Mapping[tuple[str, str], int]
+
 blueprint = Blueprint("metrics", __name__, description="Metrics, for operators.")
 
 
@@ -49,19 +56,20 @@ blueprint = Blueprint("metrics", __name__, description="Metrics, for operators."
 class Readings:
     """Values that are read from the stores at each scrape, by name.
 
-    They are left out if `read` raises one of `failures`, or if a stored value is damaged.
+    Those of `read`, and those of `read_accounts`, which have an organization and an environment,
+    are left out if the call raises one of `failures`, or if a stored value is damaged.
     """
 
     read: Callable[[], Mapping[str, int]]
+    read_accounts: Callable[[], Mapping[str, ByAccount]]
     failures: tuple[type[Exception], ...]
 
     def exposition(self) -> bytes:
         """Return the values in Prometheus's text format."""
         values = find_figures("metrics", self.read, self.failures)
-        if values is None:
-            return b""
+        by_account = find_figures("metrics", self.read_accounts, self.failures)
         registry = CollectorRegistry()
-        registry.register(_Snapshot(values))
+        registry.register(_Snapshot(values or {}, by_account or {}))
         return generate_latest(registry)
 
 
@@ -72,11 +80,17 @@ class _Snapshot(Collector):
     all of them would be reported beside these.
     """
 
-    def __init__(self, values: Mapping[str, int]) -> None:
+    def __init__(self, values: Mapping[str, int], by_account: Mapping[str, ByAccount]) -> None:
         self._values = values
+        self._by_account = by_account
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one metric for each value."""
+        """Yield one metric for each value, and one for the values of accounts of each name."""
+        for name, accounts in self._by_account.items():
+            family = GaugeMetricFamily(f"turnledger_{name}", _LABELLED[name], labels=_LABELS)
+            for account, value in accounts.items():
+                family.add_metric(account, value)
+            yield family
         for name, value in self._values.items():
             full_name = f"turnledger_{name}"
             if name in _COUNTED:

@@ -152,6 +152,25 @@ def test_decisions_are_counted_by_bucket_and_outcome(tenant: NewCaller, app: Fla
     }
 
 
+ACCOUNTS = "turnledger_organization_turns_"
+
+
+def test_the_largest_accounts_are_named_with_their_turns(memory_app: Flask) -> None:
+    caller = new_caller(memory_app, turns=1_000)
+    caller.record(stateful("rel_1"))
+    name = f"live {caller.organization.id}"
+    found = samples(memory_app)
+    assert found[f"{ACCOUNTS}used {name}"] == 1
+    assert found[f"{ACCOUNTS}limit {name}"] == 1_000
+
+
+def test_without_the_setting_no_organization_is_named(memory_backend: Backend) -> None:
+    app = create_app(settings_for(metrics_organizations=0), memory_backend)
+    caller = new_caller(app, turns=1_000)
+    caller.record(stateful("rel_1"))
+    assert caller.organization.id not in exposition(app)
+
+
 def test_metrics_contain_no_id_no_key_and_no_text_of_a_client(memory_app: Flask) -> None:
     caller = new_caller(memory_app)
     payload = stateful(
@@ -167,7 +186,9 @@ def test_metrics_contain_no_id_no_key_and_no_text_of_a_client(memory_app: Flask)
     )
     me = caller("GET", "/v1/me").get_json()
 
-    text = exposition(memory_app)
+    # Only the metrics of the largest accounts name organizations; see the test below.
+    lines = exposition(memory_app).splitlines()
+    text = "\n".join(line for line in lines if not line.startswith(ACCOUNTS))
     secrets = [caller.organization.id, caller.token, me["key_id"], recorded["interaction_id"]]
     assert not [
         secret for secret in [*secrets, "qzxwvk", "QZXWVK", OPERATOR_TOKEN] if secret in text

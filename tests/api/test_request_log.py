@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.http.application import Application
 from app.observability import answers
-from app.observability.answers import NO_ROUTE, Answer
+from app.observability.answer import NO_ROUTE, Answer
 from tests.callers import error_of, new_caller
 from tests.turns import body
 
@@ -42,8 +42,11 @@ def test_a_request_is_one_line_with_its_id_route_status_and_decision(
         "route": "/v1/interactions/<interaction_id>",
         "status": 404,
         "errorCode": "not_found",
+        "fields": [],
         "organization": caller.organization.id,
+        "keyId": caller.key_id,
         "decision": "admitted",
+        "traceparent": None,
     }
     assert error_of(answer)["request_id"] == answer.headers["X-Request-Id"]
 
@@ -77,6 +80,84 @@ def test_the_line_has_the_code_of_the_error_that_was_answered(
     (line,) = lines(capsys)
     assert (line["status"], line["errorCode"]) == (answer.status_code, code) == (status, code)
     assert code is None or error_of(answer)["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("payload", "names"),
+    [
+        (body(latency_ms=-1), ["latency_ms"]),
+        (body(latency_ms=-1, mode="x", secret="s"), ["mode", "latency_ms", "(unknown)"]),
+        (body(usage={"input_tokens": -1, "a.secret": 1}), ["usage.input_tokens", "(unknown)"]),
+        (body(guardrails={"applied": [1, 2]}), ["guardrails.applied.*"]),
+        ([], ["body"]),
+        (body(**{f"secret_{number}": 1 for number in range(30)}), ["(unknown)"]),
+    ],
+)
+def test_the_line_names_the_wrong_fields_and_no_word_of_the_client(
+    memory_app: Flask, capsys: pytest.CaptureFixture[str], payload: Any, names: list[str]
+) -> None:
+    caller = new_caller(memory_app)
+    capsys.readouterr()
+
+    assert caller.record(payload).status_code == 400
+
+    (line,) = lines(capsys)
+    assert line["fields"] == names
+    assert "secret" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("limit=0", ["limit"]),
+        ("secret=1", ["(unknown)"]),
+        ("secret=1&secret=2", ["(repeated)"]),
+        ("secret=", ["(empty)"]),
+        ("cursor=x", ["cursor"]),
+    ],
+)
+def test_the_line_names_wrong_parameters_of_the_api_alone(
+    memory_app: Flask, capsys: pytest.CaptureFixture[str], query: str, names: list[str]
+) -> None:
+    caller = new_caller(memory_app)
+    capsys.readouterr()
+
+    assert caller("GET", f"/v1/interactions?{query}").status_code == 400
+
+    (line,) = lines(capsys)
+    assert line["fields"] == names
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("given", "is_valid"),
+    [
+        (f"00-{TRACE}-{PARENT}-01", True),
+        (f"00-{TRACE}-{PARENT}-00", True),
+        (f"00-{TRACE.upper()}-{PARENT}-01", False),
+        (f"00-{'0' * 32}-{PARENT}-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"ff-{TRACE}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}-01-more", False),
+        (f"00-{TRACE}-{PARENT}-01\n", False),
+        (f" 00-{TRACE}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}", False),
+        ("uniq_live_secret", False),
+        ("", False),
+    ],
+)
+def test_a_valid_traceparent_is_logged(
+    memory_app: Flask, capsys: pytest.CaptureFixture[str], given: str, *, is_valid: bool
+) -> None:
+    capsys.readouterr()
+
+    memory_app.test_client().get("/v1/me", environ_base={"HTTP_TRACEPARENT": given})
+
+    (line,) = lines(capsys)
+    assert line["traceparent"] == (given if is_valid else None)
 
 
 @pytest.mark.parametrize(

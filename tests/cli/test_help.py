@@ -10,7 +10,10 @@ from app import create_app
 from app.backends import memory
 from tests.servers import ROOT, settings_for
 
-OURS = ["archive", "audit", "db", "key", "org", "quota", "turns", "worker"]
+OURS = [
+    *("archive", "audit", "db", "doctor", "key", "limits", "org", "quota", "request", "turns"),
+    "worker",
+]
 
 
 def flask() -> FlaskGroup:

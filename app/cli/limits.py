@@ -1,0 +1,71 @@
+"""`flask limits`: the rate limits of organizations; flask-limiter owns `flask limiter`."""
+
+from app.cli.output import (
+    OperatorGroup,
+    Record,
+    json_option,
+    print_record,
+    print_records,
+    say,
+)
+from app.cli.rows import counted, rows_option
+from app.http.application import provided
+from app.watch.limited import LimitedList, LimitedOrganization, LimitedOrganizations
+
+group = OperatorGroup("limits", reading=("top",), help="Rate limits of organizations.")
+
+
+@group.command("top")
+@rows_option
+@json_option
+def top(rows_count: int, *, as_json: bool) -> None:
+    """List who was refused by rate or quota in the last five minutes, and buckets that run dry.
+
+    Those with the most refusals come first, then the emptiest buckets. Takes no token.
+    """
+    found = provided(LimitedOrganizations).list_()
+    shown = found.organizations[:rows_count]
+    if as_json:
+        record = {
+            "organizations": [_wire(each) for each in shown],
+            "found": len(found.organizations),
+            "refused_of_others": found.others_count,
+        }
+        print_record(record, as_json=True)
+        return
+    empty = "Every bucket is full, and nobody was refused in the last five minutes."
+    print_records([_row(each) for each in shown], as_json=False, empty=empty)
+    _say_left_out(found, len(shown))
+
+
+def _say_left_out(found: LimitedList, shown_count: int) -> None:
+    if len(found.organizations) > shown_count:
+        more = counted(len(found.organizations) - shown_count, "more organization")
+        say(f"{more}: --rows shows more.")
+    if found.others_count:
+        say(f"{counted(found.others_count, 'refusal')} of organizations that minutes do not name.")
+
+
+def _wire(limited: LimitedOrganization) -> Record:
+    organization, bucket = limited.organization, limited.bucket
+    return {
+        "organization": organization.id,
+        "name": organization.name,
+        "refused": limited.refused_count,
+        "causes": dict(limited.refusals),
+        "tokens_left": bucket.remaining,
+        "burst": organization.limits.burst,
+        "requests_per_second": organization.limits.requests_per_second,
+        "next_token_in_ms": -(-bucket.retry_after_us // 1_000),
+    }
+
+
+def _row(limited: LimitedOrganization) -> Record:
+    limits, bucket = limited.organization.limits, limited.bucket
+    causes = sorted(limited.refusals.items(), key=lambda cause: -cause[1])
+    return {
+        "id": limited.organization.id,
+        "refused": f"{limited.refused_count:,}",
+        "by": ", ".join(f"{cause} {count:,}" for cause, count in causes) or None,
+        "tokens": f"{bucket.remaining:,} of {limits.burst:,}",
+    }

@@ -1,0 +1,113 @@
+"""Count answers in memory, and add the counts to Redis in the background."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from threading import Lock
+
+from app.backends.outages import OUTAGES, RedisCircuitOpen
+from app.minutes.model import (
+    BUCKETS_COUNT,
+    LIMITED,
+    MINUTE_S,
+    OTHERS,
+    RATE,
+    Outcome,
+    Refusal,
+    bucket_of,
+    outcome_of,
+)
+from app.minutes.storage import MinuteStorage
+from app.observability.answer import Answer
+from app.observability.answers import QUIET_ENDPOINTS
+from app.observability.flusher import Flusher
+
+MOST_NAMES = 50
+MOST_WAITING = 10
+
+
+class MinuteCounts:
+    """What one process has counted of a minute and not yet added to Redis.
+
+    `names` are the organizations that this process names in the minute, also in earlier flushes.
+    """
+
+    def __init__(self, names: set[str]) -> None:
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.latencies = [0] * BUCKETS_COUNT
+        self.refusals: Counter[Refusal] = Counter()
+        self._names = names
+
+    def add(self, answer: Answer) -> None:
+        """Count an answer."""
+        outcome = outcome_of(answer)
+        self.outcomes[outcome] += 1
+        self.latencies[bucket_of(answer.duration_ms)] += 1
+        if outcome in LIMITED and answer.organization is not None:
+            name = answer.organization if self._is_named(answer.organization) else OTHERS
+            self.refusals[Refusal(name, answer.component or RATE)] += 1
+
+    def _is_named(self, organization_id: str) -> bool:
+        if len(self._names) < MOST_NAMES:
+            self._names.add(organization_id)
+        return organization_id in self._names
+
+
+class MinuteCounter:
+    """Counts the answers of this process by minute. Safe between threads.
+
+    `require_redis` raises while Redis's circuit breaker is open.
+    """
+
+    def __init__(
+        self,
+        storage: MinuteStorage,
+        *,
+        require_redis: Callable[[], None] = lambda: None,
+        now_s: Callable[[], float] = time.time,
+        make_flusher: Callable[[str, Callable[[], bool]], Flusher] = Flusher,
+    ) -> None:
+        self._storage = storage
+        self._require_redis = require_redis
+        self._now_s = now_s
+        self._lock = Lock()
+        self._by_minute: dict[int, MinuteCounts] = {}
+        self._names_at_s, self._names = 0, set[str]()
+        self._flusher = make_flusher("minutes", self.flush)
+
+    def note(self, answer: Answer) -> None:
+        """Count `answer`; a health check only shows that this process was there."""
+        at_s = int(self._now_s())
+        at_s -= at_s % MINUTE_S
+        with self._lock:
+            counts = self._by_minute.get(at_s)
+            if counts is None:
+                counts = self._by_minute[at_s] = MinuteCounts(self._names_of(at_s))
+            if answer.endpoint not in QUIET_ENDPOINTS:
+                counts.add(answer)
+        self._flusher.wake()
+
+    def _names_of(self, at_s: int) -> set[str]:
+        if at_s != self._names_at_s:
+            self._names_at_s, self._names = at_s, set()
+        return self._names
+
+    def flush(self) -> bool:
+        """Add what was counted to Redis; return True if it waits for the circuit breaker."""
+        try:
+            self._require_redis()
+        except RedisCircuitOpen:
+            self._forget_old()
+            return True
+        with self._lock:
+            counted, self._by_minute = self._by_minute, {}
+        try:
+            self._storage.add(counted)
+        except OUTAGES:
+            return False  # lost: some of it may have been added
+        return False
+
+    def _forget_old(self) -> None:
+        with self._lock:
+            for at_s in sorted(self._by_minute)[:-MOST_WAITING]:
+                del self._by_minute[at_s]

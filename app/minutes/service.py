@@ -1,0 +1,46 @@
+"""Read minutes: totals of a range, and who is being limited now."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from app.minutes.model import MINUTE_S, OTHERS, Minute
+from app.minutes.storage import MinuteStorage
+
+NOW_S = 5 * MINUTE_S
+
+
+class Minutes:
+    """Reads what all web processes have counted; raises the outages of Redis."""
+
+    def __init__(self, storage: MinuteStorage, now_s: Callable[[], float] = time.time) -> None:
+        self._storage = storage
+        self._now_s = now_s
+
+    def list_(self, minutes_count: int) -> Sequence[Minute | None]:
+        """Return the last full minutes, oldest first; None for a gap."""
+        this_minute_s = int(self._now_s()) // MINUTE_S * MINUTE_S
+        return self._storage.read(
+            this_minute_s - minutes_count * MINUTE_S, this_minute_s - MINUTE_S
+        )
+
+    def refused_now(self) -> Mapping[str, Mapping[str, int]]:
+        """Return refusals by organization and cause, from five minutes ago until now.
+
+        `OTHERS` has those of organizations beyond the names that a minute keeps.
+        """
+        now_s = int(self._now_s())
+        found: dict[str, dict[str, int]] = {}
+        for refusal, count in self._storage.refusals(now_s - NOW_S, now_s).items():
+            found.setdefault(refusal.organization_id, {})[refusal.cause] = count
+        return found
+
+    def find_newest_s(self) -> int | None:
+        """Return the newest minute that any process reported in the last ten; None without one."""
+        now_s = int(self._now_s())
+        found = [minute for minute in self._storage.read(now_s - 2 * NOW_S, now_s) if minute]
+        return found[-1].at_s if found else None
+
+
+def count_others(refused: Mapping[str, Mapping[str, int]]) -> int:
+    """Return the refusals of organizations that are not named."""
+    return sum(refused.get(OTHERS, {}).values())

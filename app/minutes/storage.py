@@ -1,0 +1,103 @@
+"""Keep minutes in Redis.
+
+| key | type | fields |
+| --- | --- | --- |
+| `minutes:{turnledger}:1795963860` | hash | outcomes by name, `latency_0` to `latency_19`, `seen` |
+| `minutes:{turnledger}:1795963860:refused` | hash | `ORG_ID cause` or `others cause` |
+
+The number is the minute's first second since 1970. Both expire 7 days after the last addition.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from app.backends.batches import Command, send_batch
+from app.clients import MaintenanceRedis, RequestRedis
+from app.minutes.model import BUCKETS_COUNT, MINUTE_S, Minute, Outcome, Refusal
+
+KEPT_S = 7 * 24 * 3_600
+_SEEN = "seen"
+# 7 days have 10,080 minutes.
+_AT_ONCE = 1_000
+
+
+_Key = Callable[[int], str]
+
+
+class Counts(Protocol):
+    """The counts of one minute."""
+
+    outcomes: dict[Outcome, int]
+    latencies: list[int]
+    refusals: Counter[Refusal]
+
+
+class MinuteStorage:
+    """Adds to minutes and reads them; raises the outages of Redis."""
+
+    def __init__(self, redis: RequestRedis | MaintenanceRedis) -> None:
+        self._redis = redis
+
+    def add(self, by_minute: Mapping[int, Counts]) -> None:
+        """Add counts to their minutes, in one round trip."""
+        commands = [each for at_s, counts in by_minute.items() for each in _additions(at_s, counts)]
+        if commands:
+            send_batch(self._redis, commands)
+
+    def read(self, first_s: int, last_s: int) -> list[Minute | None]:
+        """Return each minute from that of `first_s` to that of `last_s`; None for a gap."""
+        starts = range(first_s - first_s % MINUTE_S, last_s + 1, MINUTE_S)
+        return [
+            _minute(at_s, fields)
+            for begin in range(0, len(starts), _AT_ONCE)
+            for at_s, fields in self._hashes(starts[begin : begin + _AT_ONCE], _key)
+        ]
+
+    def refusals(self, first_s: int, last_s: int) -> Counter[Refusal]:
+        """Return the refusals of organizations from `first_s` to `last_s`, whole minutes."""
+        starts = range(first_s - first_s % MINUTE_S, last_s + 1, MINUTE_S)
+        found: Counter[Refusal] = Counter()
+        for _, fields in self._hashes(starts, _refused_key):
+            for name, count in fields.items():
+                organization_id, _, cause = name.partition(" ")
+                found[Refusal(organization_id, cause)] += int(count)
+        return found
+
+    def _hashes(self, starts: range, key: _Key) -> Iterator[tuple[int, dict[str, str]]]:
+        replies = send_batch(self._redis, [("HGETALL", key(at_s)) for at_s in starts])
+        return zip(starts, (dict(reply) for reply in replies), strict=True)
+
+
+def _key(at_s: int) -> str:
+    return f"minutes:{{turnledger}}:{at_s}"
+
+
+def _refused_key(at_s: int) -> str:
+    return f"{_key(at_s)}:refused"
+
+
+def _additions(at_s: int, counts: Counts) -> Iterator[Command]:
+    key, refused = _key(at_s), _refused_key(at_s)
+    yield "HINCRBY", key, _SEEN, 1
+    for outcome, count in counts.outcomes.items():
+        if count:
+            yield "HINCRBY", key, outcome.value, count
+    for index, count in enumerate(counts.latencies):
+        if count:
+            yield "HINCRBY", key, f"latency_{index}", count
+    yield "EXPIRE", key, KEPT_S
+    for refusal, count in counts.refusals.items():
+        yield "HINCRBY", refused, f"{refusal.organization_id} {refusal.cause}", count
+    if counts.refusals:
+        yield "EXPIRE", refused, KEPT_S
+
+
+def _minute(at_s: int, fields: Mapping[str, str]) -> Minute | None:
+    if not fields:
+        return None
+    return Minute(
+        at_s,
+        {outcome: int(fields.get(outcome.value, 0)) for outcome in Outcome},
+        [int(fields.get(f"latency_{index}", 0)) for index in range(BUCKETS_COUNT)],
+    )
