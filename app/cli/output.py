@@ -125,10 +125,11 @@ def _invoke(
         with _one_line_failures(may_change):
             return run(ctx)
     except click.ClickException as refused:
-        # click repeats words of the command line that it does not expect.
-        refused.message = redact(refused.message)  # type: ignore[misc]
-        # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII.
-        refused.show(file=sys.stderr)
+        # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII. It repeats
+        # words of the command line that it does not expect, perhaps a key.
+        text = StringIO()
+        refused.show(file=text)
+        sys.stderr.write(redact(text.getvalue()))
         ctx.exit(refused.exit_code)
 
 
