@@ -22,6 +22,9 @@ OTHERS = "others"
 class Outcome(StrEnum):
     """What became of a request."""
 
+    # Every request counts by it, and an enumeration's own hash is a function in Python.
+    __hash__ = str.__hash__
+
     ADMITTED = "admitted"
     RATE_LIMITED = "rate_limited"
     QUOTA_EXHAUSTED = "quota_exhausted"

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from app.backends import latency
 from app.backends.backend import Backend
 from app.backends.breaker import Breaker
 from app.backends.latency import CALLS
@@ -17,6 +18,20 @@ from app.http.application import provided
 def calls_count(store: str) -> float:
     child: Any = CALLS.labels(store)
     return sum(bucket.get() for bucket in child._buckets)
+
+
+@pytest.fixture(autouse=True)
+def every_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure every call, but in the test of the sample."""
+    if "sample" not in request.node.name:
+        monkeypatch.setattr(latency, "SAMPLED_EVERY", 1)
+
+
+def test_a_sample_of_calls_is_measured(breaker: Breaker) -> None:
+    before = calls_count("redis")
+    for _ in range(10 * latency.SAMPLED_EVERY):
+        guarded(breaker, lambda: "done", (), {})
+    assert calls_count("redis") - before == 10
 
 
 @pytest.fixture
