@@ -77,6 +77,9 @@ def rows_of(account: str, sent: list[Row], name: str, recorded_at_us: int) -> It
 
 
 @pytest.mark.slow  # seconds of work
+@pytest.mark.parametrize(
+    "mongo_database", ["live", pytest.param("memory", marks=pytest.mark.long)], indirect=True
+)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sent=st.lists(SENT, max_size=20),
