@@ -43,7 +43,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     # headers.
     line_writer = answers.line_writer(settings.log_level)
     rooms = services.rooms
-    collector = AnswerCollector([rooms.minutes.counter.note, *rooms.request_log.watchers])
+    collector = AnswerCollector([rooms.minutes.counter, *rooms.request_log.consumers])
     app.provide([*services.all(), collector])
     answers.init_app(app, [answers.count, line_writer], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))

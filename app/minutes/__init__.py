@@ -7,8 +7,9 @@ Terms
 
 Promises
 
-* A request only counts in memory. Each web process adds its counts to Redis every 2 seconds, in one
-  pipeline in the background, and once more when it ends.
+* A request does not count itself: a thread counts its answer within half a second. Each web process
+  adds its counts to Redis every 2 seconds, in one pipeline in the background, and once more when it
+  ends.
 * A minute is kept for 7 days. It names at most `MOST_NAMES` refused organizations of each process;
   refusals of further ones count as of `OTHERS`.
 * A minute without data is a gap, not 0: no process reported it. Health checks count as nothing, but

@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from threading import main_thread
+from typing import Any, Protocol
 
 from app.observability.answer import Answer
 from app.observability.flusher import Flusher
@@ -11,24 +13,46 @@ EVERY_S = 0.5
 MOST_WAITING = 20_000
 
 
+class AnswerConsumer(Protocol):
+    """Looks at answers, and writes what it has found some seconds later. It must not raise."""
+
+    def note(self, answer: Answer) -> None:
+        """Look at an answer."""
+
+    def flush(self) -> Any:
+        """Write what was found."""
+
+
 class AnswerCollector:
     """Collects answers of this process, and passes each to every consumer within half a second.
 
-    A request appends to `answers`, and wakes `flusher` if it is not running: that costs two
-    instructions of Python and no call. Consumers must not raise.
+    A request appends to `answers`, and wakes `flusher` if it is not running. Neither is a call of
+    our code, as long as requests arrive.
     """
 
-    def __init__(self, consumers: Sequence[Callable[[Answer], object]]) -> None:
+    def __init__(
+        self,
+        consumers: Sequence[AnswerConsumer],
+        *,
+        has_ended: Callable[[], bool] = lambda: not main_thread().is_alive(),
+    ) -> None:
         self.answers: deque[Answer] = deque(maxlen=MOST_WAITING)
         self._consumers = consumers
+        self._has_ended = has_ended
         self.flusher = Flusher(
             "answers", self.flush, every_s=EVERY_S, has_work=lambda: bool(self.answers)
         )
 
     def flush(self) -> bool:
-        """Pass on what was collected; return False, since nothing is left."""
+        """Pass on what was collected; at the end of the process let consumers write it.
+
+        Returns False: nothing is left.
+        """
         for _ in range(len(self.answers)):
             answer = self.answers.popleft()
-            for consume in self._consumers:
-                consume(answer)
+            for consumer in self._consumers:
+                consumer.note(answer)
+        if self._has_ended():  # their own threads may have ended
+            for consumer in self._consumers:
+                consumer.flush()
         return False

@@ -6,8 +6,8 @@ Promises
 
 * An entry holds what the log line holds, without the client's own id: no body, no query, no
   address, no path beyond the route's rule, and of wrong fields only names of the API.
-* A request never waits for the log. Entries are written in batches every 2 seconds, and once more
-  when the process ends.
+* A request never waits for the log: a thread looks at its answer within half a second. Entries are
+  written in batches every 2 seconds, and once more when the process ends.
 * A flood of refusals writes at most `MOST_ENTRIES` a batch and `MOST_OF_ORGANIZATION` of one
   organization. The others are counted by minute.
 * Entries expire `REQUEST_LOG_DAYS` after the request. With 0 nothing is kept.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.backends.backend import Backend
-from app.observability.answers import Watcher
+from app.observability.collecting import AnswerConsumer
 from app.request_log.recorder import RequestRecorder
 from app.request_log.service import RequestLog
 from app.request_log.store import RequestLogStore
@@ -21,9 +21,9 @@ class RequestLogServices:
     is_on: bool
 
     @property
-    def watchers(self) -> Sequence[Watcher]:
-        """Return the watchers of answers; none while the log is off."""
-        return [self.recorder.note] if self.is_on else []
+    def consumers(self) -> Sequence[AnswerConsumer]:
+        """Return the consumers of answers; none while the log is off."""
+        return [self.recorder] if self.is_on else []
 
 
 def build_request_log(settings: Settings, backend: Backend) -> RequestLogServices:

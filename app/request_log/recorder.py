@@ -70,7 +70,7 @@ class RequestRecorder:
         self._lifetime = lifetime
         self._require_store = require_store
         self._now = now
-        self._lock = Lock()
+        self._lock, self._writing = Lock(), Lock()
         self._current = _Batch()
         self._waiting: list[_Batch] = []
         self._flusher = make_flusher("request_log", self.flush)
@@ -85,6 +85,10 @@ class RequestRecorder:
 
     def flush(self) -> bool:
         """Write what was collected; return True if it must wait for MongoDB."""
+        with self._writing:
+            return self._flush()
+
+    def _flush(self) -> bool:
         with self._lock:
             batch, self._current = self._current, _Batch()
         if batch.entries:
