@@ -86,7 +86,10 @@ class MemorySchema(StrictSchema):
         description="The id of the summary that was used.",
     )
     significant_moments_referenced = Integer(
-        0, 10_000, load_default=0, description="Number of remembered moments that the turn used."
+        0,
+        10_000,
+        load_default=0,
+        description="Number of moments from the memory that the turn used.",
     )
     model_updated = Boolean(
         load_default=False, description="The turn changed the model of the relationship."

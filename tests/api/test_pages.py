@@ -1,4 +1,4 @@
-"""The pages for people: who gets one, their headers, their files, and their price."""
+"""The pages for people: content negotiation, headers, files, and what a visit is charged."""
 
 import gzip
 import re

@@ -97,18 +97,21 @@ def _has(encoding: str, sign: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp932"])
-def test_refusals_are_one_readable_line_in_any_encoding(type_: Type, encoding: str) -> None:
-    for words in (("org", "show", NAME), ("org", "create", "A", "--plan", NAME)):
-        ended = type_(encoding, *words)
-        (line,) = [
-            line
-            for line in ended.stderr.decode(encoding).splitlines()
-            if line.startswith("Error: ")
-        ]
-        assert ended.returncode == 1
-        assert "Zo\\xeb" in line
-        assert b"Traceback" not in ended.stderr
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [("ascii", ("org", "show", NAME)), ("cp932", ("org", "create", "A", "--plan", NAME))],
+    ids=["ascii", "cp932"],
+)
+def test_refusals_are_one_readable_line_in_any_encoding(
+    type_: Type, encoding: str, words: tuple[str, ...]
+) -> None:
+    ended = type_(encoding, *words)
+    (line,) = [
+        line for line in ended.stderr.decode(encoding).splitlines() if line.startswith("Error: ")
+    ]
+    assert ended.returncode == 1
+    assert "Zo\\xeb" in line
+    assert b"Traceback" not in ended.stderr
 
 
 def test_bytes_that_are_no_text_are_a_usage_error(type_: Type) -> None:

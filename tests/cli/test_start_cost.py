@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import ROOT, environ_for
 
-pytestmark = pytest.mark.slow  # it starts processes
+pytestmark = pytest.mark.long  # it measures time
 
 MOST_RATIO = 2.5
 ROUNDS_COUNT, MOST_ROUNDS_COUNT = 3, 15

@@ -45,7 +45,7 @@ def container(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_every_object_fits_its_schema(path: Path, version: str) -> None:
     for each in documents(path):
-        kubernetes_validate.validate(each, version, strict=True)
+        kubernetes_validate.validate(each, version, strict=True)  # raises for a fault
 
 
 def test_a_misspelled_field_does_not_fit() -> None:
