@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from app.backends.batches import Command, send_batch
+from app.backends.batches import send_batch
+from app.backends.pipelines import Command
 from app.clients import MaintenanceRedis, RequestRedis
 from app.minutes.model import BUCKETS_COUNT, MINUTE_S, Minute, Outcome, Refusal
 

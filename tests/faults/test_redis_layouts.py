@@ -1,7 +1,7 @@
 """Redis as in production: a cluster of three, or a primary with a sentinel."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from tests.faults.kit.redis_nodes import (
     Cluster,
     Watched,
     caller_at_every_primary,
+    moving,
     running_cluster,
     running_node,
     running_sentinels,
@@ -152,21 +153,6 @@ def test_a_primary_of_a_cluster_that_may_evict_keys_is_found(
         assert app.test_client().get("/readyz").get_json()["warnings"] == ["redis_evicts_keys"]
     finally:
         cluster.nodes[1].ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
-
-
-@contextmanager
-def moving(key: str, source: RedisNode, target: RedisNode) -> Iterator[None]:
-    """Begin to move the slot of `key`; complete the move with all keys at the end."""
-    slot = key_slot(key.encode())
-    ids = [str(node.ask("CLUSTER", "MYID")) for node in (source, target)]
-    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
-    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
-    yield
-    names = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1_000)
-    if names:
-        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *names)
-    for node in (target, source):
-        node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
 
 
 def join(new_node: RedisNode, cluster: Cluster) -> None:

@@ -93,6 +93,21 @@ def running_cluster(folder: Path, *, replicas_count: int = 3) -> Iterator[Cluste
         yield cluster
 
 
+@contextmanager
+def moving(key: str, source: RedisNode, target: RedisNode) -> Iterator[None]:
+    """Begin to move the slot of `key`; complete the move with all keys at the end."""
+    slot = key_slot(key.encode())
+    ids = [str(node.ask("CLUSTER", "MYID")) for node in (source, target)]
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+    yield
+    names = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1_000)
+    if names:
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *names)
+    for node in (target, source):
+        node.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+
+
 def _introduce(nodes: Sequence[RedisNode]) -> None:
     """Give each primary its slots, and join the nodes."""
     for number, node in enumerate(nodes):
