@@ -2,8 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
+
+from prometheus_client import Counter as Metric
 
 from app.backends.outages import OUTAGES, RedisCircuitOpen
 from app.minutes.model import (
@@ -24,6 +27,10 @@ from app.observability.flusher import Flusher
 
 MOST_NAMES = 50
 MOST_WAITING = 10
+LOST = Metric(
+    "turnledger_minutes_lost_answers",
+    "Answers that no minute counts, because their counts could not be added to Redis.",
+)
 
 
 class MinuteCounts:
@@ -93,7 +100,10 @@ class MinuteCounter:
         return self._names
 
     def flush(self) -> bool:
-        """Add what was counted to Redis; return True if it waits for the circuit breaker."""
+        """Add what was counted to Redis; return True if it waits for the circuit breaker.
+
+        What cannot be added is lost: some of it may have been.
+        """
         try:
             self._require_redis()
         except RedisCircuitOpen:
@@ -103,11 +113,18 @@ class MinuteCounter:
             counted, self._by_minute = self._by_minute, {}
         try:
             self._storage.add(counted)
-        except OUTAGES:
-            return False  # lost: some of it may have been added
+        except Exception as error:
+            _count_lost(counted.values())
+            if not isinstance(error, OUTAGES):
+                raise
         return False
 
     def _forget_old(self) -> None:
         with self._lock:
-            for at_s in sorted(self._by_minute)[:-MOST_WAITING]:
-                del self._by_minute[at_s]
+            old = sorted(self._by_minute)[:-MOST_WAITING]
+            _count_lost([self._by_minute.pop(at_s) for at_s in old])
+
+
+def _count_lost(counts: Iterable[MinuteCounts]) -> None:
+    with suppress(OSError, IndexError):  # no file for the metric
+        LOST.inc(sum(sum(each.outcomes.values()) for each in counts))

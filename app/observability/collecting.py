@@ -1,20 +1,21 @@
 """Hand answers to consumers in the background, so that requests do not wait for them."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import main_thread
 from typing import Any, Protocol
 
 from app.observability.answer import Answer
-from app.observability.flusher import Flusher
+from app.observability.flusher import Flusher, report_failure
 
 EVERY_S = 0.5
+_TASK = "answers"
 # Answers of some seconds. Of more that wait, the oldest are lost.
 MOST_WAITING = 20_000
 
 
 class AnswerConsumer(Protocol):
-    """Looks at answers, and writes what it has found some seconds later. It must not raise."""
+    """Looks at answers, and writes what it has found some seconds later."""
 
     def note(self, answer: Answer) -> None:
         """Look at an answer."""
@@ -40,19 +41,33 @@ class AnswerCollector:
         self._consumers = consumers
         self._has_ended = has_ended
         self.flusher = Flusher(
-            "answers", self.flush, every_s=EVERY_S, has_work=lambda: bool(self.answers)
+            _TASK, self.flush, every_s=EVERY_S, has_work=lambda: bool(self.answers)
         )
 
     def flush(self) -> bool:
         """Pass on what was collected; at the end of the process let consumers write it.
 
-        Returns False: nothing is left.
+        Returns False: nothing is left. An error of one consumer ends nothing of the others.
         """
-        for _ in range(len(self.answers)):
-            answer = self.answers.popleft()
-            for consumer in self._consumers:
-                consumer.note(answer)
-        if self._has_ended():  # their own threads may have ended
-            for consumer in self._consumers:
-                consumer.flush()
+        answers = [self.answers.popleft() for _ in range(len(self.answers))]
+        has_ended = self._has_ended()
+        for consumer in self._consumers:
+            _note_all(consumer, answers)
+            if has_ended:  # its own thread may have ended
+                _flush(consumer)
         return False
+
+
+def _note_all(consumer: AnswerConsumer, answers: Iterable[Answer]) -> None:
+    for answer in answers:
+        try:
+            consumer.note(answer)
+        except Exception as error:
+            report_failure(_TASK, error)
+
+
+def _flush(consumer: AnswerConsumer) -> None:
+    try:
+        consumer.flush()
+    except Exception as error:
+        report_failure(_TASK, error)

@@ -1,9 +1,30 @@
 """Do work some seconds after it is asked for, in a thread that lives only while there is work."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread, main_thread
 
+import structlog
+from prometheus_client import Counter
+
+from app.http.frames import frames_of
+
 EVERY_S = 2.0
+_log = structlog.get_logger("turnledger.background")
+FAILURES = Counter(
+    "turnledger_background_failures",
+    "Unexpected errors of work in the background of requests; what it held is lost.",
+    ["task"],
+)
+
+
+def report_failure(task: str, error: Exception) -> None:
+    """Count and log an unexpected error of work in the background, which goes on."""
+    with suppress(Exception):  # a full disk, or no file for the metric
+        FAILURES.labels(task).inc()
+        _log.error(
+            "background_work_failed", task=task, error=type(error).__name__, at=frames_of(error)
+        )
 
 
 def pause_or_end(seconds: float) -> bool:
@@ -19,8 +40,9 @@ def pause_or_end(seconds: float) -> bool:
 class Flusher:
     """Calls `flush` at most once in `every_s`, and once more before the process ends.
 
-    `flush` returns True if it has left work for the next time. It must not raise. Threads are
-    started by `wake`, so after a fork. Safe between threads.
+    `flush` returns True if it has left work for the next time. It handles outages of its store; any
+    other error is counted and logged, and the next work is done. Threads are started by `wake`, so
+    after a fork. Safe between threads.
 
     Callers that add work which `has_work` finds need `wake` only while `is_running` is False.
     """
@@ -61,7 +83,7 @@ class Flusher:
         while not has_ended:
             has_ended = self._pause(self._every_s)
             self._is_asked = False
-            has_more = self._flush()
+            has_more = self._flush_contained()
             # In this order: `wake` sets the one before it reads the other, and callers add work
             # before they read it.
             self.is_running = False
@@ -71,3 +93,10 @@ class Flusher:
                 if self.is_running:  # another thread has been started meanwhile
                     return
                 self.is_running = True
+
+    def _flush_contained(self) -> bool:
+        try:
+            return self._flush()
+        except Exception as error:
+            report_failure(self._name, error)
+            return False

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.backends.outages import RedisCircuitOpen
-from app.minutes.counting import MOST_NAMES, MOST_WAITING, MinuteCounter, MinuteCounts
+from app.minutes.counting import LOST, MOST_NAMES, MOST_WAITING, MinuteCounter, MinuteCounts
 from app.minutes.model import OTHERS, Outcome, Refusal
 from tests.unit.request_log.refusals import refusal
 
@@ -128,9 +128,26 @@ def test_a_minute_names_a_bounded_number_of_organizations_in_all_its_flushes(
 def test_a_failed_flush_is_lost_and_never_repeated(
     counter: MinuteCounter, storage: Storage
 ) -> None:
+    lost = LOST._value.get()
     storage.failure = RedisTimeoutError("")
-    counter.note(refusal())
+    for _ in range(3):
+        counter.note(refusal())
     assert counter.flush() is False
+    assert LOST._value.get() == lost + 3
+    storage.failure = None
+    counter.flush()
+    assert storage.added == [{}]
+
+
+def test_a_flush_that_fails_for_another_reason_is_lost_and_reported(
+    counter: MinuteCounter, storage: Storage
+) -> None:
+    lost = LOST._value.get()
+    storage.failure = AttributeError("")
+    counter.note(refusal())
+    with pytest.raises(AttributeError):  # the flusher counts and logs it
+        counter.flush()
+    assert LOST._value.get() == lost + 1
     storage.failure = None
     counter.flush()
     assert storage.added == [{}]
@@ -139,11 +156,13 @@ def test_a_failed_flush_is_lost_and_never_repeated(
 def test_counts_wait_while_the_circuit_breaker_is_open_for_a_bounded_time(
     counter: MinuteCounter, storage: Storage, redis: Redis, now_s: list[float]
 ) -> None:
+    lost = LOST._value.get()
     redis.is_open = True
     for _ in range(MOST_WAITING + 5):
         counter.note(refusal())
         assert counter.flush() is True
         now_s[0] += 60
+    assert LOST._value.get() == lost + 5
     redis.is_open = False
     assert counter.flush() is False
     (added,) = storage.added

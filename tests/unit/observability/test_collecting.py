@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.observability.answer import Answer
 from app.observability.collecting import MOST_WAITING, AnswerCollector
@@ -47,3 +48,27 @@ def test_the_oldest_answers_are_lost_if_too_many_wait() -> None:
     collector.answers.extend(answer(str(number)) for number in range(MOST_WAITING + 1))
     collector.flush()
     assert (consumer.noted[0], len(consumer.noted)) == ("1", MOST_WAITING)
+
+
+class Failing(Consumer):
+    """Fails at one answer, and when it writes."""
+
+    def note(self, answer: Answer) -> None:
+        if answer.request_id == "1":
+            raise ValueError("a secret")
+        super().note(answer)
+
+    def flush(self) -> None:
+        raise ValueError("a secret")
+
+
+def test_an_error_of_one_consumer_loses_nothing_of_the_others() -> None:
+    failing, sound = Failing(), Consumer()
+    collector = AnswerCollector([failing, sound], has_ended=lambda: True)
+    collector.answers.extend(answer(str(number)) for number in range(3))
+    with capture_logs() as lines:
+        assert collector.flush() is False
+    assert failing.noted == ["0", "2"]
+    assert sound.written == ["0", "1", "2"]
+    assert [line["task"] for line in lines] == ["answers", "answers"]
+    assert "secret" not in str(lines)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
-from app.observability.flusher import Flusher
+from app.observability.flusher import FAILURES, Flusher
 from tests.servers import ROOT, wait_until
 
 # A process that asks for work and ends at once: the pause of a minute must not hold it up.
@@ -73,6 +74,49 @@ def test_what_waits_is_tried_again(pauses: Pauses) -> None:
         pauses.end()
     wait_until(lambda: not ours.is_running)
     assert len(done) == 3
+
+
+def test_an_error_is_counted_and_logged_and_the_next_work_is_done(pauses: Pauses) -> None:
+    done: list[int] = []
+
+    def flush() -> bool:
+        done.append(1)
+        if len(done) == 1:
+            ours.wake()
+            raise AttributeError("redis://user:secret@host")
+        return False
+
+    failures = FAILURES.labels("work")._value
+    before, ours = failures.get(), flusher(pauses, flush)
+    with capture_logs() as lines:
+        ours.wake()
+        for _ in range(2):
+            pauses.end()
+        wait_until(lambda: not ours.is_running)
+
+    assert len(done) == 2
+    assert failures.get() == before + 1
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["task"], line["error"]) == (
+        *("background_work_failed", "error", "work", "AttributeError"),
+    )
+    assert line["at"][-1].endswith(" flush")
+    assert "secret" not in str(line)
+
+
+def test_a_new_thread_starts_after_an_error(pauses: Pauses) -> None:
+    done: list[int] = []
+
+    def flush() -> bool:
+        done.append(1)
+        raise ValueError
+
+    ours = flusher(pauses, flush)
+    for count in (1, 2):
+        ours.wake()
+        pauses.end()
+        wait_until(lambda: not ours.is_running)
+        assert len(done) == count
 
 
 def test_a_request_during_the_flush_has_one_of_its_own(pauses: Pauses) -> None:
