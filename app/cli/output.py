@@ -26,6 +26,7 @@ from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
 from app.http.request_errors import InvalidFields
+from app.observability.logging import StandardError, writing_to
 from app.observability.terminal import shown
 from app.schema import SchemaDiffers
 from app.tenancy.errors import NotFound, TenancyError
@@ -122,7 +123,8 @@ def _invoke(
 ) -> Any:
     try:
         _require_reachable(ctx, needs_hosts=needs_hosts)
-        with _one_line_failures(may_change):
+        # Standard output has the answer alone, perhaps as JSON.
+        with writing_to(StandardError), _one_line_failures(may_change):
             return run(ctx)
     except click.ClickException as refused:
         # click's own choice of a stream writes UTF-8 to a terminal that shows ASCII. It repeats

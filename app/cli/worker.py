@@ -6,6 +6,7 @@ from flask.cli import with_appcontext
 
 from app.cli.output import OperatorCommand, say
 from app.http.application import provided
+from app.observability.logging import StandardOutput, writing_to
 from app.worker.build import CHORES
 from app.worker.chores import PERIOD_S
 from app.worker.service import Worker
@@ -25,9 +26,13 @@ def worker(ctx: click.Context) -> None:
 
 
 def run_chores(ctx: click.Context, only: str | None = None) -> None:
-    """Run the worker's chores, or `only` one; exit with 1 and their names if some failed."""
-    _log.info("worker_started", chores=[only] if only else list(CHORES), period_s=PERIOD_S)
-    failed = provided(Worker).run(only)
+    """Run the worker's chores, or `only` one; exit with 1 and their names if some failed.
+
+    They have no answer: their log goes to standard output.
+    """
+    with writing_to(StandardOutput):
+        _log.info("worker_started", chores=[only] if only else list(CHORES), period_s=PERIOD_S)
+        failed = provided(Worker).run(only)
     for name in failed:
         say(f"The last pass of the chore `{name}` failed: the log has the reason.")
     if failed:

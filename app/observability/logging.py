@@ -5,8 +5,8 @@ Pipes and files get JSON, a terminal gets lines for people.
 
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -40,17 +40,37 @@ class StandardOutput:
     A request that has done its work must still be answered.
     """
 
+    _stream = "stdout"
+
     def __init__(self, *_: object) -> None:
         pass
 
     def msg(self, message: str) -> None:
         """Write a line in one piece."""
+        stream = getattr(sys, self._stream)
         with suppress(OSError):
             # Not by `print`, which writes the line end separately if the output is unbuffered.
-            sys.stdout.write(f"{message}\n")
-            sys.stdout.flush()
+            stream.write(f"{message}\n")
+            stream.flush()
 
     debug = info = warning = error = msg
+
+
+class StandardError(StandardOutput):
+    """Writes lines to the current `sys.stderr`."""
+
+    _stream = "stderr"
+
+
+@contextmanager
+def writing_to(output: type[StandardOutput]) -> Iterator[None]:
+    """Write the lines of every thread to `output` during the block."""
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=output)
+    try:
+        yield
+    finally:
+        structlog.configure(logger_factory=before)
 
 
 def is_terminal() -> bool:
