@@ -28,6 +28,7 @@ from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 from config.settings import BackendKind
+from tests.background import without_background
 from tests.script_clock import clocked
 from tests.servers import RunningService, environ_for, running_service, settings_for
 from tests.turns import Body, now_ms
@@ -174,7 +175,9 @@ class Clock:
 def app_on(mongodb_uri: str, redis_url: str, **changes: Any) -> Iterator[Flask]:
     """Make an application in this process on these stores, with their schema."""
     stores = {"mongodb_uri": mongodb_uri, "redis_url": redis_url}
-    app = create_app(settings_for(backend=BackendKind.LIVE, **stores, **changes))
+    app = without_background(
+        create_app(settings_for(backend=BackendKind.LIVE, **stores, **changes))
+    )
     app.testing = True
     with app.app_context():
         ensure_schema()

@@ -28,7 +28,7 @@ from app.backends.backend import Backend
 from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
-from tests import compiled_once
+from tests import compiled_once, own_generator
 from tests.background import without_background
 from tests.callers import app_beside, shared_service
 from tests.databases import Databases
@@ -44,6 +44,7 @@ from tests.servers import (
 # Tests must not depend on a developer's `.env`.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
 compiled_once.install()
+own_generator.install()
 hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
 hypothesis.settings.load_profile("turnledger")
 

@@ -16,6 +16,7 @@ from app.interactions.export import Exports
 from app.interactions.store import InteractionStore
 from app.serving.pipes import StreamBroken
 from app.tenancy.api_keys import ApiKeys
+from app.tenancy.key_search import KeySearch
 from app.tenancy.service import Organizations
 from tests.api.in_flight import counts
 from tests.api.test_access import age_identities
@@ -179,7 +180,7 @@ def test_a_key_that_may_read_no_more_ends_its_export(
     answer = export(caller)  # the test client takes the first chunk
     with caller.app.app_context():
         if change == "revoke":
-            provided(ApiKeys).revoke_by_id(key_id)
+            provided(ApiKeys).revoke_found(provided(KeySearch).find(key_id))
         else:
             provided(Organizations).suspend(caller.organization.id)
     age_identities(caller.app, seconds=5)

@@ -11,6 +11,7 @@ from flask import Flask
 from app.http.application import Application
 from app.observability import answers
 from app.observability.answer import NO_ROUTE, Answer
+from app.observability.collecting import AnswerCollector
 from tests.callers import error_of, new_caller
 from tests.turns import body
 
@@ -248,7 +249,10 @@ def test_requests_are_answered_although_a_metric_cannot_be_written(failure: Exce
     def full_disk(_answer: Answer) -> None:
         raise failure
 
-    answers.init_app(app, [full_disk, noted.append])
+    collector = AnswerCollector([])
+    collector.flusher.is_running = True  # so no thread starts, which would take the answer
+    answers.init_app(app, [full_disk, noted.append], collector)
     app.add_url_rule("/", view_func=lambda: "done")
     assert app.test_client().get("/").text == "done"
     assert [answer.status for answer in noted] == [200]
+    assert list(collector.answers) == noted

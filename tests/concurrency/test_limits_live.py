@@ -2,13 +2,16 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -20,12 +23,8 @@ from tests.servers import RunningService
 from tests.turns import at, body, reservation, stateful
 
 Service = tuple[RunningService, Flask]
-# Commands inside the script; the server counts them under their own names too.
-INSIDE = {
-    *("time", "hget", "hmget", "hset", "hlen", "hdel", "hincrby", "hexists", "pexpire"),
-    *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrank", "zrem", "zscore"),
-}
-OWN = {"info", "select", "client|setinfo"}
+# A new connection of a client begins with them.
+GREETINGS = {"SELECT", "CLIENT"}
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,32 @@ def until_refused(
     raise AssertionError(f"{admitted_count} admitted in a minute and none refused")
 
 
-def calls(redis: Any) -> dict[str, int]:
-    stats = redis.info("commandstats")
-    return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
+@dataclass
+class Calls:
+    """Commands that Redis got from outside, and those that its scripts called, by name."""
+
+    from_outside: Counter[str]
+    of_scripts: Counter[str]
+
+
+@contextmanager
+def monitored(redis: Redis) -> Iterator[Calls]:
+    """Record the commands that arrive during the block, but those that flush minutes.
+
+    A worker flushes them every two seconds in the background, whatever is requested meanwhile.
+    """
+    calls, end = Calls(Counter(), Counter()), uuid4().hex
+    with redis.monitor() as monitor:
+        yield calls
+        redis.echo(end)
+        for line in monitor.listen():
+            name, *words = line["command"].split(" ")
+            if words == [end]:
+                return
+            of_minutes = bool(words) and words[0].startswith("minutes:")
+            if not of_minutes and name.upper() not in GREETINGS:
+                is_inside = line["client_type"] == "lua"
+                (calls.of_scripts if is_inside else calls.from_outside)[name.upper()] += 1
 
 
 @pytest.mark.parametrize(
@@ -90,18 +112,14 @@ def test_a_request_is_one_call_to_redis(
     with http_client(service, caller) as client, redis_of(service) as redis:
         # From now on the script, the quota and the identity are loaded.
         client.post(LIST, json=same)
-        before = calls(redis)
-        statuses = {requests[operation](client).status_code for _ in range(40)}
-        after = calls(redis)
+        with monitored(redis) as calls:
+            statuses = {requests[operation](client).status_code for _ in range(40)}
 
     assert statuses == {status}
-    made = {name: after[name] - before.get(name, 0) for name in after}
-    from_outside = {
-        name: count for name, count in made.items() if count and name not in INSIDE | OWN
-    }
-    assert from_outside == {"evalsha": 40}
-    # An instant out of range is checked by one more TIME; each script calls TIME once.
-    assert made["time"] == (80 if operation == "out of range" else 40)
+    assert calls.of_scripts["TIME"] == 40
+    # An instant out of range is checked by one more TIME.
+    more = {"TIME": 40} if operation == "out of range" else {}
+    assert calls.from_outside == {"EVALSHA": 40, **more}
 
 
 def test_a_lone_client_that_waits_exactly_retry_after_is_admitted_100_times_of_100(

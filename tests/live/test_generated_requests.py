@@ -16,6 +16,7 @@ import pytest
 import requests
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from pymongo.database import Database
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.schemas import APIOperation
@@ -68,6 +69,14 @@ def service(common_service: tuple[RunningService, Flask]) -> Iterator[Service]:
     running, app = common_service
     with closing(requests.Session()) as session:
         yield Service(running.base_url, Keys(app), session)
+
+
+def test_threads_that_use_mongodb_do_not_disturb_the_strategies(
+    live_database: Database[dict[str, Any]],
+) -> None:
+    before = random.getstate()
+    live_database["interactions"].find_one()
+    assert random.getstate() == before
 
 
 @pytest.mark.parametrize("share", SHARES)
