@@ -43,7 +43,8 @@ def list_(
         None if since_ms is None else datetime_of_us(since_ms * 1_000),
         limit,
     )
-    print_records([(_wire if as_json else _row)(entry) for entry in found], as_json=as_json)
+    shape = _wire if as_json else _row
+    print_records([shape(entry) for entry in found], as_json=as_json, has_long_cells=True)
 
 
 def _wire(entry: Entry) -> Record:

@@ -9,7 +9,7 @@ answers by `print_record` or `print_records`.
 """
 
 import sys
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from app.admission.errors import AdmissionError
 from app.audit.errors import AuditNotWritten
 from app.backends.containment import Containment, Failure
 from app.backends.outages import OUTAGES, as_outages, describe_outage
+from app.cli.tables import fields_table, rows_table
 from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
@@ -57,9 +58,6 @@ _UNSHOWN = "Done, but the answer could not be written."
 _OUT_OF_REACH = (
     "BACKEND=memory keeps everything inside the service's process; commands cannot reach it."
 )
-_PIPE_COLUMNS = 240
-# Columns with ids: one that is broken over two lines cannot be copied.
-_WHOLE = frozenset({"id", "what"})
 # A closed pipe, a full disk, an encoding without the sign.
 _UNWRITABLE: tuple[type[Exception], ...] = (OSError, UnicodeError)
 
@@ -217,13 +215,17 @@ def print_record(record: Record, *, as_json: bool) -> None:
 
 
 def print_records(
-    records: Sequence[Record], *, as_json: bool, empty: str = "Nothing there yet."
+    records: Sequence[Record],
+    *,
+    as_json: bool,
+    empty: str = "Nothing there yet.",
+    has_long_cells: bool = False,
 ) -> None:
-    """Print objects with the same fields: a table of one line each, or a JSON array.
+    """Print objects with the same fields: a table of one row each, or a JSON array.
 
-    `empty` replaces a table without lines.
+    `empty` replaces a table without rows. For `has_long_cells` see `rows_table`.
     """
-    _write(_records_text(records, as_json=as_json, empty=empty))
+    _write(_records_text(records, as_json=as_json, empty=empty, has_long_cells=has_long_cells))
 
 
 def print_text(text: str) -> None:
@@ -280,39 +282,22 @@ def limit_text(limit: int | None) -> str:
 
 
 def _record_text(record: Record, *, as_json: bool) -> str:
-    return _json(record) if as_json else _table(("field", "value"), list(record.items()))
+    return _json(record) if as_json else fields_table(record)
 
 
-def _records_text(records: Sequence[Record], *, as_json: bool, empty: str) -> str:
+def _records_text(
+    records: Sequence[Record], *, as_json: bool, empty: str, has_long_cells: bool = False
+) -> str:
     if as_json:
         return _json(records)
     if not records:
         return f"{empty}\n"
-    return _table(tuple(records[0]), [tuple(record.values()) for record in records])
+    rows = [tuple(record.values()) for record in records]
+    return rows_table(tuple(records[0]), rows, has_long_cells=has_long_cells)
 
 
 def _json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = _PIPE_COLUMNS
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        is_whole = column in _WHOLE
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=is_whole)
-    for row in rows:
-        table.add_row(*(Text(shown(_cell(value), console.file)) for value in row))
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()
 
 
 def _write(text: str) -> None:
@@ -331,16 +316,6 @@ def _write_if_possible(text: str) -> None:
 def _discard_output() -> None:
     """Write what follows nowhere: at its end Python would try again to flush, and fail."""
     sys.stdout = StringIO()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={_cell(inner)}" for name, inner in value.items()) or "-"
-    return str(value)
 
 
 def sentence(error: Exception) -> str:

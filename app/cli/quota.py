@@ -14,6 +14,7 @@ from app.backends.containment import Containment
 from app.cli.arguments import organization_argument
 from app.cli.output import (
     OperatorGroup,
+    Record,
     contain,
     environment_option,
     json_option,
@@ -110,7 +111,8 @@ def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
     _note_if_possible(done, containment)
     empty = NOTHING_RECONCILED if accounts else NO_COUNTERS
     empty = "No account was reconciled." if containment.failures else empty
-    print_changes([drift_record(result) for result in done], as_json=as_json, empty=empty)
+    shape = drift_record if as_json else _drift_row
+    print_changes([shape(result) for result in done], as_json=as_json, empty=empty)
     if containment.failures:
         ctx.exit(1)
 
@@ -121,6 +123,20 @@ def _note_if_possible(done: Sequence[Reconciliation], containment: Containment) 
         note_pass(provided(PassNotes), done, containment)
     except Exception as error:
         say(f"This pass is missing from the metrics: writing it failed ({type(error).__name__}).")
+
+
+def _drift_row(result: Reconciliation) -> Record:
+    corrected = (
+        ("turns", result.turns_used, result.turns_drift),
+        ("relationships", result.relationships_used, result.relationships_drift),
+        ("uncharged", result.uncharged_used, result.uncharged_drift),
+    )
+    lines = [f"{name} {now - drift:,} -> {now:,}" for name, now, drift in corrected if drift]
+    return {
+        "account": result.keys.account,
+        "period": result.keys.quota_period,
+        "corrected": "\n".join(lines) or None,
+    }
 
 
 def _near_wire(found: NearestAccounts, shown: Sequence[AccountUse]) -> dict[str, object]:

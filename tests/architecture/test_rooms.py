@@ -40,8 +40,9 @@ ROOMS = {
 LATE_IMPORTS = {
     "app/__init__.py": "a server imports the package before it has chosen the metrics' folder",
     "app/backends/connect.py": "a backend is optional until the settings ask for it",
-    "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
+    "app/cli/output.py": "rich is slow to import and only progress bars need it here",
     "app/cli/parquet_files.py": "PyArrow is optional and slow to import",
+    "app/cli/tables.py": "rich is slow to import and only tables need it",
 }
 TOOLS = ("bench", "devkit", "scripts", "tests")
 

@@ -13,7 +13,7 @@ from pymongo.errors import AutoReconnect
 
 from app.audit.store import COLLECTION as AUDIT
 from app.backends.backend import Backend
-from app.cli import output
+from app.cli import tables
 from app.http.application import provided
 from tests.callers import Caller, Clock, error_of
 from tests.cli.conftest import Run
@@ -223,7 +223,7 @@ def test_a_terminal_of_eighty_columns_shows_whole_ids(
 ) -> None:
     key = answer("key", "create", organization_id, "--scope", "read")
     answer("key", "rotate", key["id"])
-    monkeypatch.setattr(output, "_PIPE_COLUMNS", 80)
+    monkeypatch.setattr(tables, "_PIPE_COLUMNS", 80)
 
     shown = run("audit", "list").stdout
 

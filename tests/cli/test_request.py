@@ -82,7 +82,7 @@ def test_the_table_fits_80_columns(
 ) -> None:
     refused = caller("GET", "/v1/interactions?limit=0")
     flush_background(caller.app)
-    monkeypatch.setattr("app.cli.output._PIPE_COLUMNS", COLUMNS_COUNT)
+    monkeypatch.setattr("app.cli.tables._PIPE_COLUMNS", COLUMNS_COUNT)
     shown = run("request", id_of(refused)).stdout
     assert max(map(len, shown.splitlines())) <= COLUMNS_COUNT
     assert id_of(refused) in shown
