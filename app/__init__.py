@@ -29,3 +29,17 @@ def create_app(settings: "Settings | None" = None, backend: "Backend | None" = N
         return build(settings, backend)
     finally:
         gc.enable()
+
+
+def create_command_app() -> "Flask":
+    """Make an application that has only the commands, and needs no settings.
+
+    A shell completes words of the command line with it.
+    """
+    from flask import Flask
+
+    from app import cli
+
+    app = Flask("app")
+    cli.register(app)
+    return app

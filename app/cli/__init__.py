@@ -17,6 +17,7 @@ the memory of another process.
 import click
 from flask import Flask
 from flask.cli import FlaskGroup
+from flask.cli import cli as flask_group
 
 from app.cli import archive, audit, db, key, limits, org, quota, turns
 from app.cli.doctor import doctor
@@ -36,7 +37,8 @@ def register(app: Flask) -> None:
 def _hide_foreign_commands() -> None:
     """Leave the commands of Flask and of its extensions out of `flask --help`; they still work."""
     context = click.get_current_context(silent=True)
-    group = context.find_root().command if context else None
+    # There is no context while a shell completes the first word.
+    group = context.find_root().command if context else flask_group
     if isinstance(group, FlaskGroup):
         for command in group.commands.values():
             command.hidden = True
