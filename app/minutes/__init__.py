@@ -14,6 +14,7 @@ Promises
   refusals of further ones count as of `OTHERS`.
 * A minute without data is a gap, not 0: no process reported it. Health checks count as nothing, but
   show that a process was there.
-* Counts are never too high. Those of a flush that fails are lost; those of an open circuit breaker
-  wait, for 10 minutes at most.
+* Counts are never too high: no command of a flush is sent twice. Those of a flush that fails are
+  lost; those of an open circuit breaker wait, for 10 minutes at most. What is lost is in
+  `turnledger_minutes_lost_answers_total`.
 """

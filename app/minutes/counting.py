@@ -29,7 +29,9 @@ MOST_NAMES = 50
 MOST_WAITING = 10
 LOST = Metric(
     "turnledger_minutes_lost_answers",
-    "Answers that no minute counts, because their counts could not be added to Redis.",
+    "Answers that no minute counts, by the reason: outage (Redis was unavailable), waited (its "
+    "circuit breaker was open for ten minutes) or error.",
+    ["reason"],
 )
 
 
@@ -114,17 +116,18 @@ class MinuteCounter:
         try:
             self._storage.add(counted)
         except Exception as error:
-            _count_lost(counted.values())
-            if not isinstance(error, OUTAGES):
+            is_outage = isinstance(error, OUTAGES)
+            _count_lost("outage" if is_outage else "error", counted.values())
+            if not is_outage:
                 raise
         return False
 
     def _forget_old(self) -> None:
         with self._lock:
             old = sorted(self._by_minute)[:-MOST_WAITING]
-            _count_lost([self._by_minute.pop(at_s) for at_s in old])
+            _count_lost("waited", [self._by_minute.pop(at_s) for at_s in old])
 
 
-def _count_lost(counts: Iterable[MinuteCounts]) -> None:
+def _count_lost(reason: str, counts: Iterable[MinuteCounts]) -> None:
     with suppress(OSError, IndexError):  # no file for the metric
-        LOST.inc(sum(sum(each.outcomes.values()) for each in counts))
+        LOST.labels(reason).inc(sum(sum(each.outcomes.values()) for each in counts))

@@ -45,6 +45,10 @@ class Redis:
             raise RedisCircuitOpen
 
 
+def lost_count(reason: str) -> float:
+    return LOST.labels(reason)._value.get()
+
+
 @pytest.fixture
 def storage() -> Storage:
     return Storage()
@@ -128,12 +132,12 @@ def test_a_minute_names_a_bounded_number_of_organizations_in_all_its_flushes(
 def test_a_failed_flush_is_lost_and_never_repeated(
     counter: MinuteCounter, storage: Storage
 ) -> None:
-    lost = LOST._value.get()
+    lost = lost_count("outage")
     storage.failure = RedisTimeoutError("")
     for _ in range(3):
         counter.note(refusal())
     assert counter.flush() is False
-    assert LOST._value.get() == lost + 3
+    assert lost_count("outage") == lost + 3
     storage.failure = None
     counter.flush()
     assert storage.added == [{}]
@@ -142,12 +146,12 @@ def test_a_failed_flush_is_lost_and_never_repeated(
 def test_a_flush_that_fails_for_another_reason_is_lost_and_reported(
     counter: MinuteCounter, storage: Storage
 ) -> None:
-    lost = LOST._value.get()
+    lost = lost_count("error")
     storage.failure = AttributeError("")
     counter.note(refusal())
     with pytest.raises(AttributeError):  # the flusher counts and logs it
         counter.flush()
-    assert LOST._value.get() == lost + 1
+    assert lost_count("error") == lost + 1
     storage.failure = None
     counter.flush()
     assert storage.added == [{}]
@@ -156,13 +160,13 @@ def test_a_flush_that_fails_for_another_reason_is_lost_and_reported(
 def test_counts_wait_while_the_circuit_breaker_is_open_for_a_bounded_time(
     counter: MinuteCounter, storage: Storage, redis: Redis, now_s: list[float]
 ) -> None:
-    lost = LOST._value.get()
+    lost = lost_count("waited")
     redis.is_open = True
     for _ in range(MOST_WAITING + 5):
         counter.note(refusal())
         assert counter.flush() is True
         now_s[0] += 60
-    assert LOST._value.get() == lost + 5
+    assert lost_count("waited") == lost + 5
     redis.is_open = False
     assert counter.flush() is False
     (added,) = storage.added
