@@ -7,7 +7,7 @@ from app import factory
 
 
 def test_every_metric_has_labels() -> None:
-    """One without labels opens its file when it is made, so at import."""
+    # One without labels opens its file when it is made, so at import.
     ours = [
         collector
         for collector in REGISTRY._collector_to_names
