@@ -7,7 +7,8 @@ Promises:
   element that failed, and ends with 1.
 - An error is one line on standard error with the next step, and never a traceback or exception
   text.
-- `--json` prints JSON; without it there is a table for people.
+- `--json` prints JSON; without it there is a table for people, or a block for each row on a narrow
+  terminal. Log lines go to standard error, those of the worker to standard output.
 - A secret that could not be printed is withdrawn.
 
 `output.py` holds these promises for all commands. `BACKEND=memory` is refused: no command reaches
