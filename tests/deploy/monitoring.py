@@ -92,7 +92,7 @@ def _meet_outages() -> None:
         _open_and_close(store, error)
     DECISIONS.labels("organization", Outcome.DEGRADED.value)
     for _ in range(SAMPLED_EVERY):
-        note_redis_call(begin())
+        note_redis_call(begin(), ["PING"], has_failed=False)
     note_account_fault("account_unavailable", "org_1:live", "its plan is unknown")
     store = Store()
     store.failure = ValueError()
