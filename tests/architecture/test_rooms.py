@@ -40,8 +40,8 @@ ROOMS = {
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
     "app/__init__.py": "a server imports the package before it has chosen the metrics' folder",
-    "app/backends/connect.py": "a backend is optional until the settings ask for it",
     "app/observability/tracing.py": "OpenTelemetry is optional, and slow to import",
+    "app/backends/connect.py": "a backend is optional until the settings ask for it",
     "app/cli/output.py": "rich is slow to import and only tables and progress bars need it",
     "app/cli/parquet_files.py": "PyArrow is optional and slow to import",
 }
