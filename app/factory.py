@@ -5,6 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, wiring
 from app.accounts import routes as accounts
+from app.backends import latency
 from app.backends.backend import Backend
 from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
@@ -14,6 +15,7 @@ from app.http.forwarded import ForwardedScheme
 from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
 from app.observability.collecting import AnswerCollector
+from app.observability.tracing import start_tracing
 from app.reference import routes as reference
 from app.reservations import routes as reservations
 from app.serving.shared import close_connection
@@ -45,13 +47,25 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     rooms = services.rooms
     collector = AnswerCollector([rooms.minutes.counter, *rooms.request_log.consumers])
     app.provide([*services.all(), collector])
-    answers.init_app(app, [answers.count, line_writer], collector)
+    watchers = _trace(app, settings.otel_exporter_otlp_endpoint)
+    answers.init_app(app, [answers.count, line_writer, *watchers], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
     application.init_app(app)
     services.access.init_app(app)
     cli.register(app)
     _trust_proxies(app, settings.trusted_proxy_hops)
     return app
+
+
+def _trace(app: application.Application, endpoint: str) -> list[answers.Watcher]:
+    """Trace requests and their calls to the stores; return the watchers that this needs."""
+    tracing = start_tracing(endpoint)
+    latency.observe_calls([tracing.note_call] if tracing else [])
+    if tracing is None:
+        return []
+    app.services[type(tracing)] = tracing
+    app.wsgi_app = tracing.wrap(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    return [tracing.note_answer]
 
 
 def _trust_proxies(app: Flask, hops_count: int) -> None:

@@ -9,7 +9,7 @@ enough to correct a deployment. Alone are reported:
 * `HOST`, `PORT`, `DRAIN_S` and `WEB_…`, which `app.serving.web` reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +84,7 @@ class Settings:
     log_level: str = "info"
     documentation_url: str = ""
     cors_allowed_origins: tuple[str, ...] = ()
+    otel_exporter_otlp_endpoint: str = field(default="", repr=False)
 
     @classmethod
     def from_environ(cls) -> "Settings":
@@ -145,7 +146,12 @@ def _read(variables: Variables) -> dict[str, Any]:
         "request_log_days": number("REQUEST_LOG_DAYS", 0, 365),
         "metrics_organizations": number("METRICS_ORGANIZATIONS", 0, 1_000),
         "log_level": choice("LOG_LEVEL", _LOG_LEVELS),
-        "documentation_url": variables.text("DOCUMENTATION_URL", _require_web_address),
+        "documentation_url": variables.text(
+            "DOCUMENTATION_URL", _web_address("https://turnledger.example/docs")
+        ),
+        "otel_exporter_otlp_endpoint": variables.text(
+            "OTEL_EXPORTER_OTLP_ENDPOINT", _web_address("http://localhost:4318")
+        ),
     }
     origins = variables.text("CORS_ALLOWED_ORIGINS", parse_origins)
     values["cors_allowed_origins"] = origins and parse_origins(origins)
@@ -166,13 +172,16 @@ def _require_rate(text: str) -> None:
         raise ValueError("set one limit, like 20/2seconds")
 
 
-def _require_web_address(text: str) -> None:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in _WEB_SCHEMES or not parts.hostname or " " in text:
-        raise ValueError("must be an address like https://turnledger.example/docs")
+def _web_address(example: str) -> Callable[[str], None]:
+    def require(text: str) -> None:
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in _WEB_SCHEMES or not parts.hostname or " " in text:
+            raise ValueError(f"must be an address like {example}")
+
+    return require
 
 
 def _explain(problems: Mapping[str, str]) -> str:

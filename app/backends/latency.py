@@ -1,10 +1,11 @@
-"""Measure a sample of the calls of requests to both stores."""
+"""Measure a sample of the calls of requests to both stores, and show all of them to traces."""
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import Histogram
 from pymongo.monitoring import (
@@ -26,14 +27,34 @@ SAMPLED_EVERY = 11
 _numbers = count()
 
 
+class CallObserver(Protocol):
+    """Looks at each call of requests when it has ended, in the thread of its request."""
+
+    def __call__(self, store: str, operation: str, duration_s: float, *, has_failed: bool) -> None:
+        """Look at a call; `operation` is the name of the command, without its arguments."""
+
+
+_observers: list[CallObserver] = []
+
+
+def observe_calls(observers: Iterable[CallObserver]) -> None:
+    """Show every call of this process to `observers` from now on, and to no others."""
+    _observers[:] = observers
+
+
 def begin() -> float:
     """Return the instant from which a call is measured."""
     return time.perf_counter()
 
 
-def note_redis_call(began_s: float) -> None:
-    """Count a call to Redis that has just ended."""
-    _note(REDIS, time.perf_counter() - began_s)
+def note_redis_call(began_s: float, arguments: Iterable[Any], *, has_failed: bool) -> None:
+    """Count a call to Redis that has just ended; the first text of `arguments` is its command."""
+    duration_s = time.perf_counter() - began_s
+    _note(REDIS, duration_s)
+    for observe in _observers:
+        # The arguments of a batch are the client and a list.
+        operation = next((each for each in arguments if isinstance(each, str)), "PIPELINE")
+        observe(REDIS, operation, duration_s, has_failed=has_failed)
 
 
 class MongodbLatency(CommandListener):
@@ -44,11 +65,17 @@ class MongodbLatency(CommandListener):
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Count a command that was answered."""
-        _note(MONGODB, event.duration_micros / 1_000_000)
+        duration_s = event.duration_micros / 1_000_000
+        _note(MONGODB, duration_s)
+        for observe in _observers:
+            observe(MONGODB, event.command_name, duration_s, has_failed=False)
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Count a command that failed."""
-        _note(MONGODB, event.duration_micros / 1_000_000)
+        duration_s = event.duration_micros / 1_000_000
+        _note(MONGODB, duration_s)
+        for observe in _observers:
+            observe(MONGODB, event.command_name, duration_s, has_failed=True)
 
 
 def _note(store: str, duration_s: float) -> None:

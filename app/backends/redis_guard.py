@@ -64,11 +64,13 @@ def guarded(
     if breaker is None:
         return _judged(None, send, arguments, options)
     breaker.require_closed()
-    began_s = begin()
+    began_s, has_failed = begin(), True
     try:
-        return _judged(breaker, send, arguments, options)
+        reply = _judged(breaker, send, arguments, options)
+        has_failed = False
+        return reply
     finally:
-        note_redis_call(began_s)
+        note_redis_call(began_s, arguments, has_failed=has_failed)
 
 
 def _judged(

@@ -31,7 +31,7 @@ DECISIONS = Counter(
     "Admission decisions, by the bucket that was charged: an organization's or an address's.",
     ["bucket", "outcome"],
 )
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLEAN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 # Version 00 of W3C Trace Context: trace id, parent id, flags; ids of zeros are invalid.
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -124,7 +124,7 @@ def line_writer(level: str) -> Watcher:
 def count(answer: Answer) -> None:
     """Count an answer and observe its duration."""
     # An invented method would be a label that the client chooses.
-    method = answer.method if answer.method in _METHODS else "other"
+    method = answer.method if answer.method in METHODS else "other"
     _child(REQUESTS, method, answer.route, answer.status).inc()
     _child(DURATION, answer.route).observe(answer.duration_ms / 1_000)
     if answer.decision is not None:

@@ -35,10 +35,12 @@ ROOMS = {
     "mongomock": ("app/backends/memory.py",),
     "rich": ("app/cli/*",),
     "pyarrow": ("app/cli/*",),
+    "opentelemetry": ("app/observability/span*.py",),
 }
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
     "app/__init__.py": "a server imports the package before it has chosen the metrics' folder",
+    "app/observability/tracing.py": "OpenTelemetry is optional, and slow to import",
     "app/backends/connect.py": "a backend is optional until the settings ask for it",
     "app/cli/output.py": "rich is slow to import and only progress bars need it here",
     "app/cli/parquet_files.py": "PyArrow is optional and slow to import",

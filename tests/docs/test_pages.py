@@ -30,7 +30,7 @@ ALL_PAGES = [*PAGES, *ROOT_PAGES]
 # Software that is not there where tests run, or that would not end.
 NEEDS = {
     *("bench", "docker", "heroku", "honcho", "kubectl", "nginx", "npm", "pip"),
-    *("redis-cli", "run"),
+    *("promtool", "redis-cli", "run"),
 }
 WORDS = {"example", "fails", "varies"}
 MOST_LINES = 200
