@@ -3,7 +3,7 @@
 from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
-from app.console import overview_routes, session_routes
+from app.console import overview_routes, session_routes, shared_reads
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
@@ -21,4 +21,5 @@ def unknown(rest: str) -> Response:
 def init_app(app: Flask) -> None:
     """Register the console."""
     app.jinja_env.filters.update(FILTERS, marked=to_html)
+    shared_reads.init_app(app)
     app.register_blueprint(blueprint)
