@@ -9,6 +9,7 @@ from app.backends import latency
 from app.backends.backend import Backend
 from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
+from app.console import routes as console
 from app.error_answers import find_problem
 from app.http import application, cors, current, errors
 from app.http.forwarded import ForwardedScheme
@@ -50,6 +51,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     watchers = _trace(app, settings.otel_exporter_otlp_endpoint)
     answers.init_app(app, [answers.count, line_writer, *watchers], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
+    console.init_app(app)
     application.init_app(app)
     services.access.init_app(app)
     cli.register(app)
