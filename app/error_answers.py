@@ -41,6 +41,8 @@ from app.interactions.errors import (
 from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.tenancy.errors import (
     AuthenticationFailed,
+    ConsoleOff,
+    FormExpired,
     IdempotencyConflict,
     KeyCollision,
     KeyExpired,
@@ -49,6 +51,7 @@ from app.tenancy.errors import (
     NotFound,
     OrganizationSuspended,
     ScopeMissing,
+    SessionMissing,
 )
 from app.usage.errors import ArchiveMovedOn
 
@@ -137,7 +140,17 @@ def _scope_missing(error: ScopeMissing) -> Problem:
 
 
 @find_problem.register
-def _not_found(error: NotFound | TurnNotFound | ReservationNotFound) -> Problem:
+def _session_missing(error: SessionMissing) -> Problem:
+    return Problem("authentication_error", str(error), headers={"WWW-Authenticate": "Cookie"})
+
+
+@find_problem.register
+def _form_expired(error: FormExpired) -> Problem:
+    return Problem("permission_denied", str(error))
+
+
+@find_problem.register
+def _not_found(error: NotFound | TurnNotFound | ReservationNotFound | ConsoleOff) -> Problem:
     return Problem("not_found", str(error))
 
 

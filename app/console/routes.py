@@ -1,0 +1,24 @@
+"""Register the console: its pages, its log-in, its filters, and an answer to all other paths."""
+
+from flask import Flask, Response
+from werkzeug.exceptions import NotFound
+
+from app.console import overview_routes, session_routes
+from app.console.formats import FILTERS
+from app.console.frame import blueprint
+from app.reference.markup import to_html
+
+# Importing a file registers its pages.
+PAGES = (session_routes, overview_routes)
+
+
+@blueprint.get("/console/<path:rest>")
+def unknown(rest: str) -> Response:
+    """Answer 404 with a page, for paths that no page has."""
+    raise NotFound
+
+
+def init_app(app: Flask) -> None:
+    """Register the console."""
+    app.jinja_env.filters.update(FILTERS, marked=to_html)
+    app.register_blueprint(blueprint)
