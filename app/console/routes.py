@@ -3,13 +3,27 @@
 from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
-from app.console import overview_routes, session_routes
+from app.console import (
+    audit_routes,
+    find_routes,
+    keys_routes,
+    overview_routes,
+    request_routes,
+    session_routes,
+)
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
 
 # Importing a file registers its pages.
-PAGES = (session_routes, overview_routes)
+PAGES = (
+    session_routes,
+    overview_routes,
+    keys_routes,
+    request_routes,
+    audit_routes,
+    find_routes,
+)
 
 
 @blueprint.get("/console/<path:rest>")

@@ -11,7 +11,7 @@ from app.tenancy.directory.model import (
     KeyView,
     NamedOrganization,
 )
-from app.tenancy.directory.store import DirectoryStore, chosen_by, in_view
+from app.tenancy.directory.store import DirectoryStore, chosen_by, has_label, in_view
 from app.tenancy.model import FoundKey
 
 # A filter by name covers at most so many organizations.
@@ -52,9 +52,17 @@ class Directory:
         """Return names by id, without those of removed or damaged organizations."""
         return self._store.names(organization_ids)
 
+    def keys_by_id(self, key_ids: Sequence[str]) -> Mapping[str, FoundKey]:
+        """Return keys by id, without those that are removed."""
+        return {key.id: key for key in self._store.find_keys_by_id(key_ids)}
+
     def search_organizations(self, part: str, at_most: int) -> Sequence[NamedOrganization]:
         """Return organizations whose name has this text; upper and lower case are equal."""
         return self._store.search_organizations(part, at_most)
+
+    def search_labels(self, part: str, at_most: int) -> Sequence[FoundKey]:
+        """Return keys whose label has this text, newest first."""
+        return self._store.find_keys(has_label(part), None, at_most)
 
     def _owners(self, text: str | None) -> Sequence[str]:
         if not text:

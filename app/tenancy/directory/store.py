@@ -35,6 +35,10 @@ class DirectoryStore:
         found = self._keys.find({"$and": [in_order, chosen]}).sort("_id", DESCENDING)
         return [key_of(document) for document in found.limit(at_most)]
 
+    def find_keys_by_id(self, key_ids: Sequence[str]) -> list[FoundKey]:
+        """Return the keys with these ids, without those that are removed."""
+        return [key_of(found) for found in self._keys.find({"_id": {"$in": list(key_ids)}})]
+
     def count_keys(self, chosen: Document) -> int:
         """Count keys of this filter."""
         return self._keys.count_documents({"_id": _IS_TEXT, **chosen})
@@ -89,6 +93,11 @@ def in_view(view: KeyView, now: datetime) -> Document:
     return {"$and": [in_state(KeyState.ACTIVE, now), {"$or": unused}]}
 
 
+def has_label(part: str) -> Document:
+    """Return the filter of keys with this text in their label."""
+    return {"label": _contains(part)}
+
+
 def _has_text(text: str, organization_ids: Sequence[str]) -> Document:
     beginning = _BEGINNING.match(text)
     if beginning is not None:
@@ -96,7 +105,7 @@ def _has_text(text: str, organization_ids: Sequence[str]) -> Document:
         # Of the characters of base62, `z` is the last, and `{` follows it.
         return {"environment": beginning[1], "lookup": {"$gte": first, "$lt": f"{first}{{"}}
     owners = {"organization_id": {"$in": [*organization_ids, text]}}
-    return {"$or": [{"_id": text}, owners, {"label": _contains(text)}]}
+    return {"$or": [{"_id": text}, owners, has_label(text)]}
 
 
 def _contains(part: str) -> Document:
