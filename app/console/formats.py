@@ -6,6 +6,8 @@ A value that is not known is None, and an en dash in a page: never 0, never blan
 from datetime import UTC, datetime
 from typing import Any
 
+from app.console.charts.scale import percent
+
 MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
@@ -96,6 +98,7 @@ FILTERS = {
     "seconds": seconds_text,
     "ms": ms,
     "ms_cell": ms_cell,
+    "width": percent,
 }
 
 

@@ -1,7 +1,7 @@
 """Pages with their JSON twins: the check of each request, the common frame, errors as pages."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -36,12 +36,15 @@ class Page:
 
     `data` is plain: dict, list, str, int, float, bool and None. With `refresh_s` the page offers to
     load itself again each `refresh_s` seconds.
+
+    `charts` are values of `app.console.charts` by name, made from `data`; twins leave them out.
     """
 
     template: str
     data: Mapping[str, Any]
     refresh_s: int | None = None
     status: int = 200
+    charts: Mapping[str, Any] = field(default_factory=dict)
 
 
 View = Callable[..., Page | Response]
@@ -72,7 +75,11 @@ def render(page: Page) -> Response:
     if _is_twin():
         return json_response(page.data, page.status)
     text = render_template(
-        f"console/{page.template}", page=page.data, frame=_frame(page), asset=asset_path
+        f"console/{page.template}",
+        page=page.data,
+        charts=page.charts,
+        frame=_frame(page),
+        asset=asset_path,
     )
     response = Response(text, page.status, mimetype="text/html")
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

@@ -168,7 +168,9 @@ class KeyForms:
                 },
             )
         try:
-            done = self.rotation.rotate(key_id, OVERLAPS[overlap][1], by=author(reason, "rotation-reason"))
+            done = self.rotation.rotate(
+                key_id, OVERLAPS[overlap][1], by=author(reason, "rotation-reason")
+            )
         except (InvalidFields, TenancyError, AccountFault) as error:
             raise _refused(error, "overlap") from None
         name = self.directory.names_of([done.new]).get(done.new.organization_id)

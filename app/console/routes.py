@@ -10,6 +10,7 @@ from app.console import (
     overview_routes,
     request_routes,
     session_routes,
+    shared_reads,
 )
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
@@ -35,4 +36,5 @@ def unknown(rest: str) -> Response:
 def init_app(app: Flask) -> None:
     """Register the console."""
     app.jinja_env.filters.update(FILTERS, marked=to_html)
+    shared_reads.init_app(app)
     app.register_blueprint(blueprint)

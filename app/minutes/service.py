@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.minutes.model import MINUTE_S, OTHERS, Minute
+from app.minutes.model import MINUTE_S, OTHERS, Minute, Refusal
+from app.minutes.steps import Step, sum_minutes
 from app.minutes.storage import MinuteStorage
 
 NOW_S = 5 * MINUTE_S
@@ -22,6 +23,22 @@ class Minutes:
         return self._storage.read(
             this_minute_s - minutes_count * MINUTE_S, this_minute_s - MINUTE_S
         )
+
+    def list_steps(self, steps_count: int, step_s: int) -> Sequence[Step]:
+        """Return the last steps of `step_s` seconds, oldest first.
+
+        They begin at whole multiples of `step_s`. The last one has the last full minute, and may
+        not be over.
+        """
+        last_s = int(self._now_s()) // MINUTE_S * MINUTE_S - MINUTE_S
+        first_s = last_s - last_s % step_s - (steps_count - 1) * step_s
+        return sum_minutes(self._storage.read(first_s, last_s), first_s, step_s)
+
+    def list_refusals(self, minutes_count: int) -> Sequence[Mapping[Refusal, int]]:
+        """Return the refusals of organizations in each of the last full minutes, oldest first."""
+        this_minute_s = int(self._now_s()) // MINUTE_S * MINUTE_S
+        first_s = this_minute_s - minutes_count * MINUTE_S
+        return self._storage.refusals_by_minute(first_s, this_minute_s - MINUTE_S)
 
     def refused_now(self) -> Mapping[str, Mapping[str, int]]:
         """Return refusals by organization and cause, from five minutes ago until now.
