@@ -21,6 +21,7 @@ from app.console.key_forms import (
 )
 from app.console.keys_data import KeyChoice, KeysData, leak_query, read_choice
 from app.console.ledger_time import now
+from app.console.redaction import without_keys
 from app.http.application import provided
 from app.tenancy.directory.service import Directory
 
@@ -29,9 +30,9 @@ Fields = MultiDict[str, str]
 
 
 @console_page("/keys")
-def keys() -> Page:
+def keys() -> Page | Response:
     """Show the keys of all organizations, and the forms."""
-    return _page(read_choice(request.args))
+    return without_keys() or _page(read_choice(request.args))
 
 
 @blueprint.post(PATH)
