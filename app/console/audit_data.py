@@ -1,40 +1,25 @@
 """Compute the page of the audit trail: entries, newest first, and the filters."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import orjson
-
-from app.audit.model import Action, AuthorKind, Entry, EntryFilter, Fields
+from app.audit.model import Action, AuthorKind, EntryFilter
 from app.audit.trail import AuditTrail
+from app.console.audit_rows import AUTHOR_KINDS, Data, entry_row, key_ids_of
 from app.console.parts import part
 from app.http.instants import (
-    UTC_INSTANT_PATTERN,
     datetime_of_us,
     format_datetime,
-    format_ms,
     parse_ms,
 )
 from app.tenancy.directory.service import Directory
 from app.tenancy.errors import AmbiguousName, OrganizationNotFound
-from app.tenancy.model import ApiKey, FoundKey
 from app.tenancy.service import Organizations
 
 PAGE_ROWS = 50
 MOST_TEXT = 100
 ALL = "all"
-_KINDS = {
-    AuthorKind.CONSOLE: "console",
-    AuthorKind.COMMAND: "command",
-    AuthorKind.KEY: "API key",
-}
-# Groups of an entry's fields: the names of their parts say enough.
-_GROUPS = ("overrides", "temporary_limits")
-_INSTANT = re.compile(UTC_INSTANT_PATTERN)
-Data = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +71,7 @@ class AuditData:
             "as_of": format_datetime(self._now()),
             "filter": _filter(choice),
             "actions": [action.value for action in Action],
-            "kinds": {kind.value: text for kind, text in _KINDS.items()},
+            "kinds": {kind.value: text for kind, text in AUTHOR_KINDS.items()},
             "problems": listed.pop("problems", {}),
             "list": listed,
         }
@@ -97,7 +82,7 @@ class AuditData:
             return {"problems": reading.problems, "entries": [], "total_count": 0}
         page = self._trail.page(reading.filter_, choice.before_id, PAGE_ROWS)
         ids = sorted({entry.change.organization_id for entry in page.entries})
-        key_ids = sorted({each for entry in page.entries for each in _key_ids(entry)})
+        key_ids = sorted({each for entry in page.entries for each in key_ids_of(entry)})
         names, keys = self._directory.names(ids), self._directory.keys_by_id(key_ids)
         rows = [entry_row(entry, names, keys) for entry in page.entries]
         return {
@@ -151,89 +136,6 @@ def read_choice(values: Mapping[str, str]) -> AuditChoice:
         until=text("to"),
         before_id=values.get("before") or None,
     )
-
-
-def entry_row(entry: Entry, names: Mapping[str, str], keys: Mapping[str, FoundKey]) -> Data:
-    """Return an entry as a row of the table; removed keys have only their id."""
-    change = entry.change
-    kind, _, name = entry.who.partition(":")
-    is_key = kind == AuthorKind.KEY
-    return {
-        "id": entry.id,
-        "at": format_datetime(entry.at),
-        "action": change.action.value,
-        "organization": {
-            "id": change.organization_id,
-            "name": names.get(change.organization_id),
-        },
-        "key": _key(change.key_id, keys),
-        "changes": list_changes(change.before or {}, change.after or {}),
-        "reason": entry.reason,
-        "author": {
-            "kind": _KINDS[AuthorKind(kind)],
-            "name": None if is_key else name,
-            "key": _key(name, keys) if is_key else None,
-        },
-        "outcome": entry.outcome.value,
-    }
-
-
-def list_changes(before: Fields, after: Fields) -> Sequence[Data]:
-    """Return each field that changed, with its value before (None: it had none) and after.
-
-    A value that ends by itself has the instant in `until`.
-    """
-    rows: list[Data] = []
-    for name, value in after.items():
-        was = before.get(name)
-        if name in _GROUPS and isinstance(value, Mapping):
-            rows += list_changes(was if isinstance(was, Mapping) else {}, value)
-        else:
-            until = _until(value) or _until(was)
-            row = {"name": name, "before": _text(was), "after": _text(value), "until": until}
-            rows.append(row | {"is_instant": _is_instant(value) or _is_instant(was)})
-    return rows
-
-
-def _key_ids(entry: Entry) -> Iterator[str]:
-    if entry.change.key_id is not None:
-        yield entry.change.key_id
-    kind, _, name = entry.who.partition(":")
-    if kind == AuthorKind.KEY:
-        yield name
-
-
-def _key(key_id: str | None, keys: Mapping[str, FoundKey]) -> Data | None:
-    if key_id is None:
-        return None
-    found = keys.get(key_id)
-    shown = (found.label, found.hint) if isinstance(found, ApiKey) else (None, None)
-    return {"id": key_id, "label": shown[0], "hint": shown[1]}
-
-
-def _text(value: object) -> str | None:
-    """Return a value as a person reads it; instants as they are."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if _until(value) and isinstance(value, Mapping):
-        return _text(value["value"])
-    return orjson.dumps(value).decode()
-
-
-def _until(value: object) -> str | None:
-    """Return the end of a temporary limit; None for any other value."""
-    if not isinstance(value, Mapping) or value.keys() != {"value", "until_ms"}:
-        return None
-    until_ms = value["until_ms"]
-    return format_ms(until_ms) if isinstance(until_ms, int) else None
-
-
-def _is_instant(value: object) -> bool:
-    return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
 
 
 def _read_day(text: str, field_id: str, problems: dict[str, str]) -> datetime | None:

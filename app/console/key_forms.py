@@ -1,14 +1,13 @@
 """Do what the forms of the page of keys ask for, or say which field needs another value."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 from app.audit.model import Action, Author, Entry, EntryFilter, Outcome
 from app.audit.trail import AuditTrail
 from app.console import session
-from app.console.key_rows import key_row, key_title
+from app.console.key_form_values import MOST_NAMED, CreationForm, MadeKey, Refused
 from app.console.ledger_time import now
 from app.http.application import provided
 from app.http.faults import AccountFault
@@ -30,52 +29,8 @@ OVERLAPS: Mapping[str, tuple[str, timedelta]] = {
     "24": ("in 24 hours", timedelta(hours=24)),
     "168": ("in 7 days", timedelta(days=7)),
 }
-_MOST_NAMED = 3
 # The fields of the service's errors, by the id of the input.
 _INPUTS = {"label": "label", "expires_in_days": "expires"}
-
-
-class Refused(Exception):
-    """A form is refused; `problems` are sentences by the id of their input."""
-
-    def __init__(self, status: int, problems: Mapping[str, str]) -> None:
-        super().__init__(" ".join(problems.values()))
-        self.status = status
-        self.problems = dict(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class CreationForm:
-    """The form to create a key, as it was typed; one `form_id` makes at most one key."""
-
-    organization: str = ""
-    environment: str = Environment.LIVE.value
-    scope: str = Scope.READ_WRITE.value
-    label: str = ""
-    expires: str = ""
-    reason: str = ""
-    form_id: str = ""
-
-    def data(self) -> dict[str, str]:
-        """Return the values of the inputs."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class MadeKey:
-    """A new key with its plaintext, the name of its organization, and the key that it replaces."""
-
-    key: ApiKey
-    plaintext: str = field(repr=False)
-    organization_name: str | None
-    replaced: ApiKey | None = None
-
-    def data(self, at: datetime) -> dict[str, Any]:
-        """Return what the page shows once."""
-        names = {self.key.organization_id: self.organization_name or ""}
-        replaced = key_row(self.replaced, names, at) if self.replaced else None
-        row = key_row(self.key, names, at)
-        return {"key": row, "plaintext": self.plaintext, "replaced": replaced}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +72,7 @@ class KeyForms:
                 },
             )
         if not (leak.certain or leak.possible_ids):
-            hints = ", ".join(list(leak.unknown_hints)[:_MOST_NAMED])
+            hints = ", ".join(list(leak.unknown_hints)[:MOST_NAMED])
             raise Refused(404, {"leak": f"This server has no such key: {hints}"})
         return leak
 
@@ -205,26 +160,6 @@ def author(reason: str, field_id: str = "reason") -> Author:
         return Author(f"console:{session.operator_name()}", reason.strip() or None)
     except InvalidFields as error:
         raise Refused(400, {field_id: str(error)}) from None
-
-
-def read_creation(values: Mapping[str, str]) -> CreationForm:
-    """Return the form that was sent."""
-    names = CreationForm.__dataclass_fields__
-    return CreationForm(**{name: values.get(name, "").strip()[:200] for name in names})
-
-
-def describe_revoked(revoked: Sequence[FoundKey]) -> str:
-    """Return what was changed, for the note after it."""
-    if not revoked:
-        return "Nothing to change: these keys were revoked before."
-    named = ", ".join(key_title(key) for key in revoked[:_MOST_NAMED])
-    more = len(revoked) - _MOST_NAMED
-    keys = "1 key" if len(revoked) == 1 else f"{len(revoked)} keys"
-    others = f" and {more} more" if more > 0 else ""
-    return (
-        f"Revoked {keys}: {named}{others}. Requests with them are answered with 401 within "
-        "5 seconds."
-    )
 
 
 def _creation_problems(form: CreationForm) -> tuple[dict[str, str], int | None]:

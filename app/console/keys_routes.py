@@ -10,15 +10,14 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from app.console.frame import Page, blueprint, console_page, go, render
-from app.console.key_forms import (
-    OVERLAPS,
+from app.console.key_form_values import (
     CreationForm,
-    KeyForms,
     MadeKey,
     Refused,
     describe_revoked,
     read_creation,
 )
+from app.console.key_forms import OVERLAPS, KeyForms
 from app.console.keys_data import KeyChoice, KeysData, leak_query, read_choice
 from app.console.ledger_time import now
 from app.console.redaction import without_keys

@@ -6,7 +6,8 @@ from flask import Response, request
 
 from app.console.frame import Page, console_page, go
 from app.console.ledger_time import now
-from app.console.request_data import RequestData, read_id
+from app.console.request_data import RequestData
+from app.console.request_rows import read_id
 from app.http.application import provided
 from app.request_log.service import RequestLog
 from app.tenancy.directory.service import Directory

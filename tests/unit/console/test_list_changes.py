@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.console.audit_data import list_changes
+from app.console.audit_rows import list_changes
 
 TEMPORARY = {"value": 7, "until_ms": 4_102_444_800_000}
 UNTIL = "2100-01-01T00:00:00.000Z"
