@@ -8,10 +8,9 @@ from app.tenancy.directory.model import (
     KeyListing,
     KeyQuery,
     KeySummary,
-    KeyView,
     NamedOrganization,
 )
-from app.tenancy.directory.store import DirectoryStore, chosen_by, has_label, in_view
+from app.tenancy.directory.store import DirectoryStore, chosen_by, has_label
 from app.tenancy.model import FoundKey
 
 # A filter by name covers at most so many organizations.
@@ -35,14 +34,7 @@ class Directory:
 
     def summary(self) -> KeySummary:
         """Count the active keys of all organizations."""
-        now = self._now()
-        active = in_view(KeyView.ACTIVE, now)
-        return KeySummary(
-            active_count=self._store.count_keys(active),
-            organizations_count=self._store.count_organizations(active),
-            expire_soon_count=self._store.count_keys(in_view(KeyView.EXPIRES_SOON, now)),
-            unused_count=self._store.count_keys(in_view(KeyView.UNUSED, now)),
-        )
+        return self._store.summarize_active_keys(self._now())
 
     def names_of(self, keys: Sequence[FoundKey]) -> Mapping[str, str]:
         """Return the names of the organizations of these keys."""
@@ -65,7 +57,7 @@ class Directory:
         return self._store.find_keys(has_label(part), None, at_most)
 
     def _owners(self, text: str | None) -> Sequence[str]:
-        if not text:
+        if not text or text.startswith(("key_", "org_", "uniq_")):
             return []
         found = self._store.search_organizations(text, MOST_ORGANIZATIONS)
         return [each.id for each in found]

@@ -12,7 +12,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
-from app.tenancy.directory.model import LONG, SOON, KeyQuery, KeyView, NamedOrganization
+from app.tenancy.directory.model import LONG, SOON, KeyQuery, KeySummary, KeyView, NamedOrganization
 from app.tenancy.key_format import LOOKUP_LENGTH
 from app.tenancy.model import FoundKey, KeyState
 from app.tenancy.records import key_of
@@ -40,12 +40,31 @@ class DirectoryStore:
         return [key_of(found) for found in self._keys.find({"_id": {"$in": list(key_ids)}})]
 
     def count_keys(self, chosen: Document) -> int:
-        """Count keys of this filter."""
+        """Count keys of this filter; without one approximately."""
+        if not chosen:
+            return self._keys.estimated_document_count()
         return self._keys.count_documents({"_id": _IS_TEXT, **chosen})
 
-    def count_organizations(self, chosen: Document) -> int:
-        """Count the organizations that have keys of this filter."""
-        return len(self._keys.distinct("organization_id", dict(chosen)))
+    def summarize_active_keys(self, now: datetime) -> KeySummary:
+        """Count the active keys at `now` in one pass over the collection."""
+        newest = {"$ifNull": ["$last_used_at", "$created_at"]}
+        unused = {"$sum": {"$cond": [{"$lte": [newest, now - LONG]}, 1, 0]}}
+        per_organization = {"_id": "$organization_id", "keys": {"$sum": 1}, "unused": unused}
+        totals = {"_id": None, "organizations": {"$sum": 1}}
+        totals |= {name: {"$sum": f"${name}"} for name in ("keys", "unused")}
+        stages = [
+            {"$match": in_view(KeyView.ACTIVE, now)},
+            {"$group": per_organization},
+            {"$group": totals},
+        ]
+        found = next(iter(self._keys.aggregate(stages)), {})
+        return KeySummary(
+            active_count=found.get("keys", 0),
+            organizations_count=found.get("organizations", 0),
+            unused_count=found.get("unused", 0),
+            # An index has it.
+            expire_soon_count=self.count_keys(in_view(KeyView.EXPIRES_SOON, now)),
+        )
 
     def names(self, organization_ids: Sequence[str]) -> dict[str, str]:
         """Return the names of organizations by id, without those that have none."""
@@ -104,8 +123,11 @@ def _has_text(text: str, organization_ids: Sequence[str]) -> Document:
         first = beginning[2][:LOOKUP_LENGTH]
         # Of the characters of base62, `z` is the last, and `{` follows it.
         return {"environment": beginning[1], "lookup": {"$gte": first, "$lt": f"{first}{{"}}
-    owners = {"organization_id": {"$in": [*organization_ids, text]}}
-    return {"$or": [{"_id": text}, owners, has_label(text)]}
+    if text.startswith("key_"):
+        return {"_id": text}
+    if text.startswith("org_"):
+        return {"organization_id": text}
+    return {"$or": [{"organization_id": {"$in": list(organization_ids)}}, has_label(text)]}
 
 
 def _contains(part: str) -> Document:
