@@ -50,6 +50,7 @@ from app.tenancy.errors import (
     KeyUnknown,
     NotFound,
     OrganizationSuspended,
+    PageUnknown,
     ScopeMissing,
     SessionMissing,
 )
@@ -150,7 +151,9 @@ def _form_expired(error: FormExpired) -> Problem:
 
 
 @find_problem.register
-def _not_found(error: NotFound | TurnNotFound | ReservationNotFound | ConsoleOff) -> Problem:
+def _not_found(
+    error: NotFound | TurnNotFound | ReservationNotFound | ConsoleOff | PageUnknown,
+) -> Problem:
     return Problem("not_found", str(error))
 
 

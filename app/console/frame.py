@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.http import HTTP_STATUS_CODES
 
 from app.access import Access
 from app.console import session
@@ -127,13 +128,9 @@ def show_error_as_page(response: Response) -> Response:
     if not is_error(response.status_code) or response.mimetype != _JSON or _is_twin():
         return response
     error = response.get_json()["error"]
-    page = render(
-        Page(
-            "problem.html",
-            {"status": response.status_code, "error": error},
-            status=response.status_code,
-        )
-    )
+    status = response.status_code
+    data = {"status": status, "phrase": HTTP_STATUS_CODES[status], "error": error}
+    page = render(Page("problem.html", data, status=status))
     for name in ("Allow", "Retry-After"):
         if name in response.headers:
             page.headers[name] = response.headers[name]

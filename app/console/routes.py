@@ -1,7 +1,6 @@
 """Register the console: its pages, its log-in, its filters, and an answer to all other paths."""
 
 from flask import Flask, Response
-from werkzeug.exceptions import NotFound
 
 from app.console import (
     audit_routes,
@@ -15,6 +14,7 @@ from app.console import (
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
+from app.tenancy.errors import PageUnknown
 
 # Importing a file registers its pages.
 PAGES = (
@@ -30,7 +30,7 @@ PAGES = (
 @blueprint.get("/console/<path:rest>")
 def unknown(rest: str) -> Response:
     """Answer 404 with a page, for paths that no page has."""
-    raise NotFound
+    raise PageUnknown
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Share what is read between pages, so that open consoles cost each process at most 1 %."""
+"""Share what is read between pages, so that open consoles cost each process little."""
 
 import time
 from collections.abc import Callable
@@ -9,8 +9,9 @@ from flask import Flask, current_app
 
 from app.http.instants import format_datetime, utc_now
 
-# A read that took 5 ms is reused for half a second, one of a second for 100 seconds.
+# A read that took 5 ms is reused for half a second, and none for longer than a minute.
 RATIO = 100
+MOST_S = 60
 _EXTENSION = "turnledger.shared_reads"
 
 T = TypeVar("T")
@@ -25,9 +26,9 @@ class Read(NamedTuple):
 
 
 class SharedReads:
-    """Keeps values by name, each for `RATIO` times as long as it took to read. Thread-safe.
+    """Keeps values by name, each for `RATIO` times as long as it took to read, at most `MOST_S`.
 
-    Requests for the same name wait for one read. A failed one is not kept.
+    Safe between threads. Requests for the same name wait for one read. A failed one is not kept.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +47,8 @@ class SharedReads:
             if kept is None or began_s >= kept.until_s:
                 as_of, value = format_datetime(utc_now()), read()
                 ended_s = self._monotonic()
-                kept = self._reads[name] = Read(value, as_of, ended_s + RATIO * (ended_s - began_s))
+                kept_s = min(MOST_S, RATIO * (ended_s - began_s))
+                kept = self._reads[name] = Read(value, as_of, ended_s + kept_s)
             return cast("T", kept.value), kept.as_of
 
 

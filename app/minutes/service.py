@@ -8,6 +8,8 @@ from app.minutes.steps import Step, sum_minutes
 from app.minutes.storage import MinuteStorage
 
 NOW_S = 5 * MINUTE_S
+# Processes add their counts within three seconds.
+COUNTED_S = 5
 
 
 class Minutes:
@@ -27,18 +29,18 @@ class Minutes:
     def list_steps(self, steps_count: int, step_s: int) -> Sequence[Step]:
         """Return the last steps of `step_s` seconds, oldest first.
 
-        They begin at whole multiples of `step_s`. The last one has the last full minute, and may
-        not be over.
+        They begin at whole multiples of `step_s`. The last one has the last full minute that all
+        processes have counted, and may not be over.
         """
-        last_s = int(self._now_s()) // MINUTE_S * MINUTE_S - MINUTE_S
+        last_s = self._last_counted_s()
         first_s = last_s - last_s % step_s - (steps_count - 1) * step_s
         return sum_minutes(self._storage.read(first_s, last_s), first_s, step_s)
 
     def list_refusals(self, minutes_count: int) -> Sequence[Mapping[Refusal, int]]:
         """Return the refusals of organizations in each of the last full minutes, oldest first."""
-        this_minute_s = int(self._now_s()) // MINUTE_S * MINUTE_S
-        first_s = this_minute_s - minutes_count * MINUTE_S
-        return self._storage.refusals_by_minute(first_s, this_minute_s - MINUTE_S)
+        last_s = self._last_counted_s()
+        first_s = last_s - (minutes_count - 1) * MINUTE_S
+        return self._storage.refusals_by_minute(first_s, last_s)
 
     def refused_now(self) -> Mapping[str, Mapping[str, int]]:
         """Return refusals by organization and cause, from five minutes ago until now.
@@ -50,6 +52,9 @@ class Minutes:
         for refusal, count in self._storage.refusals(now_s - NOW_S, now_s).items():
             found.setdefault(refusal.organization_id, {})[refusal.cause] = count
         return found
+
+    def _last_counted_s(self) -> int:
+        return int(self._now_s() - COUNTED_S) // MINUTE_S * MINUTE_S - MINUTE_S
 
     def find_newest_s(self) -> int | None:
         """Return the newest minute that any process reported in the last ten; None without one."""

@@ -192,6 +192,13 @@ class ConsoleOff(Exception):
         super().__init__("The console is off. Set `OPERATOR_TOKEN` and restart.")
 
 
+class PageUnknown(Exception):
+    """The console has no page at this path."""
+
+    def __init__(self) -> None:
+        super().__init__("The console has no such page. Start at `/console`.")
+
+
 class SessionMissing(Exception):
     """A page of the console was asked for without a session of an operator."""
 

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.console import shared_reads
 from tests.servers import OPERATOR_TOKEN
 
 NAME = "on-call-eu"
@@ -16,13 +17,18 @@ _CSRF = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A browser with the cookies of a session; `csrf_token` belongs to its forms."""
+    """A browser with the cookies of a session; `csrf_token` belongs to its forms.
 
+    Each of its pages is computed anew, whatever the process has just read.
+    """
+
+    app: Flask
     client: FlaskClient
     csrf_token: str
 
     def get(self, path: str) -> TestResponse:
         """Request a page."""
+        shared_reads.init_app(self.app)
         return self.client.get(path)
 
     def page(self, path: str) -> str:
@@ -53,7 +59,7 @@ def csrf_token_of(page: str) -> str:
 def visitor(app: Flask) -> Operator:
     """Return a browser that has opened the log-in page and has no session yet."""
     client = app.test_client()
-    return Operator(client, csrf_token_of(client.get("/console/login").text))
+    return Operator(app, client, csrf_token_of(client.get("/console/login").text))
 
 
 def log_in(app: Flask, name: str = NAME) -> Operator:
@@ -61,4 +67,4 @@ def log_in(app: Flask, name: str = NAME) -> Operator:
     browser = visitor(app)
     answer = browser.post("/console/login", name=name, token=OPERATOR_TOKEN)
     assert answer.status_code == 303, answer.text
-    return Operator(browser.client, csrf_token_of(browser.page("/console")))
+    return Operator(app, browser.client, csrf_token_of(browser.page("/console")))

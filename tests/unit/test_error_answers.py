@@ -61,6 +61,7 @@ from app.tenancy.errors import (
     OperatorTokenMissing,
     OrganizationNotFound,
     OrganizationSuspended,
+    PageUnknown,
     ScopeMissing,
     SessionMissing,
 )
@@ -110,6 +111,7 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (SessionMissing(), "authentication_error", 401),
     (FormExpired(), "permission_denied", 403),
     (ConsoleOff(), "not_found", 404),
+    (PageUnknown(), "not_found", 404),
     (KeyUnknown(), "invalid_token", 401),
     (KeyExpired(), "token_expired", 401),
     (OrganizationSuspended(), "payment_required", 402),

@@ -19,13 +19,13 @@ from app.console.formats import clock, count, day, ms
 from app.console.overview.near import bars_of
 from app.console.overview.traffic import REFUSED, Row
 
-# The order of the stack: names of the data, words and ink.
+# The order of the stack: names of the data, words that follow a number, and ink.
 STACK = (
     ("admitted", "admitted", "blue"),
-    ("client_error", "client error", "grey"),
+    ("client_error", "client errors", "grey"),
     ("rate_limited", "rate limited", "orange"),
     ("quota_exhausted", "quota spent", "wine"),
-    ("server_error", "server error", "ink"),
+    ("server_error", "server errors", "ink"),
 )
 _HEIGHTS = (144, 78, 84)
 _DAY_S = 86_400
