@@ -18,9 +18,14 @@ _OWN_PATH = re.compile(r"/console(?:[/?.][A-Za-z0-9_.~%=&?/@:+-]*)?", re.ASCII)
 
 @blueprint.route(LOGIN, methods=["GET", "POST"])
 def log_in() -> Response:
-    """Show the form; with a right token, open a session and lead to the page that was wanted."""
+    """Show the form; with a right token, open a session and lead to the page that was wanted.
+
+    Browsers leave the cookie out when they come from another site. Once they send it, a session is
+    not asked for again.
+    """
     if request.method == "GET":
-        return _form()
+        has_session = session.operator_name() is not None
+        return go(own_path(request.args.get("next", ""))) if has_session else _form()
     wait_s = provided(LoginLimits).wait_s(client_address())
     if wait_s:
         return _limited(wait_s)

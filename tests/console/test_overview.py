@@ -200,7 +200,7 @@ def test_empty_parts_say_what_to_do(app: Flask, operator: Operator) -> None:
     page = text_of(operator.page("/console"))
     for words in (
         "Nobody is at or above 80 %. No account has counters in this billing period.",
-        "Nobody was limited in the last 5 minutes. Nor in the last hour.",
+        "Nobody was limited in the last 5 minutes. Of the last hour 0 of 60 minutes are known.",
         "No web process reported a minute in the last hour.",
         "No change yet.",
     ):

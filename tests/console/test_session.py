@@ -39,6 +39,11 @@ def test_a_page_without_a_session_leads_to_the_log_in_and_back(app: Flask) -> No
     assert NAME in browser.page("/console")
 
 
+def test_the_log_in_page_leads_on_once_the_session_is_sent(own_operator: Operator) -> None:
+    answer = own_operator.get("/console/login?next=%2Fconsole%3Frange%3D7d")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/console?range=7d")
+
+
 def test_a_twin_without_a_session_is_401(memory_app: Flask) -> None:
     answer = memory_app.test_client().get("/console.json")
     assert answer.status_code == 401

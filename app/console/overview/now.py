@@ -14,6 +14,7 @@ def find_now() -> dict[str, Any]:
         "as_of": traffic["as_of"],
         "last": steps[-1] | {"refused": _refused(steps[-1])},
         "steps": steps,
+        "recorded_minutes": traffic["total"]["recorded_minutes"],
         "highest": {
             "requests": _highest([(row["requests"], row["at"]) for row in steps]),
             "refused": _highest([(_refused(row), row["at"]) for row in steps]),
