@@ -144,7 +144,9 @@ def _read_day(text: str, field_id: str, problems: dict[str, str]) -> datetime | 
     try:
         return datetime_of_us(parse_ms(text, allow_date=True) * 1_000)
     except ValueError:
-        problems[field_id] = "A day such as 2026-11-30, or an instant in UTC."
+        problems[field_id] = (
+            f"{field_id.capitalize()} must be a day such as 2026-11-30, or an instant in UTC."
+        )
         return None
 
 

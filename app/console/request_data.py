@@ -12,6 +12,7 @@ from app.console.request_rows import (
     Data,
     answer_data,
     malformed,
+    marked_text,
     read_id,
     request_row,
     unknown_data,
@@ -147,7 +148,7 @@ def _key_data(explanation: Explanation) -> Data | None:
 
 def _charged(request: RefusedRequest) -> str | None:
     code = request.error_code
-    return read_error_text(code).charged.striptags() if code in CODES else None
+    return marked_text(read_error_text(code).charged) if code in CODES else None
 
 
 def _causes(request: RefusedRequest) -> Sequence[Data]:
@@ -156,9 +157,9 @@ def _causes(request: RefusedRequest) -> Sequence[Data]:
         return []
     return [
         {
-            "cause": each.cause.striptags(),
-            "sign": each.sign.striptags(),
-            "next_step": each.next_step.striptags(),
+            "cause": marked_text(each.cause),
+            "sign": marked_text(each.sign),
+            "next_step": marked_text(each.next_step),
         }
         for each in read_error_text(code).causes
     ]

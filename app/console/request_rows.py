@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from markupsafe import Markup
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.http.instants import format_datetime
@@ -13,6 +14,12 @@ from app.request_log.service import UnknownRequest
 LENGTH = 26
 OTHER_KINDS = {"int_": "an interaction", "key_": "a key", "org_": "an organization"}
 Data = dict[str, Any]
+
+
+def marked_text(html: Markup) -> str:
+    """Return a text of an error page without HTML: code stands in backticks."""
+    with_backticks = str(html).replace("<code>", "`").replace("</code>", "`")
+    return Markup(with_backticks).striptags()  # noqa: S704 (our own texts)
 
 
 def read_id(given: str) -> str:
