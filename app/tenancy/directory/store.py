@@ -50,9 +50,9 @@ class DirectoryStore:
         newest = {"$ifNull": ["$last_used_at", "$created_at"]}
         unused = {"$sum": {"$cond": [{"$lte": [newest, now - LONG]}, 1, 0]}}
         per_organization = {"_id": "$organization_id", "keys": {"$sum": 1}, "unused": unused}
-        totals = {"_id": None, "organizations": {"$sum": 1}}
+        totals: dict[str, Any] = {"_id": None, "organizations": {"$sum": 1}}
         totals |= {name: {"$sum": f"${name}"} for name in ("keys", "unused")}
-        stages = [
+        stages: list[Document] = [
             {"$match": in_view(KeyView.ACTIVE, now)},
             {"$group": per_organization},
             {"$group": totals},
