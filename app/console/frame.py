@@ -110,7 +110,9 @@ def require_entry() -> Response | None:
     if not session.is_enabled():
         provided(Access).charge_address()
         raise ConsoleOff
-    needs_session = POLICIES[asked.endpoint or ""].door is Door.CONSOLE
+    if asked.endpoint is None:  # a method that the path does not take: the router answers
+        return None
+    needs_session = POLICIES[asked.endpoint].door is Door.CONSOLE
     if needs_session and session.operator_name() is None:
         provided(Access).charge_address()
         return _ask_to_log_in()

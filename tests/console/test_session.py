@@ -164,6 +164,25 @@ def test_only_pages_of_the_console_are_led_back_to(wanted: str, path: str) -> No
     assert own_path(wanted) == path
 
 
+@pytest.mark.parametrize("path", ["/console", "/console.json"])
+def test_head_has_the_headers_of_get_and_no_body(own_operator: Operator, path: str) -> None:
+    got, head = own_operator.get(path), own_operator.client.head(path)
+    assert (got.status_code, head.status_code, head.data) == (200, 200, b"")
+    assert list(head.headers.keys()) == list(got.headers.keys())
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/keys"])
+def test_a_method_that_no_form_sends_is_a_405(memory_app: Flask, path: str) -> None:
+    answer = memory_app.test_client().put(path)
+    assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed")
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_a_form_that_is_too_large_is_refused(own_operator: Operator) -> None:
+    answer = own_operator.post("/console/theme", theme="x" * 70_000)
+    assert (answer.status_code, answer.mimetype) == (413, "text/html")
+
+
 def test_an_unknown_page_is_a_404_page(own_operator: Operator) -> None:
     answer = own_operator.get("/console/no-such-page")
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
