@@ -39,7 +39,7 @@ _STEPS: Mapping[str, Sequence[Step]] = {
             _ORGANIZATION,
             "flask org raise {organization} --requests-per-second N",
         ),
-        Step("See how full the bucket is now.", None, "flask limiter top"),
+        Step("See how full the bucket is now.", None, "flask limits top"),
         Step("Nothing: the bucket fills by itself, and clients retry after Retry-After."),
     ),
     "quota_exhausted": (
