@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +29,14 @@ class Action(StrEnum):
     # The new key of a rotation or creation could not be shown, so the change was taken back.
     KEY_ROTATION_UNDONE = "key.rotation_undone"
     KEY_WITHDRAWN = "key.withdrawn"
+
+
+class AuthorKind(StrEnum):
+    """What an author is; an author is written as `console:NAME`."""
+
+    CONSOLE = "console"
+    COMMAND = "command"
+    KEY = "key"
 
 
 class Outcome(StrEnum):
@@ -86,6 +94,32 @@ class Entry:
     reason: str | None
     change: Change
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Filters of a list of entries; None does not filter.
+
+    `author_name` is what follows the kind, such as a user or the id of a key. `until` is the first
+    instant after the range.
+    """
+
+    organization_id: str | None = None
+    key_id: str | None = None
+    action: Action | None = None
+    author_kind: AuthorKind | None = None
+    author_name: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Some of the `total_count` entries that match, newest first."""
+
+    entries: Sequence[Entry]
+    total_count: int
+    has_more: bool
 
 
 def _reason_field_errors(reason: str | None) -> list[FieldError]:

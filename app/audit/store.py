@@ -14,8 +14,10 @@ from app.audit.model import (
     MAX_AUTHOR_LENGTH,
     MAX_REASON_LENGTH,
     Action,
+    AuthorKind,
     Change,
     Entry,
+    EntryFilter,
     Outcome,
 )
 
@@ -52,23 +54,18 @@ class AuditStore:
         self._entries.update_one(chosen, {"$set": {"outcome": outcome.value}})
 
     def list_(
-        self,
-        *,
-        organization_id: str | None,
-        action: Action | None,
-        since: datetime | None,
-        at_most: int,
+        self, filter_: EntryFilter, *, before_id: str | None = None, at_most: int
     ) -> list[Entry]:
-        """Return entries, newest first; each filter that is not None must match."""
-        chosen: dict[str, Any] = {}
-        if organization_id is not None:
-            chosen["organization_id"] = organization_id
-        if action is not None:
-            chosen["action"] = action.value
-        if since is not None:
-            chosen["_id"] = {"$gte": _first_id(since)}
+        """Return entries that match, newest first, with ids before `before_id`."""
+        chosen = _chosen_by(filter_)
+        if before_id is not None:
+            chosen["_id"]["$lt"] = min(before_id, chosen["_id"].get("$lt", before_id))
         found = self._entries.find(chosen).sort("_id", DESCENDING).limit(at_most)
         return [_entry(document) for document in found]
+
+    def count(self, filter_: EntryFilter) -> int:
+        """Count entries that match."""
+        return self._entries.count_documents(_chosen_by(filter_))
 
 
 def is_outcome_unknown(error: Exception) -> bool:
@@ -105,6 +102,29 @@ def validator() -> dict[str, Any]:
             "properties": properties,
         }
     }
+
+
+def _chosen_by(filter_: EntryFilter) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"_id": {"$gte": ID_PREFIX}}
+    equal = {"organization_id": filter_.organization_id, "key_id": filter_.key_id}
+    chosen |= {name: value for name, value in equal.items() if value is not None}
+    if filter_.action is not None:
+        chosen["action"] = filter_.action.value
+    if filter_.author_kind is not None or filter_.author_name is not None:
+        chosen["who"] = _authors(filter_.author_kind, filter_.author_name)
+    if filter_.since is not None:
+        chosen["_id"]["$gte"] = _first_id(filter_.since)
+    if filter_.until is not None:
+        chosen["_id"]["$lt"] = _first_id(filter_.until)
+    return chosen
+
+
+def _authors(kind: AuthorKind | None, name: str | None) -> dict[str, Any]:
+    kinds = [kind] if kind else list(AuthorKind)
+    if name is not None:
+        return {"$in": [f"{each.value}:{name}" for each in kinds]}
+    # `;` follows `:`.
+    return {"$gte": f"{kinds[0].value}:", "$lt": f"{kinds[0].value};"}
 
 
 def _first_id(at: datetime) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from ulid import ULID
 
-from app.audit.model import Action, Author, Change, Entry, Outcome
+from app.audit.model import Action, Author, Change, Entry, EntryFilter, EntryPage, Outcome
 from app.audit.store import ID_PREFIX, AuditStore, is_outcome_unknown
 from app.http.instants import cut_to_ms, utc_now
 
@@ -52,9 +52,18 @@ class AuditTrail:
         at_most: int = MAX_LISTED,
     ) -> list[Entry]:
         """Return the newest entries, newest first; each filter that is not None must match."""
-        return self._store.list_(
-            organization_id=organization_id, action=action, since=since, at_most=at_most
-        )
+        filter_ = EntryFilter(organization_id=organization_id, action=action, since=since)
+        return self._store.list_(filter_, at_most=at_most)
+
+    def page(self, filter_: EntryFilter, before_id: str | None, at_most: int) -> EntryPage:
+        """Return the newest entries that match, with ids before `before_id`."""
+        found = self._store.list_(filter_, before_id=before_id, at_most=at_most + 1)
+        total = self._store.count(filter_)
+        return EntryPage(found[:at_most], total, len(found) > at_most)
+
+    def find_newest(self, filter_: EntryFilter) -> Entry | None:
+        """Return the newest entry that matches; None without one."""
+        return next(iter(self._store.list_(filter_, at_most=1)), None)
 
     def _set_outcome(self, entry_id: str, outcome: Outcome) -> None:
         """Set an outcome if possible: an error would deny the change, which is made."""

@@ -112,6 +112,11 @@ class InteractionStore:
         row = self._rows.find_one({"_id": ulid, "account": account}, _PROJECTION)
         return None if row is None or is_erased(row) else row
 
+    def find_account(self, ulid: str) -> str | None:
+        """Return the account that owns the row with this id; None without one, or if erased."""
+        row = self._rows.find_one({"_id": ulid}, {"account": 1, "erased": 1})
+        return None if row is None or is_erased(row) else str(row["account"])
+
     def find_turns(self, account: str, turn_keys: Sequence[str]) -> dict[str, Document]:
         """Return the stored rows of these turns by turn key, erased ones as well."""
         chosen = {"account": account, "turn_key": {"$in": list(turn_keys)}}

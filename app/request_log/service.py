@@ -1,10 +1,12 @@
 """Find a refused request by its id, or say why none is kept."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.request_log.model import RefusedRequest, find_instant
 from app.request_log.store import RequestLogStore
+
+AROUND = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,21 @@ class RequestLog:
         if found is not None:
             return found
         return UnknownRequest(request_id, made_at, self._store.count_left_out(made_at), self._days)
+
+    @property
+    def days(self) -> int:
+        """How long entries are kept; 0 if the log is off."""
+        return self._days
+
+    def list_newest(self, at_most: int) -> list[RefusedRequest]:
+        """Return the newest refused requests, newest first."""
+        return self._store.list_newest(at_most)
+
+    def list_around(self, request: RefusedRequest, at_most: int) -> list[RefusedRequest]:
+        """Return refused requests of the same key within `AROUND`, newest first.
+
+        At most `at_most` are before it, and as many after it. Empty for a request without a key.
+        """
+        if request.key_id is None:
+            return []
+        return self._store.list_around(request, AROUND, at_most)

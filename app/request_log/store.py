@@ -7,12 +7,13 @@
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
+from ulid import ULID
 
 from app.backends.definitions import Indexes
 from app.request_log.model import RefusedRequest, minute_of
@@ -20,6 +21,8 @@ from app.request_log.model import RefusedRequest, minute_of
 COLLECTION = "refused_requests"
 INDEXES: Indexes = {"retention": (("expires_at",), {"expireAfterSeconds": 0})}
 _DUPLICATE = 11_000
+# Ids of requests begin with a digit, so they come before those of counts.
+_IS_REQUEST = {"_id": {"$lt": "a"}}
 
 
 class RequestLogStore:
@@ -55,11 +58,31 @@ class RequestLogStore:
         found = self._entries.find_one({"_id": _left_out_id(at)})
         return int(found["count"]) if found else 0
 
+    def list_newest(self, at_most: int) -> list[RefusedRequest]:
+        """Return the newest refused requests, newest first."""
+        found = self._entries.find(_IS_REQUEST).sort("_id", DESCENDING).limit(at_most)
+        return [_entry(document) for document in found]
+
+    def list_around(
+        self, request: RefusedRequest, within: timedelta, at_most: int
+    ) -> list[RefusedRequest]:
+        """Return refused requests of the same key, at most so many on each side, newest first."""
+        key = {"key_id": request.key_id}
+        later = {"$gt": request.id, "$lt": _first_id(request.at + within)}
+        earlier = {"$lt": request.id, "$gte": _first_id(request.at - within)}
+        after = self._entries.find({"_id": later, **key}).sort("_id", ASCENDING).limit(at_most)
+        before = self._entries.find({"_id": earlier, **key}).sort("_id", DESCENDING).limit(at_most)
+        return [*reversed([_entry(each) for each in after]), *(_entry(each) for each in before)]
+
     def find_newest_at(self) -> datetime | None:
         """Return the instant of the newest refused request; None if none is kept."""
-        # Ids of requests begin with a digit, so they come before those of counts.
-        newest = self._entries.find({"_id": {"$lt": "a"}}).sort("_id", DESCENDING).limit(1)
+        newest = self._entries.find(_IS_REQUEST).sort("_id", DESCENDING).limit(1)
         return next((entry["at"] for entry in newest), None)
+
+
+def _first_id(at: datetime) -> str:
+    """Return the least id that a request of this instant can have."""
+    return str(ULID.from_datetime(at))[:10]
 
 
 def _left_out_id(at: datetime) -> str:

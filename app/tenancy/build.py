@@ -11,10 +11,13 @@ from app.clients import MaintenanceDatabase, RequestDatabase
 from app.http.instants import datetime_of_us
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.authentication import Authenticator
+from app.tenancy.directory.service import Directory
+from app.tenancy.directory.store import DirectoryStore
 from app.tenancy.ended_keys import EndedKeys
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.key_search import KeySearch
 from app.tenancy.key_uses import USE_PRECISION, KeyUses
+from app.tenancy.leaks import LeakSearch
 from app.tenancy.model import Plan
 from app.tenancy.plans import load_plans
 from app.tenancy.rotation import KeyRotation
@@ -34,6 +37,8 @@ class TenancyServices:
     key_lists: KeyLists
     key_search: KeySearch
     key_rotation: KeyRotation
+    leak_search: LeakSearch
+    directory: Directory
     ended_keys: EndedKeys
     key_uses: KeyUses
     authenticator: Authenticator
@@ -73,6 +78,8 @@ def build_tenancy(
         key_lists=KeyLists(store, settings.cursor_secrets, now_us),
         key_search=key_search,
         key_rotation=KeyRotation(store, key_search, api_keys, trail, now),
+        leak_search=LeakSearch(key_search),
+        directory=Directory(DirectoryStore(database), now),
         ended_keys=EndedKeys(background, now),
         key_uses=key_uses,
         authenticator=Authenticator(

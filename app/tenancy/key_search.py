@@ -13,6 +13,10 @@ _PREFIX = "uniq_"
 # As `key_format.display` writes it; the dots may be left out.
 _HINT = re.compile(rf"uniq_(live|test)_([0-9A-Za-z]{{{key_format.HINT_LENGTH}}})(\.\.\.)?")
 
+_BEGINNING = re.compile(
+    rf"uniq_(live|test)_([0-9A-Za-z]{{{key_format.HINT_LENGTH},{key_format.LOOKUP_LENGTH}}})"
+)
+
 
 class KeySearch:
     """Finds keys of every organization, for operators; the text of a key is never kept."""
@@ -36,6 +40,19 @@ class KeySearch:
             return self._find_by_text(key_format.parse(text))
         except MalformedKey:
             raise KeyTextIncomplete(key_format.display(text)) from None
+
+    def find_ids_by_beginning(self, text: str) -> list[str]:
+        """Return the ids of keys that begin as `text`, a part of one; KeyNotFound without any.
+
+        Of the text at most the look-up id is compared, which is no secret.
+        """
+        beginning = _BEGINNING.match(text)
+        if beginning is None:
+            raise KeyNotFound
+        found = self._store.find_keys_by_beginning(Environment(beginning[1]), beginning[2])
+        if not found:
+            raise KeyNotFound
+        return [key.id for key in found]
 
     def _find_by_text(self, parsed: ParsedKey) -> FoundKey:
         """Return the key of this text; a forged text must not name another key."""

@@ -142,14 +142,14 @@ class TenancyStore:
             "organization_id": organization_id,
             "environment": {"$in": [environment.value for environment in environments]},
             "_id": _IS_TEXT if before_id is None else {**_IS_TEXT, "$lt": before_id},
-            **_in_state(state, now),
+            **in_state(state, now),
         }
         found = self._keys.find(chosen).sort("_id", DESCENDING).limit(at_most)
         return [key_of(document) for document in found]
 
     def find_stray_keys(self, organization_id: str, now: datetime) -> list[FoundKey]:
         """Return keys of an organization that are in no list, because a field is damaged."""
-        states = [_in_state(state, now) for state in KeyState]
+        states = [in_state(state, now) for state in KeyState]
         environments = [environment.value for environment in Environment]
         known = {"_id": _IS_TEXT, "environment": {"$in": environments}}
         listed = [{**known, **state} for state in states]
@@ -164,7 +164,7 @@ class TenancyStore:
             {
                 "organization_id": organization_id,
                 "environment": environment.value,
-                **_in_state(KeyState.ACTIVE, now),
+                **in_state(KeyState.ACTIVE, now),
             }
         )
 
@@ -200,7 +200,7 @@ class TenancyStore:
         self._keys.delete_one({"_id": key_id})
 
 
-def _in_state(state: KeyState, now: datetime) -> Document:
+def in_state(state: KeyState, now: datetime) -> Document:
     """Return the filter of a state; `Authenticator` applies the same rule to the key in use."""
     if state is KeyState.REVOKED:
         return {"revoked_at": _IS_REVOKED}

@@ -31,14 +31,29 @@ def test_the_settings_page_names_every_variable() -> None:
     assert named == offered
 
 
-def test_the_overview_names_every_route(memory_app: Flask) -> None:
-    routes = {
+def test_the_overview_of_the_api_names_every_route(memory_app: Flask) -> None:
+    named = {cell for cell in cells("api/README.md", 1) if re.match("[A-Z]+ /", cell)}
+    assert named == {route for route in routes_of(memory_app) if not is_of_console(route)}
+
+
+def test_the_page_of_the_console_names_every_route_of_it(memory_app: Flask) -> None:
+    named = {cell for cell in cells("operate/console.md", 1) if re.match("[A-Z]+ /", cell)}
+    own = {route for route in routes_of(memory_app) if is_of_console(route)}
+    twins = {route for route in own if route.endswith(".json")}
+    assert named == own - twins - {"GET /console/{rest}"}
+    assert {route.removesuffix(".json") for route in twins} <= named
+
+
+def routes_of(app: Flask) -> set[str]:
+    return {
         f"{method} {templated(rule.rule)}"
-        for rule in memory_app.url_map.iter_rules()
+        for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    named = {cell for cell in cells("api/README.md", 1) if re.match("[A-Z]+ /", cell)}
-    assert named == routes
+
+
+def is_of_console(route: str) -> bool:
+    return route.partition(" ")[2].startswith("/console")
 
 
 def templated(rule: str) -> str:

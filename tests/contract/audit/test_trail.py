@@ -8,7 +8,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 from structlog.testing import capture_logs
 
-from app.audit.model import Action, Author, Change, Entry, Outcome
+from app.audit.model import Action, Author, AuthorKind, Change, Entry, EntryFilter, Outcome
 from app.audit.store import AuditStore
 from app.audit.trail import AuditTrail
 from tests.schema import make_schema
@@ -167,6 +167,59 @@ def test_since_includes_its_instant(
     trail: AuditTrail, many: list[Entry], hours: int, count: int
 ) -> None:
     assert trail.list_(since=AT + timedelta(hours=hours)) == many[:count]
+
+
+def test_pages_follow_each_other(trail: AuditTrail, many: list[Entry]) -> None:
+    first = trail.page(EntryFilter(), None, 3)
+    second = trail.page(EntryFilter(), first.entries[-1].id, 3)
+
+    assert [*first.entries, *second.entries] == many
+    assert [page.has_more for page in (first, second)] == [True, False]
+    assert [page.total_count for page in (first, second)] == [4, 4]
+
+
+def test_a_range_is_half_open_also_for_later_pages(trail: AuditTrail, many: list[Entry]) -> None:
+    hour = timedelta(hours=1)
+    chosen = EntryFilter(since=AT + hour, until=AT + 3 * hour)
+
+    assert trail.page(chosen, None, 9).entries == many[1:3]
+    assert trail.page(chosen, many[0].id, 9).entries == many[1:3]
+    assert trail.page(chosen, many[1].id, 9).entries == many[2:3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "authors"),
+    [
+        (AuthorKind.CONSOLE, None, ["console:bob", "console:ada"]),
+        (AuthorKind.CONSOLE, "ada", ["console:ada"]),
+        (None, "ada", ["console:ada", "command:ada"]),
+        (AuthorKind.KEY, None, ["key:key_1"]),
+        (None, "a", []),
+        (AuthorKind.COMMAND, "bob", []),
+    ],
+)
+def test_entries_are_filtered_by_author(
+    trail: AuditTrail, clock: Clock, kind: AuthorKind | None, name: str | None, authors: list[str]
+) -> None:
+    for who in ("command:ada", "console:ada", "console:bob", "key:key_1"):
+        with trail.entry(SUSPENSION, Author(who)):
+            clock.wall += timedelta(hours=1)
+
+    page = trail.page(EntryFilter(author_kind=kind, author_name=name), None, 9)
+
+    assert [entry.who for entry in page.entries] == authors
+    assert page.total_count == len(authors)
+
+
+def test_entries_are_filtered_by_key(trail: AuditTrail, clock: Clock) -> None:
+    for key_id in ("key_1", "key_2"):
+        make(trail, Change(Action.KEY_REVOKED, "org_1", key_id))
+        clock.wall += timedelta(hours=1)
+
+    found = trail.find_newest(EntryFilter(key_id="key_1"))
+    assert found is not None
+    assert found.change.key_id == "key_1"
+    assert trail.find_newest(EntryFilter(key_id="key_3")) is None
 
 
 def test_an_entry_expires_after_the_retention(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
+from ulid import ULID
 
 from app.request_log.model import RefusedRequest
 from app.request_log.store import COLLECTION, RequestLogStore
@@ -59,3 +60,25 @@ def test_entries_expire(live_database: Database[dict[str, Any]]) -> None:
     assert indexes["retention"]["expireAfterSeconds"] == 0
     expiries = [each["expires_at"] for each in live_database[COLLECTION].find()]
     assert expiries == [NOW + LIFETIME] * 2
+
+
+def later(request: RefusedRequest, minutes: float, key_id: str | None = "key_1") -> RefusedRequest:
+    at = request.at + timedelta(minutes=minutes)
+    return replace(request, id=str(ULID.from_datetime(at)), at=at, key_id=key_id)
+
+
+def test_the_newest_are_listed_without_counts(store: RequestLogStore) -> None:
+    made = [later(ENTRY, minutes) for minutes in range(3)]
+    store.write(made, NOW + LIFETIME)
+    store.add_left_out(NOW, 3, NOW + LIFETIME)
+
+    assert store.list_newest(2) == made[:0:-1]
+
+
+def test_requests_of_the_same_key_are_listed_around_one(store: RequestLogStore) -> None:
+    made = [later(ENTRY, minutes) for minutes in (-9, -2, -1, -0.5, 0, 0.5, 1, 2, 9)]
+    store.write([*made, later(ENTRY, 0.7, "key_2")], NOW + LIFETIME)
+    before, after = made[1:4], made[5:8]
+
+    assert store.list_around(made[4], timedelta(minutes=5), 9) == [*after[::-1], *before[::-1]]
+    assert store.list_around(made[4], timedelta(minutes=5), 1) == [after[0], before[-1]]

@@ -1,0 +1,162 @@
+"""Compute the page of the audit trail: entries, newest first, and the filters."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.audit.model import Action, AuthorKind, EntryFilter
+from app.audit.trail import AuditTrail
+from app.console.audit_rows import AUTHOR_KINDS, Data, entry_row, key_ids_of
+from app.console.parts import part
+from app.http.instants import (
+    datetime_of_us,
+    format_datetime,
+    parse_ms,
+)
+from app.tenancy.directory.service import Directory
+from app.tenancy.errors import AmbiguousName, OrganizationNotFound
+from app.tenancy.service import Organizations
+
+PAGE_ROWS = 50
+MOST_TEXT = 100
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditChoice:
+    """The query of the page, as it was typed; `ALL` and an empty text do not filter."""
+
+    object: str = ""
+    action: str = ALL
+    kind: str = ALL
+    author: str = ""
+    since: str = ""
+    until: str = ""
+    before_id: str | None = None
+
+    @property
+    def is_filtering(self) -> bool:
+        """Return True if a filter is set."""
+        texts = (self.object, self.author, self.since, self.until)
+        return any(texts) or self.action != ALL or self.kind != ALL
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The filter that a choice means, and its problems by the id of their field."""
+
+    filter_: EntryFilter
+    problems: dict[str, str]
+
+
+class AuditData:
+    """Computes the page at `now`."""
+
+    def __init__(
+        self,
+        trail: AuditTrail,
+        organizations: Organizations,
+        directory: Directory,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._trail = trail
+        self._organizations = organizations
+        self._directory = directory
+        self._now = now
+
+    def compute(self, choice: AuditChoice) -> Data:
+        """Return the data of the page; with `problems` it has no entries."""
+        listed = part(lambda: self._list(choice))
+        return {
+            "as_of": format_datetime(self._now()),
+            "filter": _filter(choice),
+            "actions": [action.value for action in Action],
+            "kinds": {kind.value: text for kind, text in AUTHOR_KINDS.items()},
+            "problems": listed.pop("problems", {}),
+            "list": listed,
+        }
+
+    def _list(self, choice: AuditChoice) -> Data:
+        reading = self._read(choice)
+        if reading.problems:
+            return {"problems": reading.problems, "entries": [], "total_count": 0}
+        page = self._trail.page(reading.filter_, choice.before_id, PAGE_ROWS)
+        ids = sorted({entry.change.organization_id for entry in page.entries})
+        key_ids = sorted({each for entry in page.entries for each in key_ids_of(entry)})
+        names, keys = self._directory.names(ids), self._directory.keys_by_id(key_ids)
+        rows = [entry_row(entry, names, keys) for entry in page.entries]
+        return {
+            "entries": rows,
+            "total_count": page.total_count,
+            "is_first_page": choice.before_id is None,
+            "next_before": rows[-1]["id"] if page.has_more else None,
+        }
+
+    def _read(self, choice: AuditChoice) -> _Reading:
+        problems: dict[str, str] = {}
+        organization_id, key_id = self._read_object(choice.object, problems)
+        since = _read_day(choice.since, "from", problems)
+        until = _read_day(choice.until, "to", problems)
+        if since and until and until <= since and not problems:
+            problems["to"] = "The end must be a day after the start."
+        chosen = EntryFilter(
+            organization_id=organization_id,
+            key_id=key_id,
+            action=Action(choice.action) if choice.action in list(Action) else None,
+            author_kind=AuthorKind(choice.kind) if choice.kind in list(AuthorKind) else None,
+            author_name=choice.author or None,
+            since=since,
+            until=until,
+        )
+        return _Reading(chosen, problems)
+
+    def _read_object(self, text: str, problems: dict[str, str]) -> tuple[str | None, str | None]:
+        """Return the id of the organization or of the key that `text` names."""
+        if not text or text.startswith("key_"):
+            return None, text or None
+        try:
+            return self._organizations.find_id(text), None
+        except (OrganizationNotFound, AmbiguousName) as error:
+            problems["object"] = str(error)
+            return None, None
+
+
+def read_choice(values: Mapping[str, str]) -> AuditChoice:
+    """Return the choice of a query string."""
+
+    def text(name: str, otherwise: str = "") -> str:
+        return values.get(name, otherwise).strip()[:MOST_TEXT] or otherwise
+
+    return AuditChoice(
+        object=text("object"),
+        action=text("action", ALL),
+        kind=text("kind", ALL),
+        author=text("author"),
+        since=text("from"),
+        until=text("to"),
+        before_id=values.get("before") or None,
+    )
+
+
+def _read_day(text: str, field_id: str, problems: dict[str, str]) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime_of_us(parse_ms(text, allow_date=True) * 1_000)
+    except ValueError:
+        problems[field_id] = (
+            f"{field_id.capitalize()} must be a day such as 2026-11-30, or an instant in UTC."
+        )
+        return None
+
+
+def _filter(choice: AuditChoice) -> Data:
+    return {
+        "object": choice.object,
+        "action": choice.action,
+        "kind": choice.kind,
+        "author": choice.author,
+        "from": choice.since,
+        "to": choice.until,
+        "is_filtering": choice.is_filtering,
+    }

@@ -1,0 +1,1 @@
+"""Search and count organizations and keys of the whole service, for operators."""
