@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.minutes.model import MINUTE_S, OTHERS, Minute
+from app.minutes.model import MINUTE_S, OTHERS, DayRefusals, Minute
 from app.minutes.storage import MinuteStorage
 
 NOW_S = 5 * MINUTE_S
@@ -33,6 +33,15 @@ class Minutes:
         for refusal, count in self._storage.refusals(now_s - NOW_S, now_s).items():
             found.setdefault(refusal.organization_id, {})[refusal.cause] = count
         return found
+
+    def refused_by_day(
+        self, organization_id: str, days: Sequence[str]
+    ) -> Sequence[DayRefusals | None]:
+        """Return the refusals of an organization on each day of `days`; None for a gap.
+
+        Days without any process, and days before the last 31, are gaps.
+        """
+        return self._storage.refusals_by_day(organization_id, days)
 
     def find_newest_s(self) -> int | None:
         """Return the newest minute that any process reported in the last ten; None without one."""
