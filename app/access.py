@@ -3,7 +3,8 @@
 | door | authentication | charged |
 | --- | --- | --- |
 | PROBE, FILE | none | nothing |
-| PUBLIC | none | the bucket of the client's address |
+| PUBLIC, LOGIN | none | the bucket of the client's address |
+| CONSOLE | a session, by `app.console` | the address, without a session |
 | OPERATOR | the operator's token | the address, if the token is wrong |
 | METERED | a key | the organization's bucket, here |
 | RECORDING | a key | bucket and quota together, by the service, once the turns are parsed |
@@ -32,7 +33,16 @@ from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
 from app.http.faults import AccountFault
 from app.http.query import refuse_query
-from app.policies import CACHEABLE, POLICIES, UNCHARGED, UNMATCHED, Door, Policy, Weight
+from app.policies import (
+    CACHEABLE,
+    CHARGED_BY_ADDRESS,
+    POLICIES,
+    UNCHARGED,
+    UNMATCHED,
+    Door,
+    Policy,
+    Weight,
+)
 from app.tenancy.authentication import Authenticator, bearer_token
 from app.tenancy.errors import (
     AuthenticationFailed,
@@ -94,12 +104,12 @@ class Access:
     def _require_entry(self) -> None:
         asked = current_request()
         if asked.endpoint is None:  # no such route or method: the router answers, within the limit
-            self._charge_address()
+            self.charge_address()
             return
         policy = POLICIES[asked.endpoint]
         token = asked.environ.get("HTTP_AUTHORIZATION")  # ten times as fast as werkzeug's headers
-        if policy.door is Door.PUBLIC:
-            self._charge_address()
+        if policy.door in CHARGED_BY_ADDRESS:
+            self.charge_address()
         elif policy.door is Door.OPERATOR:
             self._require_operator(token)
         elif policy.door not in UNCHARGED:
@@ -112,12 +122,12 @@ class Access:
         try:
             principal = self._authenticator.authenticate(token)
         except AuthenticationFailed:
-            self._charge_address()
+            self.charge_address()
             raise
         except AccountFault as error:
             # A right key of a faulty organization is no guess.
             if not error.is_key_proven:
-                self._charge_address()
+                self.charge_address()
             raise
         asked.principal = principal
         ticket = asked.ticket = AdmissionTicket(self._gate, principal)
@@ -143,10 +153,11 @@ class Access:
     def _require_operator(self, token: str | None) -> None:
         given = (bearer_token(token) or "").encode()
         if not self._operator_token or not hmac.compare_digest(given, self._operator_token):
-            self._charge_address()
+            self.charge_address()
             raise OperatorTokenMissing
 
-    def _charge_address(self) -> None:
+    def charge_address(self) -> None:
+        """Charge the bucket of the client's address; RateLimited if it is empty."""
         ticket = AddressTicket(self._ip_limits.charge(client_address()))
         current_request().ticket = ticket
         ticket.require_admission()

@@ -41,6 +41,8 @@ from app.interactions.errors import (
 from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.tenancy.errors import (
     AuthenticationFailed,
+    ConsoleOff,
+    FormExpired,
     IdempotencyConflict,
     KeyCollision,
     KeyExpired,
@@ -48,7 +50,9 @@ from app.tenancy.errors import (
     KeyUnknown,
     NotFound,
     OrganizationSuspended,
+    PageUnknown,
     ScopeMissing,
+    SessionMissing,
 )
 from app.usage.errors import ArchiveMovedOn
 
@@ -137,7 +141,19 @@ def _scope_missing(error: ScopeMissing) -> Problem:
 
 
 @find_problem.register
-def _not_found(error: NotFound | TurnNotFound | ReservationNotFound) -> Problem:
+def _session_missing(error: SessionMissing) -> Problem:
+    return Problem("authentication_error", str(error), headers={"WWW-Authenticate": "Cookie"})
+
+
+@find_problem.register
+def _form_expired(error: FormExpired) -> Problem:
+    return Problem("permission_denied", str(error))
+
+
+@find_problem.register
+def _not_found(
+    error: NotFound | TurnNotFound | ReservationNotFound | ConsoleOff | PageUnknown,
+) -> Problem:
     return Problem("not_found", str(error))
 
 

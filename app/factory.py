@@ -8,6 +8,7 @@ from app.accounts import routes as accounts
 from app.backends.backend import Backend
 from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
+from app.console import routes as console
 from app.error_answers import find_problem
 from app.http import application, cors, current, errors
 from app.http.forwarded import ForwardedScheme
@@ -47,6 +48,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     app.provide([*services.all(), collector])
     answers.init_app(app, [answers.count, line_writer], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
+    console.init_app(app)
     application.init_app(app)
     services.access.init_app(app)
     cli.register(app)

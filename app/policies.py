@@ -22,6 +22,8 @@ class Door(Enum):
     FILE = "neither limited nor authenticated: a page asks for several files, from memory"
     PUBLIC = "no key, one bucket for each address"
     OPERATOR = "the operator's token"
+    CONSOLE = "a session of the console; without one, the bucket of the address"
+    LOGIN = "no key, one bucket for each address; never kept by caches"
     METERED = "a key; the organization's bucket is charged at once"
     RECORDING = "a key; bucket and quota are charged together, once the turns are parsed"
 
@@ -31,7 +33,9 @@ class Door(Enum):
         return self is Door.METERED or self is Door.RECORDING
 
 
-UNCHARGED = (Door.PROBE, Door.FILE)
+# `app.console` looks for the session of CONSOLE, and charges the address without one.
+UNCHARGED = (Door.PROBE, Door.FILE, Door.CONSOLE)
+CHARGED_BY_ADDRESS = (Door.PUBLIC, Door.LOGIN)
 # Answers without an error are the same for every client.
 CACHEABLE = (Door.PUBLIC, Door.FILE)
 
@@ -108,6 +112,8 @@ UNMATCHED = PROBE
 PUBLIC = Policy(Door.PUBLIC)
 FILE = Policy(Door.FILE)
 OPERATOR = Policy(Door.OPERATOR)
+CONSOLE = Policy(Door.CONSOLE, takes_query=True)
+LOGIN = Policy(Door.LOGIN, takes_query=True)
 READING = Policy(Door.METERED, Scope.READ)
 LISTING = Policy(Door.METERED, Scope.READ, takes_query=True)
 MANAGING = Policy(Door.METERED, Scope.ADMIN)
@@ -127,6 +133,11 @@ POLICIES: Mapping[str, Policy] = {
     "pages.reference": PUBLIC,
     "pages.errors": PUBLIC,
     "pages.error": PUBLIC,
+    "console.log_in": LOGIN,
+    "console.log_out": LOGIN,
+    "console.choose_theme": LOGIN,
+    "console.overview": CONSOLE,
+    "console.unknown": CONSOLE,
     "accounts.list_plans": PUBLIC,
     "accounts.me": READING,
     "accounts.list_api_keys": replace(MANAGING, takes_query=True),

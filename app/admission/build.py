@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from app.admission.address_buckets import AddressBuckets
 from app.admission.clock import LedgerClock
 from app.admission.fallback import LocalBuckets
 from app.admission.gate import Gate
 from app.admission.ip_limits import IpLimits
 from app.admission.ledger import PeriodLedger
+from app.admission.login_limits import LoginLimits
 from app.admission.reconcile import Reconciler
 from app.admission.relationships import RelationshipNames
 from app.admission.script import AdmissionScript
@@ -22,6 +24,7 @@ class AdmissionServices:
     clock: LedgerClock
     gate: Gate
     ip_limits: IpLimits
+    login_limits: LoginLimits
     reconciler: Reconciler
 
 
@@ -52,6 +55,7 @@ def build_admission(
             needs_charge=settings.quota_on_redis_failure is OnRedisFailure.DENY,
         ),
         ip_limits=_ip_limits(settings, script, fallback),
+        login_limits=LoginLimits(AddressBuckets(script, fallback)),
         reconciler=Reconciler(maintenance_script, maintenance_ledger, settings.request_deadline_s),
     )
 

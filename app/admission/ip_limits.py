@@ -22,17 +22,13 @@ from limits.storage import RedisStorage, Storage
 from limits.strategies import STRATEGIES, RateLimiter
 from limits.util import WindowStats
 
+from app.admission.address_buckets import AddressBuckets
 from app.admission.decision import Decision
 from app.admission.fallback import LocalBuckets
 from app.admission.keys import address_bucket
 from app.admission.policy import BucketPolicy
-from app.admission.replies import parse_address_decision
 from app.admission.script import AdmissionScript
-from app.backends.outages import REDIS_OUTAGES
-from app.http.faults import AccountFault
 
-# AccountFault: the bucket holds what the script cannot use.
-_UNCOUNTED: tuple[type[Exception], ...] = (*REDIS_OUTAGES, AccountFault)
 STRATEGY = "token-bucket"
 SCHEME = "turnledger"
 
@@ -55,16 +51,11 @@ class TokenBucketStorage(RedisStorage):
         self.dependency = self.dependencies[self.target_server].module
         self.storage = script.client
         self.initialize_storage(uri)
-        self._script = script
-        self._local = local
+        self._buckets = AddressBuckets(script, local)
 
     def take(self, key: str, item: RateLimitItem, tokens: int) -> Decision:
         """Take `tokens` if all of them are available; 0 only reads."""
-        bucket = bucket_policy(item)
-        try:
-            return parse_address_decision(self._script.admit_address(key, bucket, tokens), bucket)
-        except _UNCOUNTED:
-            return self._local.take(key, bucket, tokens)
+        return self._buckets.take(key, bucket_policy(item), tokens)
 
 
 class TokenBucketRateLimiter(RateLimiter):

@@ -94,3 +94,8 @@ def address_bucket(address: str) -> str:
             return f"bucket:{{ip:{network}}}"
         parsed = parsed.ipv4_mapped
     return f"bucket:{{ip:{parsed}}}"
+
+
+def login_bucket(address: str) -> str:
+    """Name the bucket of the wrong operator tokens of a client address; ValueError as above."""
+    return f"{address_bucket(address)}:login"

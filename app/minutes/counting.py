@@ -76,14 +76,14 @@ class MinuteCounter:
         self._flusher = make_flusher("minutes", self.flush)
 
     def note(self, answer: Answer) -> None:
-        """Count `answer`; a health check only shows that this process was there."""
+        """Count `answer`; health checks and pages of the console only show that we run."""
         at_s = int(self._now_s())
         at_s -= at_s % MINUTE_S
         with self._lock:
             counts = self._by_minute.get(at_s)
             if counts is None:
                 counts = self._by_minute[at_s] = MinuteCounts(self._names_of(at_s))
-            if answer.endpoint not in QUIET_ENDPOINTS:
+            if answer.endpoint not in QUIET_ENDPOINTS and not answer.is_of_console:
                 counts.add(answer)
         self._flusher.wake()
 

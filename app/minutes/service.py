@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.minutes.model import MINUTE_S, OTHERS, DayRefusals, Minute
+from app.minutes.model import MINUTE_S, OTHERS, DayRefusals, Minute, Refusal
+from app.minutes.steps import Step, sum_minutes
 from app.minutes.storage import MinuteStorage
 
 NOW_S = 5 * MINUTE_S
+# Processes add their counts within three seconds.
+COUNTED_S = 5
 
 
 class Minutes:
@@ -22,6 +25,22 @@ class Minutes:
         return self._storage.read(
             this_minute_s - minutes_count * MINUTE_S, this_minute_s - MINUTE_S
         )
+
+    def list_steps(self, steps_count: int, step_s: int) -> Sequence[Step]:
+        """Return the last steps of `step_s` seconds, oldest first.
+
+        They begin at whole multiples of `step_s`. The last one has the last full minute that all
+        processes have counted, and may not be over.
+        """
+        last_s = self._last_counted_s()
+        first_s = last_s - last_s % step_s - (steps_count - 1) * step_s
+        return sum_minutes(self._storage.read(first_s, last_s), first_s, step_s)
+
+    def list_refusals(self, minutes_count: int) -> Sequence[Mapping[Refusal, int]]:
+        """Return the refusals of organizations in each of the last full minutes, oldest first."""
+        last_s = self._last_counted_s()
+        first_s = last_s - (minutes_count - 1) * MINUTE_S
+        return self._storage.refusals_by_minute(first_s, last_s)
 
     def refused_now(self) -> Mapping[str, Mapping[str, int]]:
         """Return refusals by organization and cause, from five minutes ago until now.
@@ -42,6 +61,9 @@ class Minutes:
         Days without any process, and days before the last 31, are gaps.
         """
         return self._storage.refusals_by_day(organization_id, days)
+
+    def _last_counted_s(self) -> int:
+        return int(self._now_s() - COUNTED_S) // MINUTE_S * MINUTE_S - MINUTE_S
 
     def find_newest_s(self) -> int | None:
         """Return the newest minute that any process reported in the last ten; None without one."""

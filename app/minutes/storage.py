@@ -68,12 +68,9 @@ class MinuteStorage:
 
     def refusals(self, first_s: int, last_s: int) -> Counter[Refusal]:
         """Return the refusals of organizations from `first_s` to `last_s`, whole minutes."""
-        starts = range(first_s - first_s % MINUTE_S, last_s + 1, MINUTE_S)
         found: Counter[Refusal] = Counter()
-        for _, fields in self._hashes(starts, _refused_key):
-            for name, count in fields.items():
-                organization_id, _, cause = name.partition(" ")
-                found[Refusal(organization_id, cause)] += int(count)
+        for refusals in self.refusals_by_minute(first_s, last_s):
+            found.update(refusals)
         return found
 
     def refusals_by_day(
@@ -86,6 +83,11 @@ class MinuteStorage:
             _day_refusals(day, counts) if seen else None
             for day, (seen, *counts) in zip(days, send_batch(self._redis, commands), strict=True)
         ]
+
+    def refusals_by_minute(self, first_s: int, last_s: int) -> list[dict[Refusal, int]]:
+        """Return the refusals of each minute from that of `first_s` to that of `last_s`."""
+        starts = range(first_s - first_s % MINUTE_S, last_s + 1, MINUTE_S)
+        return [_refusals(fields) for _, fields in self._hashes(starts, _refused_key)]
 
     def _hashes(self, starts: range, key: _Key) -> Iterator[tuple[int, dict[str, str]]]:
         replies = send_batch(self._redis, [("HGETALL", key(at_s)) for at_s in starts])
@@ -129,6 +131,13 @@ def _additions(at_s: int, counts: Counts) -> Iterator[Command]:
         yield "HINCRBY", day, _field(*refusal), count
     if counts.refusals:
         yield "EXPIRE", refused, KEPT_S
+
+
+def _refusals(fields: Mapping[str, str]) -> dict[Refusal, int]:
+    parts = ((name.partition(" "), count) for name, count in fields.items())
+    return {
+        Refusal(organization_id, cause): int(count) for (organization_id, _, cause), count in parts
+    }
 
 
 def _minute(at_s: int, fields: Mapping[str, str]) -> Minute | None:

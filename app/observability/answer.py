@@ -32,3 +32,8 @@ class Answer(NamedTuple):
     key_id: str | None
     decision: str | None
     traceparent: str | None
+
+    @property
+    def is_of_console(self) -> bool:
+        """Return True for a page of the console: what operators look at is no traffic."""
+        return (self.endpoint or "").startswith("console.")

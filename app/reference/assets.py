@@ -17,9 +17,10 @@ from werkzeug.exceptions import NotFound
 from app.http.compression import accepts_gzip
 from app.http.current import current_request
 
-_OWN, _SWAGGER_UI = "app.reference", "flask_swagger_ui"
+_OWN, _CONSOLE, _SWAGGER_UI = "app.reference", "app.console", "flask_swagger_ui"
 _SOURCES = {
     "ledger.css": (_OWN, "static", "text/css"),
+    "console.css": (_CONSOLE, "static", "text/css"),
     "reference.css": (_OWN, "static", "text/css"),
     "reference.js": (_OWN, "static", "text/javascript"),
     "mark.svg": (_OWN, "static", "image/svg+xml"),

@@ -76,8 +76,8 @@ class RequestRecorder:
         self._flusher = make_flusher("request_log", self.flush)
 
     def note(self, answer: Answer) -> None:
-        """Keep `answer` if it is a refusal; nothing is written yet."""
-        if not is_error(answer.status):
+        """Keep `answer` if it is a refusal by the API; nothing is written yet."""
+        if not is_error(answer.status) or answer.is_of_console:
             return
         with self._lock:
             self._current.add(answer, self._now)

@@ -5,7 +5,7 @@ from typing import Any
 
 Document = dict[str, Any]
 # Endpoints of the document itself, and of pages for people and their files.
-UNDESCRIBED = ("api-docs.", "pages.", "assets.")
+UNDESCRIBED = ("api-docs.", "pages.", "assets.", "console.")
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:

@@ -18,6 +18,7 @@ HTTP_FILES = {
     "app/error_answers.py": "maps errors to answers",
     "app/access.py": "charges requests that it refused, by the status of the answer",
     "app/policies.py": "chooses the headers of an answer by its status",
+    "app/console/*": "shows errors and refused forms as pages",
     "app/reference/headers.py": "describes the headers of an answer by its status",
     "app/reference/operations.py": "describes the statuses of each operation",
     "app/observability/health.py": "its probes answer by status",

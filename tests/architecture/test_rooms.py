@@ -17,6 +17,7 @@ WEB = (
     "app/observability/*",
     "app/reference/*",
     "app/cli/*",
+    "app/console/*",
     "app/*/routes.py",
 )
 ROOMS = {

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.callers import Caller, app_beside, new_caller
-from tests.servers import RunningService, environ_for, running_service
+from tests.servers import OPERATOR_TOKEN, RunningService, environ_for, running_service
 
 # The widths of a phone and of a desktop.
 WIDTHS = (360, 1440)
@@ -116,6 +116,53 @@ def visit(
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
     yield Visit(context.new_page(), service.base_url)
     context.close()
+
+
+@pytest.fixture(scope="session")
+def operator_state(site: tuple[RunningService, Caller], browser: Browser) -> Any:
+    """The cookies of an operator that has logged in; one log-in serves all tests."""
+    context = browser.new_context()
+    visit = Visit(context.new_page(), site[0].base_url)
+    log_in(visit)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def console(
+    site: tuple[RunningService, Caller],
+    browser: Browser,
+    operator_state: Any,
+    theme: str,
+    width: int,
+) -> Iterator[Visit]:
+    """A window of this theme and width in which an operator is logged in."""
+    size: Any = {"width": width, "height": 900}
+    scheme: Any = theme
+    context = browser.new_context(
+        viewport=size, color_scheme=scheme, reduced_motion="reduce", storage_state=operator_state
+    )
+    yield Visit(context.new_page(), site[0].base_url)
+    context.close()
+
+
+@pytest.fixture
+def without_script(
+    site: tuple[RunningService, Caller], browser: Browser, operator_state: Any
+) -> Iterator[Visit]:
+    """A window that runs no script, in which an operator is logged in."""
+    context = browser.new_context(java_script_enabled=False, storage_state=operator_state)
+    yield Visit(context.new_page(), site[0].base_url)
+    context.close()
+
+
+def log_in(visit: Visit, token: str = OPERATOR_TOKEN) -> None:
+    """Fill in the log-in page, which is opened, and send it."""
+    visit.open("/console/login")
+    visit.page.get_by_label("Your name in the audit trail").fill("on-call-eu")
+    visit.page.get_by_label("Operator token").fill(token)
+    visit.page.get_by_role("button", name="Log in").click()
 
 
 @pytest.fixture

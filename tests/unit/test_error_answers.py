@@ -48,7 +48,9 @@ from app.reservations.errors import (
 )
 from app.tenancy import errors as tenancy_errors
 from app.tenancy.errors import (
+    ConsoleOff,
     CredentialMissing,
+    FormExpired,
     IdempotencyConflict,
     KeyCollision,
     KeyExpired,
@@ -59,7 +61,9 @@ from app.tenancy.errors import (
     OperatorTokenMissing,
     OrganizationNotFound,
     OrganizationSuspended,
+    PageUnknown,
     ScopeMissing,
+    SessionMissing,
 )
 from app.tenancy.model import Environment, Scope
 from app.usage import errors as usage_errors
@@ -104,6 +108,10 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (CredentialMissing(), "authentication_error", 401),
     (KeyRevoked(), "authentication_error", 401),
     (OperatorTokenMissing(), "authentication_error", 401),
+    (SessionMissing(), "authentication_error", 401),
+    (FormExpired(), "permission_denied", 403),
+    (ConsoleOff(), "not_found", 404),
+    (PageUnknown(), "not_found", 404),
     (KeyUnknown(), "invalid_token", 401),
     (KeyExpired(), "token_expired", 401),
     (OrganizationSuspended(), "payment_required", 402),
@@ -188,6 +196,7 @@ def test_another_error_has_no_answer(error: Exception) -> None:
         (KeyUnknown(), BEARER),
         (KeyExpired(), {"WWW-Authenticate": 'Bearer error="token_expired"'}),
         (UnsupportedContentEncoding(), {"Accept-Encoding": "gzip, identity"}),
+        (SessionMissing(), {"WWW-Authenticate": "Cookie"}),
         (ScopeMissing(Scope.READ), {}),
         (KeyNotFound(), {}),
     ],

@@ -10,7 +10,7 @@ from app.tenancy.model import Scope
 from tests.unit.admission.world import principal
 
 KEY_DOORS = [Door.METERED, Door.RECORDING]
-OTHER_DOORS = [Door.PROBE, Door.FILE, Door.PUBLIC, Door.OPERATOR]
+OTHER_DOORS = [Door.PROBE, Door.FILE, Door.PUBLIC, Door.OPERATOR, Door.CONSOLE, Door.LOGIN]
 
 
 @pytest.mark.parametrize("door", KEY_DOORS)

@@ -1,0 +1,33 @@
+"""The console of operators at `/console`: what happens, who is near a limit, and how to change it.
+
+| file | its subject |
+| --- | --- |
+| `frame.py` | pages with their JSON twins, the check of each request, errors as pages |
+| `session.py` | the signed cookie of a session, and the tokens of forms |
+| `session_routes.py` | log in, log out, choose the theme |
+| `parts.py` | parts of a page whose store is unavailable |
+| `formats.py` | numbers, times and shares as text |
+| `charts/` | the geometry of charts, as values that `charts.html` draws |
+| `*_routes.py` | the pages, each with the functions that compute their data |
+| `routes.py` | registers all of it |
+
+Promises:
+
+* The console is off, a 404, unless `OPERATOR_TOKEN` is set. A new token ends every session.
+* Every page but the log-in needs a session, and every POST a token of its form. Both are checked
+  before any route of the blueprint runs.
+* An address may send 5 wrong tokens, and one more each 12 seconds.
+* A page and its JSON twin, at the same path with `.json`, show the data of one function.
+* Looking charges no bucket, seeds no counters and writes nothing.
+* Pages are whole without script, request nothing of another host and are not kept by caches.
+* No user or relationship id, no address and no text of a turn is shown.
+* Requests to the console count neither as traffic nor in the log of refused requests.
+
+Invariants:
+
+* Templates format; they compute nothing. The data of a page is plain: instants are text in ISO
+  8601, and None is "not known".
+
+Failures: a part of a page whose store is unavailable says so, and the rest is shown. An error of
+the whole page is the service's own JSON error, shown as a page (`frame.show_error_as_page`).
+"""

@@ -1,0 +1,37 @@
+"""The latest changes of organizations and keys."""
+
+from typing import Any
+
+from app.audit.model import Entry
+from app.audit.trail import AuditTrail
+from app.http.application import provided
+from app.http.instants import format_datetime
+from app.tenancy.errors import OrganizationNotFound
+from app.tenancy.service import Organizations
+
+MOST_ROWS = 5
+
+
+def find_changes() -> dict[str, Any]:
+    """Return the newest entries of the audit trail, newest first."""
+    return {"entries": [_row(entry) for entry in provided(AuditTrail).list_(at_most=MOST_ROWS)]}
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    kind, _, who = entry.who.partition(":")
+    return {
+        "at": format_datetime(entry.at),
+        "kind": kind,
+        "who": who,
+        "action": entry.change.action.value,
+        "organization_id": entry.change.organization_id,
+        "name": _name_of(entry.change.organization_id),
+        "outcome": entry.outcome.value,
+    }
+
+
+def _name_of(organization_id: str) -> str | None:
+    try:
+        return provided(Organizations).get_any(organization_id).name
+    except OrganizationNotFound:
+        return None

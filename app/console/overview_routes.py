@@ -1,0 +1,38 @@
+"""The overview: what the service answers now, who is near a ceiling, and who is limited."""
+
+from typing import Any
+
+from app.console.frame import Page, console_page
+from app.console.overview.changes import find_changes
+from app.console.overview.drawings import draw
+from app.console.overview.health import find_health
+from app.console.overview.limited import find_limited
+from app.console.overview.near import find_near
+from app.console.overview.now import find_now
+from app.console.overview.query import REFRESH_S, OverviewQuery
+from app.console.overview.traffic import find_traffic
+from app.console.parts import part
+from app.http.instants import format_datetime, utc_now
+
+
+@console_page("")
+def overview() -> Page:
+    """Show the overview."""
+    query = OverviewQuery.load()
+    data = find_overview(query)
+    links = {"ranges": query.range_links(), "thresholds": query.threshold_links()}
+    return Page("overview.html", data, REFRESH_S, charts={**draw(data), **links})
+
+
+def find_overview(query: OverviewQuery) -> dict[str, Any]:
+    """Return the data of the overview; each part fails on its own."""
+    return {
+        "as_of": format_datetime(utc_now()),
+        "range": query.range_name,
+        "health": part(find_health),
+        "now": part(find_now),
+        "traffic": part(lambda: find_traffic(query.range)),
+        "near": part(lambda: find_near(query.threshold)),
+        "limited": part(find_limited),
+        "changes": part(find_changes),
+    }

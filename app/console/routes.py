@@ -1,0 +1,25 @@
+"""Register the console: its pages, its log-in, its filters, and an answer to all other paths."""
+
+from flask import Flask, Response
+
+from app.console import overview_routes, session_routes, shared_reads
+from app.console.formats import FILTERS
+from app.console.frame import blueprint
+from app.reference.markup import to_html
+from app.tenancy.errors import PageUnknown
+
+# Importing a file registers its pages.
+PAGES = (session_routes, overview_routes)
+
+
+@blueprint.get("/console/<path:rest>")
+def unknown(rest: str) -> Response:
+    """Answer 404 with a page, for paths that no page has."""
+    raise PageUnknown
+
+
+def init_app(app: Flask) -> None:
+    """Register the console."""
+    app.jinja_env.filters.update(FILTERS, marked=to_html)
+    shared_reads.init_app(app)
+    app.register_blueprint(blueprint)

@@ -1,0 +1,51 @@
+"""Minutes of invented traffic, written as web processes write them."""
+
+import random
+import time
+from collections import Counter
+
+from flask import Flask
+
+from app.backends.backend import Backend
+from app.http.application import provided
+from app.minutes.counting import MinuteCounts
+from app.minutes.model import BUCKETS_COUNT, Outcome, Refusal
+from app.minutes.storage import MinuteStorage
+
+MINUTE_S = 60
+
+
+def last_minute_s() -> int:
+    """Return the start of the last full minute that the overview shows."""
+    return int(time.time() - 5) // MINUTE_S * MINUTE_S - MINUTE_S
+
+
+def write_minutes(
+    app: Flask,
+    minutes_count: int,
+    seed: int,
+    gaps: frozenset[int] = frozenset(),
+    refused: Refusal | None = None,
+) -> dict[int, Counter[str]]:
+    """Write random counts of the last minutes; return them by the minute's start.
+
+    `gaps` are minutes without data, counted back from the last one. With `refused` each minute has
+    a refusal of it.
+    """
+    chosen, last_s = random.Random(seed), last_minute_s()  # noqa: S311 - repeatable on purpose
+    written: dict[int, Counter[str]] = {}
+    added: dict[int, MinuteCounts] = {}
+    for back in range(minutes_count):
+        if back in gaps:
+            continue
+        counts = MinuteCounts(set())
+        counts.outcomes = {outcome: chosen.randrange(0, 90) for outcome in Outcome}
+        counts.latencies[chosen.randrange(BUCKETS_COUNT)] = sum(counts.outcomes.values())
+        counts.refusals = Counter({refused: 1}) if refused else Counter()
+        added[last_s - back * MINUTE_S] = counts
+        written[last_s - back * MINUTE_S] = Counter(
+            {outcome.value: count for outcome, count in counts.outcomes.items()}
+        )
+    with app.app_context():
+        MinuteStorage(provided(Backend).redis).add(added)
+    return written
