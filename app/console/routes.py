@@ -2,14 +2,20 @@
 
 from flask import Flask, Response
 
-from app.console import overview_routes, session_routes, shared_reads
+from app.console import (
+    change_routes,
+    organization_routes,
+    overview_routes,
+    session_routes,
+    shared_reads,
+)
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
 from app.tenancy.errors import PageUnknown
 
 # Importing a file registers its pages.
-PAGES = (session_routes, overview_routes)
+PAGES = (session_routes, overview_routes, organization_routes, change_routes)
 
 
 @blueprint.get("/console/<path:rest>")
