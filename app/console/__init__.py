@@ -9,6 +9,8 @@
 | `formats.py` | numbers, times and shares as text |
 | `charts/` | the geometry of charts, as values that `charts.html` draws |
 | `*_routes.py` | the pages, each with the functions that compute their data |
+| `*_data.py`, `organization_charts.py` | what the pages of organizations show |
+| `limits_data.py`, `change_routes.py` | a change of plan and limits: tried, then made |
 | `routes.py` | registers all of it |
 
 Promises:

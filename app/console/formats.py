@@ -103,7 +103,9 @@ FILTERS = {
 
 
 def _parse(instant: str) -> datetime:
-    return datetime.fromisoformat(instant).astimezone(UTC)
+    found = datetime.fromisoformat(instant)
+    # A day is in UTC, whatever the zone of the machine.
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _ahead(seconds: int) -> str:

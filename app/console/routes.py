@@ -4,8 +4,10 @@ from flask import Flask, Response
 
 from app.console import (
     audit_routes,
+    change_routes,
     find_routes,
     keys_routes,
+    organization_routes,
     overview_routes,
     request_routes,
     session_routes,
@@ -20,6 +22,8 @@ from app.tenancy.errors import PageUnknown
 PAGES = (
     session_routes,
     overview_routes,
+    organization_routes,
+    change_routes,
     keys_routes,
     request_routes,
     audit_routes,

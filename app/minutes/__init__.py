@@ -12,6 +12,7 @@ Promises
   ends.
 * A minute is kept for 7 days. It names at most `MOST_NAMES` refused organizations of each process;
   refusals of further ones count as of `OTHERS`.
+* A day (UTC) has the refusals by organization of its minutes, for 31 days.
 * A minute without data is a gap, not 0: no process reported it. Health checks and pages of the
   console count as nothing, but show that a process was there.
 * Counts are never too high: no command of a flush is sent twice. Those of a flush that fails are

@@ -39,11 +39,29 @@ _BY_CODE = {
 LIMITED = frozenset(_BY_CODE.values())
 
 
+# The causes of each outcome: `rate`, or the `component` of an error's details.
+CAUSES: Mapping[Outcome, tuple[str, ...]] = {
+    Outcome.RATE_LIMITED: (RATE, "concurrency", "reservations"),
+    Outcome.QUOTA_EXHAUSTED: ("turns", "active_relationships", "uncharged_turns"),
+}
+
+
 class Refusal(NamedTuple):
     """An organization, or `OTHERS`, and the cause of its refusals."""
 
     organization_id: str
     cause: str
+
+
+class DayRefusals(NamedTuple):
+    """The refused requests of an organization on a day (`2026-11-30`, UTC), in the order of CAUSES.
+
+    They lack those that its minutes count as of `OTHERS`.
+    """
+
+    day: str
+    rate_limited: int
+    quota_exhausted: int
 
 
 class Minute(NamedTuple):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.minutes.model import MINUTE_S, OTHERS, Minute, Refusal
+from app.minutes.model import MINUTE_S, OTHERS, DayRefusals, Minute, Refusal
 from app.minutes.steps import Step, sum_minutes
 from app.minutes.storage import MinuteStorage
 
@@ -52,6 +52,15 @@ class Minutes:
         for refusal, count in self._storage.refusals(now_s - NOW_S, now_s).items():
             found.setdefault(refusal.organization_id, {})[refusal.cause] = count
         return found
+
+    def refused_by_day(
+        self, organization_id: str, days: Sequence[str]
+    ) -> Sequence[DayRefusals | None]:
+        """Return the refusals of an organization on each day of `days`; None for a gap.
+
+        Days without any process, and days before the last 31, are gaps.
+        """
+        return self._storage.refusals_by_day(organization_id, days)
 
     def _last_counted_s(self) -> int:
         return int(self._now_s() - COUNTED_S) // MINUTE_S * MINUTE_S - MINUTE_S

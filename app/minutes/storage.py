@@ -4,20 +4,32 @@
 | --- | --- | --- |
 | `minutes:{turnledger}:1795963860` | hash | outcomes by name, `latency_0` to `latency_19`, `seen` |
 | `minutes:{turnledger}:1795963860:refused` | hash | `ORG_ID cause` or `others cause` |
+| `refused:{turnledger}:2026-11-30` | hash | the same of a day in UTC, and `seen` |
 
-The number is the minute's first second since 1970. Both expire 7 days after the last addition.
+The number is the minute's first second since 1970. Minutes expire 7 days after the last addition,
+days 31 days after it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from app.backends.batches import send_batch
 from app.backends.pipelines import Command
 from app.clients import MaintenanceRedis, RequestRedis
-from app.minutes.model import BUCKETS_COUNT, MINUTE_S, Minute, Outcome, Refusal
+from app.minutes.model import (
+    BUCKETS_COUNT,
+    CAUSES,
+    MINUTE_S,
+    DayRefusals,
+    Minute,
+    Outcome,
+    Refusal,
+)
 
 KEPT_S = 7 * 24 * 3_600
+DAY_KEPT_S = 31 * 24 * 3_600
 _SEEN = "seen"
 # 7 days have 10,080 minutes.
 _AT_ONCE = 1_000
@@ -62,6 +74,17 @@ class MinuteStorage:
             found.update(refusals)
         return found
 
+    def refusals_by_day(
+        self, organization_id: str, days: Sequence[str]
+    ) -> list[DayRefusals | None]:
+        """Return the refusals of an organization on each day (`2026-11-30`); None for a gap."""
+        names = [_field(organization_id, cause) for causes in CAUSES.values() for cause in causes]
+        commands = [("HMGET", _day_key(day), _SEEN, *names) for day in days]
+        return [
+            _day_refusals(day, counts) if seen else None
+            for day, (seen, *counts) in zip(days, send_batch(self._redis, commands), strict=True)
+        ]
+
     def refusals_by_minute(self, first_s: int, last_s: int) -> list[dict[Refusal, int]]:
         """Return the refusals of each minute from that of `first_s` to that of `last_s`."""
         starts = range(first_s - first_s % MINUTE_S, last_s + 1, MINUTE_S)
@@ -80,8 +103,20 @@ def _refused_key(at_s: int) -> str:
     return f"{_key(at_s)}:refused"
 
 
+def _day_key(day: str) -> str:
+    return f"refused:{{turnledger}}:{day}"
+
+
+def _day_of(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
+
+
+def _field(organization_id: str, cause: str) -> str:
+    return f"{organization_id} {cause}"
+
+
 def _additions(at_s: int, counts: Counts) -> Iterator[Command]:
-    key, refused = _key(at_s), _refused_key(at_s)
+    key, refused, day = _key(at_s), _refused_key(at_s), _day_key(_day_of(at_s))
     yield "HINCRBY", key, _SEEN, 1
     for outcome, count in counts.outcomes.items():
         if count:
@@ -90,8 +125,11 @@ def _additions(at_s: int, counts: Counts) -> Iterator[Command]:
         if count:
             yield "HINCRBY", key, f"latency_{index}", count
     yield "EXPIRE", key, KEPT_S
+    yield "HINCRBY", day, _SEEN, 1
+    yield "EXPIRE", day, DAY_KEPT_S
     for refusal, count in counts.refusals.items():
-        yield "HINCRBY", refused, f"{refusal.organization_id} {refusal.cause}", count
+        yield "HINCRBY", refused, _field(*refusal), count
+        yield "HINCRBY", day, _field(*refusal), count
     if counts.refusals:
         yield "EXPIRE", refused, KEPT_S
 
@@ -111,3 +149,9 @@ def _minute(at_s: int, fields: Mapping[str, str]) -> Minute | None:
         {outcome: int(fields.get(outcome.value, 0)) for outcome in Outcome},
         [int(fields.get(f"latency_{index}", 0)) for index in range(BUCKETS_COUNT)],
     )
+
+
+def _day_refusals(day: str, counts: Sequence[str | None]) -> DayRefusals:
+    """Return the sums of the counts by outcome; they are in the order of `CAUSES`."""
+    numbers = iter(int(count or 0) for count in counts)
+    return DayRefusals(day, *(sum(next(numbers) for _ in causes) for causes in CAUSES.values()))

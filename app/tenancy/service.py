@@ -28,6 +28,7 @@ from app.tenancy.own_limits import (
 from app.tenancy.plans import override_fault
 from app.tenancy.records import organization_of, require_sound_organization
 from app.tenancy.store import TenancyStore
+from app.tenancy.versions import version_of
 
 MAX_NAME_LENGTH = 100
 _ID_PREFIX = "org_"
@@ -125,6 +126,8 @@ class Organizations:
         *,
         keep_limits: bool | None = None,
         by: Author | None = None,
+        version: str | None = None,
+        is_trial: bool = False,
     ) -> FoundOrganization:
         """Set an organization's plan, and the own limits that `overrides` name.
 
@@ -134,10 +137,12 @@ class Organizations:
 
         Other own limits stay if `keep_limits` is True, and end if it is False. If it is None and
         there are some, raises UndecidedLimits. Damaged ones always end.
+
+        `version` and `is_trial` as for `change_limits`.
         """
         named = dict(overrides or {})
         require_valid([*self._plan_field_errors(plan_id), *_override_field_errors(named)])
-        found = self._find(organization_id)
+        found = self._find_version(organization_id, version)
         others = stored_limits_at(found, self._now()).without(named)
         if keep_limits is None and others.names():
             raise UndecidedLimits(organization_id, others.names())
@@ -146,6 +151,8 @@ class Organizations:
         changes = {"plan": plan_id, **limits.fields()}
         # Before the change: it must fix all damaged fields.
         require_sound_organization(self._read({**found, **changes}))
+        if is_trial:
+            return self._read({**found, **changes})
         return self._update(Action.PLAN_CHANGED, found, changes, by)
 
     def change_limits(
@@ -155,21 +162,30 @@ class Organizations:
         until_ms: int | None = None,
         *,
         by: Author | None = None,
+        version: str | None = None,
+        is_trial: bool = False,
     ) -> tuple[Organization, Organization]:
         """Set only these own limits; return the organization before and after.
 
         The keys are those of `set_plan`. With `until_ms` they end at that instant, and the limits
         before them, or later permanent ones, are in force again.
+
+        With `version` (`versions.version_of`) raises ChangedMeanwhile unless the organization still
+        has it. With `is_trial` nothing is stored.
         """
         now = self._now()
         require_valid([*_override_field_errors(limits), *_until_field_errors(until_ms, now)])
-        found = self._find(organization_id)
+        found = self._find_version(organization_id, version)
         before = require_sound_organization(self._read(found))
         own = stored_limits_at(found, now)
         changed = (
             own.with_overrides(limits) if until_ms is None else own.with_temporary(limits, until_ms)
         )
-        after = self._update(Action.LIMITS_CHANGED, found, changed.fields(), by)
+        # With the plan, the update is refused if another one has changed that meanwhile.
+        changes = {"plan": before.plan, **changed.fields()}
+        if is_trial:
+            return before, require_sound_organization(self._read({**found, **changes}))
+        after = self._update(Action.LIMITS_CHANGED, found, changes, by)
         return before, require_sound_organization(after)
 
     def suspend(self, organization_id: str, *, by: Author | None = None) -> FoundOrganization:
@@ -186,6 +202,12 @@ class Organizations:
         found = self._store.find_organization(organization_id)
         if found is None:
             raise OrganizationNotFound(organization_id)
+        return found
+
+    def _find_version(self, organization_id: str, version: str | None) -> Document:
+        found = self._find(organization_id)
+        if version is not None and version_of(self._read(found)) != version:
+            raise ChangedMeanwhile(organization_id)
         return found
 
     def _update(

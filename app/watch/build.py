@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from app.admission.clock import LedgerClock
 from app.admission.peek import Peek
 from app.backends.backend import Backend
+from app.interactions.store import InteractionStore
 from app.minutes.service import Minutes
 from app.request_log.service import RequestLog
 from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
+from app.watch.accounts import Accounts
 from app.watch.explaining import RequestExplainer
 from app.watch.largest import LargestAccounts
 from app.watch.limited import LimitedOrganizations
@@ -24,6 +26,7 @@ class WatchServices:
     limited: LimitedOrganizations
     explainer: RequestExplainer
     largest: LargestAccounts
+    accounts: Accounts
 
 
 def build_watch(
@@ -42,5 +45,6 @@ def build_watch(
         nearest=nearest,
         limited=LimitedOrganizations(organizations, peek, minutes),
         explainer=RequestExplainer(log, TenancyStore(backend.database)),
+        accounts=Accounts(organizations, peek, InteractionStore(backend.database), clock),
         largest=LargestAccounts(nearest, settings.metrics_organizations),
     )

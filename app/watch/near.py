@@ -78,7 +78,7 @@ class NearestToCeilings:
         compared = [
             AccountUse(*account, quota, uses)
             for account, quota in zip(accounts, quotas, strict=True)
-            if quota and (uses := sorted(_uses(quota), key=lambda use: -use.share))
+            if quota and (uses := uses_of(quota))
         ]
         near = [account for account in compared if account.uses[0].share >= least]
         return NearestAccounts(
@@ -87,6 +87,11 @@ class NearestToCeilings:
             quotas.count(None),
             len(found) - len(sound),
         )
+
+
+def uses_of(quota: QuotaState) -> list[Use]:
+    """Return the use of each component with a ceiling, the most used first."""
+    return sorted(_uses(quota), key=lambda use: -use.share)
 
 
 def _uses(quota: QuotaState) -> Iterator[Use]:

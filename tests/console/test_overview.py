@@ -223,7 +223,7 @@ def test_looking_writes_nothing_and_charges_nothing(
 def stored(app: Flask) -> dict[str, Any]:
     """Return all that both stores hold, but for buckets of addresses and what health leaves.
 
-    These are the minutes, which show that this process was there, and the probe of Redis.
+    These are the minutes and days, which show that this process was there, and the probe of Redis.
     """
     with app.app_context():
         backend = provided(Backend)
@@ -233,7 +233,7 @@ def stored(app: Flask) -> dict[str, Any]:
             for name in database.list_collection_names()
         }
         for key in redis.keys("*"):
-            if "ip:" not in key and not key.startswith(("minutes:", "probe:")):
+            if "ip:" not in key and not key.startswith(("minutes:", "refused:", "probe:")):
                 kind = redis.type(key)
                 found[key] = redis.hgetall(key) if kind == "hash" else kind
         return found

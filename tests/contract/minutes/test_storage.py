@@ -10,9 +10,9 @@ from app.backends import batches
 from app.clients import RequestRedis
 from app.minutes import storage as storage_module
 from app.minutes.counting import MinuteCounts
-from app.minutes.model import OTHERS, Outcome, Refusal
+from app.minutes.model import OTHERS, DayRefusals, Outcome, Refusal
 from app.minutes.service import Minutes
-from app.minutes.storage import KEPT_S, MinuteStorage
+from app.minutes.storage import DAY_KEPT_S, KEPT_S, MinuteStorage
 from tests.unit.request_log.refusals import refusal
 
 MINUTE = 1_795_963_860
@@ -104,3 +104,24 @@ def test_the_last_five_minutes_and_the_last_full_ones(storage: MinuteStorage) ->
     ]
     assert minutes.find_newest_s() == MINUTE
     assert Minutes(storage, lambda: now_s + 1_200).find_newest_s() is None
+
+
+def test_a_day_has_the_refusals_of_its_minutes(storage: MinuteStorage) -> None:
+    day = "2026-11-29"
+    storage.add({MINUTE: counts("org_1", "org_2"), MINUTE + 60: counts("org_1")})
+    quota = MinuteCounts(set())
+    quota.refusals[Refusal("org_1", "turns")] = 4
+    quota.refusals[Refusal("org_1", "concurrency")] = 8
+    storage.add({MINUTE + 120: quota})
+
+    before, found = storage.refusals_by_day("org_1", ["2026-11-28", day])
+
+    assert before is None
+    assert found == DayRefusals(day, rate_limited=10, quota_exhausted=4)
+    assert storage.refusals_by_day("org_3", [day]) == [DayRefusals(day, 0, 0)]
+
+
+def test_days_expire(storage: MinuteStorage, redis_client: Redis) -> None:
+    storage.add({MINUTE: counts("org_1")})
+    kept_s = redis_client.ttl("refused:{turnledger}:2026-11-29")
+    assert DAY_KEPT_S - 60 < kept_s <= DAY_KEPT_S

@@ -1,0 +1,151 @@
+"""Read the accounts of all organizations page by page, and one account, for operators.
+
+Nothing is charged, seeded or cleared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from app.admission.clock import LedgerClock
+from app.admission.decision import BucketState, QuotaState
+from app.admission.ledger import PeriodLedger
+from app.admission.peek import Account, Peek
+from app.admission.policy import QuotaPolicy
+from app.tenancy.model import Environment, FaultyOrganization, FoundOrganization, Organization
+from app.tenancy.periods import Period, period_at
+from app.tenancy.service import Organizations
+from app.watch.near import Use, uses_of
+
+PAGE_SIZE = 50
+_NOTHING_USED = Fraction(-1)
+
+
+class Order(StrEnum):
+    """The order of a list: most used first, or by name."""
+
+    SHARE = "share"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """An account in a list; `quota` is None if Redis has no counters of its period."""
+
+    organization: FoundOrganization
+    quota: QuotaState | None = None
+    uses: Sequence[Use] = ()
+
+    @property
+    def share(self) -> Fraction:
+        """The share of the most used component; less than any other without one."""
+        return self.uses[0].share if self.uses else _NOTHING_USED
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """A page of a list, numbered from 1, and the counts of all pages and of all organizations."""
+
+    lines: Sequence[AccountLine]
+    number: int
+    found_count: int
+    all_count: int
+
+    @property
+    def pages_count(self) -> int:
+        """The number of pages; an empty list has one."""
+        return max(1, -(-self.found_count // PAGE_SIZE))
+
+
+class Accounts:
+    """Reads accounts; counters come from Redis only. See `app.admission.peek`."""
+
+    def __init__(
+        self, organizations: Organizations, peek: Peek, ledger: PeriodLedger, clock: LedgerClock
+    ) -> None:
+        self._organizations = organizations
+        self._peek = peek
+        self._ledger = ledger
+        self._clock = clock
+
+    def page(
+        self,
+        environment: Environment,
+        words: str = "",
+        order: Order = Order.SHARE,
+        number: int = 1,
+        *,
+        has_counters: bool = True,
+    ) -> AccountPage:
+        """Return a page of the accounts whose id, name or plan contains `words`.
+
+        By share, accounts without counters come last, oldest first. By name, only the counters of
+        the page are read. Without `has_counters` Redis is not asked, and the order is by name.
+        """
+        everything = self._organizations.list_()
+        found = [each for each in everything if _matches(each, words.casefold())]
+        first = (number - 1) * PAGE_SIZE
+        if order is Order.NAME or not has_counters:
+            found.sort(key=lambda each: (each.name or "").casefold())
+            shown = found[first : first + PAGE_SIZE]
+            lines = [AccountLine(each) for each in shown]
+            if has_counters:
+                lines = self._lines(shown, environment)
+        else:
+            ranked = sorted(self._lines(found, environment), key=lambda line: -line.share)
+            lines = ranked[first : first + PAGE_SIZE]
+        return AccountPage(lines, number, len(found), len(everything))
+
+    def find_quota(self, account: Account) -> QuotaState | None:
+        """Return the counters of the current period; None if there are turns but no counters."""
+        quota = self._peek.quotas([account])[0]
+        if quota is not None:
+            return quota
+        organization, environment = account
+        period = self.period(organization)
+        name = f"{organization.id}:{environment.value}"
+        if self._ledger.newest_recorded_at_us(name, period.label):
+            return None
+        return _unused(organization, period)
+
+    def bucket(self, organization: Organization) -> BucketState:
+        """Return the bucket of an organization as it is now."""
+        return self._peek.buckets([organization])[0]
+
+    def period(self, organization: Organization) -> Period:
+        """Return the current billing period."""
+        return period_at(organization.signed_up_on, self._clock.now_us())
+
+    def _lines(
+        self, found: Sequence[FoundOrganization], environment: Environment
+    ) -> list[AccountLine]:
+        sound = [each for each in found if not isinstance(each, FaultyOrganization)]
+        quotas = self._peek.quotas([Account(each, environment) for each in sound])
+        by_id = {each.id: quota for each, quota in zip(sound, quotas, strict=True)}
+        return [
+            AccountLine(each, quota, uses_of(quota) if quota else ())
+            for each, quota in ((each, by_id.get(each.id)) for each in found)
+        ]
+
+
+def _matches(organization: FoundOrganization, words: str) -> bool:
+    texts = (organization.id, organization.name or "", organization.plan or "")
+    return any(words in text.casefold() for text in texts)
+
+
+def _unused(organization: Organization, period: Period) -> QuotaState:
+    limits = organization.limits
+    enforced = QuotaPolicy.of(limits, period)
+    return QuotaState(
+        turns_used=0,
+        turns_reserved=0,
+        turns_limit=limits.turns,
+        relationships_used=0,
+        relationships_limit=limits.active_relationships,
+        period_start_us=period.start_us,
+        period_end_us=period.end_us,
+        uncharged_used=0,
+        uncharged_limit=enforced.uncharged_limit,
+        relationships_ceiling=enforced.relationships_limit,
+    )
