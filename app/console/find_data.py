@@ -72,8 +72,7 @@ class FindData:
         if account is None:
             return self._listed(text, Matches())
         organization_id, _, environment = account.partition(":")
-        query = urlencode({"environment": environment, "turn": text})
-        return f"{organization_page(organization_in(organization_id))}?{query}"
+        return f"{organization_page(organization_in(organization_id))}?environment={environment}"
 
     def _match(self, text: str) -> Matches:
         if text.startswith(("key_", "uniq_")):

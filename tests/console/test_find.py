@@ -37,7 +37,7 @@ def test_an_id_leads_to_its_page(tenant: NewCaller, operator: Operator) -> None:
     key_page = f"/console/keys?q={caller.key_id}#list"
 
     assert target(operator, caller.organization.id) == page
-    assert target(operator, f" {turn} ") == f"{page}?environment=live&turn={turn}"
+    assert target(operator, f" {turn} ") == f"{page}?environment=live"
     assert target(operator, "01m857wwt68h8hwga8e1gfthm9") == (
         "/console/requests/01M857WWT68H8HWGA8E1GFTHM9"
     )
