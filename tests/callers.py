@@ -28,6 +28,7 @@ from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 from config.settings import BackendKind
+from tests import plain_http
 from tests.script_clock import clocked
 from tests.servers import RunningService, environ_for, running_service, settings_for
 from tests.turns import Body, now_ms
@@ -254,7 +255,7 @@ def http_client(service: RunningService, caller: Caller | None = None) -> Iterat
     """Make an HTTP client of a running service with the caller's key; safe between threads."""
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     headers = caller.headers if caller else {}
-    with httpx.Client(
+    with plain_http.Client(
         base_url=service.base_url, headers=headers, limits=limits, timeout=60
     ) as client:
         yield client

@@ -13,6 +13,7 @@ import httpx
 from pymongo.database import Database
 
 from app.interactions.ids import TurnKeys, turn_key
+from tests import plain_http
 from tests.callers import LIST, Caller
 from tests.servers import ID_KEY, RunningService
 from tests.turns import now_ms, row, whole
@@ -108,8 +109,8 @@ def receive(
 def slow_client(service: RunningService, caller: Caller) -> Iterator[httpx.Client]:
     """Make a client whose system takes little in advance, so that the service waits for it."""
     options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1_024)]
-    transport = httpx.HTTPTransport(socket_options=options)
-    with httpx.Client(
+    transport = plain_http.Transport(socket_options=options)
+    with plain_http.Client(
         base_url=service.base_url, headers=caller.headers, transport=transport, timeout=60
     ) as client:
         yield client

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from devkit.children import free_port
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.starts import answers, begun_start, ended_start, own_words
 from tests.servers import ServerKind, wait_until
 

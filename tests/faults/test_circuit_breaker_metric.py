@@ -7,7 +7,7 @@ from contextlib import suppress
 import httpx
 from redis.connection import parse_url
 
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.processes import END_TIMEOUT_S
 from tests.faults.kit.proxy import Fault, proxy_to
 from tests.faults.kit.workers import kill_worker

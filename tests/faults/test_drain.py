@@ -8,6 +8,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.callers import LIST, Caller, new_caller
 from tests.faults.kit.draining import (
     Ending,
@@ -42,7 +43,7 @@ class Client:
     closed_count: int = 0
 
     def run(self) -> None:
-        with httpx.Client(headers=self.caller.headers, timeout=30) as http:
+        with plain_http.Client(headers=self.caller.headers, timeout=30) as http:
             while not self.is_drained.is_set():
                 try:
                     answer = http.post(self.service.base_url + LIST, json=body())

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
+from tests import plain_http
 from tests.callers import LIST, Caller, new_caller
-from tests.faults.kit import plain_http
 from tests.faults.kit.draining import DRAIN_S, assert_it_ended, draining_service, end, readiness
 from tests.faults.kit.site import Site
 from tests.faults.kit.workers import is_running

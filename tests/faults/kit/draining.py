@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from enum import StrEnum, auto
 from pathlib import Path
 
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.site import Site
 from tests.faults.kit.workers import worker_ids
 from tests.servers import RunningService, ServerKind, running_service
