@@ -194,13 +194,14 @@ def app_beside(service: RunningService) -> Iterator[Flask]:
 
 @contextmanager
 def shared_service(
-    mongodb_uri: str, redis_url: str, folder: Path, *, workers_count: int
+    mongodb_uri: str, redis_url: str, folder: Path, *, workers_count: int, **environ: str
 ) -> Iterator[tuple[RunningService, Flask]]:
     """Run a service for several tests, on this Redis and a database that `folder` names."""
-    environ = environ_for(mongodb_uri.replace("/turnledger?", f"/{folder.name}?"), redis_url)
+    own_uri = mongodb_uri.replace("/turnledger?", f"/{folder.name}?")
+    variables = environ_for(own_uri, redis_url, **environ)
     log = folder / "service.log"
     with (
-        running_service(environ, log, workers_count=workers_count) as service,
+        running_service(variables, log, workers_count=workers_count) as service,
         app_beside(service) as app,
     ):
         yield service, app

@@ -270,7 +270,7 @@ def own_stores(
             number = next(_numbers)
             name = f"service_{number}"
             stack.callback(mongodb_admin.drop_database, name)
-            slot = 1 + number % (REDIS_DATABASES_COUNT - 3)
+            slot = 1 + number % (REDIS_DATABASES_COUNT - 4)
             redis_url = live_redis_url.removesuffix("/0") + f"/{slot}"
             with Redis.from_url(redis_url) as client:
                 client.flushdb()

@@ -16,8 +16,8 @@ from tests.faults.kit.site import running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, ServerKind, wait_until
 
-# Some 17 MB: more than the buffers between the service and its client hold.
-TURNS_COUNT = 20_000
+# Some 10 MB: more than the buffers between the service and its client hold.
+TURNS_COUNT = 12_000
 FIRST_BYTES = 1 << 20
 Serve = Callable[..., tuple[RunningService, Flask]]
 

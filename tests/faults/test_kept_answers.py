@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 
 from tests import plain_http
-from tests.callers import LIST, http_client, new_caller
+from tests.callers import LIST, app_beside, http_client, new_caller
 from tests.servers import RunningService, ServerKind
 from tests.turns import whole
 
@@ -38,11 +38,12 @@ def test_workers_agree_on_tags_and_compress_for_pages_of_an_allowed_origin(
 
 
 def test_a_connection_is_used_again_after_answers_without_a_body(
-    serve: Callable[..., tuple[RunningService, Flask]], kind: ServerKind
+    shared_service: RunningService,
 ) -> None:
-    service, app = serve(kind=kind, workers_count=1)
-    caller = new_caller(app)
-    with http_client(service, caller) as client:
+    with (
+        app_beside(shared_service) as app,
+        http_client(shared_service, new_caller(app)) as client,
+    ):
         asked: list[tuple[str, dict[str, Any]]] = [
             ("HEAD", {}),
             ("GET", {"If-None-Match": "*"}),
