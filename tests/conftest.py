@@ -43,13 +43,20 @@ from tests.servers import (
 # Tests must not depend on a developer's `.env`.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
 compiled_once.install()
-hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
-hypothesis.settings.load_profile("turnledger")
+for profile, examples_count in (("usual", 30), ("long", 300)):
+    hypothesis.settings.register_profile(
+        profile, deadline=None, print_blob=True, max_examples=examples_count
+    )
 
 BACKENDS = ["memory", "live"]
 SERVERS = frozenset({"live_mongodb_uri", "live_redis_url"})
 SLOW_FOLDERS = frozenset({"faults", "live", "concurrency"})
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try ten times as many examples with `scripts/test --long`."""
+    hypothesis.settings.load_profile("usual" if config.option.markexpr else "long")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
