@@ -169,12 +169,26 @@ def kill_while(command: str, folder: Path, **environ: str) -> None:
 def test_kill_9_ends_the_seeding_of_servers_that_keep_running(
     folder: Path, own_stores: Callable[[], tuple[str, str]]
 ) -> None:
+    """Check too that the next run ends with its worker."""
     mongodb_uri, redis_url = own_stores()
     stores = {"MONGODB_URI": mongodb_uri, "REDIS_URL": redis_url}
     # So many turns that the seeding cannot end by itself.
     kill_while("local.seeding", folder, DEMO_TURNS="10000000", **stores)
     with local_run(folder, DEMO_TURNS="0", **stores) as run:
         assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
+        assert_the_death_of_a_child_ends_it(run, "worker", "wsgi worker")
+
+
+def assert_the_death_of_a_child_ends_it(run: LocalRun, name: str, command: str) -> None:
+    """Kill the child; check that the run reports it and ends with all of its processes."""
+    children = run.descendants()
+    named = {child for child in children if command in command_of(child)}
+    os.kill(min(named), signal.SIGKILL)
+    assert run.wait_for_end() == 1
+    (line,) = [line for line in run.text.splitlines() if line.startswith("scripts/run:")]
+    assert f"{name} ended with status -9; from {run.folder}" in line
+    assert '"s":"I"' not in run.text
+    assert wait_until(lambda: are_gone(children), timeout_s=20)
 
 
 @pytest.mark.long
@@ -199,21 +213,13 @@ def test_a_port_in_use_is_one_line_with_its_number(folder: Path) -> None:
     [
         ("service", "local.memory_service", "memory"),
         ("mongod", "mongod", "live"),
-        ("worker", "wsgi worker", "live"),
     ],
 )
 def test_a_child_that_dies_ends_the_run_and_is_reported(
     folder: Path, name: str, command: str, backend: str
 ) -> None:
     with local_run(folder, BACKEND=backend, DEMO_TURNS="0") as run:
-        children = run.descendants()
-        named = {child for child in children if command in command_of(child)}
-        os.kill(min(named), signal.SIGKILL)
-        assert run.wait_for_end() == 1
-        (line,) = [line for line in run.text.splitlines() if line.startswith("scripts/run:")]
-        assert f"{name} ended with status -9; from {folder}" in line
-        assert '"s":"I"' not in run.text
-        assert wait_until(lambda: are_gone(children), timeout_s=20)
+        assert_the_death_of_a_child_ends_it(run, name, command)
 
 
 def command_in(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
