@@ -9,7 +9,7 @@ import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,15 +22,15 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from redis import Redis
 
-from app import create_app
-from app.backends import live, memory
+from app.backends import memory
 from app.backends.backend import Backend
-from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
 from tests import compiled_once
+from tests.applications import is_live, make_app
 from tests.callers import app_beside, shared_service
 from tests.databases import Databases
+from tests.kept_clients import KeptClients
 from tests.servers import (
     REDIS_DATABASES_COUNT,
     RunningService,
@@ -183,10 +183,17 @@ def live_settings(fresh_mongodb_uri: str, fresh_redis_url: str) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def kept_clients() -> Iterator[KeptClients]:
+    """MongoDB clients for one test after the other."""
+    with closing(KeptClients()) as clients:
+        yield clients
+
+
 @pytest.fixture
-def live_backend(live_settings: Settings) -> Iterator[Backend]:
+def live_backend(live_settings: Settings, kept_clients: KeptClients) -> Iterator[Backend]:
     """The real servers' empty stores."""
-    backend = live.connect(live_settings)
+    backend = kept_clients.connect(live_settings)
     yield backend
     backend.close()
 
@@ -244,20 +251,20 @@ def mongo_database(request: pytest.FixtureRequest) -> Database[dict[str, Any]]:
 @pytest.fixture
 def memory_app(memory_backend: Backend) -> Flask:
     """The application on empty in-memory twins."""
-    return _app(settings_for(), memory_backend)
+    return make_app(settings_for(), memory_backend)
 
 
 @pytest.fixture
 def live_app(live_settings: Settings, live_backend: Backend) -> Flask:
     """The application on the real servers' empty stores; the database has the schema already."""
-    return _app(live_settings, live_backend)
+    return make_app(live_settings, live_backend)
 
 
 @pytest.fixture
 def app(backend: Backend, request: pytest.FixtureRequest) -> Flask:
     """The application on `backend`, empty stores of each kind."""
-    settings = request.getfixturevalue("live_settings") if _is_live(backend) else settings_for()
-    return _app(settings, backend)
+    settings = request.getfixturevalue("live_settings") if is_live(backend) else settings_for()
+    return make_app(settings, backend)
 
 
 @pytest.fixture
@@ -335,19 +342,6 @@ def serve(
             return service, stack.enter_context(app_beside(service))
 
         yield start
-
-
-def _app(settings: Settings, backend: Backend) -> Flask:
-    app = create_app(settings, backend)
-    app.testing = True
-    if not _is_live(backend):  # a real database is lent with the schema
-        with app.app_context():
-            ensure_schema()
-    return app
-
-
-def _is_live(backend: Backend) -> bool:
-    return backend.database.client.__class__ is MongoClient
 
 
 def _redis_client(url: str) -> Redis:

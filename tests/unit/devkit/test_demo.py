@@ -13,12 +13,10 @@ from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
-from app import create_app
 from app.backends import memory
 from app.backends.backend import Backend
 from app.http.application import provided
 from app.http.instants import parse_ms
-from app.schema import ensure_schema
 from app.tenancy.authentication import Authenticator
 from app.tenancy.plans import load_plans
 from app.tenancy.records import require_sound_organization
@@ -26,6 +24,7 @@ from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from devkit.__main__ import main
 from devkit.demo_history import HISTORY_DAYS, past_turns
+from tests.applications import make_app
 from tests.servers import PEPPER, settings_for
 
 pytestmark = pytest.mark.slow  # seconds of work
@@ -66,9 +65,7 @@ class SeededDemo:
 @pytest.fixture(scope="module")
 def demo() -> Iterator[SeededDemo]:
     with closing(memory.connect()) as backend:
-        app, earliest = create_app(settings_for(), backend), _first_day_of_history()
-        with app.app_context():
-            ensure_schema()
+        app, earliest = make_app(settings_for(), backend), _first_day_of_history()
         runner = app.test_cli_runner()
         yield SeededDemo(
             app, backend, earliest, _seed(lambda *words: runner.invoke(main, [*words]))
