@@ -17,8 +17,8 @@ from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, ServerKind, wait_until
 from tests.turns import whole
 
-# Some 17 MB: more than the buffers between the service and its client hold.
-TURNS_COUNT = 11_000
+# Some 23 MB: more than the buffers between the service and its client hold.
+TURNS_COUNT = 15_000
 LONG_WORDS = [f"{number:040}" for number in range(10)]
 LONG_TURN = whole(
     guardrails={"applied": LONG_WORDS},
