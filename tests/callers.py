@@ -28,6 +28,7 @@ from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations
 from config.settings import BackendKind
+from tests import plain_http
 from tests.background import without_background
 from tests.script_clock import clocked
 from tests.servers import RunningService, environ_for, running_service, settings_for
@@ -197,13 +198,14 @@ def app_beside(service: RunningService) -> Iterator[Flask]:
 
 @contextmanager
 def shared_service(
-    mongodb_uri: str, redis_url: str, folder: Path, *, workers_count: int
+    mongodb_uri: str, redis_url: str, folder: Path, *, workers_count: int, **environ: str
 ) -> Iterator[tuple[RunningService, Flask]]:
     """Run a service for several tests, on this Redis and a database that `folder` names."""
-    environ = environ_for(mongodb_uri.replace("/turnledger?", f"/{folder.name}?"), redis_url)
+    own_uri = mongodb_uri.replace("/turnledger?", f"/{folder.name}?")
+    variables = environ_for(own_uri, redis_url, **environ)
     log = folder / "service.log"
     with (
-        running_service(environ, log, workers_count=workers_count) as service,
+        running_service(variables, log, workers_count=workers_count) as service,
         app_beside(service) as app,
     ):
         yield service, app
@@ -258,7 +260,7 @@ def http_client(service: RunningService, caller: Caller | None = None) -> Iterat
     """Make an HTTP client of a running service with the caller's key; safe between threads."""
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     headers = caller.headers if caller else {}
-    with httpx.Client(
+    with plain_http.Client(
         base_url=service.base_url, headers=headers, limits=limits, timeout=60
     ) as client:
         yield client

@@ -9,7 +9,7 @@ import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,16 +22,15 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from redis import Redis
 
-from app import create_app
-from app.backends import live, memory
+from app.backends import memory
 from app.backends.backend import Backend
-from app.schema import ensure_schema
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_mongod, running_redis
 from tests import compiled_once, own_generator
-from tests.background import without_background
+from tests.applications import is_live, make_app
 from tests.callers import app_beside, shared_service
 from tests.databases import Databases
+from tests.kept_clients import KeptClients
 from tests.servers import (
     REDIS_DATABASES_COUNT,
     RunningService,
@@ -45,13 +44,20 @@ from tests.servers import (
 os.environ["FLASK_SKIP_DOTENV"] = "1"
 compiled_once.install()
 own_generator.install()
-hypothesis.settings.register_profile("turnledger", deadline=None, print_blob=True, max_examples=60)
-hypothesis.settings.load_profile("turnledger")
+for profile, examples_count in (("usual", 30), ("long", 300)):
+    hypothesis.settings.register_profile(
+        profile, deadline=None, print_blob=True, max_examples=examples_count
+    )
 
 BACKENDS = ["memory", "live"]
 SERVERS = frozenset({"live_mongodb_uri", "live_redis_url"})
 SLOW_FOLDERS = frozenset({"faults", "live", "concurrency"})
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try ten times as many examples with `scripts/test --long`."""
+    hypothesis.settings.load_profile("usual" if config.option.markexpr else "long")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -178,10 +184,17 @@ def live_settings(fresh_mongodb_uri: str, fresh_redis_url: str) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def kept_clients() -> Iterator[KeptClients]:
+    """MongoDB clients for one test after the other."""
+    with closing(KeptClients()) as clients:
+        yield clients
+
+
 @pytest.fixture
-def live_backend(live_settings: Settings) -> Iterator[Backend]:
+def live_backend(live_settings: Settings, kept_clients: KeptClients) -> Iterator[Backend]:
     """The real servers' empty stores."""
-    backend = live.connect(live_settings)
+    backend = kept_clients.connect(live_settings)
     yield backend
     backend.close()
 
@@ -239,20 +252,20 @@ def mongo_database(request: pytest.FixtureRequest) -> Database[dict[str, Any]]:
 @pytest.fixture
 def memory_app(memory_backend: Backend) -> Flask:
     """The application on empty in-memory twins."""
-    return _app(settings_for(), memory_backend)
+    return make_app(settings_for(), memory_backend)
 
 
 @pytest.fixture
 def live_app(live_settings: Settings, live_backend: Backend) -> Flask:
     """The application on the real servers' empty stores; the database has the schema already."""
-    return _app(live_settings, live_backend)
+    return make_app(live_settings, live_backend)
 
 
 @pytest.fixture
 def app(backend: Backend, request: pytest.FixtureRequest) -> Flask:
     """The application on `backend`, empty stores of each kind."""
-    settings = request.getfixturevalue("live_settings") if _is_live(backend) else settings_for()
-    return _app(settings, backend)
+    settings = request.getfixturevalue("live_settings") if is_live(backend) else settings_for()
+    return make_app(settings, backend)
 
 
 @pytest.fixture
@@ -272,7 +285,7 @@ def own_stores(
             number = next(_numbers)
             name = f"service_{number}"
             stack.callback(mongodb_admin.drop_database, name)
-            slot = 1 + number % (REDIS_DATABASES_COUNT - 3)
+            slot = 1 + number % (REDIS_DATABASES_COUNT - 4)
             redis_url = live_redis_url.removesuffix("/0") + f"/{slot}"
             with Redis.from_url(redis_url) as client:
                 client.flushdb()
@@ -330,19 +343,6 @@ def serve(
             return service, stack.enter_context(app_beside(service))
 
         yield start
-
-
-def _app(settings: Settings, backend: Backend) -> Flask:
-    app = without_background(create_app(settings, backend))
-    app.testing = True
-    if not _is_live(backend):  # a real database is lent with the schema
-        with app.app_context():
-            ensure_schema()
-    return app
-
-
-def _is_live(backend: Backend) -> bool:
-    return backend.database.client.__class__ is MongoClient
 
 
 def _redis_client(url: str) -> Redis:

@@ -14,8 +14,10 @@ from tests.schema import make_schema
 Document = dict[str, Any]
 # Dropping a database that holds more is faster than emptying it.
 MOST_ROWS_COUNT = 1_000
+# Options that differ between two collections of the same definition.
+_OWN = {"uuid"}
 # Options and indexes of a collection that was created by its first row.
-_BY_A_ROW = ({}, {"_id_"})
+_BY_A_ROW = ({}, [{"v": 2, "key": {"_id": 1}, "name": "_id_"}])
 
 
 class Databases:
@@ -47,19 +49,36 @@ class Databases:
 
 def _schema_of(database: Database[Document]) -> dict[str, Any]:
     """Return options and indexes of each collection that was not made by its first row."""
-    found = {
-        each["name"]: (each["options"], database[each["name"]].index_information())
-        for each in database.list_collections()
-    }
-    return {
-        name: about for name, about in found.items() if (about[0], about[1].keys()) != _BY_A_ROW
-    }
+    catalogue = database.client["admin"].aggregate(
+        [{"$listCatalog": {}}, {"$match": {"db": database.name}}]
+    )
+    found = {each["name"]: _about(each) for each in catalogue}
+    return {name: about for name, about in found.items() if about != _BY_A_ROW}
+
+
+def _about(entry: Document) -> tuple[Document, list[Document]]:
+    """Return the options of a collection, without its random id, and its indexes."""
+    if entry["type"] != "collection":
+        return entry, []
+    options = {name: entry["md"]["options"][name] for name in entry["md"]["options"].keys() - _OWN}
+    return options, [index["spec"] for index in entry["md"]["indexes"]]
 
 
 def _empty(database: Database[Document]) -> bool:
     """Delete all rows and return True, unless there are too many."""
     if database.command("dbStats")["objects"] > MOST_ROWS_COUNT:
         return False
-    for name in database.list_collection_names():
-        database[name].delete_many({})  # also where the estimate, which may be wrong, is 0
+    for name in _filled(database):
+        database[name].delete_many({})
     return True
+
+
+def _filled(database: Database[Document]) -> list[str]:
+    """Return the collections with rows, by reading; their estimated numbers may be wrong."""
+    first, *others = database.list_collection_names()
+    united = [{"$unionWith": {"coll": name, "pipeline": _one_of(name)}} for name in others]
+    return [found["name"] for found in database[first].aggregate([*_one_of(first), *united])]
+
+
+def _one_of(name: str) -> list[Document]:
+    return [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": name}}}]

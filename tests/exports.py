@@ -13,9 +13,10 @@ import httpx
 from pymongo.database import Database
 
 from app.interactions.ids import TurnKeys, turn_key
+from tests import plain_http
 from tests.callers import LIST, Caller
 from tests.servers import ID_KEY, RunningService
-from tests.turns import now_ms, row, whole
+from tests.turns import Body, now_ms, row, whole
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -23,9 +24,11 @@ TOKEN = "X-Export-Token"
 _INSERTED_COUNT = 2_000
 
 
-def fill(database: Database[dict[str, Any]], account: str, count: int) -> None:
+def fill(
+    database: Database[dict[str, Any]], account: str, count: int, turn: Body | None = None
+) -> None:
     """Store `count` turns of an account, a millisecond apart, the newest a minute old."""
-    keys, model, newest_ms = TurnKeys(ID_KEY), row(account, whole()), now_ms() - 60_000
+    keys, model, newest_ms = TurnKeys(ID_KEY), row(account, turn or whole()), now_ms() - 60_000
     ulids = (keys.ulid(account, f"turn-{number}", newest_ms - number) for number in range(count))
     while batch := [
         model | {"_id": ulid, "turn_key": turn_key(ulid)} for ulid in islice(ulids, _INSERTED_COUNT)
@@ -108,8 +111,8 @@ def receive(
 def slow_client(service: RunningService, caller: Caller) -> Iterator[httpx.Client]:
     """Make a client whose system takes little in advance, so that the service waits for it."""
     options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1_024)]
-    transport = httpx.HTTPTransport(socket_options=options)
-    with httpx.Client(
+    transport = plain_http.Transport(socket_options=options)
+    with plain_http.Client(
         base_url=service.base_url, headers=caller.headers, transport=transport, timeout=60
     ) as client:
         yield client

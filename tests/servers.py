@@ -17,6 +17,7 @@ import httpx
 
 from config.settings import BackendKind, Settings
 from devkit.children import spawn, stop
+from tests import plain_http
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 30
@@ -156,6 +157,6 @@ def _limited(descriptors_count: int | None) -> list[str]:
 def _is_alive(base_url: str, process: Any, log: Path) -> bool:
     assert process.poll() is None, log.read_text(errors="replace")[-4_000:]
     try:
-        return httpx.get(f"{base_url}/healthz", timeout=START_TIMEOUT_S).status_code == 200
+        return plain_http.get(f"{base_url}/healthz", timeout=START_TIMEOUT_S).status_code == 200
     except httpx.TransportError:
         return False

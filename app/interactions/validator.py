@@ -5,6 +5,7 @@ https://www.mongodb.com/docs/manual/reference/operator/query/jsonSchema/
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -28,6 +29,7 @@ _NULL: BsonSchema = {"bsonType": "null"}
 _IS_ERASED: BsonSchema = {"required": ["erased"]}
 
 
+@cache
 def row_validator() -> dict[str, Any]:
     """Return the whole validator of `interactions`."""
     return {"$jsonSchema": bson_schema(), "$expr": short_ids_expression()}

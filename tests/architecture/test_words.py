@@ -34,9 +34,14 @@ def _prose() -> tuple[Prose, ...]:
     return tuple(prose_of(EVERYTHING))
 
 
+@cache
+def _rates() -> dict[str, float]:
+    return rates(list(_prose()))
+
+
 @pytest.mark.parametrize("kind", MOST)
 def test_words_that_are_not_the_fields_are_rare(kind: str) -> None:
-    assert rates(list(_prose()))[kind] <= MOST[kind]
+    assert _rates()[kind] <= MOST[kind]
 
 
 def test_no_docstring_and_no_comment_has_a_forbidden_phrase() -> None:

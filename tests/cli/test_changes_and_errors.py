@@ -304,7 +304,9 @@ def raise_closed(_: str) -> None:
     raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
-@pytest.mark.parametrize("as_json", [False, True], ids=["table", "json"])
+@pytest.mark.parametrize(
+    "as_json", [False, pytest.param(True, marks=pytest.mark.long)], ids=["table", "json"]
+)
 def test_a_real_pipe_that_nobody_reads_is_no_error(
     own_stores: Callable[[], tuple[str, str]], *, as_json: bool
 ) -> None:

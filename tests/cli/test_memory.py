@@ -15,7 +15,11 @@ FLASK = ["flask", "--app", "wsgi"]
 
 @pytest.mark.parametrize(
     "words",
-    [[*FLASK, "org", "list"], [*FLASK, "org", "create", "Acme"], ["devkit", "demo", "seed"]],
+    [
+        pytest.param([*FLASK, "org", "list"], marks=pytest.mark.long),
+        [*FLASK, "org", "create", "Acme"],
+        ["devkit", "demo", "seed"],
+    ],
 )
 def test_commands_own_that_they_cannot_reach_a_memory(words: list[str]) -> None:
     chosen = environ_for("", "", BACKEND="memory")

@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
 
 from app.tenancy.model import Scope
 from scripts.lib.replay.__main__ import main
 from scripts.lib.replay.trace import HEADER
-from tests.callers import Caller, app_beside, new_caller
-from tests.servers import ROOT, RunningService
+from tests.callers import Caller, new_caller, shared_service
+from tests.servers import REDIS_DATABASES_COUNT, ROOT, RunningService
 
 TURNS_COUNT = 40
-FAST = ("--speed", "1000000", "--json")
+FAST = ("--speed", "1000000", "--concurrency", "8", "--json")
 
+# An organization has half of the threads within a second after a request of another.
+THREADS = {"WEB_THREADS": "32"}
 PAGE = ROOT / "docs" / "operate" / "replay.md"
 
 Replay = Callable[..., Result]
@@ -41,17 +44,27 @@ def replay(tmp_path: Path) -> Replay:
     return lambda *words: CliRunner().invoke(main, ["arrivals.csv", *words], env=environ)
 
 
+@pytest.fixture(scope="module")
+def stores(
+    live_mongodb_uri: str, live_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningService, Flask]]:
+    """One service, with threads for all requests at once beside an organization of before."""
+    folder = tmp_path_factory.mktemp("replay")
+    redis_url = live_redis_url.removesuffix("/0") + f"/{REDIS_DATABASES_COUNT - 3}"
+    with shared_service(live_mongodb_uri, redis_url, folder, workers_count=1, **THREADS) as shared:
+        yield shared
+
+
 @pytest.fixture
-def service(start_service: Callable[..., RunningService]) -> RunningService:
+def service(stores: tuple[RunningService, Flask]) -> RunningService:
     """A real service."""
-    return start_service()
+    return stores[0]
 
 
 @pytest.fixture
-def callers(service: RunningService) -> Iterator[Callable[..., Caller]]:
+def callers(stores: tuple[RunningService, Flask]) -> Callable[..., Caller]:
     """Makes organizations of the running service."""
-    with app_beside(service) as app:
-        yield lambda *plan, **options: new_caller(app, *plan, **options)
+    return lambda *plan, **options: new_caller(stores[1], *plan, **options)
 
 
 def test_the_sample_that_the_page_names_is_there_and_can_be_replayed(
@@ -127,7 +140,6 @@ def test_a_refused_batch_is_sent_again_once_its_tokens_are_there(
 def test_refusals_by_the_quota_are_counted(
     service: RunningService, callers: Callable[..., Caller], replay: Replay
 ) -> None:
-    # On a service of its own: beside another organization so many at once would be too many.
     by_quota = reported(replay(*FAST, *to(service, callers(turns=3))))
 
     assert (by_quota["accepted"], by_quota["quota_refused"]) == (3, TURNS_COUNT - 3)

@@ -40,7 +40,9 @@ def test_odd_values_of_all_settings_are_refused_together(number: int) -> None:
     assert CANARY not in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["org list", "worker", "archive watch"])
+@pytest.mark.parametrize(
+    "command", ["org list", "worker", pytest.param("archive watch", marks=pytest.mark.long)]
+)
 def test_a_host_that_dns_does_not_know_ends_a_command(command: str) -> None:
     ended = typed(*command.split(), REDIS_URL=f"redis://user:{CANARY}@nowhere.invalid/0")
     assert (ended.returncode, ended.stdout) == (1, "")

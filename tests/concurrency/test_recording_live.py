@@ -96,9 +96,14 @@ def test_a_batch_sent_12_times_at_once_is_stored_and_charged_once(several_worker
     assert caller.rows_count() == 60
 
 
-def test_a_quota_of_1000_admits_exactly_1000_of_12000(several_workers: Service) -> None:
+@pytest.mark.parametrize(
+    ("tries_count", "quota"), [(3_000, 250), pytest.param(12_000, 1_000, marks=pytest.mark.long)]
+)
+def test_a_quota_admits_exactly_itself_of_twelve_times_as_many_tries(
+    several_workers: Service, tries_count: int, quota: int
+) -> None:
     service, app = several_workers
-    caller = new_caller(app, turns=1_000, requests_per_second=5_000, burst=9_000)
+    caller = new_caller(app, turns=quota, requests_per_second=5_000, burst=9_000)
 
     def batch(client: httpx.Client) -> int:
         answer = client.post(BATCH, json={"interactions": [body() for _ in range(50)]})
@@ -108,13 +113,14 @@ def test_a_quota_of_1000_admits_exactly_1000_of_12000(several_workers: Service) 
         return int(client.post(LIST, json=body()).status_code == 201)
 
     # One batch to nine singles, so that both compete for the rest of the quota.
-    tries = ([batch] + [single] * 9) * 203 + [single] * 23
+    rounds_count, rest_count = divmod(tries_count, 50 + 9)
+    tries = ([batch] + [single] * 9) * rounds_count + [single] * rest_count
     with http_client(service, caller) as client, ThreadPoolExecutor(16) as pool:
         admitted_count = sum(pool.map(lambda attempt: attempt(client), tries))
 
-    assert sum(50 if attempt is batch else 1 for attempt in tries) == 12_000
-    assert admitted_count == 1_000
-    assert caller.counters()["turns_used"] == caller.rows_count() == 1_000
+    assert sum(50 if attempt is batch else 1 for attempt in tries) == tries_count
+    assert admitted_count == quota
+    assert caller.counters()["turns_used"] == caller.rows_count() == quota
 
 
 @dataclass

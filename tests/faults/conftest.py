@@ -33,7 +33,7 @@ def shared_services(
                 TRUSTED_PROXY_HOPS="1",
             )
             log = folder / "service.log"
-            return stack.enter_context(running_service(environ, log, kind=kind))
+            return stack.enter_context(running_service(environ, log, workers_count=1, kind=kind))
 
         yield service_of
 

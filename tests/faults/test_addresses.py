@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from devkit.children import free_port
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.starts import answers, begun_start, ended_start, own_words
 from tests.servers import ServerKind, wait_until
 
@@ -19,7 +19,8 @@ from tests.servers import ServerKind, wait_until
     ("host", "reached_at"),
     [
         ("::", "[::1]"),
-        ("[::1]", "[::1]"),
+        # tests/unit/serving/test_web.py reads it too.
+        pytest.param("[::1]", "[::1]", marks=pytest.mark.long),
         ("localhost", "localhost"),
     ],
 )

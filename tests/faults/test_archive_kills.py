@@ -58,7 +58,7 @@ def kill_archivers(uri: str, kills_count: int, report_figures: Callable[..., Non
 def test_nothing_is_lost_when_archivers_are_killed(
     fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    books = kill_archivers(fresh_mongodb_uri, 5, report_figures)
+    books = kill_archivers(fresh_mongodb_uri, 3, report_figures)
     assert len(books.rows) > 100
 
 

@@ -7,12 +7,14 @@ from contextlib import suppress
 import httpx
 from redis.connection import parse_url
 
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.processes import END_TIMEOUT_S
 from tests.faults.kit.proxy import Fault, proxy_to
 from tests.faults.kit.workers import kill_worker
 from tests.servers import OPERATOR_TOKEN, RunningService, ServerKind, wait_until
 
+# Asking costs both processes CPU.
+LOOKED_EVERY_S = 0.1
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 LINE = re.compile(r'turnledger_store_circuit_open\{pid="(\d+)",store="redis"\} ([01])\.0')
 
@@ -40,11 +42,15 @@ def test_an_open_breaker_is_reported_until_it_closes_or_its_worker_dies(
         assert given_up(service) == {}
 
         proxy.set(Fault.REFUSE)
-        assert wait_until(lambda: list(given_up(service).values()) == [1, 1], END_TIMEOUT_S)
+        assert wait_until(
+            lambda: list(given_up(service).values()) == [1, 1], END_TIMEOUT_S, LOOKED_EVERY_S
+        )
         killed, other = sorted(given_up(service))
         kill_worker(killed)
-        assert wait_until(lambda: is_gone(service, killed), END_TIMEOUT_S)
+        assert wait_until(lambda: is_gone(service, killed), END_TIMEOUT_S, LOOKED_EVERY_S)
 
         proxy.set(Fault.NONE)
-        assert wait_until(lambda: given_up(service).get(other) == 0, END_TIMEOUT_S)
-        assert wait_until(lambda: not any(given_up(service).values()), END_TIMEOUT_S)
+        assert wait_until(lambda: given_up(service).get(other) == 0, END_TIMEOUT_S, LOOKED_EVERY_S)
+        assert wait_until(
+            lambda: not any(given_up(service).values()), END_TIMEOUT_S, LOOKED_EVERY_S
+        )

@@ -180,7 +180,7 @@ def assert_nothing_is_lost_after(
 def test_nothing_is_lost_when_the_database_is_killed_while_turns_arrive(
     tmp_path: Path, fresh_redis_url: str, report_figures: Callable[..., None]
 ) -> None:
-    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=2))
+    report_figures(**assert_nothing_is_lost_after(tmp_path, fresh_redis_url, kills_count=1))
 
 
 @pytest.mark.long

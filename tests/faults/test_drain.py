@@ -8,6 +8,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.callers import LIST, Caller, new_caller
 from tests.faults.kit.draining import (
     Ending,
@@ -42,7 +43,7 @@ class Client:
     closed_count: int = 0
 
     def run(self) -> None:
-        with httpx.Client(headers=self.caller.headers, timeout=30) as http:
+        with plain_http.Client(headers=self.caller.headers, timeout=30) as http:
             while not self.is_drained.is_set():
                 try:
                     answer = http.post(self.service.base_url + LIST, json=body())
@@ -66,8 +67,11 @@ def test_a_client_that_checks_readiness_loses_no_request(
     report_figures: Callable[..., None],
 ) -> None:
     exits_s = []
+    # The parent passes its signal on to all workers; the other endings concern each by itself.
+    workers_count = 2 if ending is Ending.PARENT or rounds_count > 1 else 1
     for round_ in range(rounds_count):
-        with draining_service(site, kind, tmp_path / f"{round_}.log") as service:
+        log = tmp_path / f"{round_}.log"
+        with draining_service(site, kind, log, workers_count) as service:
             if ending is Ending.AFTER_RELOAD:
                 reload_workers(service)
             began_s = assert_nothing_is_lost(site, service, ending)

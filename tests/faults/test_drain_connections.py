@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
+from tests import plain_http
 from tests.callers import LIST, Caller, new_caller
-from tests.faults.kit import plain_http
 from tests.faults.kit.draining import DRAIN_S, assert_it_ended, draining_service, end, readiness
 from tests.faults.kit.site import Site
 from tests.faults.kit.workers import is_running
@@ -77,7 +77,7 @@ def test_after_draining_new_clients_are_refused_while_a_request_is_in_flight(
     site: Site, kind: ServerKind, tmp_path: Path
 ) -> None:
     text = orjson.dumps(body())
-    with draining_service(site, kind, tmp_path / "service.log") as service:
+    with draining_service(site, kind, tmp_path / "service.log", 2) as service:
         where = address_of(service)
         with socket.create_connection(where, timeout=30) as slow:
             slow.sendall(head_of(new_caller(site.app), text) + text[:10])

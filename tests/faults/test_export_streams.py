@@ -15,9 +15,15 @@ from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
 from tests.servers import RunningService, ServerKind, wait_until
+from tests.turns import whole
 
-# Some 17 MB: more than the buffers between the service and its client hold.
-TURNS_COUNT = 20_000
+# Some 23 MB: more than the buffers between the service and its client hold.
+TURNS_COUNT = 15_000
+LONG_WORDS = [f"{number:040}" for number in range(10)]
+LONG_TURN = whole(
+    guardrails={"applied": LONG_WORDS},
+    inferred_emotional_state={"primary": "joy", "confidence": 0.8, "secondary": LONG_WORDS},
+)
 FIRST_BYTES = 1 << 20
 Serve = Callable[..., tuple[RunningService, Flask]]
 
@@ -26,7 +32,7 @@ def exporter(app: Flask, count: int = TURNS_COUNT) -> Caller:
     """Make an organization with so many turns."""
     caller = new_caller(app)
     with app.app_context():
-        fill(provided(Backend).database, caller.account, count)
+        fill(provided(Backend).database, caller.account, count, LONG_TURN)
     return caller
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import plain_http
 from tests.callers import LIST, Caller, new_caller
-from tests.faults.kit import plain_http
 from tests.faults.kit.hostile import (
     Hostile,
     flood,

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 from flask import Flask
 
-from tests.callers import LIST, http_client, new_caller
+from tests import plain_http
+from tests.callers import LIST, app_beside, http_client, new_caller
 from tests.servers import RunningService, ServerKind
 from tests.turns import whole
 
@@ -23,8 +23,8 @@ def test_workers_agree_on_tags_and_compress_for_pages_of_an_allowed_origin(
     headers = caller.headers | {"Origin": PAGE}
 
     # Each on a new connection, so that both workers answer some.
-    answers = [httpx.get(url, headers=headers) for _ in range(12)]
-    plain = httpx.get(url, headers=headers | {"Accept-Encoding": "identity"})
+    answers = [plain_http.get(url, headers=headers) for _ in range(12)]
+    plain = plain_http.get(url, headers=headers | {"Accept-Encoding": "identity"})
 
     (tag,) = {answer.headers["ETag"] for answer in [*answers, plain]}
     for answer in answers:
@@ -32,17 +32,18 @@ def test_workers_agree_on_tags_and_compress_for_pages_of_an_allowed_origin(
         assert answer.json() == plain.json()
         assert answer.num_bytes_downloaded * 5 < plain.num_bytes_downloaded
         assert answer.headers["Access-Control-Allow-Origin"] == PAGE
-    kept = [httpx.get(url, headers=headers | {"If-None-Match": tag}) for _ in range(12)]
+    kept = [plain_http.get(url, headers=headers | {"If-None-Match": tag}) for _ in range(12)]
     assert [(answer.status_code, answer.content) for answer in kept] == [(304, b"")] * 12
     assert {answer.headers["Access-Control-Allow-Origin"] for answer in kept} == {PAGE}
 
 
 def test_a_connection_is_used_again_after_answers_without_a_body(
-    serve: Callable[..., tuple[RunningService, Flask]], kind: ServerKind
+    shared_service: RunningService,
 ) -> None:
-    service, app = serve(kind=kind, workers_count=1)
-    caller = new_caller(app)
-    with http_client(service, caller) as client:
+    with (
+        app_beside(shared_service) as app,
+        http_client(shared_service, new_caller(app)) as client,
+    ):
         asked: list[tuple[str, dict[str, Any]]] = [
             ("HEAD", {}),
             ("GET", {"If-None-Match": "*"}),

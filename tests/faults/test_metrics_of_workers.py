@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.workers import (
     REPLACED_WITHIN_S,
     has_replaced,
@@ -43,7 +43,7 @@ def exposition(service: RunningService) -> str:
 def ask(service: RunningService) -> None:
     """Read over many connections, so that several workers answer."""
     limits = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=service.base_url, limits=limits, timeout=30) as client:
+    with plain_http.Client(base_url=service.base_url, limits=limits, timeout=30) as client:
         for _ in range(REQUESTS_COUNT):
             assert client.get(ROUTE).status_code == 200
 

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-import httpx
 import pytest
 
 from app.backends.backend import Backend
 from app.http.application import provided
 from app.interactions.ids import PREFIX
+from tests import plain_http
 from tests.callers import Caller, new_caller, reconcile
 from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
@@ -110,7 +110,7 @@ def is_spared(sent: list[Sent]) -> bool:
 
 
 def assert_the_rest_is_open(site: Site) -> None:
-    with httpx.Client(base_url=site.service.base_url, timeout=30) as http:
+    with plain_http.Client(base_url=site.service.base_url, timeout=30) as http:
         assert {http.get(route).status_code for route in OPEN_ROUTES} == {200}
         answer = http.get("/readyz")
         assert (answer.status_code, answer.json()["stores"]["mongodb"]) == (503, "down")

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.backends.backend import Backend
+from app.http.application import provided
 from devkit.children import spawn
 from tests.callers import LIST, Caller, http_client, log_lines, new_caller
+from tests.exports import fill
 from tests.faults.kit.load import Load, Shot, percentile_ms, shoot
 from tests.servers import ROOT, RunningService, ServerKind, wait_until
 from tests.turns import stateful
@@ -130,7 +133,8 @@ def assert_the_other_is_served_beside_slow_requests(
     long_timeouts = {"MONGODB_TIMEOUT_MS": "25000", "REQUEST_DEADLINE_S": "30"}
     service, app = serve(workers_count=1, kind=kind, **long_timeouts)
     quiet, noisy = new_caller(app), new_caller(app)
-    noisy.import_(stateful(user_id="u_busy") for _ in range(turns_count))
+    with app.app_context():
+        fill(provided(Backend).database, noisy.account, turns_count, stateful(user_id="u_busy"))
     measured(service, quiet, 1, ME)  # connections, caches
     # Requests that began before the other customer's are complete by then.
     is_begun = lambda statuses: statuses[429] >= 100 and len(statuses) > 1  # noqa: E731

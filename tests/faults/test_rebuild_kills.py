@@ -84,7 +84,7 @@ def assert_rebuilt(books: Books) -> None:
 def test_nothing_is_lost_when_rebuilds_are_killed(
     fresh_mongodb_uri: str, report_figures: Callable[..., None]
 ) -> None:
-    assert_nothing_is_lost_after(fresh_mongodb_uri, 6, report_figures)
+    assert_nothing_is_lost_after(fresh_mongodb_uri, 3, report_figures)
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests import plain_http
 from tests.callers import Caller, new_caller, reconcile
 from tests.faults.kit.load import has_quota
 from tests.faults.kit.processes import frozen
@@ -93,7 +94,7 @@ def test_a_redis_busy_with_a_script_counts_as_an_outage(site: Site) -> None:
 
 
 def test_readiness_reports_the_outage_and_its_end(site: Site) -> None:
-    with httpx.Client(base_url=site.service.base_url, timeout=30) as http:
+    with plain_http.Client(base_url=site.service.base_url, timeout=30) as http:
         wait_until(lambda: http.get("/readyz").json()["status"] == "ready", RECOVERED_WITHIN_S)
         with frozen(site.redis.process_id):
             # For up to a second an answer may be an earlier one.
@@ -124,7 +125,7 @@ def test_a_redis_still_loading_its_data_counts_as_an_outage(site: Site) -> None:
 
 
 def client_of(site: Site, caller: Caller) -> httpx.Client:
-    return httpx.Client(base_url=site.service.base_url, headers=caller.headers, timeout=30)
+    return plain_http.Client(base_url=site.service.base_url, headers=caller.headers, timeout=30)
 
 
 def record(http: httpx.Client) -> httpx.Response:

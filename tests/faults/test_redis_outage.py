@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import plain_http
 from tests.callers import Caller, log_lines, new_caller, reconcile
-from tests.faults.kit import plain_http
 from tests.faults.kit.load import percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import LONG_TIMEOUTS, SHORT_TIMEOUTS, Site, running_site

@@ -15,10 +15,14 @@ CANNOT_START = {ServerKind.GRANIAN: 1, ServerKind.GUNICORN: 3}
 @pytest.mark.parametrize(
     ("name", "value", "fix"),
     [
-        ("HOST", "nowhere.invalid", "set an IP address"),
         ("HOST", "192.0.2.1", "no such address"),
+        # Both servers read them with the same code, before they claim the port.
+        pytest.param("HOST", "nowhere.invalid", "set an IP address", marks=pytest.mark.long),
         ("PORT", "http", "0 to 65535"),  # tests/unit/serving/test_web.py has every number
-        ("WEB_TLS_CERTIFICATE", "/nowhere/own.pem", "set a file that can be read"),
+        pytest.param(
+            *("WEB_TLS_CERTIFICATE", "/nowhere/own.pem", "set a file that can be read"),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_bad_variable_is_one_line_with_its_name_and_fix(

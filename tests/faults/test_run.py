@@ -1,6 +1,5 @@
 """`scripts/run` from the first start to the last signal, with real servers and real signals."""
 
-import json
 import os
 import re
 import shlex
@@ -29,9 +28,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     """Yield one run for all tests that only read; SIGTERM ends it in order."""
-    with local_run(tmp_path_factory.mktemp("run") / "da ta") as run:
+    with local_run(tmp_path_factory.mktemp("run") / "da ta", WEB_CONCURRENCY="2") as run:
         yield run
-        assert_a_signal_ends_everything_in_order(run, signal.SIGTERM)
+        assert_a_signal_ends_everything_in_order(run, signal.SIGTERM, workers_count=2)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +51,11 @@ def unanswered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
         yield run
 
 
-def assert_a_signal_ends_everything_in_order(run: LocalRun, number: signal.Signals) -> None:
-    # mongod, valkey-server, the archiver, the service and its two workers, perhaps late
-    wait_until(lambda: len(run.descendants()) >= 6)
+def assert_a_signal_ends_everything_in_order(
+    run: LocalRun, number: signal.Signals, workers_count: int = 1
+) -> None:
+    # mongod, valkey-server, the archiver, the service and its workers, perhaps late
+    wait_until(lambda: len(run.descendants()) >= 4 + workers_count)
     children = run.descendants()
     run.process.send_signal(number)
     assert run.wait_for_end() == 0
@@ -96,21 +97,7 @@ def open_to_others(folder: Path) -> set[str]:
     return found
 
 
-def test_commands_reach_the_demo_with_the_written_environment(served: LocalRun) -> None:
-    listed = command_in(served.folder, "org list --json")
-    ids = {organization["id"] for organization in json.loads(listed.stdout)}
-    assert ids == set(served.demo["organizations"].values())
-
-
-def command_in(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Run `. DATA_DIR/env && flask …` in the checkout."""
-    line = f". {shlex.quote(str(folder / 'env'))} && .venv/bin/flask --app wsgi {command}"
-    return subprocess.run(
-        ["bash", "-c", line], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
-    )
-
-
-def test_the_printed_command_works_unchanged_from_any_folder(served: LocalRun) -> None:
+def test_the_printed_command_reaches_the_demo_from_any_folder(served: LocalRun) -> None:
     (line,) = re.findall(r"Commands: (.*)", served.text)
     listed = subprocess.run(
         ["bash", "-c", line], cwd="/", check=False, capture_output=True, text=True, timeout=60
@@ -182,12 +169,26 @@ def kill_while(command: str, folder: Path, **environ: str) -> None:
 def test_kill_9_ends_the_seeding_of_servers_that_keep_running(
     folder: Path, own_stores: Callable[[], tuple[str, str]]
 ) -> None:
+    """Check too that the next run ends with its worker."""
     mongodb_uri, redis_url = own_stores()
     stores = {"MONGODB_URI": mongodb_uri, "REDIS_URL": redis_url}
     # So many turns that the seeding cannot end by itself.
     kill_while("local.seeding", folder, DEMO_TURNS="10000000", **stores)
     with local_run(folder, DEMO_TURNS="0", **stores) as run:
         assert run.get("/v1/me", run.demo["test_key"]).status_code == 200
+        assert_the_death_of_a_child_ends_it(run, "worker", "wsgi worker")
+
+
+def assert_the_death_of_a_child_ends_it(run: LocalRun, name: str, command: str) -> None:
+    """Kill the child; check that the run reports it and ends with all of its processes."""
+    children = run.descendants()
+    named = {child for child in children if command in command_of(child)}
+    os.kill(min(named), signal.SIGKILL)
+    assert run.wait_for_end() == 1
+    (line,) = [line for line in run.text.splitlines() if line.startswith("scripts/run:")]
+    assert f"{name} ended with status -9; from {run.folder}" in line
+    assert '"s":"I"' not in run.text
+    assert wait_until(lambda: are_gone(children), timeout_s=20)
 
 
 @pytest.mark.long
@@ -212,25 +213,25 @@ def test_a_port_in_use_is_one_line_with_its_number(folder: Path) -> None:
     [
         ("service", "local.memory_service", "memory"),
         ("mongod", "mongod", "live"),
-        ("worker", "wsgi worker", "live"),
     ],
 )
 def test_a_child_that_dies_ends_the_run_and_is_reported(
     folder: Path, name: str, command: str, backend: str
 ) -> None:
     with local_run(folder, BACKEND=backend, DEMO_TURNS="0") as run:
-        children = run.descendants()
-        named = {child for child in children if command in command_of(child)}
-        os.kill(min(named), signal.SIGKILL)
-        assert run.wait_for_end() == 1
-        (line,) = [line for line in run.text.splitlines() if line.startswith("scripts/run:")]
-        assert f"{name} ended with status -9; from {folder}" in line
-        assert '"s":"I"' not in run.text
-        assert wait_until(lambda: are_gone(children), timeout_s=20)
+        assert_the_death_of_a_child_ends_it(run, name, command)
+
+
+def command_in(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run `. DATA_DIR/env && flask …` in the checkout."""
+    line = f". {shlex.quote(str(folder / 'env'))} && .venv/bin/flask --app wsgi {command}"
+    return subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
-    with local_run(folder, BACKEND="memory", DEMO_TURNS="100") as run:
+    with local_run(folder, BACKEND="memory", DEMO_TURNS="60") as run:
         assert "WARNING" in run.text
         assert "nothing is kept" in run.text
         assert run.demo["mongodb_uri"] is None

@@ -8,9 +8,9 @@ from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.callers import LIST, Caller, app_beside, new_caller
 from tests.faults.kit.frontend import frontend
 from tests.servers import RunningService
@@ -119,7 +119,7 @@ def test_a_hostile_client_loses_no_request_of_others_behind_a_proxy(
     is_over = Event()
 
     def annoy(base_url: str) -> None:
-        with httpx.Client(base_url=base_url, timeout=30) as client:
+        with plain_http.Client(base_url=base_url, timeout=30) as client:
             while not is_over.is_set():
                 key = {"Authorization": f"Bearer {BAD_KEY}", "Content-Type": "application/json"}
                 client.post(LIST, content=b"x" * 70 * KIB, headers=key)
@@ -129,7 +129,7 @@ def test_a_hostile_client_loses_no_request_of_others_behind_a_proxy(
         for stranger in strangers:
             stranger.start()
         try:
-            with httpx.Client(base_url=base_url, headers=caller.headers, timeout=30) as client:
+            with plain_http.Client(base_url=base_url, headers=caller.headers, timeout=30) as client:
                 statuses = [client.post(LIST, json=body()).status_code for _ in range(PAIRS_COUNT)]
         finally:
             is_over.set()

@@ -33,7 +33,7 @@ LONG_RELOADS_COUNT = 5
 def test_workers_whose_parent_is_killed_end_and_free_the_port(
     kind: ServerKind, tmp_path: Path
 ) -> None:
-    with begun_service(kind, tmp_path / "killed.log") as (service, process):
+    with begun_service(kind, tmp_path / "killed.log", 1) as (service, process):
         workers = worker_ids(service)
         process.kill()
         wait_until(lambda: not any(map(is_running, workers)), ENDED_WITHIN_S)
@@ -80,7 +80,7 @@ def test_a_worker_that_dies_again_at_once_ends_the_service_for_its_supervisor(
 def test_a_service_ends_in_time_while_a_worker_is_starting(
     kind: ServerKind, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with begun_service(kind, tmp_path / "service.log") as (service, process):
+    with begun_service(kind, tmp_path / "service.log", 1) as (service, process):
         workers = worker_ids(service)
         os.kill(
             service.process_id if number is signal.SIGHUP else workers_by_age(service)[0], number

@@ -101,7 +101,7 @@ def site(tmp_path: Path, kind: ServerKind) -> Iterator[Site]:
 def test_a_killed_worker_fails_no_other_request_and_leaves_nothing_half_done(
     site: Site, report_figures: Callable[..., None]
 ) -> None:
-    report_figures(**assert_nobody_is_harmed_by(site, kills_count=2))
+    report_figures(**assert_nobody_is_harmed_by(site, kills_count=1))
 
 
 @pytest.mark.long

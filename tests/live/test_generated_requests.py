@@ -38,7 +38,7 @@ from tests.servers import RunningService
 SEED = int(os.environ.get("GENERATED_SEED") or random.SystemRandom().randrange(2**32))
 LEAST_CASES = 2_000
 # Of every so many cases of the table one is sent.
-SHARES = [4, pytest.param(1, marks=pytest.mark.long)]
+SHARES = [8, pytest.param(1, marks=pytest.mark.long)]
 OF_EVERY_ANSWER = [
     not_a_server_error,
     checks.status_code_conformance,

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 Path = tuple[str | int, ...]
 NOT_VALID = 121
 DAY_MS = 86_400_000
-ANY_TURNS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_TURNS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 _numbers = itertools.count(1)
 
 

@@ -271,7 +271,9 @@ class Life(RuleBasedStateMachine):
 
 # The script is the same on both; in memory a life takes longer.
 @pytest.mark.parametrize(
-    ("redis_client", "lives_count"), [("memory", 40), ("live", 100)], indirect=["redis_client"]
+    ("redis_client", "lives_count"),
+    [("memory", 20), ("live", 50), pytest.param("live", 300, marks=pytest.mark.long)],
+    indirect=["redis_client"],
 )
 def test_script_equals_oracle(redis_client: Redis, lives_count: int) -> None:
     """Live random lives; each rule of `Life` compares the replies, and its end the keys."""

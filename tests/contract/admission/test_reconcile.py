@@ -114,7 +114,7 @@ def assert_exact(world: World) -> None:
     assert quota.relationships_used == len(expected)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(steps, max_size=40))
 def test_one_pass_is_exact_whatever_happened(world: World, story: list[str]) -> None:
     world.client.flushdb()

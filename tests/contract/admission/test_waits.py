@@ -51,7 +51,7 @@ def fits_at(decision: Decision) -> int:
     return decision.items[0].fits_at_us
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     taken=st.lists(steps, max_size=8),
     wanted=asks,

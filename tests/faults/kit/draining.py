@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from enum import StrEnum, auto
 from pathlib import Path
 
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.faults.kit.site import Site
 from tests.faults.kit.workers import worker_ids
 from tests.servers import RunningService, ServerKind, running_service
@@ -30,12 +30,13 @@ class Ending(StrEnum):
 
 
 def draining_service(
-    site: Site, kind: ServerKind, log: Path, **changes: str
+    site: Site, kind: ServerKind, log: Path, workers_count: int = 1, **changes: str
 ) -> AbstractContextManager[RunningService]:
     """Yield a second service on the stores of `site`."""
     # Requests in flight wait for a frozen MongoDB, on a slow machine for longer than usual.
     own = {"DRAIN_S": str(DRAIN_S), "MONGODB_TIMEOUT_MS": "8000"}
-    return running_service(dict(site.service.environ) | own | changes, log, kind=kind)
+    environ = dict(site.service.environ) | own | changes
+    return running_service(environ, log, workers_count=workers_count, kind=kind)
 
 
 def end(service: RunningService, ending: Ending = Ending.PARENT) -> float:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from devkit.children import free_port, stop
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.servers import ROOT, RunningService, wait_until
 
 _SAMPLE = ROOT / "deploy" / "nginx.conf"

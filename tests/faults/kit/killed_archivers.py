@@ -39,7 +39,7 @@ class Archivers:
     def kill_one(self, chance: random.Random) -> None:
         """Kill the older one at some point of its work, and start another."""
         before = self._fences()
-        wait_until(lambda: self._fences() > before + chance.randrange(12), 60, every_s=0.003)
+        wait_until(lambda: self._fences() > before + chance.randrange(12), 60, every_s=0.01)
         victim = self._running.pop(0)
         victim.kill()
         victim.wait()

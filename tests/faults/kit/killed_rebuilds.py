@@ -22,7 +22,7 @@ class Rebuilds:
     def kill(self, chance: random.Random) -> None:
         """Kill it at some point of its work, and start another."""
         before = self._fences()
-        wait_until(lambda: self._fences() > before + chance.randrange(12), 60, every_s=0.003)
+        wait_until(lambda: self._fences() > before + chance.randrange(12), 60, every_s=0.01)
         self._end()
         self._running = self._start()
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from devkit.children import free_port, stop
-from tests.faults.kit import plain_http
+from tests import plain_http
 from tests.servers import ROOT, wait_until
 
 START_TIMEOUT_S = 90
@@ -79,7 +79,7 @@ def local_run(
     folder: Path, *, is_awaited: bool = True, output: str = "run.out", **environ: str
 ) -> Iterator[LocalRun]:
     """Run the script with its data in `folder`; end it with the block if it still runs."""
-    defaults = {"DEMO_TURNS": "200", "PORT": str(free_port()), "WEB_CONCURRENCY": "2"}
+    defaults = {"DEMO_TURNS": "200", "PORT": str(free_port()), "WEB_CONCURRENCY": "1"}
     chosen = defaults | environ | {"DATA_DIR": str(folder)}
     if is_awaited:  # the announcement of an earlier start must not be read as this one's
         (folder / "demo.json").unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from tests import plain_http
 from tests.callers import LIST, Caller
 from tests.faults.kit.load import Load, Shot, shoot
 from tests.turns import Body, body
@@ -31,7 +32,7 @@ class Traffic(Load):
         super().__init__(self._ask, per_second, threads_count=THREADS_COUNT)
         self.sent: list[Sent] = []
         limits = httpx.Limits(max_connections=THREADS_COUNT)
-        self._client = httpx.Client(
+        self._client = plain_http.Client(
             base_url=base_url, headers=caller.headers, limits=limits, timeout=30
         )
 

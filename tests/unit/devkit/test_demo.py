@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
+from app.backends import memory
 from app.backends.backend import Backend
 from app.http.application import provided
 from app.http.instants import parse_ms
@@ -21,6 +24,7 @@ from app.tenancy.service import Organizations
 from app.tenancy.store import TenancyStore
 from devkit.__main__ import main
 from devkit.demo_history import HISTORY_DAYS, past_turns
+from tests.applications import make_app
 from tests.servers import PEPPER, settings_for
 
 pytestmark = pytest.mark.slow  # seconds of work
@@ -48,9 +52,28 @@ def _seed(run: Run, *words: str) -> dict[str, Any]:
     return answer
 
 
-def test_the_demo_has_an_organization_and_keys_for_each_plan(
-    seeded: dict[str, Any], memory_backend: Backend
-) -> None:
+@dataclass(frozen=True)
+class SeededDemo:
+    """A demo that tests only read, and its first day when its seeding began."""
+
+    app: Flask
+    backend: Backend
+    earliest: str
+    answer: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[SeededDemo]:
+    with closing(memory.connect()) as backend:
+        app, earliest = make_app(settings_for(), backend), _first_day_of_history()
+        runner = app.test_cli_runner()
+        yield SeededDemo(
+            app, backend, earliest, _seed(lambda *words: runner.invoke(main, [*words]))
+        )
+
+
+def test_the_demo_has_an_organization_and_keys_for_each_plan(demo: SeededDemo) -> None:
+    seeded, memory_backend = demo.answer, demo.backend
     plans = load_plans(settings_for().plans_file)
     authenticator = Authenticator(
         TenancyStore(memory_backend.database),
@@ -69,27 +92,23 @@ def test_the_demo_has_an_organization_and_keys_for_each_plan(
     assert (tester.environment, tester.plan) == ("test", "pro")
 
 
-def test_the_demo_signed_up_when_its_history_begins(run: Run, memory_app: Flask) -> None:
-    earliest = _first_day_of_history()
-    seeded = _seed(run)
-    with memory_app.app_context():
+def test_the_demo_signed_up_when_its_history_begins(demo: SeededDemo) -> None:
+    with demo.app.app_context():
         found = [require_sound_organization(each) for each in provided(Organizations).list_()]
     days = [organization.signed_up_on.isoformat() for organization in found]
     # A midnight may pass while the demo is seeded.
-    assert set(days) <= {earliest, _first_day_of_history()}
-    assert len(days) == len(seeded["organizations"])
+    assert set(days) <= {demo.earliest, _first_day_of_history()}
+    assert len(days) == len(demo.answer["organizations"])
 
 
-def test_history_charges_no_quota(seeded: dict[str, Any], memory_backend: Backend) -> None:
-    rows = memory_backend.database["interactions"]
+def test_history_charges_no_quota(demo: SeededDemo) -> None:
+    rows = demo.backend.database["interactions"]
     assert rows.count_documents({}) > 0
     assert rows.count_documents({"charged": {"$ne": 0}}) == 0
 
 
-def test_history_is_archived_and_reaches_further_than_the_list(
-    seeded: dict[str, Any], memory_backend: Backend
-) -> None:
-    database = memory_backend.database
+def test_history_is_archived_and_reaches_further_than_the_list(demo: SeededDemo) -> None:
+    database = demo.backend.database
     assert archived_turns(database) == TURNS
     horizon = (datetime.now(UTC) - timedelta(days=182)).date().isoformat()
     assert database["usage_daily"].count_documents({"day": {"$lt": horizon}}) > 0

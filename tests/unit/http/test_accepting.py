@@ -112,9 +112,20 @@ def test_valid_data_is_accepted(schema: StrictSchema, payload: dict[str, Any]) -
 
 
 @pytest.mark.slow  # seconds of work
-@settings(max_examples=1_000)
+@settings(max_examples=300)
 @given(st.data())
 def test_accepting_and_loading_agree_on_every_change(data: st.DataObject) -> None:
+    assert_agreed(data)
+
+
+@pytest.mark.long
+@settings(max_examples=5_000)
+@given(st.data())
+def test_accepting_and_loading_agree_on_many_changes(data: st.DataObject) -> None:
+    assert_agreed(data)
+
+
+def assert_agreed(data: st.DataObject) -> None:
     # A query has nothing but strings.
     good, values = data.draw(st.sampled_from([(BODIES, (*VALUES, *ODD)), (QUERIES, VALUES)]))
     schema, payload = data.draw(st.sampled_from(good))

@@ -32,9 +32,20 @@ def by_marshmallow(schema: StrictSchema, value: Any) -> list[tuple[str, str]]:
     return []
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=300)
 @given(st.data())
 def test_the_same_errors_are_found_as_by_marshmallow(data: st.DataObject) -> None:
+    assert_found_as_by_marshmallow(data)
+
+
+@pytest.mark.long
+@settings(max_examples=5_000)
+@given(st.data())
+def test_the_same_errors_are_found_in_many_cases(data: st.DataObject) -> None:
+    assert_found_as_by_marshmallow(data)
+
+
+def assert_found_as_by_marshmallow(data: st.DataObject) -> None:
     values = (*VALUES, *ODD, *FAULTY_LISTS)
     good, values = data.draw(st.sampled_from([(BODIES, values), (QUERIES, VALUES)]))
     schema, value = data.draw(st.sampled_from(good))

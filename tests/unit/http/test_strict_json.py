@@ -66,9 +66,20 @@ def marked(value: Any) -> bool:
     return isinstance(value, list) and any(map(marked, value))
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(TEXTS)
 def test_a_repeated_name_is_found_exactly_where_the_standard_library_finds_one(text: str) -> None:
+    assert_found_as_by_the_standard_library(text)
+
+
+@pytest.mark.long
+@settings(max_examples=2_000)
+@given(TEXTS)
+def test_a_repeated_name_is_found_in_many_texts(text: str) -> None:
+    assert_found_as_by_the_standard_library(text)
+
+
+def assert_found_as_by_the_standard_library(text: str) -> None:
     found = parse(text.encode())
 
     assert found == json.loads(text)

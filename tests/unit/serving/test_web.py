@@ -64,6 +64,11 @@ def test_a_name_is_resolved() -> None:
     assert Web.from_environ({"HOST": "localhost"}).address in {"127.0.0.1", "::1"}
 
 
+def test_a_name_that_cannot_be_resolved_is_refused_with_its_fix() -> None:
+    with pytest.raises(SystemExit, match=r"^HOST='nowhere\.invalid' is refused: set an IP address"):
+        Web.from_environ({"HOST": "nowhere.invalid"})
+
+
 def test_a_unix_socket_replaces_address_and_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
