@@ -39,7 +39,7 @@ def without_mongodb(memory_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         ("/console/keys", "list"),
         ("/console/keys?revoke=key_1&rotate=key_1", "revocation"),
         ("/console/requests", "newest"),
-        (f"/console/requests/{ULID()}", "lookup"),
+        pytest.param(f"/console/requests/{ULID()}", "lookup", id="a request of now"),
         ("/console/requests/abc", "newest"),
         ("/console/audit", "list"),
     ],
