@@ -4,6 +4,7 @@ A backend has two of them. Making, connecting and closing these takes 15 ms of C
 tests.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.monitoring import CommandListener
 
 from app.backends import live
 from app.backends.backend import Backend
@@ -34,10 +36,10 @@ class _Lent:
 
 
 class KeptClients:
-    """Clients by server and time-out."""
+    """Clients by server, time-out, and if their calls are measured."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[str, int], MongoClient[dict[str, Any]]] = {}
+        self._clients: dict[tuple[str, int, bool], MongoClient[dict[str, Any]]] = {}
 
     def connect(self, settings: Settings) -> Backend:
         """Make a backend as the service does, with clients of earlier tests."""
@@ -49,9 +51,9 @@ class KeptClients:
         for client in self._clients.values():
             client.close()
 
-    def _lend(self, uri: str, timeout_ms: int) -> _Lent:
+    def _lend(self, uri: str, timeout_ms: int, listeners: Sequence[CommandListener]) -> _Lent:
         address = urlsplit(uri)
-        key = (address.netloc, timeout_ms)
+        key = (address.netloc, timeout_ms, bool(listeners))
         if key not in self._clients:
-            self._clients[key] = _make_client(uri, timeout_ms)
+            self._clients[key] = _make_client(uri, timeout_ms, listeners)
         return _Lent(self._clients[key], address.path.removeprefix("/"))

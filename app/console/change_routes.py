@@ -48,19 +48,22 @@ def change_limits(organization_id: str) -> Response:
     return go(_path_of(organization_id), change_note(before, made))
 
 
-@blueprint.post(f"{HOME}/organizations/<organization_id>/suspend")
+# A log-in between a form and its answer leads back here by GET.
+@blueprint.route(f"{HOME}/organizations/<organization_id>/suspend", methods=["GET", "POST"])
 def suspend(organization_id: str) -> Response:
-    """Suspend an organization."""
+    """Suspend an organization; GET leads to its page."""
     return _change_suspension(organization_id, provided(Organizations).suspend)
 
 
-@blueprint.post(f"{HOME}/organizations/<organization_id>/resume")
+@blueprint.route(f"{HOME}/organizations/<organization_id>/resume", methods=["GET", "POST"])
 def resume(organization_id: str) -> Response:
-    """End the suspension of an organization."""
+    """End the suspension of an organization; GET leads to its page."""
     return _change_suspension(organization_id, provided(Organizations).resume)
 
 
 def _change_suspension(organization_id: str, change: Callable[..., FoundOrganization]) -> Response:
+    if request.method != "POST":
+        return go(_path_of(organization_id))
     form, found = request.form, provided(Organizations).get_any(organization_id)
     problems = _confirmation_problems(form, found) | problems_of(lambda: _author(form))
     if problems:

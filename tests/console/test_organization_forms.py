@@ -133,3 +133,12 @@ def new_client_status(caller: Caller) -> int:
     """Return the status of a request with a key that no process has read yet."""
     other = new_caller(caller.app, of=caller.organization)
     return other("GET", "/v1/me").status_code
+
+
+@pytest.mark.parametrize("form", ["suspend", "resume"])
+def test_an_address_of_a_form_leads_to_the_organization(
+    own_operator: Operator, caller: Caller, form: str
+) -> None:
+    page = f"/console/organizations/{caller.organization.id}"
+    answer = own_operator.get(f"{page}/{form}")
+    assert (answer.status_code, answer.headers["Location"]) == (303, page)

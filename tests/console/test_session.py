@@ -171,7 +171,7 @@ def test_head_has_the_headers_of_get_and_no_body(own_operator: Operator, path: s
     assert list(head.headers.keys()) == list(got.headers.keys())
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/keys"])
+@pytest.mark.parametrize("path", ["/console", "/console/audit"])
 def test_a_method_that_no_form_sends_is_a_405(memory_app: Flask, path: str) -> None:
     answer = memory_app.test_client().put(path)
     assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed")

@@ -19,6 +19,7 @@ from app.tenancy.key_format import generate
 from app.tenancy.model import Environment
 from config.settings import BackendKind, Settings
 from devkit.bundled import running_redis
+from tests.background import without_background
 from tests.faults.kit.tls import Authority, tls_before
 from tests.servers import settings_for
 
@@ -151,7 +152,8 @@ def test_redis(addresses: Addresses, case: str) -> None:
 
 @contextmanager
 def app_at(addresses: Addresses, mongodb: str, redis: str) -> Iterator[Flask]:
-    app = create_app(settings_at(addresses, MONGODB[mongodb][0], REDIS[redis][0]))
+    settings = settings_at(addresses, MONGODB[mongodb][0], REDIS[redis][0])
+    app = without_background(create_app(settings))
     with app.app_context():
         backend = provided(Backend)
     with closing(backend):
