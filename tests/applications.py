@@ -11,7 +11,7 @@ from tests.background import without_background
 
 
 def make_app(settings: Settings, backend: Backend) -> Flask:
-    """Make an application; a real database is lent with the schema."""
+    """Make an application on stores with the schema, which a real database has already."""
     app = without_background(create_app(settings, backend))
     app.testing = True
     if not is_live(backend):

@@ -31,7 +31,7 @@ _IS_ERASED: BsonSchema = {"required": ["erased"]}
 
 @cache
 def row_validator() -> dict[str, Any]:
-    """Return the whole validator of `interactions`."""
+    """Return the whole validator of `interactions`; callers share it and must not change it."""
     return {"$jsonSchema": bson_schema(), "$expr": short_ids_expression()}
 
 

@@ -41,18 +41,24 @@ def container(name: str) -> dict[str, Any]:
     return found
 
 
+def fits(each: dict[str, Any], version: str) -> bool:
+    try:
+        kubernetes_validate.validate(each, version, strict=True)
+    except kubernetes_validate.ValidationError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_every_object_fits_its_schema(path: Path, version: str) -> None:
-    for each in documents(path):
-        kubernetes_validate.validate(each, version, strict=True)  # raises for a fault
+    assert [each for each in documents(path) if not fits(each, version)] == []
 
 
 def test_a_misspelled_field_does_not_fit() -> None:
     (deployment, *_) = objects("Deployment")
     deployment["spec"]["replica"] = 1
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(deployment, VERSIONS[0], strict=True)
+    assert not fits(deployment, VERSIONS[0])
 
 
 def test_the_processes_are_those_of_the_procfile() -> None:

@@ -11,6 +11,8 @@ from config.settings import BackendKind
 from tests.corpus.variables import VARIABLES, good_environ
 from tests.servers import settings_for
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 ADDRESS = "mongodb://127.0.0.1:1/ledger"
 
 

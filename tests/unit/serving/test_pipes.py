@@ -12,6 +12,8 @@ import pytest
 from app.serving import pipes
 from app.serving.pipes import BodyPipe
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 LONG_S = 30.0
 
 

@@ -17,6 +17,8 @@ from app.serving.streams import Streams
 from tests.servers import wait_until
 from tests.unit.serving.fakes import Scope, adapter_to
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 STALL_S = 0.2
 # Larger than the buffer of a pipe.
 MANY = [bytes([number]) * 65_536 for number in range(8)]
