@@ -1,4 +1,4 @@
-"""Faults at random, in any order: ledger = accepted answers = counters.
+"""Faults at random, in any order: ledger = accepted answers = counters = console = metrics.
 
 Turns are recorded at once, reserved and completed, cancelled, or left to expire. The seed is among
 the figures; `CHAOS_SEED` repeats a run.
@@ -15,6 +15,7 @@ import pytest
 
 from app.reservations.schemas import MIN_HOLD_S
 from tests.callers import Caller, Clock, http_client, log_lines, new_caller, reconcile
+from tests.faults.kit.books import assert_console_and_api_equal, assert_metrics_count_the_answers
 from tests.faults.kit.chaos import Deployment, running_deployment
 from tests.faults.kit.load import NO_ANSWER, Load, has_quota, percentile_ms
 from tests.faults.kit.producers import MIXED, Fate, Producers
@@ -98,6 +99,7 @@ def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> d
         with http_client(deployment.service, caller) as client:
             producers = Producers(client.request, turn, MIXED)
             endure(deployment, producers, caller, seconds)
+            assert_metrics_count_the_answers(producers, deployment.service)
             clock = Clock(deployment.app)
             let_expire(caller, clock, MIN_HOLD_S)
             late_count = len(producers.left) // 2
@@ -115,6 +117,7 @@ def assert_the_books_balance_after(folder: Path, seconds: float, seed: int) -> d
         assert_counters_equal(producers, caller, LIVING_COUNT)
         let_expire(caller, clock, LONG_HOLD_S)
         assert_counters_equal(producers, caller)
+        assert_console_and_api_equal(producers, caller)
         producers.assert_all_are_stored_once(caller)
     return {
         "happened": dict(deployment.happened),
