@@ -2,11 +2,12 @@
 
 from app.console.choices import chosen, page_number, words
 from app.console.frame import Page, console_page
-from app.console.organization_charts import list_bars, organization_charts
+from app.console.organization_charts import organization_charts
 from app.console.organization_data import OrganizationData, faulty_organization_data
 from app.console.organizations_data import organizations_data
 from app.console.parts import part
 from app.console.usage_data import Span
+from app.console.use_data import use_bars
 from app.http.application import provided
 from app.http.instants import format_datetime, utc_now
 from app.tenancy.model import Environment, Organization
@@ -25,7 +26,7 @@ def organizations() -> Page:
     return Page(
         "organizations.html",
         {"as_of": format_datetime(utc_now()), **found},
-        charts={"bars": list_bars(found.get("organizations", []))},
+        charts={"bars": use_bars(each["use"] for each in found.get("organizations", []))},
     )
 
 
