@@ -25,6 +25,13 @@ def count(value: int | None) -> str:
     return f"{_MINUS}{-value:,}" if value < 0 else f"{value:,}"
 
 
+def limit_text(value: int | str | None) -> str:
+    """Return the value of a limit as pages write it: 60,000, unlimited, block."""
+    if value is None:
+        return "unlimited"
+    return value if isinstance(value, str) else count(value)
+
+
 def share(part: int | None, whole: int | None) -> str:
     """Return a share with one decimal, rounded down, so that 100.0 % means all of it."""
     if part is None or not whole:
@@ -90,6 +97,7 @@ def ms_cell(value: float | None) -> str:
 FILTERS = {
     "missing": missing,
     "count": count,
+    "limit": limit_text,
     "share": share,
     "clock": clock,
     "day": day,

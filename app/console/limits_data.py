@@ -71,6 +71,11 @@ def limits_data(organization: Organization, plan: Plan | None) -> list[Item]:
     ]
 
 
+def plans_data(plans: Mapping[str, Plan]) -> list[Item]:
+    """Return the plans that a form offers."""
+    return [{"id": plan.id, "name": plan.name} for plan in plans.values()]
+
+
 def read_asked(given: Mapping[str, str]) -> Asked:
     """Return what the fields of a form ask for; raises InvalidFields for a bad end."""
     values = {name: given.get(name, "").strip()[:_MOST_CHARACTERS] for name in FIELDS}

@@ -8,7 +8,7 @@ from app.admission.peek import Account
 from app.audit.model import Action, Entry
 from app.audit.trail import AuditTrail
 from app.console.key_rows import key_row
-from app.console.limits_data import limits_data
+from app.console.limits_data import limits_data, plans_data
 from app.console.parts import part
 from app.console.quota_data import bucket_data, projection_data, quota_data
 from app.console.usage_data import Span, days_of, pace_days, range_of, refusals_data, usage_data
@@ -62,10 +62,7 @@ class OrganizationData:
             "turns": part(self._turns),
             "keys": part(self._keys),
             "limits": self._limits(),
-            "plans": [
-                {"id": plan.id, "name": plan.name}
-                for plan in provided(Organizations).plans.values()
-            ],
+            "plans": plans_data(provided(Organizations).plans),
         }
 
     def _now_ms(self) -> int:
