@@ -1,5 +1,7 @@
 """The list of organizations, and the page of one."""
 
+from collections.abc import Mapping
+
 from app.console.choices import chosen, page_number, words
 from app.console.frame import Page, console_page
 from app.console.organization_charts import organization_charts
@@ -37,7 +39,7 @@ def organization(organization_id: str) -> Page:
 
 
 def organization_page(
-    organization_id: str, form: dict[str, object] | None = None, status: int = 200
+    organization_id: str, form: Mapping[str, object] | None = None, status: int = 200
 ) -> Page:
     """Return the page of an organization, with a form of it that has errors."""
     environment = chosen("environment", Environment, Environment.LIVE)

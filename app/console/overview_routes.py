@@ -20,8 +20,12 @@ def overview() -> Page:
     """Show the overview."""
     query = OverviewQuery.load()
     data = find_overview(query)
-    links = {"ranges": query.range_links(), "thresholds": query.threshold_links()}
-    return Page("overview.html", data, REFRESH_S, charts={**draw(data), **links})
+    shown = {
+        "range": query.range,
+        "ranges": query.range_links(),
+        "thresholds": query.threshold_links(),
+    }
+    return Page("overview.html", data, REFRESH_S, charts={**draw(data), **shown})
 
 
 def find_overview(query: OverviewQuery) -> dict[str, Any]:

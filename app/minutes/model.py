@@ -74,15 +74,6 @@ class Minute(NamedTuple):
     counts: Mapping[Outcome, int]
     latencies: Sequence[int]
 
-    @property
-    def requests_count(self) -> int:
-        """The number of answers."""
-        return sum(self.counts.values())
-
-    def find_quantile_ms(self, share: float) -> float | None:
-        """Return the latency that `share` of the answers did not exceed; None without answers."""
-        return find_quantile_ms(self.latencies, share)
-
 
 def outcome_of(answer: Answer) -> Outcome:
     """Return the outcome of an answer."""
