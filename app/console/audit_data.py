@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.audit.model import Action, AuthorKind, EntryFilter
 from app.audit.trail import AuditTrail
-from app.console.audit_rows import AUTHOR_KINDS, Data, entry_row, key_ids_of
+from app.console.audit_rows import AUTHOR_KINDS, Data, entry_rows
 from app.console.choices import ALL, MOST_TEXT, chosen_or_all
 from app.console.parts import part
 from app.http.instants import (
@@ -79,10 +79,7 @@ class AuditData:
         if reading.problems:
             return {"problems": reading.problems, "entries": [], "total_count": 0}
         page = self._trail.page(reading.filter_, choice.before_id, PAGE_ROWS)
-        ids = sorted({entry.change.organization_id for entry in page.entries})
-        key_ids = sorted({each for entry in page.entries for each in key_ids_of(entry)})
-        names, keys = self._directory.names(ids), self._directory.keys_by_id(key_ids)
-        rows = [entry_row(entry, names, keys) for entry in page.entries]
+        rows = entry_rows(page.entries, self._directory)
         return {
             "entries": rows,
             "total_count": page.total_count,

@@ -1,11 +1,12 @@
 """Make rows of entries of the audit trail."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.audit.model import AuthorKind, Entry
 from app.audit.readable import list_changes
 from app.http.instants import format_datetime
+from app.tenancy.directory.service import Directory
 from app.tenancy.model import ApiKey, FoundKey
 
 AUTHOR_KINDS = {
@@ -16,8 +17,15 @@ AUTHOR_KINDS = {
 Data = dict[str, Any]
 
 
-def entry_row(entry: Entry, names: Mapping[str, str], keys: Mapping[str, FoundKey]) -> Data:
-    """Return an entry as a row of the table; removed keys have only their id."""
+def entry_rows(entries: Sequence[Entry], directory: Directory) -> list[Data]:
+    """Return entries as rows of a table; removed organizations and keys have only their id."""
+    ids = sorted({entry.change.organization_id for entry in entries})
+    key_ids = sorted({each for entry in entries for each in _key_ids_of(entry)})
+    names, keys = directory.names(ids), directory.keys_by_id(key_ids)
+    return [_entry_row(entry, names, keys) for entry in entries]
+
+
+def _entry_row(entry: Entry, names: Mapping[str, str], keys: Mapping[str, FoundKey]) -> Data:
     change = entry.change
     kind, _, name = entry.who.partition(":")
     is_key = kind == AuthorKind.KEY
@@ -43,8 +51,7 @@ def entry_row(entry: Entry, names: Mapping[str, str], keys: Mapping[str, FoundKe
     }
 
 
-def key_ids_of(entry: Entry) -> Iterator[str]:
-    """Return the ids of keys that an entry names."""
+def _key_ids_of(entry: Entry) -> Iterator[str]:
     if entry.change.key_id is not None:
         yield entry.change.key_id
     kind, _, name = entry.who.partition(":")
