@@ -276,11 +276,6 @@ def say(sentence: str) -> None:
         click.echo(shown(printable(sentence), sys.stderr), file=sys.stderr)
 
 
-def limit_text(limit: int | None) -> str:
-    """Return a ceiling for a table: `None` is unlimited."""
-    return "unlimited" if limit is None else f"{limit:,}"
-
-
 def _record_text(record: Record, *, as_json: bool) -> str:
     return _json(record) if as_json else fields_table(record)
 

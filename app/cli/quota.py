@@ -18,14 +18,13 @@ from app.cli.output import (
     contain,
     environment_option,
     json_option,
-    limit_text,
     print_changes,
     print_record,
     print_records,
     progress_bar,
     say,
 )
-from app.cli.percent import Percent, percent_text
+from app.cli.percent import Percent
 from app.cli.rows import counted, rows_option
 from app.cli.worker import run_chores
 from app.http.application import provided
@@ -34,6 +33,7 @@ from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.notes.store import PassNotes
 from app.watch.near import AccountUse, NearestAccounts, NearestToCeilings
+from app.watch.texts import limit_text, share_text
 from app.watch.uses import Use
 from app.worker.build import RECONCILE
 from app.worker.reconciliation import drift_record, note_pass
@@ -173,7 +173,7 @@ def _near_row(account: AccountUse) -> dict[str, object]:
     return {
         "id": account.organization.id,
         "env": account.environment.value,
-        "share": percent_text(use.per_mille, is_used=use.used > 0),
+        "share": share_text(use.used, use.limit),
         "used": f"{use.used:,} of {use.limit:,} {_SHORT_NAMES[use.component]}",
     }
 

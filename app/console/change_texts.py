@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.console.formats import day, limit_text
+from app.console.formats import day
 from app.tenancy.model import FoundOrganization, Organization
+from app.watch.texts import limit_text
 
 _SOON = "In force everywhere within 5 seconds."
 
