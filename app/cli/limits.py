@@ -62,10 +62,9 @@ def _wire(limited: LimitedOrganization) -> Record:
 
 def _row(limited: LimitedOrganization) -> Record:
     limits, bucket = limited.organization.limits, limited.bucket
-    causes = sorted(limited.refusals.items(), key=lambda cause: -cause[1])
     return {
         "id": limited.organization.id,
         "refused": f"{limited.refused_count:,}",
-        "by": ", ".join(f"{cause} {count:,}" for cause, count in causes) or None,
+        "by": ", ".join(f"{cause} {count:,}" for cause, count in limited.causes) or None,
         "tokens": f"{bucket.remaining:,} of {limits.burst:,}",
     }

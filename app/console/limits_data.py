@@ -33,7 +33,7 @@ _MOST_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a form asks for; None and missing limits stay as they are."""
+    """The change that a form asks for; None and missing limits stay as they are."""
 
     plan: str | None
     keeps_own: bool

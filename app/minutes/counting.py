@@ -36,7 +36,7 @@ LOST = Metric(
 
 
 class MinuteCounts:
-    """What one process has counted of a minute and not yet added to Redis.
+    """The counts of one process in a minute that are not yet added to Redis.
 
     `names` are the organizations that this process names in the minute, also in earlier flushes.
     """

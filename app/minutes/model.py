@@ -20,7 +20,7 @@ OTHERS = "others"
 
 
 class Outcome(StrEnum):
-    """What became of a request."""
+    """The outcome of a request."""
 
     # Every request counts by it, and an enumeration's own hash is a function in Python.
     __hash__ = str.__hash__

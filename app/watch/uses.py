@@ -12,7 +12,7 @@ NEARLY = Fraction(95, 100)
 
 
 class UseState(StrEnum):
-    """How near a use is to its ceiling; below 95 % it has no state."""
+    """The nearness of a use to its ceiling; below 95 % there is no state."""
 
     NEARLY_SPENT = "nearly_spent"
     SPENT = "spent"
@@ -44,7 +44,7 @@ class Use(NamedTuple):
 
     @property
     def state(self) -> UseState | None:
-        """How near it is to its ceiling."""
+        """The nearness to the ceiling; None below 95 %."""
         return state_of(self.used, self.limit, is_lifted=self.is_lifted)
 
 
