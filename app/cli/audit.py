@@ -6,8 +6,9 @@ from app.audit.model import Action, Entry, Outcome
 from app.audit.readable import FieldChange, list_changes
 from app.audit.trail import MAX_LISTED, AuditTrail
 from app.cli.arguments import ORGANIZATION
+from app.cli.groups import OperatorGroup
 from app.cli.instants import InstantMs
-from app.cli.output import OperatorGroup, Record, json_option, print_records
+from app.cli.output import Record, json_option, print_records
 from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.http.instants import datetime_of_us, format_datetime

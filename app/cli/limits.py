@@ -1,13 +1,7 @@
 """`flask limits`: the rate limits of organizations; flask-limiter owns `flask limiter`."""
 
-from app.cli.output import (
-    OperatorGroup,
-    Record,
-    json_option,
-    print_record,
-    print_records,
-    say,
-)
+from app.cli.groups import OperatorGroup
+from app.cli.output import Record, json_option, print_record, print_records, say
 from app.cli.rows import counted, rows_option
 from app.http.application import provided
 from app.watch.limited import LimitedList, LimitedOrganization, LimitedOrganizations

@@ -12,8 +12,8 @@ from app.admission.reconcile import Reconciler, Reconciliation
 from app.admission.replies import Bookkeeping
 from app.backends.containment import Containment
 from app.cli.arguments import organization_argument
+from app.cli.groups import OperatorGroup
 from app.cli.output import (
-    OperatorGroup,
     Record,
     contain,
     environment_option,
