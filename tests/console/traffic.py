@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.backends.backend import Backend
 from app.http.application import provided
-from app.minutes.counting import MinuteCounts
+from app.minutes.counts import MinuteCounts
 from app.minutes.model import BUCKETS_COUNT, Outcome, Refusal
 from app.minutes.service import COUNTED_S, Minutes
 from app.minutes.storage import MinuteStorage

@@ -9,7 +9,7 @@ from redis import Redis
 from app.backends import batches
 from app.clients import RequestRedis
 from app.minutes import storage as storage_module
-from app.minutes.counting import MinuteCounts
+from app.minutes.counts import MinuteCounts
 from app.minutes.model import OTHERS, DayRefusals, Outcome, Refusal, find_quantile_ms
 from app.minutes.service import Minutes
 from app.minutes.storage import DAY_KEPT_S, KEPT_S, MinuteStorage
