@@ -1,8 +1,8 @@
 """Map each error of a room to its answer: code, details, wait and headers.
 
-The only module that knows both. Rooms raise errors of their subject and know no HTTP;
-`app.http.errors` renders answers and knows no subject. An error without an entry here is an outage
-or a bug, and its text never reaches a client.
+The only module that knows both, beside `app.console.error_answers` for the room above this floor.
+Rooms raise errors of their subject and know no HTTP; `app.http.errors` renders answers and knows no
+subject. An error without an entry is an outage or a bug, and its text never reaches a client.
 """
 
 from functools import singledispatch
@@ -41,8 +41,6 @@ from app.interactions.errors import (
 from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.tenancy.errors import (
     AuthenticationFailed,
-    ConsoleOff,
-    FormExpired,
     IdempotencyConflict,
     KeyCollision,
     KeyExpired,
@@ -50,9 +48,7 @@ from app.tenancy.errors import (
     KeyUnknown,
     NotFound,
     OrganizationSuspended,
-    PageUnknown,
     ScopeMissing,
-    SessionMissing,
 )
 from app.usage.errors import ArchiveMovedOn
 
@@ -141,19 +137,7 @@ def _scope_missing(error: ScopeMissing) -> Problem:
 
 
 @find_problem.register
-def _session_missing(error: SessionMissing) -> Problem:
-    return Problem("authentication_error", str(error), headers={"WWW-Authenticate": "Cookie"})
-
-
-@find_problem.register
-def _form_expired(error: FormExpired) -> Problem:
-    return Problem("permission_denied", str(error))
-
-
-@find_problem.register
-def _not_found(
-    error: NotFound | TurnNotFound | ReservationNotFound | ConsoleOff | PageUnknown,
-) -> Problem:
+def _not_found(error: NotFound | TurnNotFound | ReservationNotFound) -> Problem:
     return Problem("not_found", str(error))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from app.admission.clock import LedgerClock
-from app.cli.output import OperatorGroup, print_change, progress_bar
+from app.cli.groups import OperatorGroup
+from app.cli.output import print_change, progress_bar
 from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.instants import utc_now

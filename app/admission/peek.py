@@ -15,7 +15,7 @@ from app.admission.decision import BucketState, QuotaState
 from app.admission.keys import account_keys, organization_bucket
 from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.backends.batches import send_batch
-from app.tenancy.model import Environment, Organization
+from app.tenancy.model import Environment, Limits, Organization
 from app.tenancy.periods import Period, period_at
 
 # Fields of lua/quota.lua. The last one is missing in hashes of the first release.
@@ -46,7 +46,7 @@ class Peek:
         ]
         replies = self._read(("HMGET", each.quota, *_QUOTA_FIELDS) for each in keys)
         return [
-            _quota(account.organization, period, reply)
+            _quota(account.organization.limits, period, reply)
             for account, period, reply in zip(accounts, periods, replies, strict=True)
         ]
 
@@ -65,12 +65,9 @@ class Peek:
             yield from send_batch(self._redis, chunk)
 
 
-def _quota(organization: Organization, period: Period, reply: Any) -> QuotaState | None:
-    numbers = _numbers(reply)
-    if numbers is None or None in numbers[:-1]:
-        return None
-    turns_used, turns_reserved, relationships_used, uncharged_used = (n or 0 for n in numbers)
-    limits = organization.limits
+def quota_of(limits: Limits, period: Period, counters: Sequence[int] = (0, 0, 0, 0)) -> QuotaState:
+    """Return a quota by its counters, which are in the order of `_QUOTA_FIELDS`."""
+    turns_used, turns_reserved, relationships_used, uncharged_used = counters
     enforced = QuotaPolicy.of(limits, period)
     return QuotaState(
         turns_used=turns_used,
@@ -84,6 +81,13 @@ def _quota(organization: Organization, period: Period, reply: Any) -> QuotaState
         uncharged_limit=enforced.uncharged_limit,
         relationships_ceiling=enforced.relationships_limit,
     )
+
+
+def _quota(limits: Limits, period: Period, reply: Any) -> QuotaState | None:
+    numbers = _numbers(reply)
+    if numbers is None or None in numbers[:-1]:
+        return None
+    return quota_of(limits, period, [number or 0 for number in numbers])
 
 
 def _bucket(policy: BucketPolicy, reply: Any, now_us: int) -> BucketState:

@@ -32,7 +32,7 @@ class Action(StrEnum):
 
 
 class AuthorKind(StrEnum):
-    """What an author is; an author is written as `console:NAME`."""
+    """The kind of an author, before the colon of `console:NAME`."""
 
     CONSOLE = "console"
     COMMAND = "command"
@@ -40,7 +40,7 @@ class AuthorKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Whether the change of an entry was made; `INTENDED` means that this is unknown."""
+    """The outcome of a change: made, not made, or (`INTENDED`) unknown."""
 
     INTENDED = "intended"
     DONE = "done"
@@ -75,7 +75,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a change does: `before` and `after` have the same fields, those that differ."""
+    """A change: `before` and `after` have the same fields, those that differ."""
 
     action: Action
     organization_id: str

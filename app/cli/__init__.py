@@ -11,8 +11,8 @@ Promises:
   terminal. Log lines go to standard error, those of the worker to standard output.
 - A secret that could not be printed is withdrawn.
 
-`output.py` holds these promises for all commands. `BACKEND=memory` is refused: no command reaches
-the memory of another process.
+`groups.py` (errors) and `output.py` (answers) hold these promises for all commands.
+`BACKEND=memory` is refused: no command reaches the memory of another process.
 """
 
 import click

@@ -8,15 +8,8 @@ import click
 
 from app.admission.clock import LedgerClock
 from app.cli.arguments import ORGANIZATION
-from app.cli.output import (
-    OperatorGroup,
-    contain,
-    json_option,
-    print_change,
-    print_record,
-    progress_bar,
-    say,
-)
+from app.cli.groups import OperatorGroup
+from app.cli.output import contain, json_option, print_change, print_record, progress_bar, say
 from app.cli.text import Utf8Text
 from app.cli.worker import run_chores
 from app.http.application import provided

@@ -1,13 +1,14 @@
 """`flask audit`: lists what operators and keys have changed."""
 
 import click
-import orjson
 
-from app.audit.model import Action, Entry, Fields, Outcome
+from app.audit.model import Action, Entry, Outcome
+from app.audit.readable import FieldChange, list_changes
 from app.audit.trail import MAX_LISTED, AuditTrail
 from app.cli.arguments import ORGANIZATION
+from app.cli.groups import OperatorGroup
 from app.cli.instants import InstantMs
-from app.cli.output import OperatorGroup, Record, json_option, print_records
+from app.cli.output import Record, json_option, print_records
 from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.http.instants import datetime_of_us, format_datetime
@@ -67,7 +68,7 @@ def _row(entry: Entry) -> Record:
     """Return an entry for a table of 80 columns: each cell has several lines."""
     change = entry.change
     of = [f"{change.action.value}{_outcome(entry.outcome)}", change.organization_id]
-    changes = _changes(change.before or {}, change.after or {})
+    changes = [_line(each) for each in list_changes(change.before or {}, change.after or {})]
     if entry.reason:
         changes.append(f"reason: {entry.reason}")
     return {
@@ -81,17 +82,6 @@ def _outcome(outcome: Outcome) -> str:
     return "" if outcome is Outcome.DONE else f" ({outcome.value})"
 
 
-def _changes(before: Fields, after: Fields) -> list[str]:
-    """Return a line for each field that changed; of objects, one for each part."""
-    lines = []
-    for name, value in after.items():
-        was = before.get(name)
-        if isinstance(value, dict) and isinstance(was, dict) and value.keys() == was.keys():
-            lines += [f"{name}.{line}" for line in _changes(was, value)]
-        else:
-            lines.append(f"{name}: {_text(was)} -> {_text(value)}")
-    return lines
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _line(change: FieldChange) -> str:
+    until = f" until {change.until}" if change.until else ""
+    return f"{change.name}: {change.before or '-'} -> {change.after or '-'}{until}"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import click
 
 from app.backends.indexes import Outcome, State
-from app.cli.output import OperatorGroup, json_option, print_changes, say
+from app.cli.groups import OperatorGroup
+from app.cli.output import json_option, print_changes, say
 from app.http.application import provided
 from app.schema import DatabaseSchema
 

@@ -6,7 +6,8 @@ from textwrap import wrap
 import click
 from flask.cli import with_appcontext
 
-from app.cli.output import OperatorCommand, json_option, print_records, print_text
+from app.cli.groups import OperatorCommand
+from app.cli.output import json_option, print_records, print_text
 from app.doctor.findings import Finding, State
 from app.doctor.service import Doctor
 from app.http.application import provided

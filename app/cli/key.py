@@ -8,10 +8,10 @@ from app.accounts.items import API_KEY_FIELDS, api_key_item
 from app.audit.model import Author
 from app.backends.outages import OUTAGES
 from app.cli.arguments import author_option, key_argument, organization_argument
+from app.cli.groups import OperatorGroup
 from app.cli.instants import Duration
 from app.cli.output import (
     FAULTY,
-    OperatorGroup,
     OutputLost,
     Record,
     environment_option,

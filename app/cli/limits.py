@@ -1,13 +1,7 @@
 """`flask limits`: the rate limits of organizations; flask-limiter owns `flask limiter`."""
 
-from app.cli.output import (
-    OperatorGroup,
-    Record,
-    json_option,
-    print_record,
-    print_records,
-    say,
-)
+from app.cli.groups import OperatorGroup
+from app.cli.output import Record, json_option, print_record, print_records, say
 from app.cli.rows import counted, rows_option
 from app.http.application import provided
 from app.watch.limited import LimitedList, LimitedOrganization, LimitedOrganizations
@@ -62,10 +56,9 @@ def _wire(limited: LimitedOrganization) -> Record:
 
 def _row(limited: LimitedOrganization) -> Record:
     limits, bucket = limited.organization.limits, limited.bucket
-    causes = sorted(limited.refusals.items(), key=lambda cause: -cause[1])
     return {
         "id": limited.organization.id,
         "refused": f"{limited.refused_count:,}",
-        "by": ", ".join(f"{cause} {count:,}" for cause, count in causes) or None,
+        "by": ", ".join(f"{cause} {count:,}" for cause, count in limited.causes) or None,
         "tokens": f"{bucket.remaining:,} of {limits.burst:,}",
     }

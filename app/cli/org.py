@@ -4,6 +4,7 @@ import click
 
 from app.audit.model import Author
 from app.cli.arguments import author_option, organization_argument
+from app.cli.groups import OperatorGroup
 from app.cli.instants import InstantMs
 from app.cli.limit_options import limit_options, named_limits
 from app.cli.org_records import (
@@ -14,7 +15,6 @@ from app.cli.org_records import (
     organization_wire,
 )
 from app.cli.output import (
-    OperatorGroup,
     json_option,
     print_change,
     print_changes,

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from app.cli.output import FAULTY, Record, limit_text
+from app.cli.output import FAULTY, Record
 from app.http.instants import format_datetime
 from app.tenancy.model import FaultyOrganization, FoundOrganization, Limits, Organization
+from app.watch.texts import limit_text
 
 
 def organization_wire(organization: FoundOrganization) -> Record:
@@ -115,13 +116,9 @@ def limit_changes(names: Iterable[str], before: Organization, after: Organizatio
 
 def limit_change_row(change: Record) -> Record:
     """Return a change of a limit for a table."""
-    return change | {name: _limit_text(change[name]) for name in ("before", "after")}
+    return change | {name: limit_text(change[name]) for name in ("before", "after")}
 
 
 def _until(organization: Organization, name: str) -> str | None:
     temporary = organization.temporary_limits.get(name)
     return format_datetime(temporary.until) if temporary else None
-
-
-def _limit_text(limit: int | str | None) -> str:
-    return limit if isinstance(limit, str) else limit_text(limit)

@@ -1,4 +1,4 @@
-"""Read and show shares in per cent."""
+"""Take shares in per cent from the command line."""
 
 from fractions import Fraction
 from typing import Any
@@ -22,10 +22,3 @@ class Percent(click.ParamType[Fraction]):
             if share <= 10:
                 return share
         return self.fail(f"{value!r} is not a share such as 80%.", param, ctx)
-
-
-def percent_text(per_mille: int, *, is_used: bool) -> str:
-    """Return a share with one decimal, rounded down: `88.8 %`; `<0.1 %` just above 0."""
-    if is_used and not per_mille:
-        return "<0.1 %"
-    return f"{per_mille / 10:,.1f} %"

@@ -12,28 +12,29 @@ from app.admission.reconcile import Reconciler, Reconciliation
 from app.admission.replies import Bookkeeping
 from app.backends.containment import Containment
 from app.cli.arguments import organization_argument
+from app.cli.groups import OperatorGroup
 from app.cli.output import (
-    OperatorGroup,
     Record,
     contain,
     environment_option,
     json_option,
-    limit_text,
     print_changes,
     print_record,
     print_records,
     progress_bar,
     say,
 )
-from app.cli.percent import Percent, percent_text
+from app.cli.percent import Percent
 from app.cli.rows import counted, rows_option
 from app.cli.worker import run_chores
 from app.http.application import provided
-from app.http.instants import format_ms
+from app.http.instants import format_us
 from app.tenancy.model import Environment, Principal, Scope
 from app.tenancy.service import Organizations
 from app.usage.notes.store import PassNotes
-from app.watch.near import AccountUse, NearestAccounts, NearestToCeilings, Use
+from app.watch.near import AccountUse, NearestAccounts, NearestToCeilings
+from app.watch.texts import limit_text, share_text
+from app.watch.uses import Use
 from app.worker.build import RECONCILE
 from app.worker.reconciliation import drift_record, note_pass
 
@@ -146,7 +147,7 @@ def _near_wire(found: NearestAccounts, shown: Sequence[AccountUse]) -> dict[str,
                 "organization": account.organization.id,
                 "name": account.organization.name,
                 "environment": account.environment.value,
-                "period_end": _instant(account.quota.period_end_us),
+                "period_end": format_us(account.quota.period_end_us),
                 "uses": [_use_wire(use) for use in account.uses],
             }
             for account in shown
@@ -172,7 +173,7 @@ def _near_row(account: AccountUse) -> dict[str, object]:
     return {
         "id": account.organization.id,
         "env": account.environment.value,
-        "share": percent_text(use.per_mille, is_used=use.used > 0),
+        "share": share_text(use.used, use.limit),
         "used": f"{use.used:,} of {use.limit:,} {_SHORT_NAMES[use.component]}",
     }
 
@@ -204,9 +205,9 @@ def _wire(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
         "uncharged_turns_limit": state.uncharged_limit,
         "active_relationships_used": state.relationships_used,
         "active_relationships_limit": state.relationships_limit,
-        "period_start": _instant(state.period_start_us),
-        "period_end": _instant(state.period_end_us),
-        "watermark_at": _instant(bookkeeping.watermark_at_us),
+        "period_start": format_us(state.period_start_us),
+        "period_end": format_us(state.period_end_us),
+        "watermark_at": format_us(bookkeeping.watermark_at_us),
         "watermark_used": bookkeeping.watermark_used,
         "recent_turns": bookkeeping.recent_turns,
     }
@@ -217,10 +218,6 @@ def _row(state: QuotaState, bookkeeping: Bookkeeping) -> dict[str, object]:
         "turns_limit": limit_text(state.turns_limit),
         "active_relationships_limit": limit_text(state.relationships_limit),
     }
-
-
-def _instant(instant_us: int) -> str:
-    return format_ms(-(-instant_us // 1_000))
 
 
 def _wait_with_bar(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:

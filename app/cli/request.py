@@ -3,7 +3,8 @@
 import click
 from flask.cli import with_appcontext
 
-from app.cli.output import OperatorCommand, Record, json_option, print_record
+from app.cli.groups import OperatorCommand
+from app.cli.output import Record, json_option, print_record
 from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.http.instants import format_datetime

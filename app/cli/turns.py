@@ -12,8 +12,8 @@ from app.admission.chunks import CHUNK_COUNT
 from app.admission.clock import LedgerClock, RequestClock
 from app.backends.outages import OUTAGES
 from app.cli.arguments import organization_argument
+from app.cli.groups import OperatorGroup
 from app.cli.output import (
-    OperatorGroup,
     contain,
     environment_option,
     json_option,

@@ -4,7 +4,8 @@ import click
 import structlog
 from flask.cli import with_appcontext
 
-from app.cli.output import OperatorCommand, say
+from app.cli.groups import OperatorCommand
+from app.cli.output import say
 from app.http.application import provided
 from app.observability.logging import StandardOutput, writing_to
 from app.worker.build import CHORES

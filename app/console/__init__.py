@@ -5,12 +5,17 @@
 | `frame.py` | pages with their JSON twins, the check of each request, errors as pages |
 | `session.py` | the signed cookie of a session, and the tokens of forms |
 | `session_routes.py` | log in, log out, choose the theme |
+| `errors.py`, `error_answers.py` | errors of this room, and their answers |
 | `parts.py` | parts of a page whose store is unavailable |
+| `shared_reads.py` | reads that pages share for a while |
+| `choices.py`, `problems.py`, `redaction.py` | queries, errors of forms, keys in addresses |
 | `formats.py` | numbers, times and shares as text |
 | `charts/` | the geometry of charts, as values that `charts.html` draws |
-| `*_routes.py` | the pages, each with the functions that compute their data |
-| `*_data.py`, `organization_charts.py` | what the pages of organizations show |
+| `*_routes.py` | pages and forms |
+| `*_data.py`, `*_rows.py`, `overview/` | the data of pages, plain values for page and twin |
+| `*_charts.py`, `overview/drawings.py` | their charts |
 | `limits_data.py`, `change_routes.py` | a change of plan and limits: tried, then made |
+| `key_forms.py`, `key_form_values.py` | keys: create, rotate, revoke, find leaked ones |
 | `routes.py` | registers all of it |
 
 Promises:

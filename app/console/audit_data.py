@@ -6,7 +6,8 @@ from datetime import datetime
 
 from app.audit.model import Action, AuthorKind, EntryFilter
 from app.audit.trail import AuditTrail
-from app.console.audit_rows import AUTHOR_KINDS, Data, entry_row, key_ids_of
+from app.console.audit_rows import AUTHOR_KINDS, Data, entry_rows
+from app.console.choices import ALL, MOST_TEXT, chosen_or_all
 from app.console.parts import part
 from app.http.instants import (
     datetime_of_us,
@@ -18,17 +19,15 @@ from app.tenancy.errors import AmbiguousName, OrganizationNotFound
 from app.tenancy.service import Organizations
 
 PAGE_ROWS = 50
-MOST_TEXT = 100
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditChoice:
-    """The query of the page, as it was typed; `ALL` and an empty text do not filter."""
+    """The query of the page; None and an empty text do not filter, other texts are as typed."""
 
     object: str = ""
-    action: str = ALL
-    kind: str = ALL
+    action: Action | None = None
+    kind: AuthorKind | None = None
     author: str = ""
     since: str = ""
     until: str = ""
@@ -37,8 +36,7 @@ class AuditChoice:
     @property
     def is_filtering(self) -> bool:
         """Return True if a filter is set."""
-        texts = (self.object, self.author, self.since, self.until)
-        return any(texts) or self.action != ALL or self.kind != ALL
+        return any((self.object, self.action, self.kind, self.author, self.since, self.until))
 
 
 @dataclass(slots=True)
@@ -81,10 +79,7 @@ class AuditData:
         if reading.problems:
             return {"problems": reading.problems, "entries": [], "total_count": 0}
         page = self._trail.page(reading.filter_, choice.before_id, PAGE_ROWS)
-        ids = sorted({entry.change.organization_id for entry in page.entries})
-        key_ids = sorted({each for entry in page.entries for each in key_ids_of(entry)})
-        names, keys = self._directory.names(ids), self._directory.keys_by_id(key_ids)
-        rows = [entry_row(entry, names, keys) for entry in page.entries]
+        rows = entry_rows(page.entries, self._directory)
         return {
             "entries": rows,
             "total_count": page.total_count,
@@ -102,8 +97,8 @@ class AuditData:
         chosen = EntryFilter(
             organization_id=organization_id,
             key_id=key_id,
-            action=Action(choice.action) if choice.action in list(Action) else None,
-            author_kind=AuthorKind(choice.kind) if choice.kind in list(AuthorKind) else None,
+            action=choice.action,
+            author_kind=choice.kind,
             author_name=choice.author or None,
             since=since,
             until=until,
@@ -122,15 +117,15 @@ class AuditData:
 
 
 def read_choice(values: Mapping[str, str]) -> AuditChoice:
-    """Return the choice of a query string."""
+    """Return the choice of a query string; raises InvalidFields for an unknown filter."""
 
-    def text(name: str, otherwise: str = "") -> str:
-        return values.get(name, otherwise).strip()[:MOST_TEXT] or otherwise
+    def text(name: str) -> str:
+        return values.get(name, "").strip()[:MOST_TEXT]
 
     return AuditChoice(
         object=text("object"),
-        action=text("action", ALL),
-        kind=text("kind", ALL),
+        action=chosen_or_all(values, "action", Action),
+        kind=chosen_or_all(values, "kind", AuthorKind),
         author=text("author"),
         since=text("from"),
         until=text("to"),
@@ -153,8 +148,8 @@ def _read_day(text: str, field_id: str, problems: dict[str, str]) -> datetime | 
 def _filter(choice: AuditChoice) -> Data:
     return {
         "object": choice.object,
-        "action": choice.action,
-        "kind": choice.kind,
+        "action": choice.action.value if choice.action else ALL,
+        "kind": choice.kind.value if choice.kind else ALL,
         "author": choice.author,
         "from": choice.since,
         "to": choice.until,

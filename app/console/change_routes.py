@@ -5,17 +5,24 @@ from typing import Any
 
 from flask import Response, request
 
-from app.audit.model import Author
 from app.audit.trail import AuditTrail
 from app.console import session
 from app.console.change_texts import change_note, suspension_note
-from app.console.choices import problems_of
 from app.console.effects_data import effects_data
 from app.console.frame import HOME, Page, blueprint, console_page, go, render
-from app.console.limits_data import FIELDS, limits_data, make_change, read_asked, try_change
+from app.console.limits_data import (
+    FIELDS,
+    limits_data,
+    make_change,
+    plans_data,
+    read_asked,
+    try_change,
+)
 from app.console.organization_data import entry_data, organization_data
 from app.console.organization_routes import organization_page
 from app.console.parts import part
+from app.console.paths import organization_path
+from app.console.problems import problems_in, problems_of
 from app.http.application import provided
 from app.http.instants import format_datetime, utc_now
 from app.http.request_errors import InvalidFields
@@ -24,6 +31,8 @@ from app.tenancy.model import FoundOrganization, Organization
 from app.tenancy.service import Organizations
 
 Data = dict[str, Any]
+# What was typed is shown again with its errors; no field takes more characters.
+MOST_TYPED = 200
 
 
 @console_page("/organizations/<organization_id>/change")
@@ -38,14 +47,13 @@ def change_limits(organization_id: str) -> Response:
     form, organizations = request.form, provided(Organizations)
     before = organizations.get_(organization_id)
     try:
-        by = _author(form)
+        by = session.author(form.get("reason", ""))
         made = make_change(organizations, before, read_asked(form), form.get("version", ""), by)
     except ChangedMeanwhile:
         return render(_change_page(organization_id, form, status=409))
     except InvalidFields as error:
-        problems = {each["field"]: each["message"] for each in error.field_errors}
-        return render(_change_page(organization_id, form, problems, status=400))
-    return go(_path_of(organization_id), change_note(before, made))
+        return render(_change_page(organization_id, form, problems_in(error), status=400))
+    return go(organization_path(organization_id), change_note(before, made))
 
 
 # A log-in between a form and its answer leads back here by GET.
@@ -63,15 +71,16 @@ def resume(organization_id: str) -> Response:
 
 def _change_suspension(organization_id: str, change: Callable[..., FoundOrganization]) -> Response:
     if request.method != "POST":
-        return go(_path_of(organization_id))
+        return go(organization_path(organization_id))
     form, found = request.form, provided(Organizations).get_any(organization_id)
-    problems = _confirmation_problems(form, found) | problems_of(lambda: _author(form))
+    reason = form.get("reason", "")
+    problems = _confirmation_problems(form, found) | problems_of(lambda: session.author(reason))
     if problems:
-        given = {name: form.get(name, "")[:200] for name in ("reason", "name")}
-        return render(
-            organization_page(organization_id, {"problems": problems, "given": given}, status=400)
-        )
-    return go(_path_of(organization_id), suspension_note(change(organization_id, by=_author(form))))
+        given = {name: form.get(name, "")[:MOST_TYPED] for name in ("reason", "name")}
+        shown = {"problems": problems, "given": given}
+        return render(organization_page(organization_id, shown, status=400))
+    changed = change(organization_id, by=session.author(reason))
+    return go(organization_path(organization_id), suspension_note(changed))
 
 
 def _confirmation_problems(form: Mapping[str, str], found: FoundOrganization) -> dict[str, str]:
@@ -83,11 +92,6 @@ def _confirmation_problems(form: Mapping[str, str], found: FoundOrganization) ->
     if form.get("name", "").strip() != expected:
         problems["name"] = f"Write the name of the organization as it is: {expected}"
     return problems
-
-
-def _author(form: Mapping[str, str]) -> Author:
-    """Return the operator as the author of a change; raises InvalidFields for a bad reason."""
-    return Author(f"console:{session.operator_name()}", form.get("reason", "").strip() or None)
 
 
 def _change_page(
@@ -107,8 +111,10 @@ def _change_page(
             "as_of": format_datetime(utc_now()),
             "organization": organization_data(before),
             "limits": limits_data(before, plans.get(before.plan)),
-            "plans": [{"id": plan.id, "name": plan.name} for plan in plans.values()],
-            "given": {name: given.get(name, "").strip()[:100] for name in (*FIELDS, "reason")},
+            "plans": plans_data(plans),
+            "given": {
+                name: given.get(name, "").strip()[:MOST_TYPED] for name in (*FIELDS, "reason")
+            },
             "problems": found,
             "change": change,
             "effects": part(lambda: effects_data(before, change)) if change else None,
@@ -136,7 +142,3 @@ def _try(before: Organization, given: Mapping[str, str]) -> tuple[Data | None, d
 def _last_change(organization: Organization) -> Data:
     found = provided(AuditTrail).list_(organization.id, at_most=1)
     return {"entry": entry_data(found[0]) if found else None}
-
-
-def _path_of(organization_id: str) -> str:
-    return f"{HOME}/organizations/{organization_id}"

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.console.formats import count, day
+from app.console.formats import day
 from app.tenancy.model import FoundOrganization, Organization
+from app.watch.texts import limit_text
 
 _SOON = "In force everywhere within 5 seconds."
 
@@ -25,13 +26,6 @@ def suspension_note(after: FoundOrganization) -> str:
     if after.is_suspended:
         return f"{name} is suspended. Every request is answered with 402. {_SOON}"
     return f"The suspension of {name} has ended. {_SOON}"
-
-
-def limit_text(value: int | str | None) -> str:
-    """Return the value of a limit as pages write it."""
-    if value is None:
-        return "unlimited"
-    return value if isinstance(value, str) else count(value)
 
 
 def _limit(row: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Read the choices in the query of a page."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -9,22 +9,29 @@ from flask import request
 from app.http.request_errors import InvalidFields, field_error
 
 Choice = TypeVar("Choice", bound=StrEnum)
-MAX_WORDS_LENGTH = 100
+# Longer texts of a query are cut: none names anything.
+MOST_TEXT = 100
+# The value of a filter that does not filter.
+ALL = "all"
 
 
 def chosen(name: str, kind: type[Choice], default: Choice) -> Choice:
     """Return the parameter `name`; raises InvalidFields for a value that `kind` lacks."""
     text = request.args.get(name, default.value)
-    allowed = [each.value for each in kind]
-    if text not in allowed:
-        message = f"`{name}` must be one of {', '.join(allowed)}."
-        raise InvalidFields([field_error(name, "not_allowed", message, allowed)])
+    _require_one_of(name, text, [each.value for each in kind])
     return kind(text)
+
+
+def chosen_or_all(values: Mapping[str, str], name: str, kind: type[Choice]) -> Choice | None:
+    """Return the filter `name`, None for all; raises InvalidFields as `chosen`."""
+    text = values.get(name, ALL)
+    _require_one_of(name, text, [ALL, *(each.value for each in kind)])
+    return None if text == ALL else kind(text)
 
 
 def words(name: str) -> str:
     """Return the text of a filter, without blanks around it."""
-    return request.args.get(name, "").strip()[:MAX_WORDS_LENGTH]
+    return request.args.get(name, "").strip()[:MOST_TEXT]
 
 
 def page_number() -> int:
@@ -36,10 +43,7 @@ def page_number() -> int:
     return int(text)
 
 
-def problems_of(work: Callable[[], object]) -> dict[str, str]:
-    """Run `work`; return the errors of fields that it raises, as texts by the name of the field."""
-    try:
-        work()
-    except InvalidFields as error:
-        return {each["field"]: each["message"] for each in error.field_errors}
-    return {}
+def _require_one_of(name: str, text: str, allowed: Sequence[str]) -> None:
+    if text not in allowed:
+        message = f"`{name}` must be one of {', '.join(allowed)}."
+        raise InvalidFields([field_error(name, "not_allowed", message, list(allowed))])

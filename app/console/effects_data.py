@@ -1,4 +1,4 @@
-"""What a change of ceilings does to the quotas in use."""
+"""Compute how a change of ceilings affects the quotas in use."""
 
 from collections.abc import Mapping
 from typing import Any

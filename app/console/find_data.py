@@ -14,9 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
+from app.console.choices import MOST_TEXT
 from app.console.key_rows import key_row
+from app.console.paths import organization_path
 from app.http.instants import format_datetime
 from app.http.rules import ULID_PATTERN
 from app.interactions.ids import find_ulid
@@ -27,7 +29,6 @@ from app.tenancy.key_format import redact
 from app.tenancy.model import FoundKey, organization_in
 
 MOST_ROWS = 20
-MOST_TEXT = 100
 _REQUEST_ID = re.compile(ULID_PATTERN, re.IGNORECASE)
 Data = dict[str, Any]
 
@@ -60,7 +61,7 @@ class FindData:
         if _REQUEST_ID.fullmatch(text):
             return f"/console/requests/{text.upper()}"
         if text.startswith("org_"):
-            return organization_page(text)
+            return organization_path(text)
         if text.startswith("int_"):
             return self._find_turn(text)
         matches = self._match(text) if text else Matches()
@@ -72,7 +73,7 @@ class FindData:
         if account is None:
             return self._listed(text, Matches())
         organization_id, _, environment = account.partition(":")
-        return f"{organization_page(organization_in(organization_id))}?environment={environment}"
+        return f"{organization_path(organization_in(organization_id))}?environment={environment}"
 
     def _match(self, text: str) -> Matches:
         if text.startswith(("key_", "uniq_")):
@@ -94,16 +95,11 @@ class FindData:
         }
 
 
-def organization_page(organization_id: str) -> str:
-    """Return the path of the page of an organization."""
-    return f"/console/organizations/{quote(organization_id, safe='')}"
-
-
 def _only_page(text: str, matches: Matches) -> str | None:
     """Return the page of the only match, or of the only organization of exactly this name."""
     named = [each for each in matches.organizations if each.name == text]
     if len(named) == 1:
-        return organization_page(named[0].id)
-    pages = [organization_page(each.id) for each in matches.organizations]
+        return organization_path(named[0].id)
+    pages = [organization_path(each.id) for each in matches.organizations]
     pages += [f"/console/keys?{urlencode({'q': key.id})}#list" for key in matches.keys]
     return pages[0] if len(pages) == 1 else None

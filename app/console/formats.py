@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.console.charts.scale import percent
+from app.watch.texts import limit_text, share_text
 
 MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
@@ -26,13 +27,8 @@ def count(value: int | None) -> str:
 
 
 def share(part: int | None, whole: int | None) -> str:
-    """Return a share with one decimal, rounded down, so that 100.0 % means all of it."""
-    if part is None or not whole:
-        return MISSING
-    per_mille = part * 1_000 // whole
-    if part > 0 and not per_mille:
-        return "<0.1 %"
-    return f"{per_mille // 10:,}.{per_mille % 10} %"
+    """Return a share, as commands write it; an en dash without a whole."""
+    return MISSING if part is None or not whole else share_text(part, whole)
 
 
 def clock(instant: str | None, *, seconds: bool = True) -> str:
@@ -90,6 +86,7 @@ def ms_cell(value: float | None) -> str:
 FILTERS = {
     "missing": missing,
     "count": count,
+    "limit": limit_text,
     "share": share,
     "clock": clock,
     "day": day,

@@ -11,6 +11,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from app.access import Access
 from app.console import session
+from app.console.errors import ConsoleOff, FormExpired, SessionMissing
 from app.http.application import provided
 from app.http.body import json_response
 from app.http.current import current_request
@@ -19,7 +20,6 @@ from app.http.problems import is_error
 from app.policies import POLICIES, Door
 from app.reference.assets import asset_path
 from app.reference.frame import CONTENT_SECURITY_POLICY
-from app.tenancy.errors import ConsoleOff, FormExpired, SessionMissing
 from config.version import VERSION
 
 MAX_FORM_BYTES = 64 * 1024

@@ -9,6 +9,7 @@ from app.audit.trail import AuditTrail
 from app.console import session
 from app.console.key_form_values import MOST_NAMED, CreationForm, MadeKey, Refused
 from app.console.ledger_time import now
+from app.console.problems import problems_in
 from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.instants import datetime_of_us, parse_ms
@@ -157,7 +158,7 @@ class KeyForms:
 def author(reason: str, field_id: str = "reason") -> Author:
     """Return the operator of this session; raises Refused for a reason that cannot be kept."""
     try:
-        return Author(f"console:{session.operator_name()}", reason.strip() or None)
+        return session.author(reason)
     except InvalidFields as error:
         raise Refused(400, {field_id: str(error)}) from None
 
@@ -191,10 +192,8 @@ def _days_until(text: str) -> int | None:
 def _refused(error: Exception, otherwise: str) -> Refused:
     """Return an error of a service as the problem of its input, or of the input `otherwise`."""
     if isinstance(error, InvalidFields):
-        problems = {
-            _INPUTS.get(each["field"], otherwise): each["message"] for each in error.field_errors
-        }
-        return Refused(400, problems)
+        found = problems_in(error).items()
+        return Refused(400, {_INPUTS.get(field, otherwise): text for field, text in found})
     if isinstance(error, AccountFault):
         return Refused(409, {otherwise: error.reason})
     status = 404 if isinstance(error, NotFound) else 409

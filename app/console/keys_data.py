@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.console.choices import ALL, MOST_TEXT, chosen_or_all
 from app.console.key_rows import Row, key_row
 from app.console.parts import part
 from app.http.instants import format_datetime
@@ -15,8 +16,6 @@ from app.tenancy.leaks import MOST_KEYS, Leak
 from app.tenancy.model import Environment
 
 PAGE_ROWS = 50
-MOST_TEXT = 100
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +96,14 @@ class KeysData:
 
 
 def read_choice(values: Mapping[str, str]) -> KeyChoice:
-    """Return the choice of a query string; a filter that it does not know filters nothing."""
+    """Return the choice of a query string; raises InvalidFields for an unknown filter."""
     text = values.get("q", "").strip()[:MOST_TEXT]
-    environment, view = values.get("environment", ALL), values.get("state", ALL)
     unknown = values.get("unknown", "")
     return KeyChoice(
         query=KeyQuery(
             text=redact(text) or None,
-            environment=Environment(environment) if environment in list(Environment) else None,
-            view=KeyView(view) if view in list(KeyView) else None,
+            environment=chosen_or_all(values, "environment", Environment),
+            view=chosen_or_all(values, "state", KeyView),
         ),
         before_id=values.get("before") or None,
         certain_ids=_ids(values.get("revoke", "")),

@@ -33,7 +33,7 @@ _MOST_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a form asks for; None and missing limits stay as they are."""
+    """The change that a form asks for; None and missing limits stay as they are."""
 
     plan: str | None
     keeps_own: bool
@@ -69,6 +69,11 @@ def limits_data(organization: Organization, plan: Plan | None) -> list[Item]:
         }
         for name, value in _values(organization.limits).items()
     ]
+
+
+def plans_data(plans: Mapping[str, Plan]) -> list[Item]:
+    """Return the plans that a form offers."""
+    return [{"id": plan.id, "name": plan.name} for plan in plans.values()]
 
 
 def read_asked(given: Mapping[str, str]) -> Asked:

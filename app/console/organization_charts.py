@@ -1,4 +1,4 @@
-"""The charts of the organization page and of the list, made from their data."""
+"""The charts of the organization page, made from its data."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,6 @@ from app.console.charts.panel import Panel, Series, Steps
 from app.console.charts.plot import Numbers, Plot, plot
 from app.console.charts.quota_bar import QuotaBar, quota_bar
 from app.console.formats import count, ms, ms_cell
-from app.tenancy.model import OveragePolicy
 
 Data = Mapping[str, Any]
 HEIGHT = 118
@@ -38,23 +37,8 @@ def organization_charts(data: Data) -> dict[str, Any]:
         if data["refusals"]["unavailable"] is None:
             charts["refusals"] = _refusals(data["usage"], data["refusals"])
     if data["quota"].get("is_loaded"):
-        charts["bars"] = _bars(data["quota"], data["limits"])
+        charts["bars"] = _bars(data["quota"])
     return charts
-
-
-def list_bars(organizations: Sequence[Data]) -> list[QuotaBar | None]:
-    """Return the bar of each line of the list; None without counters."""
-    return [
-        quota_bar(
-            use["used"],
-            use["held"],
-            use["limit"],
-            allows_overage=use["state"] == "over_allowed",
-        )
-        if (use := each["use"])
-        else None
-        for each in organizations
-    ]
 
 
 def _usage_charts(usage: Data) -> dict[str, Plot]:
@@ -136,16 +120,10 @@ def _numbers(day: Data, facts: Sequence[str], short: Sequence[str]) -> Numbers:
     return Numbers("\n".join([head, *facts]), f"{name} · {', '.join(short)}")
 
 
-def _bars(quota: Data, limits: Sequence[Data]) -> dict[str, QuotaBar]:
-    allows = OveragePolicy.ALLOW.value in [each["now"] for each in limits]
+def _bars(quota: Data) -> dict[str, QuotaBar]:
+    pace = quota["period_per_mille"] / 1_000
     return {
-        each["component"]: quota_bar(
-            each["used"],
-            each["held"],
-            each["limit"],
-            allows_overage=allows and each["component"] != "uncharged_turns",
-            pace=quota["period_per_mille"] / 1_000,
-        )
+        each["component"]: quota_bar(each["used"], each["held"], each["limit"], pace)
         for each in quota["components"]
         if each["limit"] is not None
     }

@@ -3,12 +3,12 @@
 from itertools import islice
 from typing import Any
 
-from app.accounts.items import api_key_item
 from app.admission.clock import LedgerClock
 from app.admission.peek import Account
 from app.audit.model import Action, Entry
 from app.audit.trail import AuditTrail
-from app.console.limits_data import limits_data
+from app.console.key_rows import key_row
+from app.console.limits_data import limits_data, plans_data
 from app.console.parts import part
 from app.console.quota_data import bucket_data, projection_data, quota_data
 from app.console.usage_data import Span, days_of, pace_days, range_of, refusals_data, usage_data
@@ -19,13 +19,11 @@ from app.interactions.service import InteractionService
 from app.minutes.service import Minutes
 from app.tenancy.key_lists import KeyLists
 from app.tenancy.model import (
-    ApiKey,
     Environment,
     FaultyOrganization,
-    FoundKey,
     FoundOrganization,
-    KeyState,
     Organization,
+    account_of,
 )
 from app.tenancy.service import Organizations
 from app.usage.service import UsageService
@@ -43,7 +41,7 @@ class OrganizationData:
     def __init__(self, organization: Organization, environment: Environment) -> None:
         self._organization = organization
         self._environment = environment
-        self._account = f"{organization.id}:{environment.value}"
+        self._account = account_of(organization.id, environment)
         self._now_us = provided(LedgerClock).now_us()
         self._period = provided(Accounts).period(organization)
 
@@ -64,10 +62,7 @@ class OrganizationData:
             "turns": part(self._turns),
             "keys": part(self._keys),
             "limits": self._limits(),
-            "plans": [
-                {"id": plan.id, "name": plan.name}
-                for plan in provided(Organizations).plans.values()
-            ],
+            "plans": plans_data(provided(Organizations).plans),
         }
 
     def _now_ms(self) -> int:
@@ -128,8 +123,10 @@ class OrganizationData:
 
     def _keys(self) -> dict[str, Any]:
         found = list(islice(provided(KeyLists).all_(self._organization.id), KEYS_COUNT + 1))
+        names = {self._organization.id: self._organization.name}
+        now = datetime_of_us(self._now_us)
         return {
-            "keys": [_key(key, self._now_us) for key in found[:KEYS_COUNT]],
+            "keys": [key_row(key, names, now) for key in found[:KEYS_COUNT]],
             "has_more": len(found) > KEYS_COUNT,
         }
 
@@ -159,20 +156,6 @@ def organization_data(organization: FoundOrganization) -> dict[str, Any]:
         "created_at": format_datetime(created_at) if created_at else None,
         "fault": None if isinstance(organization, Organization) else organization.reason,
     }
-
-
-def _key(key: FoundKey, now_us: int) -> dict[str, Any]:
-    """Return a key as the API shows it, with its state; `fault` is why it cannot be used."""
-    if isinstance(key, ApiKey):
-        return {**api_key_item(key), "state": _state_of(key, now_us).value, "fault": None}
-    return {"id": key.id, "state": None, "fault": key.reason}
-
-
-def _state_of(key: ApiKey, now_us: int) -> KeyState:
-    if key.revoked_at is not None:
-        return KeyState.REVOKED
-    is_expired = key.expires_at is not None and key.expires_at <= datetime_of_us(now_us)
-    return KeyState.EXPIRED if is_expired else KeyState.ACTIVE
 
 
 def entry_data(entry: Entry) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The list of organizations, and the page of one."""
 
+from collections.abc import Mapping
+
 from app.console.choices import chosen, page_number, words
 from app.console.frame import Page, console_page
-from app.console.organization_charts import list_bars, organization_charts
+from app.console.organization_charts import organization_charts
 from app.console.organization_data import OrganizationData, faulty_organization_data
 from app.console.organizations_data import organizations_data
 from app.console.parts import part
 from app.console.usage_data import Span
+from app.console.use_data import use_bars
 from app.http.application import provided
 from app.http.instants import format_datetime, utc_now
 from app.tenancy.model import Environment, Organization
@@ -25,7 +28,7 @@ def organizations() -> Page:
     return Page(
         "organizations.html",
         {"as_of": format_datetime(utc_now()), **found},
-        charts={"bars": list_bars(found.get("organizations", []))},
+        charts={"bars": use_bars(each["use"] for each in found.get("organizations", []))},
     )
 
 
@@ -36,7 +39,7 @@ def organization(organization_id: str) -> Page:
 
 
 def organization_page(
-    organization_id: str, form: dict[str, object] | None = None, status: int = 200
+    organization_id: str, form: Mapping[str, object] | None = None, status: int = 200
 ) -> Page:
     """Return the page of an organization, with a form of it that has errors."""
     environment = chosen("environment", Environment, Environment.LIVE)

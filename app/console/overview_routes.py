@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from app.audit.trail import AuditTrail
+from app.console.audit_rows import entry_rows
 from app.console.frame import Page, console_page
-from app.console.overview.changes import find_changes
 from app.console.overview.drawings import draw
 from app.console.overview.health import find_health
 from app.console.overview.limited import find_limited
@@ -12,7 +13,11 @@ from app.console.overview.now import find_now
 from app.console.overview.query import REFRESH_S, OverviewQuery
 from app.console.overview.traffic import find_traffic
 from app.console.parts import part
+from app.http.application import provided
 from app.http.instants import format_datetime, utc_now
+from app.tenancy.directory.service import Directory
+
+MOST_CHANGES = 5
 
 
 @console_page("")
@@ -20,8 +25,12 @@ def overview() -> Page:
     """Show the overview."""
     query = OverviewQuery.load()
     data = find_overview(query)
-    links = {"ranges": query.range_links(), "thresholds": query.threshold_links()}
-    return Page("overview.html", data, REFRESH_S, charts={**draw(data), **links})
+    shown = {
+        "range": query.range,
+        "ranges": query.range_links(),
+        "thresholds": query.threshold_links(),
+    }
+    return Page("overview.html", data, REFRESH_S, charts={**draw(data), **shown})
 
 
 def find_overview(query: OverviewQuery) -> dict[str, Any]:
@@ -34,5 +43,10 @@ def find_overview(query: OverviewQuery) -> dict[str, Any]:
         "traffic": part(lambda: find_traffic(query.range)),
         "near": part(lambda: find_near(query.threshold)),
         "limited": part(find_limited),
-        "changes": part(find_changes),
+        "changes": part(_find_changes),
     }
+
+
+def _find_changes() -> dict[str, Any]:
+    newest = provided(AuditTrail).list_(at_most=MOST_CHANGES)
+    return {"entries": entry_rows(newest, provided(Directory))}

@@ -11,11 +11,10 @@ from app.admission.decision import BucketState, QuotaState
 from app.admission.policy import most_reservations
 from app.http.instants import datetime_of_us, format_us
 from app.tenancy.model import Limits, OveragePolicy
+from app.watch.uses import state_of
 
 Item = dict[str, Any]
-NEARLY = Fraction(95, 100)
 LEAST_DAYS = 3
-MOST_DAYS = 7
 DAY_US = 86_400 * 1_000_000
 
 
@@ -32,19 +31,30 @@ def quota_data(quota: QuotaState, limits: Limits, now_us: int) -> Item:
 
 
 def _components(quota: QuotaState, overage: OveragePolicy) -> list[Item]:
-    turns = _component("turns", quota.turns_used, quota.turns_limit, quota.turns_reserved)
-    relationships = _component(
-        "active_relationships", quota.relationships_used, quota.relationships_limit
-    )
-    for each in (turns, relationships):
-        if overage is OveragePolicy.ALLOW and each["state"] == "spent":
-            each["state"] = "over_allowed"
-    # Overage does not lift the ceiling of turns that cost nothing.
-    uncharged = _component("uncharged_turns", quota.uncharged_used, quota.uncharged_limit)
-    return [turns, relationships, uncharged]
+    # A plan's ceiling of relationships does not refuse under overage; that of turns without a
+    # cost does.
+    is_lifted = overage is OveragePolicy.ALLOW
+    return [
+        _component(
+            "turns",
+            quota.turns_used,
+            quota.turns_limit,
+            held=quota.turns_reserved,
+            is_lifted=is_lifted,
+        ),
+        _component(
+            "active_relationships",
+            quota.relationships_used,
+            quota.relationships_limit,
+            is_lifted=is_lifted,
+        ),
+        _component("uncharged_turns", quota.uncharged_used, quota.uncharged_limit),
+    ]
 
 
-def _component(name: str, used: int, limit: int | None, held: int = 0) -> Item:
+def _component(
+    name: str, used: int, limit: int | None, *, held: int = 0, is_lifted: bool = False
+) -> Item:
     taken = used + held
     return {
         "component": name,
@@ -53,17 +63,8 @@ def _component(name: str, used: int, limit: int | None, held: int = 0) -> Item:
         "limit": limit,
         "left": None if limit is None else limit - taken,
         "per_mille": taken * 1_000 // limit if limit else None,
-        "state": state_of(taken, limit),
+        "state": state_of(taken, limit, is_lifted=is_lifted),
     }
-
-
-def state_of(taken: int, limit: int | None) -> str | None:
-    """Return a word for a share: `nearly_spent` or `spent`; None below 95 %."""
-    if limit is None or taken < limit * NEARLY:
-        return None
-    if taken < limit:
-        return "nearly_spent"
-    return "spent"
 
 
 def projection_data(turns: Item, days: list[int], resets_at_us: int, now_us: int) -> Item | None:

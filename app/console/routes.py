@@ -5,6 +5,7 @@ from flask import Flask, Response
 from app.console import (
     audit_routes,
     change_routes,
+    error_answers,
     find_routes,
     keys_routes,
     organization_routes,
@@ -13,13 +14,14 @@ from app.console import (
     session_routes,
     shared_reads,
 )
+from app.console.errors import PageUnknown
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
-from app.tenancy.errors import PageUnknown
 
-# Importing a file registers its pages.
-PAGES = (
+# Importing a file registers its pages, or its answers to errors.
+REGISTERED = (
+    error_answers,
     session_routes,
     overview_routes,
     organization_routes,

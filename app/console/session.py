@@ -14,6 +14,7 @@ from functools import cache
 from flask import Response, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from app.audit.model import Author, AuthorKind
 from app.http.application import provided
 from app.http.current import current_request
 from config.settings import Settings
@@ -46,6 +47,11 @@ def operator_name() -> str | None:
     """Return the name that the operator gave at the log-in; None without a valid session."""
     found = _read(SESSION_COOKIE, "session", LASTS_S)
     return None if found is None else found.partition(" ")[0]
+
+
+def author(reason: str) -> Author:
+    """Return the operator as the author of a change; raises InvalidFields for a bad reason."""
+    return Author(f"{AuthorKind.CONSOLE}:{operator_name()}", reason.strip() or None)
 
 
 def open_session(response: Response, name: str) -> None:

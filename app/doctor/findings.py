@@ -10,7 +10,7 @@ from app.http.frames import frames_of
 
 
 class State(StrEnum):
-    """How urgent a finding is."""
+    """The urgency of a finding."""
 
     OK = "ok"
     LOOK = "look"  # it works, or cannot be checked: have a look

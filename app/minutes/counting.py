@@ -1,7 +1,6 @@
 """Count answers in memory, and add the counts to Redis in the background."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Lock
@@ -9,23 +8,13 @@ from threading import Lock
 from prometheus_client import Counter as Metric
 
 from app.backends.outages import OUTAGES, RedisCircuitOpen
-from app.minutes.model import (
-    BUCKETS_COUNT,
-    LIMITED,
-    MINUTE_S,
-    OTHERS,
-    RATE,
-    Outcome,
-    Refusal,
-    bucket_of,
-    outcome_of,
-)
+from app.minutes.counts import MinuteCounts
+from app.minutes.model import MINUTE_S
 from app.minutes.storage import MinuteStorage
 from app.observability.answer import Answer
 from app.observability.answers import QUIET_ENDPOINTS
 from app.observability.flusher import Flusher
 
-MOST_NAMES = 50
 MOST_WAITING = 10
 LOST = Metric(
     "turnledger_minutes_lost_answers",
@@ -33,33 +22,6 @@ LOST = Metric(
     "circuit breaker was open for ten minutes) or error.",
     ["reason"],
 )
-
-
-class MinuteCounts:
-    """What one process has counted of a minute and not yet added to Redis.
-
-    `names` are the organizations that this process names in the minute, also in earlier flushes.
-    """
-
-    def __init__(self, names: set[str]) -> None:
-        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        self.latencies = [0] * BUCKETS_COUNT
-        self.refusals: Counter[Refusal] = Counter()
-        self._names = names
-
-    def add(self, answer: Answer) -> None:
-        """Count an answer."""
-        outcome = outcome_of(answer)
-        self.outcomes[outcome] += 1
-        self.latencies[bucket_of(answer.duration_ms)] += 1
-        if outcome in LIMITED and answer.organization is not None:
-            name = answer.organization if self._is_named(answer.organization) else OTHERS
-            self.refusals[Refusal(name, answer.component or RATE)] += 1
-
-    def _is_named(self, organization_id: str) -> bool:
-        if len(self._names) < MOST_NAMES:
-            self._names.add(organization_id)
-        return organization_id in self._names
 
 
 class MinuteCounter:

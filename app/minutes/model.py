@@ -20,7 +20,7 @@ OTHERS = "others"
 
 
 class Outcome(StrEnum):
-    """What became of a request."""
+    """The outcome of a request."""
 
     # Every request counts by it, and an enumeration's own hash is a function in Python.
     __hash__ = str.__hash__
@@ -73,15 +73,6 @@ class Minute(NamedTuple):
     at_s: int
     counts: Mapping[Outcome, int]
     latencies: Sequence[int]
-
-    @property
-    def requests_count(self) -> int:
-        """The number of answers."""
-        return sum(self.counts.values())
-
-    def find_quantile_ms(self, share: float) -> float | None:
-        """Return the latency that `share` of the answers did not exceed; None without answers."""
-        return find_quantile_ms(self.latencies, share)
 
 
 def outcome_of(answer: Answer) -> Outcome:

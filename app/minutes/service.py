@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.minutes.model import MINUTE_S, OTHERS, DayRefusals, Minute, Refusal
+from app.minutes.model import MINUTE_S, OTHERS, DayRefusals, Refusal
 from app.minutes.steps import Step, sum_minutes
 from app.minutes.storage import MinuteStorage
 
@@ -18,13 +18,6 @@ class Minutes:
     def __init__(self, storage: MinuteStorage, now_s: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._now_s = now_s
-
-    def list_(self, minutes_count: int) -> Sequence[Minute | None]:
-        """Return the last full minutes, oldest first; None for a gap."""
-        this_minute_s = int(self._now_s()) // MINUTE_S * MINUTE_S
-        return self._storage.read(
-            this_minute_s - minutes_count * MINUTE_S, this_minute_s - MINUTE_S
-        )
 
     def list_steps(self, steps_count: int, step_s: int) -> Sequence[Step]:
         """Return the last steps of `step_s` seconds, oldest first.
@@ -62,14 +55,14 @@ class Minutes:
         """
         return self._storage.refusals_by_day(organization_id, days)
 
-    def _last_counted_s(self) -> int:
-        return int(self._now_s() - COUNTED_S) // MINUTE_S * MINUTE_S - MINUTE_S
-
     def find_newest_s(self) -> int | None:
         """Return the newest minute that any process reported in the last ten; None without one."""
         now_s = int(self._now_s())
         found = [minute for minute in self._storage.read(now_s - 2 * NOW_S, now_s) if minute]
         return found[-1].at_s if found else None
+
+    def _last_counted_s(self) -> int:
+        return int(self._now_s() - COUNTED_S) // MINUTE_S * MINUTE_S - MINUTE_S
 
 
 def count_others(refused: Mapping[str, Mapping[str, int]]) -> int:

@@ -13,11 +13,11 @@ days 31 days after it.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 from app.backends.batches import send_batch
 from app.backends.pipelines import Command
 from app.clients import MaintenanceRedis, RequestRedis
+from app.minutes.counts import MinuteCounts
 from app.minutes.model import (
     BUCKETS_COUNT,
     CAUSES,
@@ -38,21 +38,13 @@ _AT_ONCE = 1_000
 _Key = Callable[[int], str]
 
 
-class Counts(Protocol):
-    """The counts of one minute."""
-
-    outcomes: dict[Outcome, int]
-    latencies: list[int]
-    refusals: Counter[Refusal]
-
-
 class MinuteStorage:
     """Adds to minutes and reads them; raises the outages of Redis."""
 
     def __init__(self, redis: RequestRedis | MaintenanceRedis) -> None:
         self._redis = redis
 
-    def add(self, by_minute: Mapping[int, Counts]) -> None:
+    def add(self, by_minute: Mapping[int, MinuteCounts]) -> None:
         """Add counts to their minutes, in one round trip."""
         commands = [each for at_s, counts in by_minute.items() for each in _additions(at_s, counts)]
         if commands:
@@ -115,7 +107,7 @@ def _field(organization_id: str, cause: str) -> str:
     return f"{organization_id} {cause}"
 
 
-def _additions(at_s: int, counts: Counts) -> Iterator[Command]:
+def _additions(at_s: int, counts: MinuteCounts) -> Iterator[Command]:
     key, refused, day = _key(at_s), _refused_key(at_s), _day_key(_day_of(at_s))
     yield "HINCRBY", key, _SEEN, 1
     for outcome, count in counts.outcomes.items():

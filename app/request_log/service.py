@@ -68,7 +68,7 @@ class RequestLog:
 
     @property
     def days(self) -> int:
-        """How long entries are kept; 0 if the log is off."""
+        """The days for which entries are kept; 0 if the log is off."""
         return self._days
 
     def list_newest(self, at_most: int) -> list[RefusedRequest]:

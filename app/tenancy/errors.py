@@ -183,33 +183,3 @@ def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_CANDIDATES
     shown = ", ".join(names[:_MOST_CANDIDATES])
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-class ConsoleOff(Exception):
-    """The console needs `OPERATOR_TOKEN`, which is not set."""
-
-    def __init__(self) -> None:
-        super().__init__("The console is off. Set `OPERATOR_TOKEN` and restart.")
-
-
-class PageUnknown(Exception):
-    """The console has no page at this path."""
-
-    def __init__(self) -> None:
-        super().__init__("The console has no such page. Start at `/console`.")
-
-
-class SessionMissing(Exception):
-    """A page of the console was asked for without a session of an operator."""
-
-    def __init__(self) -> None:
-        super().__init__("This needs a session of the console: log in at /console/login.")
-
-
-class FormExpired(Exception):
-    """A form of the console has no token, or that of another session."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This form is no longer valid. Open its page again, then send it once more."
-        )

@@ -11,12 +11,17 @@ from fractions import Fraction
 from app.admission.clock import LedgerClock
 from app.admission.decision import BucketState, QuotaState
 from app.admission.ledger import PeriodLedger
-from app.admission.peek import Account, Peek
-from app.admission.policy import QuotaPolicy
-from app.tenancy.model import Environment, FaultyOrganization, FoundOrganization, Organization
+from app.admission.peek import Account, Peek, quota_of
+from app.tenancy.model import (
+    Environment,
+    FaultyOrganization,
+    FoundOrganization,
+    Organization,
+    account_of,
+)
 from app.tenancy.periods import Period, period_at
 from app.tenancy.service import Organizations
-from app.watch.near import Use, uses_of
+from app.watch.uses import Use, uses_of
 
 PAGE_SIZE = 50
 _NOTHING_USED = Fraction(-1)
@@ -104,10 +109,10 @@ class Accounts:
             return quota
         organization, environment = account
         period = self.period(organization)
-        name = f"{organization.id}:{environment.value}"
+        name = account_of(organization.id, environment)
         if self._ledger.newest_recorded_at_us(name, period.label):
             return None
-        return _unused(organization, period)
+        return quota_of(organization.limits, period)
 
     def bucket(self, organization: Organization) -> BucketState:
         """Return the bucket of an organization as it is now."""
@@ -122,30 +127,13 @@ class Accounts:
     ) -> list[AccountLine]:
         sound = [each for each in found if not isinstance(each, FaultyOrganization)]
         quotas = self._peek.quotas([Account(each, environment) for each in sound])
-        by_id = {each.id: quota for each, quota in zip(sound, quotas, strict=True)}
-        return [
-            AccountLine(each, quota, uses_of(quota) if quota else ())
-            for each, quota in ((each, by_id.get(each.id)) for each in found)
-        ]
+        lines = {
+            each.id: AccountLine(each, quota, uses_of(quota, each.limits) if quota else ())
+            for each, quota in zip(sound, quotas, strict=True)
+        }
+        return [lines.get(each.id) or AccountLine(each) for each in found]
 
 
 def _matches(organization: FoundOrganization, words: str) -> bool:
     texts = (organization.id, organization.name or "", organization.plan or "")
     return any(words in text.casefold() for text in texts)
-
-
-def _unused(organization: Organization, period: Period) -> QuotaState:
-    limits = organization.limits
-    enforced = QuotaPolicy.of(limits, period)
-    return QuotaState(
-        turns_used=0,
-        turns_reserved=0,
-        turns_limit=limits.turns,
-        relationships_used=0,
-        relationships_limit=limits.active_relationships,
-        period_start_us=period.start_us,
-        period_end_us=period.end_us,
-        uncharged_used=0,
-        uncharged_limit=enforced.uncharged_limit,
-        relationships_ceiling=enforced.relationships_limit,
-    )

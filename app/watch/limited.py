@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.admission.decision import BucketState
 from app.admission.peek import Peek
+from app.minutes.model import CAUSES, Outcome
 from app.minutes.service import Minutes, count_others
 from app.tenancy.model import FaultyOrganization, Organization
 from app.tenancy.service import Organizations
@@ -22,6 +23,16 @@ class LimitedOrganization:
     def refused_count(self) -> int:
         """The number of requests that were refused by rate or quota."""
         return sum(self.refusals.values())
+
+    @property
+    def causes(self) -> Sequence[tuple[str, int]]:
+        """The causes of its refusals with their counts, the most frequent first."""
+        return sorted(self.refusals.items(), key=lambda cause: -cause[1])
+
+    @property
+    def is_by_rate(self) -> bool:
+        """Return True if most were refused by the rate limit, not by the quota."""
+        return bool(self.refusals) and self.causes[0][0] in CAUSES[Outcome.RATE_LIMITED]
 
     @property
     def missing_tokens(self) -> int:

@@ -1,36 +1,14 @@
 """List the accounts that are nearest to a ceiling of their quota."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 from app.admission.decision import QuotaState
 from app.admission.peek import Account, Peek
 from app.tenancy.model import Environment, FaultyOrganization, Organization
 from app.tenancy.service import Organizations
-
-
-class Use(NamedTuple):
-    """The use of one component of a quota: `turns`, `uncharged_turns` or `active_relationships`.
-
-    `used` includes turns that reservations hold. `limit` is the ceiling that is enforced, and
-    greater than 0.
-    """
-
-    component: str
-    used: int
-    limit: int
-
-    @property
-    def share(self) -> Fraction:
-        """The part of the ceiling that is used; above 1 under overage."""
-        return Fraction(self.used, self.limit)
-
-    @property
-    def per_mille(self) -> int:
-        """The share in thousandths, rounded down, so that 1,000 means all of it."""
-        return self.used * 1_000 // self.limit
+from app.watch.uses import Use, uses_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +56,7 @@ class NearestToCeilings:
         compared = [
             AccountUse(*account, quota, uses)
             for account, quota in zip(accounts, quotas, strict=True)
-            if quota and (uses := uses_of(quota))
+            if quota and (uses := uses_of(quota, account.organization.limits))
         ]
         near = [account for account in compared if account.uses[0].share >= least]
         return NearestAccounts(
@@ -87,18 +65,3 @@ class NearestToCeilings:
             quotas.count(None),
             len(found) - len(sound),
         )
-
-
-def uses_of(quota: QuotaState) -> list[Use]:
-    """Return the use of each component with a ceiling, the most used first."""
-    return sorted(_uses(quota), key=lambda use: -use.share)
-
-
-def _uses(quota: QuotaState) -> Iterator[Use]:
-    """Yield each component with a ceiling; nothing can be used of a ceiling of 0."""
-    if quota.turns_limit:
-        yield Use("turns", quota.turns_used + quota.turns_reserved, quota.turns_limit)
-    if quota.uncharged_limit:
-        yield Use("uncharged_turns", quota.uncharged_used, quota.uncharged_limit)
-    if quota.relationships_ceiling:
-        yield Use("active_relationships", quota.relationships_used, quota.relationships_ceiling)

@@ -24,7 +24,12 @@ HTTP_FILES = {
     "app/observability/health.py": "its probes answer by status",
     "app/serving/adapter.py": "answers requests that never reach the application",
 }
-PROBLEM_FILES = {"app/http/problems.py", "app/http/errors.py", "app/error_answers.py"}
+PROBLEM_FILES = {
+    "app/http/problems.py",
+    "app/http/errors.py",
+    "app/error_answers.py",
+    "app/console/error_answers.py",
+}
 
 
 def app_files() -> list[SourceFile]:

@@ -193,7 +193,7 @@ def test_the_latest_changes_are_those_of_the_trail(
     assert [(each["at"], each["action"]) for each in entries] == [
         (each["at"], each["action"]) for each in typed
     ]
-    assert {each["name"] for each in entries} == {caller.organization.name}
+    assert {each["organization"]["name"] for each in entries} == {caller.organization.name}
 
 
 def test_empty_parts_say_what_to_do(app: Flask, operator: Operator) -> None:

@@ -8,16 +8,17 @@ from flask import Flask
 
 from app.backends.backend import Backend
 from app.http.application import provided
-from app.minutes.counting import MinuteCounts
+from app.minutes.counts import MinuteCounts
 from app.minutes.model import BUCKETS_COUNT, Outcome, Refusal
+from app.minutes.service import COUNTED_S, Minutes
 from app.minutes.storage import MinuteStorage
 
 MINUTE_S = 60
 
 
-def last_minute_s() -> int:
-    """Return the start of the last full minute that the overview shows."""
-    return int(time.time() - 5) // MINUTE_S * MINUTE_S - MINUTE_S
+def last_minute_s(now_s: float) -> int:
+    """Return the start of the last full minute that the overview shows at `now_s`."""
+    return int(now_s - COUNTED_S) // MINUTE_S * MINUTE_S - MINUTE_S
 
 
 def write_minutes(
@@ -29,10 +30,13 @@ def write_minutes(
 ) -> dict[int, Counter[str]]:
     """Write random counts of the last minutes; return them by the minute's start.
 
+    From then on the time of readers stands still: the minute may end before they read.
+
     `gaps` are minutes without data, counted back from the last one. With `refused` each minute has
     a refusal of it.
     """
-    chosen, last_s = random.Random(seed), last_minute_s()  # noqa: S311 - repeatable on purpose
+    now_s = time.time()
+    chosen, last_s = random.Random(seed), last_minute_s(now_s)  # noqa: S311 - repeatable on purpose
     written: dict[int, Counter[str]] = {}
     added: dict[int, MinuteCounts] = {}
     for back in range(minutes_count):
@@ -48,4 +52,5 @@ def write_minutes(
         )
     with app.app_context():
         MinuteStorage(provided(Backend).redis).add(added)
+        vars(provided(Minutes))["_now_s"] = lambda: now_s
     return written

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import app.console.error_answers  # noqa: F401 (registers the answers of the console)
 from app.admission import errors as admission_errors
 from app.admission.errors import (
     ConcurrencyExceeded,
@@ -17,6 +18,8 @@ from app.admission.errors import (
 )
 from app.audit import errors as audit_errors
 from app.audit.errors import AuditNotWritten
+from app.console import errors as console_errors
+from app.console.errors import ConsoleOff, FormExpired, PageUnknown, SessionMissing
 from app.error_answers import find_problem
 from app.http import request_errors
 from app.http.faults import AccountFault
@@ -48,9 +51,7 @@ from app.reservations.errors import (
 )
 from app.tenancy import errors as tenancy_errors
 from app.tenancy.errors import (
-    ConsoleOff,
     CredentialMissing,
-    FormExpired,
     IdempotencyConflict,
     KeyCollision,
     KeyExpired,
@@ -61,9 +62,7 @@ from app.tenancy.errors import (
     OperatorTokenMissing,
     OrganizationNotFound,
     OrganizationSuspended,
-    PageUnknown,
     ScopeMissing,
-    SessionMissing,
 )
 from app.tenancy.model import Environment, Scope
 from app.usage import errors as usage_errors
@@ -168,6 +167,7 @@ def test_each_error_of_a_room_has_an_answer() -> None:
         for module in (
             request_errors,
             audit_errors,
+            console_errors,
             tenancy_errors,
             interaction_errors,
             usage_errors,

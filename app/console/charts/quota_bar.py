@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from app.console.charts.scale import percent
 
 _LEAST_HELD = 0.006
-_NEARLY_PER_MILLE, _SPENT_PER_MILLE = 950, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaBar:
     """Lengths in per cent of the larger one of the limit and what is used and held.
 
-    `over`, `held` and `limit` are None if there is nothing to draw. `level` and `word` are empty
-    below 95 %. `pace` is how far the period is.
+    `over`, `held` and `limit` are None if there is nothing to draw. `pace` is how far the period
+    is.
     """
 
     used: str
@@ -21,18 +20,9 @@ class QuotaBar:
     held: tuple[str, str] | None
     limit: str | None
     pace: str | None
-    level: str
-    word: str
 
 
-def quota_bar(
-    used: int,
-    held: int,
-    limit: int,
-    *,
-    allows_overage: bool = False,
-    pace: float | None = None,
-) -> QuotaBar:
+def quota_bar(used: int, held: int, limit: int, pace: float | None = None) -> QuotaBar:
     """Return the bar of a quota; one without a limit has numbers and no bar.
 
     `pace` is the part of the period that is over, from 0 to 1.
@@ -40,15 +30,12 @@ def quota_bar(
     full = max(limit, used + held, 1)
     within = min(used, limit)
     is_over = used + held > limit
-    level, word = _state(used + held, limit, allows_overage=allows_overage)
     return QuotaBar(
         used=percent(within, full),
         over=(percent(within, full), percent(used - limit, full)) if used > limit else None,
         held=_held(used, held, full),
         limit=percent(limit, full) if is_over else None,
         pace=None if pace is None else percent(pace * limit, full),
-        level=level,
-        word=word,
     )
 
 
@@ -58,12 +45,3 @@ def _held(used: int, held: int, full: int) -> tuple[str, str] | None:
         return None
     width = max(held, full * _LEAST_HELD)
     return percent(min(used, full - width), full), percent(width, full)
-
-
-def _state(taken: int, limit: int, *, allows_overage: bool) -> tuple[str, str]:
-    per_mille = taken * 1_000 // limit if limit else _SPENT_PER_MILLE
-    if per_mille < _NEARLY_PER_MILLE:
-        return "", ""
-    if per_mille < _SPENT_PER_MILLE:
-        return "warn", "nearly spent"
-    return ("warn", "over, allowed") if allows_overage else ("bad", "spent")

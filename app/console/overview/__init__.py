@@ -6,6 +6,5 @@
 | `traffic.py` | requests, refusals and answer times by step |
 | `near.py`, `limited.py` | organizations near a ceiling, and limited ones |
 | `health.py` | whether the service serves, its checks, the lag of the archive |
-| `changes.py` | the latest changes |
 | `drawings.py` | the charts of all these |
 """

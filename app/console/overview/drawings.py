@@ -16,8 +16,8 @@ from app.console.charts.spark import (
     spark_line,
 )
 from app.console.formats import clock, count, day, ms
-from app.console.overview.near import bars_of
 from app.console.overview.traffic import REFUSED, Row
+from app.console.use_data import use_bars
 
 # The order of the stack: names of the data, words that follow a number, and ink.
 STACK = (
@@ -39,7 +39,7 @@ def draw(data: Mapping[str, Any]) -> dict[str, Any]:
     if not data["now"]["unavailable"]:
         charts["now"] = _sparks(data["now"]["steps"])
     if not data["near"]["unavailable"]:
-        charts["near"] = bars_of(data["near"]["accounts"])
+        charts["near"] = use_bars(data["near"]["accounts"])
     if not data["limited"]["unavailable"]:
         charts["limited"] = [_refusals(row) for row in data["limited"]["organizations"]]
     return charts

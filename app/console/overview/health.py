@@ -1,4 +1,4 @@
-"""Whether the service serves, what its checks found, and how late the archive is."""
+"""The answer of `/readyz`, the checks of the doctor, and the lag of the archive."""
 
 from typing import Any
 

@@ -5,14 +5,12 @@ from typing import Any
 
 from app.console.shared_reads import shared
 from app.http.application import provided
-from app.minutes.model import RATE, Refusal
+from app.minutes.model import Refusal
 from app.minutes.service import Minutes
 from app.watch.limited import LimitedList, LimitedOrganization, LimitedOrganizations
 
 MOST_ROWS = 25
 LAST_MINUTES = 60
-# Causes that the rate limit has; all others are components of the quota.
-OF_RATE = frozenset({RATE, "reservations", "concurrency"})
 
 _Found = tuple[LimitedList, Sequence[Mapping[Refusal, int]]]
 
@@ -39,14 +37,13 @@ def _row(
     limited: LimitedOrganization, by_minute: Sequence[Mapping[Refusal, int]]
 ) -> dict[str, Any]:
     organization = limited.organization
-    causes = sorted(limited.refusals.items(), key=lambda cause: -cause[1])
     return {
         "organization_id": organization.id,
         "name": organization.name,
         "plan": organization.plan,
         "refused": limited.refused_count,
-        "causes": [{"cause": cause, "refused": count} for cause, count in causes],
-        "is_by_rate": causes[0][0] in OF_RATE,
+        "causes": [{"cause": cause, "refused": count} for cause, count in limited.causes],
+        "is_by_rate": limited.is_by_rate,
         "tokens_left": limited.bucket.remaining,
         "burst": organization.limits.burst,
         "requests_per_second": organization.limits.requests_per_second,

@@ -1,16 +1,14 @@
 """Organizations near a ceiling of their quota: used, held, limit, reset."""
 
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from app.admission.decision import QuotaState
-from app.console.charts.quota_bar import QuotaBar, quota_bar
 from app.console.shared_reads import shared
+from app.console.use_data import use_data
 from app.http.application import provided
-from app.http.instants import format_ms
-from app.tenancy.model import Environment, OveragePolicy
-from app.watch.near import AccountUse, NearestAccounts, NearestToCeilings, Use
+from app.tenancy.model import Environment
+from app.watch.near import AccountUse, NearestAccounts, NearestToCeilings
+from app.watch.uses import UseState
 
 MOST_ROWS = 25
 
@@ -24,7 +22,7 @@ def find_near(threshold: int) -> dict[str, Any]:
         "threshold": threshold,
         "accounts": [account_row(each) for each in near[:MOST_ROWS]],
         "found": len(near),
-        "refused": sum(_is_refused(each) for each in near),
+        "refused": sum(each.uses[0].state is UseState.SPENT for each in near),
         "compared": found.compared_count,
         "not_loaded": found.not_loaded_count,
         "faulty_organizations": found.faulty_count,
@@ -33,42 +31,16 @@ def find_near(threshold: int) -> dict[str, Any]:
 
 
 def account_row(account: AccountUse) -> dict[str, Any]:
-    """Return an account with its most used component; `held` is part of neither used nor left."""
-    use = account.uses[0]
-    held = _held(account.quota, use)
+    """Return an account with its most used component."""
+    organization = account.organization
     return {
-        "organization_id": account.organization.id,
-        "name": account.organization.name,
+        "organization_id": organization.id,
+        "name": organization.name,
         "environment": account.environment.value,
-        "plan": account.organization.plan,
-        "component": use.component,
-        "used": use.used - held,
-        "held": held,
-        "taken": use.used,
-        "limit": use.limit,
-        "left": use.limit - use.used,
-        "resets_at": format_ms(-(-account.quota.period_end_us // 1_000)),
-        "overage": account.organization.limits.overage_policy.value,
+        "plan": organization.plan,
+        **use_data(account.uses[0], account.quota, organization.limits),
     }
-
-
-def bars_of(rows: Sequence[dict[str, Any]]) -> list[QuotaBar]:
-    """Return the bar of each row."""
-    allow = OveragePolicy.ALLOW.value
-    return [
-        quota_bar(row["used"], row["held"], row["limit"], allows_overage=row["overage"] == allow)
-        for row in rows
-    ]
 
 
 def _read() -> NearestAccounts:
     return provided(NearestToCeilings).list_(list(Environment))
-
-
-def _held(quota: QuotaState, use: Use) -> int:
-    return quota.turns_reserved if use.component == "turns" else 0
-
-
-def _is_refused(account: AccountUse) -> bool:
-    is_blocked = account.organization.limits.overage_policy is OveragePolicy.BLOCK
-    return is_blocked and account.uses[0].share >= 1

@@ -9,18 +9,18 @@ from app.http.query import load_query
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """`steps_count` steps of `step_s`; `words` follow "requests in"."""
+    """`steps_count` steps of `step_s` seconds; pages write `text` in short, and `words`."""
 
     steps_count: int
     step_s: int
+    text: str
     words: str
-    step_words: str
 
 
 RANGES = {
-    "1h": Range(60, 60, "the last hour", "minute"),
-    "24h": Range(96, 900, "the last 24 hours", "15 minutes"),
-    "7d": Range(168, 3_600, "the last 7 days", "hour"),
+    "1h": Range(60, 60, "1 h", "the last hour"),
+    "24h": Range(96, 900, "24 h", "the last 24 hours"),
+    "7d": Range(168, 3_600, "7 d", "the last 7 days"),
 }
 THRESHOLDS = ("50", "80", "95")
 REFRESH_S = 30
@@ -54,8 +54,9 @@ class OverviewQuery:
 
     def range_links(self) -> dict[str, str]:
         """Return the address of each range, by its text."""
-        texts = {"1h": "1 h", "24h": "24 h", "7d": "7 d"}
-        return {text: self._address(name, str(self.threshold)) for name, text in texts.items()}
+        return {
+            each.text: self._address(name, str(self.threshold)) for name, each in RANGES.items()
+        }
 
     def threshold_links(self) -> dict[str, str]:
         """Return the address of each threshold, by its text."""

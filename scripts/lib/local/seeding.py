@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app import create_app
 from app.backends.outages import OUTAGES, as_outages, describe_outage
-from app.cli.output import EXPECTED, sentence
+from app.cli.groups import EXPECTED, sentence
 from app.observability.terminal import escape_unknown_signs
 from app.schema import ensure_schema
 from config.settings import SettingsError

@@ -7,7 +7,8 @@ import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.backends.outages import RedisCircuitOpen
-from app.minutes.counting import LOST, MOST_NAMES, MOST_WAITING, MinuteCounter, MinuteCounts
+from app.minutes.counting import LOST, MOST_WAITING, MinuteCounter
+from app.minutes.counts import MOST_NAMES, MinuteCounts
 from app.minutes.model import OTHERS, Outcome, Refusal
 from tests.unit.request_log.refusals import refusal
 

@@ -4,15 +4,21 @@ from typing import Any
 
 import pytest
 
-from app.console.audit_rows import list_changes
+from app.audit.readable import FieldChange, list_changes
 
 TEMPORARY = {"value": 7, "until_ms": 4_102_444_800_000}
 UNTIL = "2100-01-01T00:00:00.000Z"
 
 
-def row(name: str, before: Any, after: Any, **more: Any) -> dict[str, Any]:
-    plain = {"name": name, "before": before, "after": after}
-    return {**plain, "until": None, "is_instant": False, **more}
+def row(
+    name: str,
+    before: str | None,
+    after: str | None,
+    *,
+    until: str | None = None,
+    is_instant: bool = False,
+) -> FieldChange:
+    return FieldChange(name, before, after, until, is_instant)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,6 @@ def row(name: str, before: Any, after: Any, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_each_field_is_a_row(
-    before: dict[str, Any], after: dict[str, Any], rows: list[dict[str, Any]]
+    before: dict[str, Any], after: dict[str, Any], rows: list[FieldChange]
 ) -> None:
     assert list_changes(before, after) == rows
