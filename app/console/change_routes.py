@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request
 
@@ -67,11 +68,19 @@ def _change_suspension(organization_id: str, change: Callable[..., FoundOrganiza
     form, found = request.form, provided(Organizations).get_any(organization_id)
     problems = _confirmation_problems(form, found) | problems_of(lambda: _author(form))
     if problems:
-        given = {name: form.get(name, "")[:200] for name in ("reason", "name")}
-        return render(
-            organization_page(organization_id, {"problems": problems, "given": given}, status=400)
-        )
-    return go(_path_of(organization_id), suspension_note(change(organization_id, by=_author(form))))
+        return _refuse_suspension(organization_id, problems, status=400)
+    try:
+        changed = change(organization_id, by=_author(form))
+    except ChangedMeanwhile as error:
+        return _refuse_suspension(organization_id, {"reason": str(error)}, status=409)
+    return go(_path_of(organization_id), suspension_note(changed))
+
+
+def _refuse_suspension(organization_id: str, problems: Mapping[str, str], status: int) -> Response:
+    """Show the page of the organization again, with the form and what is wrong with it."""
+    given = {name: request.form.get(name, "")[:200] for name in ("reason", "name")}
+    form = {"problems": problems, "given": given}
+    return render(organization_page(organization_id, form, status=status))
 
 
 def _confirmation_problems(form: Mapping[str, str], found: FoundOrganization) -> dict[str, str]:
@@ -139,4 +148,4 @@ def _last_change(organization: Organization) -> Data:
 
 
 def _path_of(organization_id: str) -> str:
-    return f"{HOME}/organizations/{organization_id}"
+    return f"{HOME}/organizations/{quote(organization_id, safe='')}"

@@ -10,6 +10,8 @@ from app.http.request_errors import InvalidFields, field_error
 
 Choice = TypeVar("Choice", bound=StrEnum)
 MAX_WORDS_LENGTH = 100
+# Longer texts are refused before they are read: Python reads no number of 5,000 digits.
+_MOST_DIGITS = 6
 
 
 def chosen(name: str, kind: type[Choice], default: Choice) -> Choice:
@@ -30,7 +32,8 @@ def words(name: str) -> str:
 def page_number() -> int:
     """Return the parameter `page`; raises InvalidFields unless it is a whole number from 1 on."""
     text = request.args.get("page", "1")
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**6):
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not is_number or int(text) == 0:
         message = "`page` must be a whole number from 1 on."
         raise InvalidFields([field_error("page", "out_of_range", message, {"min": 1})])
     return int(text)
