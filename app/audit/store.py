@@ -114,6 +114,9 @@ def _chosen_by(filter_: EntryFilter) -> dict[str, Any]:
         chosen["action"] = filter_.action.value
     if filter_.author_kind is not None or filter_.author_name is not None:
         chosen["who"] = _authors(filter_.author_kind, filter_.author_name)
+    if filter_.has_failed is not None:
+        compare = "$eq" if filter_.has_failed else "$ne"
+        chosen["outcome"] = {compare: Outcome.FAILED.value}
     if filter_.since is not None:
         chosen["_id"]["$gte"] = _first_id(filter_.since)
     if filter_.until is not None:

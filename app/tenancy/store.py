@@ -178,9 +178,15 @@ class TenancyStore:
             {"$set": {"revoked_at": revoked_at}},
         )
 
-    def set_key_expiry(self, key_id: str, expires_at: datetime | None) -> None:
-        """Set the instant at which a key expires; None for a key that does not."""
-        self._keys.update_one({"_id": key_id}, {"$set": {"expires_at": expires_at}})
+    def replace_key(self, before: ApiKey, after: ApiKey) -> bool:
+        """Set when a key expires and by which key it is replaced, as in `after`.
+
+        Returns False, and changes nothing, if the key is revoked or no longer as `before`.
+        """
+        unchanged = {"expires_at": before.expires_at, "replaced_by": before.replaced_by}
+        changes = {"expires_at": after.expires_at, "replaced_by": after.replaced_by}
+        chosen = {"_id": before.id, "revoked_at": None, **unchanged}
+        return self._keys.update_one(chosen, {"$set": changes}).matched_count > 0
 
     def note_key_uses(self, key_ids: Sequence[str], at: datetime, apart: timedelta) -> None:
         """Set when keys were last used, except those with a use less than `apart` from `at`."""

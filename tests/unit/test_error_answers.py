@@ -76,6 +76,7 @@ WITHOUT_ANSWER = {
     tenancy_errors.AmbiguousHint,
     tenancy_errors.AmbiguousName,
     tenancy_errors.ChangedMeanwhile,
+    tenancy_errors.KeyChangedMeanwhile,
     tenancy_errors.KeyNotReplaceable,
     tenancy_errors.KeyTextIncomplete,
     tenancy_errors.UndecidedLimits,
