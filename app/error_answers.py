@@ -41,6 +41,7 @@ from app.interactions.errors import (
 from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.tenancy.errors import (
     AuthenticationFailed,
+    ConsoleBusy,
     ConsoleOff,
     FormExpired,
     IdempotencyConflict,
@@ -180,6 +181,11 @@ def _rate_limited(error: RateLimited) -> Problem:
     limit = rate.numerator if rate.denominator == 1 else float(rate)
     price = {"tokens": error.tokens} if error.tokens > 1 else {}
     return _wait("rate_limit_exceeded", error, error.wait_us, limit=limit, **price)
+
+
+@find_problem.register
+def _console_busy(error: ConsoleBusy) -> Problem:
+    return Problem("rate_limit_exceeded", str(error), retry_after_s=1)
 
 
 @find_problem.register

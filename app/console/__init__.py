@@ -5,6 +5,8 @@
 | `frame.py` | pages with their JSON twins, the check of each request, errors as pages |
 | `session.py` | the signed cookie of a session, and the tokens of forms |
 | `session_routes.py` | log in, log out, choose the theme |
+| `pages_in_flight.py` | the limit of requests that one process answers at the same time |
+| `shared_reads.py` | what pages share, so that open consoles cost each process little |
 | `parts.py` | parts of a page whose store is unavailable |
 | `formats.py` | numbers, times and shares as text |
 | `charts/` | the geometry of charts, as values that `charts.html` draws |
@@ -20,6 +22,7 @@ Promises:
   before any route of the blueprint runs.
 * An address may send 5 wrong tokens, and one more each 12 seconds.
 * A page and its JSON twin, at the same path with `.json`, show the data of one function.
+* Requests with a session hold at most a quarter of a process's threads.
 * Looking charges no bucket, seeds no counters and writes nothing.
 * Pages are whole without script, request nothing of another host and are not kept by caches.
 * No user or relationship id, no address and no text of a turn is shown.

@@ -79,7 +79,7 @@ def _change_suspension(organization_id: str, change: Callable[..., FoundOrganiza
 def _refuse_suspension(organization_id: str, problems: Mapping[str, str], status: int) -> Response:
     """Show the page of the organization again, with the form and what is wrong with it."""
     given = {name: request.form.get(name, "")[:200] for name in ("reason", "name")}
-    form = {"problems": problems, "given": given}
+    form: dict[str, object] = {"problems": problems, "given": given}
     return render(organization_page(organization_id, form, status=status))
 
 

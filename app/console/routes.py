@@ -9,6 +9,7 @@ from app.console import (
     keys_routes,
     organization_routes,
     overview_routes,
+    pages_in_flight,
     request_routes,
     session_routes,
     shared_reads,
@@ -17,6 +18,7 @@ from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
 from app.tenancy.errors import PageUnknown
+from config.settings import Settings
 
 # Importing a file registers its pages.
 PAGES = (
@@ -37,8 +39,9 @@ def unknown(rest: str) -> Response:
     raise PageUnknown
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Register the console."""
     app.jinja_env.filters.update(FILTERS, marked=to_html)
     shared_reads.init_app(app)
+    pages_in_flight.init_app(app, settings)
     app.register_blueprint(blueprint)

@@ -48,6 +48,7 @@ from app.reservations.errors import (
 )
 from app.tenancy import errors as tenancy_errors
 from app.tenancy.errors import (
+    ConsoleBusy,
     ConsoleOff,
     CredentialMissing,
     FormExpired,
@@ -111,6 +112,7 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (OperatorTokenMissing(), "authentication_error", 401),
     (SessionMissing(), "authentication_error", 401),
     (FormExpired(), "permission_denied", 403),
+    (ConsoleBusy(), "rate_limit_exceeded", 429),
     (ConsoleOff(), "not_found", 404),
     (PageUnknown(), "not_found", 404),
     (KeyUnknown(), "invalid_token", 401),
