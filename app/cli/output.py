@@ -28,7 +28,7 @@ from app.http.faults import AccountFault
 from app.http.frames import frames_of
 from app.http.request_errors import InvalidFields
 from app.observability.logging import StandardError, writing_to
-from app.observability.terminal import shown
+from app.observability.terminal import printable, printable_lines, shown
 from app.schema import SchemaDiffers
 from app.tenancy.errors import NotFound, TenancyError
 from app.tenancy.key_format import redact
@@ -202,13 +202,6 @@ def progress_bar(what: str, total: Callable[[], int]) -> Iterator[Callable[[int]
         yield lambda done: bar.advance(task, done)
 
 
-def printable(text: str) -> str:
-    """Return `text` with control characters and line breaks as escapes."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
-
-
 def print_record(record: Record, *, as_json: bool) -> None:
     """Print one object: a table of two columns, or a JSON object."""
     _write(_record_text(record, as_json=as_json))
@@ -230,7 +223,7 @@ def print_records(
 
 def print_text(text: str) -> None:
     """Print lines that are no table."""
-    _write(text)
+    _write(printable_lines(text))
 
 
 def print_change(record: Record, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from app.observability.answer import Answer
-from app.observability.answers import METHODS
+from app.observability.answers import OTHER_METHOD
 from app.observability.span_sender import SpanSender
 from config.version import VERSION
 
@@ -73,8 +73,7 @@ class Tracing:
     def note_answer(self, answer: Answer) -> None:
         """Describe the answer in the span of the current request."""
         span = get_current_span()
-        # An invented method is a text of the client.
-        method = answer.method if answer.method in METHODS else "_OTHER"
+        method = "_OTHER" if answer.method == OTHER_METHOD else answer.method
         span.update_name(f"{method} {answer.route}")
         attributes: dict[str, str | int | None] = {
             "http.request.method": method,
