@@ -134,7 +134,7 @@ class ChangedMeanwhile(TenancyError):
 
 
 class KeyChangedMeanwhile(TenancyError):
-    """Another process changed a key between the read and the write of its rotation."""
+    """Another process changed a key between the read and the write of a change."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(

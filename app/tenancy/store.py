@@ -168,15 +168,16 @@ class TenancyStore:
             }
         )
 
-    def revoke_key(self, key_id: str, revoked_at: datetime) -> None:
-        """Set the instant of revocation; a second revocation keeps the first.
+    def revoke_key(self, key_id: str, revoked_at: datetime) -> bool:
+        """Set the instant of revocation; return False, and change nothing, if it is set.
 
         A damaged instant is replaced, so that the key is listed as revoked and removed in time.
         """
-        self._keys.update_one(
+        changed = self._keys.update_one(
             {"_id": key_id, "revoked_at": {"$not": _IS_REVOKED}},
             {"$set": {"revoked_at": revoked_at}},
         )
+        return changed.matched_count > 0
 
     def replace_key(self, before: ApiKey, after: ApiKey) -> bool:
         """Set when a key expires and by which key it is replaced, as in `after`.

@@ -1,4 +1,4 @@
-"""Rotations of one key at the same moment: one is made, the others leave nothing."""
+"""Changes of one key at the same moment: one is made, the others leave nothing."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +11,11 @@ from app.audit.model import Action, Outcome
 from app.audit.store import AuditStore
 from app.audit.trail import AuditTrail
 from app.backends.backend import Backend
+from app.http.instants import format_datetime
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.errors import KeyChangedMeanwhile
 from app.tenancy.key_search import KeySearch
-from app.tenancy.model import Environment, KeyState, Scope
+from app.tenancy.model import ApiKey, Environment, KeyState, Scope
 from app.tenancy.rotation import KeyRotation, Rotation
 from app.tenancy.store import TenancyStore
 from tests.servers import PEPPER
@@ -68,3 +69,19 @@ def test_one_of_several_rotations_at_once_is_made(backend: Backend, days: int | 
     assert {each.id for each in active} == {key.id, made[0].new.id}
     outcomes = [entry.outcome for entry in meeting.trail.list_(action=Action.KEY_ROTATED)]
     assert sorted(outcomes) == [Outcome.DONE] + [Outcome.FAILED] * (COUNT - 1)
+
+
+def test_of_several_revocations_at_once_one_entry_is_of_the_change(backend: Backend) -> None:
+    meeting = Meeting(backend)
+    key, _ = meeting.keys.issue(ORGANIZATION, Environment.LIVE, Scope.READ)
+    with ThreadPoolExecutor(COUNT) as threads:
+        revoked = list(threads.map(meeting.keys.revoke_found, [key] * COUNT))
+
+    stored = meeting.store.find_key(key.id)
+    assert revoked == [stored] * COUNT
+    assert isinstance(stored, ApiKey)
+    assert stored.revoked_at is not None
+    entries = meeting.trail.list_(action=Action.KEY_REVOKED)
+    (made,) = [entry for entry in entries if entry.outcome is Outcome.DONE]
+    assert made.change.after == {"revoked_at": format_datetime(stored.revoked_at)}
+    assert {entry.outcome for entry in entries if entry != made} == {Outcome.FAILED}
