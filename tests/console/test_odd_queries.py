@@ -1,6 +1,6 @@
 """Odd values in queries, paths and forms of pages: a page or a 4xx, never a 500."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -44,6 +44,41 @@ def test_an_odd_id_of_an_organization_is_a_page_or_a_4xx(own_operator: Operator,
         answer = own_operator.get(f"/console/organizations/{_quoted(value)}{rest}")
         assert answer.status_code < 500, value[:20]
         assert "<script" not in answer.text
+
+
+FEW = ("9" * 5_000, "٣", "0001-01-01", MARKUP, "\x00a\r\nb: c")
+LIMITS = ("turns", "active_relationships", "uncharged_turns", "requests_per_second", "burst")
+CHANGES = (*LIMITS, "plan", "own", "overage_policy", "until", "version", "reason")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_odd_change_is_a_page_or_a_4xx(own_operator: Operator, name: str) -> None:
+    caller = new_caller(own_operator.app)
+    path = f"/console/organizations/{caller.organization.id}/change"
+    for value in FEW:
+        others = {"turns": "5"} if name in ("until", "version", "reason") else {}
+        for page in (path, f"{path}.json"):
+            query = urlencode({**others, name: _encoded(value)})
+            assert own_operator.get(f"{page}?{query}").status_code < 500, value[:20]
+        answer = own_operator.post(path, **others, **{name: value})
+        assert answer.status_code < 500, value[:20]
+        assert "<script" not in answer.text
+
+
+@pytest.mark.parametrize("form", ["leak", "revoke", "create", "rotate", "other"])
+def test_an_odd_form_of_keys_is_a_page_or_a_4xx(own_operator: Operator, form: str) -> None:
+    caller = new_caller(own_operator.app)
+    names = ("text", "key_id", "organization", "environment", "scope", "label", "expires")
+    names += ("form_id", "reason", "rotate", "overlap", "opened_at")
+    right = {"organization": caller.organization.id, "environment": "live", "scope": "read"}
+    right |= {"rotate": caller.key_id, "overlap": "0", "key_id": caller.key_id, "reason": "x"}
+    right["opened_at"] = "2026-11-30T00:00:00.000Z"
+    for name in names:
+        for value in FEW:
+            fields = {**right, name: value, "form": form}
+            answer = own_operator.post("/console/keys", **fields)
+            assert answer.status_code < 500, (name, value[:20])
+            assert "<script" not in answer.text
 
 
 @pytest.mark.parametrize("page", ["0000000000000001", "1000000", "9" * 5_000, "0"])
@@ -108,4 +143,8 @@ def test_a_log_in_survives_odd_bytes(own_operator: Operator) -> None:
 
 
 def _quoted(value: str) -> str:
-    return quote(value.encode(errors="surrogateescape"), safe="")
+    return quote(_encoded(value), safe="")
+
+
+def _encoded(value: str) -> bytes:
+    return value.encode(errors="surrogateescape")
