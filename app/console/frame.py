@@ -20,6 +20,7 @@ from app.policies import POLICIES, Door
 from app.reference.assets import asset_path
 from app.reference.frame import CONTENT_SECURITY_POLICY
 from app.tenancy.errors import ConsoleOff, FormExpired, SessionMissing
+from app.tenancy.key_format import redact
 from config.version import VERSION
 
 MAX_FORM_BYTES = 64 * 1024
@@ -150,7 +151,7 @@ def show_error_as_page(response: Response) -> Response:
 def _ask_to_log_in() -> Response:
     if _is_twin():
         raise SessionMissing
-    wanted = _own_path() if request.method == "GET" else HOME
+    wanted = redact(_own_path()) if request.method == "GET" else HOME
     query = "" if wanted == HOME else f"?{urlencode({'next': wanted})}"
     return go(f"{LOGIN}{query}")
 

@@ -142,6 +142,13 @@ def test_a_log_in_survives_odd_bytes(own_operator: Operator) -> None:
         assert answer.status_code == 403
 
 
+def test_a_log_in_keeps_no_whole_key_in_the_address(own_operator: Operator) -> None:
+    key = new_caller(own_operator.app).token
+    answer = own_operator.app.test_client().get(f"/console/find?q={key}")
+    location = answer.headers["Location"]
+    assert (key in location, key[:14] in location) == (False, True)
+
+
 def _quoted(value: str) -> str:
     return quote(_encoded(value), safe="")
 
