@@ -51,7 +51,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     watchers = _trace(app, settings.otel_exporter_otlp_endpoint)
     answers.init_app(app, [answers.count, line_writer, *watchers], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
-    console.init_app(app)
+    console.init_app(app, settings)
     application.init_app(app)
     services.access.init_app(app)
     cli.register(app)

@@ -101,7 +101,7 @@ class EntryFilter:
     """Filters of a list of entries; None does not filter.
 
     `author_name` is what follows the kind, such as a user or the id of a key. `until` is the first
-    instant after the range.
+    instant after the range. `has_failed` as False leaves out changes that were not made.
     """
 
     organization_id: str | None = None
@@ -111,6 +111,7 @@ class EntryFilter:
     author_name: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    has_failed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Store entries in `audit`; the only module that knows their documents."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import DESCENDING
@@ -32,6 +32,8 @@ INDEXES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
 _NULL = {"bsonType": "null"}
 # Of an id in a damaged document, which may be anything.
 _MOST_OF_AN_ID = 100
+# Ids have no earlier instant.
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _ULID = r"[0-7][0-9A-HJKMNP-TV-Z]{25}"
 
 
@@ -112,6 +114,9 @@ def _chosen_by(filter_: EntryFilter) -> dict[str, Any]:
         chosen["action"] = filter_.action.value
     if filter_.author_kind is not None or filter_.author_name is not None:
         chosen["who"] = _authors(filter_.author_kind, filter_.author_name)
+    if filter_.has_failed is not None:
+        compare = "$eq" if filter_.has_failed else "$ne"
+        chosen["outcome"] = {compare: Outcome.FAILED.value}
     if filter_.since is not None:
         chosen["_id"]["$gte"] = _first_id(filter_.since)
     if filter_.until is not None:
@@ -129,7 +134,7 @@ def _authors(kind: AuthorKind | None, name: str | None) -> dict[str, Any]:
 
 def _first_id(at: datetime) -> str:
     """Return the least id that an entry of this instant can have."""
-    return f"{ID_PREFIX}{str(ULID.from_datetime(at))[:10]}"
+    return f"{ID_PREFIX}{str(ULID.from_datetime(max(at, _FIRST)))[:10]}"
 
 
 def _document(entry: Entry) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from flask.cli import AppGroup, ScriptInfo
 from app.admission.errors import AdmissionError
 from app.audit.errors import AuditNotWritten
 from app.backends.outages import OUTAGES, as_outages, describe_outage
-from app.cli.output import OutputLost, printable
+from app.cli.output import OutputLost
 from app.http.application import provided
 from app.http.faults import AccountFault
 from app.http.frames import frames_of
 from app.http.request_errors import InvalidFields
 from app.observability.logging import StandardError, writing_to
+from app.observability.terminal import printable
 from app.schema import SchemaDiffers
 from app.tenancy.errors import NotFound, TenancyError
 from app.tenancy.key_format import redact

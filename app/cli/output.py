@@ -15,7 +15,7 @@ import orjson
 
 from app.backends.containment import Containment, Failure
 from app.cli.tables import fields_table, rows_table
-from app.observability.terminal import shown
+from app.observability.terminal import printable, printable_lines, shown
 from app.tenancy.model import Environment, organization_in
 
 Record = dict[str, Any]
@@ -66,13 +66,6 @@ def progress_bar(what: str, total: Callable[[], int]) -> Iterator[Callable[[int]
         yield lambda done: bar.advance(task, done)
 
 
-def printable(text: str) -> str:
-    """Return `text` with control characters and line breaks as escapes."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
-
-
 def print_record(record: Record, *, as_json: bool) -> None:
     """Print one object: a table of two columns, or a JSON object."""
     _write(_record_text(record, as_json=as_json))
@@ -94,7 +87,7 @@ def print_records(
 
 def print_text(text: str) -> None:
     """Print lines that are no table."""
-    _write(text)
+    _write(printable_lines(text))
 
 
 def print_change(record: Record, *, as_json: bool) -> None:

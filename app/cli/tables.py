@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.observability.terminal import shown
+from app.observability.terminal import printable_lines, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,7 +78,9 @@ def _filled(table: "Table", rows: Rows) -> "Table":
     from rich.text import Text
 
     for row in rows:
-        table.add_row(*(Text(shown(cell_text(value), sys.stdout)) for value in row))
+        table.add_row(
+            *(Text(printable_lines(shown(cell_text(value), sys.stdout))) for value in row)
+        )
     return table
 
 

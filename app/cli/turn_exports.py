@@ -13,7 +13,6 @@ from app.cli.output import (
     environment_option,
     json_option,
     print_record,
-    printable,
     progress_bar,
 )
 from app.cli.text import Utf8Text
@@ -23,6 +22,7 @@ from app.http.request_errors import InvalidFields
 from app.interactions.export import AccountExport, TurnExporter
 from app.interactions.model import Filters
 from app.interactions.query_schemas import ExportQuerySchema
+from app.observability.terminal import printable
 from app.tenancy.model import Environment, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations

@@ -26,11 +26,11 @@ from typing import IO, Any
 import click
 from marshmallow import Schema, fields
 
-from app.cli.output import printable
 from app.http.fields import Boolean, ExactInstant, Integer, ListOf, Number, Part
 from app.http.strict_json import InvalidJson, parse
 from app.http.validation import short_name
 from app.interactions.schemas import TurnSchema
+from app.observability.terminal import printable
 
 # A turn has some 10 KB at most; a file without line breaks must not fill the memory.
 MAX_LINE_BYTES = 1 << 20

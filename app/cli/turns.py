@@ -18,7 +18,6 @@ from app.cli.output import (
     environment_option,
     json_option,
     print_change,
-    printable,
     progress_bar,
     say,
 )
@@ -28,6 +27,7 @@ from app.http.application import provided
 from app.http.request_errors import InvalidFields
 from app.interactions.importing import Import, ImportOutcome, TurnImporter
 from app.interactions.model import TurnTrace
+from app.observability.terminal import printable
 from app.tenancy.model import Environment, Organization, account_of
 from app.tenancy.periods import period_at
 from app.tenancy.service import Organizations

@@ -6,6 +6,7 @@
 | `session.py` | the signed cookie of a session, and the tokens of forms |
 | `session_routes.py` | log in, log out, choose the theme |
 | `errors.py`, `error_answers.py` | errors of this room, and their answers |
+| `pages_in_flight.py` | the limit of requests that one process answers at the same time |
 | `parts.py` | parts of a page whose store is unavailable |
 | `shared_reads.py` | reads that pages share for a while |
 | `choices.py`, `problems.py`, `redaction.py` | queries, errors of forms, keys in addresses |
@@ -25,6 +26,7 @@ Promises:
   before any route of the blueprint runs.
 * An address may send 5 wrong tokens, and one more each 12 seconds.
 * A page and its JSON twin, at the same path with `.json`, show the data of one function.
+* Requests with a session hold at most a quarter of a process's threads.
 * Looking charges no bucket, seeds no counters and writes nothing.
 * Pages are whole without script, request nothing of another host and are not kept by caches.
 * No user or relationship id, no address and no text of a turn is shown.

@@ -76,11 +76,19 @@ def _change_suspension(organization_id: str, change: Callable[..., FoundOrganiza
     reason = form.get("reason", "")
     problems = _confirmation_problems(form, found) | problems_of(lambda: session.author(reason))
     if problems:
-        given = {name: form.get(name, "")[:MOST_TYPED] for name in ("reason", "name")}
-        shown = {"problems": problems, "given": given}
-        return render(organization_page(organization_id, shown, status=400))
-    changed = change(organization_id, by=session.author(reason))
+        return _refuse_suspension(organization_id, problems, status=400)
+    try:
+        changed = change(organization_id, by=session.author(reason))
+    except ChangedMeanwhile as error:
+        return _refuse_suspension(organization_id, {"reason": str(error)}, status=409)
     return go(organization_path(organization_id), suspension_note(changed))
+
+
+def _refuse_suspension(organization_id: str, problems: Mapping[str, str], status: int) -> Response:
+    """Show the page of the organization again, with the form and what is wrong with it."""
+    given = {name: request.form.get(name, "")[:MOST_TYPED] for name in ("reason", "name")}
+    form: dict[str, object] = {"problems": problems, "given": given}
+    return render(organization_page(organization_id, form, status=status))
 
 
 def _confirmation_problems(form: Mapping[str, str], found: FoundOrganization) -> dict[str, str]:

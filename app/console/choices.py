@@ -13,6 +13,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 MOST_TEXT = 100
 # The value of a filter that does not filter.
 ALL = "all"
+# Longer texts are refused before they are read: Python reads no number of 5,000 digits.
+_MOST_DIGITS = 6
 
 
 def chosen(name: str, kind: type[Choice], default: Choice) -> Choice:
@@ -37,7 +39,8 @@ def words(name: str) -> str:
 def page_number() -> int:
     """Return the parameter `page`; raises InvalidFields unless it is a whole number from 1 on."""
     text = request.args.get("page", "1")
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**6):
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not is_number or int(text) == 0:
         message = "`page` must be a whole number from 1 on."
         raise InvalidFields([field_error("page", "out_of_range", message, {"min": 1})])
     return int(text)

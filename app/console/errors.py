@@ -8,6 +8,13 @@ class ConsoleOff(Exception):
         super().__init__("The console is off. Set `OPERATOR_TOKEN` and restart.")
 
 
+class ConsoleBusy(Exception):
+    """The process answers as many requests to the console as it may at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__("Many pages of the console are being made. Retry after 1 second.")
+
+
 class PageUnknown(Exception):
     """The console has no page at this path."""
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.access import Access
-from app.console import session
+from app.console import pages_in_flight, session
 from app.console.errors import ConsoleOff, FormExpired, SessionMissing
 from app.http.application import provided
 from app.http.body import json_response
@@ -20,9 +20,11 @@ from app.http.problems import is_error
 from app.policies import POLICIES, Door
 from app.reference.assets import asset_path
 from app.reference.frame import CONTENT_SECURITY_POLICY
+from app.tenancy.key_format import redact
 from config.version import VERSION
 
 MAX_FORM_BYTES = 64 * 1024
+REFRESH_S = 30
 HOME = "/console"
 LOGIN = "/console/login"
 _TWIN = ".json"
@@ -102,9 +104,10 @@ def go(path: str, note: str | None = None) -> Response:
 
 @blueprint.before_request
 def require_entry() -> Response | None:
-    """Require a session, and of a form its token; raises ConsoleOff, SessionMissing, FormExpired.
+    """Require a session, and of a form its token.
 
-    Requests without a session charge their address.
+    Requests without a session charge their address. Raises ConsoleOff, SessionMissing, FormExpired,
+    and ConsoleBusy if many requests with a session are in flight.
     """
     asked = current_request()
     if not session.is_enabled():
@@ -112,16 +115,20 @@ def require_entry() -> Response | None:
         raise ConsoleOff
     if asked.endpoint is None:  # a method that the path does not take: the router answers
         return None
-    needs_session = POLICIES[asked.endpoint].door is Door.CONSOLE
-    if needs_session and session.operator_name() is None:
-        provided(Access).charge_address()
-        return _ask_to_log_in()
+    if POLICIES[asked.endpoint].door is Door.CONSOLE:
+        if session.operator_name() is None:
+            provided(Access).charge_address()
+            return _ask_to_log_in()
+        pages_in_flight.enter()
     if asked.method == "POST":
         asked.max_content_length = MAX_FORM_BYTES
         if not session.has_csrf_token():
             raise FormExpired
         asked.is_body_read = True
     return None
+
+
+blueprint.teardown_request(pages_in_flight.leave)
 
 
 @blueprint.after_request
@@ -132,7 +139,9 @@ def show_error_as_page(response: Response) -> Response:
     error = response.get_json()["error"]
     status = response.status_code
     data = {"status": status, "phrase": HTTP_STATUS_CODES[status], "error": error}
-    page = render(Page("problem.html", data, status=status))
+    # A screen that loads itself again goes on after an error that may pass.
+    refresh_s = REFRESH_S if status in (429, 500, 503) else None
+    page = render(Page("problem.html", data, refresh_s, status))
     for name in ("Allow", "Retry-After"):
         if name in response.headers:
             page.headers[name] = response.headers[name]
@@ -142,7 +151,7 @@ def show_error_as_page(response: Response) -> Response:
 def _ask_to_log_in() -> Response:
     if _is_twin():
         raise SessionMissing
-    wanted = _own_path() if request.method == "GET" else HOME
+    wanted = redact(_own_path()) if request.method == "GET" else HOME
     query = "" if wanted == HOME else f"?{urlencode({'next': wanted})}"
     return go(f"{LOGIN}{query}")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from app.audit.model import Action, Author, Entry, EntryFilter, Outcome
+from app.audit.model import Action, Author, EntryFilter
 from app.audit.trail import AuditTrail
 from app.console import session
 from app.console.key_form_values import MOST_NAMED, CreationForm, MadeKey, Refused
@@ -113,19 +113,13 @@ class KeyForms:
         """Replace a key, unless that was done since its form was opened."""
         if overlap not in OVERLAPS:
             raise Refused(400, {"overlap": "Choose when the old key ends."})
-        earlier = self._rotated_since(key_id, opened_at)
-        if earlier is not None:
-            at = f"{earlier.at:%H:%M:%S} UTC"
-            raise Refused(
-                409,
-                {
-                    "overlap": f"This key was rotated at {at} by {earlier.who}, after this form "
-                    "was opened. Nothing was changed now."
-                },
-            )
+        by = author(reason, "rotation-reason")
         try:
             done = self.rotation.rotate(
-                key_id, OVERLAPS[overlap][1], by=author(reason, "rotation-reason")
+                key_id,
+                OVERLAPS[overlap][1],
+                by=by,
+                check=lambda: self._require_not_rotated_since(key_id, opened_at),
             )
         except (InvalidFields, TenancyError, AccountFault) as error:
             raise _refused(error, "overlap") from None
@@ -145,14 +139,22 @@ class KeyForms:
         self.keys.revoke_found(key, by=by)
         return True
 
-    def _rotated_since(self, key_id: str, opened_at: str) -> Entry | None:
+    def _require_not_rotated_since(self, key_id: str, opened_at: str) -> None:
         try:
             since = datetime_of_us(parse_ms(opened_at) * 1_000)
         except ValueError:
             raise Refused(400, {"overlap": "Open this form again from the list."}) from None
-        chosen = EntryFilter(key_id=key_id, action=Action.KEY_ROTATED, since=since)
-        found = self.trail.find_newest(chosen)
-        return None if found is None or found.outcome is Outcome.FAILED else found
+        earlier = self.trail.find_newest(
+            EntryFilter(key_id=key_id, action=Action.KEY_ROTATED, since=since, has_failed=False)
+        )
+        if earlier is not None:
+            raise Refused(
+                409,
+                {
+                    "overlap": f"This key was rotated at {earlier.at:%H:%M:%S} UTC by "
+                    f"{earlier.who}, after this form was opened. Nothing was changed now."
+                },
+            )
 
 
 def author(reason: str, field_id: str = "reason") -> Author:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.console.choices import chosen, page_number, words
-from app.console.frame import Page, console_page
+from app.console.frame import REFRESH_S, Page, console_page
 from app.console.organization_charts import organization_charts
 from app.console.organization_data import OrganizationData, faulty_organization_data
 from app.console.organizations_data import organizations_data
@@ -15,8 +15,6 @@ from app.http.instants import format_datetime, utc_now
 from app.tenancy.model import Environment, Organization
 from app.tenancy.service import Organizations
 from app.watch.accounts import Order
-
-REFRESH_S = 30
 
 
 @console_page("/organizations")

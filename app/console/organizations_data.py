@@ -4,24 +4,26 @@ from typing import Any
 
 from app.backends.outages import REDIS_OUTAGES
 from app.console.organization_data import organization_data
+from app.console.shared_reads import shared
 from app.console.use_data import use_data
 from app.http.application import provided
 from app.tenancy.model import Environment, Organization
-from app.watch.accounts import PAGE_SIZE, AccountLine, AccountPage, Accounts, Order
+from app.watch.accounts import PAGE_SIZE, AccountLine, AccountPage, Accounts, Order, page_of
 
 Item = dict[str, Any]
 
 
 def organizations_data(environment: Environment, words: str, order: Order, number: int) -> Item:
     """Return a page of the list; without Redis it is by name and has no counters."""
-    accounts = provided(Accounts)
     is_redis_available = True
     try:
-        found = accounts.page(environment, words, order, number)
+        lines, as_of = _read(environment)
     except REDIS_OUTAGES:
         is_redis_available = False
-        found = accounts.page(environment, words, Order.NAME, number, has_counters=False)
+        lines, as_of = shared("organizations", provided(Accounts).lines_without_counters)
+    found = page_of(lines, words, order if is_redis_available else Order.NAME, number)
     return {
+        "as_of": as_of,
         "environment": environment.value,
         "filter": words,
         "order": order.value,
@@ -29,6 +31,11 @@ def organizations_data(environment: Environment, words: str, order: Order, numbe
         **_counts(found),
         "organizations": [_line(line) for line in found.lines],
     }
+
+
+def _read(environment: Environment) -> tuple[list[AccountLine], str]:
+    """Read the accounts; all views share what they read, whatever their filter and page."""
+    return shared(f"accounts {environment}", lambda: provided(Accounts).lines(environment))
 
 
 def _counts(found: AccountPage) -> Item:

@@ -4,13 +4,13 @@ from typing import Any
 
 from app.audit.trail import AuditTrail
 from app.console.audit_rows import entry_rows
-from app.console.frame import Page, console_page
+from app.console.frame import REFRESH_S, Page, console_page
 from app.console.overview.drawings import draw
 from app.console.overview.health import find_health
 from app.console.overview.limited import find_limited
 from app.console.overview.near import find_near
 from app.console.overview.now import find_now
-from app.console.overview.query import REFRESH_S, OverviewQuery
+from app.console.overview.query import OverviewQuery
 from app.console.overview.traffic import find_traffic
 from app.console.parts import part
 from app.http.application import provided

@@ -10,6 +10,7 @@ from app.console import (
     keys_routes,
     organization_routes,
     overview_routes,
+    pages_in_flight,
     request_routes,
     session_routes,
     shared_reads,
@@ -18,6 +19,7 @@ from app.console.errors import PageUnknown
 from app.console.formats import FILTERS
 from app.console.frame import blueprint
 from app.reference.markup import to_html
+from config.settings import Settings
 
 # Importing a file registers its pages, or its answers to errors.
 REGISTERED = (
@@ -39,8 +41,9 @@ def unknown(rest: str) -> Response:
     raise PageUnknown
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Register the console."""
     app.jinja_env.filters.update(FILTERS, marked=to_html)
     shared_reads.init_app(app)
+    pages_in_flight.init_app(app, settings)
     app.register_blueprint(blueprint)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import requests
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -18,12 +19,13 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from app.observability.answer import Answer
-from app.observability.answers import METHODS
+from app.observability.answers import OTHER_METHOD
 from app.observability.span_sender import SpanSender
 from config.version import VERSION
 
 # A collector that does not answer delays the end of a process by so long.
 TIMEOUT_S = 2.0
+MOST_ANSWER_BYTES = 16_384
 _NAME = "turnledger"
 # Platforms ask for them every second.
 _PROBES = frozenset({"/healthz", "/readyz"})
@@ -36,7 +38,19 @@ def exporter_to(endpoint: str) -> SpanExporter:
     log = logging.getLogger("opentelemetry")
     log.propagate = False
     log.addHandler(logging.NullHandler())
-    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=TIMEOUT_S)
+    url = f"{endpoint.rstrip('/')}/v1/traces"
+    return OTLPSpanExporter(endpoint=url, timeout=TIMEOUT_S, session=ShortAnswers())
+
+
+class ShortAnswers(requests.Session):
+    """Reads no more than the beginning of an answer: a wrong address may send any amount."""
+
+    def request(self, *given: Any, **options: Any) -> requests.Response:
+        """Send a request, and read at most `MOST_ANSWER_BYTES` of its answer, as sent."""
+        answer = super().request(*given, **{**options, "stream": True})
+        answer._content = answer.raw.read(MOST_ANSWER_BYTES, decode_content=False)  # noqa: SLF001
+        answer.close()
+        return answer
 
 
 class Tracing:
@@ -73,8 +87,7 @@ class Tracing:
     def note_answer(self, answer: Answer) -> None:
         """Describe the answer in the span of the current request."""
         span = get_current_span()
-        # An invented method is a text of the client.
-        method = answer.method if answer.method in METHODS else "_OTHER"
+        method = "_OTHER" if answer.method == OTHER_METHOD else answer.method
         span.update_name(f"{method} {answer.route}")
         attributes: dict[str, str | int | None] = {
             "http.request.method": method,

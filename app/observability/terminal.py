@@ -1,6 +1,7 @@
 r"""Escape characters that standard output and error cannot encode, so that printing never fails.
 
-Such a character becomes `\u00eb`, which JSON reads as the same character.
+Such a character becomes `\u00eb`, which JSON reads as the same character. Tables and sentences also
+escape control characters of stored texts, which a terminal would obey.
 """
 
 import codecs
@@ -42,6 +43,18 @@ def shown(text: str, stream: IO[str]) -> str:
     """Return `text` as `stream` will show it, so that a table can measure it."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, ESCAPE).decode(encoding)
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters and line breaks as escapes."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """Return `text` with control characters as escapes, but for its line breaks."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def utf8_argument(text: str) -> str:

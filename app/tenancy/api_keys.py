@@ -17,6 +17,7 @@ from app.http.request_errors import InvalidFields, require_valid
 from app.tenancy import key_format
 from app.tenancy.errors import (
     IdempotencyConflict,
+    KeyChangedMeanwhile,
     KeyCollision,
     KeyLimitReached,
     KeyNotFound,
@@ -123,16 +124,24 @@ class ApiKeys:
     def revoke_found(self, key: FoundKey, *, by: Author | None = None) -> FoundKey:
         """Revoke a key of any organization, damaged or not; return it as stored.
 
-        Makes no other read, which could fail after the change.
+        If another process revokes it at the same moment, the entry of this revocation has failed.
+        Makes no read after the change, which could fail.
         """
         if isinstance(key, ApiKey) and key.revoked_at is not None:
             return key
         now = cut_to_ms(self._now())
         before, after = differences({}, {"revoked_at": now})
         change = Change(Action.KEY_REVOKED, key.organization_id, key.id, before, after)
-        with self._trail.entry(change, by):
-            self._store.revoke_key(key.id, now)
+        try:
+            with self._trail.entry(change, by):
+                self._set_revoked(key.id, now)
+        except KeyChangedMeanwhile:
+            return _known(self._store.find_key(key.id))
         return key if isinstance(key, FaultyKey) else replace(key, revoked_at=now)
+
+    def _set_revoked(self, key_id: str, now: datetime) -> None:
+        if not self._store.revoke_key(key_id, now):
+            raise KeyChangedMeanwhile(key_id)
 
     def withdraw(self, key: ApiKey, *, by: Author | None = None) -> None:
         """Delete a key whose plaintext was never shown."""

@@ -133,6 +133,17 @@ class ChangedMeanwhile(TenancyError):
         self.organization_id = organization_id
 
 
+class KeyChangedMeanwhile(TenancyError):
+    """Another process changed a key between the read and the write of a change."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"The key {key_id} was rotated or revoked by somebody else at the same moment, so it "
+            "is not rotated now. Look at it, and rotate it again if that is still needed."
+        )
+        self.key_id = key_id
+
+
 class UndecidedLimits(TenancyError):
     """An organization has own limits, `names`, that a change of plan neither names nor drops."""
 

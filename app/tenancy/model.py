@@ -129,6 +129,7 @@ class ApiKey:
     """A key as it is stored: `digest` proves the secret without holding it, `hint` names it.
 
     `last_used_at` is within about a minute of the last use; None if the key was never used.
+    `replaced_by` is the key of its last rotation.
     """
 
     id: str
@@ -143,6 +144,7 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

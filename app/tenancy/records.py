@@ -89,10 +89,11 @@ def key_of(document: Document) -> FoundKey:
         return _faulty_key(document, sorted(set(damaged)))
     fields = {name: document[name] for name in _KEY if name != "_id"}
     fields |= {"environment": Environment(fields["environment"]), "scope": Scope(fields["scope"])}
-    used_at = document.get("last_used_at")
-    # Damaged or missing, it keeps nobody from using the key.
-    last_used_at = used_at if isinstance(used_at, datetime) else None
-    return ApiKey(id=document["_id"], last_used_at=last_used_at, **fields)
+    # Damaged or missing, these keep nobody from using the key.
+    used_at, replaced_by = document.get("last_used_at"), document.get("replaced_by")
+    fields["last_used_at"] = used_at if isinstance(used_at, datetime) else None
+    fields["replaced_by"] = replaced_by if isinstance(replaced_by, str) else None
+    return ApiKey(id=document["_id"], **fields)
 
 
 def require_sound_key(found: FoundKey | None) -> ApiKey | None:

@@ -168,19 +168,30 @@ class TenancyStore:
             }
         )
 
-    def revoke_key(self, key_id: str, revoked_at: datetime) -> None:
-        """Set the instant of revocation; a second revocation keeps the first.
+    def revoke_key(self, key_id: str, revoked_at: datetime) -> bool:
+        """Set the instant of revocation; return False, and change nothing, if it is set.
 
         A damaged instant is replaced, so that the key is listed as revoked and removed in time.
         """
-        self._keys.update_one(
+        changed = self._keys.update_one(
             {"_id": key_id, "revoked_at": {"$not": _IS_REVOKED}},
             {"$set": {"revoked_at": revoked_at}},
         )
+        return changed.matched_count > 0
 
-    def set_key_expiry(self, key_id: str, expires_at: datetime | None) -> None:
-        """Set the instant at which a key expires; None for a key that does not."""
-        self._keys.update_one({"_id": key_id}, {"$set": {"expires_at": expires_at}})
+    def replace_key(self, before: ApiKey, after: ApiKey) -> bool:
+        """Set when a key expires and by which key it is replaced, as in `after`.
+
+        Returns False, and changes nothing, if the key is revoked or no longer as `before`.
+        """
+        unchanged = {"expires_at": before.expires_at, "replaced_by": before.replaced_by}
+        chosen = {"_id": before.id, "revoked_at": None, **unchanged}
+        changes: dict[str, dict[str, object]] = {"$set": {"expires_at": after.expires_at}}
+        if after.replaced_by is None:  # as in a key that was never replaced
+            changes["$unset"] = {"replaced_by": ""}
+        else:
+            changes["$set"]["replaced_by"] = after.replaced_by
+        return self._keys.update_one(chosen, changes).matched_count > 0
 
     def note_key_uses(self, key_ids: Sequence[str], at: datetime, apart: timedelta) -> None:
         """Set when keys were last used, except those with a use less than `apart` from `at`."""

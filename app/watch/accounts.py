@@ -1,4 +1,4 @@
-"""Read the accounts of all organizations page by page, and one account, for operators.
+"""Read the accounts of all organizations, and one account, for operators.
 
 Nothing is charged, seeded or cleared.
 """
@@ -74,33 +74,17 @@ class Accounts:
         self._ledger = ledger
         self._clock = clock
 
-    def page(
-        self,
-        environment: Environment,
-        words: str = "",
-        order: Order = Order.SHARE,
-        number: int = 1,
-        *,
-        has_counters: bool = True,
-    ) -> AccountPage:
-        """Return a page of the accounts whose id, name or plan contains `words`.
+    def lines(self, environment: Environment) -> list[AccountLine]:
+        """Return all accounts of an environment, the one with the highest share first.
 
-        By share, accounts without counters come last, oldest first. By name, only the counters of
-        the page are read. Without `has_counters` Redis is not asked, and the order is by name.
+        Accounts without counters come last, oldest first.
         """
-        everything = self._organizations.list_()
-        found = [each for each in everything if _matches(each, words.casefold())]
-        first = (number - 1) * PAGE_SIZE
-        if order is Order.NAME or not has_counters:
-            found.sort(key=lambda each: (each.name or "").casefold())
-            shown = found[first : first + PAGE_SIZE]
-            lines = [AccountLine(each) for each in shown]
-            if has_counters:
-                lines = self._lines(shown, environment)
-        else:
-            ranked = sorted(self._lines(found, environment), key=lambda line: -line.share)
-            lines = ranked[first : first + PAGE_SIZE]
-        return AccountPage(lines, number, len(found), len(everything))
+        lines = self._lines(self._organizations.list_(), environment)
+        return sorted(lines, key=lambda line: -line.share)
+
+    def lines_without_counters(self) -> list[AccountLine]:
+        """Return all accounts of any environment, without asking Redis."""
+        return [AccountLine(each) for each in self._organizations.list_()]
 
     def find_quota(self, account: Account) -> QuotaState | None:
         """Return the counters of the current period; None if there are turns but no counters."""
@@ -132,6 +116,20 @@ class Accounts:
             for each, quota in zip(sound, quotas, strict=True)
         }
         return [lines.get(each.id) or AccountLine(each) for each in found]
+
+
+def page_of(
+    everything: Sequence[AccountLine], words: str, order: Order, number: int
+) -> AccountPage:
+    """Return a page of the accounts whose id, name or plan contains `words`.
+
+    By share is the order of `everything`.
+    """
+    found = [each for each in everything if _matches(each.organization, words.casefold())]
+    if order is Order.NAME:
+        found.sort(key=lambda line: (line.organization.name or "").casefold())
+    first = (number - 1) * PAGE_SIZE
+    return AccountPage(found[first : first + PAGE_SIZE], number, len(found), len(everything))
 
 
 def _matches(organization: FoundOrganization, words: str) -> bool:

@@ -19,7 +19,7 @@ from app.admission.errors import (
 from app.audit import errors as audit_errors
 from app.audit.errors import AuditNotWritten
 from app.console import errors as console_errors
-from app.console.errors import ConsoleOff, FormExpired, PageUnknown, SessionMissing
+from app.console.errors import ConsoleBusy, ConsoleOff, FormExpired, PageUnknown, SessionMissing
 from app.error_answers import find_problem
 from app.http import request_errors
 from app.http.faults import AccountFault
@@ -75,6 +75,7 @@ WITHOUT_ANSWER = {
     tenancy_errors.AmbiguousHint,
     tenancy_errors.AmbiguousName,
     tenancy_errors.ChangedMeanwhile,
+    tenancy_errors.KeyChangedMeanwhile,
     tenancy_errors.KeyNotReplaceable,
     tenancy_errors.KeyTextIncomplete,
     tenancy_errors.UndecidedLimits,
@@ -109,6 +110,7 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (OperatorTokenMissing(), "authentication_error", 401),
     (SessionMissing(), "authentication_error", 401),
     (FormExpired(), "permission_denied", 403),
+    (ConsoleBusy(), "rate_limit_exceeded", 429),
     (ConsoleOff(), "not_found", 404),
     (PageUnknown(), "not_found", 404),
     (KeyUnknown(), "invalid_token", 401),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from app.console.frame import REFRESH_S
 from app.http.fields import Choice, StrictSchema
 from app.http.query import load_query
 
@@ -23,7 +24,6 @@ RANGES = {
     "7d": Range(168, 3_600, "7 d", "the last 7 days"),
 }
 THRESHOLDS = ("50", "80", "95")
-REFRESH_S = 30
 
 
 class OverviewQuerySchema(StrictSchema):

@@ -146,12 +146,31 @@ def test_a_use_is_written_only_a_minute_apart_from_the_stored_one(
     assert store.find_key("key_unknown") is None
 
 
-def test_the_expiry_of_a_key_can_be_set_and_removed(store: TenancyStore) -> None:
+def test_a_key_is_replaced_once_and_back_again(store: TenancyStore) -> None:
     store.insert_key(KEY, None)
+    replaced = replace(KEY, expires_at=NOW + timedelta(hours=1), replaced_by="key_2")
 
-    for expires_at in (NOW + timedelta(hours=1), None):
-        store.set_key_expiry("key_1", expires_at)
-        assert store.find_key("key_1") == replace(KEY, expires_at=expires_at)
+    for before, after in ((KEY, replaced), (replaced, KEY)):
+        assert store.replace_key(before, after)
+        assert store.find_key("key_1") == after
+        assert not store.replace_key(before, replace(after, replaced_by="key_3"))
+        assert store.find_key("key_1") == after
+
+
+def test_a_key_whose_expiry_stays_is_replaced_once(store: TenancyStore) -> None:
+    store.insert_key(KEY, None)
+    replaced = [replace(KEY, replaced_by=f"key_{number}") for number in (2, 3)]
+
+    assert [store.replace_key(KEY, each) for each in replaced] == [True, False]
+    assert store.find_key("key_1") == replaced[0]
+
+
+def test_a_revoked_key_is_not_replaced(store: TenancyStore) -> None:
+    store.insert_key(KEY, None)
+    store.revoke_key("key_1", NOW)
+
+    assert not store.replace_key(KEY, replace(KEY, replaced_by="key_2"))
+    assert store.find_key("key_1") == replace(KEY, revoked_at=NOW)
 
 
 @pytest.mark.parametrize("key", [KEY, numbered(2, label=None, expires_at=None)])

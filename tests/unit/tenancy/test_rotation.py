@@ -7,7 +7,13 @@ import pytest
 
 from app.http.faults import AccountFault
 from app.tenancy.api_keys import MAX_KEYS
-from app.tenancy.errors import KeyExpired, KeyLimitReached, KeyNotFound, KeyNotReplaceable
+from app.tenancy.errors import (
+    KeyChangedMeanwhile,
+    KeyExpired,
+    KeyLimitReached,
+    KeyNotFound,
+    KeyNotReplaceable,
+)
 from app.tenancy.key_search import KeySearch
 from app.tenancy.model import Environment, Scope
 from app.tenancy.rotation import KeyRotation
@@ -121,7 +127,7 @@ def test_a_rotation_that_fails_half_way_leaves_no_key_behind(
     def fail(*_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(house.store, "set_key_expiry", fail)
+    monkeypatch.setattr(house.store, "replace_key", fail)
     with pytest.raises(ConnectionError):
         rotation.rotate(old.id, DAY)
 
@@ -139,3 +145,17 @@ def test_a_rotation_can_be_undone(
 
     assert stored(house, old.id) == old
     assert house.store._keys.count_documents({}) == 1
+
+
+def test_a_rotation_that_was_overtaken_is_not_undone_and_leaves_no_key_behind(
+    house: House, rotation: KeyRotation
+) -> None:
+    old, _ = house.key(house.tenant())
+    first = rotation.rotate(old.id, DAY)
+    second = rotation.rotate(old.id, DAY)
+
+    with pytest.raises(KeyChangedMeanwhile):
+        rotation.undo(first)
+
+    assert stored(house, old.id) == second.ends
+    assert stored(house, first.new.id) is None
