@@ -14,7 +14,10 @@ _NO_ID = "is not the X-Request-Id of an answer: 26 characters such as 01M857WWT6
 
 
 @click.command(
-    "request", cls=OperatorCommand, is_reading=True, short_help="Explain a refused request."
+    "request",
+    cls=OperatorCommand,
+    is_reading=True,
+    short_help="Explain a refused request by its X-Request-Id.",
 )
 @click.argument("request_id", metavar="X_REQUEST_ID", type=Utf8Text())
 @json_option

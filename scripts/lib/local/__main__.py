@@ -95,7 +95,8 @@ def _run(started_at: float) -> NoReturn:
             children["worker"] = (worker, folder.worker_log)
         demo = seeded(folder, stores.identity)
         folder.announce(base_url, environ, demo)
-        print_ready(base_url, demo, time.monotonic() - started_at)
+        token = None if caller.get("OPERATOR_TOKEN") else environ["OPERATOR_TOKEN"]
+        print_ready(base_url, demo, token, time.monotonic() - started_at)
         print_files(folder.path, folder.service_log, has_commands=not stores.is_memory)
         _watch(children)
 

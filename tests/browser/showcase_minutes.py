@@ -1,0 +1,57 @@
+"""Minutes of made-up traffic for pictures, written as web processes write them."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from random import Random
+
+from app.backends.backend import Backend
+from app.http.application import provided
+from app.minutes.counting import MinuteCounts
+from app.minutes.model import Outcome, Refusal, bucket_of
+from app.minutes.storage import MinuteStorage
+from tests.console.traffic import MINUTE_S, last_minute_s
+
+MINUTES_COUNT = 24 * 60
+# Minutes ago: a restart without counts, a customer's batch that ran too fast, a slow disk.
+GAP = (44, 45)
+PEAK = {22: 0.3, 23: 0.8, 24: 1.0, 25: 0.9, 26: 0.6, 27: 0.2}
+SLOW = range(40, 44)
+
+
+def write_minutes(organizations: Mapping[str, str]) -> None:
+    """Write the minutes of the last 24 hours; `organizations` are ids by name."""
+    random = Random("turnledger minutes")  # noqa: S311 - repeatable on purpose
+    last_s = last_minute_s()
+    added = {
+        last_s - ago * MINUTE_S: _minute(random, ago, organizations)
+        for ago in reversed(range(MINUTES_COUNT))
+        if ago not in GAP
+    }
+    MinuteStorage(provided(Backend).redis).add(added)
+
+
+def _minute(random: Random, ago: int, organizations: Mapping[str, str]) -> MinuteCounts:
+    counts = MinuteCounts(set())
+    wave = 1 + 0.35 * math.sin(ago / 229) + 0.08 * math.sin(ago / 7)
+    counts.outcomes[Outcome.ADMITTED] = round(880 * wave * random.uniform(0.93, 1.07))
+    limited = round(240 * PEAK.get(ago, 0)) + random.choice((0, 0, 0, 2, 5))
+    spent = random.choice((0, 0, 1, 3, 7)) if ago < 200 else 0
+    counts.outcomes[Outcome.RATE_LIMITED] = limited
+    counts.outcomes[Outcome.QUOTA_EXHAUSTED] = spent
+    counts.outcomes[Outcome.CLIENT_ERROR] = random.choice((0, 0, 1, 2))
+    counts.outcomes[Outcome.SERVER_ERROR] = 3 if ago == 41 else 0
+    counts.refusals = Counter(
+        {
+            Refusal(organizations["Cobalt Games"], "rate"): limited,
+            Refusal(organizations["Halyard Notes"], "turns"): spent,
+        }
+    )
+    for _ in range(sum(counts.outcomes.values())):
+        counts.latencies[bucket_of(_latency_ms(random, ago))] += 1
+    return counts
+
+
+def _latency_ms(random: Random, ago: int) -> float:
+    """Return a latency of the usual long tail."""
+    return random.lognormvariate(math.log(7.5 if ago in SLOW else 3.4), 0.75)
