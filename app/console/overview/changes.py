@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from app.audit.model import Entry
+from app.audit.model import Action, Entry
 from app.audit.trail import AuditTrail
+from app.console.audit_rows import list_changes
 from app.http.application import provided
 from app.http.instants import format_datetime
 from app.tenancy.errors import OrganizationNotFound
 from app.tenancy.service import Organizations
 
 MOST_ROWS = 5
+# Of other changes the action says all that a short list needs.
+_WITH_VALUES = (Action.PLAN_CHANGED, Action.LIMITS_CHANGED)
 
 
 def find_changes() -> dict[str, Any]:
@@ -19,13 +22,16 @@ def find_changes() -> dict[str, Any]:
 
 def _row(entry: Entry) -> dict[str, Any]:
     kind, _, who = entry.who.partition(":")
+    change = entry.change
+    has_values = change.action in _WITH_VALUES
     return {
         "at": format_datetime(entry.at),
         "kind": kind,
         "who": who,
-        "action": entry.change.action.value,
-        "organization_id": entry.change.organization_id,
-        "name": _name_of(entry.change.organization_id),
+        "action": change.action.value,
+        "organization_id": change.organization_id,
+        "name": _name_of(change.organization_id),
+        "changes": list_changes(change.before or {}, change.after or {}) if has_values else [],
         "outcome": entry.outcome.value,
     }
 
