@@ -45,7 +45,7 @@ TENANTS = (
     Tenant("Dune Travel", "pro", 52, 90, 300),
     Tenant("Alder Helpdesk", "pro", 71, 178, 600, ("production", "reports")),
     Tenant("Grove Retail", "free", 83, 27, 200),
-    Tenant("Brook Tutoring", "pro", 88, 194, 6_000, ("production", "mobile-app")),
+    Tenant("Brook Tutoring", "pro", 88, 194, 9_000, ("production", "mobile-app")),
     Tenant("Cobalt Games", "pro", 96, 143, 900, ("production", "night-batch", "staging")),
     Tenant("Halyard Notes", "free", 100, 61, 300),
 )
@@ -106,7 +106,8 @@ def _use(client: httpx.Client, caller: Caller, tenant: Tenant) -> None:
     if caller.organization.name == "Kestrel Learning":
         return
     limit = 1_000 if tenant.plan == "free" else 50_000
-    left, turns = limit * tenant.percent // 100, []
+    left = limit * tenant.percent // 100
+    turns: list[Any] = []
     while left:
         cost = min(left, max(limit // 50, 1))
         turns.append(_turn(len(turns), cost))
@@ -126,7 +127,8 @@ def _turn(number: int, cost: int) -> Any:
         "output_tokens": 90 + 7 * number,
     }
     latency_ms = 700 + 61 * (number % 23)
-    return stateful(f"rel_{number}", f"u_{number}", usage=usage, latency_ms=latency_ms)
+    person = number % 17
+    return stateful(f"rel_{person}", f"u_{person}", usage=usage, latency_ms=latency_ms)
 
 
 def _send(client: httpx.Client, caller: Caller, path: str, payload: Any) -> None:
