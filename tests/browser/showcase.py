@@ -9,8 +9,9 @@ import httpx
 from flask import Flask
 
 from app.audit.model import Author
+from app.backends.backend import Backend
 from app.http.application import provided
-from app.http.instants import parse_ms, utc_now
+from app.http.instants import cut_to_ms, parse_ms, utc_now
 from app.tenancy.api_keys import ApiKeys
 from app.tenancy.model import Environment, Organization, Scope
 from app.tenancy.service import Organizations
@@ -71,7 +72,15 @@ def _make(app: Flask, tenant: Tenant) -> Caller:
     keys = [_key(organization, label) for label in tenant.labels]
     caller = Caller(app, organization, Environment.LIVE, keys[0][1], keys[0][0])
     caller.import_(_history(tenant))
+    _date_back(organization, tenant.days_ago)
     return caller
+
+
+def _date_back(organization: Organization, days_ago: int) -> None:
+    """Let an organization be as old as its history, from which the pace is computed."""
+    organizations = provided(Backend).database["organizations"]
+    created_at = cut_to_ms(utc_now() - timedelta(days=days_ago))
+    organizations.update_one({"_id": organization.id}, {"$set": {"created_at": created_at}})
 
 
 def _key(organization: Organization, label: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from random import Random
 
 from app.backends.backend import Backend
@@ -13,22 +13,40 @@ from app.minutes.storage import MinuteStorage
 from tests.console.traffic import MINUTE_S, last_minute_s
 
 MINUTES_COUNT = 24 * 60
+# So that the charts go on as usual while pictures are made.
+MINUTES_AHEAD = 20
 # Minutes ago: a restart without counts, a customer's batch that ran too fast, a slow disk.
 GAP = (44, 45)
 PEAK = {22: 0.3, 23: 0.8, 24: 1.0, 25: 0.9, 26: 0.6, 27: 0.2}
 SLOW = range(40, 44)
+DAYS_COUNT = 30
+DAY_S = 24 * 3_600
 
 
 def write_minutes(organizations: Mapping[str, str]) -> None:
-    """Write the minutes of the last 24 hours; `organizations` are ids by name."""
+    """Write the minutes of the last 24 hours, and some of the next; `organizations` are ids by name."""
     random = Random("turnledger minutes")  # noqa: S311 - repeatable on purpose
     last_s = last_minute_s()
     added = {
         last_s - ago * MINUTE_S: _minute(random, ago, organizations)
-        for ago in reversed(range(MINUTES_COUNT))
+        for ago in reversed(range(-MINUTES_AHEAD, MINUTES_COUNT))
         if ago not in GAP
     }
+    added |= dict(_earlier_days(random, last_s, organizations["Brook Tutoring"]))
     MinuteStorage(provided(Backend).redis).add(added)
+
+
+def _earlier_days(
+    random: Random, last_s: int, organization_id: str
+) -> Iterator[tuple[int, MinuteCounts]]:
+    """Yield a minute of each earlier day, with the refusals of one organization."""
+    for ago in range(1, DAYS_COUNT):
+        counts = MinuteCounts(set())
+        limited = random.choice((0, 3, 8, 14, 90 if ago == 9 else 21))
+        counts.outcomes[Outcome.RATE_LIMITED] = limited
+        counts.refusals = Counter({Refusal(organization_id, "rate"): limited})
+        counts.latencies[0] = limited
+        yield last_s - ago * DAY_S - 3_600, counts
 
 
 def _minute(random: Random, ago: int, organizations: Mapping[str, str]) -> MinuteCounts:
