@@ -24,7 +24,7 @@ DAY_S = 24 * 3_600
 
 
 def write_minutes(organizations: Mapping[str, str]) -> None:
-    """Write the minutes of the last 24 hours, and some of the next; `organizations` are ids by name."""
+    """Write the minutes of the last 24 hours and some of the next; with ids by name."""
     random = Random("turnledger minutes")  # noqa: S311 - repeatable on purpose
     last_s = last_minute_s()
     added = {
