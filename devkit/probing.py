@@ -1,4 +1,4 @@
-"""Ask a service that is starting whether it answers."""
+"""Ask a service whether it answers."""
 
 import ssl
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -7,12 +7,16 @@ TIMEOUT_S = 10.0
 
 
 def is_answering(
-    host: str, port: int, path: str = "/healthz", context: ssl.SSLContext | None = None
+    host: str,
+    port: int,
+    path: str = "/healthz",
+    context: ssl.SSLContext | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> bool:
     """Return True if a request for `path` is answered with 200; with a `context`, over TLS."""
-    connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
+    connection = HTTPConnection(host, port, timeout=timeout_s)
     if context:
-        connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+        connection = HTTPSConnection(host, port, timeout=timeout_s, context=context)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

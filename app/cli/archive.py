@@ -73,11 +73,11 @@ class Day(click.ParamType[str]):
 def rebuild(
     ctx: click.Context, days: Sequence[str], organization: str | None, *, as_json: bool
 ) -> None:
-    """Recompute the roll-ups of days (UTC) whose turns are all still stored.
+    """Recompute the roll-ups of days (UTC).
 
-    May run at any time, also beside the worker. The exit code is 1 if a day of an account was
-    refused or failed; standard error names it, and all others are done. A day whose turns have
-    expired refuses the whole command.
+    All turns of a day must still be stored. May run at any time, also beside the worker. The exit
+    code is 1 if a day of an account was refused or failed; standard error names it, and all others
+    are done. A day whose turns have expired refuses the whole command.
     """
     require_indexes()
     require_recent(days, datetime_of_us(provided(LedgerClock).now_us()))
@@ -111,7 +111,10 @@ def watch(ctx: click.Context) -> None:
 @group.command("status")
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show how late the archive is, the turns that wait, and the first organizations at fault."""
+    """Show how late the archive is.
+
+    Also the turns that wait, and the first organizations at fault.
+    """
     require_indexes()
     health, notes = provided(ArchiveHealth), provided(PassNotes)
     waiting = health.list_waiting()

@@ -10,11 +10,13 @@ import click
 from app.audit.model import Author
 from app.cli.text import Utf8Text
 from app.http.application import provided
+from app.tenancy.leaks import LeakSearch
 from app.tenancy.service import Organizations
 
 ORGANIZATION = "ORG_ID|NAME"
-# More than a key has, so that a wrong file costs no memory.
-_MOST_CHARACTERS = 1_000
+_NO_KEY = "No key of this service is in the text. `flask key list ORG_ID` shows the keys of one."
+# More than a message or a commit has, so that a wrong file costs no memory.
+_MOST_CHARACTERS = 200_000
 
 
 def organization_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +55,23 @@ def author_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read_key() -> str:
-    """Return the first line of standard input; a terminal does not show what is typed."""
+    """Return the key in standard input; a terminal does not show what is typed."""
     if sys.stdin.isatty():
         return str(click.prompt("API key", hide_input=True, err=True)).strip()
-    return sys.stdin.readline(_MOST_CHARACTERS).strip()
+    return _key_in(sys.stdin.read(_MOST_CHARACTERS).strip())
+
+
+def _key_in(text: str) -> str:
+    """Return a text without white space as it is, or else the id of the one key in it."""
+    if len(text.split()) < 2:
+        return text
+    leak = provided(LeakSearch).find_all(text)
+    if len(leak.certain) == 1 and not leak.has_more:
+        return next(iter(leak.certain))
+    ids = [*leak.certain, *leak.possible_ids]
+    if not ids:
+        raise click.ClickException(_NO_KEY)
+    more = " The text has more keys: search it in parts." if leak.has_more else ""
+    raise click.ClickException(
+        f"Nothing is changed: the text names {', '.join(ids)}. Name one of them.{more}"
+    )

@@ -14,7 +14,7 @@ from app.http.application import provided
 from app.http.instants import datetime_of_us, format_datetime
 from app.tenancy.service import Organizations
 
-group = OperatorGroup("audit", reading=("list",), help="Changes of organizations and keys.")
+group = OperatorGroup("audit", reading=("list",), help="Show who changed organizations and keys.")
 
 
 @group.command("list")
@@ -33,10 +33,10 @@ def list_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List changes, newest first, with their author and the values before and after.
+    """List changes, newest first.
 
-    `(intended)` marks a change whose outcome is unknown: look whether it was made. `(failed)` marks
-    one that was not made.
+    Each has its author, and the values before and after.     `(intended)` marks a change whose
+    outcome is unknown: look whether it was made. `(failed)` marks one that was not made.
     """
     found = provided(AuditTrail).list_(
         provided(Organizations).find_id(organization) if organization else None,

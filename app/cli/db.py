@@ -24,12 +24,12 @@ group = OperatorGroup("db", help="The database's indexes and validators.")
 @json_option
 @click.pass_context
 def init(ctx: click.Context, *, tighten: bool, as_json: bool) -> None:
-    """Make what is missing, correct what differs, and show every index and validator.
+    """Make and correct indexes and validators.
 
-    May be interrupted and repeated at any time. The validator still accepts rows of the earlier
-    release, and indexes that only that release uses are kept: their state is `retired`. Use
-    --tighten once every process runs this one. The exit code is 1 if something could not be made;
-    standard error then says why, and the next step.
+    Each is shown. May be interrupted and repeated at any time. The validator still accepts rows of
+    the earlier release, and indexes that only that release uses are kept: their state is `retired`.
+    Use --tighten once every process runs this one. The exit code is 1 if something could not be
+    made; standard error then says why, and the next step.
     """
     outcomes = _ensure(tighten=tighten)
     records = [

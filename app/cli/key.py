@@ -33,7 +33,7 @@ from app.tenancy.model import ApiKey, Environment, FaultyKey, FoundKey, Scope
 from app.tenancy.rotation import KeyRotation, Rotation
 from app.tenancy.service import Organizations
 
-group = OperatorGroup("key", reading=("list",), help="API keys of any organization.")
+group = OperatorGroup("key", reading=("list",), help="Make, list, rotate and revoke API keys.")
 
 _SCOPES = click.Choice([scope.value for scope in Scope])
 
@@ -123,6 +123,7 @@ def revoke(text: str, *, by: Author, as_json: bool) -> None:
     Name it by its id, by its whole text, or by the hint that lists show, such as
     uniq_live_Ab12... A whole key on the command line is visible to other users of the machine, in
     `ps` and in the history of the shell: with `-` it is read from standard input.
+    There it may stand in the text that leaked: `flask key revoke - <leaked.txt`
     """
     found = provided(KeySearch).find(text)
     print_change(_record(provided(ApiKeys).revoke_found(found, by=by)), as_json=as_json)
@@ -140,10 +141,11 @@ def revoke(text: str, *, by: Author, as_json: bool) -> None:
 @author_option
 @json_option
 def rotate(text: str, *, overlap: timedelta, by: Author, as_json: bool) -> None:
-    """Replace a key: show a new one like it, and let the old one expire after the overlap.
+    """Replace a key by a new one like it.
 
-    The new key has the same environment, scope, label and days of life. Name the old one as for
-    `key revoke`; `-` reads it from standard input.
+    The new key is shown; the old one expires after the overlap. The new key has the same
+    environment, scope, label and days of life. Name the old one as for `key revoke`; `-` reads it
+    from standard input.
     """
     require_schema()
     rotation = provided(KeyRotation).rotate(text, overlap, by=by)

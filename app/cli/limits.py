@@ -1,21 +1,26 @@
 """`flask limits`: the rate limits of organizations; flask-limiter owns `flask limiter`."""
 
+from collections.abc import Mapping
+
 from app.cli.groups import OperatorGroup
 from app.cli.output import Record, json_option, print_record, print_records, say
-from app.cli.rows import counted, rows_option
+from app.cli.rows import counted, rows_option, shown_names
 from app.http.application import provided
 from app.watch.limited import LimitedList, LimitedOrganization, LimitedOrganizations
 
-group = OperatorGroup("limits", reading=("top",), help="Rate limits of organizations.")
+group = OperatorGroup(
+    "limits", reading=("top",), help="Show who is limited now; `org raise` raises a limit."
+)
 
 
 @group.command("top")
 @rows_option
 @json_option
 def top(rows_count: int, *, as_json: bool) -> None:
-    """List who was refused by rate or quota in the last five minutes, and buckets that run dry.
+    """List organizations that are limited now.
 
-    Those with the most refusals come first, then the emptiest buckets. Takes no token.
+    They were refused by rate or quota in the last five minutes, or their bucket is not full. Those
+    with the most refusals come first, then the emptiest buckets. Takes no token.
     """
     found = provided(LimitedOrganizations).list_()
     shown = found.organizations[:rows_count]
@@ -28,7 +33,8 @@ def top(rows_count: int, *, as_json: bool) -> None:
         print_record(record, as_json=True)
         return
     empty = "Every bucket is full, and nobody was refused in the last five minutes."
-    print_records([_row(each) for each in shown], as_json=False, empty=empty)
+    names = shown_names([each.organization for each in shown])
+    print_records([_row(each, names) for each in shown], as_json=False, empty=empty)
     _say_left_out(found, len(shown))
 
 
@@ -54,10 +60,10 @@ def _wire(limited: LimitedOrganization) -> Record:
     }
 
 
-def _row(limited: LimitedOrganization) -> Record:
+def _row(limited: LimitedOrganization, names: Mapping[str, str]) -> Record:
     limits, bucket = limited.organization.limits, limited.bucket
     return {
-        "id": limited.organization.id,
+        "organization": names[limited.organization.id],
         "refused": f"{limited.refused_count:,}",
         "by": ", ".join(f"{cause} {count:,}" for cause, count in limited.causes) or None,
         "tokens": f"{bucket.remaining:,} of {limits.burst:,}",

@@ -29,7 +29,7 @@ from app.tenancy.model import FaultyOrganization, FoundOrganization
 from app.tenancy.service import Organizations
 
 group = OperatorGroup(
-    "org", reading=("list", "show"), help="Organizations, their plans and their own limits."
+    "org", reading=("list", "show"), help="Make, raise, suspend and show organizations."
 )
 
 
@@ -54,7 +54,10 @@ def create(name: str, plan_id: str, *, by: Author, as_json: bool) -> None:
 @group.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List every organization, oldest first; `(faulty)` marks those that cannot be served."""
+    """List every organization, oldest first.
+
+    `(faulty)` marks those that cannot be served.
+    """
     shape = organization_wire if as_json else organization_line
     found = provided(Organizations).list_()
     print_records([shape(organization) for organization in found], as_json=as_json)
@@ -126,9 +129,10 @@ def raise_(
     as_json: bool,
     **limits: int | str | None,
 ) -> None:
-    """Change only the limits that are named, and show them before and after.
+    """Raise or lower the limits that are named.
 
-    In force within 5 seconds; what was used of a quota stays used. A limit may also be lowered.
+    All others stay. They are shown before and after, and in force within 5 seconds; what was used
+    of a quota stays used. Example: `flask org raise Acme --turns 60_000 --until 2026-12-08`
     """
     named = named_limits(limits)
     if not named:

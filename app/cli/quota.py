@@ -1,7 +1,7 @@
 """`flask quota`: shows the counters of accounts, and corrects them by the ledger."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import click
@@ -25,7 +25,7 @@ from app.cli.output import (
     say,
 )
 from app.cli.percent import Percent
-from app.cli.rows import counted, rows_option
+from app.cli.rows import counted, rows_option, shown_names
 from app.cli.worker import run_chores
 from app.http.application import provided
 from app.http.instants import format_us
@@ -50,7 +50,7 @@ NOTHING_RECONCILED = (
 )
 
 group = OperatorGroup(
-    "quota", reading=("show", "top"), help="Use of accounts in their billing period."
+    "quota", reading=("show", "top"), help="Show accounts near their quota; correct counters."
 )
 
 
@@ -59,7 +59,10 @@ group = OperatorGroup(
 @environment_option()
 @json_option
 def show(organization_id: str, environment: str, *, as_json: bool) -> None:
-    """Show one account's counters; counts the ledger first if Redis has none."""
+    """Show what one account has used.
+
+    Counts the ledger first if Redis has no counters of it.
+    """
     organization = provided(Organizations).get_(organization_id)
     principal = Principal.of(
         organization, key_id="operator", scope=Scope.READ, environment=Environment(environment)
@@ -76,9 +79,10 @@ def show(organization_id: str, environment: str, *, as_json: bool) -> None:
 @rows_option
 @json_option
 def top(least: Fraction, environment: str | None, rows_count: int, *, as_json: bool) -> None:
-    """List the accounts that are nearest to a ceiling; reads only what Redis holds.
+    """List the accounts that are nearest to a quota.
 
-    Each account appears with its most used component; turns include those that reservations hold.
+    Reads only what Redis holds. Each account appears with its most used component; turns include
+    those that reservations hold.
     """
     environments = [Environment(environment)] if environment else list(Environment)
     found = provided(NearestToCeilings).list_(environments, least)
@@ -87,7 +91,8 @@ def top(least: Fraction, environment: str | None, rows_count: int, *, as_json: b
         print_record(_near_wire(found, shown), as_json=True)
         return
     empty = "No account has used so much." if least else "No account has counters and a ceiling."
-    print_records([_near_row(account) for account in shown], as_json=False, empty=empty)
+    names = shown_names([account.organization for account in shown])
+    print_records([_near_row(account, names) for account in shown], as_json=False, empty=empty)
     _say_left_out(found, len(shown))
 
 
@@ -96,9 +101,10 @@ def top(least: Fraction, environment: str | None, rows_count: int, *, as_json: b
 @json_option
 @click.pass_context
 def reconcile(ctx: click.Context, *, is_watch: bool, as_json: bool) -> None:
-    """Correct all counters in Redis by the ledger; takes one request deadline.
+    """Correct all counters by the ledger.
 
-    The exit code is 1 if an account could not be reconciled; standard error names it.
+    Takes one request deadline. The exit code is 1 if an account could not be reconciled; standard
+    error names it.
     """
     if is_watch and as_json:
         raise click.UsageError("--watch writes log lines: leave out --json or --watch.")
@@ -168,10 +174,10 @@ def _use_wire(use: Use) -> dict[str, object]:
     }
 
 
-def _near_row(account: AccountUse) -> dict[str, object]:
+def _near_row(account: AccountUse, names: Mapping[str, str]) -> dict[str, object]:
     use = account.uses[0]
     return {
-        "id": account.organization.id,
+        "organization": names[account.organization.id],
         "env": account.environment.value,
         "share": share_text(use.used, use.limit),
         "used": f"{use.used:,} of {use.limit:,} {_SHORT_NAMES[use.component]}",

@@ -8,6 +8,7 @@ from app.cli.output import Record, json_option, print_record
 from app.cli.text import Utf8Text
 from app.http.application import provided
 from app.http.instants import format_datetime
+from app.request_log.pasted import find_request_id
 from app.request_log.service import UnknownRequest
 from app.watch.explaining import Explanation, RequestExplainer
 
@@ -15,7 +16,10 @@ _NO_ID = "is not the X-Request-Id of an answer: 26 characters such as 01M857WWT6
 
 
 @click.command(
-    "request", cls=OperatorCommand, is_reading=True, short_help="Explain a refused request."
+    "request",
+    cls=OperatorCommand,
+    is_reading=True,
+    short_help="Explain a refused request by its X-Request-Id.",
 )
 @click.argument("request_id", metavar="X_REQUEST_ID", type=Utf8Text())
 @json_option
@@ -26,7 +30,7 @@ def request(request_id: str, *, as_json: bool) -> None:
     Requests with a status of 400 and above are kept for REQUEST_LOG_DAYS. The exit code is 1 if the
     request is not kept; standard error has the possible reasons.
     """
-    found = provided(RequestExplainer).find(request_id.strip().upper())
+    found = provided(RequestExplainer).find(find_request_id(request_id) or request_id.strip())
     if found is None:
         raise click.BadParameter(_NO_ID, param_hint="X_REQUEST_ID")
     if isinstance(found, UnknownRequest):

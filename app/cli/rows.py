@@ -1,6 +1,14 @@
-"""Bound the rows of a table, and count what is left out."""
+"""Bound the rows of a table, name its organizations, and count what is left out."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import click
+
+from app.tenancy.model import Organization
+
+# Longer names make a table wider than a terminal; an id has as many characters.
+_MOST_CHARACTERS = 30
 
 rows_option = click.option(
     "--rows",
@@ -10,6 +18,22 @@ rows_option = click.option(
     show_default=True,
     help="Show at most so many.",
 )
+
+
+def shown_names(organizations: Sequence[Organization]) -> Mapping[str, str]:
+    """Return by id the name that commands take for each organization.
+
+    It is the id for a long name, one that several have, and one that looks like an id.
+    """
+    names = Counter({each.id: each.name for each in organizations}.values())
+    return {
+        each.id: each.name if _is_short(each.name) and names[each.name] == 1 else each.id
+        for each in organizations
+    }
+
+
+def _is_short(name: str) -> bool:
+    return len(name) <= _MOST_CHARACTERS and not name.startswith("org_")
 
 
 def counted(count: int, noun: str) -> str:

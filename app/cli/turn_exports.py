@@ -49,11 +49,11 @@ def filter_options(command: Command) -> Command:
 def export(
     organization_id: str, file: Path, environment: str, *, as_json: bool, **options: str | None
 ) -> None:
-    """Write turns to FILE (.ndjson, .csv or .parquet): those of the last 180 days, newest first.
+    """Write turns to a file.
 
-    Filters are those of the list, combined with AND. Turns recorded meanwhile are left out. A file
-    of this name is replaced once all turns are written; an export that stops earlier leaves it as
-    it is.
+    It ends in .ndjson, .csv or .parquet, and has those of the last 180 days, newest first. Filters
+    are those of the list, combined with AND. Turns recorded meanwhile are left out. A file of this
+    name is replaced once all turns are written; an export that stops earlier leaves it as it is.
     """
     if file.suffix.lower() not in WRITERS:
         raise click.UsageError(f"{printable(file.name)}: must end in {', '.join(WRITERS)}.")

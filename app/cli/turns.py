@@ -67,11 +67,12 @@ class _Read:
 def import_(
     ctx: click.Context, organization_id: str, file: Path, environment: str, *, as_json: bool
 ) -> None:
-    """Store the turns in FILE (.ndjson, .jsonl or .csv), charging no quota.
+    """Store the turns of a file.
 
-    Each line is the body of a recording, at most 179 days old. A line that is refused is reported
-    with its number and the reason, and the others are stored; then the exit code is 1. A second
-    run adds nothing. Stored turns are archived at once.
+    It ends in .ndjson, .jsonl or .csv, and charges no quota. Each line is the body of a recording,
+    at most 179 days old. A line that is refused is reported with its number and the reason, and the
+    others are stored; then the exit code is 1. A second run adds nothing. Stored turns are archived
+    at once.
     """
     read = READERS.get(file.suffix.lower())
     if read is None:

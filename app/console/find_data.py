@@ -5,11 +5,10 @@
 | `org_…` | the organization |
 | `key_…`, a key or its first characters | the key in the list of keys |
 | `int_…` | the organization that owns the turn |
-| 26 letters and digits | the request |
+| a text with 26 letters and digits | the request |
 | other text | the organization or key with it in its name or label; several are listed |
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,16 +19,15 @@ from app.console.choices import MOST_TEXT
 from app.console.key_rows import key_row
 from app.console.paths import organization_path
 from app.http.instants import format_datetime
-from app.http.rules import ULID_PATTERN
 from app.interactions.ids import find_ulid
 from app.interactions.store import InteractionStore
+from app.request_log.pasted import find_request_id
 from app.tenancy.directory.model import KeyQuery, NamedOrganization
 from app.tenancy.directory.service import Directory
 from app.tenancy.key_format import redact
 from app.tenancy.model import FoundKey, organization_in
 
 MOST_ROWS = 20
-_REQUEST_ID = re.compile(ULID_PATTERN, re.IGNORECASE)
 Data = dict[str, Any]
 
 
@@ -58,8 +56,9 @@ class FindData:
     def find(self, given: str) -> str | Data:
         """Return the path of the one page that `given` names, or the data of a list of matches."""
         text = given.strip()[:MOST_TEXT]
-        if _REQUEST_ID.fullmatch(text):
-            return f"/console/requests/{text.upper()}"
+        request_id = find_request_id(text)
+        if request_id:
+            return f"/console/requests/{request_id}"
         if text.startswith("org_"):
             return organization_path(text)
         if text.startswith("int_"):

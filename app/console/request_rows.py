@@ -9,6 +9,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from app.http.instants import format_datetime
 from app.http.problems import CODES
 from app.request_log.model import RefusedRequest
+from app.request_log.pasted import find_request_id
 from app.request_log.service import UnknownRequest
 
 LENGTH = 26
@@ -23,8 +24,12 @@ def marked_text(html: Markup) -> str:
 
 
 def read_id(given: str) -> str:
-    """Return an id as it was sent: without blanks, and in capitals unless it is of another kind."""
+    """Return the id in a text; else the text in capitals, unless it is an id of another kind."""
     given = given.strip()
+    return find_request_id(given) or _as_sent(given)
+
+
+def _as_sent(given: str) -> str:
     return given if given.startswith(tuple(OTHER_KINDS)) else given.upper()
 
 

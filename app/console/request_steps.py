@@ -20,7 +20,8 @@ class Step:
 
 
 _NEW_KEY = Step("Make another key", "/console/keys#create", "flask key create ORG --scope SCOPE")
-_DETAILS = Step("Find the log line of this request: it names the wrong fields.")
+_DETAILS = Step("Send the answer for the ticket: it names the wrong fields.")
+_LOG_LINE = Step("Find the log line of this request: no field of it is known here.")
 _STORES = Step("Check the stores and the settings.", None, _DOCTOR)
 _STEPS: Mapping[str, Sequence[Step]] = {
     "authentication_error": (_NEW_KEY,),
@@ -64,7 +65,7 @@ def list_steps(request: RefusedRequest) -> Sequence[dict[str, str | None]]:
     """Return the steps with the ids of this request."""
     ids = {"organization": request.organization_id, "key": request.key_id}
     found = []
-    for step in _STEPS.get(request.error_code or "", ()):
+    for step in _steps_of(request):
         texts = (step.page or "", step.command or "")
         if all(ids[name] for name in ids if any(f"{{{name}}}" in text for text in texts)):
             found.append(
@@ -75,6 +76,11 @@ def list_steps(request: RefusedRequest) -> Sequence[dict[str, str | None]]:
                 }
             )
     return found
+
+
+def _steps_of(request: RefusedRequest) -> Sequence[Step]:
+    steps = _STEPS.get(request.error_code or "", ())
+    return (_LOG_LINE,) if steps == (_DETAILS,) and not request.fields else steps
 
 
 def _filled(text: str | None, ids: Mapping[str, str | None]) -> str | None:

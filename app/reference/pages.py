@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.http.accept import prefers_page
+from app.http.application import provided
 from app.http.body import json_response
 from app.http.current import current_request
 from app.http.errors import base_url
@@ -19,6 +20,7 @@ from app.reference.examples import error_exchange
 from app.reference.frame import CONTENT_SECURITY_POLICY, render_page
 from app.reference.overview import list_operations, list_plans
 from app.reference.readiness import describe_readiness
+from config.settings import Settings
 from config.version import VERSION
 
 # Swagger UI's script reads the document, and its styles draw arrows as `data:` images.
@@ -85,6 +87,7 @@ def _start_page(answer: dict[str, Any]) -> Response:
         operations=list_operations(),
         plans=list_plans(),
         readiness=describe_readiness(answer),
+        has_console=bool(provided(Settings).operator_token),
     )
 
 

@@ -20,8 +20,9 @@ OF_SWAGGER_UI = "Deprecated: escaping deep link whitespace"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the folder for pictures."""
+    """Add the folders for pictures."""
     parser.addoption("--screenshots", metavar="FOLDER", help="write a picture of each page there")
+    parser.addoption("--pictures", metavar="FOLDER", help="write the pictures of the docs there")
 
 
 @dataclass
@@ -174,7 +175,16 @@ def caller(site: tuple[RunningService, Caller]) -> Caller:
 @pytest.fixture
 def screenshots(request: pytest.FixtureRequest) -> Path | None:
     """The folder of `--screenshots`, made if it does not exist."""
-    given = request.config.getoption("--screenshots")
+    return _folder(request.config.getoption("--screenshots"))
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    """The folder of `--pictures`, made if it does not exist."""
+    return _folder(request.config.getoption("--pictures"))
+
+
+def _folder(given: str | None) -> Path | None:
     if given is None:
         return None
     folder = Path(os.environ.get("CALLER_DIR", "."), given)

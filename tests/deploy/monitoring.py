@@ -17,6 +17,7 @@ from app.http.faults import note_account_fault
 from app.observability.answers import DECISIONS
 from app.observability.exports import ExportEnd, ExportSource, report_export
 from app.observability.exports import Outcome as ExportOutcome
+from app.observability.flusher import report_failure
 from app.request_log.recorder import RequestRecorder
 from tests.background import flush_background
 from tests.callers import LIST, new_caller
@@ -82,6 +83,7 @@ def _record_and_refuse(app: Flask) -> None:
     end = ExportEnd(ExportSource("id", "org_1", "text/csv"), ExportOutcome.COMPLETE, 1, 1, 1, None)
     report_export(end)
     flush_background(app)
+    report_failure("minutes", ValueError("made up"))
     swept = app.test_cli_runner().invoke(args=["archive", "run"])
     assert swept.exit_code == 0, swept.output
 

@@ -65,10 +65,12 @@ def _y(line: Line, index: int, scale: Scale) -> float:
 
 
 def _tags(drawn: Sequence[Line], scale: Scale) -> Iterator[Tag]:
-    """Yield the labels of the last values, at least a line of text apart."""
+    """Yield the labels of the last values, at least a line of text apart and above the axis."""
+    tagged = [(line.values[-1], line.tag) for line in drawn if line.values and line.tag]
+    known = [(value, tag) for value, tag in tagged if value is not None]
     above = -float(_LINE_OF_TEXT_PX)
-    for line in drawn:
-        last = line.values[-1] if line.values else None
-        if line.tag and last is not None:
-            above = max(scale.y_of(last) + _BASELINE_PX, above + _LINE_OF_TEXT_PX)
-            yield Tag(round(above, 1), line.tag)
+    for left_count, (value, tag) in zip(reversed(range(len(known))), known, strict=True):
+        lowest = scale.height - left_count * _LINE_OF_TEXT_PX
+        wanted = min(scale.y_of(value) + _BASELINE_PX, lowest)
+        above = max(wanted, above + _LINE_OF_TEXT_PX)
+        yield Tag(round(above, 1), tag)

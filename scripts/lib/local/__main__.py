@@ -16,11 +16,13 @@ from config.variables import Variables
 from devkit.bundled import BundledServerError
 from devkit.children import FolderInUse, holding
 from devkit.log_files import rotate_if_larger
+from devkit.probing import is_answering
 from scripts.lib.environment import begin, data_dir
 from scripts.lib.local.environment import caller_environ, forget_other_run, service_environ
 from scripts.lib.local.files import DataFolder
 from scripts.lib.local.messages import Failure, print_files, print_ready, say
 from scripts.lib.local.service import (
+    Address,
     claimed_address,
     ended_early,
     running_service,
@@ -30,6 +32,8 @@ from scripts.lib.local.service import (
 from scripts.lib.local.stores import Stores, open_stores, prepare
 
 WATCH_INTERVAL_S = 0.2
+# As a load balancer asks: without any request a minute of the console has no data.
+ASK_EVERY_S = 20
 HOLD_WAIT_S = 10
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -95,9 +99,10 @@ def _run(started_at: float) -> NoReturn:
             children["worker"] = (worker, folder.worker_log)
         demo = seeded(folder, stores.identity)
         folder.announce(base_url, environ, demo)
-        print_ready(base_url, demo, time.monotonic() - started_at)
+        token = None if caller.get("OPERATOR_TOKEN") else environ["OPERATOR_TOKEN"]
+        print_ready(base_url, demo, token, time.monotonic() - started_at)
         print_files(folder.path, folder.service_log, has_commands=not stores.is_memory)
-        _watch(children)
+        _watch(children, address)
 
 
 def _hold(stack: ExitStack, folder: DataFolder) -> int:
@@ -140,13 +145,17 @@ def _children(
     return children | {"service": (service, folder.service_log)}
 
 
-def _watch(children: Mapping[str, Child]) -> NoReturn:
+def _watch(children: Mapping[str, Child], address: Address) -> NoReturn:
     """Look after the children until a signal comes; a child that ends is the end of the run."""
+    asked_at = time.monotonic()
     while True:
         for name, (process, log) in children.items():
             if process.poll() is not None:
                 raise ended_early(name, process.returncode, log)
             rotate_if_larger(log)
+        if time.monotonic() - asked_at >= ASK_EVERY_S:
+            is_answering(*address, timeout_s=1)
+            asked_at = time.monotonic()
         time.sleep(WATCH_INTERVAL_S)
 
 

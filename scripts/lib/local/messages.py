@@ -24,14 +24,24 @@ def warn(text: str) -> None:
     print(f"WARNING: {text}", file=sys.stderr, flush=True)
 
 
-def print_ready(base_url: str, demo: Mapping[str, Any], seconds: float) -> None:
-    """Print the address, the keys, and a command to paste."""
+def print_ready(
+    base_url: str, demo: Mapping[str, Any], operator_token: str | None, seconds: float
+) -> None:
+    """Print the addresses, the keys, and a command to paste.
+
+    `operator_token` is the one that this folder made, None for one that the caller has set.
+    """
     keys = demo["keys"]
     rows = [(plan, scope, key) for plan, scopes in keys.items() for scope, key in scopes.items()]
     rows.append(("pro", "read_write (test)", demo["test_key"]))
     lines = [
         "",
         f"Turnledger answers at {base_url} (servers ready in {seconds:.1f} s). Ctrl-C ends it.",
+        "",
+        f"  Console         {base_url}/console",
+        "  Log in with     any name, and the operator token",
+        f"                  {operator_token or 'in your OPERATOR_TOKEN'}",
+        f"  Try calls       {base_url}/docs",
         "",
         f"  curl -s -H 'Authorization: Bearer {keys['pro']['read_write']}' \\",
         f"    '{base_url}/v1/interactions?limit=2'",
