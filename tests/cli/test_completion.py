@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
+from flask.cli import FlaskGroup
 
+from app import create_command_app
 from tests.servers import ROOT
 
 PAGE = ROOT / "docs" / "operate" / "cli.md"
@@ -14,12 +17,14 @@ BIN = Path(sys.executable).parent
 BARE = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": "/nowhere", "FLASK_SKIP_DOTENV": "1"}
 # As bash calls it when the Tab key is pressed at the end of the words.
 PRESS_TAB = """
+COMPREPLY=()
 COMP_WORDS=({words})
 COMP_CWORD=$(({count} - 1))
 _flask_completion flask
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-SHELLS = ["bash", "zsh", "fish"]
+# The completion of bash runs in bash.
+OTHER_SHELLS = ["zsh", "fish"]
 
 
 def line_of(shell: str) -> str:
@@ -43,47 +48,47 @@ def in_shell(script: str, **environ: str) -> str:
     return ended.stdout
 
 
-def completed(*words: str, **environ: str) -> list[str]:
-    """Return what bash offers after the Tab key. The last word is incomplete; words keep quotes."""
-    typed = shlex.join(["flask", *words])
-    press = PRESS_TAB.format(words=typed, count=1 + len(words))
-    return in_shell(line_of("bash") + press, **environ).split()
+def pressed(*words: str) -> str:
+    """Return the lines that press Tab in bash. The last word is incomplete; words keep quotes."""
+    return PRESS_TAB.format(words=shlex.join(["flask", *words]), count=1 + len(words))
 
 
 @pytest.mark.slow
-def test_bash_completes_our_commands_alone() -> None:
-    assert completed("--app", "wsgi", "") == [
+def test_bash_completes_our_commands_and_their_values() -> None:
+    quoted = pressed("org", "raise", "'Acme Inc'", "--unt")
+    script = f"{line_of('bash')}\n{pressed('--app', 'wsgi', '')}\nexport FLASK_APP=wsgi\n{quoted}"
+    assert in_shell(script).split() == [
         *("archive", "audit", "db", "doctor", "key", "limits", "org", "quota", "request"),
         *("turns", "worker"),
+        "--until",
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (("quota", "t"), ["top"]),
-        (("quota", "top", "--ov"), ["--over"]),
-        (("key", "create", "org_1", "--scope", "read_"), ["read_write"]),
-        (("org", "raise", "'Acme Inc'", "--unt"), ["--until"]),
-        (("org", "show", "org_"), []),
+        (["quota", "t"], ["top"]),
+        (["quota", "top", "--ov"], ["--over"]),
+        (["key", "create", "org_1", "--scope", "read_"], ["read_write"]),
+        (["org", "show", "org_"], []),
     ],
 )
-def test_bash_completes_commands_options_and_values(
-    words: tuple[str, ...], offered: list[str]
-) -> None:
-    assert completed(*words, FLASK_APP="wsgi") == offered
+def test_commands_options_and_values_are_completed(words: list[str], offered: list[str]) -> None:
+    *typed, incomplete = words
+    group = FlaskGroup(create_app=create_command_app)
+    shell = ShellComplete(group, {}, "flask", "_FLASK_COMPLETE")
+    assert [found.value for found in shell.get_completions(typed, incomplete)] == offered
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shell", SHELLS)
-def test_the_line_of_each_shell_defines_its_completion(shell: str) -> None:
+@pytest.mark.parametrize("shell", OTHER_SHELLS)
+def test_the_line_of_each_other_shell_defines_its_completion(shell: str) -> None:
     source = f"_FLASK_COMPLETE={shell}_source flask"
     assert source in line_of(shell)
     assert f"_FLASK_COMPLETE={shell}_complete" in in_shell(source)
     # fish gives the incomplete word, the others its number.
-    pressed = {"COMP_WORDS": "flask quota t", "COMP_CWORD": "t" if shell == "fish" else "2"}
-    offered = in_shell(f"_FLASK_COMPLETE={shell}_complete flask", FLASK_APP="wsgi", **pressed)
+    keys = {"COMP_WORDS": "flask quota t", "COMP_CWORD": "t" if shell == "fish" else "2"}
+    offered = in_shell(f"_FLASK_COMPLETE={shell}_complete flask", FLASK_APP="wsgi", **keys)
     assert "top" in offered
     assert "show" not in offered
 

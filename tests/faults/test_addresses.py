@@ -21,10 +21,9 @@ from tests.servers import ServerKind, wait_until
         ("::", "[::1]"),
         # tests/unit/serving/test_web.py reads it too.
         pytest.param("[::1]", "[::1]", marks=pytest.mark.long),
-        ("localhost", "localhost"),
     ],
 )
-def test_a_host_can_be_ipv6_in_brackets_or_not_or_a_name(
+def test_a_host_can_be_ipv6_in_brackets_or_not(
     kind: ServerKind, tmp_path: Path, host: str, reached_at: str
 ) -> None:
     port = free_port()
@@ -92,14 +91,17 @@ class Issued:
         }
 
 
-def test_a_certificate_and_its_key_enable_tls(kind: ServerKind, tmp_path: Path) -> None:
+def test_a_host_can_be_a_name_and_a_certificate_and_its_key_enable_tls(
+    kind: ServerKind, tmp_path: Path
+) -> None:
     issued, port = Issued(tmp_path), free_port()
 
     def is_served() -> bool:
         return answers(f"https://localhost:{port}", issued.context)
 
     log = tmp_path / "service.log"
-    with begun_start(kind, log, is_served, PORT=str(port), **issued.environ):
+    at = {"HOST": "localhost", "PORT": str(port)}
+    with begun_start(kind, log, is_served, **at, **issued.environ):
         assert not answers(f"http://localhost:{port}")
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             issued.context.minimum_version = issued.context.maximum_version = version

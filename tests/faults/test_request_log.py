@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from pymongo import MongoClient
 from redis import Redis
 
+from tests import plain_http
 from tests.servers import ServerKind, environ_for, running_service
 
 
@@ -19,7 +19,7 @@ def test_a_request_that_was_refused_just_before_the_end_is_kept(
     mongodb_uri, redis_url = own_stores()
     environ = environ_for(mongodb_uri, redis_url)
     with running_service(environ, tmp_path / "log", workers_count=1, kind=kind) as service:
-        answer = httpx.get(f"{service.base_url}/v1/me", timeout=30)
+        answer = plain_http.get(f"{service.base_url}/v1/me", timeout=30)
     with MongoClient[dict[str, Any]](mongodb_uri) as client:
         entry = client.get_default_database()["refused_requests"].find_one(
             {"_id": answer.headers["X-Request-Id"]}

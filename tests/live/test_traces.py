@@ -6,35 +6,41 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.callers import LIST, app_beside, new_caller
-from tests.collector import attributes, running_collector
+from tests.callers import LIST, app_beside, http_client, new_caller
+from tests.collector import Collector, attributes, running_collector
 from tests.servers import RunningService, ServerKind, environ_for, running_service, wait_until
 from tests.turns import stateful
 
-StartService = Callable[..., RunningService]
 OwnStores = Callable[[], tuple[str, str]]
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 SECRET = "qzxwvk"
 
 
 @pytest.mark.parametrize("kind", ServerKind)
-def test_calls_to_the_stores_are_spans_below_their_request(
-    start_service: StartService, kind: ServerKind
+def test_calls_to_the_stores_are_spans_and_the_last_ones_are_sent_at_the_end(
+    own_stores: OwnStores, tmp_path: Path, kind: ServerKind
 ) -> None:
     with running_collector() as collector:
-        service = start_service(kind=kind, workers_count=1, **{ENDPOINT: collector.url})
-        with app_beside(service) as app:
-            headers = new_caller(app).headers
-        body = stateful(f"rel_{SECRET}", turn_id=f"turn_{SECRET}", user_id=f"u_{SECRET}")
-        answer = httpx.post(f"{service.base_url}{LIST}", headers=headers, json=body)
-        assert answer.status_code == 201
-        wait_until(collector.servers)
+        environ = environ_for(*own_stores(), **{ENDPOINT: collector.url})
+        with running_service(environ, tmp_path / "log", workers_count=1, kind=kind) as service:
+            record_secrets(service)
+            (server,) = wait_until(collector.servers)
+            assert_calls_are_below(server, collector)
+            assert statuses(service, 3) == {200}
+        assert len(collector.servers()) == 4
 
-    (server,) = collector.servers()
+
+def record_secrets(service: RunningService) -> None:
+    """Record a turn of which nothing may be in a span."""
+    body = stateful(f"rel_{SECRET}", turn_id=f"turn_{SECRET}", user_id=f"u_{SECRET}")
+    with app_beside(service) as app, http_client(service, new_caller(app)) as client:
+        assert client.post(LIST, json=body).status_code == 201
+
+
+def assert_calls_are_below(server: Span, collector: Collector) -> None:
     calls = [span for span in collector.spans() if span.kind == Span.SPAN_KIND_CLIENT]
     assert {span.trace_id for span in calls} == {server.trace_id}
     assert {span.parent_span_id for span in calls} == {server.span_id}
@@ -47,16 +53,6 @@ def test_calls_to_the_stores_are_spans_below_their_request(
         assert begun <= span.start_time_unix_nano <= span.end_time_unix_nano
     assert {"EVALSHA redis", "insert mongodb"} <= {span.name for span in calls}
     assert SECRET.encode() not in b"".join(collector.bodies)
-
-
-def test_the_last_spans_are_sent_when_the_service_ends(
-    own_stores: OwnStores, tmp_path: Path
-) -> None:
-    with running_collector() as collector:
-        environ = environ_for(*own_stores(), **{ENDPOINT: collector.url})
-        with running_service(environ, tmp_path / "log", workers_count=1) as service:
-            assert statuses(service, 3) == {200}
-        assert len(collector.servers()) == 3
 
 
 def test_a_collector_that_is_down_costs_no_request_anything(
@@ -76,5 +72,5 @@ def test_a_collector_that_is_down_costs_no_request_anything(
 
 
 def statuses(service: RunningService, count: int) -> set[int]:
-    url = f"{service.base_url}/v1/billing/plans"
-    return {httpx.get(url).status_code for _ in range(count)}
+    with http_client(service) as client:
+        return {client.get("/v1/billing/plans").status_code for _ in range(count)}
