@@ -18,8 +18,10 @@ from app.observability.flusher import Flusher
 from app.request_log.model import RefusedRequest
 from app.request_log.store import RequestLogStore
 
-MOST_ENTRIES = 100
-MOST_OF_ORGANIZATION = 20
+# In a batch, which is 2 seconds, and in a window: of all organizations together, and of each.
+MOST_ENTRIES, MOST_OF_ORGANIZATION = 100, 20
+WINDOW = timedelta(minutes=10)
+MOST_ENTRIES_OF_WINDOW, MOST_OF_ORGANIZATION_OF_WINDOW = 1_500, 300
 # Batches that wait while MongoDB is unavailable; a batch is written every 2 seconds.
 MOST_BATCHES = 30
 
@@ -33,22 +35,49 @@ ENTRIES = Metric(
 
 
 @dataclass(slots=True)
+class _Allowance:
+    """How many entries may be kept, of all organizations together and of each.
+
+    Requests without a key count as of one organization. No more names than entries are kept.
+    """
+
+    most: int
+    most_of_organization: int
+    kept_count: int = 0
+    counts: Counter[str | None] = field(default_factory=Counter)
+
+    def has_room(self, organization: str | None) -> bool:
+        """Return True if one more entry of this organization may be kept."""
+        return self.kept_count < self.most and self.counts[organization] < self.most_of_organization
+
+    def take(self, organization: str | None) -> None:
+        """Count an entry that is kept."""
+        self.kept_count += 1
+        self.counts[organization] += 1
+
+
+@dataclass(slots=True)
 class _Batch:
     """The refused requests of 2 seconds: the entries to write, and how many are left out."""
 
     entries: list[RefusedRequest] = field(default_factory=list)
-    counts: Counter[str | None] = field(default_factory=Counter)
     left_out_count: int = 0
+    left_out_at: datetime | None = None
+    allowance: _Allowance = field(
+        default_factory=lambda: _Allowance(MOST_ENTRIES, MOST_OF_ORGANIZATION)
+    )
 
-    def add(self, answer: Answer, now: Callable[[], datetime]) -> None:
-        """Keep a refused request, or count it as left out."""
-        # Requests without a key count as of one organization. No more names than entries are kept.
-        is_full = len(self.entries) >= MOST_ENTRIES
-        if is_full or self.counts[answer.organization] >= MOST_OF_ORGANIZATION:
-            self.left_out_count += 1
-            return
-        self.counts[answer.organization] += 1
-        self.entries.append(_entry(answer, now()))
+
+class _Window(_Allowance):
+    """The allowance of one window, which bounds what a flood of days stores."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(MOST_ENTRIES_OF_WINDOW, MOST_OF_ORGANIZATION_OF_WINDOW)
+        self.began_at = now
+
+    def holds(self, now: datetime) -> bool:
+        """Return True unless the window is over, or a clock was set back."""
+        return self.began_at <= now < self.began_at + WINDOW
 
 
 class RequestRecorder:
@@ -72,6 +101,7 @@ class RequestRecorder:
         self._now = now
         self._lock, self._writing = Lock(), Lock()
         self._current = _Batch()
+        self._window = _Window(now())
         self._waiting: list[_Batch] = []
         self._flusher = make_flusher("request_log", self.flush)
 
@@ -80,7 +110,7 @@ class RequestRecorder:
         if not is_error(answer.status) or answer.is_of_console:
             return
         with self._lock:
-            self._current.add(answer, self._now)
+            self._add(answer, self._now())
         self._flusher.wake()
 
     def flush(self) -> bool:
@@ -88,10 +118,23 @@ class RequestRecorder:
         with self._writing:
             return self._flush()
 
+    def _add(self, answer: Answer, now: datetime) -> None:
+        """Keep a refused request, or count it as left out."""
+        if not self._window.holds(now):
+            self._window = _Window(now)
+        batch, owner = self._current, answer.organization
+        if not (batch.allowance.has_room(owner) and self._window.has_room(owner)):
+            batch.left_out_count += 1
+            batch.left_out_at = batch.left_out_at or now
+            return
+        for each in (batch.allowance, self._window):
+            each.take(owner)
+        batch.entries.append(_entry(answer, now))
+
     def _flush(self) -> bool:
         with self._lock:
             batch, self._current = self._current, _Batch()
-        if batch.entries:
+        if batch.entries or batch.left_out_at:
             self._waiting.append(batch)
         for lost in self._waiting[:-MOST_BATCHES]:
             _count("lost", len(lost.entries))
@@ -111,12 +154,13 @@ class RequestRecorder:
         while self._waiting:
             batch, now = self._waiting[0], self._now()
             expires_at = now + self._lifetime
-            self._store.write(batch.entries, expires_at)
+            if batch.entries:
+                self._store.write(batch.entries, expires_at)
             del self._waiting[0]
             _count("written", len(batch.entries))
-            if batch.left_out_count:
+            if batch.left_out_at:
                 _count("left_out", batch.left_out_count)
-                self._store.add_left_out(batch.entries[0].at, batch.left_out_count, expires_at)
+                self._store.add_left_out(batch.left_out_at, batch.left_out_count, expires_at)
 
     def _give_up(self, error: Exception) -> None:
         """Drop what cannot be written for another reason than an outage."""

@@ -38,6 +38,7 @@ class Store:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
+        self.now = NOW
         self.batches: list[Sequence[RefusedRequest]] = []
         self.left_out: list[tuple[datetime, int]] = []
 
@@ -48,9 +49,9 @@ class Store:
     def write(self, entries: Sequence[RefusedRequest], expires_at: datetime) -> None:
         if self.failure:
             raise self.failure
-        assert expires_at == NOW + LIFETIME
+        assert expires_at == self.now + LIFETIME
         self.batches.append(entries)
 
     def add_left_out(self, at: datetime, count: int, expires_at: datetime) -> None:
-        assert expires_at == NOW + LIFETIME
+        assert expires_at == self.now + LIFETIME
         self.left_out.append((at, count))

@@ -1,5 +1,6 @@
 """Refused requests in memory: bounded, written together, kept through a short outage."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from app.request_log.recorder import (
     MOST_BATCHES,
     MOST_ENTRIES,
     MOST_OF_ORGANIZATION,
+    MOST_OF_ORGANIZATION_OF_WINDOW,
+    WINDOW,
     RequestRecorder,
 )
 from tests.unit.request_log.refusals import LIFETIME, NOW, Store, refusal
@@ -36,7 +39,8 @@ def store() -> Store:
 
 def recorder_of(store: Any, **options: Any) -> RequestRecorder:
     make: Any = NoThread
-    return RequestRecorder(store, LIFETIME, now=lambda: NOW, make_flusher=make, **options)
+    chosen = {"now": lambda: NOW, "make_flusher": make} | options
+    return RequestRecorder(store, LIFETIME, **chosen)
 
 
 @pytest.fixture
@@ -106,7 +110,7 @@ def test_a_flood_of_many_organizations_is_bounded_in_memory_and_in_the_database(
 ) -> None:
     for number in range(10_000):
         recorder.note(refusal(f"org_{number}"))
-    assert len(recorder._current.counts) <= MOST_ENTRIES
+    assert len(recorder._current.allowance.counts) <= MOST_ENTRIES
     recorder.flush()
     assert len(store.entries) == MOST_ENTRIES
     assert store.left_out == [(NOW, 10_000 - MOST_ENTRIES)]
@@ -119,6 +123,24 @@ def test_the_next_batch_has_room_again(recorder: RequestRecorder, store: Store) 
         recorder.flush()
     assert len(store.entries) == 2 * MOST_OF_ORGANIZATION
     assert store.left_out == []
+
+
+def test_a_long_flood_of_one_organization_is_bounded_and_others_are_kept(store: Store) -> None:
+    recorder = recorder_of(store, now=lambda: store.now)
+    for _ in range(MOST_OF_ORGANIZATION_OF_WINDOW):
+        for _ in range(MOST_OF_ORGANIZATION + 1):
+            recorder.note(refusal())
+        recorder.note(refusal("org_2"))
+        recorder.flush()
+    kept = Counter(entry.organization_id for entry in store.entries)
+    sent_count = MOST_OF_ORGANIZATION_OF_WINDOW * (MOST_OF_ORGANIZATION + 1)
+    assert kept == dict.fromkeys(("org_1", "org_2"), MOST_OF_ORGANIZATION_OF_WINDOW)
+    assert sum(count for _, count in store.left_out) == sent_count - kept["org_1"]
+
+    store.now += WINDOW
+    recorder.note(refusal())
+    recorder.flush()
+    assert len(store.entries) == kept.total() + 1
 
 
 def test_entries_wait_for_an_unavailable_database(recorder: RequestRecorder, store: Store) -> None:
