@@ -19,7 +19,7 @@ answer is when it is closed, which may be long after its view has returned.
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from flask import Flask, Response
@@ -62,13 +62,13 @@ class Access:
         ip_limits: IpLimits,
         concurrency: ConcurrencyLimiter,
         *,
-        operator_token: str,
+        metrics_tokens: Iterable[str],
     ) -> None:
         self._authenticator = authenticator
         self._gate = gate
         self._ip_limits = ip_limits
         self._concurrency = concurrency
-        self._operator_token = operator_token.encode()
+        self._metrics_tokens = [token.encode() for token in metrics_tokens if token]
 
     def init_app(self, app: Flask) -> None:
         """Guard every route of `app`; RuntimeError if one has no policy."""
@@ -152,7 +152,8 @@ class Access:
 
     def _require_operator(self, token: str | None) -> None:
         given = (bearer_token(token) or "").encode()
-        if not self._operator_token or not hmac.compare_digest(given, self._operator_token):
+        matches = [hmac.compare_digest(given, token) for token in self._metrics_tokens]
+        if not any(matches):
             self.charge_address()
             raise OperatorTokenMissing
 

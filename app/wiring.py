@@ -58,7 +58,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             admission.gate,
             admission.ip_limits,
             ConcurrencyLimiter(settings.web_threads),
-            operator_token=settings.operator_token,
+            metrics_tokens=(settings.operator_token, settings.metrics_token),
         ),
         probes=build_probes(backend, schema, probed),
         readings=build_readings(backend, schema, probed, watch.largest.figures),

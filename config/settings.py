@@ -68,6 +68,7 @@ class Settings:
     mongodb_uri: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     operator_token: str = field(default="", repr=False)
+    metrics_token: str = field(default="", repr=False)
     plans_file: Path = _PLANS_FILE
     trusted_proxy_hops: int = 0
     ip_limit: str = "20/2seconds"
@@ -129,6 +130,7 @@ def _read(variables: Variables) -> dict[str, Any]:
         "id_key": variables.secret("ID_KEY"),
         "cursor_secrets": variables.secrets("CURSOR_SECRETS"),
         "operator_token": variables.secret("OPERATOR_TOKEN"),
+        "metrics_token": variables.secret("METRICS_TOKEN"),
         "plans_file": variables.file("PLANS_FILE"),
         "trusted_proxy_hops": number("TRUSTED_PROXY_HOPS", 0, 10),
         "ip_limit": variables.text("IP_LIMIT", _require_rate),

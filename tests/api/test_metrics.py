@@ -11,7 +11,9 @@ from app.backends.backend import Backend
 from app.http.application import provided
 from app.usage.notes.store import Drift, PassNotes
 from tests.api.conftest import NewCaller
+from tests.applications import make_app
 from tests.callers import LIST, Clock, new_caller
+from tests.console.operator import log_in, visitor
 from tests.servers import OPERATOR_TOKEN, settings_for
 from tests.turns import DAY_MS, at, now_ms, stateful
 
@@ -101,6 +103,15 @@ def test_any_other_token_is_401_and_charged_to_the_address(
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
     assert list(memory_backend.redis.scan_iter("bucket:*")) == [PEER_BUCKET]
     assert not any("turnledger_" in answer.text for answer in answers)
+
+
+def test_a_token_of_a_scraper_reads_metrics_and_opens_no_console(memory_backend: Backend) -> None:
+    scraper = "s" * 32
+    app = make_app(settings_for(metrics_token=scraper), memory_backend)
+    answer = app.test_client().get("/metrics", headers={"Authorization": f"Bearer {scraper}"})
+    assert answer.status_code == 200
+    refused = visitor(app).post("/console/login", name="on-call-eu", token=scraper)
+    assert (refused.status_code, log_in(app).get("/console").status_code) == (403, 200)
 
 
 def test_without_a_configured_token_every_token_is_refused(memory_backend: Backend) -> None:

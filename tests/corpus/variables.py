@@ -10,7 +10,14 @@ UNRESOLVED = "names no host that can be found"
 # `Settings` reads all of these, and names every bad one in one refusal.
 _READ_TOGETHER = (
     *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
-    *("OPERATOR_TOKEN", "PLANS_FILE", "TRUSTED_PROXY_HOPS", "IP_LIMIT", "REDIS_TIMEOUT_MS"),
+    *(
+        "OPERATOR_TOKEN",
+        "METRICS_TOKEN",
+        "PLANS_FILE",
+        "TRUSTED_PROXY_HOPS",
+        "IP_LIMIT",
+        "REDIS_TIMEOUT_MS",
+    ),
     *("MONGODB_TIMEOUT_MS", "REQUEST_DEADLINE_S", "LOG_LEVEL", "DOCUMENTATION_URL"),
     *("QUOTA_ON_REDIS_FAILURE", "CORS_ALLOWED_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 )

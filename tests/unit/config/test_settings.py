@@ -15,7 +15,14 @@ GOOD = {
 }
 ALL = [
     *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
-    *("OPERATOR_TOKEN", "PLANS_FILE", "TRUSTED_PROXY_HOPS", "IP_LIMIT", "REDIS_TIMEOUT_MS"),
+    *(
+        "OPERATOR_TOKEN",
+        "METRICS_TOKEN",
+        "PLANS_FILE",
+        "TRUSTED_PROXY_HOPS",
+        "IP_LIMIT",
+        "REDIS_TIMEOUT_MS",
+    ),
     *("MONGODB_TIMEOUT_MS", "REQUEST_DEADLINE_S", "LOG_LEVEL", "DOCUMENTATION_URL"),
     *("QUOTA_ON_REDIS_FAILURE", "WEB_CONCURRENCY", "WEB_THREADS", "CORS_ALLOWED_ORIGINS"),
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -25,6 +32,7 @@ BAD = {
     "ID_KEY": CANARY,
     "CURSOR_SECRETS": CANARY,
     "OPERATOR_TOKEN": CANARY,
+    "METRICS_TOKEN": CANARY,
     "PLANS_FILE": "/no/such/file.toml",
     "TRUSTED_PROXY_HOPS": "-1",
     "IP_LIMIT": "a few",
@@ -89,7 +97,9 @@ def test_blanks_around_a_comma_are_not_part_of_a_secret(
     assert getattr(settings, name.lower()) == ("n" * 32, "o" * 40)
 
 
-@pytest.mark.parametrize("name", ["KEY_PEPPERS", "CURSOR_SECRETS", "ID_KEY", "OPERATOR_TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["KEY_PEPPERS", "CURSOR_SECRETS", "ID_KEY", "OPERATOR_TOKEN", "METRICS_TOKEN"]
+)
 @pytest.mark.parametrize(
     "secret",
     [" " * 40, f'"{"s" * 40}"', f"'{'s' * 40}'", f"{'s' * 40}\r", f"{'s' * 40}\n", "s s" * 20],
