@@ -61,7 +61,7 @@ class Calls:
 
 @contextmanager
 def monitored(redis: Redis) -> Iterator[Calls]:
-    """Record the commands that arrive during the block, but those that flush minutes.
+    """Record the commands that arrive during the block, but those that flush minutes and days.
 
     A worker flushes them every two seconds in the background, whatever is requested meanwhile.
     """
@@ -73,7 +73,7 @@ def monitored(redis: Redis) -> Iterator[Calls]:
             name, *words = line["command"].split(" ")
             if words == [end]:
                 return
-            of_minutes = bool(words) and words[0].startswith("minutes:")
+            of_minutes = bool(words) and words[0].startswith(("minutes:", "refused:"))
             if not of_minutes and name.upper() not in GREETINGS:
                 is_inside = line["client_type"] == "lua"
                 (calls.of_scripts if is_inside else calls.from_outside)[name.upper()] += 1
