@@ -72,8 +72,13 @@ def when_ready(server: Any) -> None:
     """Open the folder of the metrics; on SIGTERM, first report the end by `/readyz`."""
     # Only after the port is ours: a start that fails there would leave the folder behind.
     run_folder.open_folder()
+    master_id = os.getpid()
 
     def end(number: int, frame: Any) -> None:
+        if os.getpid() != master_id:
+            # A worker that was forked just now has this handler until it has its own. Gunicorn
+            # would note the signal for the master in the worker, and so lose it.
+            os._exit(0)
         shared.begin_draining()
         server.signal(number, frame)
 
