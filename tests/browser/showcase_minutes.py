@@ -1,13 +1,14 @@
 """Minutes of made-up traffic for pictures, written as web processes write them."""
 
 import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from random import Random
 
 from app.backends.backend import Backend
 from app.http.application import provided
-from app.minutes.counting import MinuteCounts
+from app.minutes.counts import MinuteCounts
 from app.minutes.model import Outcome, Refusal, bucket_of
 from app.minutes.storage import MinuteStorage
 from tests.console.traffic import MINUTE_S, last_minute_s
@@ -26,7 +27,7 @@ DAY_S = 24 * 3_600
 def write_minutes(organizations: Mapping[str, str]) -> None:
     """Write the minutes of the last 24 hours and some of the next; with ids by name."""
     random = Random("turnledger minutes")  # noqa: S311 - repeatable on purpose
-    last_s = last_minute_s()
+    last_s = last_minute_s(time.time())
     added = {
         last_s - ago * MINUTE_S: _minute(random, ago, organizations)
         for ago in reversed(range(-MINUTES_AHEAD, MINUTES_COUNT))
