@@ -34,6 +34,8 @@ from tests.damage import ORGANIZATIONS, damage_organization
 from tests.servers import ROOT, environ_for
 from tests.turns import body
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 Words = list[str]
 INDEX = "revoked"
 NO_USES = {"last_used_at": 0}

@@ -8,6 +8,8 @@ from app.tenancy.service import Organizations
 from tests.callers import new_caller
 from tests.console.operator import Operator, visitor
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 FIELDS = {
     "/console": ("range", "over", "refresh"),
     "/console/organizations": ("q", "page", "order", "environment"),

@@ -19,6 +19,8 @@ from tests.callers import LIST, Caller, new_caller
 from tests.console.loads import load
 from tests.turns import body
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 Data = dict[str, Any]
 SEEDS = [1, 2]
 
