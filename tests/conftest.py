@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import hypothesis
 import pytest
@@ -31,6 +30,7 @@ from tests.applications import is_live, make_app
 from tests.callers import app_beside, shared_service
 from tests.databases import Databases
 from tests.kept_clients import KeptClients
+from tests.order import rank
 from tests.servers import (
     REDIS_DATABASES_COUNT,
     RunningService,
@@ -68,12 +68,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs a server or a process as slow, and mix the modules.
-
-    Each process of xdist begins with a part of the list. In a mixed list, tests that wait run
-    beside tests that compute. The order is the same in every run and process.
-    """
-    items.sort(key=lambda item: crc32(item.nodeid.partition("::")[0].encode()))
+    """Mark every test that needs a server or a process as slow, and mix the modules."""
+    items.sort(key=rank)
     for item in items:
         if _needs_processes(item):
             item.add_marker("slow")
