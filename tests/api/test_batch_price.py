@@ -14,6 +14,8 @@ from tests.api.conftest import NewCaller
 from tests.callers import LIST, Caller, Clock, at_once, error_of, new_caller
 from tests.turns import at
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 BATCH = f"{LIST}/batch"
 SECOND_US = 1_000_000
 # elements -> tokens, before the burst caps them

@@ -16,6 +16,8 @@ from tests.callers import LIST, Caller, Clock, error_of
 from tests.exports import CSV, NDJSON, TOKEN, export
 from tests.turns import HOUR_MS, at, body, now_ms, stateful, whole
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 FORMS = [NDJSON, CSV]
 
 

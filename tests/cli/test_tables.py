@@ -21,6 +21,8 @@ from tests.cli.imports import ndjson
 from tests.cli.test_quota import charge
 from tests.turns import body, now_ms, stateful
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 COLUMNS_COUNT = 80
 NAME = ("Acme " * 20 + "A" * MAX_NAME_LENGTH)[:MAX_NAME_LENGTH]
 LABEL = "billing-" * 8

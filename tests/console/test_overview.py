@@ -20,6 +20,8 @@ from tests.console.operator import Operator
 from tests.console.traffic import write_minutes
 from tests.turns import body, reservation
 
+pytestmark = pytest.mark.slow  # seconds of work
+
 OUTCOMES = [outcome.value for outcome in Outcome]
 
 
