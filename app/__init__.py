@@ -16,6 +16,7 @@ def create_app(settings: "Settings | None" = None, backend: "Backend | None" = N
     Raises `SettingsError` that names every bad variable. Connects to no store yet.
     """
     # A start makes no garbage. To look for it among all that is imported takes a tenth of the time.
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         from config.settings import Settings
@@ -28,7 +29,8 @@ def create_app(settings: "Settings | None" = None, backend: "Backend | None" = N
 
         return build(settings, backend)
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def create_command_app() -> "Flask":

@@ -35,8 +35,8 @@ def list_(
 ) -> None:
     """List changes, newest first.
 
-    Each has its author, and the values before and after.     `(intended)` marks a change whose
-    outcome is unknown: look whether it was made. `(failed)` marks one that was not made.
+    Each has its author, and the values before and after. `(intended)` marks a change whose outcome
+    is unknown: look whether it was made. `(failed)` marks one that was not made.
     """
     found = provided(AuditTrail).list_(
         provided(Organizations).find_id(organization) if organization else None,

@@ -21,7 +21,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     if settings.operator_token:
         yield Finding("settings", State.OK, "every variable is valid")
         return
-    text = "valid, but without OPERATOR_TOKEN: /metrics and /console are closed"
+    text = "valid, but without OPERATOR_TOKEN: /console is closed"
     step = "set it to 32 random characters or more"
     yield Finding("settings", State.LOOK, text, step)
 

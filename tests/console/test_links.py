@@ -30,8 +30,8 @@ def twin_of(link: str) -> str:
     return f"{path}.json?{query}"
 
 
-def require_only(operator: Operator, caller: Caller) -> None:
-    """Require that links to keys and changes are about this organization alone."""
+def assert_links_are_of(operator: Operator, caller: Caller) -> None:
+    """Check that links to keys and changes are about this organization alone."""
     (audit,) = links_of(operator, caller, "/console/audit")
     entries = operator.data(twin_of(audit))["list"]["entries"]
     assert {each["organization"]["id"] for each in entries} == {caller.organization.id}
@@ -43,7 +43,7 @@ def require_only(operator: Operator, caller: Caller) -> None:
 
 
 def test_links_are_about_the_organization(caller: Caller, own_operator: Operator) -> None:
-    require_only(own_operator, caller)
+    assert_links_are_of(own_operator, caller)
 
 
 def test_links_of_an_organization_at_fault_too(
@@ -51,4 +51,4 @@ def test_links_of_an_organization_at_fault_too(
 ) -> None:
     with caller.app.app_context():
         monkeypatch.setattr(provided(Organizations), "_plans", {})
-    require_only(own_operator, caller)
+    assert_links_are_of(own_operator, caller)
