@@ -45,7 +45,7 @@ def list_(
         limit,
     )
     shape = _wire if as_json else _row
-    print_records([shape(entry) for entry in found], as_json=as_json, has_long_cells=True)
+    print_records([shape(entry) for entry in found], as_json=as_json, unbroken="what")
 
 
 def _wire(entry: Entry) -> Record:

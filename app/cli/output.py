@@ -76,13 +76,13 @@ def print_records(
     *,
     as_json: bool,
     empty: str = "Nothing there yet.",
-    has_long_cells: bool = False,
+    unbroken: str | None = None,
 ) -> None:
     """Print objects with the same fields: a table of one row each, or a JSON array.
 
-    `empty` replaces a table without rows. For `has_long_cells` see `rows_table`.
+    `empty` replaces a table without rows. For `unbroken` see `rows_table`.
     """
-    _write(_records_text(records, as_json=as_json, empty=empty, has_long_cells=has_long_cells))
+    _write(_records_text(records, as_json=as_json, empty=empty, unbroken=unbroken))
 
 
 def print_text(text: str) -> None:
@@ -138,14 +138,14 @@ def _record_text(record: Record, *, as_json: bool) -> str:
 
 
 def _records_text(
-    records: Sequence[Record], *, as_json: bool, empty: str, has_long_cells: bool = False
+    records: Sequence[Record], *, as_json: bool, empty: str, unbroken: str | None = None
 ) -> str:
     if as_json:
         return _json(records)
     if not records:
         return f"{empty}\n"
     rows = [tuple(record.values()) for record in records]
-    return rows_table(tuple(records[0]), rows, has_long_cells=has_long_cells)
+    return rows_table(tuple(records[0]), rows, unbroken=unbroken)
 
 
 def _json(value: Any) -> str:

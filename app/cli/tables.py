@@ -18,8 +18,6 @@ Rows = Sequence[Sequence[Any]]
 _PIPE_COLUMNS = 240
 # Wider than any table.
 _UNBOUNDED = 1_000_000
-# A column with ids: one that is broken over two lines cannot be copied.
-_WHOLE = "what"
 
 
 def fields_table(fields: Mapping[str, Any]) -> str:
@@ -27,13 +25,14 @@ def fields_table(fields: Mapping[str, Any]) -> str:
     return _printed(_console(), _table(("field", "value"), list(fields.items())))
 
 
-def rows_table(columns: Sequence[str], rows: Rows, *, has_long_cells: bool = False) -> str:
+def rows_table(columns: Sequence[str], rows: Rows, *, unbroken: str | None = None) -> str:
     """Return objects as a table, or as blocks if the terminal is too narrow for their lines.
 
-    With `has_long_cells` it is always a table, whose cells have as many lines as they need.
+    With the name of an `unbroken` column it is always a table. Its cells have as many lines as they
+    need, but those of this column are not broken: an id can be copied.
     """
-    console, table = _console(), _table(columns, rows)
-    if has_long_cells:
+    console, table = _console(), _table(columns, rows, unbroken)
+    if unbroken is not None:
         return _printed(console, table)
     width = _width(console, table)
     if not console.is_terminal:
@@ -52,13 +51,13 @@ def _console() -> "Console":
     return console
 
 
-def _table(columns: Sequence[str], rows: Rows) -> "Table":
+def _table(columns: Sequence[str], rows: Rows, unbroken: str | None = None) -> "Table":
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(_title(column), overflow="fold", no_wrap=column == _WHOLE)
+        table.add_column(_title(column), overflow="fold", no_wrap=column == unbroken)
     return _filled(table, rows)
 
 

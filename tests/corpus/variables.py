@@ -8,7 +8,7 @@ CANARY = "canary4711"
 # Host names are resolved at a start, after all settings have been read.
 UNRESOLVED = "names no host that can be found"
 # `Settings` reads all of these, and names every bad one in one refusal.
-_READ_TOGETHER = (
+READ_TOGETHER = (
     *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
     *(
         "OPERATOR_TOKEN",
@@ -49,7 +49,7 @@ def good_environ() -> dict[str, str]:
 def odd_settings(number: int) -> list[Variable]:
     """Return one refused value of each setting; other values for each `number`."""
     chosen = []
-    for name in _READ_TOGETHER:
+    for name in READ_TOGETHER:
         values = [each for each in VARIABLES if each.name == name and each.refused]
         known = [each for each in values if UNRESOLVED not in each.refused]
         chosen.append(known[(7 * number + 11) % len(known)])

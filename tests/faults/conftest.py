@@ -1,4 +1,4 @@
-"""Provide `kind` for tests of both servers, and shared services for tests that only read."""
+"""Provide `kind` for both servers, services for tests that only read, and a Redis cluster."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from tests.faults.kit.redis_nodes import Cluster, running_cluster
 from tests.faults.kit.site import Site, running_site
 from tests.servers import RunningService, ServerKind, environ_for, running_service
 
@@ -51,3 +52,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Yield stores of their own, with a service; for tests that start a second service."""
     with running_site(tmp_path_factory.mktemp("site"), workers_count=1) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Yield a cluster of three primaries, which own all slots at the end of each test."""
+    with running_cluster(tmp_path_factory.mktemp("cluster"), replicas_count=0) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Cluster:
+    """Return the cluster, without keys, scripts and counts of earlier tests."""
+    for node in shared_cluster.nodes:
+        for command in ("FLUSHALL", "SCRIPT FLUSH", "CONFIG RESETSTAT"):
+            node.ask(command)
+    return shared_cluster

@@ -14,27 +14,12 @@ from app.backends.batches import send_batch
 from app.backends.outages import REDIS_OUTAGES, RedisUnavailable
 from app.backends.redis_clients import redis_client
 from tests.faults.kit.processes import frozen
-from tests.faults.kit.redis_nodes import Cluster, moving, running_cluster
+from tests.faults.kit.redis_nodes import Cluster, moving
 from tests.servers import wait_until
 
 KEYS = [f"key:{{{number}}}" for number in range(30)]
 TIMEOUT_MS = 1_000
 RECOVERED_WITHIN_S = 60
-
-
-@pytest.fixture(scope="module")
-def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster"), replicas_count=0) as running:
-        yield running
-
-
-@pytest.fixture
-def cluster(shared_cluster: Cluster) -> Cluster:
-    """Return the cluster, without keys and counts of earlier tests."""
-    for node in shared_cluster.nodes:
-        for command in ("FLUSHALL", "CONFIG RESETSTAT"):
-            node.ask(command)
-    return shared_cluster
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from tests.faults.kit.redis_nodes import (
     Watched,
     caller_at_every_primary,
     moving,
-    running_cluster,
     running_node,
     running_sentinels,
 )
@@ -43,22 +42,6 @@ def app_at(fresh_mongodb_uri: str) -> Iterator[AppAt]:
         yield lambda redis_url: stack.enter_context(
             app_on(fresh_mongodb_uri, redis_url, redis_timeout_ms=REDIS_TIMEOUT_MS)
         )
-
-
-@pytest.fixture(scope="module")
-def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Yield a cluster of three primaries, which own all slots at the end of each test."""
-    with running_cluster(tmp_path_factory.mktemp("cluster"), replicas_count=0) as running:
-        yield running
-
-
-@pytest.fixture
-def cluster(shared_cluster: Cluster) -> Cluster:
-    """Return the cluster, without keys, scripts and counts of earlier tests."""
-    for node in shared_cluster.nodes:
-        for command in ("FLUSHALL", "SCRIPT FLUSH", "CONFIG RESETSTAT"):
-            node.ask(command)
-    return shared_cluster
 
 
 def test_a_cluster_serves_every_organization_from_one_slot(app_at: AppAt, cluster: Cluster) -> None:

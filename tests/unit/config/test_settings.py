@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import BackendKind, OnRedisFailure, Settings, SettingsError
+from tests.corpus.variables import READ_TOGETHER
 
 CANARY = "canary-short-secret"
 GOOD = {
@@ -13,20 +14,7 @@ GOOD = {
     "ID_KEY": "i" * 32,
     "CURSOR_SECRETS": "c" * 32,
 }
-ALL = [
-    *("BACKEND", "MONGODB_URI", "REDIS_URL", "KEY_PEPPERS", "ID_KEY", "CURSOR_SECRETS"),
-    *(
-        "OPERATOR_TOKEN",
-        "METRICS_TOKEN",
-        "PLANS_FILE",
-        "TRUSTED_PROXY_HOPS",
-        "IP_LIMIT",
-        "REDIS_TIMEOUT_MS",
-    ),
-    *("MONGODB_TIMEOUT_MS", "REQUEST_DEADLINE_S", "LOG_LEVEL", "DOCUMENTATION_URL"),
-    *("QUOTA_ON_REDIS_FAILURE", "WEB_CONCURRENCY", "WEB_THREADS", "CORS_ALLOWED_ORIGINS"),
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-]
+ALL = [*READ_TOGETHER, "WEB_CONCURRENCY", "WEB_THREADS"]
 BAD = {
     "KEY_PEPPERS": f"{'p' * 32},{CANARY}",
     "ID_KEY": CANARY,
