@@ -1,11 +1,12 @@
 """Bound the rows of a table, name its organizations, and count what is left out."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import click
 
+from app.http.application import provided
 from app.tenancy.model import Organization
+from app.tenancy.service import Organizations
 
 # Longer names make a table wider than a terminal; an id has as many characters.
 _MOST_CHARACTERS = 30
@@ -23,11 +24,12 @@ rows_option = click.option(
 def shown_names(organizations: Sequence[Organization]) -> Mapping[str, str]:
     """Return by id the name that commands take for each organization.
 
-    It is the id for a long name, one that several have, and one that looks like an id.
+    It is the id for a long name, one that several have, listed or not, and one that looks like an
+    id.
     """
-    names = Counter({each.id: each.name for each in organizations}.values())
+    repeated = provided(Organizations).repeated_names({each.name for each in organizations})
     return {
-        each.id: each.name if _is_short(each.name) and names[each.name] == 1 else each.id
+        each.id: each.name if _is_short(each.name) and each.name not in repeated else each.id
         for each in organizations
     }
 

@@ -1,6 +1,7 @@
 """Create and change organizations: names, plans, own ceilings, suspension."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 
 from ulid import ULID
@@ -109,6 +110,10 @@ class Organizations:
         if not found:
             raise OrganizationNotFound(id_or_name)
         return found[0]
+
+    def repeated_names(self, names: Iterable[str]) -> set[str]:
+        """Return those of `names` that several organizations have."""
+        return {name for name, count in Counter(self._store.list_names(names)).items() if count > 1}
 
     def get_any(self, organization_id: str) -> FoundOrganization:
         """Return one organization, faulty or not; OrganizationNotFound if there is none."""

@@ -1,6 +1,6 @@
 """Store organizations and API keys in MongoDB; the only module that knows their documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -71,6 +71,11 @@ class TenancyStore:
     def list_organizations(self) -> list[Document]:
         """Return every organization's document, oldest first."""
         return [_organization(found) for found in self._organizations.find().sort("_id", ASCENDING)]
+
+    def list_names(self, names: Iterable[str]) -> list[str]:
+        """Return the name of each organization that has one of `names`."""
+        found = self._organizations.find({"name": {"$in": list(names)}}, {"name": 1})
+        return [each["name"] for each in found]
 
     def find_organizations_named(self, name: str) -> list[Document]:
         """Return the documents of all organizations with this name, oldest first."""
