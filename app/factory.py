@@ -9,7 +9,6 @@ from app.backends import latency
 from app.backends.backend import Backend
 from app.backends.outages import is_outage
 from app.backends.time_limits import bounded, budget_s
-from app.console import routes as console
 from app.error_answers import find_problem
 from app.http import application, cors, current, errors
 from app.http.forwarded import ForwardedScheme
@@ -51,7 +50,7 @@ def build(settings: Settings, backend: Backend | None) -> Flask:
     watchers = _trace(app, settings.otel_exporter_otlp_endpoint)
     answers.init_app(app, [answers.count, line_writer, *watchers], collector)
     reference.init_app(app, tuple(room.blueprint for room in _ROOMS))
-    console.init_app(app, settings)
+    _add_console(app, settings)
     application.init_app(app)
     services.access.init_app(app)
     cli.register(app)
@@ -68,6 +67,19 @@ def _trace(app: application.Application, endpoint: str) -> list[answers.Watcher]
     app.services[type(tracing)] = tracing
     app.wsgi_app = tracing.wrap(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return [tracing.note_answer]
+
+
+def _add_console(app: Flask, settings: Settings) -> None:
+    """Register the console, or the answer that it is off."""
+    # Importing the pages takes a twelfth of a start: a service without them does not.
+    if settings.operator_token:
+        from app.console import routes
+
+        routes.init_app(app, settings)
+    else:
+        from app.console import off
+
+        off.init_app(app)
 
 
 def _trust_proxies(app: Flask, hops_count: int) -> None:

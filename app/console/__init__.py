@@ -18,6 +18,7 @@
 | `limits_data.py`, `change_routes.py` | a change of plan and limits: tried, then made |
 | `key_forms.py`, `key_form_values.py` | keys: create, rotate, revoke, find leaked ones |
 | `routes.py` | registers all of it |
+| `off.py` | answers while the console is off |
 
 Promises:
 

@@ -11,7 +11,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from app.access import Access
 from app.console import pages_in_flight, session
-from app.console.errors import ConsoleOff, FormExpired, SessionMissing
+from app.console.errors import FormExpired, SessionMissing
 from app.http.application import provided
 from app.http.body import json_response
 from app.http.current import current_request
@@ -106,13 +106,10 @@ def go(path: str, note: str | None = None) -> Response:
 def require_entry() -> Response | None:
     """Require a session, and of a form its token.
 
-    Requests without a session charge their address. Raises ConsoleOff, SessionMissing, FormExpired,
-    and ConsoleBusy if many requests with a session are in flight.
+    Requests without a session charge their address. Raises SessionMissing, FormExpired, and
+    ConsoleBusy if many requests with a session are in flight.
     """
     asked = current_request()
-    if not session.is_enabled():
-        provided(Access).charge_address()
-        raise ConsoleOff
     if asked.endpoint is None:  # a method that the path does not take: the router answers
         return None
     if POLICIES[asked.endpoint].door is Door.CONSOLE:

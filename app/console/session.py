@@ -32,11 +32,6 @@ THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 24 * 3_600
 
 
-def is_enabled() -> bool:
-    """Return True if `OPERATOR_TOKEN` is set."""
-    return bool(provided(Settings).operator_token)
-
-
 def is_operator_token(given: str) -> bool:
     """Return True if `given` is the operator token."""
     expected = provided(Settings).operator_token.encode()

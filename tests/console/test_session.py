@@ -1,29 +1,47 @@
 """Log-in, its limit, sessions, the tokens of forms, and the console that is off."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from flask import Flask
 from itsdangerous import TimestampSigner
 
+from app import create_app
+from app.backends.backend import Backend
 from app.console import session
 from app.console.session_routes import own_path
 from tests.callers import error_of
 from tests.console.operator import NAME, Operator, csrf_token_of, log_in, visitor
-from tests.servers import OPERATOR_TOKEN
+from tests.servers import OPERATOR_TOKEN, ROOT, environ_for, settings_for
 
 LOGIN = "/console/login"
 
 
-def test_the_console_is_off_without_an_operator_token(
-    memory_app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "is_enabled", lambda: False)
-    monkeypatch.setattr(session, "operator_name", lambda: None)
+def test_the_console_is_off_without_an_operator_token(memory_backend: Backend) -> None:
+    app = create_app(settings_for(operator_token=""), memory_backend)
     for path in ("/console", LOGIN, "/console/keys", "/console/no-such-page"):
-        answer = memory_app.test_client().get(path)
+        answer = app.test_client().get(path)
         assert answer.status_code == 404
         assert "The console is off. Set <code>OPERATOR_TOKEN</code> and restart." in answer.text
+
+
+def test_a_console_that_is_off_charges_the_address(memory_backend: Backend) -> None:
+    settings = settings_for(operator_token="", ip_limit="2 per 60 seconds")
+    client = create_app(settings, memory_backend).test_client()
+    statuses = [client.get("/console").status_code for _ in range(3)]
+    assert statuses == [404, 404, 429]
+
+
+def test_a_service_without_a_console_does_not_import_its_pages() -> None:
+    environ = environ_for("", "", BACKEND="memory", OPERATOR_TOKEN="")
+    program = (
+        "import sys, wsgi; print([name for name in sys.modules if 'console.overview' in name])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environ, cwd=ROOT, check=True, capture_output=True)
+    assert done.stdout.strip() == b"[]"
 
 
 def test_a_page_without_a_session_leads_to_the_log_in_and_back(app: Flask) -> None:
