@@ -11,6 +11,7 @@ import trustme
 
 from devkit.children import free_port
 from tests import plain_http
+from tests.faults.kit.kinds import GUNICORN_IN_LONG_RUNS
 from tests.faults.kit.starts import answers, begun_start, ended_start, own_words
 from tests.servers import ServerKind, wait_until
 
@@ -54,6 +55,7 @@ def answers_at(path: Path) -> bool:
     return status_at(path, "/healthz") == 200
 
 
+@GUNICORN_IN_LONG_RUNS
 def test_a_unix_socket_has_one_service_and_is_replaced_once_that_is_killed(
     kind: ServerKind, tmp_path: Path
 ) -> None:

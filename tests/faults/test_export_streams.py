@@ -11,6 +11,7 @@ from app.http.application import provided
 from app.interactions.export import BATCH_COUNT
 from tests.callers import LIST, Caller, error_of, http_client, new_caller
 from tests.exports import NDJSON, Received, export_lines, fill, is_served, receive, slow_client
+from tests.faults.kit.kinds import GUNICORN_IN_LONG_RUNS
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.site import running_site
 from tests.faults.kit.workers import kill_worker, worker_ids
@@ -45,6 +46,7 @@ def outcomes(service: RunningService) -> list[str]:
     return [line["outcome"] for line in export_lines(service)]
 
 
+@GUNICORN_IN_LONG_RUNS
 def test_an_export_is_cut_by_its_client_and_by_a_killed_worker_and_resumed(
     serve: Serve, kind: ServerKind
 ) -> None:
@@ -74,6 +76,7 @@ def test_an_export_is_cut_by_its_client_and_by_a_killed_worker_and_resumed(
     assert rest.trailer["count"] < TURNS_COUNT
 
 
+@GUNICORN_IN_LONG_RUNS
 def test_an_outage_of_mongodb_breaks_an_export_off_and_it_is_resumed(
     kind: ServerKind, tmp_path: Path
 ) -> None:

@@ -99,7 +99,10 @@ def test_other_clients_are_served_and_no_worker_dies(
     report_figures(p50_ms=round(statistics.median(took_ms), 1), most_ms=round(max(took_ms), 1))
 
 
-@pytest.mark.parametrize("descriptors_count", [FEW_DESCRIPTORS, MANY_DESCRIPTORS])
+@pytest.mark.parametrize(
+    "descriptors_count",
+    [FEW_DESCRIPTORS, pytest.param(MANY_DESCRIPTORS, marks=pytest.mark.long)],
+)
 def test_silent_connections_never_take_the_last_descriptor(
     site: Site,
     caller: Caller,

@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+from tests.faults.kit.kinds import GUNICORN_IN_LONG_RUNS
 from tests.faults.kit.starts import begun_service
 from tests.faults.kit.workers import folder_of, is_running, reload_workers, worker_ids
 from tests.servers import ServerKind, wait_until
@@ -11,6 +12,7 @@ from tests.servers import ServerKind, wait_until
 ENDED_WITHIN_S = 20
 
 
+@GUNICORN_IN_LONG_RUNS
 def test_a_start_deletes_the_folder_of_a_killed_run_but_no_used_one(
     kind: ServerKind, tmp_path: Path
 ) -> None:

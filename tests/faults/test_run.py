@@ -166,6 +166,7 @@ def kill_while(command: str, folder: Path, **environ: str) -> None:
         wait_until(lambda: are_gone(children), timeout_s=20)
 
 
+@pytest.mark.long
 def test_kill_9_ends_the_seeding_of_servers_that_keep_running(
     folder: Path, own_stores: Callable[[], tuple[str, str]]
 ) -> None:
@@ -244,6 +245,7 @@ def test_without_servers_it_runs_in_memory_and_warns(folder: Path) -> None:
         assert run.wait_for_end() == 0
 
 
+@pytest.mark.long
 def test_the_next_start_appends_to_the_log_on_ipv6_and_in_a_terminal_of_ascii(folder: Path) -> None:
     """Announce an address of IPv6 that reaches the service, and write no other sign than ASCII."""
     folder = folder.with_name("Zo\u00eb")

@@ -31,6 +31,7 @@ def statuses(run: LocalRun, keys: list[str]) -> set[int]:
     return {run.get("/v1/me", key).status_code for key in keys}
 
 
+@pytest.mark.long
 def test_shared_stores_keep_every_key_that_works(tmp_path: Path, stores: Stores) -> None:
     """Start in a second folder twice: at first, and after the keys of a plan are lost."""
     secrets = {"KEY_PEPPERS": "pepper-that-both-runs-share-0123456789"}

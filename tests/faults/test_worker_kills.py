@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.callers import http_client, new_caller, reconcile
+from tests.faults.kit.kinds import GUNICORN_IN_LONG_RUNS
 from tests.faults.kit.load import NO_ANSWER, THREADS_COUNT, Load, percentile_ms
 from tests.faults.kit.processes import frozen
 from tests.faults.kit.producers import Producers
@@ -98,6 +99,7 @@ def site(tmp_path: Path, kind: ServerKind) -> Iterator[Site]:
         yield running
 
 
+@GUNICORN_IN_LONG_RUNS
 def test_a_killed_worker_fails_no_other_request_and_leaves_nothing_half_done(
     site: Site, report_figures: Callable[..., None]
 ) -> None:
