@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _LUA_COMMENT = re.compile(r"--\s?(.*)$")
@@ -43,7 +44,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 def python_prose(path: str, text: str) -> Iterator[Prose]:
     """Return the docstrings and comments of a Python file."""
-    for node in ast.walk(parsed(text)):
+    for node in nodes_of(parsed(text)):
         if isinstance(node, _DOCUMENTED):
             docstring = ast.get_docstring(node)
             if docstring:
@@ -59,12 +60,18 @@ def parsed(text: str) -> ast.Module:
     return ast.parse(text)
 
 
+@cache
+def nodes_of(tree: ast.Module) -> tuple[Any, ...]:
+    """Return all nodes of a tree; to find them takes as long as to parse it."""
+    return tuple(ast.walk(tree))
+
+
 def texts_of(path: str, text: str) -> Iterator[Prose]:
     """Return the strings of a Python file that are texts for people: with a space in them."""
-    tree = parsed(text)
-    documented = (node for node in ast.walk(tree) if isinstance(node, _DOCUMENTED))
+    nodes = nodes_of(parsed(text))
+    documented = (node for node in nodes if isinstance(node, _DOCUMENTED))
     docstrings = {id(node.body[0].value) for node in documented if ast.get_docstring(node)}
-    for node in ast.walk(tree):
+    for node in nodes:
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if is_text and id(node) not in docstrings and " " in node.value.strip():
             yield Prose(path, node.lineno, " ".join(node.value.split()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.architecture.prose import files_of, parsed
+from tests.architecture.prose import files_of, nodes_of, parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ("app", "bench", "config", "deploy", "devkit", "scripts", "tests", "wsgi.py")
@@ -22,7 +22,7 @@ class SourceFile:
     tree: ast.Module
 
     def functions(self) -> Iterator[Function]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        return (node for node in nodes_of(self.tree) if isinstance(node, Function))
 
 
 @cache

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from tests.architecture.prose import nodes_of
 from tests.architecture.source import source_files
 
 Graph = Mapping[str, frozenset[str]]
@@ -64,7 +65,7 @@ def _graph() -> Graph:
 
 
 def _imports(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -2,6 +2,7 @@
 
 import ast
 
+from tests.architecture.prose import nodes_of
 from tests.architecture.source import source_files
 
 OPENERS = frozenset({"open", "fdopen", "read_text", "write_text", "NamedTemporaryFile"})
@@ -15,7 +16,7 @@ def test_every_file_and_program_is_read_in_an_encoding_that_is_named() -> None:
         f"{file.path}:{call.lineno}"
         for file in source_files()
         if not file.path.startswith("tests/")
-        for call in ast.walk(file.tree)
+        for call in nodes_of(file.tree)
         if isinstance(call, ast.Call) and (_opens_text(call) or _reads_program(call))
     ]
     assert offenders == []

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 import pytest
 
 from app.http.problems import CODES
+from tests.architecture.prose import nodes_of
 from tests.architecture.source import SourceFile, source_files
 
 # 500 is left out: it is also a count of elements.
@@ -51,7 +52,7 @@ def test_no_room_knows_a_status_or_a_header_of_errors() -> None:
         f"{file.path}:{node.lineno}: {node.value}"
         for file in app_files()
         if not any(fnmatch(file.path, pattern) for pattern in HTTP_FILES)
-        for node in ast.walk(file.tree)
+        for node in nodes_of(file.tree)
         if isinstance(node, ast.Constant) and _is_of_http(node.value)
     ]
     assert found == []
@@ -60,7 +61,7 @@ def test_no_room_knows_a_status_or_a_header_of_errors() -> None:
 @pytest.mark.parametrize("pattern", HTTP_FILES)
 def test_no_reason_to_know_them_is_left_over(pattern: str) -> None:
     files = [file for file in app_files() if fnmatch(file.path, pattern)]
-    nodes = [node for file in files for node in ast.walk(file.tree)]
+    nodes = [node for file in files for node in nodes_of(file.tree)]
     assert any(isinstance(node, ast.Constant) and _is_of_http(node.value) for node in nodes)
 
 
@@ -68,7 +69,7 @@ def test_no_code_of_an_error_is_compared_with_text() -> None:
     found = [
         f"{file.path}:{node.lineno}"
         for file in app_files()
-        for node in ast.walk(file.tree)
+        for node in nodes_of(file.tree)
         if isinstance(node, ast.Compare) and _compares_code(node)
     ]
     assert found == []
@@ -80,7 +81,7 @@ def test_errors_of_a_room_know_no_code_of_an_answer() -> None:
         for file in app_files()
         if file.path.endswith(("/errors.py", "/request_errors.py", "/faults.py"))
         and file.path != "app/http/errors.py"
-        for node in ast.walk(file.tree)
+        for node in nodes_of(file.tree)
         if isinstance(node, ast.Constant) and node.value in CODES
     ]
     assert found == []
@@ -120,13 +121,13 @@ def test_the_rule_of_raising_finds_what_it_forbids(line: str, is_found: bool) ->
 
 
 def _made_problems(file: SourceFile) -> Iterator[ast.Call]:
-    for node in ast.walk(file.tree):
+    for node in nodes_of(file.tree):
         if isinstance(node, ast.Call) and _names_problem(node.func):
             yield node
 
 
 def _raises(file: SourceFile) -> Iterator[ast.Raise]:
-    return (node for node in ast.walk(file.tree) if isinstance(node, ast.Raise))
+    return (node for node in nodes_of(file.tree) if isinstance(node, ast.Raise))
 
 
 def _names_problem(node: ast.AST) -> bool:

@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 
 import pytest
 
+from tests.architecture.prose import nodes_of
 from tests.architecture.source import SourceFile, imported_modules, source_files
 
 WEB = (
@@ -43,6 +44,7 @@ LATE_IMPORTS = {
     "app/__init__.py": "a server imports the package before it has chosen the metrics' folder",
     "app/observability/tracing.py": "OpenTelemetry is optional, and slow to import",
     "app/backends/connect.py": "a backend is optional until the settings ask for it",
+    "app/factory.py": "the pages of the console are slow to import, and optional",
     "app/cli/output.py": "rich is slow to import and only progress bars need it here",
     "app/cli/parquet_files.py": "PyArrow is optional and slow to import",
     "app/cli/tables.py": "rich is slow to import and only tables need it",
@@ -104,7 +106,7 @@ def test_no_schema_has_hooks_that_accepting_passes_by() -> None:
     users = {
         file.path
         for file in service_files()
-        if hooks & {node.id for node in ast.walk(file.tree) if isinstance(node, ast.Name)}
+        if hooks & {node.id for node in nodes_of(file.tree) if isinstance(node, ast.Name)}
     }
     assert users == {"app/http/fields.py"}
 
@@ -114,6 +116,6 @@ def test_no_function_of_the_application_is_a_coroutine() -> None:
     offenders = [
         file.path
         for file in service_files()
-        if any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(file.tree))
+        if any(isinstance(node, ast.AsyncFunctionDef) for node in nodes_of(file.tree))
     ]
     assert offenders == ["app/serving/adapter.py", "app/serving/bodies.py"]

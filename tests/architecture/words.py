@@ -13,7 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.architecture.prose import Prose, count_words, files_of, parsed, prose_of, texts_of
+from tests.architecture.prose import (
+    Prose,
+    count_words,
+    files_of,
+    nodes_of,
+    parsed,
+    prose_of,
+    texts_of,
+)
 from tests.architecture.source import OWN, ROOT
 from tests.architecture.vocabulary import KINDS, MOST, NAMES, PHRASES, is_verb_first
 
@@ -89,7 +97,7 @@ def find_first_lines(paths: Iterable[Path]) -> Iterator[Found]:
     for file in files_of(paths):
         if file.suffix != ".py":
             continue
-        for node in ast.walk(parsed(file.read_text(encoding="utf-8"))):
+        for node in nodes_of(parsed(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_value(node):
                 docstring = ast.get_docstring(node)
                 if docstring and not is_verb_first(docstring):
@@ -106,7 +114,7 @@ def rates(prose: list[Prose]) -> dict[str, float]:
 
 def _defined(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Return the names that a file defines, its log events and its metrics."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
         elif isinstance(node, ast.arg):
