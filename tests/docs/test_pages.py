@@ -164,6 +164,7 @@ def test_public_checks_call_the_scripts_of_the_repository() -> None:
     assert commands == [
         "scripts/check --static",
         ".ci/run",
+        "scripts/test --long",
         "scripts/check --static",
         "scripts/check",
     ]
