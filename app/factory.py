@@ -71,7 +71,7 @@ def _trace(app: application.Application, endpoint: str) -> list[answers.Watcher]
 
 def _add_console(app: Flask, settings: Settings) -> None:
     """Register the console, or the answer that it is off."""
-    # Importing the pages takes a twelfth of a start: a service without them does not.
+    # A service without a console saves the time and the memory that its pages take.
     if settings.operator_token:
         from app.console import routes
 

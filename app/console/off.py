@@ -11,13 +11,15 @@ from app.reference.markup import to_html
 
 # Importing the file registers the answer to `ConsoleOff`.
 REGISTERED = (error_answers,)
+# Forms of a console that has been turned off since are answered, too.
+METHODS = ["GET", "POST"]
 
 blueprint = Blueprint("console", __name__, template_folder="templates")
 blueprint.after_request(frame.show_error_as_page)
 
 
-@blueprint.get("/console", defaults={"rest": ""})
-@blueprint.get("/console/<path:rest>")
+@blueprint.route("/console", defaults={"rest": ""}, methods=METHODS)
+@blueprint.route("/console/<path:rest>", methods=METHODS)
 def unknown(rest: str) -> Response:
     """Charge the address, then answer 404 with a page that says how to turn the console on."""
     provided(Access).charge_address()

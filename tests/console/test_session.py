@@ -25,6 +25,7 @@ def test_the_console_is_off_without_an_operator_token(memory_backend: Backend) -
         answer = app.test_client().get(path)
         assert answer.status_code == 404
         assert "The console is off. Set <code>OPERATOR_TOKEN</code> and restart." in answer.text
+    assert app.test_client().post(LOGIN).status_code == 404
 
 
 def test_a_console_that_is_off_charges_the_address(memory_backend: Backend) -> None:
