@@ -1,7 +1,9 @@
 """Turnledger: a self-hosted ledger for AI turns."""
 
 import gc
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -45,3 +47,22 @@ def create_command_app() -> "Flask":
     app = Flask("app")
     cli.register(app)
     return app
+
+
+def _import_structlog_alone() -> None:
+    """Import structlog as if rich were not installed.
+
+    structlog imports rich for tracebacks in colour, which this service does not print. rich takes
+    a tenth of a start, and only some commands need it: they import it themselves.
+    """
+    if "structlog" in sys.modules or "rich" in sys.modules:
+        return
+    # Python raises ImportError for a module that is None here.
+    sys.modules["rich"] = cast(ModuleType, None)
+    try:
+        import structlog  # noqa: F401
+    finally:
+        del sys.modules["rich"]
+
+
+_import_structlog_alone()

@@ -41,7 +41,7 @@ ROOMS = {
 }
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
-    "app/__init__.py": "a server imports the package before it has chosen the metrics' folder",
+    "app/__init__.py": "a server imports it before the application; structlog comes without rich",
     "app/observability/tracing.py": "OpenTelemetry is optional, and slow to import",
     "app/backends/connect.py": "a backend is optional until the settings ask for it",
     "app/factory.py": "the pages of the console are slow to import, and optional",
