@@ -5,6 +5,7 @@ Rooms raise errors of their subject and know no HTTP; `app.http.errors` renders 
 subject. An error without an entry is an outage or a bug, and its text never reaches a client.
 """
 
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -56,6 +57,14 @@ from app.usage.errors import ArchiveMovedOn
 ACCOUNT_FAULT_RETRY_S = 60
 # An estimate: nobody knows when another request of the organization will end.
 CONCURRENCY_WAIT_US = 1_000_000
+# `details.reason` of a 409; `CONFLICT_REASONS` explains each to clients.
+_CONFLICTS: Mapping[type[Exception], str] = {
+    KeyCollision: "concurrent_request",
+    ReservationConflict: "reserved_elsewhere",
+    TurnCancelled: "cancelled",
+    TurnConflict: "other_content",
+    TurnRecorded: "recorded",
+}
 
 
 @singledispatch
@@ -143,19 +152,19 @@ def _not_found(error: NotFound | TurnNotFound | ReservationNotFound) -> Problem:
 
 @find_problem.register
 def _key_limit_reached(error: KeyLimitReached) -> Problem:
-    return Problem("conflict", str(error), details={"limit": error.limit})
+    return _conflict("key_limit_reached", error, limit=error.limit)
 
 
 @find_problem.register
-def _conflict(
-    error: IdempotencyConflict
-    | KeyCollision
-    | TurnConflict
-    | TurnCancelled
-    | TurnRecorded
-    | ReservationConflict,
+def _idempotency_conflict(error: IdempotencyConflict) -> Problem:
+    return _conflict(error.label, error)
+
+
+@find_problem.register
+def _contradiction(
+    error: KeyCollision | TurnConflict | TurnCancelled | TurnRecorded | ReservationConflict,
 ) -> Problem:
-    return Problem("conflict", str(error))
+    return _conflict(_CONFLICTS[type(error)], error)
 
 
 @find_problem.register
@@ -223,6 +232,11 @@ def _account_fault(_: AccountFault) -> Problem:
         "service: the request id finds the reason in its log.",
         retry_after_s=ACCOUNT_FAULT_RETRY_S,
     )
+
+
+def _conflict(reason: str, error: Exception, **details: Any) -> Problem:
+    """Return a 409 whose `details.reason` is one of `CONFLICT_REASONS`."""
+    return Problem("conflict", str(error), details={"reason": reason, **details})
 
 
 def _wait(code: str, error: Exception, wait_us: int, **details: Any) -> Problem:

@@ -43,6 +43,18 @@ CODES: Mapping[str, Kind] = {
     "internal_error": Kind(500, "internal", "Our fault; the request id finds it in the log."),
     "service_unavailable": Kind(503, "unavailable", "A store cannot be reached: retry."),
 }
+# `details.reason` of every 409, and its meaning for people.
+CONFLICT_REASONS: Mapping[str, str] = {
+    "recorded": "the turn is recorded already: nothing is left to reserve or cancel",
+    "other_content": "the `turn_id` is recorded with other content or at another instant",
+    "cancelled": "the reservation of the `turn_id` was cancelled minutes ago",
+    "reserved_elsewhere": "the `turn_id` is reserved with another `relationship_id`",
+    "key_limit_reached": "the account holds as many active keys as it may; `limit` is set",
+    "other_request": "the `Idempotency-Key` was used with another body",
+    "key_revoked": "the `Idempotency-Key` made a key that is revoked",
+    "idempotency_key_expired": "the `Idempotency-Key` was used more than 24 hours ago",
+    "concurrent_request": "another request is making the same key just now: repeat the request",
+}
 TYPES = tuple(dict.fromkeys(kind.type for kind in CODES.values()))
 
 

@@ -1,11 +1,17 @@
 """Describe the body of every error."""
 
+from collections.abc import Mapping
+
 from marshmallow import fields
 
 from app.http.answer_fields import ShownText
 from app.http.fields import AnswerSchema, Choice, Part, Token
-from app.http.problems import CODES, TYPES
+from app.http.problems import CODES, CONFLICT_REASONS, TYPES
 from app.http.rules import ULID_PATTERN
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"`{reason}` ({meaning})" for reason, meaning in reasons.items())
 
 
 class ErrorSchema(AnswerSchema):
@@ -26,7 +32,8 @@ class ErrorSchema(AnswerSchema):
             "`component` is `turns`, `active_relationships` or `uncharged_turns` (turns that cost "
             "nothing), `resets_at` is the end of the billing period, `held_until` the instant at "
             "which enough open reservations have expired (null if that does not help), and "
-            "`retry_after_ms` the wait that `Retry-After` rounds up to whole seconds."
+            "`retry_after_ms` the wait that `Retry-After` rounds up to whole seconds. With "
+            f"`conflict`, `reason` is one of {_listed(CONFLICT_REASONS)}."
         },
     )
     documentation_url = ShownText("The page about `code`.")

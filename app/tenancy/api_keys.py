@@ -186,11 +186,11 @@ class ApiKeys:
         lifetime = (key.expires_at - key.created_at).days if key.expires_at else None
         stored = (key.scope, lifetime, key.label)
         if stored != (wanted.scope, wanted.expires_in_days, wanted.label):
-            raise IdempotencyConflict("was used with another body")
+            raise IdempotencyConflict("other_request", "was used with another body")
         if key.revoked_at is not None:
-            raise IdempotencyConflict("made a key that is revoked")
+            raise IdempotencyConflict("key_revoked", "made a key that is revoked")
         if self._now() - key.created_at >= IDEMPOTENCY_WINDOW:
-            raise IdempotencyConflict("was used more than 24 hours ago")
+            raise IdempotencyConflict("idempotency_key_expired", "was used more than 24 hours ago")
 
     def _insert(
         self, wanted: KeyRequest, make: Callable[[str], ParsedKey], idempotency: str | None

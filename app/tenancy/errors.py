@@ -180,12 +180,16 @@ class KeyCollision(TenancyError):
 
 
 class IdempotencyConflict(TenancyError):
-    """An idempotency key cannot be used for this request; `reason` ends the sentence about it."""
+    """An idempotency key cannot be used for this request.
 
-    def __init__(self, reason: str) -> None:
+    `label` names the reason for programs, and `reason` ends the sentence about it.
+    """
+
+    def __init__(self, label: str, reason: str) -> None:
         super().__init__(
             f"This Idempotency-Key {reason}. Send a new Idempotency-Key to make another key."
         )
+        self.label = label
         self.reason = reason
 
 

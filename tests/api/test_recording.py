@@ -127,6 +127,7 @@ def test_the_same_turn_id_with_other_content_is_409_and_changes_nothing(
     answer = caller.record(payload | change)
 
     assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
+    assert error_of(answer)["details"] == {"reason": "other_content"}
     assert caller.counters() == counted
     assert caller.page()["data"] == [first.get_json()]
     assert caller.record(payload).status_code == 200

@@ -63,6 +63,7 @@ def test_the_same_turn_with_another_relationship_is_a_conflict(caller: Caller) -
     for other in (reservation("turn_a", relationship_id="rel_b"), reservation("turn_a")):
         answer = reserve(caller, other)
         assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
+        assert error_of(answer)["details"] == {"reason": "reserved_elsewhere"}
     assert caller.counters()["turns_reserved"] == 1
 
 
@@ -79,6 +80,7 @@ def test_a_recorded_turn_cannot_be_reserved(
     answer = reserve(caller, reservation("turn_a"))
 
     assert (answer.status_code, error_of(answer)["code"]) == (409, "conflict")
+    assert error_of(answer)["details"] == {"reason": "recorded"}
     assert caller.counters()["turns_reserved"] == 0
     assert answer.headers["X-Quota-Turns-Used"] == str(int(status == "completed"))
 

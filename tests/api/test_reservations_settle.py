@@ -218,6 +218,7 @@ def test_a_cancelled_turn_releases_its_hold_at_once_and_is_not_billed(tenant: Ne
     assert counts(caller) == (0, 0, 0, 0)
     completed = put(caller, path, stateful_trace("rel_a"))
     assert (completed.status_code, error_of(completed)["code"]) == (409, "conflict")
+    assert error_of(completed)["details"] == {"reason": "cancelled"}
     assert caller.record(body(turn_id="turn_a")).status_code == 409
     assert reserve(caller, reservation("turn_a")).status_code == 409
     assert reserve(caller, reservation("turn_b", relationship_id="rel_b")).status_code == 201

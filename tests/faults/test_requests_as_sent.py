@@ -3,6 +3,8 @@
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -42,6 +44,15 @@ def test_a_key_in_a_malformed_request_is_not_logged(
 def test_no_header_sets_a_variable_of_the_server(shared_service: RunningService, name: str) -> None:
     request_text = f"GET /healthz HTTP/1.1\r\nHost: a\r\n{name}: /x\r\nConnection: close\r\n\r\n"
     assert send(shared_service, request_text).startswith("HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/me", "/nowhere", "/docs"])
+def test_every_answer_has_one_date(shared_service: RunningService, path: str) -> None:
+    answer = send(shared_service, ASKED.replace("/v1/me", path) + "\r\n")
+    head = answer.partition("\r\n\r\n")[0].lower()
+    dates = [line.removeprefix("date: ") for line in head.split("\r\n") if line.startswith("date:")]
+    (date,) = dates
+    assert abs(parsedate_to_datetime(date) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_a_name_with_an_underscore_does_not_imitate_a_header_of_the_proxy(

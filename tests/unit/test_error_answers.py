@@ -23,7 +23,7 @@ from app.console.errors import ConsoleBusy, ConsoleOff, FormExpired, PageUnknown
 from app.error_answers import find_problem
 from app.http import request_errors
 from app.http.faults import AccountFault
-from app.http.problems import Problem
+from app.http.problems import CONFLICT_REASONS, Problem
 from app.http.request_errors import (
     BodyMemoryExhausted,
     BodyTimeout,
@@ -121,7 +121,7 @@ ANSWERS: list[tuple[Exception, str, int]] = [
     (OrganizationNotFound("org_1"), "not_found", 404),
     (TurnNotFound(), "not_found", 404),
     (BodyTimeout(), "request_timeout", 408),
-    (IdempotencyConflict("was used with another body"), "conflict", 409),
+    (IdempotencyConflict("other_request", "was used with another body"), "conflict", 409),
     (KeyCollision(), "conflict", 409),
     (KeyLimitReached(100, Environment.LIVE), "conflict", 409),
     (TurnConflict(), "conflict", 409),
@@ -161,6 +161,13 @@ def test_each_error_has_its_code_and_status(error: Exception, code: str, status:
     problem = answer(error)
     assert (problem.code, problem.kind.status) == (code, status)
     assert problem.message.endswith(".")
+
+
+def test_each_conflict_has_a_reason_of_its_own() -> None:
+    conflicts = [error for error, code, _ in ANSWERS if code == "conflict"]
+    reasons = [answer(error).details["reason"] for error in conflicts]
+    of_idempotency_keys = ["key_revoked", "idempotency_key_expired"]  # in tests of making keys
+    assert sorted(reasons + of_idempotency_keys) == sorted(CONFLICT_REASONS)
 
 
 def test_each_error_of_a_room_has_an_answer() -> None:
@@ -235,7 +242,10 @@ def test_the_wait_of_an_answer(error: Exception, wait_s: int | None) -> None:
     [
         (InvalidFields([WRONG]), [WRONG]),
         (ScopeMissing(Scope.READ_WRITE), {"required_scope": "read_write"}),
-        (KeyLimitReached(100, Environment.LIVE), {"limit": 100}),
+        (
+            KeyLimitReached(100, Environment.LIVE),
+            {"reason": "key_limit_reached", "limit": 100},
+        ),
         (BodyTooLarge(10), {"max_bytes": 10}),
         (DecodedBodyTooLarge(10, 100), {"max_bytes": 10, "max_ratio": 100}),
         (UnsupportedContentEncoding(), {"accepted_encodings": ["gzip", "identity"]}),

@@ -151,6 +151,7 @@ def test_a_retry_with_another_body_is_a_conflict(
     refusal = refused(keys, IdempotencyConflict, scope, **changes, idempotency_key="retry-1")
 
     assert "Send a new Idempotency-Key" in str(refusal)
+    assert refusal.label == "other_request"
     assert listed(keys) == [made]
 
 
@@ -166,6 +167,7 @@ def test_a_retry_after_a_day_is_a_conflict_that_names_the_next_step(
     refusal = refused(keys, IdempotencyConflict, idempotency_key="retry-1")
 
     assert "24 hours ago. Send a new Idempotency-Key" in str(refusal)
+    assert refusal.label == "idempotency_key_expired"
 
 
 def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_next_step(keys: ApiKeys) -> None:
@@ -175,6 +177,7 @@ def test_a_retry_for_a_revoked_key_is_a_conflict_that_names_the_next_step(keys: 
     refusal = refused(keys, IdempotencyConflict, idempotency_key="retry-1")
 
     assert "revoked. Send a new Idempotency-Key" in str(refusal)
+    assert refusal.label == "key_revoked"
 
 
 @pytest.mark.parametrize(
