@@ -165,5 +165,6 @@ POLICIES: Mapping[str, Policy] = {
     "interactions.record_many": replace(RECORDING, weight=Weight.HEAVY),
     "turns.reserve": RECORDING,
     "turns.complete": RECORDING,
+    "turns.complete_many": replace(RECORDING, weight=Weight.HEAVY),
     "turns.cancel": RECORDING,
 }

@@ -139,18 +139,24 @@ class Reserve(Operation):
 
 
 class Complete(Operation):
-    """Charge a turn to the period of its reservation, never refused for quota.
+    """Charge turns to the period of their reservations, never refused for quota.
 
-    This ends the reservation. Without one the turn is charged all the same: to the current period
-    if the period of `reserved_at_us` is over.
+    This ends the reservations. Without one a turn is charged all the same: to the current period
+    if the period of `reserved_at_us` is over. Several turns must be reserved in the current period.
     """
 
     __slots__ = ()
 
     def call(self, script: AdmissionScript, at: AccountPeriod) -> Reply:
         """Call the script once."""
-        (turn,) = self.turns
-        return script.complete(at.keys, at.bucket, at.quota, turn, current=at.current_keys)
+        return script.complete(
+            at.keys,
+            at.bucket,
+            at.quota,
+            self.turns,
+            current=at.current_keys,
+            tokens=self.tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,19 +77,21 @@ class AdmissionScript:
         keys: AccountKeys,
         bucket: BucketPolicy,
         quota: QuotaPolicy,
-        turn: TurnCharge,
+        turns: Sequence[TurnCharge],
         *,
         current: AccountKeys,
+        tokens: int = 1,
     ) -> Reply:
-        """Take a token and charge a turn that may be reserved, whatever its period's quota says.
+        """Take `tokens` and charge turns that may be reserved, whatever their period's quota says.
 
-        `current` are the account's keys in its current period. These statuses charge nothing:
-        NEED_SEED, and PERIOD_MISMATCH if the period has ended and has no entry of the turn.
+        `current` are the account's keys in its current period. If that is another period, pass one
+        turn. These statuses charge nothing: NEED_SEED, and PERIOD_MISMATCH if the period has ended
+        and has no entry of the first turn.
         """
-        limits = _limits(bucket, quota)
+        limits = _limits(bucket, quota, tokens)
         other = [current.quota] if current.quota != keys.quota else []
-        asked: Sequence[Argument] = (*limits, *self._item(keys, turn))
-        return self._run("complete", [*keys.for_script, *other], asked)
+        items = _flat(self._item(keys, turn) for turn in turns)
+        return self._run("complete", [*keys.for_script, *other], [*limits, *items])
 
     def cancel(
         self,

@@ -73,11 +73,7 @@ class AdmissionTicket:
         Once Redis has not answered one call of this request it is not called again: a request waits
         for an unavailable Redis at most once.
         """
-        so_far = self.made
-        decide = self.gate.decide_locally if so_far.is_local else self.gate.decide
-        more = decide(self.principal, Charge(turns, tokens=0))
-        self.decision = so_far._replace(quota=more.quota, is_local=more.is_local)
-        return more
+        return self._decide_more(Charge(turns, tokens=0))
 
     def reserve(self, turn: TurnCharge, hold_us: int) -> Decision:
         """Charge the bucket and hold a turn, in one atomic call."""
@@ -86,6 +82,13 @@ class AdmissionTicket:
     def complete(self, turn: TurnCharge, reserved_at_us: int) -> Decision:
         """Charge the bucket and a turn that was reserved at that instant."""
         return self._decide(Complete([turn], reserved_at_us=reserved_at_us))
+
+    def complete_more(self, turns: Sequence[TurnCharge], reserved_at_us: int) -> Decision:
+        """Charge `turns` of this request that were reserved in the period of that instant.
+
+        Several turns must be reserved in the current period. As `charge_more` without Redis.
+        """
+        return self._decide_more(Complete(turns, tokens=0, reserved_at_us=reserved_at_us))
 
     def cancel(self, turn_key: str, reserved_at_us: int) -> Decision:
         """Charge the bucket and release the hold of a turn; nothing is released without Redis."""
@@ -164,6 +167,14 @@ class AdmissionTicket:
         if self.decision is None:
             raise AssertionError("the request is not charged yet")
         return self.decision
+
+    def _decide_more(self, operation: Operation) -> Decision:
+        """Decide over more turns of this request, and keep the counters after them."""
+        so_far = self.made
+        decide = self.gate.decide_locally if so_far.is_local else self.gate.decide
+        more = decide(self.principal, operation)
+        self.decision = so_far._replace(quota=more.quota, is_local=more.is_local)
+        return more
 
     def _decide(self, operation: Operation) -> Decision:
         """Raise RateLimited or TooManyReservations; a quota's refusal of a turn passes."""

@@ -1,15 +1,12 @@
-"""Record batches: each element has its own result, and a bad one does not stop the others."""
+"""Batches of turns: each element has its own result, and a bad one does not stop the others."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.admission.clock import RequestClock
-from app.admission.ticket import AdmissionTicket
 from app.http.request_errors import InvalidFields
 from app.interactions.attempts import RecordingOutcome
 from app.interactions.ids import PREFIX
 from app.interactions.model import TurnTrace
-from app.interactions.recording import Recorder
 
 # A batch of bad elements must not cost far more than a good one, nor have a far larger answer. Once
 # so many field errors are listed, an element lists its first one only.
@@ -19,6 +16,10 @@ MAX_FIELD_ERRORS_PER_BATCH = 1_000
 ELEMENTS_PER_TOKEN = 50
 
 Element = TurnTrace | InvalidFields
+# Returns the turn in a body, or raises InvalidFields with at most so many field errors.
+Read = Callable[[Any, int], TurnTrace]
+# Stores turns for so many tokens; returns the outcome of each, in order.
+Store = Callable[[Sequence[TurnTrace], int], Sequence[RecordingOutcome]]
 Describe = Callable[[Exception], dict[str, Any]]
 
 
@@ -30,39 +31,35 @@ def price_of(elements_count: int) -> int:
     return -(-elements_count // ELEMENTS_PER_TOKEN)
 
 
-def read_batch(recorder: Recorder, account: str, bodies: Sequence[Any]) -> list[Element]:
+def read_batch(read: Read, bodies: Sequence[Any]) -> list[Element]:
     """Return the turn in each body, or the error with its first field errors, in order."""
-    clock = recorder.request_clock()
     elements, listed = [], 0
     for body in bodies:
         at_most = MAX_FIELD_ERRORS_PER_ELEMENT if listed < MAX_FIELD_ERRORS_PER_BATCH else 1
-        element = _read(recorder, account, body, clock, at_most)
+        element = _read(read, body, at_most)
         elements.append(element)
         listed += len(element.field_errors) if isinstance(element, InvalidFields) else 0
     return elements
 
 
-def record_batch(
-    recorder: Recorder, elements: Sequence[Element], ticket: AdmissionTicket, describe: Describe
+def store_batch(
+    elements: Sequence[Element], store: Store, describe: Describe
 ) -> list[dict[str, Any]]:
-    """Record the good elements, as one request; return a result for every element, in order.
+    """Store the good elements, as one request; return a result for every element, in order.
 
     `describe` renders the error of an element.
     """
     turns = [element for element in elements if isinstance(element, TurnTrace)]
-    tokens = price_of(len(elements))
-    recorded = iter(recorder.record_many(turns, ticket, tokens=tokens))
+    recorded = iter(store(turns, price_of(len(elements))))
     outcomes = [
         next(recorded) if isinstance(element, TurnTrace) else element for element in elements
     ]
     return [_result(outcome, describe) for outcome in outcomes]
 
 
-def _read(
-    recorder: Recorder, account: str, body: Any, clock: RequestClock, at_most: int
-) -> Element:
+def _read(read: Read, body: Any, at_most: int) -> Element:
     try:
-        return recorder.read(account, body, clock, max_field_errors=at_most)
+        return read(body, at_most)
     except InvalidFields as error:
         return error
 

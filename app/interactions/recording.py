@@ -102,7 +102,7 @@ class Recorder:
         self, turn: TurnTrace, decision: Decision, ticket: AdmissionTicket
     ) -> Recorded:
         """Store a turn that `decision` has charged or refused already; otherwise as `record`."""
-        (outcome,) = self._record(pair([turn], decision), ticket)
+        (outcome,) = self.store_charged(pair([turn], decision), ticket)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -116,11 +116,12 @@ class Recorder:
         beyond the hold. The request is admitted with its first chunk, for `tokens`, whatever
         becomes of the other turns.
         """
-        return self._record(charge(turns, ticket, tokens), ticket)
+        return self.store_charged(charge(turns, ticket, tokens), ticket)
 
-    def _record(
+    def store_charged(
         self, charged: Sequence[Charged], ticket: AdmissionTicket
     ) -> list[RecordingOutcome]:
+        """Store turns that are charged or refused already; otherwise as `record_many`."""
         principal = ticket.principal
         attempts = self._look_up(principal.account, self._insert(principal, charged))
         outcomes = [answer(each) for each in attempts]

@@ -16,7 +16,7 @@ from app.http.errors import describe
 from app.http.query import load_query
 from app.http.request_errors import InvalidFields, field_error
 from app.interactions.answer_schemas import BatchAnswerSchema, ItemSchema, PageSchema
-from app.interactions.batch import read_batch, record_batch
+from app.interactions.batch import read_batch, store_batch
 from app.interactions.export import TOKEN_HEADER, Exports
 from app.interactions.export_description import EXPORT_PARAMETERS, EXPORT_RESPONSES
 from app.interactions.export_formats import FORMATS
@@ -162,9 +162,15 @@ def record_many() -> Response:
     batch of 1 to 50 costs one, of 500 ten. It never costs more than the burst of the plan.
     """
     recorder, ticket = provided(Recorder), current_ticket()
+    account, clock = ticket.principal.account, recorder.request_clock()
     bodies = load_body(_BATCH, LARGEST_BYTES)["interactions"]
-    elements = read_batch(recorder, ticket.principal.account, bodies)
-    return stored_response({"results": record_batch(recorder, elements, ticket, describe)})
+    elements = read_batch(
+        lambda body, most: recorder.read(account, body, clock, max_field_errors=most), bodies
+    )
+    results = store_batch(
+        elements, lambda turns, tokens: recorder.record_many(turns, ticket, tokens=tokens), describe
+    )
+    return stored_response({"results": results})
 
 
 def _covered(page: Page, body: bytes, time_us: int) -> bytes:

@@ -72,6 +72,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "interactions.record_many": Operation("record_interactions_batch"),
     "turns.reserve": Operation("reserve_turn", has_conflicts=True),
     "turns.complete": Operation("complete_turn", has_conflicts=True),
+    "turns.complete_many": Operation("complete_turns_batch"),
     "turns.cancel": Operation("cancel_turn", has_conflicts=True),
 }
 

@@ -4,6 +4,7 @@ Promises
     * A reservation is granted only if the quota has room for its turn and its relationship.
     * The same `turn_id` again is the same reservation, with the same id and expiry.
     * A completion is never refused for quota, and costs nothing that its hold did not cover.
+    * A batch of completions ends as the same completions one by one.
     * A cancelled turn costs nothing, and is refused for minutes afterwards.
     * A hold that is neither completed nor cancelled expires by itself, unbilled.
 

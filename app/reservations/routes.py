@@ -5,17 +5,32 @@ from flask_smorest import Blueprint
 
 from app.access import current_ticket
 from app.http.application import provided
-from app.http.body import json_response, no_content, read_object, stored_response
+from app.http.body import (
+    LARGEST_BYTES,
+    json_response,
+    load_body,
+    no_content,
+    read_object,
+    stored_response,
+)
 from app.http.descriptions import body_of
-from app.interactions.answer_schemas import ItemSchema
+from app.http.errors import describe
+from app.interactions.answer_schemas import BatchAnswerSchema, ItemSchema
+from app.interactions.batch import read_batch, store_batch
 from app.interactions.model import item_of
 from app.reservations.items import reservation_item
-from app.reservations.schemas import CompletionSchema, ReservationSchema, ReservedSchema
+from app.reservations.schemas import (
+    CompletionSchema,
+    CompletionsSchema,
+    ReservationSchema,
+    ReservedSchema,
+)
 from app.reservations.service import ReservationService
 
 blueprint = Blueprint(
     "turns", __name__, url_prefix="/v1/turns", description="Reserve quota before a turn runs."
 )
+_COMPLETIONS = CompletionsSchema()
 
 
 @blueprint.post("")
@@ -39,6 +54,32 @@ def reserve() -> Response:
     reservation = service.reserve(service.read_request(read_object()), ticket)
     item = reservation_item(reservation, ticket.principal.limits.overage_policy)
     return json_response(item, 201 if reservation.is_new else 200)
+
+
+@blueprint.post("/completions")
+@blueprint.response(200, BatchAnswerSchema)
+@blueprint.doc(requestBody=body_of(CompletionsSchema))
+def complete_many() -> Response:
+    """Complete up to 500 reserved turns.
+
+    Each completion has its own result, in the same order: one bad completion does not affect the
+    others. No quota refuses one.
+
+    The request costs one token of the rate limit for every 50 elements begun, as a batch of
+    recordings does.
+    """
+    service, ticket = provided(ReservationService), current_ticket()
+    account = ticket.principal.account
+    elements = read_batch(
+        lambda body, most: service.read_batched(account, body, max_field_errors=most),
+        load_body(_COMPLETIONS, LARGEST_BYTES)["completions"],
+    )
+    results = store_batch(
+        elements,
+        lambda turns, tokens: service.complete_many(turns, ticket, tokens=tokens),
+        describe,
+    )
+    return stored_response({"results": results})
 
 
 @blueprint.put("/<interaction_id>")

@@ -2,9 +2,16 @@
 
 from app.admission.policy import MAX_HOLD_S
 from app.http.answer_fields import UtcInstant
-from app.http.fields import AnswerSchema, Integer, Part, Token
+from app.http.descriptions import DescribedOnly
+from app.http.fields import AnswerSchema, Integer, ListOf, Part, StrictSchema, Token
 from app.interactions.ids import INTERACTION_ID
-from app.interactions.schemas import IDENTIFIER, TURN_ID, ContentSchema, PeopleSchema
+from app.interactions.schemas import (
+    IDENTIFIER,
+    MAX_PER_BATCH,
+    TURN_ID,
+    ContentSchema,
+    PeopleSchema,
+)
 from app.usage.schemas import QuotaSchema
 
 MIN_HOLD_S = 10
@@ -27,6 +34,26 @@ class CompletionSchema(ContentSchema):
     """The body of a completion: a recording, whose instant is the reservation's."""
 
     turn_id = Token(IDENTIFIER, required=True, description="The `turn_id` of the reservation.")
+
+
+class BatchedCompletionSchema(CompletionSchema):
+    """One completion of a batch: its body, and the id of its reservation."""
+
+    interaction_id = Token(
+        INTERACTION_ID, required=True, description="The id that the reservation was answered with."
+    )
+
+
+class CompletionsSchema(StrictSchema):
+    """The body of a batch of completions; each element is validated independently."""
+
+    completions = ListOf(
+        DescribedOnly(BatchedCompletionSchema),
+        MAX_PER_BATCH,
+        minimum=1,
+        required=True,
+        description="The completions; each one is checked and recorded by itself.",
+    )
 
 
 class ReservedSchema(AnswerSchema):

@@ -4,15 +4,23 @@ The id of a reservation is that of the turn trace to come. It contains all that 
 turn's key, and the instant of the reservation, whose billing period holds the turn.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.admission.chunks import chunked
 from app.admission.decision import Decision, TurnCharge, Verdict
 from app.admission.refusals import quota_refusal
 from app.admission.ticket import AdmissionTicket
 from app.http import validation
 from app.http.request_errors import field_error, require_valid
-from app.interactions.attempts import Recorded
+from app.interactions.attempts import (
+    CHARGED_AT_ONCE_COUNT,
+    Charged,
+    Recorded,
+    RecordingOutcome,
+    pair,
+)
 from app.interactions.errors import TurnCancelled
 from app.interactions.ids import PREFIX, TurnKeys, find_ulid, instant_ms, turn_key
 from app.interactions.model import TurnTrace
@@ -20,10 +28,16 @@ from app.interactions.recording import MAX_AHEAD_MS, Recorder
 from app.interactions.store import InteractionStore
 from app.reservations.errors import ReservationConflict, ReservationNotFound, TurnRecorded
 from app.reservations.limits import OLDEST_RESERVATION_HOURS, OLDEST_RESERVATION_MS
-from app.reservations.schemas import CompletionSchema, ReservationSchema
+from app.reservations.schemas import (
+    BatchedCompletionSchema,
+    CompletionSchema,
+    ReservationSchema,
+)
+from app.tenancy.periods import period_at
 
 _RESERVATION = ReservationSchema()
 _COMPLETION = CompletionSchema()
+_BATCHED = BatchedCompletionSchema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,15 @@ class ReservationService:
         ulid = find_ulid(interaction_id)
         if ulid is None:
             raise ReservationNotFound
-        loaded = validation.load(_COMPLETION, body)
+        return self._turn_of(account, ulid, validation.load(_COMPLETION, body))
+
+    def read_batched(self, account: str, body: Any, *, max_field_errors: int) -> TurnTrace:
+        """Return the turn in an element of a batch of completions, or raise InvalidFields."""
+        loaded = validation.load(_BATCHED, body, max_field_errors=max_field_errors)
+        ulid = loaded.pop("interaction_id").removeprefix(PREFIX)
+        return self._turn_of(account, ulid, loaded)
+
+    def _turn_of(self, account: str, ulid: str, loaded: dict[str, Any]) -> TurnTrace:
         reserved_at_ms = instant_ms(ulid)
         found = []
         if not self._is_in_time(ulid):
@@ -116,8 +138,18 @@ class ReservationService:
         The same content again is found, not stored twice. Raises TurnConflict for other content,
         TurnCancelled, and what the ticket raises.
         """
-        decision = ticket.complete(turn.charge(), instant_ms(turn.ulid) * 1_000)
+        decision = ticket.complete(turn.charge(), _reserved_at_us(turn))
         return self._recorder.record_charged(turn, decision, ticket)
+
+    def complete_many(
+        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket, *, tokens: int
+    ) -> list[RecordingOutcome]:
+        """Store reserved turns, each on its own; return what is stored, or the turn's error.
+
+        The request is admitted for `tokens`; then each turn is charged as by `complete`.
+        """
+        ticket.charge(tokens=tokens)
+        return self._recorder.store_charged(_charge(turns, ticket), ticket)
 
     def read_reservation_id(self, interaction_id: str) -> str:
         """Return the ULID of a reservation that may be open, or raise ReservationNotFound."""
@@ -145,6 +177,29 @@ class ReservationService:
         return self._recorder.request_clock().is_near(
             instant_ms(ulid), oldest_ms=OLDEST_RESERVATION_MS, ahead_ms=MAX_AHEAD_MS
         )
+
+
+def _reserved_at_us(turn: TurnTrace) -> int:
+    return instant_ms(turn.ulid) * 1_000
+
+
+def _charge(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]:
+    """Charge turns of the current period in chunks, and each turn of another one by itself."""
+    period = period_at(ticket.principal.signed_up_on, ticket.time_us)
+    are_current = [period.start_us <= _reserved_at_us(turn) < period.end_us for turn in turns]
+    current = [turn for turn, is_current in zip(turns, are_current, strict=True) if is_current]
+    charged = iter(
+        [each for chunk in chunked(current, CHARGED_AT_ONCE_COUNT) for each in _pair(chunk, ticket)]
+    )
+    return [
+        next(charged) if is_current else _pair([turn], ticket)[0]
+        for turn, is_current in zip(turns, are_current, strict=True)
+    ]
+
+
+def _pair(turns: Sequence[TurnTrace], ticket: AdmissionTicket) -> list[Charged]:
+    charges = [turn.charge() for turn in turns]
+    return pair(turns, ticket.complete_more(charges, _reserved_at_us(turns[0])))
 
 
 def _require_reserved(decision: Decision, *, is_stored: bool) -> None:

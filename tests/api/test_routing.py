@@ -46,14 +46,18 @@ def test_every_path_answers_its_methods_and_refuses_others_with_allow(memory_app
     assert refused_count > 140
 
 
-def test_only_two_fixed_paths_match_a_path_with_an_id(memory_app: Flask) -> None:
+def test_only_three_fixed_paths_match_a_path_with_an_id(memory_app: Flask) -> None:
     rules = list(memory_app.url_map.iter_rules())
     named = {rule.rule for rule in rules if not rule.arguments}
     # The console's rule for all its other paths is last, and answers 404.
     chosen = [rule for rule in rules if rule.arguments and rule.endpoint != "console.unknown"]
     open_ = [re.sub("<[^>]*>", "[^/]+", rule.rule) for rule in chosen]
     shadowed = {path for path in named for pattern in open_ if re.fullmatch(pattern, path)}
-    assert shadowed == {"/v1/interactions/batch", "/v1/interactions/aggregates"}
+    assert shadowed == {
+        "/v1/interactions/batch",
+        "/v1/interactions/aggregates",
+        "/v1/turns/completions",
+    }
 
 
 def ask(app: Flask, path: str, **environ: str) -> TestResponse:

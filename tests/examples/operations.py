@@ -62,6 +62,7 @@ RESERVATION = {
 }
 _REPORTED = {"status": "completed", "latency_ms": 920}
 COMPLETION = {name: RESERVATION[name] for name in RESERVATION if name != "hold_seconds"} | _REPORTED
+SECOND = {"turn_id": "turn-7f3f"}
 LATE = FAILED | {"turn_id": "turn-7f3d", "occurred_at": "2026-11-20T10:00:00Z"}
 BATCH = {"interactions": [TURN, FAILED, LATE]}
 _DAYS = "from=2026-11-22&to=2026-11-24"
@@ -132,6 +133,13 @@ def _reserve_turns(recording: Recording) -> None:
     path = f"/v1/turns/{reserved['interaction_id']}"
     recording.send("complete_turn", "PUT", path, body=COMPLETION)
     recording.send("complete_turn", "PUT", path, body=COMPLETION)
+    second = recording.ask("POST", "/v1/turns", body=RESERVATION | SECOND)
+    completions = [
+        COMPLETION | SECOND | {"interaction_id": second["interaction_id"]},
+        COMPLETION | {"interaction_id": reserved["interaction_id"]},
+    ]
+    batch = {"completions": completions}
+    recording.send("complete_turns_batch", "POST", "/v1/turns/completions", body=batch)
     other = RESERVATION | {"turn_id": "turn-7f3e"}
     reserved = recording.ask("POST", "/v1/turns", body=other)
     recording.send("cancel_turn", "DELETE", f"/v1/turns/{reserved['interaction_id']}")

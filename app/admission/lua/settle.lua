@@ -25,18 +25,22 @@ local function share_clock(current_quota_key)
   call('HSET', current_quota_key, 'clock_at', instant())
 end
 
--- complete: charges a turn, never refused by quota, and settles its reservation if it is still
--- there. The key of the current quota is given if this period may have ended.
--- ARGV 12… one item, see read_item. Result 12 verdict  13 recorded_at  14 counted
+-- complete: charges turns, never refused by quota, and settles their reservations if they are still
+-- there. The key of the current quota is given if this period may have ended: then there is one item.
+-- ARGV 12… items, four arguments each, see read_item. Result 12… verdict, recorded_at, counted, …
 local function complete()
   local current_quota_key = KEYS[7]
   local early_reply = open_to_settle(ARGV[12])
   if early_reply then return early_reply end
-  local item = read_item(12)
   return decide(function()
-    local verdict, entry = judge(item)
-    if verdict == CHARGED and current_quota_key then share_clock(current_quota_key) end
-    return carry_out(item, verdict, entry)
+    local values = {}
+    for first = 12, #ARGV, 4 do
+      local item = read_item(first)
+      local verdict, entry = judge(item)
+      if verdict == CHARGED and current_quota_key then share_clock(current_quota_key) end
+      for _, value in ipairs(carry_out(item, verdict, entry)) do table.insert(values, value) end
+    end
+    return values
   end, no_results)
 end
 

@@ -142,13 +142,13 @@ class Life(RuleBasedStateMachine):
         free = QuotaPolicy(PERIOD, UNLIMITED, 9, overage_allowed=False, uncharged_limit=9)
         self.reserve(AMPLE, free, turn, hold, most)
 
-    @rule(bucket=buckets, turn=items)
-    def complete(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
+    @rule(bucket=buckets, turns=st.lists(items, min_size=1, max_size=3))
+    def complete(self, bucket: BucketPolicy, turns: list[TurnCharge]) -> None:
         quota = QuotaPolicy(PERIOD, 0, 0, overage_allowed=False, uncharged_limit=9)
-        reply = self.script.complete(KEYS, bucket, quota, turn, current=KEYS)
-        assert reply == self.oracle.complete(bucket, quota, turn)
+        reply = self.script.complete(KEYS, bucket, quota, turns, current=KEYS)
+        assert reply == self.oracle.complete(bucket, quota, turns)
         self.client.persist(KEYS.bucket)
-        self.note_charges(reply, [turn])
+        self.note_charges(reply, turns)
 
     @rule(bucket=buckets, turn=items)
     def cancel(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
@@ -164,8 +164,11 @@ class Life(RuleBasedStateMachine):
         turn = TurnCharge(
             data.draw(st.sampled_from(sorted(self.oracle.holds))), cost, name if cost else None
         )
-        end = data.draw(st.sampled_from([self.complete, self.cancel, self.record]))
+        end = data.draw(st.sampled_from([self.complete_one, self.cancel, self.record]))
         end(AMPLE, turn)
+
+    def complete_one(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
+        self.complete(bucket, [turn])
 
     def record(self, bucket: BucketPolicy, turn: TurnCharge) -> None:
         self.admit(

@@ -69,8 +69,13 @@ class Oracle(JudgedAccount):
         hold_it = partial(self._reserve, item, hold, most)
         return self._decide(bucket, lambda: judged(hold_it), lambda: judged(lambda _: ()))
 
-    def complete(self, bucket: BucketPolicy, quota: QuotaPolicy, item: TurnCharge) -> Reply:
-        return self._settle(bucket, quota, item.turn_key, lambda: self._complete(self._named(item)))
+    def complete(
+        self, bucket: BucketPolicy, quota: QuotaPolicy, items: Sequence[TurnCharge]
+    ) -> Reply:
+        return self._settle(bucket, quota, items[0].turn_key, lambda: self._complete_all(items))
+
+    def _complete_all(self, items: Sequence[TurnCharge]) -> Sequence[int]:
+        return [value for item in items for value in self._complete(self._named(item))]
 
     def cancel(self, bucket: BucketPolicy, quota: QuotaPolicy, turn: str) -> Reply:
         return self._settle(bucket, quota, turn, lambda: (self._cancel(turn), *NOTHING))
