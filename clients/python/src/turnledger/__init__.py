@@ -1,0 +1,1 @@
+"""Hold what the parts of the package share."""

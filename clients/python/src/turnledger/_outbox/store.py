@@ -1,0 +1,31 @@
+"""Keep turns in a SQLite file that all processes of a producer share.
+
+Each call is one transaction. A process changes only rows that it owns, so no two of them send the
+same row. Rows of dead processes change their owner in one transaction.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from turnledger._core.values import Account
+from turnledger._outbox.base import Store
+from turnledger._outbox.table import SqliteTable
+
+
+class Outbox(Store):
+    """Store the turns of one account in a file."""
+
+    def __init__(
+        self,
+        path: Path,
+        account: Account,
+        *,
+        max_turns: int,
+        fsync: bool,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.path = path
+        self.account = account
+        super().__init__(
+            SqliteTable(path, account, fsync=fsync), max_turns=max_turns, now_ms=now_ms
+        )
