@@ -94,6 +94,7 @@ class Sender:
         """
         deadline = None if timeout_s is None else self._monotonic() + timeout_s
         self._delivery.pacing.hurry()
+        self._taken_over_at = None
         if self._is_inline:
             self._send_until(deadline, may_wait=True)
         else:
@@ -229,19 +230,24 @@ class Sender:
         now = self._monotonic()
         if self._taken_over_at is not None and now < self._taken_over_at + _TAKE_OVER_EVERY_S:
             return
-        self._taken_over_at = now
         self._outbox.take_over()
         if not self._delivery.pacing.wait_s() and self._delivery.identify(_REQUEST_S):
             self._outbox.take_over()
+        self._taken_over_at = now
 
     def _await_empty(self, deadline: float | None) -> None:
         with self._stepped:
-            while self._outbox.waiting() and self._thread is not None:
+            while self._thread is not None and self._has_work():
                 left_s = _MOST_LOOK_S if deadline is None else deadline - self._monotonic()
                 is_hopeless = deadline is None and self._delivery.pacing.is_held
-                if left_s <= 0 or is_hopeless or self._until_due_s() > left_s:
+                is_later = self._outbox.waiting() > 0 and self._until_due_s() > left_s
+                if left_s <= 0 or is_hopeless or is_later:
                     return
                 self._stepped.wait(min(left_s, _MOST_LOOK_S))
+
+    def _has_work(self) -> bool:
+        """Return True while rows wait, or may be found with dead processes."""
+        return self._taken_over_at is None or self._outbox.waiting() > 0
 
     def _is_due(self) -> bool:
         return self._outbox.waiting() > 0 and self._until_due_s() <= 0
