@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from turnledger._core.values import Account, State
 from turnledger._outbox import statements
-from turnledger._outbox.adopting import damaged_files, readable_rows
+from turnledger._outbox.adopting import damaged_files, read_damaged
 from turnledger._outbox.networks import network_type
 from turnledger.errors import OutboxError
 from turnledger.types import Counts
@@ -156,7 +156,7 @@ def test_a_file_that_is_damaged_later_is_replaced_in_the_same_call(box: Box) -> 
     store.end(opened, State.RECORD, body("later"))
     assert names(store) == ["later"]
     (damaged,) = damaged_files(box.path)
-    assert 200 < len(readable_rows(damaged)) < 301
+    assert 200 < len(read_damaged(damaged).turns) < 301
 
 
 def test_the_file_of_another_program_is_left_alone(box: Box) -> None:
@@ -204,3 +204,14 @@ def test_the_statements_need_nothing_newer_than_sqlite_3_24() -> None:
     ).upper()
     newer = ("RETURNING", " OVER ", "STRICT", "MATERIALIZED", "->", "IIF(", "GENERATED", "FILTER")
     assert [word for word in newer if word in texts] == []
+
+
+def test_only_the_sender_copies_the_log_into_the_database(box: Box) -> None:
+    store = box.make(max_turns=10_000)
+    for number in range(1_100):
+        record(store, f"t{number}")
+    before = box.path.stat().st_size
+    store.checkpoint()
+    assert before < 16_384 < box.path.stat().st_size
+    record(store, "next")
+    assert len(rows(store, limit=2_000)) == 1_101

@@ -44,7 +44,7 @@ class Sender:
         mode: Literal["background", "inline"],
         inline_timeout_s: float,
         exit_timeout_s: float,
-        now_ms: Callable[[], int],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outbox = outbox

@@ -1,15 +1,27 @@
 """Read the rows that a damaged outbox still shows."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from turnledger._outbox.database import connect_existing
 
 _COLUMNS = "seq, account, turn_id, interaction_id, state, body, created_ms, tries, refusal"
 _FORWARD = f"SELECT {_COLUMNS} FROM turn ORDER BY seq"  # noqa: S608
 _BACKWARD = f"SELECT {_COLUMNS} FROM turn ORDER BY seq DESC"  # noqa: S608
+_ACCOUNTS = "SELECT fingerprint, base_url, environment, organization_id FROM account"
 _MARK = ".damaged-"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hold rows of both tables that could be read."""
+
+    accounts: Sequence[tuple[Any, ...]]
+    turns: Sequence[tuple[Any, ...]]
 
 
 def damaged_files(outbox: Path) -> list[Path]:
@@ -24,15 +36,16 @@ def damaged_files(outbox: Path) -> list[Path]:
     )
 
 
-def readable_rows(damaged: Path) -> list[tuple[Any, ...]]:
-    """Return all rows before the damage and all behind it, oldest first."""
-    rows: dict[int, tuple[Any, ...]] = {}
-    with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
+def read_damaged(damaged: Path) -> Found:
+    """Return all turns before the damage and all behind it, oldest first."""
+    turns: dict[int, tuple[Any, ...]] = {}
+    with closing(connect_existing(damaged)) as connection:
         for query in (_FORWARD, _BACKWARD):
             for row in _until_damage(connection, query):
                 if _is_sound(row):
-                    rows[row[0]] = row[1:]
-    return [rows[seq] for seq in sorted(rows)]
+                    turns[row[0]] = row[1:]
+        accounts = list(_until_damage(connection, _ACCOUNTS))
+    return Found(accounts, [turns[seq] for seq in sorted(turns)])
 
 
 def mark_adopted(damaged: Path) -> None:

@@ -21,7 +21,7 @@ _log = logging.getLogger("turnledger")
 # Other processes fill the same file, so its rows are counted again after so many inserts.
 _COUNT_EVERY = 1_000
 # While nothing may make room, the table is not searched again for so long.
-_FULL_FOR_MS = 1_000
+_FULL_FOR_MS = 10_000
 _WARN_EVERY_MS = 60_000
 _DELETES_AT_ONCE = 500
 
@@ -71,7 +71,7 @@ class Table(Protocol):
         """Save the organization and environment of this key."""
 
     def checkpoint(self) -> None:
-        """Give the disk what it is owed."""
+        """Write to the disk what waits for it; called beside all other methods."""
 
     def suspend(self) -> None:
         """Close what must not be inherited by a forked child."""
@@ -93,6 +93,8 @@ class Store:
         self._max_turns = max_turns
         self._now_ms = now_ms
         self._lock = RLock()
+        # Held while the disk is written, which no other call waits for.
+        self._disk_lock = RLock()
         self._begin()
         forks.register(self)
 
@@ -193,7 +195,7 @@ class Store:
 
     def checkpoint(self) -> None:
         """Copy SQLite's log into its database if it is long; for the sender's thread."""
-        with self._lock:
+        with self._disk_lock:
             self._table.checkpoint()
 
     def needs_identity(self) -> bool:
@@ -219,15 +221,16 @@ class Store:
 
     def refused(self) -> Iterator[Refused]:
         """Yield what the ledger refused for good, oldest first."""
+        return iter([refused_of(row) for row in self.refused_rows()])
+
+    def refused_rows(self) -> list[Row]:
+        """Return the rows that the ledger refused for good, oldest first."""
         with self._lock:
-            rows = self._table.refused()
-        return iter([refused_of(row) for row in rows])
+            return self._table.refused()
 
     def export(self, file: Path) -> int:
         """Write refused turns for `flask turns import`; return how many. They stay here."""
-        with self._lock:
-            rows = self._table.refused()
-        return write_lines(rows, Path(file))
+        return write_lines(self.refused_rows(), Path(file))
 
     def close(self) -> None:
         """Close the file; rows that wait are taken over by the next process."""
@@ -237,16 +240,18 @@ class Store:
 
     def before_fork(self) -> None:
         """Keep other threads out, and close what a child must not inherit."""
+        self._disk_lock.acquire()
         self._lock.acquire()
         self._table.suspend()
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
         self._lock.release()
+        self._disk_lock.release()
 
     def after_fork_in_child(self) -> None:
         """Begin without rows: those of before the fork belong to the parent."""
-        self._lock = RLock()
+        self._lock, self._disk_lock = RLock(), RLock()
         self._table.restart()
         self._begin()
 
@@ -259,6 +264,7 @@ class Store:
     def _remove(self, seqs: Sequence[int]) -> None:
         self._table.delete(seqs)
         self._waiting.discard(seqs)
+        self._full_until_ms = 0
 
     def _ensure_room(self) -> None:
         """Count the rows, and remove some if the outbox is full.

@@ -43,7 +43,7 @@ def choose_outbox(
 def usual_path(environ: Mapping[str, str]) -> Path:
     """Return `$XDG_STATE_HOME/turnledger/outbox.db`."""
     state = environ.get("XDG_STATE_HOME", "")
-    folder = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
     return folder / "turnledger" / "outbox.db"
 
 

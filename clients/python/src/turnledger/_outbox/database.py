@@ -41,6 +41,11 @@ def connect(path: Path, *, fsync: bool) -> sqlite3.Connection:
     return connection
 
 
+def connect_existing(path: Path) -> sqlite3.Connection:
+    """Open a file as it is; create none."""
+    return sqlite3.connect(path.absolute().as_uri() + "?mode=rw", uri=True, isolation_level=None)
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Return True if the file itself is broken; a full disk and a lock are no damage."""
     text = str(error)

@@ -57,6 +57,10 @@ WHERE owner=? AND state<>4 AND {MINE}"""  # noqa: S608
 LEFT_BY = "SELECT count(*) FROM turn WHERE owner=? AND state<>4"
 
 ADD_ACCOUNT = "INSERT OR IGNORE INTO account (fingerprint, base_url) VALUES (?, ?)"
+COPY_ACCOUNT = (
+    "INSERT OR IGNORE INTO account (fingerprint, base_url, environment, organization_id)"
+    " VALUES (?, ?, ?, ?)"
+)
 IDENTIFY = "UPDATE account SET organization_id=?, environment=? WHERE fingerprint=?"
 IDENTITY = "SELECT organization_id FROM account WHERE fingerprint=?"
 ADOPT = "UPDATE turn SET account=?, created_ms=?, tries=?, refusal=? WHERE seq=?"

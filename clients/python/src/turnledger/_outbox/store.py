@@ -4,8 +4,9 @@ Each call is one transaction. A process changes only rows that it owns, so no tw
 same row. Rows of dead processes change their owner in one transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from turnledger._core.values import Account
 from turnledger._outbox.base import Store
@@ -26,6 +27,10 @@ class Outbox(Store):
     ) -> None:
         self.path = path
         self.account = account
-        super().__init__(
-            SqliteTable(path, account, fsync=fsync), max_turns=max_turns, now_ms=now_ms
-        )
+        self._file = SqliteTable(path, account, fsync=fsync)
+        super().__init__(self._file, max_turns=max_turns, now_ms=now_ms)
+
+    def adopt(self, accounts: Sequence[tuple[Any, ...]], turns: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows of a damaged file; another process takes them over and sends them."""
+        with self._lock:
+            self._file.adopt(accounts, turns, self._now_ms())

@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from turnledger._outbox import rules, statements
 from turnledger._outbox.database import (
     abandon,
     connect,
+    connect_existing,
     inode_of,
     is_damage,
     is_full,
@@ -22,7 +23,9 @@ from turnledger.errors import OutboxError, OutboxFullError
 
 _log = logging.getLogger("turnledger")
 _T = TypeVar("_T")
-_CHECKPOINT_BYTES = 4 << 20
+# A commit of one row writes one page of 4 KiB, and one of many rows about one for ten of them.
+_CHECKPOINT_PAGES = 1_024
+_ROWS_OF_A_PAGE = 10
 
 
 class SqliteTable:
@@ -43,6 +46,7 @@ class SqliteTable:
         self._inode: int | None = None
         self._numbers = rules.Numbers()
         self._has_searched = False
+        self._pages = 0
 
     def insert(
         self, turn_id: str, state: State, body: str, interaction_id: str | None, now_ms: int
@@ -62,6 +66,7 @@ class SqliteTable:
         now_ms: int,
     ) -> int:
         account, name = self._account.fingerprint, self._name
+        self._pages += 1
         while True:
             seq = self._numbers.following(now_ms)
             try:
@@ -73,6 +78,7 @@ class SqliteTable:
 
     def end(self, seq: int, state: State, body: str) -> bool:
         """Replace state and body; return False if the row is gone."""
+        self._pages += 1
         values = (int(state), body, seq)
         return self._run(
             lambda connection: (
@@ -135,14 +141,27 @@ class SqliteTable:
         self._has_searched = False
 
     def checkpoint(self) -> None:
-        """Copy the log into the database once it exceeds 4 MiB."""
-        log = self._path.with_name(self._path.name + "-wal")
-        if log.exists() and log.stat().st_size > _CHECKPOINT_BYTES:
-            self._all(statements.CHECKPOINT)
+        """Copy the log into the database after each 4 MiB of this process.
 
-    def adopt(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        Another connection does it, so that no caller waits for the disk.
+        """
+        if self._pages < _CHECKPOINT_PAGES:
+            return
+        self._pages = 0
+        try:
+            with closing(connect_existing(self._path)) as connection:
+                connection.execute(statements.CHECKPOINT).fetchall()
+        except sqlite3.Error as error:
+            _log.debug("No checkpoint", extra={"error": str(error)})
+
+    def adopt(
+        self,
+        accounts: Sequence[tuple[Any, ...]],
+        turns: Sequence[tuple[Any, ...]],
+        now_ms: int,
+    ) -> None:
         """Add rows of another file; they keep their account."""
-        self._run(lambda connection: self._adopt(connection, rows))
+        self._run(lambda connection: self._adopt(connection, accounts, turns, now_ms))
 
     def suspend(self) -> None:
         """Close the connection, and open it again at the next call."""
@@ -195,7 +214,8 @@ class SqliteTable:
         except OSError as error:
             raise OutboxError(f"The outbox {self._path} cannot be opened: {error}.") from error
         account = self._account
-        connection.execute(statements.ADD_ACCOUNT, (account.fingerprint, account.base_url))
+        if account.fingerprint:
+            connection.execute(statements.ADD_ACCOUNT, (account.fingerprint, account.base_url))
         self._connection = connection
         return connection
 
@@ -249,10 +269,16 @@ class SqliteTable:
     def _is_empty(self, name: str) -> bool:
         return self._all(statements.LEFT_BY, (name,)) == [(0,)]
 
-    def _adopt(self, connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        now_ms = max((row[5] for row in rows), default=0)
+    def _adopt(
+        self,
+        connection: sqlite3.Connection,
+        accounts: Sequence[tuple[Any, ...]],
+        turns: Sequence[tuple[Any, ...]],
+        now_ms: int,
+    ) -> None:
         with transaction(connection):
-            for account, turn_id, interaction_id, state, body, created_ms, tries, refusal in rows:
+            connection.executemany(statements.COPY_ACCOUNT, accounts)
+            for account, turn_id, interaction_id, state, body, created_ms, tries, refusal in turns:
                 seq = self._insert(connection, (turn_id, interaction_id, state), body, now_ms)
                 connection.execute(statements.ADOPT, (account, created_ms, tries, refusal, seq))
 
@@ -262,6 +288,7 @@ class SqliteTable:
     def _change(
         self, connection: sqlite3.Connection, statement: str, values: Sequence[tuple[Any, ...]]
     ) -> None:
+        self._pages += len(values) // _ROWS_OF_A_PAGE + 1
         if len(values) == 1:
             connection.execute(statement, (*values[0], self._name))
             return
