@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from turnledger._outbox.database import connect_existing
 
 from tests.clients.kill_ledger import FailingLedger, serving
 from tests.clients.kill_producer import open_parts
@@ -109,6 +110,8 @@ def test_no_acknowledged_turn_is_lost_or_stored_twice(
             producers.kill(frozen)
             assert sender.flush(30.0)
         counts = store.counts()
+        with closing(connect_existing(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         sender.close(5.0)
         store.close()
     acknowledged, opened = producers.lines("a"), producers.lines("o")

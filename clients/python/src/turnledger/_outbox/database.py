@@ -2,9 +2,10 @@
 
 import ctypes
 import os
+import secrets
 import sqlite3
+import time
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
 from turnledger._outbox import statements
@@ -64,8 +65,8 @@ def abandon(connection: sqlite3.Connection) -> None:
 
 def set_aside(path: Path) -> Path:
     """Rename a damaged outbox with its log; `adopt` reads it from there."""
-    moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")
-    target = path.with_name(f"{path.name}.damaged-{moment}")
+    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    target = path.with_name(f"{path.name}.damaged-{moment}-{secrets.token_hex(2)}")
     try:
         # The log first: a new file must never meet the log of the old one.
         for suffix in reversed(_SUFFIXES):

@@ -2,8 +2,9 @@
 
 import json
 import os
+import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from turnledger._core.values import Row
@@ -75,8 +76,8 @@ def reserved_ms(interaction_id: str | None) -> int | None:
 
 def instant_text(instant_ms: int) -> str:
     """Return the wire's form: UTC with milliseconds and a Z."""
-    instant = datetime.fromtimestamp(instant_ms / 1000, timezone.utc)
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(instant_ms, 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
 
 
 def instant_of_hold_end(row: Row) -> int:
