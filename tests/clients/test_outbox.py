@@ -12,6 +12,9 @@ from turnledger.types import Counts
 
 from tests.clients.outboxes import NOW_MS, Box, body, box_of, names, record, rows
 
+# Python 3.12 warns of each fork beside a thread; forks are what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 
 @pytest.fixture(params=["file", "memory"])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:

@@ -18,6 +18,9 @@ from tests.clients.outboxes import ACCOUNT, Box, body, box_of, names, record, ro
 
 NEW_KEY = Account(ACCOUNT.base_url, "b" * 16)
 
+# Python 3.12 warns of each fork beside a thread; forks are what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Box]:

@@ -25,6 +25,9 @@ from tests.clients.outboxes import ACCOUNT, Box, body, box_of, names, record
 
 SOURCES = Path(__file__).parents[2] / "clients" / "python" / "src"
 
+# Python 3.12 warns of each fork beside a thread; forks are what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 
 @pytest.fixture(params=["file", "memory"])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
