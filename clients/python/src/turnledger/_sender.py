@@ -148,14 +148,20 @@ class Sender:
         try:
             while not self._has_to_end():
                 self._contained(self._housekeep)
+                self._report_step()
                 self._pause()
                 self._woken.clear()
                 self._hurried.clear()
                 self._contained(self._drain)
-                with self._stepped:
-                    self._stepped.notify_all()
+                self._report_step()
         finally:
             self._thread = None
+            self._report_step()
+
+    def _report_step(self) -> None:
+        """Let a waiting flush look at the outbox."""
+        with self._stepped:
+            self._stepped.notify_all()
 
     def _contained(self, action: Callable[[], None]) -> None:
         """Run; an error costs a wait, never the thread."""
@@ -191,8 +197,7 @@ class Sender:
         """Send as long as full batches wait."""
         pacing = self._delivery.pacing
         while not pacing.wait_s() and self._delivery.step(self._request_s(self._end_at)):
-            with self._stepped:
-                self._stepped.notify_all()
+            self._report_step()
             if self._outbox.waiting() < MOST_ROWS:
                 break
         self._outbox.checkpoint()

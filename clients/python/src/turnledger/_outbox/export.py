@@ -35,9 +35,12 @@ def write_lines(rows: Iterable[Row], file: Path) -> int:
 
 
 def line_of(row: Row) -> str | None:
-    """Return the recording; None for a cancel, which is no turn."""
-    turn = json.loads(row.body)
-    if "status" not in turn:
+    """Return the recording; None for a cancel, which is no turn, and for what is no JSON."""
+    try:
+        turn = json.loads(row.body)
+    except ValueError:
+        return None
+    if not isinstance(turn, dict) or "status" not in turn:
         return None
     # A completion carries no instant: its turn is as old as its reservation.
     turn.setdefault("occurred_at", instant_text(occurred_ms(row)))

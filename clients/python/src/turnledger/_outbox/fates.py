@@ -91,10 +91,7 @@ def results_of(answer: Answer) -> list[Any]:
 
 def json_of(answer: Answer) -> Any:
     """Return the parsed body; None if it is no JSON."""
-    try:
-        return json.loads(answer.body)
-    except ValueError:
-        return None
+    return _parsed(answer.body)
 
 
 def object_of(answer: Answer) -> Mapping[str, Any]:
@@ -172,7 +169,7 @@ def _fate_without_quota(row: Row, error: Mapping[str, Any], now_ms: int) -> Fate
 
 def is_same_turn(body: str, item: Mapping[str, Any]) -> bool:
     """Return True if a stored turn has all that `body` says about it."""
-    turn = _object(json.loads(body))
+    turn = _object(_parsed(body))
     named = {name: value for name, value in turn.items() if name in _COMPARED and value is not None}
     if any(_rounded(value) != _rounded(item.get(name)) for name, value in named.items()):
         return False
@@ -217,4 +214,11 @@ def _instant_ms(text: Any) -> int | None:
     try:
         return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
     except (ValueError, AttributeError):
+        return None
+
+
+def _parsed(content: str | bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
         return None

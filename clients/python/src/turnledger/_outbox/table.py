@@ -267,7 +267,11 @@ class SqliteTable:
         return [name for name in names if not exists(self._path, name)]
 
     def _is_empty(self, name: str) -> bool:
-        return self._all(statements.LEFT_BY, (name,)) == [(0,)]
+        """Return True if no row needs the owner's lock file. If unsure, it stays."""
+        try:
+            return self._all(statements.LEFT_BY, (name,)) == [(0,)]
+        except OutboxError:
+            return False
 
     def _adopt(
         self,
