@@ -183,8 +183,8 @@ class Delivery:
 
     def _settle_one(self, row: Row, answer: Answer, timeout_s: float) -> None:
         error = fates.error_of(answer)
-        if error is None:  # a page of a proxy
-            self._miss()
+        if error is None:  # a page of a proxy, or a wrong address
+            self._stop(answer)
             return
         now_ms, ledger_ms = self._now_ms(), fates.server_ms(answer)
         fate = fates.fate_of_error(row, answer.status, error, now_ms, ledger_ms)
