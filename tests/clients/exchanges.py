@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from turnledger._core.counters import Counters
 from turnledger._core.values import Answer, Request
 from turnledger._outbox.delivery import Delivery
 from turnledger._outbox.memory import MemoryOutbox
@@ -86,6 +87,7 @@ class Bench:
     clock: Clock = field(default_factory=Clock)
     breaker: CountingBreaker = field(default_factory=CountingBreaker)
     reported: list[Refused] = field(default_factory=list)
+    stats: Counters = field(default_factory=Counters)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class Bench:
             self.exchange,
             breaker=self.breaker,
             on_refused=self.reported.append,
+            stats=self.stats,
             now_ms=self.clock,
             monotonic=lambda: self.seconds,
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from turnledger._core.counters import Counters
 from turnledger._core.values import Account, Answer, Exchange, Request, State
 from turnledger._outbox.store import Outbox
 from turnledger._sender import Sender
@@ -55,6 +56,7 @@ def open_parts(path: Path, url: str) -> tuple[Outbox, Sender]:
         exchange_with(url),
         breaker=CountingBreaker(),
         on_refused=None,
+        stats=Counters(),
         mode="background",
         inline_timeout_s=5.0,
         exit_timeout_s=2.0,

@@ -35,7 +35,7 @@ def test_records_share_a_request_and_are_gone() -> None:
     (request,) = it.exchange.requests
     assert (request.method, request.path) == ("POST", "/v1/interactions/batch")
     assert json.loads(request.body or b"")["interactions"][0] == json.loads(body("t1"))
-    assert it.breaker.answers == 1
+    assert (it.breaker.answers, it.stats.delivered) == (1, 2)
 
 
 def test_completions_share_a_request_and_carry_their_reservation() -> None:
@@ -282,3 +282,4 @@ def test_a_failing_callback_costs_nothing() -> None:
     record(it.outbox, "t1")
     it.step()
     assert it.reasons() == ["400 validation_error"]
+    assert (it.stats.refused, it.stats.wrapper_errors) == (1, 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from turnledger._core.counters import Counters
 from turnledger._core.values import Account, Answer, Request, State
 from turnledger._sender import Sender
 
@@ -45,6 +46,7 @@ def sender_of(store: Any, exchange: Any, **changes: Any) -> Sender:
     arguments: dict[str, Any] = {
         "breaker": CountingBreaker(),
         "on_refused": None,
+        "stats": Counters(),
         "mode": "background",
         "inline_timeout_s": 5.0,
         "exit_timeout_s": 2.0,
@@ -211,6 +213,7 @@ def test_a_forked_child_starts_its_own_thread(tmp_path: Path) -> None:
 EXITING = """
 import sys, time
 from pathlib import Path
+from turnledger._core.counters import Counters
 from turnledger._core.values import Account, Answer, State
 from turnledger._outbox.store import Outbox
 from turnledger._sender import Sender
@@ -223,7 +226,8 @@ def exchange(request, timeout_s):
 now_ms = lambda: int(time.time() * 1000)
 store = Outbox(Path(sys.argv[1]), Account("http://x", "a"), max_turns=9, fsync=False, now_ms=now_ms)
 store.identify("org_1", "live")
-sender = Sender(store, exchange, breaker=CountingBreaker(), on_refused=None, mode="background",
+sender = Sender(store, exchange, breaker=CountingBreaker(), on_refused=None,
+    stats=Counters(), mode="background",
     inline_timeout_s=5, exit_timeout_s=2, now_ms=now_ms)
 store.add("t1", State.RECORD, "{}")
 sender.wake()

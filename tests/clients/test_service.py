@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from turnledger._core.counters import Counters
 from turnledger._core.values import Account, Answer, Request, State
 from turnledger._outbox.delivery import Delivery
 from turnledger._outbox.store import Outbox
@@ -36,6 +37,7 @@ class Sent:
             self.exchange,
             breaker=CountingBreaker(),
             on_refused=None,
+            stats=Counters(),
             now_ms=now_ms,
         )
 

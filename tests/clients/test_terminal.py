@@ -6,14 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import turnledger
 from click.testing import Result
 from flask import Flask
 from turnledger.__main__ import main
 from turnledger._core.values import Account, State
 from turnledger._outbox.adopting import damaged_files
+from turnledger._outbox.store import Outbox
 
 from tests.callers import new_caller
-from tests.clients.outboxes import ACCOUNT, Box, body, box_of, names, record
+from tests.clients.exchanges import NO_ANSWER, Reply, Scripted, all_created
+from tests.clients.outboxes import ACCOUNT, NOW_MS, Box, body, box_of, names, record
+from tests.clients.test_sender import sender_of
 
 Run = Callable[..., tuple[int, str]]
 
@@ -71,6 +75,49 @@ def test_without_a_file_there_is_nothing_to_send(box: Box, run: Run) -> None:
     assert run("send") == (0, f"There is no outbox at {box.path}: nothing waits.\n")
 
 
+class Ledger:
+    """Send an outbox as the package's ledger does, to one that takes all or does not answer."""
+
+    answers: Scripted
+
+    def __init__(self, outbox: Path) -> None:
+        self.outbox = Outbox(outbox, ACCOUNT, max_turns=9, fsync=False, now_ms=lambda: NOW_MS)
+        self.sender = sender_of(self.outbox, self.answers)
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sender.close(1.0)
+        self.outbox.close()
+
+    def flush(self, timeout_s: float) -> bool:
+        return self.sender.flush(timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (all_created, (0, "Nothing waits any more.\n")),
+        (NO_ANSWER, (1, "Still waiting: 1. They stay in the outbox; send again later.\n")),
+    ],
+)
+def test_what_waits_is_sent(
+    box: Box,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: Reply,
+    expected: tuple[int, str],
+) -> None:
+    monkeypatch.setattr(Ledger, "answers", Scripted(reply), raising=False)
+    monkeypatch.setattr(turnledger, "Ledger", Ledger, raising=False)
+    store = box.make()
+    store.identify("org_1", "live")
+    record(store, "t1")
+    store.close()
+    assert run("send", "--timeout", "0.2") == expected
+
+
 def test_memory_has_no_commands(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURNLEDGER_OUTBOX", "memory")
     code, written = run("status")
@@ -112,7 +159,7 @@ def test_an_export_is_imported_by_the_service(
     file = tmp_path / "refused.ndjson"
     code, written = run("export", str(file))
     assert code == 0
-    assert written.startswith("2 turns written to")
+    assert written.startswith(f"Turns written to {file}: 2.")
     assert run("export", str(file)) == (1, f"{file} exists. Name a new file.\n")
     assert run("export", str(tmp_path / "x.csv"))[0] == 1
     caller = new_caller(memory_app)
@@ -143,7 +190,7 @@ def test_a_damaged_file_is_adopted_once(box: Box, run: Run) -> None:
     store.close()
     box.path.rename(box.path.with_name(f"{box.path.name}.damaged-1"))
     assert "outbox.db.damaged-1" in run("status")[1]
-    assert run("adopt") == (0, "1 turns read from outbox.db.damaged-1.\n")
+    assert run("adopt") == (0, "Turns read from outbox.db.damaged-1: 1.\n")
     assert damaged_files(box.path) == []
     assert run("adopt") == (0, "There is no damaged file.\n")
     later = box.make()

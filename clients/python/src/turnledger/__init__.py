@@ -1,1 +1,1 @@
-"""Hold what the parts of the package share."""
+"""Record AI turns in a Turnledger: who ran which turn, when, and what it consumed; never text."""

@@ -70,7 +70,7 @@ def _send(path: Path, options: argparse.Namespace) -> int:
         counts = ledger.outbox.counts()
     if is_empty and not counts.waiting:
         return _say(["Nothing waits any more."])
-    _say([f"{counts.waiting} turns still wait. They stay in the outbox; send again later."])
+    _say([f"Still waiting: {counts.waiting}. They stay in the outbox; send again later."])
     return 1
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+from turnledger._core.counters import Counters
 from turnledger._core.values import Exchange
 from turnledger._outbox import forks
 from turnledger._outbox.base import Store
@@ -41,6 +42,7 @@ class Sender:
         *,
         breaker: Breaker,
         on_refused: Callable[[Refused], None] | None,
+        stats: Counters,
         mode: Literal["background", "inline"],
         inline_timeout_s: float,
         exit_timeout_s: float,
@@ -59,6 +61,7 @@ class Sender:
             exchange,
             breaker=breaker,
             on_refused=on_refused,
+            stats=stats,
             now_ms=now_ms,
             monotonic=monotonic,
         )

@@ -1,11 +1,11 @@
-"""Hold what the parts of the package share."""
+"""Define what the package's methods return."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Hold one Counts."""
+    """Count the rows of an outbox."""
 
     open: int
     waiting: int
@@ -14,7 +14,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Hold one Refused."""
+    """Hold a turn that the ledger refused for good; `body` is the wire's JSON."""
 
     turn_id: str
     reason: str

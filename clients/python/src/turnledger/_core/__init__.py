@@ -1,1 +1,1 @@
-"""Hold what the parts of the package share."""
+"""Share values between the parts of the package; nothing here does I/O."""

@@ -1,4 +1,4 @@
-"""Hold what the parts of the package share."""
+"""Define the values that the parts of the package hand to each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class State(IntEnum):
-    """Hold one State."""
+    """Name what an outbox row waits for; the numbers are those of the file."""
 
     OPEN = 0
     RECORD = 1
@@ -18,7 +18,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Hold one Request."""
+    """Hold one request; `path` lacks the base URL: `/v1/interactions`."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold one Answer."""
+    """Hold an answer of any status; the names of headers are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -36,14 +36,15 @@ class Answer:
 
 
 class Exchange(Protocol):
-    """Hold one Exchange."""
+    """Send one request, once."""
 
-    def __call__(self, request: Request, timeout_s: float) -> Answer: ...
+    def __call__(self, request: Request, timeout_s: float) -> Answer:
+        """Return the answer. Raises NetworkError or LedgerTimeoutError without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Hold one Account."""
+    """Name whose turns a row holds, by the first 16 hex digits of a hash of address and key."""
 
     base_url: str
     fingerprint: str
@@ -51,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Hold one Row."""
+    """Hold a row of the outbox; `body` is the wire's JSON, sent as it stands."""
 
     seq: int
     turn_id: str

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from turnledger._core.counters import Counters
 from turnledger._core.values import Answer, Exchange, Request, Row, State
 from turnledger._outbox import fates, requests
 from turnledger._outbox.base import Store
@@ -41,6 +42,7 @@ class Delivery:
         *,
         breaker: Breaker,
         on_refused: Callable[[Refused], None] | None,
+        stats: Counters,
         now_ms: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,6 +51,7 @@ class Delivery:
         self._exchange = exchange
         self._breaker = breaker
         self._on_refused = on_refused
+        self._stats = stats
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._logged_at = -_LOG_EVERY_S
@@ -212,7 +215,9 @@ class Delivery:
 
     def _apply(self, pairs: Sequence[tuple[Row, Fate]]) -> None:
         """Write the fates: one transaction for each kind."""
-        self._outbox.delivered([row.seq for row, fate in pairs if fate.kind is Kind.DELIVERED])
+        delivered = [row.seq for row, fate in pairs if fate.kind is Kind.DELIVERED]
+        self._outbox.delivered(delivered)
+        self._stats.delivered += len(delivered)
         for row, fate in pairs:
             if fate.kind is Kind.POSTPONED:
                 self._outbox.postpone([row.seq], fate.due_ms)
@@ -223,6 +228,7 @@ class Delivery:
         refused = [(row, fate.reason) for row, fate in pairs if fate.kind is Kind.REFUSED]
         if refused:
             self._outbox.refuse([(row.seq, reason) for row, reason in refused])
+            self._stats.refused += len(refused)
             self._report(refused)
 
     def _report(self, refused: Sequence[tuple[Row, str]]) -> None:
@@ -232,6 +238,7 @@ class Delivery:
                 try:
                     self._on_refused(refused_of(row, reason))
                 except Exception:
+                    self._stats.wrapper_errors += 1
                     _log.exception("on_refused failed")
 
 

@@ -77,7 +77,7 @@ def export(path: Path, fingerprint: str | None, file: Path) -> list[str]:
     with closing(_outbox(path, _chosen(path, fingerprint))) as outbox:
         count = outbox.export(file)
     return [
-        f"{count} turns written to {file}. They stay in the outbox.",
+        f"Turns written to {file}: {count}. They stay in the outbox.",
         "On the ledger's host, for turns that are at most 179 days old:",
         f"  flask turns import ORGANIZATION {file.name}",
     ]
@@ -91,7 +91,7 @@ def adopt(path: Path) -> list[str]:
         with closing(_outbox(path, Account("", ""))) as outbox:
             outbox.adopt(found.accounts, found.turns)
         mark_adopted(file)
-        lines.append(f"{len(found.turns)} turns read from {file.name}.")
+        lines.append(f"Turns read from {file.name}: {len(found.turns)}.")
     return lines or ["There is no damaged file."]
 
 
