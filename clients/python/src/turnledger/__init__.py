@@ -1,1 +1,1 @@
-"""Record AI turns in a Turnledger: who ran which turn, when, and what it consumed; never text."""
+"""Record AI turns in a Turnledger: their identity, time and consumption, and never text."""
