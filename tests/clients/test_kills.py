@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -50,6 +51,20 @@ class Producers:
         producer.send_signal(signal.SIGSTOP)
         time.sleep(seconds)
         producer.send_signal(signal.SIGCONT)
+
+    def freeze_for_good(self, producer: subprocess.Popen[bytes]) -> None:
+        """Freeze a producer between its transactions: within one it would keep out all others."""
+        while True:
+            producer.send_signal(signal.SIGSTOP)
+            with closing(connect_existing(self.path)) as connection:
+                connection.execute("PRAGMA busy_timeout=500")
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    producer.send_signal(signal.SIGCONT)
+                else:
+                    connection.execute("ROLLBACK")
+                    return
 
     def lines(self, kind: str) -> set[str]:
         return {
@@ -100,15 +115,15 @@ def test_no_acknowledged_turn_is_lost_or_stored_twice(
         with producing(path, url, count) as producers:
             disturb(producers, seconds, pause_s)
             frozen = producers.alive[0]
-            frozen.send_signal(signal.SIGSTOP)
             for producer in producers.alive[1:]:
                 producers.kill(producer)
+            producers.freeze_for_good(frozen)
             ledger.chance = 0.0
             store, sender = open_parts(path, url)
-            assert sender.flush(30.0)
+            assert sender.flush(30.0), f"{store.waiting()} wait beside a frozen producer"
             assert store.take_over() == 0  # nothing is taken from the frozen producer
             producers.kill(frozen)
-            assert sender.flush(30.0)
+            assert sender.flush(30.0), f"{store.waiting()} wait at the end"
         counts = store.counts()
         with closing(connect_existing(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -4,7 +4,9 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from turnledger._core.values import Account, State
@@ -218,3 +220,26 @@ def test_only_the_sender_copies_the_log_into_the_database(box: Box) -> None:
     assert before < 16_384 < box.path.stat().st_size
     record(store, "next")
     assert len(rows(store, limit=2_000)) == 1_101
+
+
+def test_a_process_that_is_frozen_in_a_transaction_costs_the_others_little(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "BUSY_TIMEOUT_S", 0.1)
+    store = box.make()
+    record(store, "t1")
+    with closing(sqlite3.connect(box.path, isolation_level=None)) as frozen:
+        frozen.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            with pytest.raises(OutboxError, match="is locked"):
+                record(store, "t2")
+            assert busy_timeout_ms(store) == 50
+        frozen.execute("ROLLBACK")
+    record(store, "t3")
+    assert busy_timeout_ms(store) == 100
+    assert names(store) == ["t1", "t3"]
+
+
+def busy_timeout_ms(store: Any) -> int:
+    (milliseconds,) = store._table._connection.execute("PRAGMA busy_timeout").fetchone()
+    return int(milliseconds)

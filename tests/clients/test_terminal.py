@@ -88,7 +88,7 @@ class Ledger:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.sender.close(1.0)
+        self.sender.close(0.0)
         self.outbox.close()
 
     def flush(self, timeout_s: float) -> bool:

@@ -58,6 +58,11 @@ def is_full(error: sqlite3.Error) -> bool:
     return "is full" in str(error)
 
 
+def is_locked(error: sqlite3.Error) -> bool:
+    """Return True if another process has held its lock for too long."""
+    return "is locked" in str(error)
+
+
 def abandon(connection: sqlite3.Connection) -> None:
     """Leave a connection open until the process ends, whatever drops its last reference."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

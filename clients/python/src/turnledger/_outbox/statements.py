@@ -3,6 +3,8 @@
 APPLICATION_ID = 0x544C4544
 VERSION = 1
 BUSY_TIMEOUT_S = 5.0
+# After one such wait was in vain.
+BRIEF_TIMEOUT_S = 0.05
 
 CREATE_ACCOUNT = """
 CREATE TABLE IF NOT EXISTS account (

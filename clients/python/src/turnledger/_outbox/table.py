@@ -2,8 +2,8 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,9 +16,11 @@ from turnledger._outbox.database import (
     inode_of,
     is_damage,
     is_full,
+    is_locked,
     set_aside,
 )
 from turnledger._outbox.owners import Owner, alone, exists, others
+from turnledger._outbox.transactions import make_room, transaction
 from turnledger.errors import OutboxError, OutboxFullError
 
 _log = logging.getLogger("turnledger")
@@ -47,6 +49,7 @@ class SqliteTable:
         self._numbers = rules.Numbers()
         self._has_searched = False
         self._pages = 0
+        self._waits_briefly = False
 
     def insert(
         self, turn_id: str, state: State, body: str, interaction_id: str | None, now_ms: int
@@ -116,7 +119,7 @@ class SqliteTable:
 
     def make_room(self, count: int) -> int:
         """Remove refused rows, then uncharged ones, oldest first; return how many."""
-        return self._run(lambda connection: _make_room(connection, count))
+        return self._run(lambda connection: make_room(connection, count))
 
     def take_over(self) -> list[int]:
         """Become the owner of rows of dead processes; return those to send."""
@@ -194,15 +197,30 @@ class SqliteTable:
     def _run(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run on an open file; replace it once if it is damaged."""
         try:
-            return action(self._connection or self._connect())
+            result = action(self._connection or self._connect())
         except sqlite3.Error as error:
             if not is_damage(error):
+                if is_locked(error):
+                    self._wait_at_most(statements.BRIEF_TIMEOUT_S)
                 raise _translated(error) from error
+        else:
+            if self._waits_briefly:
+                self._wait_at_most(statements.BUSY_TIMEOUT_S)
+            return result
         self._replace()
         try:
             return action(self._connection or self._connect())
         except sqlite3.Error as error:
             raise _translated(error) from error
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """Wait so long for other processes.
+
+        One that is frozen in a transaction costs each caller little after the first.
+        """
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+            self._waits_briefly = seconds < statements.BUSY_TIMEOUT_S
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -217,6 +235,7 @@ class SqliteTable:
         if account.fingerprint:
             connection.execute(statements.ADD_ACCOUNT, (account.fingerprint, account.base_url))
         self._connection = connection
+        self._waits_briefly = False
         return connection
 
     def _connect_alone(self) -> sqlite3.Connection:
@@ -307,38 +326,6 @@ class SqliteTable:
 
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._run(lambda connection: connection.execute(statement, values).fetchall())
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Read and write in one transaction that waits for other processes at its beginning."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _make_room(connection: sqlite3.Connection, count: int) -> int:
-    with transaction(connection):
-        found = connection.execute(statements.REFUSED_SEQS, (count,)).fetchall()
-        if len(found) < count:
-            found += _uncharged(connection, count - len(found))
-        connection.executemany(statements.DISCARD, found)
-    return len(found)
-
-
-def _uncharged(connection: sqlite3.Connection, count: int) -> list[tuple[int]]:
-    found: list[tuple[int]] = []
-    for seq, state, body in connection.execute(statements.WAITING_BODIES):
-        if len(found) == count:
-            break
-        if not rules.is_charged(State(state), body):
-            found.append((seq,))
-    return found
 
 
 def _translated(error: sqlite3.Error) -> OutboxError:
