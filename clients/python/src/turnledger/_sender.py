@@ -77,7 +77,9 @@ class Sender:
         self._hurried = threading.Event()
         self._stepped = threading.Condition()
         self._end_at: float | None = None
-        self._taken_over_at: float | None = None
+        # Searches for rows of dead processes that were asked for, and those that ended.
+        self._asked, self._searched = 1, 0
+        self._search_at = 0.0
         self._offset_ms = self._clock_offset_ms()
 
     def wake(self) -> None:
@@ -97,7 +99,7 @@ class Sender:
         """
         deadline = None if timeout_s is None else self._monotonic() + timeout_s
         self._delivery.pacing.hurry()
-        self._taken_over_at = None
+        self._asked += 1
         if self._is_inline:
             self._send_until(deadline, may_wait=True)
         else:
@@ -236,12 +238,14 @@ class Sender:
             self._outbox.hasten()
         self._offset_ms = offset_ms
         now = self._monotonic()
-        if self._taken_over_at is not None and now < self._taken_over_at + _TAKE_OVER_EVERY_S:
+        asked = self._asked
+        if asked == self._searched and now < self._search_at:
             return
         self._outbox.take_over()
         if not self._delivery.pacing.wait_s() and self._delivery.identify(_REQUEST_S):
             self._outbox.take_over()
-        self._taken_over_at = now
+        self._search_at = now + _TAKE_OVER_EVERY_S
+        self._searched = asked
 
     def _await_empty(self, deadline: float | None) -> None:
         with self._stepped:
@@ -255,7 +259,7 @@ class Sender:
 
     def _has_work(self) -> bool:
         """Return True while rows wait, or may be found with dead processes."""
-        return self._taken_over_at is None or self._outbox.waiting() > 0
+        return self._searched < self._asked or self._outbox.waiting() > 0
 
     def _is_due(self) -> bool:
         return self._outbox.waiting() > 0 and self._until_due_s() <= 0
