@@ -11,7 +11,7 @@ from flask import Flask
 from flask_smorest import Api, Blueprint
 
 from app.access import POLICIES, Door
-from app.http.problems import CODES
+from app.http.problems import CODES, CONFLICT_REASONS
 from app.reference import document as reference
 from tests.api.openapi import UNDESCRIBED, Document, operations, resolve
 from tests.callers import new_caller
@@ -262,6 +262,22 @@ def test_every_operation_may_answer_the_error_envelope(
     assert error["code"] in CODES
 
 
+def test_every_409_names_its_reason_out_of_a_list(document: Document) -> None:
+    answers = [
+        resolve(document, operation["responses"]["409"])
+        for _, _, operation in operations(document)
+        if "409" in operation["responses"]
+    ]
+
+    assert answers
+    for answer in answers:
+        schema = answer["content"]["application/json"]["schema"]
+        for name in ("error", "details"):
+            schema = resolve(document, resolve(document, schema)["properties"][name])
+        assert schema["properties"]["reason"]["enum"] == list(CONFLICT_REASONS)
+        assert schema["required"] == ["reason"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -277,6 +293,7 @@ def test_every_operation_may_answer_the_error_envelope(
         ("post", "/v1/interactions", "201"),
         ("post", "/v1/interactions/batch", "200"),
         ("post", "/v1/turns", "201"),
+        ("post", "/v1/turns/completions", "200"),
     ],
 )
 def test_an_answer_has_exactly_the_fields_that_are_described(
@@ -287,6 +304,7 @@ def test_an_answer_has_exactly_the_fields_that_are_described(
         "/v1/api-keys": {"scope": "read"},
         "/v1/interactions": payload,
         "/v1/turns": reservation(),
+        "/v1/turns/completions": {"completions": [None]},
     }
     body = bodies.get(path, {"interactions": [payload]}) if method == "post" else None
 
