@@ -1,5 +1,7 @@
 """Describe the body of every error."""
 
+from typing import Any
+
 from marshmallow import fields
 
 from app.http.answer_fields import ShownText
@@ -18,7 +20,7 @@ class ErrorSchema(AnswerSchema):
     request_id = Token(
         f"^{ULID_PATTERN}$", description="The id of the request, as in `X-Request-Id`."
     )
-    details = fields.Raw(
+    details: fields.Field[Any] = fields.Raw(
         allow_none=True,
         metadata={
             "description": "Depends on `code`. With `rate_limit_exceeded`, `tokens` is the price "
