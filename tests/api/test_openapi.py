@@ -11,7 +11,7 @@ from flask import Flask
 from flask_smorest import Api, Blueprint
 
 from app.access import POLICIES, Door
-from app.http.problems import CODES, CONFLICT_REASONS
+from app.http.problems import CODES
 from app.reference import document as reference
 from tests.api.openapi import UNDESCRIBED, Document, operations, resolve
 from tests.callers import new_caller
@@ -260,22 +260,6 @@ def test_every_operation_may_answer_the_error_envelope(
         schema = resolve(document, envelope["properties"]["error"])
         assert set(schema["required"]) == set(schema["properties"]) == set(error)
     assert error["code"] in CODES
-
-
-def test_every_409_names_its_reason_out_of_a_list(document: Document) -> None:
-    answers = [
-        resolve(document, operation["responses"]["409"])
-        for _, _, operation in operations(document)
-        if "409" in operation["responses"]
-    ]
-
-    assert answers
-    for answer in answers:
-        schema = answer["content"]["application/json"]["schema"]
-        for name in ("error", "details"):
-            schema = resolve(document, resolve(document, schema)["properties"][name])
-        assert schema["properties"]["reason"]["enum"] == list(CONFLICT_REASONS)
-        assert schema["required"] == ["reason"]
 
 
 @pytest.mark.parametrize(

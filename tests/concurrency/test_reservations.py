@@ -113,7 +113,7 @@ def test_one_turn_reserved_50_times_at_once_has_one_hold(several_workers: Servic
 def test_batches_single_completions_and_cancels_at_once_end_each_turn_once(
     several_workers: Service, report_figures: Callable[..., None]
 ) -> None:
-    """More turns than are charged in one call, so that a batch is at work on some for a while."""
+    """Send more turns than one call charges, so that other requests come between the calls."""
     service, app = several_workers
     caller = new_caller(app, requests_per_second=50_000, burst=90_000)
     with http_client(service, caller) as client:

@@ -17,6 +17,12 @@ WRONG_RESERVATIONS: tuple[Body, ...] = (
     {"occurred_at": "2026-11-30T10:00:00.000Z"},
     {"message": "hello"},
 )
+WRONG_BATCHES: tuple[Body, ...] = (
+    {},
+    {"completions": []},
+    {"completions": [None] * 501},
+    {"interactions": []},
+)
 WRONG_IDS = ("int_01J00000000000000000000000", "int_1", "x", "int_7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
 
 
@@ -68,7 +74,7 @@ def _batches(talk: Talk, recorded: Body) -> None:
     for _ in range(2):
         talk.say("POST", BATCH, WRITER, body={"completions": [recorded, good, *bad]})
     talk.say("POST", BATCH, "acme/read", body={"completions": [good]})
-    for body in ({}, {"completions": []}, {"completions": [None] * 501}, {"interactions": []}):
+    for body in WRONG_BATCHES:
         talk.say("POST", BATCH, WRITER, body=body)
 
 
