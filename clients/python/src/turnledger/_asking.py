@@ -36,14 +36,14 @@ class Asker:
             answer = self._exchange(request, timeout_s)
         except LedgerUnavailable as error:
             error.turn_id = turn_id
-            self._breaker.note_failure()
+            self._breaker.unanswered()
             raise
         if 200 <= answer.status < 300:
-            self._breaker.note_answer()
+            self._breaker.answered()
             return answer
         refusal = error_of(answer, turn_id)
         if isinstance(refusal, LedgerUnavailable):
-            self._breaker.note_failure()
+            self._breaker.unanswered()
         else:
-            self._breaker.note_answer()
+            self._breaker.answered()
         raise refusal

@@ -22,7 +22,7 @@ from .models import AggregateBucket, Interaction, Limits, Me, UsageBucket
 from .types import BatchResult, Recorded, Reservation, Stats, Turn
 
 if TYPE_CHECKING:
-    from ._outbox import Outbox
+    from ._outbox.base import Store
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -145,7 +145,7 @@ class AsyncLedger:
         return self.ledger.stats()
 
     @property
-    def outbox(self) -> Outbox:
+    def outbox(self) -> Store:
         """As `Ledger.outbox`."""
         return self.ledger.outbox
 

@@ -6,7 +6,6 @@ import atexit
 import logging
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ._core import requests
@@ -14,9 +13,10 @@ from ._core.answers import json_of
 from ._core.breaker import Breaker
 from ._core.clock import LedgerClock
 from ._core.config import Config
-from ._core.values import Exchange, Request, State
-from ._delivery import Delivery
-from ._outbox import Outbox
+from ._core.counters import Counters
+from ._core.values import Answer, Exchange, Request, State
+from ._outbox.choosing import choose_outbox
+from ._outbox.store import Outbox
 from ._sender import Sender
 from .errors import OutboxError, TurnledgerError
 from .types import Refused
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from ._turn import OpenTurn
 
 _log = logging.getLogger("turnledger")
-
-
-@dataclass(slots=True)
-class Counters:
-    """Figures of this process; `Stats` shows them."""
-
-    calls_without_usage: int = 0
-    wrapper_errors: int = 0
-    outlived_holds: int = 0
-    lost: int = 0
 
 
 class Keeper:
@@ -47,26 +37,27 @@ class Keeper:
         on_refused: Callable[[Refused], None] | None = None,
     ) -> None:
         self.config = config
-        self.exchange = exchange
         self.clock = LedgerClock()
         self.breaker = Breaker()
         self.counters = Counters()
-        self.outbox = Outbox(
+        self._send_once = exchange
+        self.outbox = choose_outbox(
             config.outbox,
             config.account,
             max_turns=config.outbox_max_turns,
             fsync=config.fsync,
             now_ms=self.clock.local_ms,
         )
-        delivery = Delivery(
-            self.outbox, exchange, breaker=self.breaker, clock=self.clock, on_refused=on_refused
-        )
+        self.is_durable = isinstance(self.outbox, Outbox)
         self.sender = Sender(
             self.outbox,
-            exchange,
-            delivery,
+            self.exchange,
             breaker=self.breaker,
-            now_ms=self.clock.local_ms,
+            on_refused=on_refused,
+            stats=self.counters,
+            mode=config.send,
+            inline_timeout_s=config.inline_timeout_s,
+            exit_timeout_s=config.exit_timeout_s,
         )
         # A turn whose stream nobody holds any more is ended by its weak reference: `_wrap.streams`.
         self._open_turns: set[OpenTurn] = set()
@@ -96,17 +87,16 @@ class Keeper:
                 self.outbox.drop(seq)
             else:
                 self.outbox.end(seq, state, body)
-                self.send()
+                self.sender.wake()
         except TurnledgerError as error:
             self.counters.lost += 1
             _log.error("Turn %s is lost: %s", turn.turn_id, error)
 
-    def send(self) -> None:
-        """Send what waits: in the background, or at once in inline mode."""
-        if self.config.send == "inline":
-            self.sender.flush(self.config.inline_timeout_s, inline=True)
-        else:
-            self.sender.wake()
+    def exchange(self, request: Request, timeout_s: float) -> Answer:
+        """Send one request once, and learn the ledger's clock from its answer."""
+        answer = self._send_once(request, timeout_s)
+        self.clock.learn_from_date(answer.headers.get("date"))
+        return answer
 
     def close(self, timeout_s: float) -> bool:
         """Settle streams that are still open, and send for so many seconds at most."""
@@ -115,7 +105,8 @@ class Keeper:
         for turn in list(self._open_turns):
             turn.settle_streams()
         try:
-            is_empty = self.sender.close(timeout_s)
+            self.sender.close(timeout_s)
+            is_empty = not self.outbox.waiting()
             self.outbox.close()
         except OutboxError as error:
             self.log_once("close", "The outbox could not be closed: %s", error)

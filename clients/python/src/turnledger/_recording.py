@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ._core import requests
 from ._core.answers import exception, json_of
 from ._core.values import MAX_BATCH_BYTES, MAX_BATCH_COUNT, State
-from ._core.verdicts import results_of
 from .errors import LedgerUnavailable, OutboxError, RateLimitError, ServerError, TurnledgerError
 from .types import BatchResult, Turn
 
@@ -70,8 +69,9 @@ def _cut(elements: Iterator[Element]) -> Iterator[list[Element]]:
 def _send(ledger: Ledger, batch: list[Element]) -> list[BatchResult]:
     try:
         answer = ledger.ask(requests.record_batch([body for _, body in batch]))
-        results = results_of(json_of(answer))
-        if len(results) != len(batch):
+        body = json_of(answer)
+        results = body.get("results") if isinstance(body, dict) else None
+        if not isinstance(results, list) or len(results) != len(batch):
             raise ServerError("The answer to a batch lacks results.")
     except (LedgerUnavailable, RateLimitError) as error:
         return [_queued(ledger, each, error) for each in batch]
@@ -93,12 +93,11 @@ def _result(ledger: Ledger, element: Element, result: Any) -> BatchResult:
 def _queued(ledger: Ledger, element: Element, error: TurnledgerError) -> BatchResult:
     """Keep a turn that had no answer; it is refused only if nothing can keep it."""
     turn_id, body = element
-    outbox = ledger.keeper.outbox
-    if not outbox.is_durable:
+    if not ledger.keeper.is_durable:
         return BatchResult(turn_id, "refused", error)
     try:
-        outbox.add(turn_id, State.RECORD, body)
+        ledger.keeper.outbox.add(turn_id, State.RECORD, body)
     except OutboxError as full:
         return BatchResult(turn_id, "refused", full)
-    ledger.keeper.send()
+    ledger.keeper.sender.wake()
     return BatchResult(turn_id, "queued")

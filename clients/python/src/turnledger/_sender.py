@@ -1,199 +1,277 @@
-"""Send the turns of the outbox: in a thread of this process, or inline."""
+"""Send the outbox: in a background thread, or inline in the thread that ends a turn.
 
-from __future__ import annotations
+The thread starts at first use and is a daemon. After a fork the child starts its own, also at first
+use. Rows that nobody sends stay in the outbox for the next process.
+"""
 
+import atexit
 import logging
-import os
+import threading
 import time
-import weakref
 from collections.abc import Callable
-from threading import Condition, Event, Lock, Thread
+from functools import partial
+from typing import Literal
 
-from ._core.answers import json_of
-from ._core.breaker import Breaker
-from ._core.values import MAX_BATCH_COUNT, Exchange, Request
-from ._delivery import Delivery
-from ._outbox import Outbox
-from .errors import CircuitOpenError, OutboxError, TurnledgerError
+from turnledger._core.counters import Counters
+from turnledger._core.values import Exchange
+from turnledger._outbox import forks
+from turnledger._outbox.base import Store
+from turnledger._outbox.delivery import Breaker, Delivery
+from turnledger._outbox.requests import MOST_ROWS
+from turnledger.errors import OutboxError
+from turnledger.types import Refused
 
-REQUEST_TIMEOUT_S = 10.0
-# Turns that end within this time share a request.
-_LINGER_S = 0.05
-_FAULT_PAUSE_S = 1.0
-_TAKE_OVER_EVERY_S = 15.0
 _log = logging.getLogger("turnledger")
-_all: weakref.WeakSet[Sender] = weakref.WeakSet()
+_REQUEST_S = 10.0
+# A waiting flush looks at the outbox at least so often.
+_MOST_LOOK_S = 1.0
+# Turns that end within this time share a request.
+_GATHER_S = 0.1
+_TAKE_OVER_EVERY_S = 30.0
+# A clock that is set back by less only delays a row.
+_JUMP_MS = 5_000
 
 
 class Sender:
-    """Delivers the turns that this process owns, in batches, for as long as it takes.
-
-    Nothing starts before `wake`. A forked child starts its own thread.
-    """
+    """Send an outbox's rows until nothing waits; safe for threads and across forks."""
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: Store,
         exchange: Exchange,
-        delivery: Delivery,
         *,
         breaker: Breaker,
-        now_ms: Callable[[], int],
+        on_refused: Callable[[Refused], None] | None,
+        stats: Counters,
+        mode: Literal["background", "inline"],
+        inline_timeout_s: float,
+        exit_timeout_s: float,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outbox = outbox
-        self._exchange = exchange
-        self._delivery = delivery
-        self._breaker = breaker
+        self._is_inline = mode == "inline"
+        self._inline_timeout_s = inline_timeout_s
+        self._exit_timeout_s = exit_timeout_s
         self._now_ms = now_ms
-        self._changed = Condition()
-        # One thread sends at a time: the background thread, or one that flushes inline.
-        self._sending = Lock()
-        self._closing = Event()
-        self._thread: Thread | None = None
-        self._is_awake = False
-        self._pause_until_s = 0.0
-        self._take_over_at_s = 0.0
-        _all.add(self)
+        self._monotonic = monotonic
+        self._make_delivery = partial(
+            Delivery,
+            outbox,
+            exchange,
+            breaker=breaker,
+            on_refused=on_refused,
+            stats=stats,
+            now_ms=now_ms,
+            monotonic=monotonic,
+        )
+        self._has_exit_hook = False
+        self._begin()
+        forks.register(self)
+
+    def _begin(self) -> None:
+        self._delivery = self._make_delivery()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._woken = threading.Event()
+        self._hurried = threading.Event()
+        self._stepped = threading.Condition()
+        self._end_at: float | None = None
+        # Searches for rows of dead processes that were asked for, and those that ended.
+        self._asked, self._searched = 1, 0
+        self._search_at = 0.0
+        self._offset_ms = self._clock_offset_ms()
 
     def wake(self) -> None:
-        """Send what waits, soon, in the background; start the thread if there is none."""
-        if self._is_awake and self._thread is not None:
+        """Send soon; inline, send now for `inline_timeout_s` at most."""
+        if self._is_inline:
+            self._send_until(self._monotonic() + self._inline_timeout_s)
             return
-        with self._changed:
-            self._is_awake = True
-            if self._thread is None:
-                self._closing.clear()
-                self._thread = Thread(target=self._run, name="turnledger-sender", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        if self._thread is None:
+            self._start()
+        if not self._woken.is_set():
+            self._woken.set()
 
-    def flush(self, timeout_s: float | None, *, inline: bool = False) -> bool:
-        """Wait until nothing waits to be sent; return False after `timeout_s` seconds.
+    def flush(self, timeout_s: float | None) -> bool:
+        """Send now; return True once nothing waits, False at the time-out.
 
-        With `inline` this thread sends, and no other is started.
+        Without a time-out it waits as long as the ledger answers, and no longer.
         """
-        deadline_s = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
-        while self._outbox.waiting_count():
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                return False
-            pause_s: float | None = _LINGER_S
-            if inline:
-                pause_s = self.send_once(min(left_s, REQUEST_TIMEOUT_S))
-            else:
-                self.wake()
-            with self._changed:
-                self._changed.wait(min(_LINGER_S if pause_s is None else pause_s, left_s))
-        return True
+        deadline = None if timeout_s is None else self._monotonic() + timeout_s
+        self._delivery.pacing.hurry()
+        self._asked += 1
+        if self._is_inline:
+            self._send_until(deadline, may_wait=True)
+        else:
+            self.wake()
+            self._hurried.set()
+            self._await_empty(deadline)
+        return self._outbox.waiting() == 0
 
-    def close(self, timeout_s: float) -> bool:
-        """Send for `timeout_s` seconds at most, in the thread that is there; then end it."""
+    def close(self, timeout_s: float) -> None:
+        """Send for `timeout_s` in the thread that is there, then end it; start none."""
         thread = self._thread
-        if thread is None:
-            return not self._outbox.waiting_count()
-        is_empty = self.flush(timeout_s)
-        self._closing.set()
-        with self._changed:
-            self._changed.notify_all()
-        thread.join(1.0)
-        self._thread = None
-        return is_empty
+        if thread is not None:
+            self._end_at = self._monotonic() + timeout_s
+            self._delivery.pacing.hurry()
+            self._woken.set()
+            self._hurried.set()
+            thread.join(timeout_s)
+        if self._has_exit_hook:
+            self._has_exit_hook = False
+            atexit.unregister(self._at_exit)
 
-    def send_once(self, timeout_s: float) -> float | None:
-        """Send one round of what is due.
+    def before_fork(self) -> None:
+        """Let the thread go on: the child starts its own."""
 
-        Returns the seconds until another round is worth a try, None if nothing is due.
-        """
-        if not self._sending.acquire(timeout=timeout_s):
-            return _LINGER_S
-        try:
-            return self._round(timeout_s)
-        finally:
-            self._sending.release()
+    def after_fork_in_parent(self) -> None:
+        """Change nothing."""
 
-    def renew_after_fork(self) -> None:
-        """Forget the parent's thread; take new locks."""
-        self._changed, self._sending, self._closing = Condition(), Lock(), Event()
-        self._thread, self._is_awake, self._take_over_at_s = None, False, 0.0
-        self._breaker.renew_lock()
+    def after_fork_in_child(self) -> None:
+        """Begin without a thread; locks that other threads held are left behind."""
+        self._begin()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._end_at = None
+            thread = threading.Thread(target=self._run, name="turnledger-sender", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is exiting: the next process sends
+                return
+            self._thread = thread
+            if not self._has_exit_hook:
+                self._has_exit_hook = True
+                atexit.register(self._at_exit)
+
+    def _at_exit(self) -> None:
+        self.close(self._exit_timeout_s)
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            with self._changed:
-                if not self._is_awake:
-                    self._changed.wait(self._idle_s())
-                self._is_awake = False
-            self._closing.wait(_LINGER_S)
-            pause_s: float | None = 0.0
-            while pause_s is not None and not self._closing.wait(pause_s):
-                pause_s = self._try()
-            with self._changed:
-                self._changed.notify_all()
-
-    def _try(self) -> float | None:
         try:
-            return self.send_once(REQUEST_TIMEOUT_S)
-        except OutboxError:
-            self._delivery.log_seldom("The outbox cannot be read; turns wait in it.")
+            while not self._has_to_end():
+                self._contained(self._housekeep)
+                self._report_step()
+                self._pause()
+                self._woken.clear()
+                self._hurried.clear()
+                self._contained(self._drain)
+                self._report_step()
+        finally:
+            self._thread = None
+            self._report_step()
+
+    def _report_step(self) -> None:
+        """Let a waiting flush look at the outbox."""
+        with self._stepped:
+            self._stepped.notify_all()
+
+    def _contained(self, action: Callable[[], None]) -> None:
+        """Run; an error costs a wait, never the thread."""
+        try:
+            action()
+        except OutboxError as error:
+            self._delivery.pacing.unanswered()
+            _log.error("The outbox cannot be sent", extra={"error": str(error)})
         except Exception:
-            _log.exception("The sender failed; it tries again.")
-        return _FAULT_PAUSE_S
+            self._delivery.pacing.unanswered()
+            _log.exception("The sender failed")
 
-    def _idle_s(self) -> float:
-        """Return the seconds to wait: until the next turn is due, or another process may end."""
-        try:
-            due_ms = self._outbox.next_due_ms()
-        except OutboxError:
-            return _FAULT_PAUSE_S
-        due_s = float("inf") if due_ms is None else (due_ms - self._now_ms()) / 1_000
-        return max(0.0, min(due_s, _TAKE_OVER_EVERY_S))
+    def _has_to_end(self) -> bool:
+        if self._end_at is None:
+            return False
+        left_s = self._end_at - self._monotonic()
+        return left_s <= 0 or self._delivery.pacing.wait_s() > left_s or not self._is_due()
 
-    def _round(self, timeout_s: float) -> float | None:
-        """Send each kind of turn once; return the seconds to wait, None if nothing is due."""
-        wait_s = self._pause_until_s - time.monotonic()
-        if wait_s > 0:
-            return wait_s
-        self._take_over()
-        rows = self._outbox.due(MAX_BATCH_COUNT)
-        if not rows:
-            return None
-        try:
-            self._breaker.require_closed()
-        except CircuitOpenError as error:
-            return error.retry_after_s or _LINGER_S
-        pause = self._delivery.send(rows, timeout_s)
-        if pause is not None:
-            self._pause_until_s = time.monotonic() + pause.seconds
-            return pause.seconds
-        self._learn_account(timeout_s)
+    def _pause(self) -> None:
+        """Wait until something may be sent, or for the next search for dead processes."""
+        longest_s = _TAKE_OVER_EVERY_S
+        if self._end_at is not None:
+            longest_s = max(0.0, self._end_at - self._monotonic())
+        wait_s = self._delivery.pacing.wait_s()
+        if wait_s:
+            self._hurried.wait(min(wait_s, longest_s))
+        elif not self._is_due():
+            is_woken = self._woken.wait(min(self._until_due_s(), longest_s))
+            if is_woken:
+                self._hurried.wait(_GATHER_S)
+
+    def _drain(self) -> None:
+        """Send as long as full batches wait."""
+        pacing = self._delivery.pacing
+        while not pacing.wait_s() and self._delivery.step(self._request_s(self._end_at)):
+            self._report_step()
+            if self._outbox.waiting() < MOST_ROWS:
+                break
         self._outbox.checkpoint()
-        return 0.0
 
-    def _take_over(self) -> None:
-        """Take the turns of processes that have ended, now and then."""
-        now_s = time.monotonic()
-        if now_s >= self._take_over_at_s and self._outbox.is_durable:
-            self._take_over_at_s = now_s + _TAKE_OVER_EVERY_S
-            self._outbox.take_over()
-
-    def _learn_account(self, timeout_s: float) -> None:
-        """Learn whose key this is: after a rotation the next key may send its turns."""
-        if not self._outbox.is_durable or self._outbox.knows_account():
+    def _send_until(self, deadline: float | None, *, may_wait: bool = False) -> None:
+        """Send in this thread; one thread sends at a time."""
+        timeout_s = -1 if deadline is None else max(0.0, deadline - self._monotonic())
+        if not self._lock.acquire(timeout=timeout_s):
             return
         try:
-            me = json_of(self._exchange(Request("GET", "/v1/me"), timeout_s))
-            self._outbox.learn_account(me["organization"]["id"], me["environment"])
-        except (TurnledgerError, KeyError, TypeError):
-            return  # the turns of this very key are sent all the same
-        self._take_over_at_s = 0.0
+            self._contained(lambda: self._send_inline(deadline, may_wait=may_wait))
+        finally:
+            self._lock.release()
 
+    def _send_inline(self, deadline: float | None, *, may_wait: bool) -> None:
+        pacing = self._delivery.pacing
+        self._housekeep()
+        while deadline is None or self._monotonic() < deadline:
+            wait_s = pacing.wait_s()
+            if wait_s:
+                is_short = deadline is None or self._monotonic() + wait_s < deadline
+                if not may_wait or pacing.is_held or not is_short:
+                    return
+                self._hurried.wait(wait_s)
+            elif not self._delivery.step(self._request_s(deadline)):
+                break
+        self._outbox.checkpoint()
 
-def _renew_after_fork() -> None:
-    for sender in list(_all):
-        sender.renew_after_fork()
+    def _housekeep(self) -> None:
+        """Take over rows of dead processes, and notice a clock that was set back."""
+        offset_ms = self._clock_offset_ms()
+        if offset_ms < self._offset_ms - _JUMP_MS:
+            self._outbox.hasten()
+        self._offset_ms = offset_ms
+        now = self._monotonic()
+        asked = self._asked
+        if asked == self._searched and now < self._search_at:
+            return
+        self._outbox.take_over()
+        if not self._delivery.pacing.wait_s() and self._delivery.identify(_REQUEST_S):
+            self._outbox.take_over()
+        self._search_at = now + _TAKE_OVER_EVERY_S
+        self._searched = asked
 
+    def _await_empty(self, deadline: float | None) -> None:
+        with self._stepped:
+            while self._thread is not None and self._has_work():
+                left_s = _MOST_LOOK_S if deadline is None else deadline - self._monotonic()
+                is_hopeless = deadline is None and self._delivery.pacing.is_held
+                is_later = self._outbox.waiting() > 0 and self._until_due_s() > left_s
+                if left_s <= 0 or is_hopeless or is_later:
+                    return
+                self._stepped.wait(min(left_s, _MOST_LOOK_S))
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)
+    def _has_work(self) -> bool:
+        """Return True while rows wait, or may be found with dead processes."""
+        return self._searched < self._asked or self._outbox.waiting() > 0
 
-__all__ = ["Sender"]
+    def _is_due(self) -> bool:
+        return self._outbox.waiting() > 0 and self._until_due_s() <= 0
+
+    def _until_due_s(self) -> float:
+        first_ms = self._outbox.first_due_ms()
+        return _TAKE_OVER_EVERY_S if first_ms is None else (first_ms - self._now_ms()) / 1000
+
+    def _request_s(self, deadline: float | None) -> float:
+        if deadline is None:
+            return _REQUEST_S
+        return max(0.05, min(_REQUEST_S, deadline - self._monotonic()))
+
+    def _clock_offset_ms(self) -> float:
+        return self._now_ms() - self._monotonic() * 1000

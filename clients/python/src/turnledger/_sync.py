@@ -27,7 +27,7 @@ from .types import BatchResult, Quota, Recorded, Refused, Reservation, Stats, Tu
 if TYPE_CHECKING:
     import httpx
 
-    from ._outbox import Outbox
+    from ._outbox.base import Store
 
 C = TypeVar("C")
 _RESERVE_TRIES = 2
@@ -74,7 +74,7 @@ class Ledger(Reads):
         )
         self._http = HttpExchange(self._config, transport)
         self.keeper = Keeper(self._config, self._http, on_refused)
-        self._asker = Asker(self._http, self.keeper.breaker)
+        self._asker = Asker(self.keeper.exchange, self.keeper.breaker)
         self._own = Identity(personality_id=self._config.personality_id)
 
     def record(self, turn: Turn) -> Recorded:
@@ -89,10 +89,10 @@ class Ledger(Reads):
         try:
             answer = self.ask(requests.record(body), turn_id=turn.turn_id)
         except (LedgerUnavailable, RateLimitError):
-            if not self.keeper.outbox.is_durable:
+            if not self.keeper.is_durable:
                 raise
             self.keeper.outbox.add(turn.turn_id, State.RECORD, body)
-            self.keeper.send()
+            self.keeper.sender.wake()
             return Recorded("queued", turn.turn_id, None)
         return _recorded(answer, turn.turn_id)
 
@@ -135,11 +135,10 @@ class Ledger(Reads):
         try:
             return _recorded(self.ask(request, turn_id=turn.turn_id), turn.turn_id)
         except (LedgerUnavailable, RateLimitError):
-            outbox = self.keeper.outbox
-            if not outbox.is_durable:
+            if not self.keeper.is_durable:
                 raise
-            outbox.add(turn.turn_id, State.COMPLETE, body, reservation.interaction_id)
-            self.keeper.send()
+            self.keeper.outbox.add(turn.turn_id, State.COMPLETE, body, reservation.interaction_id)
+            self.keeper.sender.wake()
             return Recorded("queued", turn.turn_id, None)
 
     def cancel(self, reservation: Reservation) -> None:
@@ -235,9 +234,7 @@ class Ledger(Reads):
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing waits to be sent; return False after `timeout_s` seconds."""
-        return self._config.is_disabled or self.keeper.sender.flush(
-            timeout_s, inline=self._config.send == "inline"
-        )
+        return self._config.is_disabled or self.keeper.sender.flush(timeout_s)
 
     def close(self, timeout_s: float = 2.0) -> bool:
         """Send for `timeout_s` seconds at most and close; return True if nothing is left."""
@@ -257,7 +254,7 @@ class Ledger(Reads):
         )
 
     @property
-    def outbox(self) -> Outbox:
+    def outbox(self) -> Store:
         """The turns that the ledger does not have yet."""
         return self.keeper.outbox
 

@@ -37,13 +37,13 @@ class Breaker:
             # Only this call tries; the others wait for another pause.
             self._open_until_s = now_s + self._pause_s
 
-    def note_answer(self) -> None:
+    def answered(self) -> None:
         """Close the breaker: the ledger has answered."""
         with self._lock:
             self._failures_count = 0
             self._pause_s = FIRST_PAUSE_S
 
-    def note_failure(self) -> None:
+    def unanswered(self) -> None:
         """Count a call without an answer; open the breaker at the fifth in a row."""
         with self._lock:
             self._failures_count += 1

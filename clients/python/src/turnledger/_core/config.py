@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, cast
 
 from ..errors import ConfigurationError
@@ -15,7 +14,6 @@ from .values import Account
 
 OnUnavailable = Literal["allow", "raise"]
 Send = Literal["background", "inline"]
-MEMORY = "memory"
 _KEY = re.compile(r"uniq_(live|test)_[A-Za-z0-9]{8,}")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -35,7 +33,7 @@ class Config:
     send: Send
     inline_timeout_s: float
     exit_timeout_s: float
-    outbox: Path | None
+    outbox: str | os.PathLike[str] | None
     outbox_max_turns: int
     fsync: bool
     is_disabled: bool
@@ -100,27 +98,11 @@ def resolve(
         ),
         inline_timeout_s=inline_timeout_s,
         exit_timeout_s=exit_timeout_s,
-        outbox=outbox_path(outbox, environ),
+        outbox=outbox if outbox is not None else environ.get("TURNLEDGER_OUTBOX") or None,
         outbox_max_turns=outbox_max_turns,
         fsync=_flag(environ, "TURNLEDGER_FSYNC") if fsync is None else fsync,
         is_disabled=is_disabled,
     )
-
-
-def outbox_path(
-    outbox: str | os.PathLike[str] | None, environ: Mapping[str, str] = os.environ
-) -> Path | None:
-    """Return the outbox file of an argument or the environment; None keeps turns in memory."""
-    chosen = os.fspath(outbox) if outbox is not None else environ.get("TURNLEDGER_OUTBOX") or ""
-    if chosen == MEMORY:
-        return None
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    state = environ.get("XDG_STATE_HOME")
-    folder = (
-        Path(state) if state else Path(environ.get("HOME") or "~").expanduser() / ".local/state"
-    )
-    return (folder / "turnledger" / "outbox.db").absolute()
 
 
 def _choice(

@@ -79,4 +79,6 @@ class Row:
     state: State
     body: str
     created_ms: int
+    due_ms: int
     tries: int
+    refusal: str | None

@@ -1,20 +1,14 @@
-"""The outbox: turns that the ledger does not have yet, in an SQLite file or in memory.
+"""Keep every turn until the ledger has stored it.
 
-Promises
-    * A turn is in the file before its model is called, and again when it ends.
-    * A turn leaves the file once the ledger has it, or once an operator removed it.
-    * Each process sends the rows that it owns. Rows of a process that has ended are taken over.
+A turn is one row. It is written **before** the model is called, and again when it ends; so the
+ledger also learns of calls whose process was killed. States:
 
-Invariants
-    * A process holds an OS lock on `outbox.db.owner-ID` as long as it owns rows. A frozen process
-      keeps its lock, so nothing is taken from it.
-    * A turn is one row. Its steps never overtake each other.
+* open: the block runs. If its process dies, the row is recorded as `producer_lost`.
+* record, complete, cancel: the turn waits for the sender.
+* refused: the ledger will never take it. It is kept with the reason, and exported.
 
-Failures
-    A damaged file is renamed, and a new one is begun. A folder that cannot be written, and a
-    network disk, make it an outbox in memory, with a warning. A full outbox raises OutboxFullError.
+`store` keeps rows in a SQLite file that processes share, `memory` keeps them for one process;
+`base` is what both do. `table` is the SQL, `owners` the locks that say which process lives,
+`forks` closes what a child must not inherit. `export` writes refused turns for an import, and
+`adopting` reads damaged files.
 """
-
-from .store import Outbox
-
-__all__ = ["Outbox"]

@@ -1,69 +1,111 @@
-"""Owners of rows: each process holds an OS lock for as long as it lives.
+"""Lock the rows of a process as long as it lives; the system frees the lock when it dies.
 
-Process ids say less: containers that share a volume repeat them.
+Each owner holds `flock` on a file of its own beside the outbox. A frozen process keeps its lock, so
+nothing is taken from it. Process ids are not used: containers that share a volume repeat them.
 """
-
-from __future__ import annotations
 
 import os
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # no file locks on this system: the outbox is in memory
+except ImportError:  # Windows: the outbox is kept in memory there
     fcntl = None  # type: ignore[assignment]
 
-CAN_LOCK = fcntl is not None
+_MIDDLE = ".owner-"
+# A frozen process must not keep others from starting for ever.
+_MOST_WAIT_S = 5.0
+_LOOK_AGAIN_S = 0.005
+
+
+def can_lock() -> bool:
+    """Return True if this system has the locks that the file needs."""
+    return fcntl is not None
 
 
 class Owner:
-    """The lock of this process beside the outbox `path`."""
+    """Hold the lock of one owner; `name` is what its rows carry."""
 
-    def __init__(self, path: Path) -> None:
-        self.id = secrets.token_hex(8)
-        self._path = _lock_path(path, self.id)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.name = path.name.rpartition(_MIDDLE)[2]
+        self._descriptor: int | None = descriptor
 
-    def release(self) -> None:
-        """End the ownership; rows that are left belong to nobody."""
-        self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+    @classmethod
+    def create(cls, outbox: Path) -> "Owner":
+        """Become an owner under a new name."""
+        while True:
+            path = outbox.with_name(outbox.name + _MIDDLE + secrets.token_hex(8))
+            owner = cls.seize(path, os.O_CREAT | os.O_EXCL)
+            # Another process may have taken the file for that of a dead owner, and removed it.
+            if owner is not None:
+                return owner
 
-    def forget(self) -> None:
-        """Close the lock in a forked child. The parent keeps it: they share the open file."""
-        os.close(self._descriptor)
+    @classmethod
+    def seize(cls, path: Path, flags: int = 0) -> "Owner | None":
+        """Take the lock of a dead owner; None if it lives, or if its file is gone."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+        except (FileNotFoundError, FileExistsError):
+            return None
+        try:
+            if _has_locked(descriptor) and os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return cls(path, descriptor)
+        except OSError:
+            pass
+        os.close(descriptor)
+        return None
 
+    def release(self, *, remove: bool) -> None:
+        """Free the lock; `remove` the file if no row carries the name."""
+        if self._descriptor is None:
+            return
+        if remove:
+            self.path.unlink(missing_ok=True)
+        self.leave_to_parent()
 
-class DeadOwner:
-    """The lock of an owner that has ended; hold it while its rows are taken over."""
-
-    def __init__(self, path: Path, descriptor: int | None) -> None:
-        self._path = path
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Remove the lock."""
-        self._path.unlink(missing_ok=True)
+    def leave_to_parent(self) -> None:
+        """Close this process's copy of the lock: after a fork the parent still holds its own."""
         if self._descriptor is not None:
             os.close(self._descriptor)
+            self._descriptor = None
 
 
-def find_dead(path: Path, owner_id: str) -> DeadOwner | None:
-    """Return the lock of an owner that has ended; None if it lives."""
-    lock = _lock_path(path, owner_id)
+def others(outbox: Path, own: str) -> Iterator[Path]:
+    """Yield the lock files of all other owners."""
+    beginning = outbox.name + _MIDDLE
+    for path in outbox.parent.iterdir():
+        if path.name.startswith(beginning) and path.name != beginning + own:
+            yield path
+
+
+def exists(outbox: Path, name: str) -> bool:
+    """Return True if the owner has a lock file."""
+    return bool(name) and outbox.with_name(outbox.name + _MIDDLE + name).exists()
+
+
+@contextmanager
+def alone(outbox: Path) -> Iterator[None]:
+    """Create or replace the outbox while no other process does; wait five seconds at most."""
+    outbox.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = outbox.with_name(outbox.name + ".setup")
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        descriptor = os.open(lock, os.O_RDWR)
-    except FileNotFoundError:
-        return DeadOwner(lock, None)
+        deadline = time.monotonic() + _MOST_WAIT_S
+        while not _has_locked(descriptor) and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _has_locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(descriptor)
-        return None
-    return DeadOwner(lock, descriptor)
-
-
-def _lock_path(path: Path, owner_id: str) -> Path:
-    return path.with_name(f"{path.name}.owner-{owner_id}")
+        return False
+    return True
