@@ -8,7 +8,7 @@ from turnledger.testing import FakeLedger
 
 from tests.turns import body, reservation
 
-HEADERS = {"Authorization": f"Bearer {FakeLedger.KEY}"}
+HEADERS = {"Authorization": "Bearer uniq_test_FakeLedger"}
 
 
 @pytest.fixture
@@ -18,23 +18,25 @@ def fake() -> FakeLedger:
 
 @pytest.fixture
 def client(fake: FakeLedger) -> Iterator[httpx.Client]:
-    with httpx.Client(transport=fake, base_url="http://ledger.test", headers=HEADERS) as made:
+    with httpx.Client(
+        transport=fake.transport, base_url="http://ledger.test", headers=HEADERS
+    ) as made:
         yield made
 
 
 def test_turns_and_requests_are_listed(fake: FakeLedger, client: httpx.Client) -> None:
     client.post("/v1/interactions", json=body(turn_id="t1"))
-    assert [turn["turn_id"] for turn in fake.turns] == ["t1"]
+    assert list(fake.turns) == list(fake.items) == ["t1"]
     assert fake.requests == [("POST", "/v1/interactions")]
     assert b'"t1"' in fake.bodies[0]
 
 
 def test_a_fault_befalls_the_next_requests(fake: FakeLedger, client: httpx.Client) -> None:
-    fake.fail(503, times=2, retry_after_s=7)
+    fake.fail(503, 429)
     answers = [client.post("/v1/interactions", json=body()) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [503, 503, 201]
+    assert [answer.status_code for answer in answers] == [503, 429, 201]
     assert answers[0].json()["error"]["code"] == "service_unavailable"
-    assert answers[0].headers["Retry-After"] == "7"
+    assert answers[0].headers["Retry-After"] == "1"
     assert len(fake.turns) == 1
 
 
@@ -42,7 +44,7 @@ def test_an_answer_is_lost_after_the_turn_was_stored(
     fake: FakeLedger, client: httpx.Client
 ) -> None:
     sent = body()
-    fake.fail(error=httpx.ReadTimeout, is_stored=True)
+    fake.fail(httpx.ReadTimeout("late"), is_stored=True)
     with pytest.raises(httpx.ReadTimeout):
         client.post("/v1/interactions", json=sent)
     assert len(fake.turns) == 1
@@ -62,12 +64,12 @@ def test_the_clock_ends_holds_refills_the_bucket_and_ends_the_period(
 ) -> None:
     for _ in range(2):
         client.post("/v1/turns", json=reservation(hold_seconds=60))
-    assert len(fake.open_reservations) == 2
+    assert len(fake.reservations) == 2
     refused = client.post("/v1/turns", json=reservation())
     assert refused.json()["error"]["code"] == "quota_exhausted"
     assert refused.json()["error"]["details"]["held_until"] is not None
     fake.advance(61)
-    assert fake.open_reservations == []
+    assert fake.reservations == {}
     assert client.get("/v1/me").headers["X-RateLimit-Remaining"] == "4"
     for _ in range(2):
         client.post("/v1/turns", json=reservation(hold_seconds=60))
@@ -77,14 +79,16 @@ def test_the_clock_ends_holds_refills_the_bucket_and_ends_the_period(
 
 def test_a_key_that_only_reads_may_not_record() -> None:
     fake = FakeLedger(scope="read")
-    with httpx.Client(transport=fake, base_url="http://ledger.test", headers=HEADERS) as client:
+    with httpx.Client(
+        transport=fake.transport, base_url="http://ledger.test", headers=HEADERS
+    ) as client:
         refused = client.post("/v1/interactions", json=body())
     assert refused.status_code == 403
     assert refused.json()["error"]["details"] == {"required_scope": "read_write"}
 
 
 async def _status(fake: FakeLedger) -> int:
-    async with httpx.AsyncClient(transport=fake, headers=HEADERS) as client:
+    async with httpx.AsyncClient(transport=fake.transport, headers=HEADERS) as client:
         return (await client.get("http://ledger.test/v1/me")).status_code
 
 

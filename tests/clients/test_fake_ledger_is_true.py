@@ -90,7 +90,7 @@ def sides(memory_app: Flask) -> Iterator[Sides]:
         names["uncharged_turns"] = "uncharged_turns_limit"
         given = {names.get(name, name): value for name, value in limits.items()}
         fake = httpx.Client(
-            transport=FakeLedger(**given),
+            transport=FakeLedger(**given).transport,
             base_url=BASE,
             headers={"Authorization": "Bearer uniq_live_FakeLedger"},
         )
@@ -300,7 +300,7 @@ def test_the_fake_answers_as_the_service(story: str, sides: Sides) -> None:
 
 def test_both_refuse_a_wrong_key(memory_app: Flask) -> None:
     real = httpx.Client(transport=httpx.WSGITransport(memory_app), base_url=BASE)
-    with real, httpx.Client(transport=FakeLedger(), base_url=BASE) as fake:
+    with real, httpx.Client(transport=FakeLedger().transport, base_url=BASE) as fake:
         for headers in ({}, {"Authorization": "Bearer nonsense"}):
             answers = [side.get("/v1/me", headers=headers) for side in (real, fake)]
             first, second = (answer.json()["error"] for answer in answers)

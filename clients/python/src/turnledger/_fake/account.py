@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from turnledger._fake.fields import (
+from .fields import (
     BATCHED_COMPLETION,
     COMPLETION,
     RESERVATION,
     TURN,
     load_body,
 )
-from turnledger._fake.quota import Bucket, Hold, Limits, Quota
-from turnledger._fake.wire import (
+from .quota import Bucket, Hold, Limits, Quota
+from .wire import (
     ULID,
     Refusal,
     conflict,
@@ -38,10 +38,11 @@ _CONTENT = (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Hold a turn: its content as it was sent, and the item that answers show."""
+    """Hold a turn: as it was sent, its content, and the item that answers show."""
 
     turn_id: str
     at_ms: int
+    sent: Item
     content: Item
     item: Item
 
@@ -57,13 +58,17 @@ class FakeAccount:
         self.bucket = Bucket(limits, limits.burst, now_ms)
         self._cancelled_until: dict[str, int] = {}
 
+    def change_limits(self, limits: Limits) -> None:
+        """Apply other limits from now on."""
+        self.limits = self.quota.limits = self.bucket.limits = limits
+
     def record(self, body: Any, now_ms: int, most_errors: int | None = None) -> tuple[Stored, bool]:
         """Store a turn; return it, and True if it is new."""
         loaded = self.check_recording(body, now_ms, most_errors)
         if isinstance(loaded, Stored):
             return loaded, False
         at_ms = loaded.pop("occurred_at")
-        return self._store(self._key(loaded), loaded, at_ms), True
+        return self._store(self._key(loaded), loaded, at_ms, body), True
 
     def record_batched(self, body: Any, now_ms: int) -> tuple[Stored, bool]:
         """Store an element of a batch, as `record`."""
@@ -87,20 +92,21 @@ class FakeAccount:
         """Store a reserved turn, whatever is left of the quota."""
         if ULID.fullmatch(id_) is None:
             raise Refusal("not_found", "There is no such reservation.")
-        return self._complete(id_, load_body(COMPLETION, body, now_ms), now_ms)
+        return self._complete(id_, load_body(COMPLETION, body, now_ms), body, now_ms)
 
     def complete_batched(self, body: Any, now_ms: int) -> tuple[Stored, bool]:
         """Store an element of a batch of completions, as `complete`."""
         loaded = load_body(BATCHED_COMPLETION, body, now_ms, _MOST_ERRORS_OF_AN_ELEMENT)
-        return self._complete(loaded.pop("interaction_id"), loaded, now_ms)
+        sent = {name: value for name, value in body.items() if name != "interaction_id"}
+        return self._complete(loaded.pop("interaction_id"), loaded, sent, now_ms)
 
-    def _complete(self, id_: str, loaded: Item, now_ms: int) -> tuple[Stored, bool]:
+    def _complete(self, id_: str, loaded: Item, sent: Item, now_ms: int) -> tuple[Stored, bool]:
         key = self._key(loaded)
         self._require_reserved(id_, key, now_ms)
         known = self._known(key, loaded, instant_of(id_), now_ms)
         if known:
             return known, False
-        return self._store(key, loaded, instant_of(id_)), True
+        return self._store(key, loaded, instant_of(id_), sent), True
 
     def reserve(self, body: Any, now_ms: int) -> tuple[Item, bool]:
         """Hold a turn; return the answer, and True if the hold is new."""
@@ -187,7 +193,7 @@ class FakeAccount:
         if self._cancelled_until.get(key, 0) > now_ms:
             raise conflict("cancelled", "The reservation of this turn_id was cancelled.")
 
-    def _store(self, key: str, content: Item, at_ms: int) -> Stored:
+    def _store(self, key: str, content: Item, at_ms: int, sent: Item) -> Stored:
         usage = content["usage"]
         is_new = self.quota.charge(usage["turns_consumed"], _counted(content))
         self.quota.holds.pop(key, None)
@@ -195,7 +201,7 @@ class FakeAccount:
         head = {"interaction_id": interaction_id(at_ms, key), "created_at": format_ms(at_ms)}
         shown = {name: content[name] for name in _CONTENT}
         shown["usage"] = {"turns_consumed": usage["turns_consumed"], **counted, **usage}
-        stored = Stored(content["turn_id"], at_ms, content, {**head, **shown})
+        stored = Stored(content["turn_id"], at_ms, sent, content, {**head, **shown})
         self.turns[key] = stored
         return stored
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from turnledger._fake.wire import ULID, field_error, invalid, parse_ms
+from .wire import ULID, field_error, invalid, parse_ms
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000

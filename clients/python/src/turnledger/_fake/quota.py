@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
-from turnledger._fake.wire import Refusal, format_ms
+from .wire import Refusal, format_ms
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from turnledger._fake.account import FakeAccount, Item, Stored
-from turnledger._fake.fields import MODES, STATUSES, Errors
-from turnledger._fake.wire import Refusal, field_error, format_ms, invalid, parse_ms
+from .account import FakeAccount, Item, Stored
+from .fields import MODES, STATUSES, Errors
+from .wire import Refusal, field_error, format_ms, invalid, parse_ms
 
 Parameters = Mapping[str, Sequence[str]]
 _DAY_MS = 86_400_000

@@ -9,10 +9,10 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs
 
-from turnledger._fake import reads
-from turnledger._fake.account import FakeAccount, Item
-from turnledger._fake.quota import Limits
-from turnledger._fake.wire import Refusal, field_error, interaction_id, invalid
+from . import reads
+from .account import FakeAccount, Item
+from .quota import Limits
+from .wire import Refusal, field_error, interaction_id, invalid
 
 _KEY = re.compile(r"Bearer uniq_(live|test)_[A-Za-z0-9]{8,}", re.ASCII)
 _MOST_BYTES = 256 * 1024
@@ -49,9 +49,15 @@ class FakeService:
 
     def __init__(self, limits: Limits, scopes: Sequence[str]) -> None:
         self.accounts: dict[str, FakeAccount] = {}
-        self._limits = limits
+        self.limits = limits
         self._scopes = list(scopes)
         self._requests_count = 0
+
+    def change_limits(self, limits: Limits) -> None:
+        """Apply other limits from now on."""
+        self.limits = limits
+        for account in self.accounts.values():
+            account.change_limits(limits)
 
     def answer(self, sent: Sent) -> Reply:
         """Carry out one request."""
@@ -94,7 +100,7 @@ class FakeService:
             raise Refusal(code, "The key is missing or wrong.", headers=headers)
         account = self.accounts.get(key[1])
         if account is None:
-            account = FakeAccount(key[1], self._limits, sent.now_ms)
+            account = FakeAccount(key[1], self.limits, sent.now_ms)
             self.accounts[key[1]] = account
         account.quota.move(sent.now_ms)
         if sent.method != "GET" and "read_write" not in self._scopes:

@@ -51,6 +51,7 @@ class Refusal(Exception):
         *,
         wait_ms: int | None = None,
         headers: Mapping[str, str] | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -58,11 +59,7 @@ class Refusal(Exception):
         self.details = details
         self.wait_ms = wait_ms
         self.headers = dict(headers or {})
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status of the code."""
-        return CODES[self.code][0]
+        self.status = status or CODES[code][0]
 
     def body(self) -> dict[str, Any]:
         """Return the error as an element of a batch shows it."""

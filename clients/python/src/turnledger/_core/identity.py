@@ -1,0 +1,74 @@
+"""Who a turn belongs to, and which turn is current: context variables and their defaults."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import ValidationError
+
+if TYPE_CHECKING:
+    from .._turn import OpenTurn
+
+
+class Identity(NamedTuple):
+    """The participants of a turn; `mode` None: by the others."""
+
+    user_id: str | None = None
+    relationship_id: str | None = None
+    personality_id: str | None = None
+    mode: str | None = None
+
+    def over(self, defaults: Identity) -> Identity:
+        """Return this identity, with what it lacks from `defaults`."""
+        return Identity(
+            self.user_id if self.user_id is not None else defaults.user_id,
+            self.relationship_id if self.relationship_id is not None else defaults.relationship_id,
+            self.personality_id if self.personality_id is not None else defaults.personality_id,
+            self.mode if self.mode is not None else defaults.mode,
+        )
+
+    def resolved_mode(self) -> str:
+        """Return the mode: `stateful` if user and relationship are known, unless it is given."""
+        if self.mode is not None:
+            return self.mode
+        is_stateful = self.user_id is not None and self.relationship_id is not None
+        return "stateful" if is_stateful else "stateless"
+
+    def require_personality(self) -> str:
+        """Return the personality, or raise ValidationError."""
+        if self.personality_id is None:
+            raise ValidationError(
+                "personality_id is missing: pass it, or set it for the ledger "
+                "(Ledger(personality_id=…) or TURNLEDGER_PERSONALITY).",
+                code="validation_error",
+            )
+        return self.personality_id
+
+
+NOBODY = Identity()
+DEFAULTS: ContextVar[Identity] = ContextVar("turnledger_identity", default=NOBODY)
+_CURRENT: ContextVar[OpenTurn | None] = ContextVar("turnledger_turn", default=None)
+
+
+def current_turn() -> OpenTurn | None:
+    """Return the innermost open turn of this thread or task; None outside of turns."""
+    turn = _CURRENT.get()
+    # A context that was copied may name turns that have ended since.
+    while turn is not None and turn.has_left:
+        turn = turn.outer
+    return turn
+
+
+def enter_turn(turn: OpenTurn) -> None:
+    """Make `turn` the current one."""
+    _CURRENT.set(turn)
+
+
+def leave_turn(turn: OpenTurn) -> None:
+    """Make the turn around `turn` the current one again, if `turn` is still the current one.
+
+    A generator that is closed in another context leaves that context's turn as it is.
+    """
+    if _CURRENT.get() is turn:
+        _CURRENT.set(turn.outer)

@@ -1,0 +1,76 @@
+"""Send requests with httpx. A forked child gets a client of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from ._core.config import Config
+from ._core.values import Answer, Request
+from .errors import LedgerTimeoutError, NetworkError
+
+if TYPE_CHECKING:
+    import httpx
+
+_CONNECTIONS_COUNT = 50
+# Clients of a parent process. Closing a TLS socket in a child would break the parent's.
+_inherited: list[object] = []
+
+
+class HttpExchange:
+    """Sends one request at a time of each thread; imports httpx at the first one."""
+
+    def __init__(self, config: Config, transport: httpx.BaseTransport | None = None) -> None:
+        self._config = config
+        self._transport = transport
+        self._client: httpx.Client | None = None
+        self._process_id = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request, timeout_s: float) -> Answer:
+        """Return the answer; NetworkError or LedgerTimeoutError without one."""
+        import httpx
+
+        client = self._client
+        if client is None or self._process_id != os.getpid():
+            client = self._open()
+        headers = {"Content-Type": "application/json"} if request.body is not None else {}
+        try:
+            answer = client.request(
+                request.method,
+                request.path,
+                content=request.body,
+                params=request.params or None,
+                headers=headers,
+                timeout=timeout_s,
+            )
+        except httpx.TimeoutException as error:
+            raise LedgerTimeoutError("The ledger did not answer in time.") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise NetworkError("The ledger cannot be reached.") from error
+        return Answer(answer.status_code, answer.headers, answer.content)
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        client, self._client = self._client, None
+        if client is not None and self._process_id == os.getpid():
+            client.close()
+
+    def _open(self) -> httpx.Client:
+        import httpx
+
+        if self._process_id and self._process_id != os.getpid():
+            self._lock = threading.Lock()
+        with self._lock:
+            if self._client is not None and self._process_id == os.getpid():
+                return self._client
+            _inherited.append(self._client)
+            self._client = httpx.Client(
+                base_url=self._config.url,
+                headers={"Authorization": f"Bearer {self._config.key}", "User-Agent": "turnledger"},
+                limits=httpx.Limits(max_connections=_CONNECTIONS_COUNT),
+                transport=self._transport,
+            )
+            self._process_id = os.getpid()
+            return self._client

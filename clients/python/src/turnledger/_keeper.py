@@ -1,0 +1,138 @@
+"""Keep the turns of this process: in the outbox, through the sender, with counters beside them."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ._core import requests
+from ._core.answers import json_of
+from ._core.breaker import Breaker
+from ._core.clock import LedgerClock
+from ._core.config import Config
+from ._core.counters import Counters
+from ._core.values import Answer, Exchange, Request, State
+from ._outbox.choosing import choose_outbox
+from ._outbox.store import Outbox
+from ._sender import Sender
+from .errors import OutboxError, TurnledgerError
+from .types import Refused
+
+if TYPE_CHECKING:
+    from ._turn import OpenTurn
+
+_log = logging.getLogger("turnledger")
+
+
+class Keeper:
+    """What all turns of a ledger share. Nothing is opened or started before the first turn."""
+
+    def __init__(
+        self,
+        config: Config,
+        exchange: Exchange,
+        on_refused: Callable[[Refused], None] | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = LedgerClock()
+        self.breaker = Breaker()
+        self.counters = Counters()
+        self._send_once = exchange
+        self.outbox = choose_outbox(
+            config.outbox,
+            config.account,
+            max_turns=config.outbox_max_turns,
+            fsync=config.fsync,
+            now_ms=self.clock.local_ms,
+        )
+        self.is_durable = isinstance(self.outbox, Outbox)
+        self.sender = Sender(
+            self.outbox,
+            self.exchange,
+            breaker=self.breaker,
+            on_refused=on_refused,
+            stats=self.counters,
+            mode=config.send,
+            inline_timeout_s=config.inline_timeout_s,
+            exit_timeout_s=config.exit_timeout_s,
+        )
+        # A turn whose stream nobody holds any more is ended by its weak reference: `_wrap.streams`.
+        self._open_turns: set[OpenTurn] = set()
+        self._logged: set[str] = set()
+        atexit.register(_close_at_exit, weakref.ref(self))
+
+    def begin(self, turn: OpenTurn, body: str) -> int | None:
+        """Keep a turn that begins; None if the outbox cannot, or if everything is disabled."""
+        if self.config.is_disabled:
+            return None
+        self._open_turns.add(turn)
+        try:
+            return self.outbox.open(turn.turn_id, body, turn.interaction_id)
+        except OutboxError as error:
+            self.log_once("outbox", "A turn could not be kept: %s", error)
+            return None
+
+    def end(self, seq: int | None, turn: OpenTurn, state: State | None, body: str) -> None:
+        """Let a turn be sent; `state` None records nothing. Never raises."""
+        if self.config.is_disabled:
+            return
+        self._open_turns.discard(turn)
+        try:
+            if seq is None:
+                self._send_directly(turn, state, body)
+            elif state is None:
+                self.outbox.drop(seq)
+            else:
+                self.outbox.end(seq, state, body)
+                self.sender.wake()
+        except TurnledgerError as error:
+            self.counters.lost += 1
+            _log.error("Turn %s is lost: %s", turn.turn_id, error)
+
+    def exchange(self, request: Request, timeout_s: float) -> Answer:
+        """Send one request once, and learn the ledger's clock from its answer."""
+        answer = self._send_once(request, timeout_s)
+        self.clock.learn_from_date(answer.headers.get("date"))
+        return answer
+
+    def close(self, timeout_s: float) -> bool:
+        """Settle streams that are still open, and send for so many seconds at most."""
+        if self.config.is_disabled:
+            return True
+        for turn in list(self._open_turns):
+            turn.settle_streams()
+        try:
+            self.sender.close(timeout_s)
+            is_empty = not self.outbox.waiting()
+            self.outbox.close()
+        except OutboxError as error:
+            self.log_once("close", "The outbox could not be closed: %s", error)
+            return False
+        return is_empty
+
+    def log_once(self, kind: str, text: str, *values: object) -> None:
+        """Log a warning once for each kind."""
+        if kind not in self._logged:
+            self._logged.add(kind)
+            _log.warning(text, *values)
+
+    def _send_directly(self, turn: OpenTurn, state: State | None, body: str) -> None:
+        """Send a turn that the outbox could not keep, once."""
+        if state is None:
+            return
+        interaction_id = turn.interaction_id or ""
+        request: Request = {
+            State.RECORD: lambda: requests.record(body),
+            State.COMPLETE: lambda: requests.complete(interaction_id, body),
+            State.CANCEL: lambda: requests.cancel(interaction_id),
+        }[state]()
+        json_of(self.exchange(request, self.config.inline_timeout_s))
+
+
+def _close_at_exit(reference: weakref.ref[Keeper]) -> None:
+    keeper = reference()
+    if keeper is not None:
+        keeper.close(keeper.config.exit_timeout_s)

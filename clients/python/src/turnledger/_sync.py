@@ -1,0 +1,349 @@
+"""The synchronous ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from ._asking import Asker
+from ._core import requests
+from ._core.answers import build, json_of
+from ._core.config import OnUnavailable, Send, resolve
+from ._core.identity import DEFAULTS, Identity, current_turn, enter_turn, leave_turn
+from ._core.ids import instant_ms, new_turn_id
+from ._core.retries import RECORD_TRIES, Policy
+from ._core.values import Answer, Request, State
+from ._http import HttpExchange
+from ._keeper import Keeper
+from ._reads import Reads
+from ._recording import record_in_batches
+from ._turn import OpenTurn
+from .errors import LedgerUnavailable, RateLimitError
+from .types import BatchResult, Quota, Recorded, Refused, Reservation, Stats, Turn
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._outbox.base import Store
+
+C = TypeVar("C")
+_RESERVE_TRIES = 2
+
+
+class Ledger(Reads):
+    """A client of a ledger. Safe between threads, and after a fork; `with Ledger()` closes it.
+
+    The constructor opens no file and no socket. It raises ConfigurationError for a missing or
+    malformed URL or key. Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        personality_id: str | None = None,
+        on_unavailable: OnUnavailable | None = None,
+        reserve_timeout_s: float = 1.0,
+        timeout_s: float = 10.0,
+        send: Send | None = None,
+        inline_timeout_s: float = 5.0,
+        exit_timeout_s: float = 2.0,
+        outbox: str | os.PathLike[str] | None = None,
+        outbox_max_turns: int = 100_000,
+        fsync: bool | None = None,
+        on_refused: Callable[[Refused], None] | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._config = resolve(
+            url,
+            key,
+            personality_id=personality_id,
+            on_unavailable=on_unavailable,
+            reserve_timeout_s=reserve_timeout_s,
+            timeout_s=timeout_s,
+            send=send,
+            inline_timeout_s=inline_timeout_s,
+            exit_timeout_s=exit_timeout_s,
+            outbox=outbox,
+            outbox_max_turns=outbox_max_turns,
+            fsync=fsync,
+        )
+        self._http = HttpExchange(self._config, transport)
+        self.keeper = Keeper(self._config, self._http, on_refused)
+        self._asker = Asker(self.keeper.exchange, self.keeper.breaker)
+        self._own = Identity(personality_id=self._config.personality_id)
+
+    def record(self, turn: Turn) -> Recorded:
+        """Record a finished turn; without an answer it is `queued` in the outbox.
+
+        Raises QuotaExhaustedError, ConflictError for other content under the same `turn_id`,
+        ValidationError, OutboxFullError, and LedgerUnavailable if the outbox is in memory.
+        """
+        body = requests.dump(requests.turn_body(turn, self.defaults()))
+        if self._config.is_disabled:
+            return Recorded("disabled", turn.turn_id, None)
+        try:
+            answer = self.ask(requests.record(body), turn_id=turn.turn_id)
+        except (LedgerUnavailable, RateLimitError):
+            if not self.keeper.is_durable:
+                raise
+            self.keeper.outbox.add(turn.turn_id, State.RECORD, body)
+            self.keeper.sender.wake()
+            return Recorded("queued", turn.turn_id, None)
+        return _recorded(answer, turn.turn_id)
+
+    def record_many(self, turns: Iterable[Turn], *, concurrency: int = 4) -> Iterator[BatchResult]:
+        """Record turns in batches of up to 500; yield the outcome of each, in order.
+
+        Sends up to `concurrency` batches at once, and reads that many ahead. A turn without an
+        answer is `queued`, a refused one has its `error`.
+        """
+        return record_in_batches(self, turns, concurrency)
+
+    def reserve(
+        self,
+        *,
+        turn_id: str | None = None,
+        hold_seconds: int | None = None,
+        user_id: str | None = None,
+        relationship_id: str | None = None,
+        personality_id: str | None = None,
+        mode: str | None = None,
+    ) -> Reservation:
+        """Hold a turn of the quota for `hold_seconds` (10 to 3,600; 150 by default).
+
+        Raises QuotaExhaustedError: do not call the model. RateLimitError,
+        TurnAlreadyRecordedError, LedgerUnavailable.
+        """
+        who = self.identify(Identity(user_id, relationship_id, personality_id, mode))
+        return self._reserve(turn_id or new_turn_id(), who, hold_seconds)
+
+    def complete(self, reservation: Reservation, turn: Turn) -> Recorded:
+        """Record a reserved turn; never refused for quota. As `record` without an answer.
+
+        `turn.turn_id` and `turn.occurred_at` are those of the reservation.
+        """
+        turn = replace(turn, turn_id=reservation.turn_id)
+        body = requests.dump(requests.turn_body(turn, self.defaults(), is_reserved=True))
+        if self._config.is_disabled:
+            return Recorded("disabled", turn.turn_id, None)
+        request = requests.complete(reservation.interaction_id, body)
+        try:
+            return _recorded(self.ask(request, turn_id=turn.turn_id), turn.turn_id)
+        except (LedgerUnavailable, RateLimitError):
+            if not self.keeper.is_durable:
+                raise
+            self.keeper.outbox.add(turn.turn_id, State.COMPLETE, body, reservation.interaction_id)
+            self.keeper.sender.wake()
+            return Recorded("queued", turn.turn_id, None)
+
+    def cancel(self, reservation: Reservation) -> None:
+        """Give a reservation back, unbilled. Without an answer it expires by itself."""
+        if not self._config.is_disabled:
+            request = requests.cancel(reservation.interaction_id)
+            self.ask(request, turn_id=reservation.turn_id)
+
+    @contextmanager
+    def turn(
+        self,
+        *,
+        user_id: str | None = None,
+        relationship_id: str | None = None,
+        personality_id: str | None = None,
+        mode: str | None = None,
+        turn_id: str | None = None,
+        reserve: bool = True,
+        hold_seconds: int | None = None,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Iterator[OpenTurn]:
+        """Run a turn: reserve it, measure what happens in the block, and record it at the end.
+
+        Raises on entry only: QuotaExhaustedError, TurnAlreadyRecordedError, ValidationError, and
+        LedgerUnavailable with `on_unavailable="raise"`. Without an answer the block runs unheld,
+        and is recorded later.
+        """
+        who = self.identify(Identity(user_id, relationship_id, personality_id, mode))
+        turn = self.begin(
+            who,
+            turn_id=turn_id,
+            reserve=reserve,
+            hold_seconds=hold_seconds,
+            on_unavailable=on_unavailable,
+        )
+        enter_turn(turn)
+        try:
+            yield turn
+        except BaseException as error:
+            leave_turn(turn)
+            turn.leave(error)
+            raise
+        leave_turn(turn)
+        turn.leave(None)
+
+    def wrap(
+        self,
+        client: C,
+        *,
+        provider: str | None = None,
+        include_usage: bool | str = "auto",
+        reserve: bool = False,
+        user_id: str | None = None,
+        relationship_id: str | None = None,
+        personality_id: str | None = None,
+    ) -> C:
+        """Return a copy of an `openai` or `anthropic` client whose calls are recorded.
+
+        Its class and its connections stay. Inside `turn()` a call belongs to the turn, outside
+        each call is a turn of its own, reserved if `reserve`. Raises TypeError for another client,
+        and ConfigurationError for a client that another ledger has wrapped.
+        """
+        from ._wrap import wrap
+
+        who = Identity(user_id, relationship_id, personality_id)
+        return wrap(
+            client,
+            self,
+            provider=provider,
+            include_usage=include_usage,
+            reserve=reserve,
+            who=who,
+        )
+
+    @contextmanager
+    def identity(
+        self,
+        *,
+        user_id: str | None = None,
+        relationship_id: str | None = None,
+        personality_id: str | None = None,
+    ) -> Iterator[None]:
+        """Set defaults for the turns inside the block."""
+        before = DEFAULTS.get()
+        inside = Identity(user_id, relationship_id, personality_id).over(before)
+        DEFAULTS.set(inside)
+        try:
+            yield
+        finally:
+            # A generator that is closed in another context leaves that context as it is.
+            if DEFAULTS.get() is inside:
+                DEFAULTS.set(before)
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Wait until nothing waits to be sent; return False after `timeout_s` seconds."""
+        return self._config.is_disabled or self.keeper.sender.flush(timeout_s)
+
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Send for `timeout_s` seconds at most and close; return True if nothing is left."""
+        is_empty = self.keeper.close(timeout_s)
+        self._http.close()
+        return is_empty
+
+    def stats(self) -> Stats:
+        """Return figures of this process."""
+        counted = self.keeper.counters
+        return Stats(
+            calls_without_usage=counted.calls_without_usage,
+            wrapper_errors=counted.wrapper_errors,
+            outlived_holds=counted.outlived_holds,
+            lost=counted.lost,
+            clock_skew_s=self.keeper.clock.skew_s,
+        )
+
+    @property
+    def outbox(self) -> Store:
+        """The turns that the ledger does not have yet."""
+        return self.keeper.outbox
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._config.url!r})"
+
+    def identify(self, who: Identity) -> Identity:
+        """Return `who` with the defaults of the context and of this ledger."""
+        return who.over(DEFAULTS.get()).over(self._own)
+
+    def defaults(self) -> Identity:
+        """Return the defaults of the context and of this ledger."""
+        return DEFAULTS.get().over(self._own)
+
+    @property
+    def is_disabled(self) -> bool:
+        """Return True if `TURNLEDGER_DISABLED` is set."""
+        return self._config.is_disabled
+
+    def ask(
+        self,
+        request: Request,
+        *,
+        turn_id: str | None = None,
+        budget_s: float | None = None,
+        tries_count: int = RECORD_TRIES,
+    ) -> Answer:
+        """Return the success that `request` is answered with, repeated as the policy allows."""
+        policy = Policy(budget_s or self._config.timeout_s, tries_count)
+        return self._asker.ask(request, policy, turn_id)
+
+    def begin(
+        self,
+        who: Identity,
+        *,
+        turn_id: str | None = None,
+        reserve: bool,
+        hold_seconds: int | None = None,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> OpenTurn:
+        """Open a turn of `who`, which is identified already. Raises as `turn` on entry."""
+        who.require_personality()
+        turn_id = turn_id or new_turn_id()
+        outer = current_turn()
+        if not reserve or self._config.is_disabled:
+            return OpenTurn(self.keeper, who, turn_id, outer=outer)
+        try:
+            held = self._reserve(turn_id, who, hold_seconds)
+        except (LedgerUnavailable, RateLimitError) as error:
+            if (on_unavailable or self._config.on_unavailable) == "raise":
+                if isinstance(error, LedgerUnavailable):
+                    raise
+                raise LedgerUnavailable(error.message, turn_id=turn_id) from error
+            return OpenTurn(self.keeper, who, turn_id, outer=outer)
+        return OpenTurn(
+            self.keeper,
+            who,
+            turn_id,
+            interaction_id=held.interaction_id,
+            expires_at=held.expires_at,
+            quota=held.quota,
+            outer=outer,
+        )
+
+    def _reserve(self, turn_id: str, who: Identity, hold_seconds: int | None) -> Reservation:
+        if self._config.is_disabled:
+            return Reservation(turn_id, "", "", None)
+        answer = self.ask(
+            requests.reserve(turn_id, who, hold_seconds),
+            turn_id=turn_id,
+            budget_s=self._config.reserve_timeout_s,
+            tries_count=_RESERVE_TRIES,
+        )
+        body = json_of(answer)
+        interaction_id = str(body["interaction_id"])
+        if answer.status == 201:  # a repeated reservation was made earlier
+            reserved_ms = instant_ms(interaction_id)
+            if reserved_ms is not None:
+                self.keeper.clock.learn(reserved_ms)
+        quota = build(Quota, body["quota"]) if body["quota"] else None
+        return Reservation(turn_id, interaction_id, str(body["expires_at"]), quota)
+
+
+def _recorded(answer: Answer, turn_id: str) -> Recorded:
+    state = "created" if answer.status == 201 else "duplicate"
+    return Recorded(state, turn_id, str(json_of(answer)["interaction_id"]))  # type: ignore[arg-type]
