@@ -9,7 +9,7 @@ from flask import Flask
 from flask_smorest import Api, Blueprint
 
 from app.reference.converter import Plugin
-from app.reference.envelope import ErrorEnvelopeSchema
+from app.reference.envelope import ConflictEnvelopeSchema, ErrorEnvelopeSchema
 from app.reference.headers import HEADERS
 from app.reference.operations import (
     complete,
@@ -69,6 +69,7 @@ def _make(blueprints: tuple[Blueprint, ...]) -> str:
     for name, description in _SECURITY_SCHEMES.items():
         scheme = {"type": "http", "scheme": "bearer", "description": description}
         api.spec.components.security_scheme(name, scheme)
+    api.spec.components.schema("ConflictEnvelope", schema=ConflictEnvelopeSchema)
     for blueprint in sorted(blueprints, key=_rank_of):
         api.register_blueprint(blueprint)
     spec = api.spec.to_dict()

@@ -17,6 +17,7 @@ from app.reference.headers import headers_of, shows_quota, shows_rate
 Json = dict[str, Any]
 
 _ENVELOPE = {"$ref": "#/components/schemas/ErrorEnvelope"}
+_CONFLICT_ENVELOPE = {"$ref": "#/components/schemas/ConflictEnvelope"}
 # A malformed `Host` or `Transfer-Encoding` is a 400 on every route.
 _EVERYWHERE = {400, 500}
 _OF_KEY = {401, 402, 403, 429, 503}
@@ -179,4 +180,5 @@ def _error_response(policy: Policy, status: int) -> Json:
 
 def _envelope_like(*codes: str) -> Json:
     examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
-    return {"application/json": {"schema": _ENVELOPE, "examples": examples}}
+    schema = _CONFLICT_ENVELOPE if codes == ("conflict",) else _ENVELOPE
+    return {"application/json": {"schema": schema, "examples": examples}}

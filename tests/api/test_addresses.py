@@ -203,6 +203,7 @@ def test_health_is_not_limited(backend: Backend, path: str) -> None:
         ("GET", "//v1/me", 404),
         ("DELETE", "/v1/me", 405),
         ("GET", "/v1/interactions/batch", 405),
+        ("GET", "/v1/turns/completions", 405),
         ("POST", "/healthz", 405),
     ],
 )

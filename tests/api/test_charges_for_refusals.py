@@ -22,6 +22,7 @@ RECORDING = [
     ("POST", LIST),
     ("POST", f"{LIST}/batch"),
     ("POST", TURNS),
+    ("POST", f"{TURNS}/completions"),
     ("PUT", f"{TURNS}/int_x"),
 ]
 

@@ -95,6 +95,7 @@ def test_a_refusal_by_the_bucket_precedes_that_by_concurrency(
         ("POST", LIST, body()),
         ("POST", f"{LIST}/batch", BATCH),
         ("POST", "/v1/turns", {"turn_id": "t", "mode": "stateless", "personality_id": "pers_ada"}),
+        ("POST", "/v1/turns/completions", {"completions": [body()]}),
         ("PUT", "/v1/turns/int_absent", body()),
         ("DELETE", "/v1/turns/int_absent", None),
     ],

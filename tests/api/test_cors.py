@@ -147,6 +147,7 @@ def test_a_304_can_be_read(page: Caller) -> None:
         (LIST, {"GET", "HEAD", "POST", "OPTIONS"}),
         (f"{LIST}/batch", {"POST", "OPTIONS"}),
         (f"{LIST}/{ID}", {"GET", "HEAD", "OPTIONS"}),
+        ("/v1/turns/completions", {"POST", "OPTIONS"}),
         (f"/v1/turns/{ID}", {"PUT", "DELETE", "OPTIONS"}),
     ],
 )

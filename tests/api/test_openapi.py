@@ -277,6 +277,7 @@ def test_every_operation_may_answer_the_error_envelope(
         ("post", "/v1/interactions", "201"),
         ("post", "/v1/interactions/batch", "200"),
         ("post", "/v1/turns", "201"),
+        ("post", "/v1/turns/completions", "200"),
     ],
 )
 def test_an_answer_has_exactly_the_fields_that_are_described(
@@ -287,6 +288,7 @@ def test_an_answer_has_exactly_the_fields_that_are_described(
         "/v1/api-keys": {"scope": "read"},
         "/v1/interactions": payload,
         "/v1/turns": reservation(),
+        "/v1/turns/completions": {"completions": [None]},
     }
     body = bodies.get(path, {"interactions": [payload]}) if method == "post" else None
 

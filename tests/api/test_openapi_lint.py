@@ -33,6 +33,7 @@ OPERATION_IDS = {
 }
 # Answers leave these fields out, each under a condition that its description has.
 OPTIONAL_IN_ANSWERS = {
+    "ConflictDetails": {"limit"},
     "UsageBucket": {"breakdown", "breakdown_complete"},
     "AggregateBucket": {"breakdown", "breakdown_complete"},
     "BatchResult": {"interaction_id", "error"},

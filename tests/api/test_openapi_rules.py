@@ -7,13 +7,14 @@ import pytest
 from flask import Flask
 
 from app.http.instants import parse_ms
-from tests.api.openapi import Document, resolve
+from app.http.problems import CONFLICT_REASONS
+from tests.api.openapi import Document, operations, resolve
 
 INSTANTS = ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123+01:00", "2026-11-23T10:00Z")
 DAY = "2026-11-23"
 NO_INSTANTS = ("", " ", "now", "2026-11-23T10:00:00+0000", "20261123T100000Z", f"{INSTANTS[0]}\n")
 RANGES = ("/v1/interactions", "/v1/interactions/aggregates", "/v1/usage/turns")
-BODIES = ("Turn", "Completion", "Reservation")
+BODIES = ("Turn", "Completion", "BatchedCompletion", "Reservation")
 
 
 @pytest.fixture
@@ -131,3 +132,19 @@ def integers(document: Document, schema: Document) -> Any:
 def test_all_fields_of_an_answer_are_required(document: Document, name: str) -> None:
     schema = schema_of(document, name)
     assert set(schema["required"]) == set(schema["properties"])
+
+
+def test_every_409_names_its_reason_out_of_a_list(document: Document) -> None:
+    answers = [
+        resolve(document, operation["responses"]["409"])
+        for _, _, operation in operations(document)
+        if "409" in operation["responses"]
+    ]
+
+    assert answers
+    for answer in answers:
+        schema = answer["content"]["application/json"]["schema"]
+        for name in ("error", "details"):
+            schema = resolve(document, resolve(document, schema)["properties"][name])
+        assert schema["properties"]["reason"]["enum"] == list(CONFLICT_REASONS)
+        assert schema["required"] == ["reason"]

@@ -171,6 +171,20 @@ def test_a_reservation_is_answered_as_usual_but_holds_nothing(start: Start) -> N
     completed = complete(caller, payload["interaction_id"], "turn_a")
     assert (completed.status_code, caller.rows_count()) == (201, 1)
     assert complete(caller, payload["interaction_id"], "turn_a").status_code == 200
+    batch = complete_many(caller, payload["interaction_id"], "turn_a")
+    assert batch.get_json()["results"][0]["status"] == "duplicate"
+
+
+def test_a_batch_of_completions_stores_its_turns_without_a_charge(caller: Caller) -> None:
+    interaction_id = reserve(caller, reservation("turn_a")).get_json()["interaction_id"]
+    answer = complete_many(caller, interaction_id, "turn_a")
+    assert answer.get_json() == {
+        "results": [{"status": "created", "interaction_id": interaction_id}]
+    }
+    assert not quota_headers(answer)
+    with caller.app.app_context():
+        (row,) = provided(Backend).database["interactions"].find({})
+    assert (row["degraded"], row["charged"]) == (True, 1)
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
@@ -204,6 +218,7 @@ def test_with_the_policy_deny_reservations_are_unavailable(start: Start) -> None
     for answer in (
         reserve(caller, reservation("turn_b")),
         complete(caller, interaction_id, "turn_a"),
+        complete_many(caller, interaction_id, "turn_a"),
         caller("DELETE", f"{TURNS}/{interaction_id}"),
     ):
         assert (answer.status_code, error_of(answer)["code"]) == (503, "service_unavailable")
@@ -321,6 +336,12 @@ def complete(caller: Caller, interaction_id: str, turn_id: str, **changes: Any) 
     payload = body(turn_id=turn_id, **changes)
     del payload["occurred_at"]
     return caller("PUT", f"{TURNS}/{interaction_id}", json=payload)
+
+
+def complete_many(caller: Caller, interaction_id: str, turn_id: str) -> TestResponse:
+    element = body(turn_id=turn_id) | {"interaction_id": interaction_id}
+    del element["occurred_at"]
+    return caller("POST", f"{TURNS}/completions", json={"completions": [element]})
 
 
 def quota_headers(answer: TestResponse) -> list[str]:

@@ -27,6 +27,7 @@ def with_member(turn: dict[str, Any], member: str) -> str:
         (TURNS, reservation(), "turn_id"),
         ("/v1/api-keys", {"scope": "read"}, "scope"),
         (BATCH, {"interactions": [body()]}, "interactions"),
+        (f"{TURNS}/completions", {"completions": [body()]}, "completions"),
     ],
 )
 def test_a_repeated_name_is_a_400_that_names_it(

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import cycle, islice
+from typing import Any
 
+import httpx
 import pytest
 from flask import Flask
 from redis import Redis
@@ -15,7 +17,7 @@ from app.admission.decision import Verdict
 from tests.callers import TURNS, at_once, http_client, new_caller
 from tests.concurrency import reservation_load as load
 from tests.servers import RunningService
-from tests.turns import body, reservation
+from tests.turns import Body, body, reservation
 from tests.unit.admission.world import limits, principal, turn
 
 Service = tuple[RunningService, Flask]
@@ -106,3 +108,59 @@ def test_one_turn_reserved_50_times_at_once_has_one_hold(several_workers: Servic
     ids = {(answer.json()["interaction_id"], answer.json()["expires_at"]) for answer in answers}
     assert len(ids) == 1
     assert caller.counters()["turns_reserved"] == 1
+
+
+def test_batches_single_completions_and_cancels_at_once_end_each_turn_once(
+    several_workers: Service, report_figures: Callable[..., None]
+) -> None:
+    """Send more turns than one call charges, so that other requests come between the calls."""
+    service, app = several_workers
+    caller = new_caller(app, requests_per_second=50_000, burst=90_000)
+    with http_client(service, caller) as client:
+        completions = [completion(client, f"turn_{number}") for number in range(130)]
+        paths = [f"{TURNS}/{each['interaction_id']}" for each in completions]
+        batch = {"completions": completions}
+        single = [each.copy() for each in completions]
+        for each in single:
+            del each["interaction_id"]
+        batches = [partial(client.post, f"{TURNS}/completions", json=batch)] * 6
+        puts = [partial(client.put, paths[at], json=single[at]) for at in range(0, 130, 4)]
+        deletes = [partial(client.delete, paths[at]) for at in range(0, 130, 3)]
+        order = [*deletes[:20], *batches[:3], *puts, *batches[3:], *deletes[20:]]
+        answers = at_once(order)
+        last = client.post(f"{TURNS}/completions", json=batch).json()["results"]
+
+    statuses = Counter(answer.status_code for answer in answers)
+    results = [
+        result
+        for answer in answers
+        if answer.status_code == 200 and "results" in answer.json()
+        for result in answer.json()["results"]
+    ]
+    outcomes = Counter(outcome_of(result) for result in results)
+    settled = Counter(outcome_of(result) for result in last)
+    report_figures(**outcomes, **{f"http_{status}": n for status, n in statuses.items()})
+    assert set(statuses) <= {200, 201, 204, 409}
+    assert outcomes.keys() <= {"created", "duplicate", "cancelled", "service_unavailable"}
+    # A turn is completed by one request, or cancelled by one or more, and stays so.
+    assert settled == {"duplicate": 130 - statuses[204], "cancelled": statuses[204]}
+    assert outcomes["created"] + statuses[201] == settled["duplicate"]
+    counted = caller.counters()
+    assert counted["turns_used"] == caller.rows_count() == settled["duplicate"]
+    assert (counted["turns_reserved"], counted["reservations"]) == (0, 0)
+
+
+def completion(client: httpx.Client, name: str) -> Body:
+    """Reserve a turn; return its completion as an element of a batch."""
+    held = client.post(TURNS, json=reservation(name)).json()["interaction_id"]
+    element = body(turn_id=name) | {"interaction_id": held}
+    del element["occurred_at"]
+    return element
+
+
+def outcome_of(result: dict[str, Any]) -> str:
+    """Return the status of a result; of a rejected one the reason, or the code."""
+    if result["status"] != "rejected":
+        return str(result["status"])
+    error = result["error"]
+    return str(error["details"]["reason"] if error["code"] == "conflict" else error["code"])

@@ -136,7 +136,7 @@ def test_no_public_file_names_a_registry_or_a_path_of_one_machine(path: Path) ->
     )
 
 
-def test_the_version_and_the_licence_stand_once() -> None:
+def test_the_version_stands_once_in_the_service_and_once_in_each_client() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
     assert settings["tool"]["setuptools"]["dynamic"]["version"] == {
@@ -151,7 +151,8 @@ def test_the_version_and_the_licence_stand_once() -> None:
         capture_output=True,
         text=True,
     )
-    assert found.stdout.split() == ["config/version.py"]
+    in_client = "clients/python/src/turnledger/__init__.py"
+    assert found.stdout.split() == [in_client, "config/version.py"]
 
 
 def test_public_checks_call_the_scripts_of_the_repository() -> None:

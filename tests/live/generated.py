@@ -17,6 +17,10 @@ from tests.servers import OPERATOR_TOKEN
 from tests.turns import DAY_MS, body, now_ms, reservation
 
 BATCH = "POST /v1/interactions/batch"
+COMPLETIONS = "POST /v1/turns/completions"
+BATCHES = {BATCH, COMPLETIONS}
+# Of a batch; each reservation is a request.
+RESERVED_COUNT = 2
 MANY, SOME, FEW = 136, 60, 10
 # Cases in each mode. An operation without parameters and body has only one case.
 CASES: dict[str, int] = {
@@ -28,6 +32,7 @@ CASES: dict[str, int] = {
     "GET /v1/usage/turns": MANY,
     "POST /v1/api-keys": MANY,
     BATCH: 20,  # each has up to 500 turns
+    COMPLETIONS: 20,
     "GET /v1/interactions/{interaction_id}": SOME,
     "DELETE /v1/turns/{interaction_id}": SOME,
     "GET /v1/api-keys/{key_id}": FEW,
@@ -94,6 +99,8 @@ class Facts:
             for turn in [case.body, *case.body.get("interactions", [])]:
                 if "occurred_at" in turn:
                     turn["occurred_at"] = format_ms(now_ms())
+            for turn in case.body.get("completions", [])[:RESERVED_COUNT]:
+                turn["interaction_id"], turn["turn_id"] = next(self._reserved)
         case.body = _with_whole_integers(case.body)
         return case
 

@@ -16,13 +16,14 @@ from pymongo.database import Database
 from redis import Redis
 
 from app.http.instants import format_ms
-from tests.callers import LIST, Caller, new_caller
+from tests.callers import LIST, TURNS, Caller, new_caller
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import body, now_ms, whole
 
 MARKER = "canary4711"
 TEXT = f"{MARKER} said hello"
 BATCH = f"{LIST}/batch"
+COMPLETIONS = f"{TURNS}/completions"
 KEYS = "/v1/api-keys"
 HEADERS = (
     *("Authorization", "X-Request-Id", "User-Agent", "Cookie", "Referer", "X-Forwarded-For"),
@@ -79,10 +80,13 @@ def plant_in_bodies(caller: Caller) -> None:
     for start in range(0, len(planted), 500):
         results = caller.record_batch(planted[start : start + 500]).get_json()["results"]
         assert {result["status"] for result in results} == {"rejected"}
+        completions = {"completions": planted[start : start + 500]}
+        results = caller("POST", COMPLETIONS, json=completions).get_json()["results"]
+        assert {result["status"] for result in results} == {"rejected"}
     for recording in everywhere({"scope": "read", "label": "l", "expires_in_days": 1}):
         assert caller("POST", KEYS, json=recording).status_code == 400, recording
     for raw in (TEXT, f'"{TEXT}"', f'{{"{TEXT}', json.dumps({"turn_id": TEXT})[:-1]):
-        for path in (LIST, BATCH, KEYS):
+        for path in (LIST, BATCH, COMPLETIONS, KEYS):
             answer = caller("POST", path, data=raw, content_type="application/json")
             assert answer.status_code == 400
 

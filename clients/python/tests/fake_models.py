@@ -61,6 +61,8 @@ def running_models() -> Iterator[FakeModels]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and body are two packets; else the second would wait 40 ms for an acknowledgement.
+    disable_nagle_algorithm = True
     server: FakeModels
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

@@ -1,17 +1,20 @@
-"""Send requests with httpx. A forked child gets a client of its own."""
+"""Send requests with httpx. A forked child gets a client of its own.
+
+This module imports httpx. The first `Ledger()` imports it, in the thread that makes it. The
+sender's thread must not be the first: openai looks for httpx among the modules in each call, and
+fails if another thread has imported half of it.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+
+import httpx
 
 from ._core.config import Config
 from ._core.values import Answer, Request
 from .errors import LedgerTimeoutError, NetworkError
-
-if TYPE_CHECKING:
-    import httpx
 
 _CONNECTIONS_COUNT = 50
 # Clients of a parent process. Closing a TLS socket in a child would break the parent's.
@@ -19,7 +22,7 @@ _inherited: list[object] = []
 
 
 class HttpExchange:
-    """Sends one request at a time of each thread; imports httpx at the first one."""
+    """Sends one request at a time of each thread; connects at the first one."""
 
     def __init__(self, config: Config, transport: httpx.BaseTransport | None = None) -> None:
         self._config = config
@@ -30,8 +33,6 @@ class HttpExchange:
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         """Return the answer; NetworkError or LedgerTimeoutError without one."""
-        import httpx
-
         client = self._client
         if client is None or self._process_id != os.getpid():
             client = self._open()
@@ -58,8 +59,6 @@ class HttpExchange:
             client.close()
 
     def _open(self) -> httpx.Client:
-        import httpx
-
         if self._process_id and self._process_id != os.getpid():
             self._lock = threading.Lock()
         with self._lock:

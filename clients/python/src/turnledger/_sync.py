@@ -16,7 +16,6 @@ from ._core.identity import DEFAULTS, Identity, current_turn, enter_turn, leave_
 from ._core.ids import instant_ms, new_turn_id
 from ._core.retries import RECORD_TRIES, Policy
 from ._core.values import Answer, Request, State
-from ._http import HttpExchange
 from ._keeper import Keeper
 from ._reads import Reads
 from ._recording import record_in_batches
@@ -58,6 +57,8 @@ class Ledger(Reads):
         on_refused: Callable[[Refused], None] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        from ._http import HttpExchange
+
         self._config = resolve(
             url,
             key,

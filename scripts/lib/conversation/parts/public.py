@@ -12,6 +12,7 @@ ROUTES = (
     f"{LIST}/aggregates",
     f"{LIST}/int_1",
     TURNS,
+    f"{TURNS}/completions",
     f"{TURNS}/int_1",
     "/v1/usage/turns",
     "/v1/usage/active-relationships",

@@ -3,6 +3,7 @@
 from scripts.lib.conversation.talk import LIST, TURNS, Body, Talk
 
 WRITER = "acme/write"
+BATCH = f"{TURNS}/completions"
 WRONG_RESERVATIONS: tuple[Body, ...] = (
     {"hold_seconds": 9},
     {"hold_seconds": 3_601},
@@ -15,6 +16,12 @@ WRONG_RESERVATIONS: tuple[Body, ...] = (
     {"status": "completed"},
     {"occurred_at": "2026-11-30T10:00:00.000Z"},
     {"message": "hello"},
+)
+WRONG_BATCHES: tuple[Body, ...] = (
+    {},
+    {"completions": []},
+    {"completions": [None] * 501},
+    {"interactions": []},
 )
 WRONG_IDS = ("int_01J00000000000000000000000", "int_1", "x", "int_7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
 
@@ -53,10 +60,22 @@ def reservations(talk: Talk) -> None:
     talk.say("DELETE", f"{TURNS}/{first}", WRITER)
     talk.say("POST", TURNS, WRITER, body=reservation("held-1"))
     talk.say("GET", f"{LIST}/{first}", WRITER)
+    _batches(talk, whole | {"interaction_id": first})
     _cancelling(talk)
     _mistakes(talk)
     reserve(talk, WRITER, reservation("open-1", "rel_open", hold_seconds=3_600))
     reserve(talk, WRITER, reservation("open-2", hold_seconds=600))
+
+
+def _batches(talk: Talk, recorded: Body) -> None:
+    held = reserve(talk, WRITER, reservation("held-6"))
+    good = completed(talk, "held-6") | {"interaction_id": held}
+    bad = [recorded | {"latency_ms": 9}, good | {"turn_id": "held-2"}, {"message": "hello"}, None]
+    for _ in range(2):
+        talk.say("POST", BATCH, WRITER, body={"completions": [recorded, good, *bad]})
+    talk.say("POST", BATCH, "acme/read", body={"completions": [good]})
+    for body in WRONG_BATCHES:
+        talk.say("POST", BATCH, WRITER, body=body)
 
 
 def _cancelling(talk: Talk) -> None:

@@ -11,7 +11,12 @@ from turnledger_client.api.interactions import (
     record_interaction,
     record_interactions_batch,
 )
-from turnledger_client.api.turns import cancel_turn, complete_turn, reserve_turn
+from turnledger_client.api.turns import (
+    cancel_turn,
+    complete_turn,
+    complete_turns_batch,
+    reserve_turn,
+)
 from turnledger_client.api.usage import (
     aggregate_interactions,
     get_active_relationships,
@@ -21,10 +26,13 @@ from turnledger_client.models import (
     AggregateInteractionsBreakdown,
     AggregateInteractionsGroupBy,
     Batch,
+    BatchedCompletion,
     BatchResultStatus,
     Completion,
     CompletionMode,
+    Completions,
     CompletionStatus,
+    ConflictDetailsReason,
     ErrorCode,
     Reservation,
     ReservationMode,
@@ -114,6 +122,10 @@ def reserve() -> None:
     )
     completed = complete_turn.sync_detailed(held.parsed.interaction_id, client=CLIENT, body=trace)
     check("a completion", completed.status_code == 201 and completed.parsed.latency_ms == 13)
+    element = {**trace.to_dict(), "interaction_id": held.parsed.interaction_id}
+    batch = Completions(completions=[BatchedCompletion.from_dict(element)])
+    results = complete_turns_batch.sync(client=CLIENT, body=batch).results
+    check("a batch of completions", results[0].status == BatchResultStatus.DUPLICATE)
     held = reserve_turn.sync_detailed(client=CLIENT, body=reservation("b", hold_seconds=30))
     cancelled = cancel_turn.sync_detailed(held.parsed.interaction_id, client=CLIENT)
     check("a cancel", cancelled.status_code == 204)
@@ -138,7 +150,7 @@ def fail(turn: Turn) -> None:
     check("a 404", unknown.error.code == ErrorCode.NOT_FOUND)
     turn.latency_ms = 1
     conflict = record_interaction.sync(client=CLIENT, body=turn)
-    check("a 409", conflict.error.code == ErrorCode.CONFLICT)
+    check("a 409", conflict.error.details.reason == ConflictDetailsReason.OTHER_CONTENT)
 
 
 def check(name: str, holds: object) -> None:

@@ -74,6 +74,9 @@ async function reserve(): Promise<void> {
   const body = { ...first, status: "completed", latency_ms: 12.5 } as const;
   const completed = await client.PUT("/v1/turns/{interaction_id}", { params, body });
   check("a completion", completed.response.status === 201 && completed.data?.latency_ms === 13);
+  const completions = [{ ...body, interaction_id: params.path.interaction_id }];
+  const results = await client.POST("/v1/turns/completions", { body: { completions } });
+  check("a batch of completions", results.data?.results[0]?.status === "duplicate");
   const second = { ...wanted, turn_id: `${turn.turn_id}-b`, hold_seconds: 30 };
   const other = await client.POST("/v1/turns", { body: second });
   const path = { interaction_id: other.data?.interaction_id ?? "" };
@@ -92,7 +95,7 @@ async function fail(): Promise<void> {
   const text = await client.POST("/v1/interactions", { body: withText });
   check("a text", text.response.status === 400);
   const conflict = await client.POST("/v1/interactions", { body: { ...turn, latency_ms: 1 } });
-  check("a 409", conflict.error?.error.code === "conflict");
+  check("a 409", conflict.response.status === 409 && conflict.error?.error.code === "conflict");
 }
 
 const id = await record();
