@@ -16,6 +16,7 @@ from app.interactions import routes as interactions
 from app.observability import answers, health, logging, metrics
 from app.observability.collecting import AnswerCollector
 from app.observability.tracing import start_tracing
+from app.otlp import routes as otlp
 from app.reference import routes as reference
 from app.reservations import routes as reservations
 from app.serving.shared import close_connection
@@ -23,7 +24,7 @@ from app.usage import routes as usage
 from config.settings import Settings
 
 # Routes with fixed paths come before those with parameters at the same position.
-_ROOMS = (accounts, usage, reservations, interactions, health, metrics)
+_ROOMS = (accounts, usage, reservations, interactions, otlp, health, metrics)
 
 
 def build(settings: Settings, backend: Backend | None) -> Flask:

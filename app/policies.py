@@ -163,6 +163,7 @@ POLICIES: Mapping[str, Policy] = {
     "interactions.get": READING,
     "interactions.record": RECORDING,
     "interactions.record_many": replace(RECORDING, weight=Weight.HEAVY),
+    "otlp.receive": replace(RECORDING, weight=Weight.HEAVY),
     "turns.reserve": RECORDING,
     "turns.complete": RECORDING,
     "turns.complete_many": replace(RECORDING, weight=Weight.HEAVY),

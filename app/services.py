@@ -11,6 +11,7 @@ from app.interactions.build import InteractionServices
 from app.minutes.build import MinuteServices
 from app.observability.health import Probes
 from app.observability.metrics import Readings
+from app.otlp.service import SpanReceiver
 from app.request_log.build import RequestLogServices
 from app.reservations.service import ReservationService
 from app.schema import DatabaseSchema
@@ -43,6 +44,7 @@ class Services:
     schema: DatabaseSchema
     rooms: Rooms
     reservations: ReservationService
+    span_receiver: SpanReceiver
     worker: Worker
     access: Access
     probes: Probes

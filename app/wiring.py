@@ -9,6 +9,7 @@ from app.backends.connect import connect
 from app.doctor.build import build_doctor
 from app.interactions.build import build_interactions, open_ledgers
 from app.minutes.build import MinuteServices, build_minutes
+from app.otlp.build import build_otlp
 from app.probes import build_probes, build_readings
 from app.request_log.build import RequestLogServices, build_request_log
 from app.reservations.service import ReservationService
@@ -52,6 +53,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
         reservations=ReservationService(
             interactions.store, interactions.recorder, interactions.turn_keys
         ),
+        span_receiver=build_otlp(settings, interactions.recorder),
         worker=build_worker(settings, admission, tenancy, usage, schema),
         access=Access(
             tenancy.authenticator,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
+from config.attributes import parse_attributes, require_personality
 from config.mongodb_address import require_mongodb_host, require_mongodb_uri
 from config.origins import parse_origins
 from config.redis_address import parse_redis_url, require_redis_host
@@ -86,6 +87,14 @@ class Settings:
     documentation_url: str = ""
     cors_allowed_origins: tuple[str, ...] = ()
     otel_exporter_otlp_endpoint: str = field(default="", repr=False)
+    otlp_user_attributes: tuple[str, ...] = ("user.id", "enduser.id")
+    otlp_relationship_attributes: tuple[str, ...] = ("gen_ai.conversation.id",)
+    otlp_personality_attributes: tuple[str, ...] = (
+        "gen_ai.agent.id",
+        "gen_ai.agent.name",
+        "service.name",
+    )
+    otlp_default_personality: str = "unknown_agent"
 
     @classmethod
     def from_environ(cls) -> "Settings":
@@ -154,9 +163,14 @@ def _read(variables: Variables) -> dict[str, Any]:
         "otel_exporter_otlp_endpoint": variables.text(
             "OTEL_EXPORTER_OTLP_ENDPOINT", _web_address("http://localhost:4318")
         ),
+        "otlp_default_personality": variables.text("OTLP_DEFAULT_PERSONALITY", require_personality),
     }
     origins = variables.text("CORS_ALLOWED_ORIGINS", parse_origins)
     values["cors_allowed_origins"] = origins and parse_origins(origins)
+    for name in ("USER", "RELATIONSHIP", "PERSONALITY"):
+        variable = f"OTLP_{name}_ATTRIBUTES"
+        listed = variables.text(variable, parse_attributes)
+        values[variable.lower()] = listed and parse_attributes(listed)
     on_failure = choice("QUOTA_ON_REDIS_FAILURE", OnRedisFailure)
     values["quota_on_redis_failure"] = on_failure and OnRedisFailure(on_failure)
     required = [*_SECRETS] if backend == BackendKind.MEMORY else [*_ADDRESSES, *_SECRETS]

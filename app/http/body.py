@@ -68,6 +68,14 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     return value
 
 
+def read_body(max_bytes: int, max_decoded_bytes: int) -> bytes:
+    """Return the body, decoded from gzip to at most `max_decoded_bytes`.
+
+    Raises what `read_object` raises, but for errors of JSON and of the media type.
+    """
+    return _read_decoded(max_bytes, max_decoded_bytes)
+
+
 def json_response(payload: Any, status: int = 200) -> Response:
     """Return a JSON response in UTF-8; `payload` is plain data."""
     return Response(orjson.dumps(payload), status=status, mimetype="application/json")
@@ -86,12 +94,12 @@ def no_content() -> Response:
     return response
 
 
-def _read_decoded(max_bytes: int) -> bytes:
+def _read_decoded(max_bytes: int, max_decoded_bytes: int | None = None) -> bytes:
     coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip(" \t").lower()
     if coding in {"", "identity"}:
         return _read(max_bytes)
     if coding in {"gzip", "x-gzip"}:
-        return gunzip(_read(max_bytes), max_bytes)
+        return gunzip(_read(max_bytes), max_decoded_bytes or max_bytes)
     raise UnsupportedContentEncoding
 
 

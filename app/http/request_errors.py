@@ -35,10 +35,12 @@ class InvalidFields(RequestError):
 
 
 class UnsupportedMediaType(RequestError):
-    """The body is not `application/json`."""
+    """The route does not take the body's media type; the message says which it takes."""
 
-    def __init__(self) -> None:
-        super().__init__("Send the body as JSON, with Content-Type application/json.")
+    def __init__(
+        self, message: str = "Send the body as JSON, with Content-Type application/json."
+    ) -> None:
+        super().__init__(message)
 
 
 class UnsupportedContentEncoding(RequestError):

@@ -118,6 +118,12 @@ class Recorder:
         """
         return self.store_charged(charge(turns, ticket, tokens), ticket)
 
+    def record_more(
+        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket
+    ) -> list[RecordingOutcome]:
+        """Store more turns of a request that is charged already; otherwise as `record_many`."""
+        return self.store_charged(charge_more(turns, ticket), ticket)
+
     def store_charged(
         self, charged: Sequence[Charged], ticket: AdmissionTicket
     ) -> list[RecordingOutcome]:

@@ -71,6 +71,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "interactions.get": Operation("get_interaction", has_tag=True),
     "interactions.record": Operation("record_interaction", has_conflicts=True),
     "interactions.record_many": Operation("record_interactions_batch"),
+    "otlp.receive": Operation("receive_traces"),
     "turns.reserve": Operation("reserve_turn", has_conflicts=True),
     "turns.complete": Operation("complete_turn", has_conflicts=True),
     "turns.complete_many": Operation("complete_turns_batch"),

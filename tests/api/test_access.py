@@ -30,6 +30,7 @@ OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
     ("POST", "/v1/interactions", "turn", Scope.READ_WRITE, 201),
     ("POST", "/v1/interactions/batch", "batch", Scope.READ_WRITE, 200),
     ("POST", "/v1/turns", "asked", Scope.READ_WRITE, 201),
+    ("POST", "/v1/traces", {"resourceSpans": []}, Scope.READ_WRITE, 200),
     ("POST", "/v1/turns/completions", {"completions": [None]}, Scope.READ_WRITE, 200),
     ("PUT", "/v1/turns/int_absent", "turn", Scope.READ_WRITE, 404),
     ("DELETE", "/v1/turns/int_absent", None, Scope.READ_WRITE, 404),

@@ -98,7 +98,7 @@ def test_the_reference_and_the_start_page_begin_with_turns_and_interactions(get:
     paths = re.findall(r'href="/docs#/(\w+)/', get("/").text)
 
     assert {tag["name"] for tag in document["tags"][:2]} == {"turns", "interactions"}
-    assert [*dict.fromkeys(paths)] == [tag["name"] for tag in document["tags"][:4]]
+    assert [*dict.fromkeys(paths)] == [tag["name"] for tag in document["tags"][:5]]
 
 
 def test_the_start_page_shows_its_own_address_but_no_unusual_host(memory_app: Flask) -> None:

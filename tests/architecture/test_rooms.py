@@ -37,11 +37,13 @@ ROOMS = {
     "mongomock": ("app/backends/memory.py",),
     "rich": ("app/cli/*",),
     "pyarrow": ("app/cli/*",),
-    "opentelemetry": ("app/observability/span*.py",),
+    "opentelemetry": ("app/observability/span*.py", "app/otlp/protobuf.py"),
+    "google": ("app/otlp/protobuf.py",),
 }
 # Imports inside functions, each with its reason.
 LATE_IMPORTS = {
     "app/__init__.py": "a server imports it before the application; structlog comes without rich",
+    "app/otlp/routes.py": "the extra `otlp` is optional, and slow to import",
     "app/observability/tracing.py": "OpenTelemetry is optional, and slow to import",
     "app/backends/connect.py": "a backend is optional until the settings ask for it",
     "app/factory.py": "the pages of the console are slow to import, and optional",

@@ -65,6 +65,36 @@ COMPLETION = {name: RESERVATION[name] for name in RESERVATION if name != "hold_s
 SECOND = {"turn_id": "turn-7f3f"}
 LATE = FAILED | {"turn_id": "turn-7f3d", "occurred_at": "2026-11-20T10:00:00Z"}
 BATCH = {"interactions": [TURN, FAILED, LATE]}
+SPANS = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            "traceId": "5b8aa5a2d2c872e8321cf37308d69df2",
+                            "spanId": "051581bf3cb55c13",
+                            "name": "chat gpt-4o",
+                            "startTimeUnixNano": "1795427996000000000",
+                            "endTimeUnixNano": "1795427997840000000",
+                            "attributes": [
+                                {
+                                    "key": "gen_ai.operation.name",
+                                    "value": {"stringValue": "chat"},
+                                },
+                                {
+                                    "key": "gen_ai.request.model",
+                                    "value": {"stringValue": "gpt-4o"},
+                                },
+                            ],
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
 _DAYS = "from=2026-11-22&to=2026-11-24"
 
 
@@ -98,6 +128,7 @@ def record(app: Flask, caller: Caller) -> dict[str, dict[str, Exchange]]:
     _record_public(app, recording)
     _record_turns(recording)
     _reserve_turns(recording)
+    _receive_spans(recording)
     _read_numbers(recording)
     _manage_keys(recording)
     return recording.exchanges
@@ -143,6 +174,10 @@ def _reserve_turns(recording: Recording) -> None:
     other = RESERVATION | {"turn_id": "turn-7f3e"}
     reserved = recording.ask("POST", "/v1/turns", body=other)
     recording.send("cancel_turn", "DELETE", f"/v1/turns/{reserved['interaction_id']}")
+
+
+def _receive_spans(recording: Recording) -> None:
+    recording.send("receive_traces", "POST", "/v1/traces", body=SPANS)
 
 
 def _read_numbers(recording: Recording) -> None:

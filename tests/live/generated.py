@@ -37,6 +37,7 @@ CASES: dict[str, int] = {
     "DELETE /v1/turns/{interaction_id}": SOME,
     "GET /v1/api-keys/{key_id}": FEW,
     "DELETE /v1/api-keys/{key_id}": FEW,
+    "POST /v1/traces": FEW,
     "GET /v1/me": FEW,
     "GET /v1/api-keys": FEW,
     "GET /v1/usage/active-relationships": FEW,

@@ -1,0 +1,77 @@
+"""Decode and answer exports in protobuf, by the extra `otlp`.
+
+The library decodes a text to Python only when it is read: names of attributes, and values of those
+that are looked up. Events, links, names of spans and status messages are never read.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from app.otlp.spans import Malformed, Span, Value
+
+_ERROR = 2
+
+
+def decode(body: bytes, wanted: frozenset[str]) -> Iterator[Span]:
+    """Yield the spans of a body; Malformed if it is no export."""
+    try:
+        export = ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        raise Malformed("is no ExportTraceServiceRequest in protobuf") from None
+    for resource_spans in export.resource_spans:
+        shared, _ = _read(resource_spans.resource.attributes, wanted)
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                own, dropped = _read(span.attributes, wanted)
+                yield Span(
+                    span.trace_id.hex(),
+                    span.span_id.hex(),
+                    span.parent_span_id.hex(),
+                    span.start_time_unix_nano,
+                    span.end_time_unix_nano,
+                    span.status.code == _ERROR,
+                    {**shared, **own},
+                    dropped,
+                )
+
+
+def encode(rejected_count: int, message: str) -> bytes:
+    """Return the body of an answer."""
+    answer = ExportTraceServiceResponse()
+    if rejected_count or message:
+        answer.partial_success.rejected_spans = rejected_count
+        answer.partial_success.error_message = message
+    encoded: bytes = answer.SerializeToString()
+    return encoded
+
+
+def _read(
+    attributes: Iterable[Any], wanted: frozenset[str]
+) -> tuple[dict[str, Value], tuple[str, ...]]:
+    values: dict[str, Value] = {}
+    dropped = []
+    for attribute in attributes:
+        name = attribute.key
+        if name not in wanted:
+            dropped.append(name)
+            continue
+        value = _value(attribute.value)
+        if value is not None:
+            values[name] = value
+    return values, tuple(dropped)
+
+
+def _value(value: Any) -> Value | None:
+    kind = value.WhichOneof("value")
+    if kind in {"string_value", "int_value", "double_value"}:
+        scalar: Value = getattr(value, kind)
+        return scalar
+    if kind == "array_value":
+        return tuple(each.string_value for each in value.array_value.values)
+    return None

@@ -1,0 +1,28 @@
+"""A span as both encodings have it, with only what may become part of a turn."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# A text, a number, or a list of texts.
+Value = str | int | float | tuple[str, ...]
+
+
+class Span(NamedTuple):
+    """A span of a request.
+
+    `attributes` are those that were looked up, `dropped` the names of the others. Ids are lower
+    case hex, instants nanoseconds since 1970; `parent_id` is "" for a root.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    start_ns: int
+    end_ns: int
+    is_error: bool
+    attributes: Mapping[str, Value]
+    dropped: tuple[str, ...]
+
+
+class Malformed(Exception):
+    """The body is no export of traces; the message follows the name of the body."""
