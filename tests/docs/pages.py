@@ -8,7 +8,9 @@ from pathlib import Path
 from tests.servers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ROOT_PAGES = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")]
+ROOT_PAGES = [
+    ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "clients/python/README.md")
+]
 ADRS = ROOT / "docs" / "adr"
 
 COMMANDS = ("sh", "python")

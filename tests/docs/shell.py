@@ -82,4 +82,11 @@ def _text(path: Path) -> str:
 
 def _environ(folder: Path) -> dict[str, str]:
     path = os.pathsep.join((str(ROOT / ".venv" / "bin"), os.environ["PATH"]))
-    return {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "FLASK_SKIP_DOTENV": "1"}
+    return {
+        "PATH": path,
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "FLASK_SKIP_DOTENV": "1",
+        # As if the reader had installed the package for producers.
+        "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
+    }

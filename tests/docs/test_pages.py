@@ -29,8 +29,8 @@ from tests.servers import ROOT
 ALL_PAGES = [*PAGES, *ROOT_PAGES]
 # Software that is not there where tests run, or that would not end.
 NEEDS = {
-    *("bench", "docker", "heroku", "honcho", "kubectl", "nginx", "npm", "pip"),
-    *("promtool", "redis-cli", "run"),
+    *("bench", "docker", "heroku", "honcho", "kubectl", "model", "nginx", "npm"),
+    *("pip", "promtool", "redis-cli", "run"),
 }
 WORDS = {"example", "fails", "varies"}
 MOST_LINES = 200

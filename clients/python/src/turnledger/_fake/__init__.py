@@ -1,0 +1,1 @@
+"""Answer as the service does, from memory: the parts of `turnledger.testing.FakeLedger`."""

@@ -1,0 +1,1 @@
+"""Build, check and try the packages for producers: `scripts/build-clients`."""
