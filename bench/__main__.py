@@ -29,6 +29,7 @@ from bench import (
     reserve,
     server,
     size,
+    spans,
 )
 from bench.growth import command as growth
 from bench.instructions import command as instructions
@@ -40,6 +41,7 @@ from bench.wrk import require_wrk
 
 Case = Callable[[Stage, Sizes], Iterator[Result]]
 CASES: Mapping[str, Case] = {
+    "spans": spans.run,
     "admission": admission.run,
     "refused": refused.run,
     "server": server.run,

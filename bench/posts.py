@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from bench.wrk import Load
 from scripts.lib.replay.summary import percentile
 
+_JSON = {"Content-Type": "application/json"}
+
 
 def posted(
     url: str,
@@ -29,9 +31,7 @@ def posted(
         while (start := time.perf_counter()) < began + seconds:
             with lock:
                 body = next(rest)
-            connection.request(
-                "POST", target.path, body, {**headers, "Content-Type": "application/json"}
-            )
+            connection.request("POST", target.path, body, {**_JSON, **headers})
             answer = connection.getresponse()
             content = answer.read()
             if answer.status != 200:

@@ -29,12 +29,17 @@ _numbers = count(1)
 
 @contextmanager
 def running(
-    stage: Stage, ledger: Ledger, kind: ServerKind = ServerKind.GRANIAN, **environ: str
+    stage: Stage,
+    ledger: Ledger,
+    kind: ServerKind = ServerKind.GRANIAN,
+    *,
+    workers_count: int = WORKERS_COUNT,
+    **environ: str,
 ) -> Iterator[RunningService]:
     """Run the service on a ledger, as `python -m app` or under gunicorn as config/gunicorn.py."""
     log = _log(stage, kind.value)
     with running_service(
-        ledger.environ | environ, log, workers_count=WORKERS_COUNT, kind=kind
+        ledger.environ | environ, log, workers_count=workers_count, kind=kind
     ) as service:
         yield service
 

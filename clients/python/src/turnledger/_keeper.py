@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ._turn import OpenTurn
 
 _log = logging.getLogger("turnledger")
+_all: weakref.WeakSet[Keeper] = weakref.WeakSet()
 
 
 class Keeper:
@@ -63,6 +65,7 @@ class Keeper:
         self._open_turns: set[OpenTurn] = set()
         self._logged: set[str] = set()
         atexit.register(_close_at_exit, weakref.ref(self))
+        _all.add(self)
 
     def begin(self, turn: OpenTurn, body: str) -> int | None:
         """Keep a turn that begins; None if the outbox cannot, or if everything is disabled."""
@@ -113,6 +116,11 @@ class Keeper:
             return False
         return is_empty
 
+    def renew_after_fork(self) -> None:
+        """Leave the parent's turns to the parent, in a forked child."""
+        self._open_turns.clear()
+        self.breaker.renew_lock()
+
     def log_once(self, kind: str, text: str, *values: object) -> None:
         """Log a warning once for each kind."""
         if kind not in self._logged:
@@ -130,6 +138,15 @@ class Keeper:
             State.CANCEL: lambda: requests.cancel(interaction_id),
         }[state]()
         json_of(self.exchange(request, self.config.inline_timeout_s))
+
+
+def _renew_after_fork() -> None:
+    for keeper in list(_all):
+        keeper.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
 
 
 def _close_at_exit(reference: weakref.ref[Keeper]) -> None:

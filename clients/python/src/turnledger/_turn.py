@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import lru_cache, wraps
@@ -50,6 +51,7 @@ class OpenTurn:
         self.calls = 0
         self.outer = outer
         self.has_left = False
+        self.process_id = os.getpid()
         self._keeper = keeper
         self._who = who
         self._turns_consumed = turns_consumed

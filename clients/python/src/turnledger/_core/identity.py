@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,8 +55,8 @@ _CURRENT: ContextVar[OpenTurn | None] = ContextVar("turnledger_turn", default=No
 def current_turn() -> OpenTurn | None:
     """Return the innermost open turn of this thread or task; None outside of turns."""
     turn = _CURRENT.get()
-    # A context that was copied may name turns that have ended since.
-    while turn is not None and turn.has_left:
+    # A context that was copied may name turns that have ended since, or those of a forked parent.
+    while turn is not None and (turn.has_left or turn.process_id != os.getpid()):
         turn = turn.outer
     return turn
 
