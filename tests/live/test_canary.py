@@ -19,11 +19,14 @@ from app.http.instants import format_ms
 from tests.callers import LIST, TURNS, Caller, new_caller
 from tests.servers import OPERATOR_TOKEN
 from tests.turns import body, now_ms, whole
+from tests.unit.otlp.exports import CHAT, export, protobuf, span
 
 MARKER = "canary4711"
 TEXT = f"{MARKER} said hello"
 BATCH = f"{LIST}/batch"
 COMPLETIONS = f"{TURNS}/completions"
+TRACES = "/v1/traces"
+PROTOBUF = "application/x-protobuf"
 KEYS = "/v1/api-keys"
 HEADERS = (
     *("Authorization", "X-Request-Id", "User-Agent", "Cookie", "Referer", "X-Forwarded-For"),
@@ -91,6 +94,22 @@ def plant_in_bodies(caller: Caller) -> None:
             assert answer.status_code == 400
 
 
+def plant_in_spans(caller: Caller) -> None:
+    """Send spans with the text in each attribute, event, name, status and resource."""
+    attributes = dict.fromkeys(CHAT, TEXT) | {"gen_ai.operation.name": "chat", TEXT: TEXT}
+    attributes |= {f"gen_ai.prompt.0.{MARKER}": [TEXT], "gen_ai.system_instructions": TEXT}
+    value = {"stringValue": TEXT}
+    event = {"name": TEXT, "attributes": [{"key": TEXT, "value": value}]}
+    sent = span(attributes, name=TEXT, events=[event], status={"code": 2, "message": TEXT})
+    body = export(sent, resource={"service.name": TEXT, TEXT: TEXT})
+    assert caller("POST", TRACES, json=body).get_json() == {}
+    answer = caller("POST", TRACES, data=protobuf(body), content_type=PROTOBUF)
+    assert answer.status_code == 200
+    for recording in everywhere(export(span())):
+        if isinstance(recording, dict):
+            assert caller("POST", TRACES, json=recording).status_code in {200, 400}
+
+
 def plant_in_targets(caller: Caller) -> None:
     names = (
         *("user_id", "relationship_id", "from", "to", "limit", "cursor", MARKER, TEXT),
@@ -146,6 +165,7 @@ def values_of(redis: Redis) -> list[str]:
         "set": redis.smembers,
         "zset": lambda name: redis.zrange(name, 0, -1, withscores=True),
         "stream": redis.xrange,
+        "none": lambda _: "",  # it has expired since the scan
     }
     return [f"{name} {read[redis.type(name)](name)}" for name in redis.scan_iter()]
 
@@ -155,6 +175,7 @@ def planted(live_app: Flask) -> Caller:
     """Yield an account after the marker has been sent in every field."""
     caller = new_caller(live_app)
     plant_in_bodies(caller)
+    plant_in_spans(caller)
     plant_in_targets(caller)
     plant_in_headers(caller)
     record_markers(new_caller(live_app, "free", turns=2))

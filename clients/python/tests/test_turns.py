@@ -3,11 +3,13 @@
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from turnledger import (
+    APIError,
     CircuitOpenError,
     Ledger,
     LedgerUnavailable,
@@ -247,6 +249,41 @@ def test_a_ledger_that_is_unavailable_lets_the_block_run_and_gets_the_turn_later
     with ledger.turn() as turn:
         assert not turn.is_reserved
     assert "occurred_at" in one_turn()
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_a_wrong_key_or_address_stops_no_program(status: int, tmp_path: Path) -> None:
+    error = {"error": {"code": "refused", "message": "x"}}
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json=error))
+    with Ledger(
+        "http://ledger.test",
+        "uniq_test_00000000",
+        transport=transport,
+        personality_id="pers_a",
+        outbox=tmp_path / "outbox.db",
+    ) as ledger:
+        with ledger.turn() as turn:
+            assert not turn.is_reserved
+        with pytest.raises(APIError), ledger.turn(on_unavailable="raise"):
+            pytest.fail("the block ran")
+        assert not ledger.flush(0.2)
+        assert ledger.outbox.counts().waiting == 1
+
+
+@pytest.mark.parametrize(
+    "proxy", ["nowhere", "socks5://127.0.0.1:1", "http://[::1", "http://127.0.0.1:1"]
+)
+def test_a_proxy_that_cannot_be_used_stops_no_program(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    options = {"personality_id": "pers_a", "outbox": "memory", "exit_timeout_s": 0.1}
+    ledger = Ledger("http://127.0.0.1:1", "uniq_test_00000000", **options)
+    with ledger.turn() as turn:
+        assert not turn.is_reserved
+    with pytest.raises(LedgerUnavailable):
+        ledger.me()
+    ledger.close(0.1)
 
 
 def test_a_block_may_insist_on_its_reservation(ledger: Ledger, fake: FakeLedger) -> None:

@@ -17,6 +17,16 @@ from ._core.values import Answer, Request
 from .errors import LedgerTimeoutError, NetworkError
 
 _CONNECTIONS_COUNT = 50
+# ValueError and ImportError: a proxy of the environment that httpx cannot use. RuntimeError: the
+# client is closed by another thread meanwhile.
+_NO_ANSWER = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    OSError,
+    ValueError,
+    ImportError,
+    RuntimeError,
+)
 # Clients of a parent process. Closing a TLS socket in a child would break the parent's.
 _inherited: list[object] = []
 
@@ -33,11 +43,11 @@ class HttpExchange:
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         """Return the answer; NetworkError or LedgerTimeoutError without one."""
-        client = self._client
-        if client is None or self._process_id != os.getpid():
-            client = self._open()
         headers = {"Content-Type": "application/json"} if request.body is not None else {}
         try:
+            client = self._client
+            if client is None or self._process_id != os.getpid():
+                client = self._open()
             answer = client.request(
                 request.method,
                 request.path,
@@ -48,7 +58,7 @@ class HttpExchange:
             )
         except httpx.TimeoutException as error:
             raise LedgerTimeoutError("The ledger did not answer in time.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except _NO_ANSWER as error:
             raise NetworkError("The ledger cannot be reached.") from error
         return Answer(answer.status_code, answer.headers, answer.content)
 

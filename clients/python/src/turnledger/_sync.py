@@ -20,7 +20,14 @@ from ._keeper import Keeper
 from ._reads import Reads
 from ._recording import record_in_batches
 from ._turn import OpenTurn
-from .errors import LedgerUnavailable, RateLimitError
+from .errors import (
+    AuthenticationError,
+    LedgerUnavailable,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionError,
+    RateLimitError,
+)
 from .types import BatchResult, Quota, Recorded, Refused, Reservation, Stats, Turn
 
 if TYPE_CHECKING:
@@ -30,6 +37,15 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 _RESERVE_TRIES = 2
+# A turn runs unheld after these: a wrong key or address must not stop a program.
+_UNHELD = (
+    LedgerUnavailable,
+    RateLimitError,
+    AuthenticationError,
+    PaymentRequiredError,
+    PermissionError,
+    NotFoundError,
+)
 
 
 class Ledger(Reads):
@@ -310,11 +326,12 @@ class Ledger(Reads):
             return OpenTurn(self.keeper, who, turn_id, outer=outer)
         try:
             held = self._reserve(turn_id, who, hold_seconds)
-        except (LedgerUnavailable, RateLimitError) as error:
+        except _UNHELD as error:
             if (on_unavailable or self._config.on_unavailable) == "raise":
-                if isinstance(error, LedgerUnavailable):
-                    raise
-                raise LedgerUnavailable(error.message, turn_id=turn_id) from error
+                if isinstance(error, RateLimitError):
+                    raise LedgerUnavailable(error.message, turn_id=turn_id) from error
+                raise
+            self.keeper.log_once(type(error).__name__, "Turns run without a reservation: %s", error)
             return OpenTurn(self.keeper, who, turn_id, outer=outer)
         return OpenTurn(
             self.keeper,
