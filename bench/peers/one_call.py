@@ -161,7 +161,9 @@ class Trial:
     def start(self, source: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", source]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environ, stdin=pipe, stdout=pipe, text=True)
+        return subprocess.Popen(
+            command, env=self.environ, stdin=pipe, stdout=pipe, encoding="utf-8"
+        )
 
     def call(self) -> dict[str, object]:
         """Make one call and let the program end."""
