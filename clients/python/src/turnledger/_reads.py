@@ -102,7 +102,9 @@ class Reads(ABC):
 
     def limits(self) -> Limits:
         """Return what is left of the quota and of the rate limit. It costs one request."""
-        answer = self.ask(requests.read("/v1/usage/turns", {"group_by": "month"}))
+        answer = self.ask(
+            requests.read("/v1/usage/turns", {"group_by": "month"}), tries_count=_TRIES
+        )
         quota = json_of(answer)["quota"]
         rate, remaining = (
             answer.headers.get(f"x-ratelimit-{name}") for name in ("limit", "remaining")

@@ -1,0 +1,3 @@
+export { Ledger } from "./ledger.js";
+export { currentTurn } from "./turn.js";
+export * from "./errors.js";

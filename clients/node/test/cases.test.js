@@ -1,0 +1,56 @@
+// The cases that all clients share: clients/shared/cases.json.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import * as turnledger from "../src/index.js";
+
+const table = JSON.parse(readFileSync(new URL("../../shared/cases.json", import.meta.url)));
+const held = { turnId: "turn_a", interactionId: "int_1", expiresAt: "2999-01-01T00:00:00.000Z" };
+const turn = () => ({ status: "completed", latency_ms: 1, personality_id: "pers_a" });
+const calls = {
+  record: (ledger) => ledger.record(turn()),
+  complete: (ledger) => ledger.complete(held, turn()),
+  reserve: (ledger) => ledger.reserve({ personalityId: "pers_a" }),
+  cancel: (ledger) => ledger.cancel(held),
+  read: (ledger) => ledger.limits(),
+};
+const names = { resets_at: "resetsAt" };
+
+function answerOf(sent) {
+  if (sent.fault === "connection") throw new TypeError("fetch failed");
+  if (sent.fault === "timeout") throw new DOMException("late", "TimeoutError");
+  const body = sent.text ?? (sent.error ? JSON.stringify({ error: sent.error }) : null);
+  const text = body ?? (sent.body ? JSON.stringify(sent.body) : null);
+  return new Response(text, { status: sent.status, headers: sent.headers });
+}
+
+for (const { name, call, answers, expect } of table.cases) {
+  test(name, async () => {
+    const left = [...answers];
+    const waits = [];
+    const ledger = new turnledger.Ledger({
+      url: "http://ledger.test",
+      key: "uniq_test_00000000",
+      fetch: async () => answerOf(left.shift()),
+      sleep: async (ms) => waits.push(ms / 1_000),
+    });
+    if (expect.error) {
+      await assert.rejects(calls[call](ledger), (error) => {
+        assert.equal(error.name, expect.error);
+        for (const family of expect.families) assert.ok(error instanceof turnledger[family]);
+        for (const [field, value] of Object.entries(expect.fields ?? {})) {
+          assert.equal(error[names[field] ?? field], value);
+        }
+        assert.doesNotMatch(error.message, /uniq_test/);
+        return true;
+      });
+    } else {
+      const done = await calls[call](ledger);
+      if (expect.state) assert.equal(done.state, expect.state);
+    }
+    assert.equal(answers.length - left.length, expect.requests);
+    if (expect.waits_s) assert.deepEqual(waits, expect.waits_s);
+    (expect.least_waits_s ?? []).forEach((least, index) => assert.ok(waits[index] >= least));
+  });
+}
