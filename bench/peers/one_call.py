@@ -192,7 +192,7 @@ class Trial:
             else:
                 process.stdout.readline()
             process.kill()
-        gate.open()
+        gate.release(100)
         before = self.sink.names()
         self.sink.asked.clear()
         with self.start(source_of(self.peer, self.sink_url)) as process:
