@@ -106,6 +106,7 @@ class Organization:
 
     id: str
     name: str
+    plan: str
 
 
 @dataclass(frozen=True, slots=True)
