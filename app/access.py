@@ -6,6 +6,7 @@
 | PUBLIC, LOGIN | none | the bucket of the client's address |
 | CONSOLE | a session, by `app.console` | the address, without a session |
 | OPERATOR | the operator's token | the address, if the token is wrong |
+| PEEKING | a key | a bucket of this worker, in its memory |
 | METERED | a key | the organization's bucket, here |
 | RECORDING | a key | bucket and quota together, by the service, once the turns are parsed |
 
@@ -28,6 +29,7 @@ from app.admission.concurrency import ConcurrencyLimiter, InFlight
 from app.admission.gate import Gate
 from app.admission.headers import limit_headers, rate_headers
 from app.admission.ip_limits import IpLimits
+from app.admission.peek_limits import PeekLimits
 from app.admission.ticket import AddressTicket, AdmissionTicket
 from app.http.current import CurrentRequest, client_address, current_request
 from app.http.errors import answer_of, find_answer
@@ -61,6 +63,7 @@ class Access:
         gate: Gate,
         ip_limits: IpLimits,
         concurrency: ConcurrencyLimiter,
+        peek_limits: PeekLimits,
         *,
         metrics_tokens: Iterable[str],
     ) -> None:
@@ -68,6 +71,7 @@ class Access:
         self._gate = gate
         self._ip_limits = ip_limits
         self._concurrency = concurrency
+        self._peek_limits = peek_limits
         self._metrics_tokens = [token.encode() for token in metrics_tokens if token]
 
     def init_app(self, app: Flask) -> None:
@@ -141,6 +145,8 @@ class Access:
         asked.in_flight = self._concurrency.enter(
             principal.organization_id, is_heavy=is_heavy or is_stream, is_stream=is_stream
         )
+        if policy.door is Door.PEEKING:
+            ticket.admit_by(self._peek_limits.charge(principal))
         if policy.door is not Door.METERED:
             return
         if policy.shows_quota:

@@ -25,12 +25,13 @@ class Door(Enum):
     CONSOLE = "a session of the console; without one, the bucket of the address"
     LOGIN = "no key, one bucket for each address; never kept by caches"
     METERED = "a key; the organization's bucket is charged at once"
+    PEEKING = "a key; a bucket of this worker is charged, and nothing in Redis"
     RECORDING = "a key; bucket and quota are charged together, once the turns are parsed"
 
     @property
     def asks_for_key(self) -> bool:
         """Return True if only requests with a valid API key pass."""
-        return self is Door.METERED or self is Door.RECORDING
+        return self in {Door.METERED, Door.PEEKING, Door.RECORDING}
 
 
 # `app.console` looks for the session of CONSOLE, and charges the address without one.
@@ -159,6 +160,7 @@ POLICIES: Mapping[str, Policy] = {
     "usage.aggregates": replace(LISTING, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.turns": replace(USAGE, takes_query=True, weight=Weight.HEAVY_WITH_PARAMETER),
     "usage.active_relationships": USAGE,
+    "usage.limits": Policy(Door.PEEKING, Scope.READ),
     "interactions.list_": replace(LISTING, exports=True),
     "interactions.get": READING,
     "interactions.record": RECORDING,

@@ -4,6 +4,7 @@ from app.access import Access
 from app.admission.build import build_admission
 from app.admission.clock import LedgerClock
 from app.admission.concurrency import ConcurrencyLimiter
+from app.admission.peek_limits import PeekLimits
 from app.backends.backend import Backend
 from app.backends.connect import connect
 from app.doctor.build import build_doctor
@@ -60,6 +61,7 @@ def build(settings: Settings, backend: Backend | None = None) -> Services:
             admission.gate,
             admission.ip_limits,
             ConcurrencyLimiter(settings.web_threads),
+            PeekLimits(clock.now_us),
             metrics_tokens=(settings.operator_token, settings.metrics_token),
         ),
         probes=build_probes(backend, schema, probed),

@@ -1,4 +1,4 @@
-"""Read the counters and buckets of many accounts at once, for operators.
+"""Read the counters and buckets of accounts without a change, for operators and `/v1/limits`.
 
 Nothing is charged, seeded or cleared, and no script runs. So values are those that the last request
 wrote: an expired reservation counts as held until the account's next request clears it.
@@ -15,7 +15,7 @@ from app.admission.decision import BucketState, QuotaState
 from app.admission.keys import account_keys, organization_bucket
 from app.admission.policy import BucketPolicy, QuotaPolicy
 from app.backends.batches import send_batch
-from app.tenancy.model import Environment, Limits, Organization
+from app.tenancy.model import Environment, Limits, Organization, Principal
 from app.tenancy.periods import Period, period_at
 
 # Fields of lua/quota.lua. The last one is missing in hashes of the first release.
@@ -49,6 +49,18 @@ class Peek:
             _quota(account.organization.limits, period, reply)
             for account, period, reply in zip(accounts, periods, replies, strict=True)
         ]
+
+    def one(self, principal: Principal) -> tuple[QuotaState | None, BucketState]:
+        """Return the counters and the bucket of one account, in one round trip, as the others."""
+        now_us = self._clock.fresh_now_us()
+        period = period_at(principal.signed_up_on, now_us)
+        keys = account_keys(principal.organization_id, principal.environment.value, period.label)
+        counters, level = send_batch(
+            self._redis,
+            [("HMGET", keys.quota, *_QUOTA_FIELDS), ("HMGET", keys.bucket, "level", "at")],
+        )
+        policy = BucketPolicy.of(principal.limits)
+        return _quota(principal.limits, period, counters), _bucket(policy, level, now_us)
 
     def buckets(self, organizations: Sequence[Organization]) -> list[BucketState]:
         """Return the bucket of each organization as it is now; an absent one is full."""

@@ -43,6 +43,7 @@ class AdmissionTicket:
     | verb | what it does | refused by |
     | --- | --- | --- |
     | `take_token` | charges the bucket | bucket |
+    | `admit_by` | charges nothing more: another bucket has decided | that bucket |
     | `charge` | charges the bucket `tokens`, and the quota for turns | bucket; the quota by item |
     | `reserve` | charges the bucket, and holds a turn | bucket, open reservations; quota by item |
     | `complete` | charges the bucket, and a turn that was reserved | bucket |
@@ -59,6 +60,12 @@ class AdmissionTicket:
     def take_token(self) -> None:
         """Charge the bucket alone: for routes that neither charge nor show the quota."""
         self._decide(TAKE_TOKEN)
+
+    def admit_by(self, decision: Decision) -> None:
+        """Admit the request by a bucket other than the organization's; RateLimited if empty."""
+        self.decision = decision
+        if decision.is_bucket_empty:
+            raise refusal_of(decision)
 
     def charge(self, turns: Sequence[TurnCharge] = (), *, tokens: int = 1) -> Decision:
         """Charge the bucket `tokens` and, for `turns`, the quota, in one atomic call.

@@ -26,6 +26,7 @@ _OF_DOOR: Mapping[Door, set[int]] = {
     Door.PUBLIC: {429},
     Door.OPERATOR: {401, 429},
     Door.METERED: _OF_KEY,
+    Door.PEEKING: _OF_KEY,
     Door.RECORDING: _OF_KEY,
 }
 _OF_BODY = {408, 413, 415}
@@ -66,6 +67,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "accounts.revoke_api_key": Operation("revoke_api_key"),
     "usage.aggregates": Operation("aggregate_interactions", has_tag=True),
     "usage.turns": Operation("get_turns_usage", has_tag=True),
+    "usage.limits": Operation("get_limits"),
     "usage.active_relationships": Operation("get_active_relationships", has_tag=True),
     "interactions.list_": Operation("list_interactions", has_tag=True),
     "interactions.get": Operation("get_interaction", has_tag=True),

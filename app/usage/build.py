@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from app.admission.clock import LedgerClock
+from app.admission.peek import Peek
 from app.backends.backend import Backend
 from app.interactions.build import Ledgers
 from app.tenancy.service import Organizations
 from app.usage.archive_pass import ArchivePass
 from app.usage.health import ArchiveHealth
+from app.usage.limits import LimitsReader
 from app.usage.notes.store import PassNotes
 from app.usage.rebuild import Rebuilder
 from app.usage.rebuilding.store import RebuildStore
@@ -21,6 +23,7 @@ class UsageServices:
 
     store: UsageStore
     service: UsageService
+    limits: LimitsReader
     notes: PassNotes
     archive_pass: ArchivePass
     archive_health: ArchiveHealth
@@ -32,10 +35,11 @@ def build_usage(
 ) -> UsageServices:
     """Make the services. Passes scan by the maintenance client; their notes are short writes."""
     store, notes = UsageStore(backend.database), PassNotes(backend.database)
-    scanned = UsageStore(backend.maintenance_database)
+    scanned, service = UsageStore(backend.maintenance_database), UsageService(store)
     return UsageServices(
         store=store,
-        service=UsageService(store),
+        service=service,
+        limits=LimitsReader(Peek(backend.redis, clock), service),
         notes=notes,
         archive_pass=ArchivePass(scanned, notes, ledgers.maintenance, organizations, clock),
         archive_health=ArchiveHealth(scanned, notes, clock),

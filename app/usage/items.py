@@ -7,7 +7,8 @@ from typing import Any
 from app.admission.decision import QuotaState
 from app.http.instants import format_us
 from app.interactions.model import STATUSES
-from app.tenancy.model import OveragePolicy
+from app.tenancy.model import Limits, OveragePolicy
+from app.usage.limits import LimitsView
 from app.usage.service import Slice
 
 Item = dict[str, Any]
@@ -63,6 +64,29 @@ def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
         "uncharged_turns_limit": quota.uncharged_limit,
         **_period(quota),
         "overage_policy": overage_policy.value,
+    }
+
+
+def limits_item(view: LimitsView, limits: Limits) -> Item:
+    """Render the limits of an account; `quota` is null while no counters are loaded."""
+    bucket, quota, at_us = view.bucket, view.quota, view.exhausted_at_us
+    rate = bucket.rate
+    shown: Item | None = None
+    if quota is not None:
+        relationships = relationships_item(quota)
+        shown = quota_item(quota, limits.overage_policy) | {
+            "active_relationships_used": relationships["active_relationships"],
+            "active_relationships_limit": relationships["limit"],
+        }
+    return {
+        "rate_limit": {
+            "requests_per_second": rate.numerator if rate.denominator == 1 else float(rate),
+            "burst": limits.burst,
+            "remaining": bucket.remaining,
+            "resets_at": format_us(bucket.reset_at_us),
+        },
+        "quota": shown,
+        "projected_exhaustion_at": None if at_us is None else format_us(at_us),
     }
 
 

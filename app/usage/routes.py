@@ -11,11 +11,19 @@ from app.http.descriptions import parameters_of
 from app.http.query import load_query
 from app.interactions.model import Filters
 from app.usage.buckets import Grouping
-from app.usage.items import aggregate_item, quota_item, relationships_item, usage_item
+from app.usage.items import (
+    aggregate_item,
+    limits_item,
+    quota_item,
+    relationships_item,
+    usage_item,
+)
+from app.usage.limits import LimitsReader
 from app.usage.schemas import (
     ActiveRelationshipsSchema,
     AggregatesQuerySchema,
     AggregatesSchema,
+    LimitsSchema,
     TurnsQuerySchema,
     TurnsSchema,
 )
@@ -91,3 +99,19 @@ def active_relationships() -> Response:
     503 while Redis is unavailable.
     """
     return tagged(json_response(relationships_item(current_ticket().quota())))
+
+
+@blueprint.get("/limits")
+@blueprint.response(200, LimitsSchema)
+def limits() -> Response:
+    """Return what is left of the rate limit and of the quota.
+
+    It charges neither of them and changes nothing, so it may be asked before each call. Each worker
+    answers an organization 5 times a second, 10 at once; the `X-RateLimit-*` headers are of that.
+
+    Values are those of the last request: a hold that has expired since counts until the next one.
+    503 while a store is unavailable.
+    """
+    ticket = current_ticket()
+    view = provided(LimitsReader).read(ticket.principal, ticket.time_us)
+    return json_response(limits_item(view, ticket.principal.limits))

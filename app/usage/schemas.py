@@ -209,3 +209,38 @@ class ActiveRelationshipsSchema(AnswerSchema):
 
 
 assert set(StatusCountsSchema().fields) == set(STATUSES)  # noqa: S101
+
+
+class RateLimitSchema(AnswerSchema):
+    """The organization's token bucket, as it is now."""
+
+    requests_per_second = Number(0, 1_000_000, description="Tokens a second that it refills.")
+    burst = Total("Tokens that it holds at most.")
+    remaining = Total("Whole tokens that are left.")
+    resets_at = UtcInstant("When it will be full again.")
+
+
+class PeekedQuotaSchema(QuotaSchema):
+    """The quota of turns and of active relationships."""
+
+    active_relationships_used = Total("Relationships that are counted in the billing period.")
+    active_relationships_limit = Total(
+        f"Relationships that the billing period allows. {_UNLIMITED}", allow_none=True
+    )
+
+
+class LimitsSchema(AnswerSchema):
+    """What is left of the rate limit and of the quota."""
+
+    rate_limit = Part(RateLimitSchema, description="The rate limit.")
+    quota = Part(
+        PeekedQuotaSchema,
+        allow_none=True,
+        description="The quota. Null while its counters are not loaded: any recording, or a read "
+        "of usage, loads them.",
+    )
+    projected_exhaustion_at = UtcInstant(
+        "When the quota of turns is spent at the mean pace of the last 7 whole days in UTC; null "
+        "if it is unlimited, or lasts until the billing period ends.",
+        allow_none=True,
+    )

@@ -27,6 +27,7 @@ OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
     ("GET", "/v1/interactions/aggregates", None, Scope.READ, 200),
     ("GET", "/v1/usage/turns", None, Scope.READ, 200),
     ("GET", "/v1/usage/active-relationships", None, Scope.READ, 200),
+    ("GET", "/v1/limits", None, Scope.READ, 200),
     ("POST", "/v1/interactions", "turn", Scope.READ_WRITE, 201),
     ("POST", "/v1/interactions/batch", "batch", Scope.READ_WRITE, 200),
     ("POST", "/v1/turns", "asked", Scope.READ_WRITE, 201),
@@ -68,7 +69,8 @@ def test_an_operation_is_allowed_for_its_scope_and_larger_ones(
         assert answer.status_code == 403
         assert error_of(answer)["details"] == {"required_scope": needed.value}
         assert set(answer.headers.keys()) >= QUOTA
-    assert answer.headers["X-RateLimit-Limit"] == "25"
+    by_worker = path == "/v1/limits" and answer.status_code == 200
+    assert answer.headers["X-RateLimit-Limit"] == ("5" if by_worker else "25")
 
 
 def test_every_guarded_operation_is_tested(memory_app: Flask) -> None:
@@ -78,7 +80,9 @@ def test_every_guarded_operation_is_tested(memory_app: Flask) -> None:
     guarded = {name for name, policy in POLICIES.items() if policy.scope is not None}
     assert asked == guarded
     for policy in POLICIES.values():
-        assert (policy.scope is not None) == (policy.door in {Door.METERED, Door.RECORDING})
+        assert (policy.scope is not None) == (
+            policy.door in {Door.METERED, Door.PEEKING, Door.RECORDING}
+        )
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)

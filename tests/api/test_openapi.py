@@ -42,6 +42,7 @@ SECURITY: dict[Door, list[Any]] = {
     Door.PUBLIC: [],
     Door.OPERATOR: [{"operatorToken": []}],
     Door.METERED: [{"apiKey": []}],
+    Door.PEEKING: [{"apiKey": []}],
     Door.RECORDING: [{"apiKey": []}],
 }
 # Fields that only answers to a parameter have.

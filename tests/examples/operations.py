@@ -185,6 +185,7 @@ def _read_numbers(recording: Recording) -> None:
     recording.send("aggregate_interactions", "GET", path)
     path = "/v1/usage/turns?group_by=month&breakdown=model"
     recording.send("get_turns_usage", "GET", path)
+    recording.send("get_limits", "GET", "/v1/limits")
     recording.send("get_active_relationships", "GET", "/v1/usage/active-relationships")
 
 

@@ -38,6 +38,7 @@ CASES: dict[str, int] = {
     "GET /v1/api-keys/{key_id}": FEW,
     "DELETE /v1/api-keys/{key_id}": FEW,
     "POST /v1/traces": FEW,
+    "GET /v1/limits": FEW,
     "GET /v1/me": FEW,
     "GET /v1/api-keys": FEW,
     "GET /v1/usage/active-relationships": FEW,
