@@ -37,8 +37,9 @@ def receive() -> Response:
     """Record the model calls in an export of OpenTelemetry spans.
 
     It is OTLP over HTTP, in JSON, or in protobuf as `application/x-protobuf`: set
-    `OTEL_EXPORTER_OTLP_ENDPOINT` of an exporter to the address of this service. Spans of the GenAI conventions become turns, and all others are
-    ignored. A resend records nothing twice. Texts are dropped at the door.
+    `OTEL_EXPORTER_OTLP_ENDPOINT` of an exporter to the address of this service. Spans of the GenAI
+    conventions become turns, and all others are ignored. A resend records nothing twice. Texts are
+    dropped at the door.
 
     A span that cannot be recorded, also for a spent quota, is counted in `partialSuccess`. The
     request costs one token of the rate limit for every 50 turns begun.
