@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from app.http.instants import format_datetime
+from app.http.instants import format_datetime, format_us
 from app.tenancy.model import ApiKey, Plan, Principal
+from app.tenancy.periods import period_at
 
 Item = dict[str, Any]
 API_KEY_FIELDS = (
@@ -24,6 +25,20 @@ def me_item(principal: Principal) -> Item:
         "scopes": [scope.value for scope in principal.scope.included],
         "environment": principal.environment.value,
         "plan": principal.plan,
+    }
+
+
+def subscription_item(principal: Principal, now_us: int) -> Item:
+    """Return the plan in force and the current billing period."""
+    period = period_at(principal.signed_up_on, now_us)
+    return {
+        "plan": principal.plan,
+        "status": "active",
+        "environment": principal.environment.value,
+        "signed_up_on": principal.signed_up_on.isoformat(),
+        "period_start": format_us(period.start_us),
+        "period_end": format_us(period.end_us),
+        "overage_policy": principal.limits.overage_policy.value,
     }
 
 

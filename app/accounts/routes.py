@@ -6,7 +6,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from app.access import current_ticket
-from app.accounts.items import api_key_item, me_item, plan_item
+from app.accounts.items import api_key_item, me_item, plan_item, subscription_item
 from app.accounts.schemas import (
     ApiKeyListQuerySchema,
     ApiKeyListSchema,
@@ -15,6 +15,7 @@ from app.accounts.schemas import (
     MeSchema,
     NewApiKeySchema,
     PlanListSchema,
+    SubscriptionSchema,
 )
 from app.audit.model import Author
 from app.http.application import provided
@@ -45,6 +46,14 @@ def me() -> Response:
     Use it to check a key.
     """
     return json_response(me_item(current_ticket().principal))
+
+
+@blueprint.get("/billing/subscription")
+@blueprint.response(200, SubscriptionSchema)
+def subscription() -> Response:
+    """Return the plan in force and the current billing period."""
+    ticket = current_ticket()
+    return json_response(subscription_item(ticket.principal, ticket.time_us))
 
 
 @blueprint.get("/billing/plans")

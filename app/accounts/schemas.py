@@ -121,6 +121,23 @@ class PlanListSchema(AnswerSchema):
     )
 
 
+class SubscriptionSchema(AnswerSchema):
+    """The plan in force, and the current billing period of the environment of the key."""
+
+    plan = ShownText("The id of the plan; the organization may have limits of its own.")
+    status = Choice(
+        ["active"], description="A suspended organization gets 402 in place of this answer."
+    )
+    environment = Choice(_ENVIRONMENTS, description="The environment of the key.")
+    signed_up_on = ShownText("The day, in UTC, from which billing periods are counted.")
+    period_start = UtcInstant("The first instant of the billing period.")
+    period_end = UtcInstant("When the billing period ends and the counters begin at 0 again.")
+    overage_policy = Choice(
+        [policy.value for policy in OveragePolicy],
+        description="`block` refuses turns beyond the quota; `allow` counts them and refuses none.",
+    )
+
+
 class OrganizationSchema(AnswerSchema):
     """The organization that a key belongs to."""
 

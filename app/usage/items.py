@@ -67,6 +67,28 @@ def quota_item(quota: QuotaState, overage_policy: OveragePolicy) -> Item:
     }
 
 
+def credits_item(quota: QuotaState) -> Item:
+    """Render what is left of the billing period, by component; held turns are not left."""
+    rows = (
+        ("turns", quota.turns_used, quota.turns_reserved, quota.turns_limit),
+        ("active_relationships", quota.relationships_used, 0, quota.relationships_limit),
+        ("uncharged_turns", quota.uncharged_used, 0, quota.uncharged_limit),
+    )
+    return {
+        "data": [
+            {
+                "component": component,
+                "used": used,
+                "held": held,
+                "limit": limit,
+                "remaining": _remaining(limit, used + held),
+                "resets_at": format_us(quota.period_end_us),
+            }
+            for component, used, held, limit in rows
+        ]
+    }
+
+
 def limits_item(view: LimitsView, limits: Limits) -> Item:
     """Render the limits of an account; `quota` is null while no counters are loaded."""
     bucket, quota, at_us = view.bucket, view.quota, view.exhausted_at_us

@@ -13,6 +13,7 @@ from app.interactions.model import Filters
 from app.usage.buckets import Grouping
 from app.usage.items import (
     aggregate_item,
+    credits_item,
     limits_item,
     quota_item,
     relationships_item,
@@ -23,6 +24,7 @@ from app.usage.schemas import (
     ActiveRelationshipsSchema,
     AggregatesQuerySchema,
     AggregatesSchema,
+    CreditsSchema,
     LimitsSchema,
     TurnsQuerySchema,
     TurnsSchema,
@@ -99,6 +101,16 @@ def active_relationships() -> Response:
     503 while Redis is unavailable.
     """
     return tagged(json_response(relationships_item(current_ticket().quota())))
+
+
+@blueprint.get("/billing/credits")
+@blueprint.response(200, CreditsSchema)
+def credits_() -> Response:
+    """Return what is left of the quota, by component.
+
+    It is that of the current billing period. 503 while Redis is unavailable.
+    """
+    return json_response(credits_item(current_ticket().quota()))
 
 
 @blueprint.get("/limits")

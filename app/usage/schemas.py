@@ -244,3 +244,23 @@ class LimitsSchema(AnswerSchema):
         "if it is unlimited, or lasts until the billing period ends.",
         allow_none=True,
     )
+
+
+class CreditSchema(AnswerSchema):
+    """What is left of one component of the quota."""
+
+    component = Choice(
+        ["turns", "active_relationships", "uncharged_turns"],
+        description="The component, by the names of `details.component` in a 429.",
+    )
+    used = Total("Used in the billing period.")
+    held = Total("Held by open reservations: neither used nor left.")
+    limit = Total(f"The most that the billing period allows. {_UNLIMITED}", allow_none=True)
+    remaining = Total(f"The rest that is left now. {_UNLIMITED}", allow_none=True)
+    resets_at = UtcInstant("When the billing period ends and the counter begins at 0 again.")
+
+
+class CreditsSchema(AnswerSchema):
+    """What is left of the quota, by component."""
+
+    data = ListOf(Part(CreditSchema), 3, description="One entry for each component.")

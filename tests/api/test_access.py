@@ -28,6 +28,8 @@ OPERATIONS: list[tuple[str, str, Any, Scope, int]] = [
     ("GET", "/v1/usage/turns", None, Scope.READ, 200),
     ("GET", "/v1/usage/active-relationships", None, Scope.READ, 200),
     ("GET", "/v1/limits", None, Scope.READ, 200),
+    ("GET", "/v1/billing/credits", None, Scope.READ, 200),
+    ("GET", "/v1/billing/subscription", None, Scope.READ, 200),
     ("POST", "/v1/interactions", "turn", Scope.READ_WRITE, 201),
     ("POST", "/v1/interactions/batch", "batch", Scope.READ_WRITE, 200),
     ("POST", "/v1/turns", "asked", Scope.READ_WRITE, 201),

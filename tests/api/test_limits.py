@@ -117,3 +117,33 @@ def test_an_unlimited_quota_is_never_exhausted(tenant: NewCaller) -> None:
     caller.record(stateful())
     found = peek(caller)
     assert (found["quota"]["turns_limit"], found["projected_exhaustion_at"]) == (None, None)
+
+
+def test_credits_are_the_quota_by_component(tenant: NewCaller) -> None:
+    caller = tenant("free", turns=10, active_relationships=5)
+    caller.record(stateful())
+    caller.record(stateful(status="failed"))
+    reserve(caller, reservation())
+    quota = caller("GET", "/v1/usage/turns").get_json()["quota"]
+
+    answer = caller("GET", "/v1/billing/credits")
+
+    rows = {row["component"]: row for row in answer.get_json()["data"]}
+    ends = {row.pop("resets_at") for row in rows.values()}
+    assert ends == {quota["period_end"]}
+    shown = {name: tuple(row.values())[1:] for name, row in rows.items()}
+    assert shown == {
+        "turns": (1, 1, 10, 8),
+        "active_relationships": (1, 0, 5, 4),
+        "uncharged_turns": (1, 0, 10, 9),
+    }
+    assert answer.headers["X-Quota-Turns-Used"] == "2"
+
+
+def test_a_subscription_names_plan_and_period(tenant: NewCaller) -> None:
+    caller = tenant("pro")
+    quota = caller("GET", "/v1/usage/turns").get_json()["quota"]
+    found = caller("GET", "/v1/billing/subscription").get_json()
+    assert (found["plan"], found["status"], found["overage_policy"]) == ("pro", "active", "block")
+    for name in ("period_start", "period_end"):
+        assert found[name] == quota[name]

@@ -254,3 +254,12 @@ def test_an_exhausted_quota_has_its_own_error_class_and_is_not_retried(
     assert (details["component"], details["used"], details["limit"]) == ("turns", 1, 1)
     assert requests_count(official.service, caller) == 1
     assert official(caller.token, lambda client: client.interactions.list())["data"]
+
+
+def test_credits_and_the_subscription_are_read(official_and_app: tuple[Official, Flask]) -> None:
+    official, app = official_and_app
+    caller = new_caller(app, "free", turns=7)
+    credit = official(caller.token, lambda client: client.billing.usage.credits())
+    assert credit["data"][0]["component"] == "turns"
+    found = official(caller.token, lambda client: client.billing.subscription.get())
+    assert found["plan"] == "free"

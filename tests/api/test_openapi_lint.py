@@ -30,7 +30,7 @@ OPERATION_IDS = {
     *("list_interactions", "get_interaction", "record_interaction", "record_interactions_batch"),
     *("aggregate_interactions", "get_turns_usage", "get_active_relationships"),
     "receive_traces",
-    "get_limits",
+    *("get_limits", "get_credits", "get_subscription"),
     *("reserve_turn", "complete_turn", "complete_turns_batch", "cancel_turn"),
 }
 # Answers leave these fields out, each under a condition that its description has.

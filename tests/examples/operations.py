@@ -186,6 +186,8 @@ def _read_numbers(recording: Recording) -> None:
     path = "/v1/usage/turns?group_by=month&breakdown=model"
     recording.send("get_turns_usage", "GET", path)
     recording.send("get_limits", "GET", "/v1/limits")
+    recording.send("get_credits", "GET", "/v1/billing/credits")
+    recording.send("get_subscription", "GET", "/v1/billing/subscription")
     recording.send("get_active_relationships", "GET", "/v1/usage/active-relationships")
 
 

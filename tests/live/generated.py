@@ -39,6 +39,8 @@ CASES: dict[str, int] = {
     "DELETE /v1/api-keys/{key_id}": FEW,
     "POST /v1/traces": FEW,
     "GET /v1/limits": FEW,
+    "GET /v1/billing/credits": FEW,
+    "GET /v1/billing/subscription": FEW,
     "GET /v1/me": FEW,
     "GET /v1/api-keys": FEW,
     "GET /v1/usage/active-relationships": FEW,
