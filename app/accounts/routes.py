@@ -51,7 +51,10 @@ def me() -> Response:
 @blueprint.get("/billing/subscription")
 @blueprint.response(200, SubscriptionSchema)
 def subscription() -> Response:
-    """Return the plan in force and the current billing period."""
+    """Return the plan in force and the current billing period.
+
+    The organization may have other limits than its plan: `/v1/limits` shows them.
+    """
     ticket = current_ticket()
     return json_response(subscription_item(ticket.principal, ticket.time_us))
 

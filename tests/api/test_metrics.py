@@ -20,8 +20,9 @@ from tests.turns import DAY_MS, at, now_ms, stateful
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 PEER_BUCKET = "bucket:{ip:127.0.0.1}"
 LABELS = {"method", "route", "status", "bucket", "outcome", "le"}
-# Present once a store, stored data or work in the background was at fault in this process.
-OF_FAULTS = {"store", "event", "reason", "task"}
+# Present once a store, stored data or work in the background was at fault in this process, or a
+# span had an attribute that was dropped.
+OF_FAULTS = {"store", "event", "reason", "task", "attribute"}
 Samples = dict[str, float]
 
 
