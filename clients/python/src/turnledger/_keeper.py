@@ -15,6 +15,7 @@ from ._core.clock import LedgerClock
 from ._core.config import Config
 from ._core.counters import Counters
 from ._core.values import Answer, Exchange, Request, State
+from ._outbox import forks
 from ._outbox.choosing import choose_outbox
 from ._outbox.store import Outbox
 from ._sender import Sender
@@ -63,6 +64,7 @@ class Keeper:
         self._open_turns: set[OpenTurn] = set()
         self._logged: set[str] = set()
         atexit.register(_close_at_exit, weakref.ref(self))
+        forks.register(self)
 
     def begin(self, turn: OpenTurn, body: str) -> int | None:
         """Keep a turn that begins; None if the outbox cannot, or if everything is disabled."""
@@ -91,6 +93,17 @@ class Keeper:
         except TurnledgerError as error:
             self.counters.lost += 1
             _log.error("Turn %s is lost: %s", turn.turn_id, error)
+
+    def before_fork(self) -> None:
+        """Let turns go on in the parent."""
+
+    def after_fork_in_parent(self) -> None:
+        """Change nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin without the parent's turns, and with a lock that no thread of it holds."""
+        self._open_turns = set()
+        self.breaker.renew_lock()
 
     def exchange(self, request: Request, timeout_s: float) -> Answer:
         """Send one request once, and learn the ledger's clock from its answer."""
