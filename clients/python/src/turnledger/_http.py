@@ -14,6 +14,7 @@ import httpx
 
 from ._core.config import Config
 from ._core.values import Answer, Request
+from ._outbox import forks
 from .errors import LedgerTimeoutError, NetworkError
 
 _CONNECTIONS_COUNT = 50
@@ -40,6 +41,7 @@ class HttpExchange:
         self._client: httpx.Client | None = None
         self._process_id = 0
         self._lock = threading.Lock()
+        forks.register(self)
 
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         """Return the answer; NetworkError or LedgerTimeoutError without one."""
@@ -62,6 +64,16 @@ class HttpExchange:
             raise NetworkError("The ledger cannot be reached.") from error
         return Answer(answer.status_code, answer.headers, answer.content)
 
+    def before_fork(self) -> None:
+        """Let requests go on: the child connects anew."""
+
+    def after_fork_in_parent(self) -> None:
+        """Change nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Replace the lock: another thread of the parent may have held it."""
+        self._lock = threading.Lock()
+
     def close(self) -> None:
         """Close the connections of this process."""
         client, self._client = self._client, None
@@ -69,8 +81,6 @@ class HttpExchange:
             client.close()
 
     def _open(self) -> httpx.Client:
-        if self._process_id and self._process_id != os.getpid():
-            self._lock = threading.Lock()
         with self._lock:
             if self._client is not None and self._process_id == os.getpid():
                 return self._client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from ._core.clock import LedgerClock
 from ._core.config import Config
 from ._core.counters import Counters
 from ._core.values import Answer, Exchange, Request, State
+from ._outbox import forks
 from ._outbox.choosing import choose_outbox
 from ._outbox.store import Outbox
 from ._sender import Sender
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ._turn import OpenTurn
 
 _log = logging.getLogger("turnledger")
-_all: weakref.WeakSet[Keeper] = weakref.WeakSet()
 
 
 class Keeper:
@@ -65,7 +64,7 @@ class Keeper:
         self._open_turns: set[OpenTurn] = set()
         self._logged: set[str] = set()
         atexit.register(_close_at_exit, weakref.ref(self))
-        _all.add(self)
+        forks.register(self)
 
     def begin(self, turn: OpenTurn, body: str) -> int | None:
         """Keep a turn that begins; None if the outbox cannot, or if everything is disabled."""
@@ -95,6 +94,17 @@ class Keeper:
             self.counters.lost += 1
             _log.error("Turn %s is lost: %s", turn.turn_id, error)
 
+    def before_fork(self) -> None:
+        """Let turns go on in the parent."""
+
+    def after_fork_in_parent(self) -> None:
+        """Change nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin without the parent's turns, and with a lock that no thread of it holds."""
+        self._open_turns = set()
+        self.breaker.renew_lock()
+
     def exchange(self, request: Request, timeout_s: float) -> Answer:
         """Send one request once, and learn the ledger's clock from its answer."""
         answer = self._send_once(request, timeout_s)
@@ -116,11 +126,6 @@ class Keeper:
             return False
         return is_empty
 
-    def renew_after_fork(self) -> None:
-        """Leave the parent's turns to the parent, in a forked child."""
-        self._open_turns.clear()
-        self.breaker.renew_lock()
-
     def log_once(self, kind: str, text: str, *values: object) -> None:
         """Log a warning once for each kind."""
         if kind not in self._logged:
@@ -138,15 +143,6 @@ class Keeper:
             State.CANCEL: lambda: requests.cancel(interaction_id),
         }[state]()
         json_of(self.exchange(request, self.config.inline_timeout_s))
-
-
-def _renew_after_fork() -> None:
-    for keeper in list(_all):
-        keeper.renew_after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)
 
 
 def _close_at_exit(reference: weakref.ref[Keeper]) -> None:

@@ -1,0 +1,13 @@
+"""A forked child waits for no lock that a thread of its parent held."""
+
+from turnledger.testing import FakeLedger
+
+
+def test_a_child_has_free_locks_of_the_connection_and_of_the_breaker() -> None:
+    with FakeLedger().ledger() as ledger:
+        exchange, keeper = ledger._http, ledger.keeper
+        with exchange._lock, keeper.breaker._lock:
+            exchange.after_fork_in_child()
+            keeper.after_fork_in_child()
+            assert not exchange._lock.locked()
+            assert not keeper.breaker._lock.locked()
