@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -137,10 +138,18 @@ def test_litellm_itself_reports_its_calls(
     import litellm
     from turnledger.litellm import TurnLogger
 
-    monkeypatch.setattr(litellm, "callbacks", [TurnLogger(ledger)])
+    class Reporting(TurnLogger):
+        reported = threading.Event()
+
+        def log_success_event(self, *arguments: Any) -> None:
+            super().log_success_event(*arguments)
+            self.reported.set()
+
+    monkeypatch.setattr(litellm, "callbacks", [Reporting(ledger)])
     litellm.completion(
         model="gpt-4o",
         messages=[{"role": "user", "content": "hello"}],
         mock_response="an answer",
     )
+    assert Reporting.reported.wait(30)  # LiteLLM reports from a thread of its own
     assert one_turn()["status"] == "completed"
