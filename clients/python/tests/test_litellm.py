@@ -32,7 +32,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import turnledger.litellm
 
     yield turnledger.litellm
-    monkeypatch.delitem(sys.modules, "turnledger.litellm")
+    del sys.modules["turnledger.litellm"]
 
 
 def call(logger: Any, id_: str = "call-1", **more: Any) -> dict[str, Any]:
