@@ -141,8 +141,8 @@ def test_litellm_itself_reports_its_calls(
     class Reporting(TurnLogger):
         reported = threading.Event()
 
-        def log_success_event(self, *arguments: Any) -> None:
-            super().log_success_event(*arguments)
+        def log_success_event(self, *arguments: Any, **named: Any) -> None:
+            super().log_success_event(*arguments, **named)
             self.reported.set()
 
     monkeypatch.setattr(litellm, "callbacks", [Reporting(ledger)])
