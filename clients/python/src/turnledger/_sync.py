@@ -12,7 +12,14 @@ from ._asking import Asker
 from ._core import requests
 from ._core.answers import build, turn_of
 from ._core.config import OnUnavailable, Send, resolve
-from ._core.identity import DEFAULTS, Identity, current_turn, enter_turn, leave_turn
+from ._core.identity import (
+    Identity,
+    current_defaults,
+    current_turn,
+    defaults_inside,
+    enter_turn,
+    leave_turn,
+)
 from ._core.ids import instant_ms, new_turn_id
 from ._core.retries import RECORD_TRIES, Policy
 from ._core.values import Answer, Request, State
@@ -238,15 +245,8 @@ class Ledger(Reads):
         personality_id: str | None = None,
     ) -> Iterator[None]:
         """Set defaults for the turns inside the block."""
-        before = DEFAULTS.get()
-        inside = Identity(user_id, relationship_id, personality_id).over(before)
-        DEFAULTS.set(inside)
-        try:
+        with defaults_inside(Identity(user_id, relationship_id, personality_id)):
             yield
-        finally:
-            # A generator that is closed in another context leaves that context as it is.
-            if DEFAULTS.get() is inside:
-                DEFAULTS.set(before)
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing waits to be sent; return False after `timeout_s` seconds."""
@@ -285,11 +285,11 @@ class Ledger(Reads):
 
     def identify(self, who: Identity) -> Identity:
         """Return `who` with the defaults of the context and of this ledger."""
-        return who.over(DEFAULTS.get()).over(self._own)
+        return who.over(current_defaults()).over(self._own)
 
     def defaults(self) -> Identity:
         """Return the defaults of the context and of this ledger."""
-        return DEFAULTS.get().over(self._own)
+        return current_defaults().over(self._own)
 
     @property
     def is_disabled(self) -> bool:
