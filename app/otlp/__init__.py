@@ -11,6 +11,7 @@ Promises
 
 Invariants
     * Only names of `conventions` and of the settings are looked up; no other value is read.
+    * A body of more than 50,000 spans is refused before its spans are decoded.
     * A value that a turn may not have, such as an id with a space, is dropped and counted.
 
 Failures

@@ -30,6 +30,8 @@ _NAME = re.compile(
 )
 _POSITION = re.compile(r"\.[0-9]{1,6}(?=\.|$)")
 _LONGEST = 96
+# Names of one request that are looked at.
+_MOST_LOOKED_UP = 1_000
 _names: set[str] = set()
 _lock = Lock()
 
@@ -45,7 +47,10 @@ def count_spans(outcomes: Mapping[str, int]) -> None:
 def count_dropped(names: Iterable[str]) -> None:
     """Add to the dropped attributes of these names."""
     with suppress(OSError, IndexError):
-        for name, count in Counter(map(shown_name, names)).items():
+        shown: Counter[str] = Counter()
+        for position, (name, count) in enumerate(Counter(names).items()):
+            shown[shown_name(name) if position < _MOST_LOOKED_UP else OTHERS] += count
+        for name, count in shown.items():
             ATTRIBUTES.labels(name).inc(count)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from app.otlp.spans import Malformed, Span, Value
+from app.otlp.spans import MOST_SPANS, Malformed, Span, Value
 
 _ERROR = (2, "STATUS_CODE_ERROR")
 _LARGEST_NS = 2**64 - 1
@@ -25,11 +25,16 @@ def decode(body: bytes, wanted: frozenset[str]) -> Iterator[Span]:
         export = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Malformed("is not valid JSON") from None
+    count = 0
     for resource_spans in _list(_object(export), "resourceSpans"):
         resource = _object(_object(resource_spans).get("resource") or {})
         shared, _ = _read(_list(resource, "attributes"), wanted)
         for scope_spans in _list(_object(resource_spans), "scopeSpans"):
-            for span in _list(_object(scope_spans), "spans"):
+            spans = _list(_object(scope_spans), "spans")
+            count += len(spans)
+            if count > MOST_SPANS:
+                raise Malformed(f"has more than {MOST_SPANS:,} spans; send fewer")
+            for span in spans:
                 yield _span(_object(span), shared, wanted)
 
 

@@ -14,12 +14,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from app.otlp.spans import Malformed, Span, Value
+from app.otlp.wire import Walker
 
 _ERROR = 2
+# Numbers of fields: `resource_spans` of the request, `scope_spans` of it, `spans` of that.
+_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 1, 2, 2
 
 
 def decode(body: bytes, wanted: frozenset[str]) -> Iterator[Span]:
     """Yield the spans of a body; Malformed if it is no export."""
+    _require_few_spans(body)
     try:
         export = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
@@ -49,6 +53,14 @@ def encode(rejected_count: int, message: str) -> bytes:
         answer.partial_success.error_message = message
     encoded: bytes = answer.SerializeToString()
     return encoded
+
+
+def _require_few_spans(body: bytes) -> None:
+    walker = Walker(body)
+    for resource_spans in walker.messages(0, len(body), _RESOURCE_SPANS):
+        for scope_spans in walker.messages(*resource_spans, _SCOPE_SPANS):
+            for _ in walker.messages(*scope_spans, _SPANS):
+                pass
 
 
 def _read(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+# Many more than exporters send at once.
+MOST_SPANS = 50_000
 # A text, a number, or a list of texts.
 Value = str | int | float | tuple[str, ...]
 

@@ -7,6 +7,7 @@ outbox and awaits nothing, also while its task is being cancelled.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -35,7 +36,8 @@ class AsyncLedger:
 
     def __init__(self, url: str | None = None, key: str | None = None, **options: Any) -> None:
         self.ledger = Ledger(url, key, **options)
-        self._pool = ThreadPoolExecutor(_THREADS_COUNT, "turnledger-async")
+        self._process_id = 0
+        self._pool = self._own_pool()
 
     async def record(self, turn: Turn) -> Recorded:
         """As `Ledger.record`."""
@@ -169,7 +171,14 @@ class AsyncLedger:
         return await asyncio.wrap_future(self._submit(call))
 
     def _submit(self, call: Callable[[], T]) -> Any:
-        return self._pool.submit(copy_context().run, call)
+        return self._own_pool().submit(copy_context().run, call)
+
+    def _own_pool(self) -> ThreadPoolExecutor:
+        """Return the pool of this process; a forked child has no threads of its parent."""
+        if self._process_id != os.getpid():
+            self._process_id = os.getpid()
+            self._pool = ThreadPoolExecutor(_THREADS_COUNT, "turnledger-async")
+        return self._pool
 
 
 def _give_back(future: Any) -> None:

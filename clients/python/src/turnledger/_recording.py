@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -82,9 +82,13 @@ def _send(ledger: Ledger, batch: list[Element]) -> list[BatchResult]:
 
 def _result(ledger: Ledger, element: Element, result: Any) -> BatchResult:
     turn_id = element[0]
-    if result.get("status") != "rejected":
+    result = result if isinstance(result, Mapping) else {}
+    if result.get("status") in {"created", "duplicate"}:
         return BatchResult(turn_id, result["status"])
-    error = exception(result["error"], status=None, turn_id=turn_id)
+    error = result.get("error")
+    if not isinstance(error, Mapping):
+        return _queued(ledger, element, ServerError("The answer to a batch lacks a result."))
+    error = exception(error, status=None, turn_id=turn_id)
     if isinstance(error, LedgerUnavailable):
         return _queued(ledger, element, error)
     return BatchResult(turn_id, "refused", error)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from turnledger._core.counters import Counters
 from turnledger._core.values import Exchange
+from turnledger._core.waking import Wake
 from turnledger._outbox import forks
 from turnledger._outbox.base import Store
 from turnledger._outbox.delivery import Breaker, Delivery
@@ -73,8 +74,8 @@ class Sender:
         self._delivery = self._make_delivery()
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
-        self._woken = threading.Event()
-        self._hurried = threading.Event()
+        self._woken = Wake()
+        self._hurried = Wake()
         self._stepped = threading.Condition()
         self._end_at: float | None = None
         # Searches for rows of dead processes that were asked for, and those that ended.

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._asking import Asker
 from ._core import requests
-from ._core.answers import build, json_of
+from ._core.answers import build, turn_of
 from ._core.config import OnUnavailable, Send, resolve
-from ._core.identity import DEFAULTS, Identity, current_turn, enter_turn, leave_turn
+from ._core.identity import (
+    Identity,
+    current_defaults,
+    current_turn,
+    defaults_inside,
+    enter_turn,
+    leave_turn,
+)
 from ._core.ids import instant_ms, new_turn_id
 from ._core.retries import RECORD_TRIES, Policy
 from ._core.values import Answer, Request, State
@@ -104,14 +111,13 @@ class Ledger(Reads):
         if self._config.is_disabled:
             return Recorded("disabled", turn.turn_id, None)
         try:
-            answer = self.ask(requests.record(body), turn_id=turn.turn_id)
+            return _recorded(self.ask(requests.record(body), turn_id=turn.turn_id), turn.turn_id)
         except (LedgerUnavailable, RateLimitError):
             if not self.keeper.is_durable:
                 raise
             self.keeper.outbox.add(turn.turn_id, State.RECORD, body)
             self.keeper.sender.wake()
             return Recorded("queued", turn.turn_id, None)
-        return _recorded(answer, turn.turn_id)
 
     def record_many(self, turns: Iterable[Turn], *, concurrency: int = 4) -> Iterator[BatchResult]:
         """Record turns in batches of up to 500; yield the outcome of each, in order.
@@ -239,15 +245,8 @@ class Ledger(Reads):
         personality_id: str | None = None,
     ) -> Iterator[None]:
         """Set defaults for the turns inside the block."""
-        before = DEFAULTS.get()
-        inside = Identity(user_id, relationship_id, personality_id).over(before)
-        DEFAULTS.set(inside)
-        try:
+        with defaults_inside(Identity(user_id, relationship_id, personality_id)):
             yield
-        finally:
-            # A generator that is closed in another context leaves that context as it is.
-            if DEFAULTS.get() is inside:
-                DEFAULTS.set(before)
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing waits to be sent; return False after `timeout_s` seconds."""
@@ -286,11 +285,11 @@ class Ledger(Reads):
 
     def identify(self, who: Identity) -> Identity:
         """Return `who` with the defaults of the context and of this ledger."""
-        return who.over(DEFAULTS.get()).over(self._own)
+        return who.over(current_defaults()).over(self._own)
 
     def defaults(self) -> Identity:
         """Return the defaults of the context and of this ledger."""
-        return DEFAULTS.get().over(self._own)
+        return current_defaults().over(self._own)
 
     @property
     def is_disabled(self) -> bool:
@@ -352,16 +351,23 @@ class Ledger(Reads):
             budget_s=self._config.reserve_timeout_s,
             tries_count=_RESERVE_TRIES,
         )
-        body = json_of(answer)
+        body = turn_of(answer)
         interaction_id = str(body["interaction_id"])
         if answer.status == 201:  # a repeated reservation was made earlier
             reserved_ms = instant_ms(interaction_id)
             if reserved_ms is not None:
                 self.keeper.clock.learn(reserved_ms)
-        quota = build(Quota, body["quota"]) if body["quota"] else None
-        return Reservation(turn_id, interaction_id, str(body["expires_at"]), quota)
+        quota = _quota_of(body.get("quota"))
+        return Reservation(turn_id, interaction_id, str(body.get("expires_at")), quota)
 
 
 def _recorded(answer: Answer, turn_id: str) -> Recorded:
     state = "created" if answer.status == 201 else "duplicate"
-    return Recorded(state, turn_id, str(json_of(answer)["interaction_id"]))  # type: ignore[arg-type]
+    return Recorded(state, turn_id, str(turn_of(answer)["interaction_id"]))  # type: ignore[arg-type]
+
+
+def _quota_of(found: Any) -> Quota | None:
+    try:
+        return build(Quota, found) if isinstance(found, Mapping) else None
+    except TypeError:  # fields are missing: the turn is held all the same
+        return None

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import lru_cache, wraps
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import Any, TypeVar, overload
 
@@ -23,6 +23,7 @@ from .types import Quota
 
 T = TypeVar("T")
 R = TypeVar("R")
+_LONGEST_MS = 86_400_000
 
 
 class OpenTurn:
@@ -55,7 +56,8 @@ class OpenTurn:
         self._keeper = keeper
         self._who = who
         self._turns_consumed = turns_consumed
-        self._lock = Lock()
+        # A stream that nobody holds ends in the garbage collector, perhaps inside of this lock.
+        self._lock = RLock()
         self._started_s = monotonic()
         self._started_ms = keeper.clock.now_ms()
         self._ended_s = self._started_s
@@ -182,8 +184,7 @@ class OpenTurn:
     def note_end(self, call: Call) -> None:
         """Take over what a call has measured; complete the turn after the last one."""
         with self._lock:
-            self._open_calls.remove(call)
-            self._ended_s = call.last_s or monotonic()
+            self._ended_s = max(self._ended_s, call.last_s or monotonic())
             self._last_call = call.outcome, call.error_code
             self._is_last_outside = self.has_left
             if call.first_token_s is not None:
@@ -192,6 +193,8 @@ class OpenTurn:
             self._guardrails.extend(call.guardrails)
             tokens = call.input_tokens, call.output_tokens
             self._usages.append((call.provider, call.model, *tokens))
+            # Last: another call may end in the middle of this method.
+            self._open_calls.remove(call)
             is_last = self.has_left and not self._open_calls
         if is_last:
             self._complete()
@@ -237,7 +240,7 @@ class OpenTurn:
             state = State.CANCEL if self.is_reserved else None
         else:
             state = State.COMPLETE if self.is_reserved else State.RECORD
-        body = "{}" if end.status is None else self._body(end)
+        body = "{}" if end.status is None else self._last_body(end)
         self._keeper.end(self._seq, self, state, body)
 
     def _note_hold(self) -> None:
@@ -248,6 +251,22 @@ class OpenTurn:
                 "hold", "A turn ran longer than its hold: pass a longer hold_seconds to turn()."
             )
 
+    def _last_body(self, end: End) -> str:
+        """Return the body of the end, without values that the program gave and JSON lacks."""
+        try:
+            return self._body(end)
+        except Exception as error:
+            self._keeper.counters.wrapper_errors += 1
+            kind = type(error).__name__
+            self._keeper.log_once(f"body {kind}", "Values of a turn are left out (%s).", kind)
+        self._more = {}
+        self._guardrails = [name for name in self._guardrails if isinstance(name, str)]
+        self._usages = [
+            (_text(provider), _text(model), _number(read), _number(written))
+            for provider, model, read, written in self._usages
+        ]
+        return self._body(End(end.status, _text(end.error_code)))
+
     def _body(self, end: End) -> str:
         """Return the JSON of a recording, or of a completion if the turn is reserved."""
         occurred = ""
@@ -255,10 +274,10 @@ class OpenTurn:
             occurred = f'"occurred_at":"{format_ms(self._started_ms)}",'
         rest: dict[str, Any] = {
             "status": end.status,
-            "latency_ms": round((self._ended_s - self._started_s) * 1_000),
+            "latency_ms": _ms(self._ended_s - self._started_s),
         }
         if self._first_token_s is not None:
-            rest["time_to_first_token_ms"] = round((self._first_token_s - self._started_s) * 1_000)
+            rest["time_to_first_token_ms"] = _ms(self._first_token_s - self._started_s)
         usage = self._usage()
         if usage:
             rest["usage"] = usage
@@ -293,6 +312,19 @@ class OpenTurn:
 @lru_cache(maxsize=1_024)
 def _people_json(who: Identity) -> str:
     return dump(people(who))[1:-1]
+
+
+def _ms(seconds: float) -> int:
+    """Return milliseconds; the ledger takes a day at most."""
+    return min(round(seconds * 1_000), _LONGEST_MS)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _sum(numbers: list[int | None]) -> int | None:

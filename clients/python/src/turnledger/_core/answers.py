@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -30,6 +31,9 @@ _BY_REASON: Mapping[str, type[errors.ConflictError]] = {
     "reserved_elsewhere": errors.ReservationMismatchError,
 }
 _LONGEST_MESSAGE = 300
+# A longer Retry-After is none of a ledger.
+_LONGEST_WAIT_S = 86_400 * 31
+_INTERACTION_ID = re.compile("[A-Za-z0-9_]{1,64}", re.ASCII)
 
 
 def json_of(answer: Answer) -> Any:
@@ -40,11 +44,24 @@ def json_of(answer: Answer) -> Any:
         return None
     try:
         return json.loads(answer.body)
-    except ValueError:
-        raise errors.ServerError(
-            f"The answer {answer.status} is not JSON: is the address that of a ledger?",
-            status=answer.status,
-        ) from None
+    except (ValueError, RecursionError):
+        raise _foreign(answer, "is not JSON") from None
+
+
+def turn_of(answer: Answer) -> Mapping[str, Any]:
+    """Return the body of a success that names a turn; ServerError for any other answer."""
+    body = json_of(answer)
+    id_ = body.get("interaction_id") if isinstance(body, Mapping) else None
+    if not isinstance(id_, str) or not _INTERACTION_ID.fullmatch(id_):
+        raise _foreign(answer, "names no turn")
+    return cast("Mapping[str, Any]", body)
+
+
+def _foreign(answer: Answer, fault: str) -> errors.ServerError:
+    return errors.ServerError(
+        f"The answer {answer.status} {fault}: is the address that of a ledger?",
+        status=answer.status,
+    )
 
 
 def error_of(answer: Answer, turn_id: str | None = None) -> errors.TurnledgerError:
@@ -84,9 +101,12 @@ def exception(
 
 
 def retry_after_s(answer: Answer) -> float | None:
-    """Return the seconds of `Retry-After`; None if it is absent or no number."""
+    """Return the seconds of `Retry-After`; None if it is absent, or no number of a ledger."""
     text = answer.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+    if not text.isascii() or not text.isdigit():
+        return None
+    seconds = float(text)
+    return seconds if seconds <= _LONGEST_WAIT_S else None
 
 
 def build(kind: type[T], data: Mapping[str, Any]) -> T:
@@ -123,7 +143,7 @@ def _kind(status: int, error: Mapping[str, Any]) -> type[errors.TurnledgerError]
 def _envelope(answer: Answer) -> Mapping[str, Any] | None:
     try:
         error = json.loads(answer.body)["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return error if isinstance(error, Mapping) else None
 

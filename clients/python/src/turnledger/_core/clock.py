@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 TOLERATED_MS = 2_000
+# The years 2020 to 2200: an instant outside of them is no instant of a ledger.
+_FIRST_MS, _LAST_MS = 1_577_836_800_000, 7_258_118_400_000
 
 
 class LedgerClock:
@@ -31,7 +33,9 @@ class LedgerClock:
         return self._now_ms()
 
     def learn(self, ledger_ms: int) -> None:
-        """Learn from an instant of the ledger that is as old as its answer."""
+        """Learn from an instant of the ledger that is as old as its answer; ignore nonsense."""
+        if not _FIRST_MS <= ledger_ms < _LAST_MS:
+            return
         skew_ms = ledger_ms - self._now_ms()
         self._skew_ms = skew_ms if abs(skew_ms) > TOLERATED_MS else 0
 
@@ -39,7 +43,7 @@ class LedgerClock:
         """Learn from a `Date` header, whose instant is cut to seconds; ignore a malformed one."""
         try:
             instant = parsedate_to_datetime(date or "")
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return
         if instant.tzinfo is not None:
             self.learn(round(instant.timestamp() * 1_000) + 500)

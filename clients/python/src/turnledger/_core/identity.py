@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,8 +50,48 @@ class Identity(NamedTuple):
 
 
 NOBODY = Identity()
-DEFAULTS: ContextVar[Identity] = ContextVar("turnledger_identity", default=NOBODY)
+
+
+class _Defaults:
+    """The defaults of a block, and those of the block around it."""
+
+    __slots__ = ("has_left", "outer", "who")
+
+    def __init__(self, who: Identity, outer: _Defaults | None) -> None:
+        self.who = who
+        self.outer = outer
+        self.has_left = False
+
+
+_DEFAULTS: ContextVar[_Defaults | None] = ContextVar("turnledger_identity", default=None)
 _CURRENT: ContextVar[OpenTurn | None] = ContextVar("turnledger_turn", default=None)
+
+
+def current_defaults() -> Identity:
+    """Return the defaults of the innermost block."""
+    defaults = _DEFAULTS.get()
+    return NOBODY if defaults is None else defaults.who
+
+
+@contextmanager
+def defaults_inside(who: Identity) -> Iterator[None]:
+    """Set defaults inside of a block.
+
+    Blocks of generators may end in any order, and in another context. Then none of them makes the
+    defaults of a block current that has ended.
+    """
+    inside = _Defaults(who.over(current_defaults()), _DEFAULTS.get())
+    _DEFAULTS.set(inside)
+    try:
+        yield
+    finally:
+        inside.has_left = True
+        # A generator that is closed in another context leaves that context as it is.
+        if _DEFAULTS.get() is inside:
+            outer = inside.outer
+            while outer is not None and outer.has_left:
+                outer = outer.outer
+            _DEFAULTS.set(outer)
 
 
 def current_turn() -> OpenTurn | None:

@@ -233,8 +233,13 @@ class Store:
         return write_lines(self.refused_rows(), Path(file))
 
     def close(self) -> None:
-        """Close the file; rows that wait are taken over by the next process."""
+        """Close the file; rows that wait are taken over by the next process.
+
+        With open turns it stays as it is: they end later, and are sent then.
+        """
         with self._lock:
+            if self._open:
+                return
             self._table.close()
             self._begin()
 

@@ -209,7 +209,12 @@ class Delivery:
             return row, fates.KEPT
         found: Any = fates.json_of(answer)
         items = found.get("data", [found]) if isinstance(found, dict) else []
-        if items and isinstance(items[0], dict) and fates.is_same_turn(row.body, items[0]):
+        if (
+            isinstance(items, list)
+            and items
+            and isinstance(items[0], dict)
+            and fates.is_same_turn(row.body, items[0])
+        ):
             return row, fates.DELIVERED
         return row, Fate(Kind.REFUSED, "409 conflict")
 

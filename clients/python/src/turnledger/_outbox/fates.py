@@ -103,7 +103,7 @@ def server_ms(answer: Answer) -> int | None:
     """Return the ledger's clock, from `Date`; None without a readable one."""
     try:
         return int(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
-    except (LookupError, ValueError, TypeError):
+    except (LookupError, ValueError, TypeError, OverflowError):
         return None
 
 
@@ -213,12 +213,12 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _instant_ms(text: Any) -> int | None:
     try:
         return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, OverflowError):
         return None
 
 
 def _parsed(content: str | bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

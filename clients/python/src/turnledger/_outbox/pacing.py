@@ -9,6 +9,8 @@ _STOP_S = 60.0
 # Without a Retry-After that can be read.
 _USUAL_WAIT_S = 1.0
 _TURNS_OF_A_TOKEN = 50
+# A ledger's bucket is full again within minutes.
+_MOST_LIMITED_S = 3_600.0
 
 
 class Pacing:
@@ -60,10 +62,10 @@ class Pacing:
             self._not_before = max(self._not_before, now + min(2.0, lacking / self._refill_per_s))
 
     def limited(self, headers: Mapping[str, str]) -> None:
-        """Wait exactly as long as `Retry-After` says."""
+        """Wait exactly as long as `Retry-After` says, an hour at most."""
         self._backoff_s = 0.0
         self._read_bucket(headers)
-        self._hold(_number(headers, "retry-after", _USUAL_WAIT_S))
+        self._hold(min(_MOST_LIMITED_S, _number(headers, "retry-after", _USUAL_WAIT_S)))
 
     def unanswered(self, headers: Mapping[str, str] | None = None) -> None:
         """Wait half a second, doubling to a minute, half of it by chance."""

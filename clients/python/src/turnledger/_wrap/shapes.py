@@ -10,6 +10,8 @@ from .._core.values import Outcome
 
 MODEL = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 _FILTERED = "content_filter"
+# The ledger takes no larger number.
+_MOST_TOKENS = 100_000_000
 
 
 class Found(NamedTuple):
@@ -86,4 +88,6 @@ def get(holder: object, name: str) -> Any:
 
 
 def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None
