@@ -34,7 +34,9 @@ class Breaker:
                     "The ledger did not answer several times, so it is not asked just now.",
                     retry_after_s=self._open_until_s - now_s,
                 )
-            # Only this call tries; the others wait for another pause.
+            # Only this call tries, and another failure pauses longer. Failures of calls that ran at
+            # the same time do not.
+            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
             self._open_until_s = now_s + self._pause_s
 
     def answered(self) -> None:
@@ -50,7 +52,6 @@ class Breaker:
             if self._failures_count < FAILURES_COUNT:
                 return
             self._open_until_s = self._monotonic_s() + self._pause_s
-            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
     def renew_lock(self) -> None:
         """Replace the lock in a forked child: another thread of the parent may have held it."""
