@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from ._core import requests
-from ._core.answers import build, json_of
+from ._core.answers import build, read_as
 from ._core.values import Answer, Request
 from .models import AggregateBucket, GroupBy, Interaction, Limits, Me, UsageBucket
 
+T = TypeVar("T")
 _TRIES = 3
 
 
@@ -53,16 +55,14 @@ class Reads(ABC):
             "limit": limit,
         }
         while True:
-            page = self._read("/v1/interactions", **params)
-            for item in page["data"]:
-                yield build(Interaction, item)
-            if page["next_cursor"] is None:
+            items, params["cursor"] = self._read(_page, "/v1/interactions", **params)
+            yield from items
+            if params["cursor"] is None:
                 return
-            params["cursor"] = page["next_cursor"]
 
     def interaction(self, interaction_id: str) -> Interaction:
         """Return one recorded turn."""
-        return build(Interaction, self._read(f"/v1/interactions/{interaction_id}"))
+        return self._read(partial(build, Interaction), f"/v1/interactions/{interaction_id}")
 
     def aggregates(
         self,
@@ -75,7 +75,8 @@ class Reads(ABC):
         end: Any = None,
     ) -> list[AggregateBucket]:
         """Return totals of the last 180 days; without `group_by` one bucket."""
-        body = self._read(
+        return self._read(
+            partial(_buckets, AggregateBucket),
             "/v1/interactions/aggregates",
             group_by=group_by,
             breakdown=breakdown,
@@ -84,7 +85,6 @@ class Reads(ABC):
             from_=start,
             to=end,
         )
-        return [build(AggregateBucket, each) for each in body["data"]]
 
     def usage(
         self,
@@ -95,29 +95,42 @@ class Reads(ABC):
         end: Any = None,
     ) -> list[UsageBucket]:
         """Return totals as far back as the archive goes; by default of this billing period."""
-        body = self._read(
-            "/v1/usage/turns", group_by=group_by, breakdown=breakdown, from_=start, to=end
+        return self._read(
+            partial(_buckets, UsageBucket),
+            "/v1/usage/turns",
+            group_by=group_by,
+            breakdown=breakdown,
+            from_=start,
+            to=end,
         )
-        return [build(UsageBucket, each) for each in body["data"]]
 
     def limits(self) -> Limits:
         """Return what is left of the quota and of the rate limit. It costs one request."""
         answer = self.ask(
             requests.read("/v1/usage/turns", {"group_by": "month"}), tries_count=_TRIES
         )
-        quota = json_of(answer)["quota"]
-        rate, remaining = (
-            answer.headers.get(f"x-ratelimit-{name}") for name in ("limit", "remaining")
-        )
-        numbers = {
-            "requests_per_second": float(rate) if rate else None,
-            "requests_remaining": int(remaining) if remaining else None,
-        }
-        return build(Limits, {**quota, **numbers})
+        return read_as(answer, partial(_limits, answer))
 
     def me(self) -> Me:
         """Return the key, its organization and plan."""
-        return build(Me, self._read("/v1/me"))
+        return self._read(partial(build, Me), "/v1/me")
 
-    def _read(self, path: str, **params: Any) -> Any:
-        return json_of(self.ask(requests.read(path, params), tries_count=_TRIES))
+    def _read(self, read: Callable[[Any], T], path: str, **params: Any) -> T:
+        return read_as(self.ask(requests.read(path, params), tries_count=_TRIES), read)
+
+
+def _page(body: Any) -> tuple[list[Interaction], str | None]:
+    return [build(Interaction, item) for item in body["data"]], body["next_cursor"]
+
+
+def _buckets(kind: type[T], body: Any) -> list[T]:
+    return [build(kind, each) for each in body["data"]]
+
+
+def _limits(answer: Answer, body: Any) -> Limits:
+    rate, remaining = (answer.headers.get(f"x-ratelimit-{name}") for name in ("limit", "remaining"))
+    numbers = {
+        "requests_per_second": float(rate) if rate else None,
+        "requests_remaining": int(remaining) if remaining else None,
+    }
+    return build(Limits, {**body["quota"], **numbers})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -55,6 +55,15 @@ def turn_of(answer: Answer) -> Mapping[str, Any]:
     if not isinstance(id_, str) or not _INTERACTION_ID.fullmatch(id_):
         raise _foreign(answer, "names no turn")
     return cast("Mapping[str, Any]", body)
+
+
+def read_as(answer: Answer, read: Callable[[Any], T]) -> T:
+    """Return what `read` makes of the body of a success; ServerError if it lacks what is read."""
+    body = json_of(answer)
+    try:
+        return read(body)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise _foreign(answer, "lacks fields") from None
 
 
 def _foreign(answer: Answer, fault: str) -> errors.ServerError:
