@@ -90,13 +90,13 @@ export interface TurnOptions {
   onUnavailable?: "allow" | "raise";
 }
 
-export declare class Turn {
+export interface Turn {
   readonly turnId: string;
   readonly interactionId: string | null;
   readonly quota: Quota | null;
   started(): void;
   firstToken(): void;
-  usage(found: {
+  usage(found?: {
     provider?: string | null;
     model?: string | null;
     inputTokens?: number | null;
@@ -127,6 +127,7 @@ export declare class Ledger {
   flush(options?: { timeoutMs?: number }): Promise<boolean>;
   close(): Promise<boolean>;
   readonly waiting: number;
+  readonly lost: number;
 }
 
 export declare function currentTurn(): Turn | undefined;
@@ -149,7 +150,15 @@ export declare class CircuitOpenError extends LedgerUnavailable {}
 export declare class APIError extends TurnledgerError {
   readonly component: string | null;
 }
-export declare class ValidationError extends APIError {}
+export interface FieldError {
+  field: string;
+  code: string;
+  message: string;
+  allowed?: unknown;
+}
+export declare class ValidationError extends APIError {
+  readonly fields: FieldError[];
+}
 export declare class AuthenticationError extends APIError {}
 export declare class PaymentRequiredError extends APIError {}
 export declare class PermissionError extends APIError {}

@@ -36,7 +36,13 @@ export class APIError extends TurnledgerError {
     return this.details?.component ?? null;
   }
 }
-export class ValidationError extends APIError {}
+
+/** The request is malformed; `fields` names each wrong field. */
+export class ValidationError extends APIError {
+  get fields() {
+    return Array.isArray(this.details) ? this.details : [];
+  }
+}
 export class AuthenticationError extends APIError {}
 export class PaymentRequiredError extends APIError {}
 export class PermissionError extends APIError {}

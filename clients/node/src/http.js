@@ -15,6 +15,7 @@ const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
+const MOST_BYTES = 16 * 1024 * 1024; // of an answer: a ledger's are far smaller
 
 /** Opens after 5 calls in a row without an answer, for 5 s, doubling to 60 s. */
 export class Breaker {
@@ -34,7 +35,9 @@ export class Breaker {
         retryAfterS: leftMs / 1_000,
       });
     }
-    this.#openUntil = this.now() + this.#pauseMs; // only this call tries
+    // Only this call tries. Another failure pauses longer; failures of calls at the same time do not.
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#openUntil = this.now() + this.#pauseMs;
   }
 
   answered() {
@@ -44,9 +47,7 @@ export class Breaker {
 
   unanswered() {
     this.#failures += 1;
-    if (this.#failures < FAILURES_COUNT) return;
-    this.#openUntil = this.now() + this.#pauseMs;
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    if (this.#failures >= FAILURES_COUNT) this.#openUntil = this.now() + this.#pauseMs;
   }
 }
 
@@ -86,14 +87,15 @@ export class Http {
     try {
       answer = await this.fetch(this.url + path, {
         method,
-        body: body === undefined ? undefined : body,
+        body,
+        redirect: "manual", // a turn goes nowhere but to the ledger
         headers: {
           Authorization: `Bearer ${this.key}`,
           ...(body === undefined ? {} : { "Content-Type": "application/json" }),
         },
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
       });
-      text = await answer.text();
+      text = await textOf(answer);
     } catch (cause) {
       this.breaker.unanswered();
       const isLate = cause?.name === "TimeoutError";
@@ -128,6 +130,17 @@ export function waitBeforeRetryMs(error, triesCount, jitter = Math.random()) {
   if (!(error instanceof LedgerUnavailable)) return null;
   const longestMs = Math.min(FIRST_WAIT_MS * 2 ** (triesCount - 1), LONGEST_WAIT_MS);
   return Math.max(longestMs * jitter, (error.retryAfterS ?? 0) * 1_000);
+}
+
+async function textOf(answer) {
+  const parts = [];
+  let bytesCount = 0;
+  for await (const part of answer.body ?? []) {
+    bytesCount += part.length;
+    if (bytesCount > MOST_BYTES) throw new RangeError("The answer is too large.");
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
 }
 
 function parse(text) {

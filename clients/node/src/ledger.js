@@ -2,77 +2,55 @@
 
 import { setTimeout as sleepMs } from "node:timers/promises";
 
+import { dump, recordInBatches } from "./batches.js";
 import {
-  ConfigurationError,
   LedgerUnavailable,
   RateLimitError,
   ServerError,
   TurnledgerError,
   ValidationError,
-  errorOf,
 } from "./errors.js";
 import { Http } from "./http.js";
-import { Queue, isStored, resultsOf } from "./queue.js";
+import { readOptions } from "./options.js";
+import { Queue } from "./queue.js";
 import { Turn, newTurnId, runIn } from "./turn.js";
 
 const RECORD_TRIES = 4;
 const READ_TRIES = 3;
 const RESERVE_TRIES = 2;
-const MOST_TURNS = 500;
 const EXIT_MS = 2_000;
-const URL_PATTERN = /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/;
 const INTERACTION_ID = /^[A-Za-z0-9_]{1,64}$/;
-const KEY_PATTERN = /^uniq_(live|test)_[A-Za-z0-9]{8,}$/;
 
 export class Ledger {
   #http;
   #queue;
   #options;
 
+  #lost = 0;
+
   constructor(options = {}) {
-    const env = process.env;
-    const url = options.url ?? env.TURNLEDGER_URL ?? "";
-    const key = options.key ?? env.TURNLEDGER_KEY ?? "";
-    if (!URL_PATTERN.test(url)) {
-      throw new ConfigurationError("url is missing or malformed: pass url or set TURNLEDGER_URL.");
-    }
-    if (!KEY_PATTERN.test(key)) {
-      throw new ConfigurationError("key is missing or malformed: pass key or set TURNLEDGER_KEY.");
-    }
-    this.#options = {
-      personalityId: options.personalityId ?? env.TURNLEDGER_PERSONALITY ?? null,
-      onUnavailable: options.onUnavailable ?? env.TURNLEDGER_ON_UNAVAILABLE ?? "allow",
-      reserveTimeoutMs: options.reserveTimeoutMs ?? 1_000,
-      timeoutMs: options.timeoutMs ?? 10_000,
-    };
+    this.#options = readOptions(options);
+    const { url, key, maxQueued, onRefused } = this.#options;
     this.#http = new Http({
-      url: url.replace(/\/+$/, ""),
+      url,
       key,
       fetch: options.fetch ?? fetch,
       sleep: options.sleep ?? sleepMs,
     });
-    const { maxQueued = 100_000, onRefused } = options;
     this.#queue = new Queue(this.#http, { maxQueued, onRefused });
   }
 
   /** Record a finished turn. Returns `{state, turnId, interactionId}`. */
   async record(turn) {
     const body = this.#complete(turn);
-    const answer = await this.#ask("POST", "/v1/interactions", body, body.turn_id);
+    const answer = await this.#ask("POST", "/v1/interactions", dump(body), body.turn_id);
     return recorded(answer, body.turn_id);
   }
 
   /** Record turns in batches of up to 500; yields `{turnId, state, error}` in order. */
-  async *recordMany(turns) {
-    let batch = [];
-    for await (const turn of turns) {
-      batch.push(this.#complete(turn));
-      if (batch.length === MOST_TURNS) {
-        yield* await this.#recordBatch(batch);
-        batch = [];
-      }
-    }
-    if (batch.length) yield* await this.#recordBatch(batch);
+  recordMany(turns) {
+    const ask = (text) => this.#ask("POST", "/v1/interactions/batch", text, null);
+    return recordInBatches(turns, (turn) => this.#complete(turn), ask);
   }
 
   /** Hold a turn. Returns `{turnId, interactionId, expiresAt, quota}`. */
@@ -82,7 +60,7 @@ export class Ledger {
       ...this.#people(identity),
       ...(holdSeconds === undefined ? {} : { hold_seconds: holdSeconds }),
     };
-    const answer = await this.#http.ask("POST", "/v1/turns", JSON.stringify(body), {
+    const answer = await this.#http.ask("POST", "/v1/turns", dump(body), {
       budgetMs: this.#options.reserveTimeoutMs,
       tries: RESERVE_TRIES,
       turnId,
@@ -95,7 +73,7 @@ export class Ledger {
   async complete(reservation, turn) {
     const { occurred_at: _, ...body } = this.#complete({ ...turn, turn_id: reservation.turnId });
     const path = `/v1/turns/${reservation.interactionId}`;
-    return recorded(await this.#ask("PUT", path, body, body.turn_id), body.turn_id);
+    return recorded(await this.#ask("PUT", path, dump(body), body.turn_id), body.turn_id);
   }
 
   /** Give a reservation back, unbilled. */
@@ -115,8 +93,10 @@ export class Ledger {
       const text = answer.headers.get(`x-ratelimit-${name}`);
       return text === null ? null : Number(text);
     };
+    const quota = answer.body?.quota;
+    if (typeof quota !== "object" || quota === null) throw foreign(answer, "has no quota");
     return {
-      ...answer.body.quota,
+      ...quota,
       requests_per_second: number("limit"),
       requests_remaining: number("remaining"),
     };
@@ -135,10 +115,10 @@ export class Ledger {
     const turn = new Turn(people, { turnId, reservation, occurredAt });
     try {
       const result = await runIn(turn, () => run(turn));
-      this.#end(turn, undefined);
+      this.#end(turn, null);
       return result;
     } catch (error) {
-      this.#end(turn, error);
+      this.#end(turn, { error });
       throw error;
     }
   }
@@ -155,12 +135,18 @@ export class Ledger {
     return isEmpty;
   }
 
+  /** Number of turns that wait to be sent. */
   get waiting() {
     return this.#queue.waiting;
   }
 
-  #ask(method, path, body, turnId) {
-    return this.#http.ask(method, path, body === undefined ? undefined : JSON.stringify(body), {
+  /** Number of ended turns that the queue could not keep. */
+  get lost() {
+    return this.#lost;
+  }
+
+  #ask(method, path, text, turnId) {
+    return this.#http.ask(method, path, text, {
       budgetMs: this.#options.timeoutMs,
       tries: RECORD_TRIES,
       turnId,
@@ -178,43 +164,34 @@ export class Ledger {
   }
 
   /** Keep the end of a turn; no fault of this package replaces the caller's own result. */
-  #end(turn, error) {
+  #end(turn, thrown) {
+    const { reservation } = turn;
     try {
-      const body = turn.body(error);
-      if (body !== null) {
-        this.#queue.add(turn.reservation ? "complete" : "record", body, turn.interactionId);
-      } else if (turn.reservation) this.#queue.add("cancel", null, turn.interactionId);
+      const body = turn.body(thrown);
+      if (body !== null) this.#queue.add(reservation ? "complete" : "record", body, reservation);
+      else if (reservation) this.#queue.add("cancel", null, reservation);
     } catch (fault) {
-      const reason = fault instanceof TurnledgerError ? fault.message : fault?.constructor?.name;
+      this.#lost += 1;
+      if (this.#lost > 1) return; // one warning: a full queue loses many
+      const reason = fault instanceof TurnledgerError ? fault.message : "a fault of the package";
       process.emitWarning(`Turn ${turn.turnId} is lost: ${reason}`);
     }
   }
 
-  async #recordBatch(bodies) {
-    const ids = bodies.map((body) => body.turn_id);
-    try {
-      const sent = { interactions: bodies };
-      const answer = await this.#ask("POST", "/v1/interactions/batch", sent, null);
-      return resultsOf(answer, bodies.length).map((result, index) =>
-        isStored(result)
-          ? { turnId: ids[index], state: result.status, error: null }
-          : { turnId: ids[index], state: "refused", error: errorOf(result?.error, null) },
-      );
-    } catch (error) {
-      if (!(error instanceof TurnledgerError)) throw error;
-      return ids.map((turnId) => ({ turnId, state: "refused", error }));
-    }
-  }
-
   #complete(turn) {
-    const { user_id, relationship_id, personality_id, mode, ...rest } = turn;
+    const { user_id, relationship_id, personality_id, mode, turn_id, occurred_at, ...rest } = turn;
     const people = this.#people({
       userId: user_id,
       relationshipId: relationship_id,
       personalityId: personality_id,
       mode,
     });
-    return { turn_id: newTurnId(), occurred_at: new Date().toISOString(), ...people, ...rest };
+    return {
+      turn_id: turn_id ?? newTurnId(),
+      occurred_at: occurred_at ?? new Date().toISOString(),
+      ...people,
+      ...rest,
+    };
   }
 
   #people({ userId, relationshipId, personalityId, mode }) {
@@ -241,8 +218,12 @@ function recorded(answer, turnId) {
 }
 
 /** Return the body of a success that names a turn; throw ServerError for any other answer. */
-function turnOf({ body, status }) {
-  const id = body?.interaction_id;
-  if (typeof id === "string" && INTERACTION_ID.test(id)) return body;
-  throw new ServerError("The answer names no turn: is the address that of a ledger?", { status });
+function turnOf(answer) {
+  const id = answer.body?.interaction_id;
+  if (typeof id === "string" && INTERACTION_ID.test(id)) return answer.body;
+  throw foreign(answer, "names no turn");
+}
+
+function foreign({ status }, fault) {
+  return new ServerError(`The answer ${fault}: is the address that of a ledger?`, { status });
 }

@@ -1,36 +1,48 @@
 /** Turns that the ledger does not have yet, in memory, and their delivery in batches. */
 
+import { Batch, dump, isStored, resultsOf } from "./batches.js";
 import {
+  AuthenticationError,
   ConflictError,
   LedgerUnavailable,
   NotFoundError,
+  PaymentRequiredError,
+  PermissionError,
   QueueFullError,
   QuotaExhaustedError,
   RateLimitError,
-  ServerError,
-  ValidationError,
   errorOf,
 } from "./errors.js";
 
-const MOST_TURNS = 500;
-const MOST_BYTES = 1024 * 1024 - 16 * 1024;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
 const KEY_PAUSE_MS = 60_000;
 const MOST_WAIT_MS = 3_600_000;
 const OLDEST_MS = 48 * 3_600_000;
 const REQUEST_MS = 10_000;
+const SOON_MS = 50;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const ROUTES = {
   record: ["/v1/interactions/batch", "interactions"],
   complete: ["/v1/turns/completions", "completions"],
 };
+// The whole queue waits for these; any other error is about the turns that were sent.
+const WAITING = [
+  LedgerUnavailable,
+  RateLimitError,
+  AuthenticationError,
+  PaymentRequiredError,
+  PermissionError,
+];
 
 export class Queue {
   #rows = [];
   #timer = null;
+  #timerAtMs = 0;
   #sending = null;
   #pauseUntil = 0;
   #failures = 0;
+  #completesSingly = false;
 
   constructor(http, { maxQueued, onRefused, now = Date.now, monotonic = () => performance.now() }) {
     this.http = http;
@@ -45,37 +57,49 @@ export class Queue {
   }
 
   /** Keep a turn of the kind `record`, `complete` or `cancel`, and send it soon. */
-  add(kind, body, interactionId = null) {
-    JSON.stringify(body); // throws here, not when it is sent among others
+  add(kind, body, reservation = null) {
+    const interactionId = reservation?.interactionId ?? null;
+    const sent = kind === "complete" ? { interaction_id: interactionId, ...body } : body;
+    const text = dump(sent); // throws here, not when it is sent among others
     if (this.#rows.length >= this.maxQueued) {
       throw new QueueFullError(`The queue holds ${this.maxQueued} turns: raise maxQueued.`);
     }
-    this.#rows.push({ kind, body, interactionId, createdMs: this.now(), dueMs: 0 });
-    this.#schedule(50);
+    const createdMs = this.now();
+    const heldUntilMs = Date.parse(reservation?.expiresAt ?? "");
+    this.#rows.push({ kind, body, text, interactionId, createdMs, heldUntilMs, dueMs: 0, tries: 0 });
+    this.#schedule(SOON_MS);
   }
 
   /** Send until nothing waits; return false after `timeoutMs`. */
   async flush(timeoutMs) {
     const deadline = this.monotonic() + timeoutMs;
     while (this.#rows.length) {
-      const waitMs = await this.#send();
-      const leftMs = deadline - this.monotonic();
-      if (this.#rows.length && waitMs >= leftMs) return false;
-      if (this.#rows.length) await this.http.sleep(Math.max(waitMs, 1));
+      const waitMs = await within(this.#send(), deadline - this.monotonic());
+      if (waitMs === null) return false; // an answer is still awaited
+      if (!this.#rows.length) break;
+      if (waitMs >= deadline - this.monotonic()) return false;
+      await this.http.sleep(Math.max(waitMs, 1));
     }
     return true;
   }
 
   close() {
     clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
+  /** Send after `waitMs`, or earlier if that is planned: a busy program must not put it off. */
   #schedule(waitMs) {
+    const ms = Math.min(waitMs, MOST_WAIT_MS);
+    const atMs = this.monotonic() + ms;
+    if (this.#timer !== null && this.#timerAtMs <= atMs) return;
     clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
     this.#timer = setTimeout(async () => {
+      this.#timer = null;
       const nextMs = await this.#send();
       if (this.#rows.length) this.#schedule(nextMs);
-    }, Math.min(waitMs, MOST_WAIT_MS));
+    }, ms);
     this.#timer.unref(); // a program may end: flush() or close() sends the rest
   }
 
@@ -88,16 +112,18 @@ export class Queue {
   }
 
   async #round() {
-    const leftMs = this.#pauseUntil - this.monotonic();
-    if (leftMs > 0) return leftMs;
-    const due = this.#rows.filter((row) => row.dueMs <= this.now());
+    const nowMs = this.monotonic();
+    if (this.#pauseUntil > nowMs) return this.#pauseUntil - nowMs;
+    const due = this.#rows.filter((row) => row.dueMs <= nowMs);
     if (!due.length) {
-      return this.#rows.reduce((least, row) => Math.min(least, row.dueMs - this.now()), MOST_WAIT_MS);
+      return this.#rows.reduce((least, row) => Math.min(least, row.dueMs - nowMs), MOST_WAIT_MS);
     }
     try {
+      const [first] = due;
       const cancel = due.find((row) => row.kind === "cancel");
       if (cancel) await this.#cancel(cancel);
-      else await this.#batch(cut(due.filter((row) => row.kind === due[0].kind)));
+      else if (first.kind === "complete" && this.#completesSingly) await this.#complete(first);
+      else await this.#batch(cut(due.filter((row) => row.kind === first.kind)));
       this.#failures = 0;
       return 0;
     } catch (error) {
@@ -105,39 +131,70 @@ export class Queue {
     }
   }
 
+  /** Give a reservation back; after its hold that has happened by itself. */
   async #cancel(row) {
     try {
       await this.http.once("DELETE", `/v1/turns/${row.interactionId}`, undefined, REQUEST_MS);
     } catch (error) {
-      if (!(error instanceof ConflictError || error instanceof NotFoundError)) throw error;
+      if (isWaiting(error) && this.now() < row.heldUntilMs) throw error;
     }
     this.#remove(row);
+  }
+
+  /** Complete one turn, of a ledger that takes no batch of completions. */
+  async #complete(row) {
+    try {
+      const path = `/v1/turns/${row.interactionId}`;
+      await this.http.once("PUT", path, dump(row.body), REQUEST_MS);
+      this.#remove(row);
+    } catch (error) {
+      if (isWaiting(error)) throw error;
+      this.#settle(row, error);
+    }
   }
 
   async #batch(rows) {
     const [path, name] = ROUTES[rows[0].kind];
     let answer;
     try {
-      const body = `{"${name}":[${rows.map(elementOf).join(",")}]}`;
+      const body = `{"${name}":[${rows.map((row) => row.text).join(",")}]}`;
       answer = await this.http.once("POST", path, body, REQUEST_MS);
     } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      if (rows.length === 1) this.#refuse(rows[0], error);
+      const isMissing = error instanceof NotFoundError;
+      if (isMissing && name === "completions") this.#completesSingly = true;
+      else if (isMissing || isWaiting(error)) throw error;
+      else if (rows.length === 1) this.#settle(rows[0], error);
       else for (const half of halves(rows)) await this.#batch(half);
       return;
     }
-    const results = resultsOf(answer, rows.length);
-    results.forEach((result, index) => this.#settle(rows[index], result));
+    const ledgerMs = Date.parse(answer.headers.get("date") ?? "");
+    resultsOf(answer, rows.length).forEach((result, index) => {
+      if (isStored(result)) this.#remove(rows[index]);
+      else this.#settle(rows[index], errorOf(result?.error, null), ledgerMs);
+    });
   }
 
-  #settle(row, result) {
-    if (isStored(result)) return this.#remove(row);
-    const error = errorOf(result?.error, null);
-    if (error instanceof LedgerUnavailable) row.dueMs = this.now() + 1_000;
+  /** Decide what becomes of a turn that the ledger did not take. */
+  #settle(row, error, ledgerMs = Number.NaN) {
+    const waitMs = this.#waitMs(row, error, ledgerMs);
+    if (waitMs !== null) row.dueMs = this.monotonic() + Math.max(waitMs, FIRST_PAUSE_MS);
     else if (error instanceof ConflictError && error.reason === "recorded") this.#remove(row);
-    else if (error instanceof QuotaExhaustedError && fitsLater(row, error)) {
-      row.dueMs = Date.parse(error.resetsAt);
-    } else this.#refuse(row, error);
+    else this.#refuse(row, error);
+  }
+
+  /** Return the ms after which the ledger may take a turn; null if it never will. */
+  #waitMs(row, error, ledgerMs) {
+    if (error instanceof LedgerUnavailable || error instanceof RateLimitError) {
+      row.tries += 1;
+      return Math.min(FIRST_PAUSE_MS * 2 ** row.tries, LONGEST_PAUSE_MS);
+    }
+    if (error instanceof QuotaExhaustedError) {
+      const until = Date.parse(error.details?.held_until ?? error.resetsAt ?? "");
+      return until < row.createdMs + OLDEST_MS ? until - this.now() : null;
+    }
+    // A clock that is ahead: the ledger takes the turn once its own has reached it.
+    const isInstant = error.fields?.[0]?.field === "occurred_at";
+    return isInstant && Date.parse(row.body.occurred_at) > ledgerMs ? LONGEST_PAUSE_MS : null;
   }
 
   #pause(error) {
@@ -167,30 +224,14 @@ export class Queue {
   }
 }
 
-/** Return the results of a batch; throw ServerError unless there is one for each element. */
-export function resultsOf({ body, status }, count) {
-  if (Array.isArray(body?.results) && body.results.length === count) return body.results;
-  throw new ServerError("The answer to a batch lacks results.", { status });
-}
-
-export function isStored(result) {
-  return result?.status === "created" || result?.status === "duplicate";
-}
-
-function elementOf(row) {
-  const { body, interactionId } = row;
-  return JSON.stringify(row.kind === "complete" ? { interaction_id: interactionId, ...body } : body);
+function isWaiting(error) {
+  return WAITING.some((kind) => error instanceof kind);
 }
 
 function cut(rows) {
-  const chosen = [];
-  let bytes = 0;
-  for (const row of rows.slice(0, MOST_TURNS)) {
-    bytes += Buffer.byteLength(elementOf(row)) + 1;
-    if (chosen.length && bytes > MOST_BYTES) break;
-    chosen.push(row);
-  }
-  return chosen;
+  const batch = new Batch();
+  for (const row of rows) if (!batch.add(row, row.text)) break;
+  return batch.elements;
 }
 
 function halves(rows) {
@@ -198,6 +239,15 @@ function halves(rows) {
   return [rows.slice(0, middle), rows.slice(middle)];
 }
 
-function fitsLater(row, error) {
-  return Date.parse(error.resetsAt ?? "") < row.createdMs + OLDEST_MS;
+/** Return what `promise` gives within `ms`, else null. */
+async function within(promise, ms) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS), null);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

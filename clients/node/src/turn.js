@@ -1,11 +1,11 @@
-/** A turn that runs: what it measures, and how it ends. */
+/** A turn that runs: what it measures, and what is recorded of it. */
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 
+import { endOf } from "./ending.js";
+
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const TIMEOUT = /Time(d)?[oO]ut|DeadlineExceeded/;
-const MOST_CAUSES = 10;
 const LONGEST_MS = 86_400_000;
 const storage = new AsyncLocalStorage();
 
@@ -62,24 +62,36 @@ export class Turn {
     this.#firstTokenMs ??= performance.now();
   }
   /** Add tokens; provider and model of the largest output are recorded. */
-  usage({ provider = null, model = null, inputTokens = null, outputTokens = null }) {
+  usage(found) {
+    const { provider, model, inputTokens, outputTokens } = found ?? {};
     this.#hasStarted = true;
-    this.#usages.push({ provider, model, inputTokens, outputTokens });
+    this.#usages.push({
+      provider: text(provider),
+      model: text(model),
+      inputTokens: count(inputTokens),
+      outputTokens: count(outputTokens),
+    });
   }
   guardrail(...names) {
-    this.#guardrails.push(...names);
+    this.#guardrails.push(...names.filter((name) => typeof name === "string"));
   }
   fail(errorCode) {
     this.#hasStarted = true;
-    this.#failedCode = errorCode;
+    this.#failedCode = text(errorCode) ?? "error";
   }
   cancel() {
     this.#isCancelled = true;
   }
 
-  /** Return the body of the recording, or null if nothing is recorded. */
-  body(error) {
-    const end = this.#end(error);
+  /** Return the body of the recording, or null; `thrown` is `{error}`, or null without one. */
+  body(thrown) {
+    const end = endOf({
+      thrown,
+      failedCode: this.#failedCode,
+      isCancelled: this.#isCancelled,
+      hasStarted: this.#hasStarted,
+      hasToken: this.#firstTokenMs !== null,
+    });
     if (end === null) return null;
     const nowMs = performance.now();
     const body = {
@@ -100,19 +112,6 @@ export class Turn {
     return body;
   }
 
-  #end(error) {
-    if (this.#isCancelled) return null;
-    if (this.#failedCode !== null) return { status: "failed", errorCode: this.#failedCode };
-    if (error === undefined) return { status: "completed" };
-    if (!this.#hasStarted) return null;
-    if (error?.name === "AbortError") {
-      return this.#firstTokenMs === null
-        ? { status: "failed", errorCode: "cancelled" }
-        : { status: "completed", errorCode: "stream_closed" };
-    }
-    return { status: isTimeout(error) ? "timed_out" : "failed", errorCode: errorCodeOf(error) };
-  }
-
   #usage() {
     const largest = this.#usages.reduce(
       (found, each) => ((each.outputTokens ?? 0) > (found.outputTokens ?? 0) ? each : found),
@@ -128,27 +127,15 @@ export class Turn {
   }
 }
 
-/** Return the class of an error in snake case, as a label that the ledger takes. */
-export function errorCodeOf(error) {
-  const name = error?.constructor?.name ?? "Error";
-  const words = name
-    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
-    .replace(/([A-Z])([A-Z][a-z])/g, "$1_$2")
-    .toLowerCase();
-  return words.replace(/[^a-z0-9_]/g, "_").replace(/^[_0-9]+/, "").slice(0, 32) || "error";
+function text(value) {
+  return typeof value === "string" ? value : null;
 }
 
-function isTimeout(error) {
-  let seen = error;
-  for (let depth = 0; seen && depth < MOST_CAUSES; depth += 1) {
-    if (TIMEOUT.test(seen.name ?? "") || TIMEOUT.test(seen.constructor?.name ?? "")) return true;
-    if (seen.code === "ETIMEDOUT" || seen.code === "UND_ERR_HEADERS_TIMEOUT") return true;
-    seen = seen.cause;
-  }
-  return false;
+function count(value) {
+  return Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
 function sum(numbers) {
-  const known = numbers.filter((number) => Number.isSafeInteger(number) && number >= 0);
+  const known = numbers.filter((number) => number !== null);
   return known.length ? known.reduce((total, number) => total + number, 0) : null;
 }

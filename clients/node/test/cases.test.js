@@ -10,6 +10,11 @@ const held = { turnId: "turn_a", interactionId: "int_1", expiresAt: "2999-01-01T
 const turn = () => ({ status: "completed", latency_ms: 1, personality_id: "pers_a" });
 const calls = {
   record: (ledger) => ledger.record(turn()),
+  record_many: async (ledger) => {
+    const results = [];
+    for await (const result of ledger.recordMany([turn(), turn(), turn()])) results.push(result);
+    return results;
+  },
   complete: (ledger) => ledger.complete(held, turn()),
   reserve: (ledger) => ledger.reserve({ personalityId: "pers_a" }),
   cancel: (ledger) => ledger.cancel(held),
@@ -40,7 +45,7 @@ for (const { name, call, answers, expect } of table.cases) {
         assert.equal(error.name, expect.error);
         for (const family of expect.families) assert.ok(error instanceof turnledger[family]);
         for (const [field, value] of Object.entries(expect.fields ?? {})) {
-          assert.equal(error[names[field] ?? field], value);
+          assert.deepEqual(error[names[field] ?? field], value);
         }
         assert.doesNotMatch(error.message, /uniq_test/);
         return true;
@@ -48,6 +53,11 @@ for (const { name, call, answers, expect } of table.cases) {
     } else {
       const done = await calls[call](ledger);
       if (expect.state) assert.equal(done.state, expect.state);
+      if (expect.states) {
+        assert.deepEqual(done.map((result) => result.state), expect.states);
+        const errors = done.map((result) => result.error && result.error.name);
+        assert.deepEqual(errors, expect.errors ?? done.map(() => null));
+      }
     }
     assert.equal(answers.length - left.length, expect.requests);
     if (expect.waits_s) assert.deepEqual(waits, expect.waits_s);

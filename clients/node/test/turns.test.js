@@ -5,11 +5,12 @@ import { test } from "node:test";
 import { ConfigurationError, Ledger, QuotaExhaustedError, currentTurn } from "../src/index.js";
 
 /** A ledger in memory: answers reservations and batches, and keeps what was sent. */
-function fakeLedger({ quota = Infinity, faults = [] } = {}) {
-  const sent = { record: [], complete: [], cancelled: 0, held: 0 };
+function fakeLedger({ quota = Infinity, faults = [], ...options } = {}) {
+  const sent = { record: [], complete: [], cancelled: 0, held: 0, requests: 0 };
   const json = (status, body, headers) =>
     new Response(body === null ? null : JSON.stringify(body), { status, headers });
   const fetch = async (url, { method, body }) => {
+    sent.requests += 1;
     const fault = faults.shift();
     if (fault) return json(fault, { error: { code: "service_unavailable", message: "x" } });
     const path = new URL(url).pathname;
@@ -36,6 +37,7 @@ function fakeLedger({ quota = Infinity, faults = [] } = {}) {
     key: "uniq_test_00000000",
     personalityId: "pers_a",
     fetch,
+    ...options,
   });
   return { ledger, sent };
 }
@@ -68,20 +70,37 @@ test("a turn that ends normally is completed with its measures", async () => {
 });
 
 class OwnTimeoutError extends Error {}
+class APIUserAbortError extends Error {}
+class OddName extends Error {
+  static name() {} // classes of some packages have one
+}
+const late = new DOMException("late", "TimeoutError");
+const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+revoke();
 const ends = [
   [new RangeError("x"), "failed", "range_error"],
   [new OwnTimeoutError("x"), "timed_out", "own_timeout_error"],
-  [new Error("x", { cause: new DOMException("late", "TimeoutError") }), "timed_out", "error"],
+  [new Error("x", { cause: late }), "timed_out", "error"],
+  [late, "timed_out", "timeout_error"],
+  [Object.assign(new Error("x", { cause: late }), { name: "AbortError" }), "timed_out", "error"],
   [new DOMException("left", "AbortError"), "failed", "cancelled"],
+  [new APIUserAbortError("left"), "failed", "cancelled"],
+  [new OddName("x"), "failed", "error"],
+  [Object.create(null), "failed", "error"],
+  [revoked, "failed", "error"],
+  ["a text", "failed", "string"],
+  [undefined, "failed", "error"],
 ];
-for (const [error, status, code] of ends) {
-  test(`an exception after the start is ${status}, ${code}`, async () => {
+for (const [number, [error, status, code]] of ends.entries()) {
+  test(`an exception after the start is ${status}, ${code} (${number})`, async () => {
     const { ledger, sent } = fakeLedger();
     const run = (turn) => {
       turn.started();
       throw error;
     };
-    await assert.rejects(ledger.turn(who, run, { reserve: false }), error);
+    const running = ledger.turn(who, run, { reserve: false });
+    const [thrown] = await running.then(assert.fail, (found) => [found]); // a proxy is no promise
+    assert.ok(thrown === error);
     await ledger.flush();
     const [body] = sent.record;
     assert.equal(body.status, status);
@@ -104,7 +123,7 @@ test("a reader that leaves after the first token pays", async () => {
   const { ledger, sent } = fakeLedger();
   const run = (turn) => {
     turn.firstToken();
-    throw new DOMException("left", "AbortError");
+    throw new APIUserAbortError("left");
   };
   await assert.rejects(ledger.turn(who, run));
   await ledger.flush();
@@ -140,9 +159,54 @@ test("many turns are recorded in order", async () => {
   );
 });
 
+test("a batch is cut by size, and a malformed turn is refused alone", async () => {
+  const { ledger, sent } = fakeLedger();
+  const big = { status: "completed", latency_ms: 1, memory: { filler: "x".repeat(600_000) } };
+  const turns = [big, { latency_ms: 1n }, null, { ...big, turn_id: "last" }];
+  const results = [];
+  for await (const result of ledger.recordMany(turns)) results.push(result);
+  assert.deepEqual(
+    results.map((result) => [result.state, result.error?.name]),
+    [
+      ["created", undefined],
+      ["refused", "ValidationError"],
+      ["refused", "ValidationError"],
+      ["created", undefined],
+    ],
+  );
+  assert.deepEqual([sent.requests, sent.record.length, results[3].turnId], [2, 2, "last"]);
+});
+
 test("a missing address or key is named", () => {
   assert.throws(() => new Ledger({ url: "", key: "" }), ConfigurationError);
   assert.throws(() => new Ledger({ url: "http://a", key: "nothing" }), /TURNLEDGER_KEY/);
+});
+
+const wrong = [
+  [{ url: "http://a:99999" }, /TURNLEDGER_URL/],
+  [{ onUnavailable: "rase" }, /TURNLEDGER_ON_UNAVAILABLE/],
+  [{ timeoutMs: "10" }, /timeoutMs/],
+  [{ reserveTimeoutMs: Number.NaN }, /reserveTimeoutMs/],
+  [{ maxQueued: 0 }, /maxQueued/],
+];
+for (const [options, message] of wrong) {
+  test(`a wrong option is named: ${message.source}`, () => {
+    const make = () => new Ledger({ url: "http://a", key: "uniq_test_00000000", ...options });
+    assert.throws(make, (error) => error instanceof ConfigurationError && message.test(error.message));
+  });
+}
+
+test("a full queue warns once, and counts", async () => {
+  const warnings = [];
+  const warn = (warning) => warnings.push(warning.message);
+  process.on("warning", warn);
+  const { ledger } = fakeLedger({ maxQueued: 1 });
+  for (let number = 0; number < 3; number += 1) await ledger.turn(who, () => {}, { reserve: false });
+  await new Promise(setImmediate);
+  process.off("warning", warn);
+  assert.equal(ledger.lost, 2);
+  assert.equal(warnings.length, 1);
+  assert.equal(await ledger.close(), true);
 });
 
 const garbage = [
@@ -182,6 +246,6 @@ test("numbers that JSON lacks replace no result, and block no other turn", async
   assert.equal(await ledger.flush({ timeoutMs: 1_000 }), true);
   assert.deepEqual(
     sent.complete.map((body) => body.usage),
-    [undefined, { input_tokens: 1 }],
+    [undefined, undefined, { input_tokens: 1 }],
   );
 });

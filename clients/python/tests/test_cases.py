@@ -26,6 +26,7 @@ def turn() -> Turn:
 
 CALLS: dict[str, Callable[[Ledger], Any]] = {
     "record": lambda ledger: ledger.record(turn()),
+    "record_many": lambda ledger: list(ledger.record_many([turn(), turn(), turn()])),
     "complete": lambda ledger: ledger.complete(HELD, turn()),
     "reserve": lambda ledger: ledger.reserve(personality_id="pers_a"),
     "cancel": lambda ledger: ledger.cancel(HELD),
@@ -68,6 +69,10 @@ def test_the_client_does_what_the_table_says(
         else:
             done = CALLS[case["call"]](ledger)
             assert "state" not in expect or done.state == expect["state"]
+            if "states" in expect:
+                assert [result.state for result in done] == expect["states"]
+                names = [result.error and type(result.error).__name__ for result in done]
+                assert names == expect.get("errors", [None] * len(done))
     assert len(case["answers"]) - len(answers) == expect["requests"]
     assert waits == expect.get("waits_s", waits)
     assert all(
