@@ -29,6 +29,8 @@ PYTHON_CLIENT = (
 )
 # Writes JavaScript only if the types fit.
 COMPILE = ("tsc", "--project", ".", "--noEmitOnError")
+# A program that uses the types of the package for Node.
+NODE_CLIENT = ("tsc", "--project", str(ROOT / "clients" / "node" / "test"))
 
 Step = tuple[str, Callable[[], str]]
 
@@ -86,6 +88,7 @@ def _steps(tools: Tools, service: Service) -> Iterator[Step]:
     yield "generate TypeScript", lambda: tools.run(*TYPES)
     yield "check types and compile", lambda: tools.run(*COMPILE)
     yield "drive by TypeScript", lambda: tools.run("node", "smoke.js", environ=environ)
+    yield "check types of the package for Node", lambda: tools.run(*NODE_CLIENT)
     yield "generate Python", lambda: tools.run(*PYTHON_CLIENT)
     python = str(tools.folder / "venv" / "bin" / "python")
     yield "drive by Python", lambda: tools.run(python, "smoke.py", environ=environ)
