@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from app.otlp.spans import Malformed, Span, Value
-from app.otlp.wire import Walker
+from app.otlp.wire import MessageFinder
 
 _ERROR = 2
 # Numbers of fields: `resource_spans` of the request, `scope_spans` of it, `spans` of that.
@@ -56,10 +56,10 @@ def encode(rejected_count: int, message: str) -> bytes:
 
 
 def _require_few_spans(body: bytes) -> None:
-    walker = Walker(body)
-    for resource_spans in walker.messages(0, len(body), _RESOURCE_SPANS):
-        for scope_spans in walker.messages(*resource_spans, _SCOPE_SPANS):
-            for _ in walker.messages(*scope_spans, _SPANS):
+    finder = MessageFinder(body)
+    for resource_spans in finder.messages(0, len(body), _RESOURCE_SPANS):
+        for scope_spans in finder.messages(*resource_spans, _SCOPE_SPANS):
+            for _ in finder.messages(*scope_spans, _SPANS):
                 pass
 
 
