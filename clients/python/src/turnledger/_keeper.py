@@ -16,6 +16,7 @@ from ._core.clock import LedgerClock
 from ._core.config import Config
 from ._core.counters import Counters
 from ._core.values import Answer, Exchange, Request, State
+from ._http import HttpExchange
 from ._outbox.choosing import choose_outbox
 from ._outbox.store import Outbox
 from ._sender import Sender
@@ -74,8 +75,8 @@ class Keeper:
         self._open_turns.add(turn)
         try:
             return self.outbox.open(turn.turn_id, body, turn.interaction_id)
-        except OutboxError as error:
-            self.log_once("outbox", "A turn could not be kept: %s", error)
+        except Exception as error:
+            self.log_once("outbox", "A turn could not be kept: %s", _shown(error))
             return None
 
     def end(self, seq: int | None, turn: OpenTurn, state: State | None, body: str) -> None:
@@ -84,16 +85,11 @@ class Keeper:
             return
         self._open_turns.discard(turn)
         try:
-            if seq is None:
+            if seq is None or not self._has_kept_end(seq, state, body):
                 self._send_directly(turn, state, body)
-            elif state is None:
-                self.outbox.drop(seq)
-            else:
-                self.outbox.end(seq, state, body)
-                self.sender.wake()
-        except TurnledgerError as error:
+        except Exception as error:
             self.counters.lost += 1
-            _log.error("Turn %s is lost: %s", turn.turn_id, error)
+            _log.error("Turn %s is lost: %s", turn.turn_id, _shown(error))
 
     def exchange(self, request: Request, timeout_s: float) -> Answer:
         """Send one request once, and learn the ledger's clock from its answer."""
@@ -118,6 +114,8 @@ class Keeper:
 
     def renew_after_fork(self) -> None:
         """Leave the parent's turns to the parent, in a forked child."""
+        if isinstance(self._send_once, HttpExchange):
+            self._send_once.renew_lock()
         self._open_turns.clear()
         self.breaker.renew_lock()
 
@@ -126,6 +124,18 @@ class Keeper:
         if kind not in self._logged:
             self._logged.add(kind)
             _log.warning(text, *values)
+
+    def _has_kept_end(self, seq: int, state: State | None, body: str) -> bool:
+        try:
+            if state is None:
+                self.outbox.drop(seq)
+            else:
+                self.outbox.end(seq, state, body)
+                self.sender.wake()
+        except Exception as error:
+            self.log_once("outbox", "A turn could not be kept: %s", _shown(error))
+            return False
+        return True
 
     def _send_directly(self, turn: OpenTurn, state: State | None, body: str) -> None:
         """Send a turn that the outbox could not keep, once."""
@@ -138,6 +148,11 @@ class Keeper:
             State.CANCEL: lambda: requests.cancel(interaction_id),
         }[state]()
         json_of(self.exchange(request, self.config.inline_timeout_s))
+
+
+def _shown(error: Exception) -> str:
+    """Return what a log may show: other packages' messages may have anything."""
+    return str(error) if isinstance(error, TurnledgerError) else type(error).__name__
 
 
 def _renew_after_fork() -> None:
