@@ -149,8 +149,9 @@ def test_an_async_ledger_works_in_a_forked_child(fake: FakeLedger) -> None:
 def test_a_child_is_free_of_a_lock_that_was_held_in_its_parent(fake: FakeLedger) -> None:
     ledger = fake.ledger()
     turn = Turn(status="completed", latency_ms=1)
-    with ledger._http._lock:
-        child = os.fork()
+    # As another thread does while it makes the first connection.
+    ledger._http._lock.acquire()
+    child = os.fork()
     if child == 0:
         thread = threading.Thread(target=ledger.record, args=[turn], daemon=True)
         thread.start()
