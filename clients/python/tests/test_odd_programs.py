@@ -180,3 +180,14 @@ def test_a_wsgi_body_that_is_none_ends_its_turn(fake: FakeLedger, ledger: Ledger
     with pytest.raises(TypeError):
         app({}, lambda *_: None)
     assert ledger.outbox.counts().open == 0
+
+
+def test_a_turn_that_json_lacks_does_not_stop_the_others_of_its_batch(
+    fake: FakeLedger, ledger: Ledger
+) -> None:
+    latencies: list[Any] = [1, float("nan"), 2, object()]
+    turns = [Turn(status="completed", latency_ms=latency) for latency in latencies]
+    results = list(ledger.record_many(turns))
+    assert [each.state for each in results] == ["created", "refused", "created", "refused"]
+    assert [each.turn_id for each in results] == [each.turn_id for each in turns]
+    assert len(fake.turns) == 2
