@@ -11,7 +11,8 @@ Promises
 
 Invariants
     * Only names of `conventions` and of the settings are looked up; no other value is read.
-    * A body of more than 50,000 spans is refused before its spans are decoded.
+    * A body of more than 50,000 spans is refused before its spans are decoded, and one of more than
+      200,000 attributes before they become objects of Python.
     * A value that a turn may not have, such as an id with a space, is dropped and counted.
 
 Failures

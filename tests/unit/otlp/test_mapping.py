@@ -140,6 +140,14 @@ def test_a_value_that_a_turn_may_not_have_is_dropped_by_name(name: str, value: A
 
 
 @BOTH
+@pytest.mark.parametrize("value", [{"boolValue": True}, {"kvlistValue": {"values": []}}])
+def test_a_value_of_another_kind_is_dropped_by_name(decode: Decode, value: Json) -> None:
+    sent = span() | {"attributes": [{"key": "user.id", "value": value}]}
+    (found,) = decode(export(sent))
+    assert (found.attributes, found.dropped) == ({}, ("user.id",))
+
+
+@BOTH
 def test_agents_count_only_without_a_model_call_below(decode: Decode) -> None:
     agent = span({"gen_ai.operation.name": "invoke_agent"})
     tool = span({"gen_ai.operation.name": "execute_tool"}, parent=agent)
