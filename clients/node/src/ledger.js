@@ -6,12 +6,13 @@ import {
   ConfigurationError,
   LedgerUnavailable,
   RateLimitError,
+  ServerError,
   TurnledgerError,
   ValidationError,
   errorOf,
 } from "./errors.js";
 import { Http } from "./http.js";
-import { Queue } from "./queue.js";
+import { Queue, isStored, resultsOf } from "./queue.js";
 import { Turn, newTurnId, runIn } from "./turn.js";
 
 const RECORD_TRIES = 4;
@@ -20,6 +21,7 @@ const RESERVE_TRIES = 2;
 const MOST_TURNS = 500;
 const EXIT_MS = 2_000;
 const URL_PATTERN = /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/;
+const INTERACTION_ID = /^[A-Za-z0-9_]{1,64}$/;
 const KEY_PATTERN = /^uniq_(live|test)_[A-Za-z0-9]{8,}$/;
 
 export class Ledger {
@@ -85,7 +87,7 @@ export class Ledger {
       tries: RESERVE_TRIES,
       turnId,
     });
-    const { interaction_id: interactionId, expires_at: expiresAt, quota } = answer.body;
+    const { interaction_id: interactionId, expires_at: expiresAt, quota } = turnOf(answer);
     return { turnId, interactionId, expiresAt, quota };
   }
 
@@ -175,16 +177,16 @@ export class Ledger {
     }
   }
 
-  /** Keep the end of a turn; a fault of the queue never replaces the caller's own result. */
+  /** Keep the end of a turn; no fault of this package replaces the caller's own result. */
   #end(turn, error) {
-    const body = turn.body(error);
     try {
+      const body = turn.body(error);
       if (body !== null) {
         this.#queue.add(turn.reservation ? "complete" : "record", body, turn.interactionId);
       } else if (turn.reservation) this.#queue.add("cancel", null, turn.interactionId);
-    } catch (full) {
-      if (!(full instanceof TurnledgerError)) throw full;
-      process.emitWarning(`Turn ${turn.turnId} is lost: ${full.message}`);
+    } catch (fault) {
+      const reason = fault instanceof TurnledgerError ? fault.message : fault?.constructor?.name;
+      process.emitWarning(`Turn ${turn.turnId} is lost: ${reason}`);
     }
   }
 
@@ -193,10 +195,10 @@ export class Ledger {
     try {
       const sent = { interactions: bodies };
       const answer = await this.#ask("POST", "/v1/interactions/batch", sent, null);
-      return answer.body.results.map((result, index) =>
-        result.status === "rejected"
-          ? { turnId: ids[index], state: "refused", error: errorOf(result.error, null) }
-          : { turnId: ids[index], state: result.status, error: null },
+      return resultsOf(answer, bodies.length).map((result, index) =>
+        isStored(result)
+          ? { turnId: ids[index], state: result.status, error: null }
+          : { turnId: ids[index], state: "refused", error: errorOf(result?.error, null) },
       );
     } catch (error) {
       if (!(error instanceof TurnledgerError)) throw error;
@@ -235,5 +237,12 @@ export class Ledger {
 
 function recorded(answer, turnId) {
   const state = answer.status === 201 ? "created" : "duplicate";
-  return { state, turnId, interactionId: answer.body.interaction_id };
+  return { state, turnId, interactionId: turnOf(answer).interaction_id };
+}
+
+/** Return the body of a success that names a turn; throw ServerError for any other answer. */
+function turnOf({ body, status }) {
+  const id = body?.interaction_id;
+  if (typeof id === "string" && INTERACTION_ID.test(id)) return body;
+  throw new ServerError("The answer names no turn: is the address that of a ledger?", { status });
 }

@@ -7,6 +7,7 @@ import {
   QueueFullError,
   QuotaExhaustedError,
   RateLimitError,
+  ServerError,
   ValidationError,
   errorOf,
 } from "./errors.js";
@@ -16,6 +17,7 @@ const MOST_BYTES = 1024 * 1024 - 16 * 1024;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
 const KEY_PAUSE_MS = 60_000;
+const MOST_WAIT_MS = 3_600_000;
 const OLDEST_MS = 48 * 3_600_000;
 const REQUEST_MS = 10_000;
 const ROUTES = {
@@ -30,11 +32,12 @@ export class Queue {
   #pauseUntil = 0;
   #failures = 0;
 
-  constructor(http, { maxQueued, onRefused, now = Date.now }) {
+  constructor(http, { maxQueued, onRefused, now = Date.now, monotonic = () => performance.now() }) {
     this.http = http;
     this.maxQueued = maxQueued;
     this.onRefused = onRefused;
     this.now = now;
+    this.monotonic = monotonic; // pauses do not depend on a clock that may jump
   }
 
   get waiting() {
@@ -43,6 +46,7 @@ export class Queue {
 
   /** Keep a turn of the kind `record`, `complete` or `cancel`, and send it soon. */
   add(kind, body, interactionId = null) {
+    JSON.stringify(body); // throws here, not when it is sent among others
     if (this.#rows.length >= this.maxQueued) {
       throw new QueueFullError(`The queue holds ${this.maxQueued} turns: raise maxQueued.`);
     }
@@ -52,10 +56,10 @@ export class Queue {
 
   /** Send until nothing waits; return false after `timeoutMs`. */
   async flush(timeoutMs) {
-    const deadline = this.now() + timeoutMs;
+    const deadline = this.monotonic() + timeoutMs;
     while (this.#rows.length) {
       const waitMs = await this.#send();
-      const leftMs = deadline - this.now();
+      const leftMs = deadline - this.monotonic();
       if (this.#rows.length && waitMs >= leftMs) return false;
       if (this.#rows.length) await this.http.sleep(Math.max(waitMs, 1));
     }
@@ -71,7 +75,7 @@ export class Queue {
     this.#timer = setTimeout(async () => {
       const nextMs = await this.#send();
       if (this.#rows.length) this.#schedule(nextMs);
-    }, waitMs);
+    }, Math.min(waitMs, MOST_WAIT_MS));
     this.#timer.unref(); // a program may end: flush() or close() sends the rest
   }
 
@@ -84,10 +88,12 @@ export class Queue {
   }
 
   async #round() {
-    const leftMs = this.#pauseUntil - this.now();
+    const leftMs = this.#pauseUntil - this.monotonic();
     if (leftMs > 0) return leftMs;
     const due = this.#rows.filter((row) => row.dueMs <= this.now());
-    if (!due.length) return Math.min(...this.#rows.map((row) => row.dueMs - this.now()));
+    if (!due.length) {
+      return this.#rows.reduce((least, row) => Math.min(least, row.dueMs - this.now()), MOST_WAIT_MS);
+    }
     try {
       const cancel = due.find((row) => row.kind === "cancel");
       if (cancel) await this.#cancel(cancel);
@@ -120,12 +126,13 @@ export class Queue {
       else for (const half of halves(rows)) await this.#batch(half);
       return;
     }
-    answer.body.results.forEach((result, index) => this.#settle(rows[index], result));
+    const results = resultsOf(answer, rows.length);
+    results.forEach((result, index) => this.#settle(rows[index], result));
   }
 
   #settle(row, result) {
-    if (result.status !== "rejected") return this.#remove(row);
-    const error = errorOf(result.error, null);
+    if (isStored(result)) return this.#remove(row);
+    const error = errorOf(result?.error, null);
     if (error instanceof LedgerUnavailable) row.dueMs = this.now() + 1_000;
     else if (error instanceof ConflictError && error.reason === "recorded") this.#remove(row);
     else if (error instanceof QuotaExhaustedError && fitsLater(row, error)) {
@@ -140,7 +147,8 @@ export class Queue {
       this.#failures += 1;
       pauseMs = Math.max((longestMs * (1 + Math.random())) / 2, (error.retryAfterS ?? 0) * 1_000);
     } else if (error instanceof RateLimitError) pauseMs = (error.retryAfterS ?? 1) * 1_000;
-    this.#pauseUntil = this.now() + pauseMs;
+    pauseMs = Math.min(pauseMs, MOST_WAIT_MS);
+    this.#pauseUntil = this.monotonic() + pauseMs;
     return pauseMs;
   }
 
@@ -157,6 +165,16 @@ export class Queue {
     const index = this.#rows.indexOf(row);
     if (index >= 0) this.#rows.splice(index, 1);
   }
+}
+
+/** Return the results of a batch; throw ServerError unless there is one for each element. */
+export function resultsOf({ body, status }, count) {
+  if (Array.isArray(body?.results) && body.results.length === count) return body.results;
+  throw new ServerError("The answer to a batch lacks results.", { status });
+}
+
+export function isStored(result) {
+  return result?.status === "created" || result?.status === "duplicate";
 }
 
 function elementOf(row) {

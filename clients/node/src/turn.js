@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const TIMEOUT = /Time(d)?[oO]ut|DeadlineExceeded/;
 const MOST_CAUSES = 10;
+const LONGEST_MS = 86_400_000;
 const storage = new AsyncLocalStorage();
 
 /** Return the innermost turn of this asynchronous context; undefined outside of turns. */
@@ -86,10 +87,11 @@ export class Turn {
       ...(this.reservation ? {} : { occurred_at: this.occurredAt }),
       ...this.people,
       status: end.status,
-      latency_ms: Math.round(nowMs - this.#startedMs),
+      latency_ms: Math.min(Math.round(nowMs - this.#startedMs), LONGEST_MS),
     };
     if (this.#firstTokenMs !== null) {
-      body.time_to_first_token_ms = Math.round(this.#firstTokenMs - this.#startedMs);
+      const firstMs = Math.round(this.#firstTokenMs - this.#startedMs);
+      body.time_to_first_token_ms = Math.min(firstMs, LONGEST_MS);
     }
     const usage = this.#usage();
     if (Object.keys(usage).length) body.usage = usage;
@@ -147,6 +149,6 @@ function isTimeout(error) {
 }
 
 function sum(numbers) {
-  const known = numbers.filter((number) => number != null);
+  const known = numbers.filter((number) => Number.isSafeInteger(number) && number >= 0);
   return known.length ? known.reduce((total, number) => total + number, 0) : null;
 }

@@ -144,3 +144,44 @@ test("a missing address or key is named", () => {
   assert.throws(() => new Ledger({ url: "", key: "" }), ConfigurationError);
   assert.throws(() => new Ledger({ url: "http://a", key: "nothing" }), /TURNLEDGER_KEY/);
 });
+
+const garbage = [
+  ["an empty object", 201, "{}"],
+  ["a list", 201, "[]"],
+  ["nothing", 204, null],
+  ["a page", 200, "<html>"],
+  ["an endless wait", 429, "", { "retry-after": "9".repeat(400) }],
+  ["too few results", 200, '{"results":[]}'],
+  ["no result", 200, '{"results":[{}]}'],
+];
+for (const [name, status, text, headers] of garbage) {
+  test(`a turn runs, and is kept, if the ledger answers ${name}`, async () => {
+    const ledger = new Ledger({
+      url: "http://ledger.test",
+      key: "uniq_test_00000000",
+      personalityId: "pers_a",
+      fetch: async () => new Response(text, { status, headers }),
+    });
+    assert.equal(await ledger.turn(who, () => "done"), "done");
+    assert.equal(await ledger.flush({ timeoutMs: 100 }), false);
+    assert.equal(ledger.waiting, 1);
+    await assert.rejects(ledger.record({ status: "completed", latency_ms: 1 }));
+    ledger.close();
+  });
+}
+
+test("numbers that JSON lacks replace no result, and block no other turn", async () => {
+  const { ledger, sent } = fakeLedger();
+  const run = (turn) => {
+    turn.usage({ inputTokens: 10n, outputTokens: Number.NaN });
+    return "done";
+  };
+  assert.equal(await ledger.turn(who, run), "done");
+  assert.equal(await ledger.turn(who, (turn) => turn.guardrail(10n) ?? "done"), "done");
+  await ledger.turn(who, (turn) => turn.usage({ inputTokens: 1 }));
+  assert.equal(await ledger.flush({ timeoutMs: 1_000 }), true);
+  assert.deepEqual(
+    sent.complete.map((body) => body.usage),
+    [undefined, { input_tokens: 1 }],
+  );
+});

@@ -1,12 +1,16 @@
 """Ledgers and proxies that answer nonsense, and programs that do odd things: the caller is safe."""
 
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from turnledger import Ledger, Turn
+from turnledger import Ledger, LedgerUnavailable, Turn
 
 Answerer = Callable[[httpx.Request], httpx.Response]
 _GARBAGE = {
@@ -69,4 +73,51 @@ def test_elements_of_a_batch_may_be_nonsense(tmp_path: Path) -> None:
     ledger = _ledger(answer, tmp_path)
     turns = [Turn(status="completed", latency_ms=1) for _ in range(3)]
     assert [each.state for each in ledger.record_many(turns)] == ["queued"] * 3
+    ledger.close(0.1)
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 201 Created\r\nX-Drip: ", None])
+def test_a_ledger_that_drips_bytes_costs_a_bounded_time(head: bytes | None, tmp_path: Path) -> None:
+    beginning = head or b"HTTP/1.1 201 Created\r\nContent-Length: 100000\r\n\r\n"
+    server = socket.create_server(("127.0.0.1", 0))
+    has_ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(beginning)
+            while not has_ended.wait(0.1):
+                connection.sendall(b"x")
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                threading.Thread(target=drip, args=[connection], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    ledger = Ledger(
+        f"http://127.0.0.1:{server.getsockname()[1]}",
+        "uniq_test_" + "0" * 46,
+        personality_id="pers_test",
+        outbox=tmp_path / "outbox.db",
+    )
+    started_s = time.monotonic()
+    try:
+        with ledger.turn() as turn:
+            assert time.monotonic() - started_s < 2.5
+        assert not turn.is_reserved
+    finally:
+        has_ended.set()
+        server.close()
+        ledger.close(0.1)
+
+
+def test_an_endless_body_is_no_answer(tmp_path: Path) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b" " * 1_000_000
+
+    ledger = _ledger(lambda _: httpx.Response(201, content=endless()), tmp_path)
+    with pytest.raises(LedgerUnavailable):
+        ledger.reserve()
     ledger.close(0.1)

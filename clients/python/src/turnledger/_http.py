@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
+from time import monotonic
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -17,7 +19,11 @@ from ._core.values import Answer, Request
 from ._outbox import forks
 from .errors import LedgerTimeoutError, NetworkError
 
+if TYPE_CHECKING:
+    from ._deadlines import Deadline
+
 _CONNECTIONS_COUNT = 50
+_MOST_BYTES = 64 * 1024 * 1024
 # ValueError and ImportError: a proxy of the environment that httpx cannot use. RuntimeError: the
 # client is closed by another thread meanwhile.
 _NO_ANSWER = (
@@ -39,6 +45,7 @@ class HttpExchange:
         self._config = config
         self._transport = transport
         self._client: httpx.Client | None = None
+        self._deadline: Deadline | None = None
         self._process_id = 0
         self._lock = threading.Lock()
         forks.register(self)
@@ -46,23 +53,30 @@ class HttpExchange:
     def __call__(self, request: Request, timeout_s: float) -> Answer:
         """Return the answer; NetworkError or LedgerTimeoutError without one."""
         headers = {"Content-Type": "application/json"} if request.body is not None else {}
+        until_s = monotonic() + timeout_s
         try:
             client = self._client
             if client is None or self._process_id != os.getpid():
                 client = self._open()
-            answer = client.request(
+            if self._deadline is not None:
+                self._deadline.until_s = until_s
+            with client.stream(
                 request.method,
                 request.path,
                 content=request.body,
                 params=request.params or None,
                 headers=headers,
                 timeout=timeout_s,
-            )
+            ) as answer:
+                body = _read(answer, until_s)
         except httpx.TimeoutException as error:
             raise LedgerTimeoutError("The ledger did not answer in time.") from error
         except _NO_ANSWER as error:
             raise NetworkError("The ledger cannot be reached.") from error
-        return Answer(answer.status_code, answer.headers, answer.content)
+        finally:
+            if self._deadline is not None:
+                self._deadline.until_s = None
+        return Answer(answer.status_code, answer.headers, body)
 
     def before_fork(self) -> None:
         """Let requests go on: the child connects anew."""
@@ -91,5 +105,24 @@ class HttpExchange:
                 limits=httpx.Limits(max_connections=_CONNECTIONS_COUNT),
                 transport=self._transport,
             )
+            if self._transport is None:
+                from ._deadlines import Deadline, bound
+
+                self._deadline = Deadline()
+                bound(self._client, self._deadline)
             self._process_id = os.getpid()
             return self._client
+
+
+def _read(answer: httpx.Response, until_s: float) -> bytes:
+    """Return the body; ReadTimeout after the deadline, ValueError for an endless one."""
+    parts: list[bytes] = []
+    left = _MOST_BYTES
+    for part in answer.iter_bytes():
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
+            raise ValueError("the body is too long for an answer of a ledger")
+        if monotonic() > until_s:
+            raise httpx.ReadTimeout("the body has not ended in time")
+    return b"".join(parts)
