@@ -4,8 +4,8 @@
 
 Promises
     * A span is one turn, by its trace and span id: a resend is the same turn.
-    * Model calls count. An agent or a workflow counts only if the request has no model call below
-      it. Everything else is accepted and ignored.
+    * Model calls count. An agent or a workflow counts only if the request has no model call, agent
+      or workflow below it. Everything else is accepted and ignored.
     * Names and numbers that a turn has are taken. All other attributes, events, links and names of
       spans are dropped, and counted by the name of the attribute, never by its value.
 

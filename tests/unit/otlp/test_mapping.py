@@ -160,6 +160,15 @@ def test_agents_count_only_without_a_model_call_below(decode: Decode) -> None:
     assert ids == [call["spanId"], lone["spanId"], older["spanId"]]
 
 
+def test_of_agents_inside_agents_only_the_innermost_count() -> None:
+    workflow = span({"gen_ai.operation.name": "invoke_workflow"})
+    agent = span({"gen_ai.operation.name": "invoke_agent"}, parent=workflow)
+    tool = span({"gen_ai.operation.name": "execute_tool"}, parent=agent)
+    inner = [span({"gen_ai.operation.name": "invoke_agent"}, parent=tool) for _ in range(2)]
+    found = turns_of(by_json(export(workflow, agent, tool, *inner)))
+    assert [each.span_id for each in found] == [each["spanId"] for each in inner]
+
+
 def test_a_cycle_of_parents_ends() -> None:
     first, second = span(), span()
     first["parentSpanId"], second["parentSpanId"] = second["spanId"], first["spanId"]
