@@ -267,7 +267,7 @@ def test_a_call_inside_a_turn_of_another_account_is_a_turn_of_its_own(
     with (
         Ledger(
             "http://elsewhere.test",
-            "uniq_test_other",
+            "uniq_test_" + "1" * 46,
             outbox="memory",
             transport=FakeLedger().transport,
         ) as other,
