@@ -2,7 +2,8 @@
 
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
-Unlike protobuf, JSON is decoded whole, so texts are Python strings until the request ends.
+Unlike protobuf, JSON is decoded whole, so texts are Python strings until the request ends. The
+number of brackets bounds its memory: an attribute has two, and those in texts count too.
 """
 
 import re
@@ -11,16 +12,26 @@ from typing import Any
 
 import orjson
 
-from app.otlp.spans import MOST_SPANS, Malformed, Span, Value
+from app.otlp.spans import (
+    MOST_ATTRIBUTES,
+    MOST_SPANS,
+    Malformed,
+    Span,
+    Value,
+    too_many_attributes,
+)
 
 _ERROR = (2, "STATUS_CODE_ERROR")
 _LARGEST_NS = 2**64 - 1
+_MOST_BRACKETS = 2 * MOST_ATTRIBUTES
 _INT = "intValue"
 _INTEGER = re.compile("-?[0-9]{1,20}", re.ASCII)
 
 
 def decode(body: bytes, wanted: frozenset[str]) -> Iterator[Span]:
-    """Yield the spans of a body; Malformed if it is no export."""
+    """Yield the spans of a body; Malformed if it is no export, or has too much in it."""
+    if body.count(b"{") + body.count(b"[") > _MOST_BRACKETS:
+        raise too_many_attributes()
     try:
         export = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -69,11 +80,10 @@ def _read(
         name = _object(attribute).get("key")
         if not isinstance(name, str):
             continue
-        if name not in wanted:
+        value = _value(attribute.get("value")) if name in wanted else None
+        if value is None:
             dropped.append(name)
-            continue
-        value = _value(attribute.get("value"))
-        if value is not None:
+        else:
             values[name] = value
     return values, tuple(dropped)
 

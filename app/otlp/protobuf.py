@@ -13,25 +13,30 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from app.otlp.spans import Malformed, Span, Value
-from app.otlp.wire import Walker
+from app.otlp.spans import AttributeCount, Malformed, Span, Value
+from app.otlp.wire import MessageFinder
 
 _ERROR = 2
+# A model call has one finish reason, or one for each of its choices.
+_MOST_VALUES = 1_000
 # Numbers of fields: `resource_spans` of the request, `scope_spans` of it, `spans` of that.
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 1, 2, 2
 
 
 def decode(body: bytes, wanted: frozenset[str]) -> Iterator[Span]:
-    """Yield the spans of a body; Malformed if it is no export."""
+    """Yield the spans of a body; Malformed if it is no export, or has too much in it."""
     _require_few_spans(body)
     try:
         export = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         raise Malformed("is no ExportTraceServiceRequest in protobuf") from None
+    counted = AttributeCount()
     for resource_spans in export.resource_spans:
+        counted.add(len(resource_spans.resource.attributes))
         shared, _ = _read(resource_spans.resource.attributes, wanted)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
+                counted.add(len(span.attributes))
                 own, dropped = _read(span.attributes, wanted)
                 yield Span(
                     span.trace_id.hex(),
@@ -56,10 +61,10 @@ def encode(rejected_count: int, message: str) -> bytes:
 
 
 def _require_few_spans(body: bytes) -> None:
-    walker = Walker(body)
-    for resource_spans in walker.messages(0, len(body), _RESOURCE_SPANS):
-        for scope_spans in walker.messages(*resource_spans, _SCOPE_SPANS):
-            for _ in walker.messages(*scope_spans, _SPANS):
+    finder = MessageFinder(body)
+    for resource_spans in finder.messages(0, len(body), _RESOURCE_SPANS):
+        for scope_spans in finder.messages(*resource_spans, _SCOPE_SPANS):
+            for _ in finder.messages(*scope_spans, _SPANS):
                 pass
 
 
@@ -70,11 +75,10 @@ def _read(
     dropped = []
     for attribute in attributes:
         name = attribute.key
-        if name not in wanted:
+        value = _value(attribute.value) if name in wanted else None
+        if value is None:
             dropped.append(name)
-            continue
-        value = _value(attribute.value)
-        if value is not None:
+        else:
             values[name] = value
     return values, tuple(dropped)
 
@@ -84,6 +88,6 @@ def _value(value: Any) -> Value | None:
     if kind in {"string_value", "int_value", "double_value"}:
         scalar: Value = getattr(value, kind)
         return scalar
-    if kind == "array_value":
+    if kind == "array_value" and len(value.array_value.values) <= _MOST_VALUES:
         return tuple(each.string_value for each in value.array_value.values)
     return None

@@ -42,7 +42,7 @@ def receive() -> Response:
     dropped at the door.
 
     A span that cannot be recorded, also for a spent quota, is counted in `partialSuccess`. The
-    request costs one token of the rate limit for every 50 turns begun.
+    request costs one token of the rate limit for every 50 turns begun, rejected ones too.
     """
     decode, encode = _codec(request.mimetype)
     receiver = provided(SpanReceiver)

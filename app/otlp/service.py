@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from app.admission.chunks import chunked
 from app.admission.clock import RequestClock
+from app.admission.errors import QuotaExhausted
 from app.admission.ticket import AdmissionTicket
 from app.http.problems import Problem
 from app.http.request_errors import InvalidFields
 from app.interactions.attempts import Recorded, RecordingOutcome
 from app.interactions.batch import price_of
+from app.interactions.errors import TurnNotStored
 from app.interactions.model import TurnTrace
 from app.interactions.recording import Recorder
 from app.interactions.schemas import MAX_PER_BATCH
@@ -22,6 +24,7 @@ from app.otlp.trees import turns_of
 # An exporter sends 512 spans at once by default.
 MOST_TURNS = 5_000
 _MOST_REASONS = 5
+_BEYOND = "beyond the most of one request"
 FindProblem = Callable[[Exception], Problem | None]
 
 
@@ -57,13 +60,15 @@ class SpanReceiver:
     ) -> Received:
         """Record the spans that are turns, for a token of the rate limit for every 50 begun.
 
-        A span that the ledger refuses is rejected. An outage raises, since a resend finds what is
-        stored: RateLimited, and the errors of a request that may be repeated.
+        Rejected ones cost the same, since each was read. A span that the ledger refuses is
+        rejected. An outage raises, since a resend finds what is stored: RateLimited, and the errors
+        of a request that may be repeated.
         """
         chosen = turns_of(spans)
-        reasons: Counter[str] = Counter()
-        turns, dropped = self._read(chosen, ticket.principal.account, reasons)
-        outcomes = self._record(turns, ticket)
+        read, beyond_count = chosen[:MOST_TURNS], max(len(chosen) - MOST_TURNS, 0)
+        reasons = Counter({_BEYOND: beyond_count} if beyond_count else {})
+        turns, dropped = self._read(read, ticket.principal.account, reasons)
+        outcomes = self._record(turns, ticket, tokens=price_of(len(read)) or 1)
         duplicates_count = 0
         for outcome in outcomes:
             if isinstance(outcome, Recorded):
@@ -99,8 +104,6 @@ class SpanReceiver:
     def _read_one(
         self, span: Span, account: str, clock: RequestClock, turns: list[TurnTrace]
     ) -> tuple[str | None, list[str]]:
-        if len(turns) >= MOST_TURNS:
-            return "beyond the most of one request", []
         if turn_id_of(span) is None:
             return "without a trace id or a span id", []
         body, unusable = body_of(span, self._sources)
@@ -111,19 +114,32 @@ class SpanReceiver:
         return None, [*span.dropped, *unusable]
 
     def _record(
-        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket
+        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket, *, tokens: int
     ) -> list[RecordingOutcome]:
         first, others = turns[:MAX_PER_BATCH], turns[MAX_PER_BATCH:]
-        outcomes = self._recorder.record_many(first, ticket, tokens=price_of(len(turns)) or 1)
+        outcomes = self._record_first(first, ticket, tokens)
         for chunk in chunked(others, MAX_PER_BATCH):
             outcomes += self._recorder.record_more(chunk, ticket)
         return outcomes
 
+    def _record_first(
+        self, turns: Sequence[TurnTrace], ticket: AdmissionTicket, tokens: int
+    ) -> list[RecordingOutcome]:
+        try:
+            return self._recorder.record_many(turns, ticket, tokens=tokens)
+        except QuotaExhausted as error:
+            # A lone turn, behind an empty bucket too. A 429 would last until the period ends.
+            return [error] * len(turns)
+
 
 def _reason(error: Exception, find_problem: FindProblem) -> str:
-    """Return why a span is rejected; raise what a resend may store."""
+    """Return why a span is rejected; raise what a resend may store, and what nobody expects.
+
+    A turn that the database refuses is refused again: it must not stop the other turns.
+    """
     problem = find_problem(error)
-    if problem is None or problem.kind.status >= 500:
+    is_final = isinstance(error, TurnNotStored)
+    if problem is None or (problem.kind.status >= 500 and not is_final):
         raise error
     details = problem.details if isinstance(problem.details, dict) else {}
     named = details.get("component") or details.get("reason")

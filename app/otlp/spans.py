@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 # Many more than exporters send at once.
 MOST_SPANS = 50_000
+MOST_ATTRIBUTES = 200_000
 # A text, a number, or a list of texts.
 Value = str | int | float | tuple[str, ...]
 
@@ -28,3 +29,21 @@ class Span(NamedTuple):
 
 class Malformed(Exception):
     """The body is no export of traces; the message follows the name of the body."""
+
+
+class AttributeCount:
+    """Counts attributes of one body; an empty one has two bytes, and hundreds as an object."""
+
+    def __init__(self) -> None:
+        self._left = MOST_ATTRIBUTES
+
+    def add(self, count: int) -> None:
+        """Add to the attributes; Malformed once they are too many."""
+        self._left -= count
+        if self._left < 0:
+            raise too_many_attributes()
+
+
+def too_many_attributes() -> Malformed:
+    """Return the error of a body whose attributes would take far more memory than it has bytes."""
+    return Malformed(f"has more than {MOST_ATTRIBUTES:,} attributes; send fewer spans")

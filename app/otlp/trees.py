@@ -13,17 +13,19 @@ def turns_of(spans: Sequence[Span]) -> list[Span]:
     | --- | --- |
     | a model call: chat, text completion, content, embeddings | always |
     | a span with provider and model, without an operation (earlier releases) | always |
-    | an agent or a workflow | if no model call of this request is below it |
+    | an agent or a workflow | if no other turn of this request is below it |
     | any other | never |
     """
-    parents = [span for span in spans if span.attributes.get(OPERATION) in PARENTS]
-    covered = _ancestors(spans) if parents else frozenset()
+    covered = _ancestors(spans) if any(map(_is_parent, spans)) else frozenset()
     return [
         span
         for span in spans
-        if _is_model_call(span)
-        or (span.attributes.get(OPERATION) in PARENTS and _key(span) not in covered)
+        if _is_model_call(span) or (_is_parent(span) and _key(span) not in covered)
     ]
+
+
+def _is_parent(span: Span) -> bool:
+    return span.attributes.get(OPERATION) in PARENTS
 
 
 def _is_model_call(span: Span) -> bool:
@@ -35,11 +37,14 @@ def _is_model_call(span: Span) -> bool:
 
 
 def _ancestors(spans: Sequence[Span]) -> frozenset[tuple[str, str]]:
-    """Return the keys of all spans that have a model call below them."""
+    """Return the keys of all spans that have a model call, an agent or a workflow below them.
+
+    The innermost agent of a run without model calls is its turn, not each agent around it.
+    """
     parent_of = {_key(span): (span.trace_id, span.parent_id) for span in spans}
     found: set[tuple[str, str]] = set()
     for span in spans:
-        if not _is_model_call(span):
+        if not (_is_model_call(span) or _is_parent(span)):
             continue
         key = parent_of[_key(span)]
         # What is found already has its ancestors found too, so cycles end.

@@ -15,8 +15,8 @@ _BROKEN = "is no ExportTraceServiceRequest in protobuf"
 _MOST_SHIFT = 63
 
 
-class Walker:
-    """Walks the fields of one body; Malformed once they are too many, or broken."""
+class MessageFinder:
+    """Find messages in one body; Malformed once they are too many, or broken."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body

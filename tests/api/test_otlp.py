@@ -11,7 +11,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
-from app.otlp import routes
+from app.interactions.attempts import RecordingOutcome
+from app.interactions.errors import TurnNotStored
+from app.interactions.recording import Recorder
+from app.otlp import routes, service
 from app.tenancy.model import Scope
 from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of
@@ -67,6 +70,17 @@ def test_a_spent_quota_is_a_partial_success(tenant: NewCaller) -> None:
     assert caller.rows_count() == 2
 
 
+def test_a_lone_span_behind_an_empty_bucket_and_a_spent_quota_is_a_partial_success(
+    tenant: NewCaller,
+) -> None:
+    caller = tenant("free", turns=1, requests_per_second=1, burst=1)
+    send(caller, export(span()))
+    answer = send(caller, export(span()))
+    assert answer.status_code == 200
+    assert answer.get_json()["partialSuccess"]["errorMessage"].endswith("quota_exhausted (turns).")
+    assert caller.rows_count() == 1
+
+
 def test_spans_that_are_too_old_or_have_no_ids_are_named(caller: Caller) -> None:
     old = span(startTimeUnixNano="1000000000000000000")
     answer = send(caller, export(old, span(spanId=""), span()))
@@ -90,6 +104,37 @@ def test_fifty_turns_cost_a_token(tenant: NewCaller) -> None:
     caller = tenant("free", requests_per_second=1, burst=9, turns=1_000)
     answer = send(caller, export(*(span() for _ in range(51)), *(span({}) for _ in range(99))))
     assert answer.headers["X-RateLimit-Remaining"] == "7"
+
+
+def test_rejected_calls_cost_tokens_too(tenant: NewCaller) -> None:
+    caller = tenant("free", requests_per_second=1, burst=9, turns=1_000)
+    answer = send(caller, export(*(span(startTimeUnixNano="0") for _ in range(51))))
+    assert answer.get_json()["partialSuccess"]["rejectedSpans"] == "51"
+    assert answer.headers["X-RateLimit-Remaining"] == "7"
+
+
+def test_calls_beyond_the_most_of_a_request_are_not_even_read(
+    own: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_TURNS", 2)
+    broken = [span(startTimeUnixNano="0") for _ in range(3)]
+    partial = send(own, export(*broken, span())).get_json()["partialSuccess"]
+    assert partial["rejectedSpans"] == "4"
+    assert "2 beyond the most of one request" in partial["errorMessage"]
+
+
+def test_a_turn_that_the_database_refuses_does_not_stop_the_others(
+    own: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_many = Recorder.record_many
+
+    def refuse_the_first(*arguments: Any, **options: Any) -> list[RecordingOutcome]:
+        return [TurnNotStored(), *record_many(*arguments, **options)[1:]]
+
+    monkeypatch.setattr(Recorder, "record_many", refuse_the_first)
+    answer = send(own, export(span(), span()))
+    assert answer.status_code == 200
+    assert "1 internal_error" in answer.get_json()["partialSuccess"]["errorMessage"]
 
 
 def test_more_than_a_batch_is_recorded(caller: Caller) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from turnledger import AsyncLedger, Ledger, Turn
 from turnledger.testing import FakeLedger
+from turnledger.wsgi import TurnMiddleware
 
 DAY_MS = 86_400_000
 
@@ -143,3 +144,50 @@ def test_an_async_ledger_works_in_a_forked_child(fake: FakeLedger) -> None:
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_is_free_of_a_lock_that_was_held_in_its_parent(fake: FakeLedger) -> None:
+    ledger = fake.ledger()
+    turn = Turn(status="completed", latency_ms=1)
+    # As another thread does while it makes the first connection.
+    ledger._http._lock.acquire()
+    child = os.fork()
+    if child == 0:
+        thread = threading.Thread(target=ledger.record, args=[turn], daemon=True)
+        thread.start()
+        thread.join(3)
+        os._exit(thread.is_alive())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("method", ["open", "end"])
+def test_a_turn_that_the_outbox_fails_to_keep_is_sent(
+    fake: FakeLedger, ledger: Ledger, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("a disk failed")
+
+    monkeypatch.setattr(ledger.outbox, method, fail)
+    for reserve in (True, False):
+        with ledger.turn(reserve=reserve):
+            pass
+    assert [each["status"] for each in fake.turns.values()] == ["completed"] * 2
+    assert ledger.stats().lost == 0
+
+
+def test_a_wsgi_body_that_is_none_ends_its_turn(fake: FakeLedger, ledger: Ledger) -> None:
+    app: Any = TurnMiddleware(lambda *_: 7, ledger, turn_for=lambda _: {})
+    with pytest.raises(TypeError):
+        app({}, lambda *_: None)
+    assert ledger.outbox.counts().open == 0
+
+
+def test_a_turn_that_json_lacks_does_not_stop_the_others_of_its_batch(
+    fake: FakeLedger, ledger: Ledger
+) -> None:
+    latencies: list[Any] = [1, float("nan"), 2, object()]
+    turns = [Turn(status="completed", latency_ms=latency) for latency in latencies]
+    results = list(ledger.record_many(turns))
+    assert [each.state for each in results] == ["created", "refused", "created", "refused"]
+    assert [each.turn_id for each in results] == [each.turn_id for each in turns]
+    assert len(fake.turns) == 2

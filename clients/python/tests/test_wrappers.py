@@ -261,6 +261,23 @@ def test_calls_inside_a_turn_belong_to_it(
     assert usage(one_turn())[2:] == (22, 14)
 
 
+def test_a_call_inside_a_turn_of_another_account_is_a_turn_of_its_own(
+    gpt: openai.OpenAI, one_turn: Any
+) -> None:
+    with (
+        Ledger(
+            "http://elsewhere.test",
+            "uniq_test_" + "1" * 46,
+            outbox="memory",
+            transport=FakeLedger().transport,
+        ) as other,
+        other.turn(user_id="u_2", relationship_id="rel_2", personality_id="p_2") as turn,
+    ):
+        chat(gpt)
+    assert turn.calls == 0
+    assert usage(one_turn())[2:] == (11, 7)
+
+
 def test_derived_clients_stay_wrapped_and_no_client_is_wrapped_twice(
     bare: openai.OpenAI, gpt: openai.OpenAI, ledger: Ledger, fake: FakeLedger
 ) -> None:

@@ -107,6 +107,10 @@ def _set(value: Any, sent: Json) -> None:
         value.int_value = int(sent["intValue"])
     elif "doubleValue" in sent:
         value.double_value = sent["doubleValue"]
+    elif "boolValue" in sent:
+        value.bool_value = sent["boolValue"]
+    elif "kvlistValue" in sent:
+        value.kvlist_value.SetInParent()
     else:
         value.array_value.SetInParent()
         for each in sent["arrayValue"]["values"]:

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from app.otlp import counting, json_spans
 from app.otlp import protobuf as protobuf_spans
-from app.otlp.spans import MOST_SPANS, Malformed
+from app.otlp.spans import MOST_ATTRIBUTES, MOST_SPANS, Malformed
 from tests.unit.otlp.exports import export, protobuf, span
 
 NONE = frozenset[str]()
@@ -33,6 +33,35 @@ def test_more_messages_than_any_exporter_sends_are_refused_before_they_are_decod
     }[holder]
     with pytest.raises(Malformed, match="more than 50,000 spans"):
         list(protobuf_spans.decode(body, NONE))
+
+
+@pytest.mark.parametrize("holder", ["a span", "many spans", "a resource"])
+def test_more_attributes_than_any_exporter_sends_are_refused_before_they_are_read(
+    holder: str,
+) -> None:
+    half = field(2, b"\x4a\x00" * (MOST_ATTRIBUTES // 2))
+    body = {
+        "a span": field(1, field(2, field(2, b"\x4a\x00" * (MOST_ATTRIBUTES + 1)))),
+        "many spans": field(1, field(2, half + half + field(2, b"\x4a\x00"))),
+        "a resource": field(1, field(1, b"\x0a\x00" * (MOST_ATTRIBUTES + 1))),
+    }[holder]
+    with pytest.raises(Malformed, match="more than 200,000 attributes"):
+        list(protobuf_spans.decode(body, NONE))
+
+
+def test_a_list_that_is_far_too_long_is_dropped_unread() -> None:
+    name = "gen_ai.response.finish_reasons"
+    (found,) = protobuf_spans.decode(
+        protobuf(export(span({name: ["stop"] * 1_001}))), frozenset({name})
+    )
+    assert (found.attributes, found.dropped) == ({}, (name,))
+
+
+@pytest.mark.parametrize("bracket", ["{}", "[]"])
+def test_brackets_are_counted_before_json_is_decoded(bracket: str) -> None:
+    body = f'{{"resourceSpans": [{",".join([bracket] * 2 * MOST_ATTRIBUTES)}]}}'
+    with pytest.raises(Malformed, match="more than 200,000 attributes"):
+        list(json_spans.decode(body.encode(), NONE))
 
 
 def test_more_spans_than_any_exporter_sends_are_refused_in_json() -> None:

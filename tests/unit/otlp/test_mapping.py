@@ -140,6 +140,14 @@ def test_a_value_that_a_turn_may_not_have_is_dropped_by_name(name: str, value: A
 
 
 @BOTH
+@pytest.mark.parametrize("value", [{"boolValue": True}, {"kvlistValue": {"values": []}}])
+def test_a_value_of_another_kind_is_dropped_by_name(decode: Decode, value: Json) -> None:
+    sent = span() | {"attributes": [{"key": "user.id", "value": value}]}
+    (found,) = decode(export(sent))
+    assert (found.attributes, found.dropped) == ({}, ("user.id",))
+
+
+@BOTH
 def test_agents_count_only_without_a_model_call_below(decode: Decode) -> None:
     agent = span({"gen_ai.operation.name": "invoke_agent"})
     tool = span({"gen_ai.operation.name": "execute_tool"}, parent=agent)
@@ -150,6 +158,15 @@ def test_agents_count_only_without_a_model_call_below(decode: Decode) -> None:
     found = decode(export(agent, tool, call, lone, web, older))
     ids = [each.span_id for each in turns_of(found)]
     assert ids == [call["spanId"], lone["spanId"], older["spanId"]]
+
+
+def test_of_agents_inside_agents_only_the_innermost_count() -> None:
+    workflow = span({"gen_ai.operation.name": "invoke_workflow"})
+    agent = span({"gen_ai.operation.name": "invoke_agent"}, parent=workflow)
+    tool = span({"gen_ai.operation.name": "execute_tool"}, parent=agent)
+    inner = [span({"gen_ai.operation.name": "invoke_agent"}, parent=tool) for _ in range(2)]
+    found = turns_of(by_json(export(workflow, agent, tool, *inner)))
+    assert [each.span_id for each in found] == [each["spanId"] for each in inner]
 
 
 def test_a_cycle_of_parents_ends() -> None:

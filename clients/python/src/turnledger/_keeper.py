@@ -15,6 +15,7 @@ from ._core.clock import LedgerClock
 from ._core.config import Config
 from ._core.counters import Counters
 from ._core.values import Answer, Exchange, Request, State
+from ._http import HttpExchange
 from ._outbox import forks
 from ._outbox.choosing import choose_outbox
 from ._outbox.store import Outbox
@@ -73,8 +74,8 @@ class Keeper:
         self._open_turns.add(turn)
         try:
             return self.outbox.open(turn.turn_id, body, turn.interaction_id)
-        except OutboxError as error:
-            self.log_once("outbox", "A turn could not be kept: %s", error)
+        except Exception as error:
+            self.log_once("outbox", "A turn could not be kept: %s", _shown(error))
             return None
 
     def end(self, seq: int | None, turn: OpenTurn, state: State | None, body: str) -> None:
@@ -83,16 +84,11 @@ class Keeper:
             return
         self._open_turns.discard(turn)
         try:
-            if seq is None:
+            if seq is None or not self._has_kept_end(seq, state, body):
                 self._send_directly(turn, state, body)
-            elif state is None:
-                self.outbox.drop(seq)
-            else:
-                self.outbox.end(seq, state, body)
-                self.sender.wake()
-        except TurnledgerError as error:
+        except Exception as error:
             self.counters.lost += 1
-            _log.error("Turn %s is lost: %s", turn.turn_id, error)
+            _log.error("Turn %s is lost: %s", turn.turn_id, _shown(error))
 
     def before_fork(self) -> None:
         """Let turns go on in the parent."""
@@ -103,6 +99,8 @@ class Keeper:
     def after_fork_in_child(self) -> None:
         """Begin without the parent's turns, and with a lock that no thread of it holds."""
         self._open_turns = set()
+        if isinstance(self._send_once, HttpExchange):
+            self._send_once.renew_lock()
         self.breaker.renew_lock()
 
     def exchange(self, request: Request, timeout_s: float) -> Answer:
@@ -132,6 +130,18 @@ class Keeper:
             self._logged.add(kind)
             _log.warning(text, *values)
 
+    def _has_kept_end(self, seq: int, state: State | None, body: str) -> bool:
+        try:
+            if state is None:
+                self.outbox.drop(seq)
+            else:
+                self.outbox.end(seq, state, body)
+                self.sender.wake()
+        except Exception as error:
+            self.log_once("outbox", "A turn could not be kept: %s", _shown(error))
+            return False
+        return True
+
     def _send_directly(self, turn: OpenTurn, state: State | None, body: str) -> None:
         """Send a turn that the outbox could not keep, once."""
         if state is None:
@@ -143,6 +153,11 @@ class Keeper:
             State.CANCEL: lambda: requests.cancel(interaction_id),
         }[state]()
         json_of(self.exchange(request, self.config.inline_timeout_s))
+
+
+def _shown(error: Exception) -> str:
+    """Return what a log may show: other packages' messages may have anything."""
+    return str(error) if isinstance(error, TurnledgerError) else type(error).__name__
 
 
 def _close_at_exit(reference: weakref.ref[Keeper]) -> None:

@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 from ._core import requests
 from ._core.answers import exception, json_of
 from ._core.values import MAX_BATCH_BYTES, MAX_BATCH_COUNT, State
-from .errors import LedgerUnavailable, OutboxError, RateLimitError, ServerError, TurnledgerError
+from .errors import (
+    LedgerUnavailable,
+    OutboxError,
+    RateLimitError,
+    ServerError,
+    TurnledgerError,
+    ValidationError,
+)
 from .types import BatchResult, Turn
 
 if TYPE_CHECKING:
     from ._sync import Ledger
 
-# A turn id and the body of its recording.
+# A turn id and the body of its recording, or why it has none.
 Element = tuple[str, str]
+Read = tuple[str, "str | ValidationError"]
 
 
 def record_in_batches(
@@ -36,7 +44,7 @@ def record_in_batches(
             while True:
                 wanted = max(1, concurrency) - len(running)
                 running.extend(
-                    pool.submit(_send, ledger, batch) for batch in islice(batches, wanted)
+                    pool.submit(_send_usable, ledger, batch) for batch in islice(batches, wanted)
                 )
                 if not running:
                     return
@@ -46,17 +54,21 @@ def record_in_batches(
                 future.cancel()
 
 
-def _elements(ledger: Ledger, turns: Iterable[Turn]) -> Iterator[Element]:
+def _elements(ledger: Ledger, turns: Iterable[Turn]) -> Iterator[Read]:
     defaults = ledger.defaults()
     for turn in turns:
-        yield turn.turn_id, requests.dump(requests.turn_body(turn, defaults))
+        try:
+            yield turn.turn_id, requests.dump(requests.turn_body(turn, defaults))
+        except ValidationError as error:
+            error.turn_id = turn.turn_id
+            yield turn.turn_id, error
 
 
-def _cut(elements: Iterator[Element]) -> Iterator[list[Element]]:
-    batch: list[Element] = []
+def _cut(elements: Iterator[Read]) -> Iterator[list[Read]]:
+    batch: list[Read] = []
     size = 0
     for element in elements:
-        bytes_count = len(element[1]) + 1
+        bytes_count = len(element[1]) + 1 if isinstance(element[1], str) else 0
         if batch and (len(batch) == MAX_BATCH_COUNT or size + bytes_count > MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -64,6 +76,16 @@ def _cut(elements: Iterator[Element]) -> Iterator[list[Element]]:
         size += bytes_count
     if batch:
         yield batch
+
+
+def _send_usable(ledger: Ledger, batch: list[Read]) -> list[BatchResult]:
+    """Send the turns of a batch that have a body; return the outcome of all."""
+    usable = [(turn_id, body) for turn_id, body in batch if isinstance(body, str)]
+    sent = iter(_send(ledger, usable) if usable else [])
+    return [
+        next(sent) if isinstance(body, str) else BatchResult(turn_id, "refused", body)
+        for turn_id, body in batch
+    ]
 
 
 def _send(ledger: Ledger, batch: list[Element]) -> list[BatchResult]:

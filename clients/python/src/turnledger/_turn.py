@@ -16,7 +16,7 @@ from ._core.clock import format_ms, parse_ms
 from ._core.ending import PRODUCER_LOST, End, Signs, end_of
 from ._core.identity import Identity
 from ._core.requests import dump, people
-from ._core.values import Outcome, State
+from ._core.values import Account, Outcome, State
 from ._keeper import Keeper
 from .errors import TurnClosedError
 from .types import Quota
@@ -75,6 +75,11 @@ class OpenTurn:
         self._is_last_outside = False
         self._late_count = 0
         self._seq = keeper.begin(self, self._body(End("failed", PRODUCER_LOST)))
+
+    @property
+    def account(self) -> Account:
+        """The ledger and the key that this turn is recorded with."""
+        return self._keeper.config.account
 
     @property
     def is_reserved(self) -> bool:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from ._turn import OpenTurn
 from .errors import QuotaExhaustedError
 
 if TYPE_CHECKING:
@@ -54,10 +53,11 @@ class TurnMiddleware:
         environ[KEY] = turn
         try:
             body = context.run(self._app, environ, start_response)
+            items = context.run(iter, body)
         except BaseException as error:
             context.run(stack.__exit__, type(error), error, error.__traceback__)
             raise
-        return _Body(body, turn, lambda *error: context.run(stack.__exit__, *error), context.run)
+        return _Body(body, items, lambda *error: context.run(stack.__exit__, *error), context.run)
 
 
 class _Body:
@@ -66,13 +66,12 @@ class _Body:
     def __init__(
         self,
         body: Iterable[bytes],
-        turn: OpenTurn,
+        items: Iterator[bytes],
         leave: Callable[..., Any],
         run: Callable[..., Any],
     ) -> None:
         self._body = body
-        self._items: Iterator[bytes] = run(iter, body)
-        self._turn = turn
+        self._items = items
         self._leave = leave
         self._run = run
         self._has_ended = False

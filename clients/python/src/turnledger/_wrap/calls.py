@@ -149,11 +149,10 @@ def _begin(client: Any, options: Any, wrapping: Wrapping, *, is_stream: bool) ->
 
 
 def _call(wrapping: Wrapping) -> Call:
-    """Begin a call in the current turn; outside of turns, in a turn of its own."""
-    turn = current_turn()
-    if turn is not None:
+    """Begin a call in the current turn; in a turn of its own if none is open for this account."""
+    turn, ledger = current_turn(), wrapping.ledger
+    if turn is not None and turn.account == ledger.keeper.config.account:
         return turn.call_started()
-    ledger = wrapping.ledger
     lone = ledger.begin(ledger.identify(wrapping.who), reserve=wrapping.reserve)
     call = lone.call_started()
     lone.leave(None)
