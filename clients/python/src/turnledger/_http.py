@@ -94,10 +94,6 @@ class HttpExchange:
         if client is not None and self._process_id == os.getpid():
             client.close()
 
-    def renew_lock(self) -> None:
-        """Replace the lock in a forked child: another thread of the parent may have held it."""
-        self._lock = threading.Lock()
-
     def _open(self) -> httpx.Client:
         with self._lock:
             if self._client is not None and self._process_id == os.getpid():

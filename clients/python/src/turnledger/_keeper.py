@@ -15,7 +15,6 @@ from ._core.clock import LedgerClock
 from ._core.config import Config
 from ._core.counters import Counters
 from ._core.values import Answer, Exchange, Request, State
-from ._http import HttpExchange
 from ._outbox import forks
 from ._outbox.choosing import choose_outbox
 from ._outbox.store import Outbox
@@ -97,10 +96,8 @@ class Keeper:
         """Change nothing."""
 
     def after_fork_in_child(self) -> None:
-        """Begin without the parent's turns, and with a lock that no thread of it holds."""
+        """Begin without the parent's turns, and with a breaker whose lock is free."""
         self._open_turns = set()
-        if isinstance(self._send_once, HttpExchange):
-            self._send_once.renew_lock()
         self.breaker.renew_lock()
 
     def exchange(self, request: Request, timeout_s: float) -> Answer:

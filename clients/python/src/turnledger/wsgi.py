@@ -97,9 +97,9 @@ class _Body:
             if close is not None:
                 self._run(close)
         finally:
-            left = () if self._has_ended or isinstance(self._body, list) else (GeneratorExit(),)
-            error = left[0] if left else None
-            self._leave(type(error) if error else None, error, None)
+            is_read = self._has_ended or isinstance(self._body, list)
+            error = None if is_read else GeneratorExit()
+            self._leave(error and type(error), error, None)
 
 
 def refuse_by_429(

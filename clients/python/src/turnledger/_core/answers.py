@@ -95,7 +95,7 @@ def exception(
 ) -> errors.TurnledgerError:
     """Return the exception of an error as an envelope or an element of a batch shows it."""
     code = error.get("code")
-    status = status if status is not None else _STATUS_OF_CODE.get(str(code), 500)
+    status = status if status is not None else STATUS_OF_CODE.get(str(code), 500)
     message = str(error.get("message") or f"The ledger answered {status}.")[:_LONGEST_MESSAGE]
     kind = _kind(status, error) if has_envelope or status in {408, 413, 429, 503} else None
     return (kind or errors.ServerError)(
@@ -128,7 +128,7 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
 
 
 # Elements of a batch have a code and no status.
-_STATUS_OF_CODE: Mapping[str, int] = {
+STATUS_OF_CODE: Mapping[str, int] = {
     "validation_error": 400,
     "not_found": 404,
     "conflict": 409,

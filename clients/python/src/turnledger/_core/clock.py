@@ -41,12 +41,9 @@ class LedgerClock:
 
     def learn_from_date(self, date: str | None) -> None:
         """Learn from a `Date` header, whose instant is cut to seconds; ignore a malformed one."""
-        try:
-            instant = parsedate_to_datetime(date or "")
-        except (ValueError, TypeError, OverflowError):
-            return
-        if instant.tzinfo is not None:
-            self.learn(round(instant.timestamp() * 1_000) + 500)
+        date_ms = parse_date_ms(date or "")
+        if date_ms is not None:
+            self.learn(date_ms + 500)
 
 
 def format_ms(instant_ms: int) -> str:
@@ -55,10 +52,22 @@ def format_ms(instant_ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1_000:03d}Z"
 
 
-def parse_ms(text: str) -> int | None:
+def parse_ms(text: object) -> int | None:
     """Return ms since 1970 of an ISO-8601 instant; None if it is malformed."""
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
         return None
+    return _ms_of(moment)
+
+
+def parse_date_ms(text: str) -> int | None:
+    """Return ms since 1970 of a `Date` header, which has whole seconds; None if it is malformed."""
+    try:
+        return _ms_of(parsedate_to_datetime(text))
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _ms_of(moment: datetime) -> int | None:
     return round(moment.timestamp() * 1_000) if moment.tzinfo else None

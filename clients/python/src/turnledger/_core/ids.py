@@ -6,6 +6,8 @@ import os
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PREFIX = "int_"
+_TIME_LETTERS = 10
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
@@ -17,8 +19,9 @@ def new_turn_id() -> str:
 
 def instant_ms(interaction_id: str) -> int | None:
     """Return the instant in an interaction id, in ms since 1970; None if it is malformed."""
-    time_part = interaction_id.removeprefix("int_")[:10]
-    if len(time_part) != 10 or any(letter not in _ALPHABET for letter in time_part):
+    time_part = interaction_id[len(_PREFIX) :][:_TIME_LETTERS]
+    is_whole = interaction_id.startswith(_PREFIX) and len(time_part) == _TIME_LETTERS
+    if not is_whole or any(letter not in _ALPHABET for letter in time_part):
         return None
     instant = 0
     for letter in time_part:

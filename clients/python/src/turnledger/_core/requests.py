@@ -66,7 +66,7 @@ def record(body: str) -> Request:
 
 def record_batch(bodies: Sequence[str]) -> Request:
     """Record several turns."""
-    return Request("POST", RECORD_BATCH, f'{{"interactions":[{",".join(bodies)}]}}'.encode())
+    return _batch(RECORD_BATCH, "interactions", bodies)
 
 
 def reserve(turn_id: str, who: Identity, hold_seconds: int | None) -> Request:
@@ -82,10 +82,16 @@ def complete(interaction_id: str, body: str) -> Request:
     return Request("PUT", f"{TURNS}/{interaction_id}", body.encode())
 
 
-def complete_batch(completions: Sequence[tuple[str, str]]) -> Request:
-    """Complete several reserved turns: pairs of an interaction id and a body."""
-    elements = [f'{{"interaction_id":"{id_}",{body[1:]}' for id_, body in completions]
-    return Request("POST", COMPLETIONS, f'{{"completions":[{",".join(elements)}]}}'.encode())
+def complete_batch(elements: Sequence[str]) -> Request:
+    """Complete several reserved turns, each by its `completion_element`."""
+    return _batch(COMPLETIONS, "completions", elements)
+
+
+def completion_element(interaction_id: str | None, body: str) -> str:
+    """Return an element of a batch of completions; the body is not parsed."""
+    rest = body.lstrip()[1:]
+    comma = "," if rest.strip() != "}" else ""
+    return f'{{"interaction_id":{json.dumps(interaction_id)}{comma}{rest}'
 
 
 def cancel(interaction_id: str) -> Request:
@@ -97,6 +103,10 @@ def read(path: str, params: Mapping[str, Any]) -> Request:
     """Read; parameters of None are left out, and `from_` is sent as `from`."""
     sent = {name.rstrip("_"): _text(value) for name, value in params.items() if value is not None}
     return Request("GET", path, params=sent)
+
+
+def _batch(path: str, name: str, elements: Sequence[str]) -> Request:
+    return Request("POST", path, f'{{"{name}":[{",".join(elements)}]}}'.encode())
 
 
 def _instant(moment: datetime | str) -> str:

@@ -8,6 +8,8 @@ from enum import Enum, IntEnum
 from typing import Protocol
 
 MAX_BATCH_COUNT = 500
+# A batch costs one token of the rate limit for so many turns begun.
+TURNS_OF_A_TOKEN = 50
 # The ledger takes 1 MiB; the frame of a batch and the ids of completions need some room.
 MAX_BATCH_BYTES = 1024 * 1024 - 16 * 1024
 

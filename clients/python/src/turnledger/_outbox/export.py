@@ -2,17 +2,14 @@
 
 import json
 import os
-import time
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 
+from turnledger._core.clock import format_ms, parse_ms
+from turnledger._core.ids import instant_ms
 from turnledger._core.values import Row
 from turnledger.types import Refused
 
-_DIGITS = {digit: value for value, digit in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
-_PREFIX = "int_"
-_INSTANT_DIGITS = 10
 _LONGEST_HOLD_MS = 3_600_000
 
 
@@ -43,7 +40,7 @@ def line_of(row: Row) -> str | None:
     if not isinstance(turn, dict) or "status" not in turn:
         return None
     # A completion carries no instant: its turn is as old as its reservation.
-    turn.setdefault("occurred_at", instant_text(occurred_ms(row)))
+    turn.setdefault("occurred_at", format_ms(occurred_ms(row)))
     return json.dumps(turn, separators=(",", ":"), allow_nan=False)
 
 
@@ -52,35 +49,15 @@ def occurred_ms(row: Row) -> int:
     own = _instant_of(row.body, "occurred_at")
     if own is not None:
         return own
-    reserved = reserved_ms(row.interaction_id)
+    reserved = instant_ms(row.interaction_id or "")
     return row.created_ms if reserved is None else reserved
 
 
 def _instant_of(body: str, name: str) -> int | None:
     try:
-        instant = datetime.fromisoformat(json.loads(body)[name].replace("Z", "+00:00"))
-        return int(instant.timestamp() * 1000)
-    except (ValueError, LookupError, TypeError, AttributeError):
+        return parse_ms(json.loads(body)[name])
+    except (ValueError, LookupError, TypeError):
         return None
-
-
-def reserved_ms(interaction_id: str | None) -> int | None:
-    """Return the instant that the first 48 bits of a reservation's id hold."""
-    if interaction_id is None or not interaction_id.startswith(_PREFIX):
-        return None
-    digits = interaction_id[len(_PREFIX) :][:_INSTANT_DIGITS]
-    if len(digits) < _INSTANT_DIGITS or not _DIGITS.keys() >= set(digits):
-        return None
-    value = 0
-    for digit in digits:
-        value = value << 5 | _DIGITS[digit]
-    return value
-
-
-def instant_text(instant_ms: int) -> str:
-    """Return the wire's form: UTC with milliseconds and a Z."""
-    seconds, milliseconds = divmod(instant_ms, 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
 
 
 def instant_of_hold_end(row: Row) -> int:

@@ -6,11 +6,11 @@ Nothing here waits or sends. The tables are those of the clients' shared retry r
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
+from turnledger._core.answers import STATUS_OF_CODE
+from turnledger._core.clock import parse_date_ms, parse_ms
 from turnledger._core.values import Answer, Row, State
 from turnledger._outbox.export import occurred_ms
 
@@ -101,10 +101,7 @@ def object_of(answer: Answer) -> Mapping[str, Any]:
 
 def server_ms(answer: Answer) -> int | None:
     """Return the ledger's clock, from `Date`; None without a readable one."""
-    try:
-        return int(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
-    except (LookupError, ValueError, TypeError, OverflowError):
-        return None
+    return parse_date_ms(answer.headers.get("date", ""))
 
 
 def fate_of_result(row: Row, result: Any, now_ms: int, ledger_ms: int | None) -> Fate:
@@ -119,16 +116,7 @@ def fate_of_result(row: Row, result: Any, now_ms: int, ledger_ms: int | None) ->
     return fate_of_error(row, _STATUS_OF.get(_code(error), 400), error, now_ms, ledger_ms)
 
 
-_STATUS_OF = {
-    "conflict": 409,
-    "not_found": 404,
-    "payload_too_large": 413,
-    "quota_exhausted": 429,
-    "rate_limit_exceeded": 429,
-    "permission_denied": 403,
-    "internal_error": 500,
-    "service_unavailable": 503,
-}
+_STATUS_OF = {**STATUS_OF_CODE, "payload_too_large": 413, "permission_denied": 403}
 
 
 def fate_of_error(
@@ -160,7 +148,7 @@ def _fate_in_conflict(row: Row, error: Mapping[str, Any]) -> Fate:
 
 def _fate_without_quota(row: Row, error: Mapping[str, Any], now_ms: int) -> Fate:
     details = _object(error.get("details"))
-    until_ms = _instant_ms(details.get("held_until")) or _instant_ms(details.get("resets_at"))
+    until_ms = parse_ms(details.get("held_until")) or parse_ms(details.get("resets_at"))
     if until_ms is None or until_ms > occurred_ms(row) + OLDEST_MS:
         return Fate(Kind.REFUSED, "429 quota_exhausted")
     # A reset that has passed already may be this clock's mistake.
@@ -208,13 +196,6 @@ def _code(error: Mapping[str, Any] | None) -> str:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _instant_ms(text: Any) -> int | None:
-    try:
-        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-    except (ValueError, AttributeError, OverflowError):
-        return None
 
 
 def _parsed(content: str | bytes) -> Any:

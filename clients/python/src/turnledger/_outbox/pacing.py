@@ -3,12 +3,13 @@
 import random
 from collections.abc import Callable, Mapping
 
+from turnledger._core.values import TURNS_OF_A_TOKEN
+
 _FIRST_BACKOFF_S = 0.5
 _MOST_BACKOFF_S = 60.0
 _STOP_S = 60.0
 # Without a Retry-After that can be read.
 _USUAL_WAIT_S = 1.0
-_TURNS_OF_A_TOKEN = 50
 # A ledger's bucket is full again within minutes.
 _MOST_LIMITED_S = 3_600.0
 
@@ -36,7 +37,7 @@ class Pacing:
         """Bound a batch, so that it costs at most half of the bucket."""
         if self._refill_per_s is None:
             return limit
-        return max(1, min(limit, int(self._refill_per_s) * _TURNS_OF_A_TOKEN))
+        return max(1, min(limit, int(self._refill_per_s) * TURNS_OF_A_TOKEN))
 
     def hurry(self) -> None:
         """Try again at once after missing answers; waits that the ledger asked for stay."""

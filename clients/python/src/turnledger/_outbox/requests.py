@@ -1,17 +1,15 @@
 """Build the sender's requests from rows, within the bounds of the ledger."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnledger._core.values import Request, Row, State
+from turnledger._core import requests
+from turnledger._core.values import MAX_BATCH_COUNT, TURNS_OF_A_TOKEN, Request, Row, State
 
-MOST_ROWS = 500
+MOST_ROWS = MAX_BATCH_COUNT
 # One MiB less what the braces around the turns need.
 MOST_BYTES = (1 << 20) - 256
-_TURNS_OF_A_TOKEN = 50
-_OPEN_OF = {State.RECORD: b'{"interactions":[', State.COMPLETE: b'{"completions":['}
-_PATH_OF = {State.RECORD: "/v1/interactions/batch", State.COMPLETE: "/v1/turns/completions"}
+_BATCH_OF = {State.RECORD: requests.record_batch, State.COMPLETE: requests.complete_batch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,48 +23,43 @@ class Shipment:
     @property
     def tokens(self) -> int:
         """Return what the request costs of the rate limit."""
-        return -(-len(self.rows) // _TURNS_OF_A_TOKEN)
+        return -(-len(self.rows) // TURNS_OF_A_TOKEN)
 
 
 def batch_of(rows: Sequence[Row], most_rows: int, most_bytes: int) -> Shipment:
     """Build the request for as many of the first rows as fit; all have the first one's state."""
     state = rows[0].state
     taken: list[Row] = []
-    bodies: list[bytes] = []
+    elements: list[str] = []
     size = 0
     for row in [row for row in rows if row.state is state][:most_rows]:
-        body = _item(row)
-        size += len(body) + 1
+        element = _element(row)
+        size += len(element.encode()) + 1
         if taken and size > most_bytes:
             break
         taken.append(row)
-        bodies.append(body)
-    content = _OPEN_OF[state] + b",".join(bodies) + b"]}"
-    return Shipment(taken, Request("POST", _PATH_OF[state], content), is_batch=True)
+        elements.append(element)
+    return Shipment(taken, _BATCH_OF[state](elements), is_batch=True)
 
 
 def single_completion(row: Row) -> Shipment:
     """Build the request of one completion, for a ledger that takes no batches of them."""
-    request = Request("PUT", f"/v1/turns/{row.interaction_id}", row.body.encode())
-    return Shipment([row], request, is_batch=False)
+    return Shipment([row], requests.complete(str(row.interaction_id), row.body), is_batch=False)
 
 
 def cancel(row: Row) -> Shipment:
     """Build the request that frees one reservation."""
-    return Shipment([row], Request("DELETE", f"/v1/turns/{row.interaction_id}"), is_batch=False)
+    return Shipment([row], requests.cancel(str(row.interaction_id)), is_batch=False)
 
 
 def look_up(row: Row) -> Request:
     """Build the request that reads the turn that is stored in a row's place."""
     if row.state is State.COMPLETE:
-        return Request("GET", f"/v1/interactions/{row.interaction_id}")
-    return Request("GET", "/v1/interactions", params={"turn_id": row.turn_id, "limit": "1"})
+        return requests.read(f"{requests.RECORD}/{row.interaction_id}", {})
+    return requests.read(requests.RECORD, {"turn_id": row.turn_id, "limit": 1})
 
 
-def _item(row: Row) -> bytes:
-    if row.state is not State.COMPLETE:
-        return row.body.encode()
-    # The body is the wire's, so the id is set in front of it without parsing it.
-    head = '{"interaction_id":' + json.dumps(row.interaction_id)
-    rest = row.body.lstrip()[1:]
-    return (head + ("," if rest.strip() != "}" else "") + rest).encode()
+def _element(row: Row) -> str:
+    if row.state is State.COMPLETE:
+        return requests.completion_element(row.interaction_id, row.body)
+    return row.body

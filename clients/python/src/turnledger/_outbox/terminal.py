@@ -6,10 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from turnledger._core.clock import format_ms
 from turnledger._core.values import Account
 from turnledger._outbox.adopting import damaged_files, mark_adopted, read_damaged
 from turnledger._outbox.database import connect_existing
-from turnledger._outbox.export import instant_text, occurred_ms
+from turnledger._outbox.export import occurred_ms
 from turnledger._outbox.store import Outbox
 from turnledger.errors import OutboxError
 
@@ -64,7 +65,7 @@ def refused(path: Path, fingerprint: str | None) -> list[str]:
         return ["The ledger refused nothing."]
     lines: list[str] = []
     for row in rows:
-        lines += [f"{instant_text(occurred_ms(row))}  {row.refusal}", f"  turn {row.turn_id}"]
+        lines += [f"{format_ms(occurred_ms(row))}  {row.refusal}", f"  turn {row.turn_id}"]
     return lines
 
 
