@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._call import Call
-from .._core.identity import Identity, current_turn
+from .._core.identity import Identity
+from .._threads import in_thread
 from ..errors import LedgerUnavailable, QuotaExhaustedError
 from . import shapes
 from .observers import ChatObserver, MessageObserver, Observer, ResponseObserver
 from .providers import host_of
-from .streams import Watch, note_fault, watch_raw
+from .streams import RawWatch, Watch, note_fault
+from .turns import begin_call, turn_of
 
 if TYPE_CHECKING:
     from .._sync import Ledger
@@ -60,14 +65,23 @@ class _Measured:
             self.call.end()
         return answer
 
+    def failed(self, error: BaseException) -> None:
+        """End the call with an exception, which the caller gets unchanged."""
+        try:
+            self.call.fail(error)
+        except Exception as fault:
+            note_fault(self.wrapping.ledger.keeper, fault)
+
     def _measure(self, answer: Any) -> None:
         keeper = self.wrapping.ledger.keeper
         if self.is_raw:
             watch = Watch(self.call, self._observer(), keeper)
-            is_async = self.wrapping.is_async
-            watch_raw(answer, watch, self._finish, is_stream=self.is_stream, is_async=is_async)
+            finish = None if self.is_stream else self._finish
+            RawWatch(answer, watch, finish, is_async=self.wrapping.is_async)
             if not self.is_stream and answer.http_response.is_closed:
-                answer.parse()  # the body is read already; the result is kept for the caller
+                with suppress(Exception):  # the caller's own `parse` raises it again
+                    answer.parse()  # the body is read already; the result is kept for the caller
+                self.call.end()
         elif not self.is_stream:
             self._finish(answer)
         elif not Watch(self.call, self._observer(), keeper).attach(answer):
@@ -99,7 +113,7 @@ def sync_request(client: Any, request: Callable[..., Any], wrapping: Wrapping) -
         try:
             answer = request(cast_to, options, **more)
         except BaseException as error:
-            measured.call.fail(error)
+            measured.failed(error)
             raise
         return measured.answered(answer)
 
@@ -110,17 +124,42 @@ def async_request(client: Any, request: Callable[..., Any], wrapping: Wrapping) 
     """Return the method `request` of an asynchronous client, measured."""
 
     async def measured_request(cast_to: Any, options: Any, **more: Any) -> Any:
-        measured = _begin(client, options, wrapping, is_stream=bool(more.get("stream")))
+        is_stream = bool(more.get("stream"))
+        measured = await _begin_async(client, options, wrapping, is_stream=is_stream)
         if measured is None:
             return await request(cast_to, options, **more)
         try:
             answer = await request(cast_to, options, **more)
         except BaseException as error:
-            measured.call.fail(error)
+            measured.failed(error)
             raise
         return measured.answered(answer)
 
     return measured_request
+
+
+async def _begin_async(
+    client: Any, options: Any, wrapping: Wrapping, *, is_stream: bool
+) -> _Measured | None:
+    """As `_begin`; a reservation is made in a thread."""
+    begin = partial(_begin, client, options, wrapping, is_stream=is_stream)
+    if not wrapping.reserve or turn_of(wrapping.ledger) is not None or not _is_on_asyncio():
+        return begin()
+
+    def give_back(measured: _Measured | None) -> None:
+        if measured is not None:
+            measured.call.give_back()
+
+    return await in_thread(begin, give_back)
+
+
+def _is_on_asyncio() -> bool:
+    """Return False in an event loop of another library."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _begin(client: Any, options: Any, wrapping: Wrapping, *, is_stream: bool) -> _Measured | None:
@@ -133,12 +172,14 @@ def _begin(client: Any, options: Any, wrapping: Wrapping, *, is_stream: bool) ->
     if kind is None or options.method.lower() != "post":
         return None
     try:
-        sent = options.json_data if isinstance(options.json_data, dict) else {}
+        sent = _sent(options)
         if sent.get("background"):
             return None
         is_raw = _is_raw(options.headers)
-        hides_usage = is_stream and not is_raw and _ask_for_usage(client, options, wrapping, kind)
-        call = _call(wrapping)
+        hides_usage = (
+            is_stream and not is_raw and kind == "chat" and _asks(client, options, wrapping)
+        )
+        call = begin_call(wrapping.ledger, wrapping.who, reserve=wrapping.reserve)
         call.provider, call.model = wrapping.provider, shapes.model_of(sent.get("model"))
         return _Measured(wrapping, call, kind, is_stream, is_raw, hides_usage)
     except (QuotaExhaustedError, LedgerUnavailable):
@@ -148,20 +189,18 @@ def _begin(client: Any, options: Any, wrapping: Wrapping, *, is_stream: bool) ->
         return None
 
 
-def _call(wrapping: Wrapping) -> Call:
-    """Begin a call in the current turn; in a turn of its own if none is open for this account."""
-    turn, ledger = current_turn(), wrapping.ledger
-    if turn is not None and turn.account == ledger.keeper.config.account:
-        return turn.call_started()
-    lone = ledger.begin(ledger.identify(wrapping.who), reserve=wrapping.reserve)
-    call = lone.call_started()
-    lone.leave(None)
-    return call
+def _sent(options: Any) -> dict[str, Any]:
+    """Return the JSON of a request, with what the caller added to it by `extra_body`."""
+    sent, more = options.json_data, options.extra_json
+    if not isinstance(sent, dict):
+        return {}
+    return {**sent, **more} if isinstance(more, dict) else sent
 
 
-def _ask_for_usage(client: Any, options: Any, wrapping: Wrapping, kind: str) -> bool:
+def _asks(client: Any, options: Any, wrapping: Wrapping) -> bool:
     """Ask for usage in a stream where that is safe; return True if this package asked for it."""
-    if kind != "chat" or "stream_options" in options.json_data:
+    sent = _sent(options)
+    if not sent or "stream_options" in sent:
         return False
     wanted = wrapping.include_usage
     if wanted == "auto":
