@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from fake_models import FakeModels
@@ -89,6 +90,22 @@ def test_a_raw_response_whose_parsing_fails_ends_its_turn(
     assert ledger.stats().wrapper_errors == 0
 
 
+@pytest.mark.parametrize("is_parsed", [True, False])
+def test_a_raw_response_of_asynchronous_claude_is_measured(
+    models: FakeModels, ledger: Ledger, one_turn: Any, is_parsed: bool
+) -> None:
+    async def run() -> None:
+        async with anthropic.AsyncAnthropic(api_key="k", base_url=models.url) as bare:
+            raw = await ledger.wrap(bare).messages.with_raw_response.create(**PLAIN, max_tokens=9)
+            if is_parsed:
+                parsed: Any = raw.parse()
+                assert (await parsed).id == "m1"
+
+    asyncio.run(run())
+    gc.collect()  # a coroutine that nobody awaited would warn
+    assert one_turn()["usage"]["output_tokens"] == 7
+
+
 def test_a_caller_who_asks_for_usage_by_extra_body_gets_it(
     bare: openai.OpenAI, ledger: Ledger
 ) -> None:
@@ -102,6 +119,18 @@ def test_a_caller_who_asks_for_usage_by_extra_body_gets_it(
     ]
     assert chunks[0] == chunks[1]
     assert chunks[0][-1].usage is not None
+
+
+def test_the_stream_of_a_call_that_cannot_be_measured_is_the_bare_one(
+    bare: openai.OpenAI, fake: FakeLedger
+) -> None:
+    with fake.ledger(personality_id=None) as nameless:
+        gpt = nameless.wrap(bare, include_usage=True)
+        chunks = [
+            list(client.chat.completions.create(**PLAIN, stream=True)) for client in (bare, gpt)
+        ]
+        assert chunks[0] == chunks[1]
+        assert nameless.stats().wrapper_errors == 1
 
 
 def test_a_class_of_a_program_is_measured_as_the_one_that_it_derives(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from .._call import Call
 from .._core.identity import Identity
 from .._threads import in_thread
 from ..errors import LedgerUnavailable, QuotaExhaustedError
-from . import shapes
+from . import requests, shapes
 from .observers import ChatObserver, MessageObserver, Observer, ResponseObserver
 from .providers import host_of
 from .streams import RawWatch, Watch, note_fault
@@ -21,16 +22,6 @@ from .turns import begin_call, turn_of
 
 if TYPE_CHECKING:
     from .._sync import Ledger
-
-_CHAT = "/chat/completions"
-_KINDS = {
-    _CHAT: "chat",
-    "/completions": "chat",
-    "/embeddings": "embeddings",
-    "/responses": "responses",
-    "/v1/messages": "messages",
-}
-_RAW_HEADER = "x-stainless-raw-response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +35,12 @@ class Wrapping:
     who: Identity
     is_async: bool
 
+    def wants_usage(self, client: Any) -> bool:
+        """Return True if streams of `client` shall be asked for usage: "auto" where it is safe."""
+        if self.include_usage == "auto":
+            return host_of(client) == "api.openai.com"
+        return bool(self.include_usage)
+
 
 @dataclass(slots=True)
 class _Measured:
@@ -56,14 +53,17 @@ class _Measured:
     is_raw: bool
     hides_usage: bool
 
-    def answered(self, answer: Any) -> Any:
-        """Measure an answer; a fault of this package ends the call as completed."""
+    def answered(self, answer: Any) -> Awaitable[None] | None:
+        """Measure an answer; a fault of this package ends the call as completed.
+
+        Returns what an asynchronous client must await before its caller gets the answer.
+        """
         try:
-            self._measure(answer)
+            return self._measure(answer)
         except Exception as error:
             note_fault(self.wrapping.ledger.keeper, error)
             self.call.end()
-        return answer
+        return None
 
     def failed(self, error: BaseException) -> None:
         """End the call with an exception, which the caller gets unchanged."""
@@ -72,20 +72,35 @@ class _Measured:
         except Exception as fault:
             note_fault(self.wrapping.ledger.keeper, fault)
 
-    def _measure(self, answer: Any) -> None:
+    def _measure(self, answer: Any) -> Awaitable[None] | None:
         keeper = self.wrapping.ledger.keeper
         if self.is_raw:
             watch = Watch(self.call, self._observer(), keeper)
             finish = None if self.is_stream else self._finish
             RawWatch(answer, watch, finish, is_async=self.wrapping.is_async)
             if not self.is_stream and answer.http_response.is_closed:
-                with suppress(Exception):  # the caller's own `parse` raises it again
-                    answer.parse()  # the body is read already; the result is kept for the caller
-                self.call.end()
+                return self._parse(answer)
         elif not self.is_stream:
             self._finish(answer)
         elif not Watch(self.call, self._observer(), keeper).attach(answer):
             keeper.log_once("stream", "Streams of this release of the client are not measured.")
+            self.call.end()
+        return None
+
+    def _parse(self, answer: Any) -> Awaitable[None] | None:
+        """Parse a raw response whose body is read; it keeps the result for the caller."""
+        with suppress(Exception):  # the caller's own `parse` raises it again
+            parsed = answer.parse()
+            if inspect.isawaitable(parsed):
+                return self._end_after(parsed)
+        self.call.end()
+        return None
+
+    async def _end_after(self, parsed: Awaitable[Any]) -> None:
+        try:
+            with suppress(Exception):
+                await parsed
+        finally:
             self.call.end()
 
     def _finish(self, answer: Any) -> None:
@@ -115,7 +130,8 @@ def sync_request(client: Any, request: Callable[..., Any], wrapping: Wrapping) -
         except BaseException as error:
             measured.failed(error)
             raise
-        return measured.answered(answer)
+        measured.answered(answer)
+        return answer
 
     return measured_request
 
@@ -133,7 +149,10 @@ def async_request(client: Any, request: Callable[..., Any], wrapping: Wrapping) 
         except BaseException as error:
             measured.failed(error)
             raise
-        return measured.answered(answer)
+        pending = measured.answered(answer)
+        if pending is not None:
+            await pending
+        return answer
 
     return measured_request
 
@@ -168,47 +187,19 @@ def _begin(client: Any, options: Any, wrapping: Wrapping, *, is_stream: bool) ->
     Raises QuotaExhaustedError, and LedgerUnavailable as the ledger is configured, if the client
     reserves.
     """
-    kind = _KINDS.get(options.url.partition("?")[0])
-    if kind is None or options.method.lower() != "post":
-        return None
     try:
-        sent = _sent(options)
-        if sent.get("background"):
+        kind, sent = requests.kind_of(options), requests.sent_of(options)
+        if kind is None or sent.get("background"):
             return None
-        is_raw = _is_raw(options.headers)
-        hides_usage = (
-            is_stream and not is_raw and kind == "chat" and _asks(client, options, wrapping)
-        )
+        is_raw = requests.is_raw(options.headers)
+        may_ask = is_stream and not is_raw and kind == "chat" and wrapping.wants_usage(client)
         call = begin_call(wrapping.ledger, wrapping.who, reserve=wrapping.reserve)
         call.provider, call.model = wrapping.provider, shapes.model_of(sent.get("model"))
+        # Last: the request of a call that cannot be measured stays as it is.
+        hides_usage = may_ask and requests.ask_for_usage(options)
         return _Measured(wrapping, call, kind, is_stream, is_raw, hides_usage)
     except (QuotaExhaustedError, LedgerUnavailable):
         raise
     except Exception as error:
         note_fault(wrapping.ledger.keeper, error)
         return None
-
-
-def _sent(options: Any) -> dict[str, Any]:
-    """Return the JSON of a request, with what the caller added to it by `extra_body`."""
-    sent, more = options.json_data, options.extra_json
-    if not isinstance(sent, dict):
-        return {}
-    return {**sent, **more} if isinstance(more, dict) else sent
-
-
-def _asks(client: Any, options: Any, wrapping: Wrapping) -> bool:
-    """Ask for usage in a stream where that is safe; return True if this package asked for it."""
-    sent = _sent(options)
-    if not sent or "stream_options" in sent:
-        return False
-    wanted = wrapping.include_usage
-    if wanted == "auto":
-        wanted = host_of(client) == "api.openai.com"
-    if wanted:
-        options.json_data = {**options.json_data, "stream_options": {"include_usage": True}}
-    return bool(wanted)
-
-
-def _is_raw(headers: Any) -> bool:
-    return isinstance(headers, dict) and any(name.lower() == _RAW_HEADER for name in headers)
