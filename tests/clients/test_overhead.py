@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import anthropic
 import openai
 import pytest
 from turnledger import Ledger
@@ -25,11 +27,11 @@ IMPORT = (
 )
 
 
-def plain(client: openai.OpenAI) -> None:
+def openai_plain(client: Any) -> None:
     client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
 
 
-def streamed(client: openai.OpenAI) -> None:
+def openai_stream(client: Any) -> None:
     options = {"include_usage": True}
     chunks = client.chat.completions.create(
         model="gpt-4o", messages=MESSAGES, stream=True, stream_options=options
@@ -37,7 +39,22 @@ def streamed(client: openai.OpenAI) -> None:
     assert len(list(chunks)) == 7
 
 
-def cost_us(call: Callable[[openai.OpenAI], None], client: openai.OpenAI) -> tuple[float, float]:
+def anthropic_plain(client: Any) -> None:
+    client.messages.create(model="claude", max_tokens=9, messages=MESSAGES)
+
+
+def anthropic_stream(client: Any) -> None:
+    events = client.messages.create(model="claude", max_tokens=9, messages=MESSAGES, stream=True)
+    assert len(list(events)) == 9
+
+
+def client_for(call: Callable[[Any], None], url: str) -> Any:
+    if call in {openai_plain, openai_stream}:
+        return openai.OpenAI(base_url=f"{url}/v1", api_key="key")
+    return anthropic.Anthropic(base_url=url, api_key="key")
+
+
+def cost_us(call: Callable[[Any], None], client: Any) -> tuple[float, float]:
     """Return the CPU time of a call in this thread, and in the whole process."""
     thread_s, process_s = time.thread_time(), time.process_time()
     for _ in range(CALLS_COUNT):
@@ -46,9 +63,9 @@ def cost_us(call: Callable[[openai.OpenAI], None], client: openai.OpenAI) -> tup
     return spent[0] / CALLS_COUNT * 1e6, spent[1] / CALLS_COUNT * 1e6
 
 
-@pytest.mark.parametrize("call", [plain, streamed])
+@pytest.mark.parametrize("call", [openai_plain, openai_stream, anthropic_plain, anthropic_stream])
 def test_a_wrapped_call_costs_little_in_its_own_thread(
-    call: Callable[[openai.OpenAI], None], tmp_path: Path, report_figures: Callable[..., None]
+    call: Callable[[Any], None], tmp_path: Path, report_figures: Callable[..., None]
 ) -> None:
     more: list[tuple[float, float]] = []
     bare_us: list[float] = []
@@ -60,9 +77,9 @@ def test_a_wrapped_call_costs_little_in_its_own_thread(
             personality_id="pers_ada",
             outbox=tmp_path / "outbox.db",
         ) as ledger,
-        openai.OpenAI(base_url=f"{models_url}/v1", api_key="key") as bare,
+        client_for(call, models_url) as bare,
     ):
-        wrapped = ledger.wrap(bare, provider="openai", include_usage=True)
+        wrapped = ledger.wrap(bare, include_usage=True)
         for number in range(BLOCKS_COUNT + 1):
             without, with_ = cost_us(call, bare), cost_us(call, wrapped)
             if number:  # the first block warms up

@@ -7,6 +7,7 @@
 | `limited` | 429 |
 | `flaky` | 500, then as usual |
 | `cut` | a stream that breaks off after its first token |
+| `stalled` | a stream that goes on after its first token when the server ends |
 | `silent` | no answer until the server ends |
 | any other | as usual |
 """
@@ -85,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.calls_count += 1
         events, whole = _SHAPES[self.path.partition("?")[0]](sent, self.server.answer)
         if sent.get("stream"):
-            self._stream(events, is_cut=model == "cut")
+            self._stream(events, model)
         else:
             self._send(200, whole)
 
@@ -97,17 +98,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, events: list[tuple[str | None, Any]], *, is_cut: bool) -> None:
+    def _stream(self, events: list[tuple[str | None, Any]], model: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with suppress(OSError):
-            for name, event in events[: 3 if is_cut else None]:
+            for name, event in events[: 3 if model in {"cut", "stalled"} else None]:
                 text = event if isinstance(event, str) else json.dumps(event)
                 line = (f"event: {name}\n" if name else "") + f"data: {text}\n\n"
                 self.wfile.write(f"{len(line):x}\r\n{line}\r\n".encode())
-            if is_cut:
+            if model == "stalled":
+                self.server.ended.wait()
+            if model == "cut":
                 self.close_connection = True
                 self.wfile.flush()
                 self.connection.shutdown(2)

@@ -121,6 +121,88 @@ def test_the_gate_of_a_proxy_reserves_and_refuses(
     assert (len(fake.turns), fake.reservations) == (1, {})
 
 
+def pre_call(logger: Any, data: dict[str, Any]) -> None:
+    asyncio.run(logger.async_pre_call_hook(None, None, data, "completion"))
+
+
+def test_a_proxy_answers_429_if_the_quota_is_spent(
+    module: Any, fake: FakeLedger, ledger: Ledger
+) -> None:
+    fake.turns_limit = 0
+    logger = type("Derived", (module.TurnLogger,), {})(ledger, gate=True)
+    assert "async_pre_call_hook" in vars(type(logger))  # LiteLLM's proxy looks there only
+    data = {"litellm_call_id": "call-1"}
+    with pytest.raises(QuotaExhaustedError) as refused:
+        pre_call(logger, data)
+    assert vars(refused.value)["status_code"] == 429
+    asyncio.run(logger.async_post_call_failure_hook(data, refused.value, None))
+    assert (ledger.stats().wrapper_errors, fake.reservations) == (0, {})
+
+
+@pytest.mark.parametrize("way", ["failed", "cached", "without an id"])
+def test_a_reservation_without_a_call_is_given_back(
+    module: Any, fake: FakeLedger, ledger: Ledger, way: str
+) -> None:
+    logger = module.TurnLogger(ledger, gate=True)
+    data: dict[str, Any] = {} if way == "without an id" else {"litellm_call_id": "call-1"}
+    pre_call(logger, data)
+    if way == "failed":
+        asyncio.run(
+            logger.async_post_call_failure_hook(
+                request_data=data, original_exception=ValueError(), user_api_key_dict=None
+            )
+        )
+    elif way == "cached":
+        logger.log_success_event(data | {"cache_hit": True}, ANSWER, None, None)
+    assert ledger.flush(10)
+    assert (fake.turns, fake.reservations) == ({}, {})
+
+
+def test_a_late_report_ends_its_own_attempt_only(
+    module: Any, ledger: Ledger, fake: FakeLedger
+) -> None:
+    logger = module.TurnLogger(ledger)
+    first, second = call(logger, "same"), call(logger, "same")
+    logger.log_success_event(second, ANSWER, None, None)
+    for _ in "12":
+        logger.log_failure_event(first | {"exception": ValueError()}, None, None, None)
+    assert ledger.flush(10)
+    ends = [(turn["status"], turn["usage"].get("output_tokens")) for turn in fake.turns.values()]
+    assert sorted(ends) == [("completed", 7), ("failed", None)]
+
+
+def test_an_attempt_that_is_reported_twice_is_one_turn(
+    module: Any, ledger: Ledger, one_turn: Any
+) -> None:
+    logger = module.TurnLogger(ledger)
+    kwargs = call(logger)
+    logger.log_pre_api_call("gpt-4o", [], kwargs)
+    logger.log_success_event(kwargs, ANSWER, None, None)
+    assert one_turn()["status"] == "completed"
+
+
+def test_a_call_inside_a_turn_belongs_to_it_and_does_not_keep_it_open(
+    module: Any, ledger: Ledger, fake: FakeLedger
+) -> None:
+    logger = module.TurnLogger(ledger)
+    with ledger.turn(turn_id="own"):
+        logger.log_success_event(call(logger, "in-time"), ANSWER, None, None)
+        late = call(logger, "late")
+        call(logger, "never reported")
+    logger.log_success_event(late, ANSWER, None, None)
+    assert ledger.flush(10)
+    charged = {id_: turn["usage"].get("turns_consumed", 1) for id_, turn in fake.turns.items()}
+    assert charged == {"own": 1, "own.late-1": 0}
+    assert [turn["usage"]["output_tokens"] for turn in fake.turns.values()] == [7, 7]
+
+
+def test_an_asynchronous_ledger_serves_too(module: Any, ledger: Ledger, one_turn: Any) -> None:
+    logger = module.TurnLogger(SimpleNamespace(ledger=ledger))
+    kwargs = call(logger, litellm_params={"custom_llm_provider": "azure"})
+    logger.log_success_event(kwargs, ANSWER, None, None)
+    assert one_turn()["usage"]["llm_provider"] == "azure.ai.openai"
+
+
 def test_a_fault_never_reaches_litellm(module: Any, ledger: Ledger) -> None:
     def fail(_: Any) -> Any:
         raise RuntimeError("canary")

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from turnledger import AsyncLedger, Ledger, current_turn
+from turnledger._core.identity import current_defaults
 from turnledger.asgi import TurnMiddleware as AsgiMiddleware
 from turnledger.testing import FakeLedger
 from turnledger.wsgi import TurnMiddleware
@@ -153,6 +155,62 @@ def test_an_asgi_request_is_a_turn(fake: FakeLedger, app: Any, status: str) -> N
 
     asyncio.run(run())
     assert [turn["status"] for turn in fake.turns.values()] == [status]
+
+
+async def with_background_task(scope: Any, receive: Any, send: Any) -> None:
+    await asgi_app(scope, receive, send)
+    assert current_turn() is None
+    assert current_defaults().user_id == "u_1"
+    raise OwnError
+
+
+async def left_by_its_reader(_scope: Any, _receive: Any, send: Any) -> None:
+    turn = current_turn()
+    assert turn is not None
+    turn.first_token()
+    await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+
+async def left_before_the_model(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+@pytest.mark.parametrize(
+    ("app", "ends"),
+    [
+        (with_background_task, [("completed", None)]),
+        (left_by_its_reader, [("completed", "stream_closed")]),
+        (left_before_the_model, []),
+    ],
+)
+def test_an_asgi_turn_ends_with_the_last_part_or_with_its_reader(
+    fake: FakeLedger, app: Any, ends: list[Any]
+) -> None:
+    async def run() -> None:
+        async with asynchronous(fake) as ledger:
+            with suppress(OwnError):
+                await served(app, ledger, [])
+            assert await ledger.flush(10)
+
+    asyncio.run(run())
+    assert [(turn["status"], turn.get("error_code")) for turn in fake.turns.values()] == ends
+    assert fake.reservations == {}
+
+
+def test_an_asgi_answer_that_cannot_be_sent_is_left_by_its_reader(fake: FakeLedger) -> None:
+    async def send(_message: Any) -> None:
+        raise OSError
+
+    async def run() -> None:
+        async with asynchronous(fake) as ledger:
+            middleware = AsgiMiddleware(left_by_its_reader, ledger, turn_for=lambda _: WHO)
+            with pytest.raises(OSError, match=r"^$"):
+                await middleware({"type": "http"}, lambda: asyncio.sleep(0), send)
+            assert await ledger.flush(10)
+
+    asyncio.run(run())
+    (turn,) = fake.turns.values()
+    assert (turn["status"], turn["error_code"]) == ("completed", "stream_closed")
 
 
 def test_an_asgi_request_without_quota_is_429(fake: FakeLedger) -> None:

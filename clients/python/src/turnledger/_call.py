@@ -93,6 +93,11 @@ class Call:
         is_after_token = self.first_token_s is not None
         self.end(Outcome.CLOSED_EARLY if is_after_token else Outcome.CANCELLED)
 
+    def give_back(self) -> None:
+        """End a call that never began: a turn of its own is cancelled."""
+        self._turn.cancel()
+        self.end()
+
 
 def measured(items: Any, call: Call) -> Any:
     """Return an iterator over `items`, synchronous or not, that measures and ends `call`."""

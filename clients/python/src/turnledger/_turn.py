@@ -234,7 +234,7 @@ class OpenTurn:
                 failed_code=self._failed_code,
                 is_cancelled=self._is_cancelled,
                 has_started=self._has_started,
-                has_token=self._first_token_s is not None,
+                has_token=self._first_token_s is not None or self._has_answer(),
                 last_call=self._last_call,
                 is_last_outside=self._is_last_outside,
             )
@@ -247,6 +247,10 @@ class OpenTurn:
             state = State.COMPLETE if self.is_reserved else State.RECORD
         body = "{}" if end.status is None else self._last_body(end)
         self._keeper.end(self._seq, self, state, body)
+
+    def _has_answer(self) -> bool:
+        """Return True if a model has written: a call without a stream has no first token."""
+        return any(written for *_, written in self._usages)
 
     def _note_hold(self) -> None:
         expires_ms = parse_ms(self.expires_at) if self.expires_at else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from .errors import QuotaExhaustedError
@@ -15,6 +17,8 @@ Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 KEY = "turnledger.turn"
+_PARTICIPANTS = ("user_id", "relationship_id", "personality_id")
+_PARTS = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
 class TurnMiddleware:
@@ -24,6 +28,7 @@ class TurnMiddleware:
     * `refuse(scope, receive, send, error)` answers a spent quota; without it the answer is 429.
 
     The turn is in `scope["turnledger.turn"]`. It completes when the application has sent the body.
+    Model calls of background tasks are turns of their own, of the same participants.
     """
 
     def __init__(
@@ -51,12 +56,39 @@ class TurnMiddleware:
         except QuotaExhaustedError as error:
             await self._refuse(scope, receive, send, error)
             return
+        answer = _Answer(turn, send)
         try:
-            await self._app(scope, receive, send)
+            with self._ledger.identity(**{name: wanted.get(name) for name in _PARTICIPANTS}):
+                await self._app(scope, receive, answer.send)
         except BaseException as error:
-            await turn.__aexit__(type(error), error, error.__traceback__)
+            await answer.leave(error)
             raise
-        await turn.__aexit__(None, None, None)
+        await answer.leave(asyncio.CancelledError())
+
+
+class _Answer:
+    """An answer that is sent; its last part, or its reader who leaves, ends the turn."""
+
+    def __init__(self, turn: AbstractAsyncContextManager[Any], send: Send) -> None:
+        self._turn = turn
+        self._send = send
+        self._has_left = False
+
+    async def send(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            await self.leave(asyncio.CancelledError())
+            raise
+        if message["type"] in _PARTS and not message.get("more_body", False):
+            await self.leave(None)
+
+    async def leave(self, error: BaseException | None) -> None:
+        """End the turn; only the first end counts."""
+        if self._has_left:
+            return
+        self._has_left = True
+        await self._turn.__aexit__(type(error) if error else None, error, None)
 
 
 async def refuse_by_429(

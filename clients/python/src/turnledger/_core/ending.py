@@ -50,7 +50,7 @@ class Signs:
     * `error`: what its block raised.
     * `failed_code`, `is_cancelled`: what the program said of it.
     * `has_started`: a model call began, or the program said so.
-    * `has_token`: a first token was seen.
+    * `has_token`: a first token was seen, or a call has ended with output tokens.
     * `last_call`: the outcome and error code of the call that ended last.
     * `is_last_outside`: that call ended after the block.
     """

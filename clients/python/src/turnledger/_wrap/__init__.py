@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._core.identity import Identity
 from ..errors import ConfigurationError
 from .calls import Wrapping, async_request, sync_request
-from .providers import provider_of
+from .providers import FAMILIES, names_of, provider_of
 
 if TYPE_CHECKING:
     from .._sync import Ledger
 
 C = TypeVar("C")
 _MARK = "_turnledger"
-_FAMILIES = ("openai", "anthropic")
 
 
 def wrap(
@@ -47,7 +46,7 @@ def wrap(
         include_usage=include_usage,
         reserve=reserve,
         who=who,
-        is_async=type(client).__name__.startswith("Async"),
+        is_async=any(name.startswith("Async") for name in names_of(client)),
     )
     copied: C = client.copy()  # type: ignore[attr-defined]
     _dress(copied, wrapping)
@@ -72,7 +71,7 @@ def _family(client: object) -> str:
     for kind in type(client).__mro__:
         package = kind.__module__.partition(".")[0]
         is_client = "OpenAI" in kind.__name__ or "Anthropic" in kind.__name__
-        if package in _FAMILIES and is_client and hasattr(client, "copy"):
+        if package in FAMILIES and is_client and hasattr(client, "copy"):
             return package
     raise TypeError(
         f"{type(client).__name__} is no client of openai or anthropic. For other clients use "

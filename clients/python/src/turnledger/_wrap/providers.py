@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+FAMILIES = ("openai", "anthropic")
 OTHER = "openai_compatible"
 _BY_CLASS = {
     "AzureOpenAI": "azure.ai.openai",
@@ -25,14 +26,20 @@ _BY_HOST = {
 
 def provider_of(client: object, family: str) -> str:
     """Return the provider of a client of `family` (`openai` or `anthropic`)."""
-    name = type(client).__name__
+    names = names_of(client)
     for part, provider in _BY_CLASS.items():
-        if part in name:
+        if any(part in name for name in names):
             return provider
     host = host_of(client)
     if host.endswith(".openai.azure.com"):
         return "azure.ai.openai"
     return _BY_HOST.get(host, "anthropic" if family == "anthropic" else OTHER)
+
+
+def names_of(client: object) -> list[str]:
+    """Return the names of a client's classes; a program may derive its own, with any name."""
+    kinds = type(client).__mro__
+    return [kind.__name__ for kind in kinds if kind.__module__.partition(".")[0] in FAMILIES]
 
 
 def host_of(client: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import monotonic
@@ -14,25 +15,24 @@ from .observers import Observer
 
 
 class Watch:
-    """One stream, its call and its observer.
+    """One stream, its call and its observer; a stream is measured once."""
 
-    `is_pulling` is True while the client's own iterator runs: a response that is closed then was
-    closed by the client, at the end or at a fault, and not by its reader.
-    """
-
-    __slots__ = ("call", "is_pulling", "keeper", "observer")
+    __slots__ = ("call", "is_attached", "keeper", "observer")
 
     def __init__(self, call: Call, observer: Observer, keeper: Keeper) -> None:
         self.call = call
         self.observer = observer
         self.keeper = keeper
-        self.is_pulling = False
+        self.is_attached = False
 
     def attach(self, stream: Any) -> bool:
         """Measure `stream`; False if this release of the client has no place for it."""
         iterator = getattr(stream, "_iterator", None)
         if iterator is None:
             return False
+        if self.is_attached:
+            return True
+        self.is_attached = True
         is_async = hasattr(iterator, "__anext__")
         items: Any = self._async_items(iterator) if is_async else self._items(iterator)
         stream._iterator = items  # noqa: SLF001 - the one place; section 4 of the design
@@ -43,8 +43,18 @@ class Watch:
         return True
 
     def _closed(self) -> None:
-        if not self.is_pulling:
+        """End the call unless the client itself closes the response: at its end, or at a fault."""
+        if not self._is_pulled_here():
             self.call.leave()
+
+    def _is_pulled_here(self) -> bool:
+        """Return True below the iterator of this stream; another task or thread is elsewhere."""
+        frame = sys._getframe(1)  # noqa: SLF001 - so that an item costs nothing
+        while frame is not None:
+            if frame.f_code in _PULLING and frame.f_locals.get("self") is self:
+                return True
+            frame = frame.f_back  # type: ignore[assignment]
+        return False
 
     def _see(self, item: Any) -> bool:
         try:
@@ -54,21 +64,20 @@ class Watch:
             return False
 
     def _end(self) -> None:
-        self.call.end(*self.observer.end())
-        if self.call.output_tokens is None and self.call.input_tokens is None:
-            self.keeper.counters.calls_without_usage += 1
+        try:
+            if self.call.output_tokens is None and self.call.input_tokens is None:
+                self.keeper.counters.calls_without_usage += 1
+            self.call.end(*self.observer.end())
+        except Exception as error:
+            note_fault(self.keeper, error)
 
     def _items(self, iterator: Iterator[Any]) -> Iterator[Any]:
         call, see = self.call, self._see
         try:
-            self.is_pulling = True
             for item in iterator:
                 call.last_s = monotonic()
-                if see(item):
-                    continue
-                self.is_pulling = False
-                yield item
-                self.is_pulling = True
+                if not see(item):
+                    yield item
             self._end()
         except GeneratorExit:
             call.leave()
@@ -84,14 +93,10 @@ class Watch:
     async def _async_items(self, iterator: AsyncIterator[Any]) -> AsyncIterator[Any]:
         call, see = self.call, self._see
         try:
-            self.is_pulling = True
             async for item in iterator:
                 call.last_s = monotonic()
-                if see(item):
-                    continue
-                self.is_pulling = False
-                yield item
-                self.is_pulling = True
+                if not see(item):
+                    yield item
             self._end()
         except GeneratorExit:
             call.leave()
@@ -105,40 +110,66 @@ class Watch:
                 await close()
 
 
-def watch_raw(
-    answer: Any,
-    watch: Watch,
-    finish: Callable[[Any], None],
-    *,
-    is_stream: bool,
-    is_async: bool,
-) -> None:
-    """Measure a raw response: its `parse` is shadowed; without it the call ends when it closes."""
-    parse = answer.parse
+_PULLING = (Watch._items.__code__, Watch._async_items.__code__)  # noqa: SLF001
 
-    def seen(parsed: Any) -> Any:
-        watch.is_pulling = False
-        if is_stream:
-            watch.attach(parsed)
-        else:
-            finish(parsed)
+
+class RawWatch:
+    """A raw response: its `parse` is shadowed; without it the call ends when the response closes.
+
+    `finish` ends the call with the answer that was parsed; None for a stream.
+    """
+
+    __slots__ = ("_finish", "_is_parsing", "_parse", "_watch")
+
+    def __init__(
+        self,
+        answer: Any,
+        watch: Watch,
+        finish: Callable[[Any], None] | None,
+        *,
+        is_async: bool,
+    ) -> None:
+        self._watch = watch
+        self._finish = finish
+        self._parse = answer.parse
+        self._is_parsing = False
+        answer.parse = self._shadow
+        response, call = answer.http_response, watch.call
+        _on_close(response, "aclose" if is_async else "close", self._closed)
+        # A response that is dropped before it is read runs no code of its own.
+        call.reference = weakref.ref(response, lambda _: call.leave())
+
+    def _shadow(self, *arguments: Any, **options: Any) -> Any:
+        self._is_parsing = True  # parsing reads, and so closes, the response
+        try:
+            parsed = self._parse(*arguments, **options)
+        finally:
+            self._is_parsing = False
+        return self._awaited(parsed) if inspect.isawaitable(parsed) else self._seen(parsed)
+
+    async def _awaited(self, parsed: Any) -> Any:
+        self._is_parsing = True
+        try:
+            parsed = await parsed
+        finally:
+            self._is_parsing = False
+        return self._seen(parsed)
+
+    def _seen(self, parsed: Any) -> Any:
+        try:
+            if self._finish is None:
+                self._watch.attach(parsed)
+            else:
+                self._finish(parsed)
+        except Exception as error:
+            note_fault(self._watch.keeper, error)
         return parsed
 
-    def shadow(*arguments: Any, **options: Any) -> Any:
-        watch.is_pulling = True  # parsing reads, and so closes, the response
-        parsed = parse(*arguments, **options)
-        return _awaited(parsed, seen) if inspect.isawaitable(parsed) else seen(parsed)
-
-    def closed() -> None:
-        if not watch.is_pulling:
+    def _closed(self) -> None:
+        watch = self._watch
+        if not self._is_parsing and not watch.is_attached and not watch.call.is_ended:
+            watch.keeper.counters.calls_without_usage += 1
             watch.call.end()
-
-    answer.parse = shadow
-    _on_close(answer.http_response, "aclose" if is_async else "close", closed)
-
-
-async def _awaited(parsed: Any, seen: Callable[[Any], Any]) -> Any:
-    return seen(await parsed)
 
 
 def note_fault(keeper: Keeper, error: BaseException) -> None:
@@ -149,19 +180,22 @@ def note_fault(keeper: Keeper, error: BaseException) -> None:
 
 
 def _on_close(response: Any, name: str, callback: Callable[[], object]) -> None:
-    """Call `callback` after `response` is closed by the method `name`."""
+    """Call `callback` before `response` is closed by the method `name`.
+
+    Afterwards a reader in another task may have seen the end already, as a fault.
+    """
     original = getattr(response, name)
     if name == "close":
 
         def close() -> None:
-            original()
             callback()
+            original()
 
         response.close = close
     else:
 
         async def aclose() -> None:
-            await original()
             callback()
+            await original()
 
         response.aclose = aclose
