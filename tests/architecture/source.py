@@ -1,7 +1,7 @@
 """The project's own Python files, parsed."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,8 +27,13 @@ class SourceFile:
 
 @cache
 def source_files() -> tuple[SourceFile, ...]:
-    files = files_of(ROOT / name for name in OWN)
-    return tuple(_parse(path) for path in files if path.suffix == ".py")
+    return _parsed_files(OWN)
+
+
+@cache
+def client_files() -> tuple[SourceFile, ...]:
+    """Return the files of the package for producers, which imports relatively."""
+    return _parsed_files(("clients/python/src", "clients/python/tests"))
 
 
 def imported_modules(node: ast.AST) -> Iterator[str]:
@@ -39,6 +44,11 @@ def imported_modules(node: ast.AST) -> Iterator[str]:
         elif isinstance(inner, ast.ImportFrom):
             assert inner.level == 0, f"relative import of {inner.module}"
             yield inner.module or ""
+
+
+def _parsed_files(names: Iterable[str]) -> tuple[SourceFile, ...]:
+    files = files_of(ROOT / name for name in names)
+    return tuple(_parse(path) for path in files if path.suffix == ".py")
 
 
 def _parse(path: Path) -> SourceFile:

@@ -1,10 +1,12 @@
-"""A fake ledger, a client of it, and a fake model server."""
+"""A fake ledger, a client of it, a fake model server, and wrapped clients of that."""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -44,3 +46,25 @@ def one_turn(fake: FakeLedger, ledger: Ledger) -> Any:
         return turn
 
     return wait
+
+
+@pytest.fixture
+def bare(models: FakeModels) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key="k", base_url=f"{models.url}/v1", max_retries=1) as client:
+        yield client
+
+
+@pytest.fixture
+def gpt(bare: openai.OpenAI, ledger: Ledger) -> openai.OpenAI:
+    return ledger.wrap(bare, provider="openai", include_usage=True)
+
+
+@pytest.fixture
+def bare_claude(models: FakeModels) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(api_key="k", base_url=models.url, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def claude(bare_claude: anthropic.Anthropic, ledger: Ledger) -> anthropic.Anthropic:
+    return ledger.wrap(bare_claude, provider="anthropic")

@@ -10,7 +10,7 @@ import anthropic
 import openai
 import pytest
 from fake_models import FakeModels
-from turnledger import Ledger, QuotaExhaustedError
+from turnledger import Ledger, QuotaExhaustedError, _reserving
 from turnledger.testing import FakeLedger
 
 PLAIN: dict[str, Any] = {"model": "m-1", "messages": [{"role": "user", "content": "hello"}]}
@@ -163,14 +163,14 @@ def test_a_reservation_of_an_asynchronous_client_lets_the_loop_go_on(
     models: FakeModels, fake: FakeLedger, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_asked, may_answer = threading.Event(), threading.Event()
-    reserve = Ledger._reserve
+    reserve = _reserving.reserve
 
     def reserve_slowly(*arguments: Any) -> Any:
         is_asked.set()
         assert may_answer.wait(10)
         return reserve(*arguments)
 
-    monkeypatch.setattr(Ledger, "_reserve", reserve_slowly)
+    monkeypatch.setattr(_reserving, "reserve", reserve_slowly)
 
     async def run() -> None:
         async with openai.AsyncOpenAI(api_key="k", base_url=f"{models.url}/v1") as bare:

@@ -1,61 +1,16 @@
 """Wrapped clients of openai and anthropic: the same answers as bare ones, and one turn a call."""
 
 import asyncio
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 from fake_models import FakeModels
+from model_calls import MESSAGES, OPENAI, PLAIN, chat, message, usage
 from turnledger import ConfigurationError, Ledger, OpenTurn
 from turnledger.testing import FakeLedger
-
-MESSAGES: list[Any] = [{"role": "user", "content": "hello"}]
-PLAIN = {"model": "m-1", "messages": MESSAGES}
-
-
-@pytest.fixture
-def bare(models: FakeModels) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key="k", base_url=f"{models.url}/v1", max_retries=1) as client:
-        yield client
-
-
-@pytest.fixture
-def gpt(bare: openai.OpenAI, ledger: Ledger) -> openai.OpenAI:
-    return ledger.wrap(bare, provider="openai", include_usage=True)
-
-
-@pytest.fixture
-def bare_claude(models: FakeModels) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key="k", base_url=models.url, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def claude(bare_claude: anthropic.Anthropic, ledger: Ledger) -> anthropic.Anthropic:
-    return ledger.wrap(bare_claude, provider="anthropic")
-
-
-def chat(client: openai.OpenAI, **changes: Any) -> Any:
-    return client.chat.completions.create(**{**PLAIN, **changes})
-
-
-def message(client: anthropic.Anthropic, **changes: Any) -> Any:
-    return client.messages.create(**{**PLAIN, "max_tokens": 9, **changes})
-
-
-def respond(client: openai.OpenAI, **changes: Any) -> Any:
-    return client.responses.create(**{"model": "m-1", "input": "hello", **changes})
-
-
-def usage(turn: dict[str, Any]) -> tuple[Any, ...]:
-    names = ("llm_provider", "llm_model", "input_tokens", "output_tokens")
-    return tuple(turn["usage"].get(name) for name in names)
-
-
-OPENAI: list[Callable[..., Any]] = [chat, respond]
 
 
 @pytest.mark.parametrize("ask", OPENAI)
@@ -71,43 +26,9 @@ def test_an_answer_of_openai_is_the_bare_one_and_a_turn(
     assert (turn["status"], turn["mode"]) == ("completed", "stateless")
 
 
-@pytest.mark.parametrize("ask", OPENAI)
-def test_a_stream_of_openai_has_the_bare_items_and_is_a_turn_at_its_end(
-    bare: openai.OpenAI,
-    gpt: openai.OpenAI,
-    fake: FakeLedger,
-    one_turn: Any,
-    ask: Callable[..., Any],
-) -> None:
-    stream = ask(gpt, stream=True)
-    assert type(stream) is openai.Stream
-    items = [next(stream)]
-    assert fake.turns == {}
-    items += list(stream)
-    assert items == list(ask(bare, stream=True))
-    turn = one_turn()
-    assert usage(turn) == ("openai", "m-1", 11, 7)
-    assert "time_to_first_token_ms" in turn
-
-
 def test_embeddings_are_a_turn(gpt: openai.OpenAI, one_turn: Any) -> None:
     gpt.embeddings.create(model="m-1", input="hello")
     assert usage(one_turn()) == ("openai", "m-1", 11, None)
-
-
-def test_usage_is_asked_for_where_that_is_safe_only(
-    bare: openai.OpenAI, ledger: Ledger, one_turn: Any
-) -> None:
-    chunks = list(chat(ledger.wrap(bare), stream=True))
-    assert all(chunk.choices for chunk in chunks)
-    assert usage(one_turn())[2:] == (None, None)
-    assert ledger.stats().calls_without_usage == 1
-
-
-def test_a_caller_who_asks_for_usage_gets_it(gpt: openai.OpenAI, one_turn: Any) -> None:
-    chunks = list(chat(gpt, stream=True, stream_options={"include_usage": True}))
-    assert chunks[-1].usage.completion_tokens == 7
-    assert usage(one_turn())[2:] == (11, 7)
 
 
 @pytest.mark.parametrize("model", ["broken", "limited"])
@@ -157,67 +78,6 @@ def test_a_refusal_of_claude_is_blocked(
     assert one_turn()["status"] == "guardrail_blocked"
 
 
-def test_a_stream_that_the_provider_cuts_is_a_failed_turn(
-    gpt: openai.OpenAI, one_turn: Any
-) -> None:
-    with pytest.raises(Exception, match=r"incomplete|peer closed|Connection"):
-        list(chat(gpt, model="cut", stream=True))
-    assert one_turn()["status"] == "failed"
-
-
-def leave_by_break(stream: Any) -> None:
-    for chunk in stream:
-        if chunk.choices[0].delta.content:
-            break
-    stream.close()
-
-
-def leave_by_next(stream: Any) -> None:
-    next(stream), next(stream)
-    stream.close()
-
-
-def leave_by_with(stream: Any) -> None:
-    with stream:
-        next(stream), next(stream)
-
-
-def drop(stream: Any) -> None:
-    next(stream), next(stream)
-
-
-@pytest.mark.parametrize("leave", [leave_by_break, leave_by_next, leave_by_with, drop])
-def test_a_reader_that_leaves_after_the_first_token_pays(
-    gpt: openai.OpenAI, one_turn: Any, leave: Callable[[Any], None]
-) -> None:
-    leave(chat(gpt, stream=True))
-    gc.collect()
-    assert (one_turn()["status"], one_turn()["error_code"]) == ("completed", "stream_closed")
-
-
-@pytest.mark.parametrize("is_closed", [True, False])
-def test_a_reader_that_leaves_before_the_first_token_pays_nothing(
-    gpt: openai.OpenAI, one_turn: Any, is_closed: bool
-) -> None:
-    stream = chat(gpt, stream=True)
-    if is_closed:
-        stream.close()
-    del stream
-    gc.collect()
-    assert (one_turn()["status"], one_turn()["error_code"]) == ("failed", "cancelled")
-
-
-def test_stream_helpers_are_measured(
-    gpt: openai.OpenAI, claude: anthropic.Anthropic, ledger: Ledger, fake: FakeLedger
-) -> None:
-    with gpt.chat.completions.stream(model="m-1", messages=MESSAGES) as events:
-        assert events.get_final_completion().choices[0].message.content == "an answer"
-    with claude.messages.stream(model="m-2", messages=MESSAGES, max_tokens=9) as stream:
-        assert "".join(stream.text_stream) == "an answer"
-    assert ledger.flush(10)
-    assert [usage(turn)[1:] for turn in fake.turns.values()] == [("m-1", 11, 7), ("m-2", 11, 7)]
-
-
 def test_raw_responses_are_measured(
     gpt: openai.OpenAI, claude: anthropic.Anthropic, ledger: Ledger, fake: FakeLedger
 ) -> None:
@@ -240,14 +100,6 @@ def test_an_answer_of_claude_is_the_bare_one_and_a_turn(
     assert message(claude) == message(bare_claude)
     assert type(claude) is anthropic.Anthropic
     assert usage(one_turn()) == ("anthropic", "m-1", 11, 7)
-
-
-def test_a_stream_of_claude_has_the_bare_events_and_is_a_turn(
-    bare_claude: anthropic.Anthropic, claude: anthropic.Anthropic, one_turn: Any
-) -> None:
-    assert list(message(claude, stream=True)) == list(message(bare_claude, stream=True))
-    assert usage(one_turn()) == ("anthropic", "m-1", 11, 7)
-    assert "time_to_first_token_ms" in one_turn()
 
 
 def test_calls_inside_a_turn_belong_to_it(

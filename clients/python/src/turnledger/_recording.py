@@ -1,16 +1,17 @@
-"""Record many turns: batches in order, several at once."""
+"""Record turns: one, or many in batches, in order, several at once."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ._core import requests
-from ._core.answers import exception, json_of
-from ._core.values import MAX_BATCH_BYTES, MAX_BATCH_COUNT, State
+from ._core.answers import exception, json_of, turn_of
+from ._core.values import MAX_BATCH_BYTES, MAX_BATCH_COUNT, Answer, Request, State
 from .errors import (
     LedgerUnavailable,
     OutboxError,
@@ -19,7 +20,7 @@ from .errors import (
     TurnledgerError,
     ValidationError,
 )
-from .types import BatchResult, Turn
+from .types import BatchResult, Recorded, Reservation, Turn
 
 if TYPE_CHECKING:
     from ._sync import Ledger
@@ -27,6 +28,28 @@ if TYPE_CHECKING:
 # A turn id and the body of its recording, or why it has none.
 Element = tuple[str, str]
 Read = tuple[str, "str | ValidationError"]
+
+
+def record_one(ledger: Ledger, turn: Turn) -> Recorded:
+    """Record a finished turn. Raises as `Ledger.record`."""
+    body = requests.dump(requests.turn_body(turn, ledger.defaults()))
+    request = requests.record(body)
+    return _send_or_queue(ledger, request, State.RECORD, turn_id=turn.turn_id, body=body)
+
+
+def complete_one(ledger: Ledger, held: Reservation, turn: Turn) -> Recorded:
+    """Record a reserved turn. Raises as `Ledger.complete`."""
+    turn = replace(turn, turn_id=held.turn_id)
+    body = requests.dump(requests.turn_body(turn, ledger.defaults(), is_reserved=True))
+    request = requests.complete(held.interaction_id, body)
+    return _send_or_queue(
+        ledger,
+        request,
+        State.COMPLETE,
+        turn_id=turn.turn_id,
+        body=body,
+        interaction_id=held.interaction_id,
+    )
 
 
 def record_in_batches(
@@ -52,6 +75,33 @@ def record_in_batches(
         finally:
             for future in running:
                 future.cancel()
+
+
+def _send_or_queue(
+    ledger: Ledger,
+    request: Request,
+    state: State,
+    *,
+    turn_id: str,
+    body: str,
+    interaction_id: str | None = None,
+) -> Recorded:
+    """Send a turn; without an answer keep it in the outbox, if that outlives this process."""
+    if ledger.is_disabled:
+        return Recorded("disabled", turn_id, None)
+    try:
+        return _recorded(ledger.ask(request, turn_id=turn_id), turn_id)
+    except (LedgerUnavailable, RateLimitError):
+        if not ledger.keeper.is_durable:
+            raise
+        ledger.keeper.outbox.add(turn_id, state, body, interaction_id)
+        ledger.keeper.sender.wake()
+        return Recorded("queued", turn_id, None)
+
+
+def _recorded(answer: Answer, turn_id: str) -> Recorded:
+    interaction_id = str(turn_of(answer)["interaction_id"])
+    return Recorded("created" if answer.status == 201 else "duplicate", turn_id, interaction_id)
 
 
 def _elements(ledger: Ledger, turns: Iterable[Turn]) -> Iterator[Read]:

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._asking import Asker
 from ._core import requests
-from ._core.answers import build, turn_of
 from ._core.config import OnUnavailable, Send, resolve
 from ._core.identity import (
     Identity,
     current_defaults,
-    current_turn,
     defaults_inside,
     enter_turn,
     leave_turn,
 )
-from ._core.ids import instant_ms, new_turn_id
+from ._core.ids import new_turn_id
 from ._core.retries import RECORD_TRIES, Policy
-from ._core.values import Answer, Request, State
+from ._core.values import Answer, Request
 from ._keeper import Keeper
 from ._reads import Reads
-from ._recording import record_in_batches
+from ._recording import complete_one, record_in_batches, record_one
+from ._reserving import begin, reserve
 from ._turn import OpenTurn
-from .errors import (
-    AuthenticationError,
-    LedgerUnavailable,
-    NotFoundError,
-    PaymentRequiredError,
-    PermissionError,
-    RateLimitError,
-)
-from .types import BatchResult, Quota, Recorded, Refused, Reservation, Stats, Turn
+from .types import BatchResult, Recorded, Refused, Reservation, Stats, Turn
 
 if TYPE_CHECKING:
     import httpx
@@ -43,16 +33,6 @@ if TYPE_CHECKING:
     from ._outbox.base import Store
 
 C = TypeVar("C")
-_RESERVE_TRIES = 2
-# A turn runs unheld after these: a wrong key or address must not stop a program.
-_UNHELD = (
-    LedgerUnavailable,
-    RateLimitError,
-    AuthenticationError,
-    PaymentRequiredError,
-    PermissionError,
-    NotFoundError,
-)
 
 
 class Ledger(Reads):
@@ -107,17 +87,7 @@ class Ledger(Reads):
         Raises QuotaExhaustedError, ConflictError for other content under the same `turn_id`,
         ValidationError, OutboxFullError, and LedgerUnavailable if the outbox is in memory.
         """
-        body = requests.dump(requests.turn_body(turn, self.defaults()))
-        if self._config.is_disabled:
-            return Recorded("disabled", turn.turn_id, None)
-        try:
-            return _recorded(self.ask(requests.record(body), turn_id=turn.turn_id), turn.turn_id)
-        except (LedgerUnavailable, RateLimitError):
-            if not self.keeper.is_durable:
-                raise
-            self.keeper.outbox.add(turn.turn_id, State.RECORD, body)
-            self.keeper.sender.wake()
-            return Recorded("queued", turn.turn_id, None)
+        return record_one(self, turn)
 
     def record_many(self, turns: Iterable[Turn], *, concurrency: int = 4) -> Iterator[BatchResult]:
         """Record turns in batches of up to 500; yield the outcome of each, in order.
@@ -143,26 +113,14 @@ class Ledger(Reads):
         TurnAlreadyRecordedError, LedgerUnavailable.
         """
         who = self.identify(Identity(user_id, relationship_id, personality_id, mode))
-        return self._reserve(turn_id or new_turn_id(), who, hold_seconds)
+        return reserve(self, turn_id or new_turn_id(), who, hold_seconds)
 
     def complete(self, reservation: Reservation, turn: Turn) -> Recorded:
         """Record a reserved turn; never refused for quota. As `record` without an answer.
 
         `turn.turn_id` and `turn.occurred_at` are those of the reservation.
         """
-        turn = replace(turn, turn_id=reservation.turn_id)
-        body = requests.dump(requests.turn_body(turn, self.defaults(), is_reserved=True))
-        if self._config.is_disabled:
-            return Recorded("disabled", turn.turn_id, None)
-        request = requests.complete(reservation.interaction_id, body)
-        try:
-            return _recorded(self.ask(request, turn_id=turn.turn_id), turn.turn_id)
-        except (LedgerUnavailable, RateLimitError):
-            if not self.keeper.is_durable:
-                raise
-            self.keeper.outbox.add(turn.turn_id, State.COMPLETE, body, reservation.interaction_id)
-            self.keeper.sender.wake()
-            return Recorded("queued", turn.turn_id, None)
+        return complete_one(self, reservation, turn)
 
     def cancel(self, reservation: Reservation) -> None:
         """Give a reservation back, unbilled. Without an answer it expires by itself."""
@@ -285,7 +243,7 @@ class Ledger(Reads):
 
     def identify(self, who: Identity) -> Identity:
         """Return `who` with the defaults of the context and of this ledger."""
-        return who.over(current_defaults()).over(self._own)
+        return who.over(self.defaults())
 
     def defaults(self) -> Identity:
         """Return the defaults of the context and of this ledger."""
@@ -318,56 +276,11 @@ class Ledger(Reads):
         on_unavailable: OnUnavailable | None = None,
     ) -> OpenTurn:
         """Open a turn of `who`, which is identified already. Raises as `turn` on entry."""
-        who.require_personality()
-        turn_id = turn_id or new_turn_id()
-        outer = current_turn()
-        if not reserve or self._config.is_disabled:
-            return OpenTurn(self.keeper, who, turn_id, outer=outer)
-        try:
-            held = self._reserve(turn_id, who, hold_seconds)
-        except _UNHELD as error:
-            if (on_unavailable or self._config.on_unavailable) == "raise":
-                if isinstance(error, RateLimitError):
-                    raise LedgerUnavailable(error.message, turn_id=turn_id) from error
-                raise
-            self.keeper.log_once(type(error).__name__, "Turns run without a reservation: %s", error)
-            return OpenTurn(self.keeper, who, turn_id, outer=outer)
-        return OpenTurn(
-            self.keeper,
+        return begin(
+            self,
             who,
             turn_id,
-            interaction_id=held.interaction_id,
-            expires_at=held.expires_at,
-            quota=held.quota,
-            outer=outer,
+            hold_seconds,
+            on_unavailable,
+            is_held=reserve,
         )
-
-    def _reserve(self, turn_id: str, who: Identity, hold_seconds: int | None) -> Reservation:
-        if self._config.is_disabled:
-            return Reservation(turn_id, "", "", None)
-        answer = self.ask(
-            requests.reserve(turn_id, who, hold_seconds),
-            turn_id=turn_id,
-            budget_s=self._config.reserve_timeout_s,
-            tries_count=_RESERVE_TRIES,
-        )
-        body = turn_of(answer)
-        interaction_id = str(body["interaction_id"])
-        if answer.status == 201:  # a repeated reservation was made earlier
-            reserved_ms = instant_ms(interaction_id)
-            if reserved_ms is not None:
-                self.keeper.clock.learn(reserved_ms)
-        quota = _quota_of(body.get("quota"))
-        return Reservation(turn_id, interaction_id, str(body.get("expires_at")), quota)
-
-
-def _recorded(answer: Answer, turn_id: str) -> Recorded:
-    state = "created" if answer.status == 201 else "duplicate"
-    return Recorded(state, turn_id, str(turn_of(answer)["interaction_id"]))  # type: ignore[arg-type]
-
-
-def _quota_of(found: Any) -> Quota | None:
-    try:
-        return build(Quota, found) if isinstance(found, Mapping) else None
-    except TypeError:  # fields are missing: the turn is held all the same
-        return None

@@ -63,25 +63,10 @@ def resolve(
 ) -> Config:
     """Return the settings; ConfigurationError names the argument or variable, and the fix."""
     is_disabled = _flag(environ, "TURNLEDGER_DISABLED")
-    url = url or environ.get("TURNLEDGER_URL") or ("http://disabled" if is_disabled else "")
-    key = key or environ.get("TURNLEDGER_KEY") or ("uniq_test_disabled" if is_disabled else "")
-    if not _URL.fullmatch(url):
-        raise ConfigurationError(
-            "url is missing or malformed: pass url or set TURNLEDGER_URL to the address of the "
-            "ledger, such as https://ledger.example."
-        )
-    if not _KEY.fullmatch(key):
-        raise ConfigurationError(
-            "key is missing or malformed: pass key or set TURNLEDGER_KEY to an API key, which "
-            "begins with uniq_live_ or uniq_test_."
-        )
-    for name, value in (("reserve_timeout_s", reserve_timeout_s), ("timeout_s", timeout_s)):
-        if not value > 0:
-            raise ConfigurationError(f"{name} must be more than 0 seconds.")
-    if outbox_max_turns < 1:
-        raise ConfigurationError("outbox_max_turns must be at least 1.")
+    url, key = _address(url, key, environ, is_disabled=is_disabled)
+    _require_bounds(reserve_timeout_s, timeout_s, outbox_max_turns)
     return Config(
-        url=url.rstrip("/"),
+        url=url,
         key=key,
         personality_id=personality_id or environ.get("TURNLEDGER_PERSONALITY") or None,
         on_unavailable=cast(
@@ -103,6 +88,33 @@ def resolve(
         fsync=_flag(environ, "TURNLEDGER_FSYNC") if fsync is None else fsync,
         is_disabled=is_disabled,
     )
+
+
+def _address(
+    url: str | None, key: str | None, environ: Mapping[str, str], *, is_disabled: bool
+) -> tuple[str, str]:
+    """Return the URL without a slash at its end, and the key; a disabled ledger needs neither."""
+    url = url or environ.get("TURNLEDGER_URL") or ("http://disabled" if is_disabled else "")
+    key = key or environ.get("TURNLEDGER_KEY") or ("uniq_test_disabled" if is_disabled else "")
+    if not _URL.fullmatch(url):
+        raise ConfigurationError(
+            "url is missing or malformed: pass url or set TURNLEDGER_URL to the address of the "
+            "ledger, such as https://ledger.example."
+        )
+    if not _KEY.fullmatch(key):
+        raise ConfigurationError(
+            "key is missing or malformed: pass key or set TURNLEDGER_KEY to an API key, which "
+            "begins with uniq_live_ or uniq_test_."
+        )
+    return url.rstrip("/"), key
+
+
+def _require_bounds(reserve_timeout_s: float, timeout_s: float, outbox_max_turns: int) -> None:
+    for name, value in (("reserve_timeout_s", reserve_timeout_s), ("timeout_s", timeout_s)):
+        if not value > 0:
+            raise ConfigurationError(f"{name} must be more than 0 seconds.")
+    if outbox_max_turns < 1:
+        raise ConfigurationError("outbox_max_turns must be at least 1.")
 
 
 def _choice(
