@@ -60,7 +60,7 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
-        value = parse(_read_decoded(max_bytes))
+        value = parse(read_body(max_bytes))
     except InvalidJson as invalid:
         raise _malformed("invalid_json", str(invalid)) from None
     if not isinstance(value, dict):
@@ -68,12 +68,17 @@ def read_object(max_bytes: int = DEFAULT_MAX_BYTES) -> dict[str, Any]:
     return value
 
 
-def read_body(max_bytes: int, max_decoded_bytes: int) -> bytes:
-    """Return the body, decoded from gzip to at most `max_decoded_bytes`.
+def read_body(max_bytes: int, max_decoded_bytes: int | None = None) -> bytes:
+    """Return the body, decoded from gzip to at most `max_decoded_bytes`, or else `max_bytes`.
 
     Raises what `read_object` raises, but for errors of JSON and of the media type.
     """
-    return _read_decoded(max_bytes, max_decoded_bytes)
+    coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip(" \t").lower()
+    if coding in {"", "identity"}:
+        return _read(max_bytes)
+    if coding in {"gzip", "x-gzip"}:
+        return gunzip(_read(max_bytes), max_decoded_bytes or max_bytes)
+    raise UnsupportedContentEncoding
 
 
 def json_response(payload: Any, status: int = 200) -> Response:
@@ -92,15 +97,6 @@ def no_content() -> Response:
     response = Response(status=204)
     del response.headers["Content-Type"]
     return response
-
-
-def _read_decoded(max_bytes: int, max_decoded_bytes: int | None = None) -> bytes:
-    coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip(" \t").lower()
-    if coding in {"", "identity"}:
-        return _read(max_bytes)
-    if coding in {"gzip", "x-gzip"}:
-        return gunzip(_read(max_bytes), max_decoded_bytes or max_bytes)
-    raise UnsupportedContentEncoding
 
 
 def _read(max_bytes: int) -> bytes:
