@@ -7,7 +7,7 @@ number of brackets bounds its memory: an attribute has two, and those in texts c
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -18,7 +18,9 @@ from app.otlp.spans import (
     Malformed,
     Span,
     Value,
+    pick,
     too_many_attributes,
+    too_many_spans,
 )
 
 _ERROR = (2, "STATUS_CODE_ERROR")
@@ -44,7 +46,7 @@ def decode(body: bytes, wanted: frozenset[str]) -> Iterator[Span]:
             spans = _list(_object(scope_spans), "spans")
             count += len(spans)
             if count > MOST_SPANS:
-                raise Malformed(f"has more than {MOST_SPANS:,} spans; send fewer")
+                raise too_many_spans()
             for span in spans:
                 yield _span(_object(span), shared, wanted)
 
@@ -72,20 +74,11 @@ def _span(span: dict[str, Any], shared: dict[str, Value], wanted: frozenset[str]
 
 
 def _read(
-    attributes: Iterable[Any], wanted: frozenset[str]
+    attributes: list[Any], wanted: frozenset[str]
 ) -> tuple[dict[str, Value], tuple[str, ...]]:
-    values: dict[str, Value] = {}
-    dropped = []
-    for attribute in attributes:
-        name = _object(attribute).get("key")
-        if not isinstance(name, str):
-            continue
-        value = _value(attribute.get("value")) if name in wanted else None
-        if value is None:
-            dropped.append(name)
-        else:
-            values[name] = value
-    return values, tuple(dropped)
+    named = ((_object(attribute).get("key"), attribute) for attribute in attributes)
+    texts = ((name, attribute) for name, attribute in named if isinstance(name, str))
+    return pick(texts, wanted, lambda attribute: _value(attribute.get("value")))
 
 
 def _value(value: Any) -> Value | None:

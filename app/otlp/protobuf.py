@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from app.otlp.spans import AttributeCount, Malformed, Span, Value
+from app.otlp.spans import AttributeCount, Malformed, Span, Value, pick
 from app.otlp.wire import MessageFinder
 
 _ERROR = 2
@@ -71,16 +71,8 @@ def _require_few_spans(body: bytes) -> None:
 def _read(
     attributes: Iterable[Any], wanted: frozenset[str]
 ) -> tuple[dict[str, Value], tuple[str, ...]]:
-    values: dict[str, Value] = {}
-    dropped = []
-    for attribute in attributes:
-        name = attribute.key
-        value = _value(attribute.value) if name in wanted else None
-        if value is None:
-            dropped.append(name)
-        else:
-            values[name] = value
-    return values, tuple(dropped)
+    named = ((attribute.key, attribute) for attribute in attributes)
+    return pick(named, wanted, lambda attribute: _value(attribute.value))
 
 
 def _value(value: Any) -> Value | None:

@@ -1,7 +1,9 @@
 """A span as both encodings have it, with only what may become part of a turn."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 # Many more than exporters send at once.
 MOST_SPANS = 50_000
@@ -42,6 +44,28 @@ class AttributeCount:
         self._left -= count
         if self._left < 0:
             raise too_many_attributes()
+
+
+def pick(
+    named: Iterable[tuple[str, T]],
+    wanted: frozenset[str],
+    value_of: Callable[[T], Value | None],
+) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Return the values of wanted attributes, and the names of all others."""
+    values: dict[str, Value] = {}
+    dropped = []
+    for name, attribute in named:
+        value = value_of(attribute) if name in wanted else None
+        if value is None:
+            dropped.append(name)
+        else:
+            values[name] = value
+    return values, tuple(dropped)
+
+
+def too_many_spans() -> Malformed:
+    """Return the error of a body with more than `MOST_SPANS`."""
+    return Malformed(f"has more than {MOST_SPANS:,} spans; send fewer")
 
 
 def too_many_attributes() -> Malformed:

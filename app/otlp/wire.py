@@ -6,7 +6,7 @@ https://protobuf.dev/programming-guides/encoding/
 
 from collections.abc import Iterator
 
-from app.otlp.spans import MOST_SPANS, Malformed
+from app.otlp.spans import MOST_SPANS, Malformed, too_many_spans
 
 # Kinds of fields; numbers of a fixed size have their bytes in `_SIZES`.
 _VARINT, _LENGTH = 0, 2
@@ -27,7 +27,7 @@ class MessageFinder:
         while start < end:
             self._left -= 1
             if self._left < 0:
-                raise Malformed(f"has more than {MOST_SPANS:,} spans; send fewer")
+                raise too_many_spans()
             tag, start = self._varint(start, end)
             if tag & 7 == _LENGTH:
                 length, start = self._varint(start, end)
