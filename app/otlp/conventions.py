@@ -1,4 +1,4 @@
-"""Names of the GenAI semantic conventions: the present ones, and those of earlier releases.
+"""Names of the GenAI semantic conventions: the current ones, and those of earlier releases.
 
 https://opentelemetry.io/docs/specs/semconv/gen-ai/
 """
