@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import turnledger
-from turnledger._outbox.choosing import MEMORY, usual_path
-from turnledger._outbox.terminal import adopt, export, refused, status
-from turnledger.errors import TurnledgerError
+
+from ._outbox.choosing import MEMORY, usual_path
+from ._outbox.terminal import adopt, export, refused, status
+from .errors import TurnledgerError
 
 _DESCRIPTION = "Look after the turns that wait for the ledger, or were refused by it."
 _EPILOG = "The file is --outbox, else TURNLEDGER_OUTBOX, else the usual one."

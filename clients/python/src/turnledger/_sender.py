@@ -12,15 +12,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from turnledger._core.counters import Counters
-from turnledger._core.values import Exchange
-from turnledger._core.waking import Wake
-from turnledger._outbox import forks
-from turnledger._outbox.base import Store
-from turnledger._outbox.delivery import Breaker, Delivery
-from turnledger._outbox.requests import MOST_ROWS
-from turnledger.errors import OutboxError
-from turnledger.types import Refused
+from ._core.counters import Counters
+from ._core.values import Exchange
+from ._core.waking import Wake
+from ._outbox import forks
+from ._outbox.base import Store
+from ._outbox.delivery import Breaker, Delivery
+from ._outbox.requests import MOST_ROWS
+from .errors import OutboxError
+from .types import Refused
 
 _log = logging.getLogger("turnledger")
 _REQUEST_S = 10.0

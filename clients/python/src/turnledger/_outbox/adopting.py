@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turnledger._outbox.database import connect_existing
+from .database import connect_existing
 
 _COLUMNS = "seq, account, turn_id, interaction_id, state, body, created_ms, tries, refusal"
 _FORWARD = f"SELECT {_COLUMNS} FROM turn ORDER BY seq"  # noqa: S608

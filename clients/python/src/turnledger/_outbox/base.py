@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import RLock
 from typing import Protocol
 
-from turnledger._core.values import Row, State
-from turnledger._outbox import forks, rules
-from turnledger._outbox.export import refused_of, write_lines
-from turnledger._outbox.rules import Waiting
-from turnledger.errors import OutboxFullError
-from turnledger.types import Counts, Refused
+from .._core.values import Row, State
+from ..errors import OutboxFullError
+from ..types import Counts, Refused
+from . import forks, rules
+from .export import refused_of, write_lines
+from .rules import Waiting
 
 _log = logging.getLogger("turnledger")
 # Other processes fill the same file, so its rows are counted again after so many inserts.

@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from turnledger._core.values import Account
-from turnledger._outbox.memory import MemoryOutbox
-from turnledger._outbox.networks import network_type
-from turnledger._outbox.owners import can_lock
-from turnledger._outbox.store import Outbox
+from .._core.values import Account
+from .memory import MemoryOutbox
+from .networks import network_type
+from .owners import can_lock
+from .store import Outbox
 
 _log = logging.getLogger("turnledger")
 MEMORY = "memory"

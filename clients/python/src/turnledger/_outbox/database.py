@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from turnledger._outbox import statements
-from turnledger.errors import OutboxDamagedError, OutboxError
+from ..errors import OutboxDamagedError, OutboxError
+from . import statements
 
 _SUFFIXES = ("", "-wal", "-shm")
 _DAMAGED = ("malformed", "not a database")

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from turnledger._core.counters import Counters
-from turnledger._core.values import Answer, Exchange, Request, Row, State
-from turnledger._outbox import fates, requests
-from turnledger._outbox.base import Store
-from turnledger._outbox.export import instant_of_hold_end, refused_of
-from turnledger._outbox.fates import Fate, Kind, Reaction
-from turnledger._outbox.pacing import Pacing
-from turnledger._outbox.requests import Shipment
-from turnledger.errors import LedgerUnavailable
-from turnledger.types import Refused
+from .._core.counters import Counters
+from .._core.values import Answer, Exchange, Request, Row, State
+from ..errors import LedgerUnavailable
+from ..types import Refused
+from . import fates, requests
+from .base import Store
+from .export import instant_of_hold_end, refused_of
+from .fates import Fate, Kind, Reaction
+from .pacing import Pacing
+from .requests import Shipment
 
 _log = logging.getLogger("turnledger")
 _LOG_EVERY_S = 60.0

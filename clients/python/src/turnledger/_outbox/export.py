@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from turnledger._core.clock import format_ms, parse_ms
-from turnledger._core.ids import instant_ms
-from turnledger._core.values import Row
-from turnledger.types import Refused
+from .._core.clock import format_ms, parse_ms
+from .._core.ids import instant_ms
+from .._core.values import Row
+from ..types import Refused
 
 _LONGEST_HOLD_MS = 3_600_000
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from turnledger._core.answers import STATUS_OF_CODE
-from turnledger._core.clock import parse_date_ms, parse_ms
-from turnledger._core.values import Answer, Row, State
-from turnledger._outbox.export import occurred_ms
+from .._core.answers import STATUS_OF_CODE
+from .._core.clock import parse_date_ms, parse_ms
+from .._core.values import Answer, Row, State
+from .export import occurred_ms
 
 # The ledger takes turns that are at most so old.
 OLDEST_MS = 48 * 3_600_000

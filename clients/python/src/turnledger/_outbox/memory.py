@@ -6,9 +6,9 @@ Nothing survives the process. Everything else is as in `store`.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from turnledger._core.values import Account, Row, State
-from turnledger._outbox import rules
-from turnledger._outbox.base import Store
+from .._core.values import Account, Row, State
+from . import rules
+from .base import Store
 
 
 class MemoryOutbox(Store):

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 
-from turnledger._core.values import TURNS_OF_A_TOKEN
+from .._core.values import TURNS_OF_A_TOKEN
 
 _FIRST_BACKOFF_S = 0.5
 _MOST_BACKOFF_S = 60.0

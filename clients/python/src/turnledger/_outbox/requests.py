@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnledger._core import requests
-from turnledger._core.values import MAX_BATCH_COUNT, TURNS_OF_A_TOKEN, Request, Row, State
+from .._core import requests
+from .._core.values import MAX_BATCH_COUNT, TURNS_OF_A_TOKEN, Request, Row, State
 
 MOST_ROWS = MAX_BATCH_COUNT
 # One MiB less what the braces around the turns need.

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterable
 from heapq import heappop, heappush
 
-from turnledger._core.values import State
+from .._core.values import State
 
 # A seq is the millisecond of its creation and twelve bits; JavaScript must be able to hold it.
 _SEQ_BITS = 12

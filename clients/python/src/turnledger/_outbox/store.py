@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from turnledger._core.values import Account
-from turnledger._outbox.base import Store
-from turnledger._outbox.table import SqliteTable
+from .._core.values import Account
+from .base import Store
+from .table import SqliteTable
 
 
 class Outbox(Store):

@@ -7,9 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from turnledger._core.values import Account, Row, State
-from turnledger._outbox import rules, statements
-from turnledger._outbox.database import (
+from .._core.values import Account, Row, State
+from ..errors import OutboxError, OutboxFullError
+from . import rules, statements
+from .database import (
     abandon,
     connect,
     connect_existing,
@@ -19,9 +20,8 @@ from turnledger._outbox.database import (
     is_locked,
     set_aside,
 )
-from turnledger._outbox.owners import Owner, alone, exists, others
-from turnledger._outbox.transactions import make_room, transaction
-from turnledger.errors import OutboxError, OutboxFullError
+from .owners import Owner, alone, exists, others
+from .transactions import make_room, transaction
 
 _log = logging.getLogger("turnledger")
 _T = TypeVar("_T")

@@ -6,13 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from turnledger._core.clock import format_ms
-from turnledger._core.values import Account
-from turnledger._outbox.adopting import damaged_files, mark_adopted, read_damaged
-from turnledger._outbox.database import connect_existing
-from turnledger._outbox.export import occurred_ms
-from turnledger._outbox.store import Outbox
-from turnledger.errors import OutboxError
+from .._core.clock import format_ms
+from .._core.values import Account
+from ..errors import OutboxError
+from .adopting import damaged_files, mark_adopted, read_damaged
+from .database import connect_existing
+from .export import occurred_ms
+from .store import Outbox
 
 _NOTES = {
     "open": "the model call runs, or its process died",

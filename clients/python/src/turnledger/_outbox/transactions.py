@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from turnledger._core.values import State
-from turnledger._outbox import rules, statements
+from .._core.values import State
+from . import rules, statements
 
 
 @contextmanager
