@@ -51,7 +51,8 @@ def test_the_client_does_what_the_table_says(
 ) -> None:
     answers, waits = deque(case["answers"]), []
     transport = httpx.MockTransport(lambda _: answer_of(answers.popleft()))
-    monkeypatch.setattr("time.sleep", waits.append)
+    # Not `time.sleep` itself: threads of other packages would count here, and never rest.
+    monkeypatch.setattr("turnledger._asking.sleep", waits.append)
     expect = case["expect"]
     with Ledger(
         "http://ledger.test", "uniq_test_00000000", transport=transport, outbox="memory"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import sleep
 
 from ._core.answers import error_of
 from ._core.breaker import Breaker
@@ -28,7 +28,7 @@ class Asker:
                 wait_s = attempts.wait_s(error)
                 if wait_s is None:
                     raise
-                time.sleep(wait_s)
+                sleep(wait_s)
 
     def _try(self, request: Request, timeout_s: float, turn_id: str | None) -> Answer:
         self._breaker.require_closed()
