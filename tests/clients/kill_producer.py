@@ -59,7 +59,6 @@ def open_parts(path: Path, url: str) -> tuple[Outbox, Sender]:
         stats=Counters(),
         mode="background",
         inline_timeout_s=5.0,
-        exit_timeout_s=2.0,
         now_ms=now_ms,
     )
     return store, sender

@@ -1,8 +1,6 @@
 """The thread that sends: started late, ended at exit, replaced after a fork; and inline sending."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -49,7 +47,6 @@ def sender_of(store: Any, exchange: Any, **changes: Any) -> Sender:
         "stats": Counters(),
         "mode": "background",
         "inline_timeout_s": 5.0,
-        "exit_timeout_s": 2.0,
         "now_ms": store._now_ms,
     }
     return Sender(store, exchange, **(arguments | changes))
@@ -208,42 +205,6 @@ def test_a_forked_child_starts_its_own_thread(tmp_path: Path) -> None:
         record(store, "t3")
         assert sender.flush(5.0)
         sender.close(1.0)
-
-
-EXITING = """
-import sys, time
-from pathlib import Path
-from turnledger._core.counters import Counters
-from turnledger._core.values import Account, Answer, State
-from turnledger._outbox.store import Outbox
-from turnledger._sender import Sender
-from tests.clients.exchanges import CountingBreaker
-
-def exchange(request, timeout_s):
-    print(request.path, flush=True)
-    return Answer(200, {}, b'{"results": [{"status": "created", "interaction_id": "int_1"}]}')
-
-now_ms = lambda: int(time.time() * 1000)
-store = Outbox(Path(sys.argv[1]), Account("http://x", "a"), max_turns=9, fsync=False, now_ms=now_ms)
-store.identify("org_1", "live")
-sender = Sender(store, exchange, breaker=CountingBreaker(), on_refused=None,
-    stats=Counters(), mode="background",
-    inline_timeout_s=5, exit_timeout_s=2, now_ms=now_ms)
-store.add("t1", State.RECORD, "{}")
-sender.wake()
-"""
-
-
-def test_a_script_sends_its_last_turn_while_it_exits(tmp_path: Path) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", EXITING, str(tmp_path / "outbox.db")],
-        env={"PYTHONPATH": f"{SOURCES}:{SOURCES.parents[2]}"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    assert (ran.stdout, ran.stderr) == ("/v1/interactions/batch\n", "")
 
 
 def test_waking_is_cheap_and_gathers_turns(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import turnledger
@@ -75,6 +76,9 @@ def test_without_a_file_there_is_nothing_to_send(box: Box, run: Run) -> None:
     assert run("send") == (0, f"There is no outbox at {box.path}: nothing waits.\n")
 
 
+STILL_WAITING = "Still waiting: 1. They stay in the outbox; send again later.\n"
+
+
 class Ledger:
     """Send an outbox as the package's ledger does, to one that takes all or does not answer."""
 
@@ -94,12 +98,18 @@ class Ledger:
     def flush(self, timeout_s: float) -> bool:
         return self.sender.flush(timeout_s)
 
+    def stats(self) -> SimpleNamespace:
+        return SimpleNamespace(obstacle=self.sender.obstacle)
+
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
         (all_created, (0, "Nothing waits any more.\n")),
-        (NO_ANSWER, (1, "Still waiting: 1. They stay in the outbox; send again later.\n")),
+        (
+            NO_ANSWER,
+            (1, f"The ledger did not answer (NetworkError).\n{STILL_WAITING}"),
+        ),
     ],
 )
 def test_what_waits_is_sent(

@@ -10,7 +10,7 @@ import anthropic
 import openai
 import pytest
 from fake_models import FakeModels
-from turnledger import Ledger, QuotaExhaustedError, _reserving
+from turnledger import Ledger, LedgerUnavailable, QuotaExhaustedError, _reserving
 from turnledger.testing import FakeLedger
 
 PLAIN: dict[str, Any] = {"model": "m-1", "messages": [{"role": "user", "content": "hello"}]}
@@ -190,3 +190,27 @@ def test_a_reservation_of_an_asynchronous_client_lets_the_loop_go_on(
     asyncio.run(run())
     assert ledger.flush(10)
     assert (len(fake.turns), fake.reservations) == (1, {})
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 503])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_call_that_must_be_held_is_not_made_without_a_reservation(
+    models: FakeModels, fake: FakeLedger, status: int, is_async: bool
+) -> None:
+    before = models.calls_count
+    options = {"api_key": "k", "base_url": f"{models.url}/v1"}
+
+    async def ask_async(ledger: Ledger) -> None:
+        async with openai.AsyncOpenAI(**options) as bare:
+            await ledger.wrap(bare, reserve=True).chat.completions.create(**PLAIN)
+
+    def ask(ledger: Ledger) -> None:
+        with openai.OpenAI(**options) as bare:
+            ledger.wrap(bare, reserve=True).chat.completions.create(**PLAIN)
+
+    with fake.ledger(on_unavailable="raise") as ledger:
+        fake.fail(status, status)
+        with pytest.raises(LedgerUnavailable):
+            asyncio.run(ask_async(ledger)) if is_async else ask(ledger)
+    assert models.calls_count == before
+    assert fake.turns == {}

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from turnledger import Ledger, QuotaExhaustedError
+from turnledger import Ledger, LedgerUnavailable, QuotaExhaustedError
 from turnledger.testing import FakeLedger
 
 ANSWER = SimpleNamespace(
@@ -137,6 +137,18 @@ def test_a_proxy_answers_429_if_the_quota_is_spent(
     assert vars(refused.value)["status_code"] == 429
     asyncio.run(logger.async_post_call_failure_hook(data, refused.value, None))
     assert (ledger.stats().wrapper_errors, fake.reservations) == (0, {})
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_proxy_that_must_reserve_answers_503_without_a_ledger(
+    module: Any, fake: FakeLedger, status: int
+) -> None:
+    with fake.ledger(on_unavailable="raise") as ledger:
+        logger = module.TurnLogger(ledger, gate=True)
+        fake.fail(status, status)
+        with pytest.raises(LedgerUnavailable) as refused:
+            pre_call(logger, {"litellm_call_id": "call-1"})
+    assert vars(refused.value)["status_code"] == 503
 
 
 @pytest.mark.parametrize("way", ["failed", "cached", "without an id"])

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from turnledger import (
-    APIError,
     CircuitOpenError,
     Ledger,
     LedgerUnavailable,
@@ -264,10 +263,20 @@ def test_a_wrong_key_or_address_stops_no_program(status: int, tmp_path: Path) ->
     ) as ledger:
         with ledger.turn() as turn:
             assert not turn.is_reserved
-        with pytest.raises(APIError), ledger.turn(on_unavailable="raise"):
+        with (
+            pytest.raises(LedgerUnavailable) as raised,
+            ledger.turn(on_unavailable="raise"),
+        ):
             pytest.fail("the block ran")
+        assert raised.value.status == status
         assert not ledger.flush(0.2)
         assert ledger.outbox.counts().waiting == 1
+
+
+def test_a_participant_that_is_no_text_is_named_before_the_block_runs(ledger: Ledger) -> None:
+    wrong: Any = ["u_1"]
+    with pytest.raises(ValidationError, match="user_id is list"), ledger.turn(user_id=wrong):
+        pytest.fail("the block ran")
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,10 @@ def _send(path: Path, options: argparse.Namespace) -> int:
     with turnledger.Ledger(outbox=path) as ledger:
         is_empty = ledger.flush(timeout_s=options.timeout)
         counts = ledger.outbox.counts()
+        obstacle = ledger.stats().obstacle
     if is_empty and not counts.waiting:
         return _say(["Nothing waits any more."])
+    _say([obstacle] if obstacle else [])
     _say([f"Still waiting: {counts.waiting}. They stay in the outbox; send again later."])
     return 1
 

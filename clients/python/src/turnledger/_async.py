@@ -141,6 +141,7 @@ class AsyncLedger:
             return await self._run(self.ledger.close, timeout_s)
         finally:
             self._pool.shutdown(wait=False)
+            self._process_id = 0  # a later call makes a new pool
 
     def stats(self) -> Stats:
         """As `Ledger.stats`."""

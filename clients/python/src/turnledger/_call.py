@@ -74,11 +74,7 @@ class Call:
         guardrails: tuple[str, ...] = (),
     ) -> None:
         """End the call; only the first end counts."""
-        if self.is_ended:
-            return
-        self.is_ended = True
-        self.outcome, self.error_code, self.guardrails = outcome, error_code, guardrails
-        self._turn.note_end(self)
+        self._turn.note_end(self, outcome, error_code, guardrails)
 
     def fail(self, error: BaseException) -> None:
         """End the call with an exception of the model's client."""

@@ -58,7 +58,6 @@ class Keeper:
             stats=self.counters,
             mode=config.send,
             inline_timeout_s=config.inline_timeout_s,
-            exit_timeout_s=config.exit_timeout_s,
         )
         # A turn whose stream nobody holds any more is ended by its weak reference: `_wrap.streams`.
         self._open_turns: set[OpenTurn] = set()
@@ -114,12 +113,15 @@ class Keeper:
             turn.settle_streams()
         try:
             self.sender.close(timeout_s)
-            is_empty = not self.outbox.waiting()
+            waiting_count = self.outbox.waiting()
             self.outbox.close()
         except OutboxError as error:
             self.log_once("close", "The outbox could not be closed: %s", error)
             return False
-        return is_empty
+        if waiting_count and not self.is_durable:
+            self.counters.lost += waiting_count
+            _log.error("Turns are lost, because the outbox is in memory: %d", waiting_count)
+        return not waiting_count
 
     def log_once(self, kind: str, text: str, *values: object) -> None:
         """Log a warning once for each kind."""

@@ -20,9 +20,7 @@ class Reads(ABC):
     """Reads of a ledger. They raise LedgerUnavailable without an answer, and NotFoundError."""
 
     @abstractmethod
-    def ask(
-        self, request: Request, *, budget_s: float | None = None, tries_count: int = _TRIES
-    ) -> Answer:
+    def ask(self, request: Request, *, budget_s: float | None = None, tries_count: int) -> Answer:
         """Return the success that `request` is answered with."""
 
     def interactions(

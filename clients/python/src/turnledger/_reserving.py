@@ -64,7 +64,7 @@ def begin(
     is_held: bool,
 ) -> OpenTurn:
     """Open a turn of `who`, which is identified already. Raises as `Ledger.turn` on entry."""
-    who.require_personality()
+    who.require_usable()
     turn_id = turn_id or new_turn_id()
     outer = current_turn()
     held = None
@@ -95,9 +95,15 @@ def _hold(
         return reserve(ledger, turn_id, who, hold_seconds)
     except _UNHELD as error:
         if (on_unavailable or ledger.keeper.config.on_unavailable) == "raise":
-            if isinstance(error, RateLimitError):
-                raise LedgerUnavailable(error.message, turn_id=turn_id) from error
-            raise
+            if isinstance(error, LedgerUnavailable):
+                raise
+            raise LedgerUnavailable(
+                error.message,
+                code=error.code,
+                status=error.status,
+                request_id=error.request_id,
+                turn_id=turn_id,
+            ) from error
         ledger.keeper.log_once(type(error).__name__, "Turns run without a reservation: %s", error)
         return None
 

@@ -4,7 +4,6 @@ The thread starts at first use and is a daemon. After a fork the child starts it
 use. Rows that nobody sends stay in the outbox for the next process.
 """
 
-import atexit
 import logging
 import threading
 import time
@@ -46,14 +45,12 @@ class Sender:
         stats: Counters,
         mode: Literal["background", "inline"],
         inline_timeout_s: float,
-        exit_timeout_s: float,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outbox = outbox
         self._is_inline = mode == "inline"
         self._inline_timeout_s = inline_timeout_s
-        self._exit_timeout_s = exit_timeout_s
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._make_delivery = partial(
@@ -66,7 +63,6 @@ class Sender:
             now_ms=now_ms,
             monotonic=monotonic,
         )
-        self._has_exit_hook = False
         self._begin()
         forks.register(self)
 
@@ -110,7 +106,10 @@ class Sender:
         return self._outbox.waiting() == 0
 
     def close(self, timeout_s: float) -> None:
-        """Send for `timeout_s` in the thread that is there, then end it; start none."""
+        """Send for `timeout_s` at most, and end the thread; start none."""
+        if self._is_inline and self._outbox.waiting():
+            self._delivery.pacing.hurry()
+            self._send_until(self._monotonic() + timeout_s, may_wait=True)
         thread = self._thread
         if thread is not None:
             self._end_at = self._monotonic() + timeout_s
@@ -118,9 +117,11 @@ class Sender:
             self._woken.set()
             self._hurried.set()
             thread.join(timeout_s)
-        if self._has_exit_hook:
-            self._has_exit_hook = False
-            atexit.unregister(self._at_exit)
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing is sent, as a sentence; None if the last request was answered."""
+        return self._delivery.obstacle
 
     def before_fork(self) -> None:
         """Let the thread go on: the child starts its own."""
@@ -143,12 +144,6 @@ class Sender:
             except RuntimeError:  # the interpreter is exiting: the next process sends
                 return
             self._thread = thread
-            if not self._has_exit_hook:
-                self._has_exit_hook = True
-                atexit.register(self._at_exit)
-
-    def _at_exit(self) -> None:
-        self.close(self._exit_timeout_s)
 
     def _run(self) -> None:
         try:

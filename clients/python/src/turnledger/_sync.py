@@ -92,8 +92,9 @@ class Ledger(Reads):
     def record_many(self, turns: Iterable[Turn], *, concurrency: int = 4) -> Iterator[BatchResult]:
         """Record turns in batches of up to 500; yield the outcome of each, in order.
 
-        Sends up to `concurrency` batches at once, and reads that many ahead. A turn without an
-        answer is `queued`, a refused one has its `error`.
+        Sends up to `concurrency` batches at once, and reads that many ahead. A refused turn has its
+        `error`. A turn without an answer is `queued`. If the outbox is in memory it is `refused`
+        with a LedgerUnavailable: it may be stored, and it is safe to send it again.
         """
         return record_in_batches(self, turns, concurrency)
 
@@ -143,9 +144,14 @@ class Ledger(Reads):
     ) -> Iterator[OpenTurn]:
         """Run a turn: reserve it, measure what happens in the block, and record it at the end.
 
-        Raises on entry only: QuotaExhaustedError, TurnAlreadyRecordedError, ValidationError, and
-        LedgerUnavailable with `on_unavailable="raise"`. Without an answer the block runs unheld,
-        and is recorded later.
+        Raises on entry only:
+
+        * QuotaExhaustedError: the quota is spent or held;
+        * TurnAlreadyRecordedError, TurnCancelledError, ReservationMismatchError, ConflictError:
+          `turn_id` was used before;
+        * ValidationError: a participant is missing or malformed;
+        * LedgerUnavailable with `on_unavailable="raise"`: the ledger does not answer, limits the
+          rate, or refuses the key. Without "raise" the block runs unheld, and is recorded later.
         """
         who = self.identify(Identity(user_id, relationship_id, personality_id, mode))
         turn = self.begin(
@@ -179,8 +185,9 @@ class Ledger(Reads):
         """Return a copy of an `openai` or `anthropic` client whose calls are recorded.
 
         Its class and its connections stay. Inside `turn()` a call belongs to the turn, outside
-        each call is a turn of its own, reserved if `reserve`. Raises TypeError for another client,
-        and ConfigurationError for a client that another ledger has wrapped.
+        each call is a turn of its own, reserved if `reserve`; a reservation raises as `turn`.
+        Raises TypeError for another client, ValidationError for a participant that is no str, and
+        ConfigurationError for a client that another ledger has wrapped.
         """
         from ._wrap import wrap
 
@@ -220,11 +227,14 @@ class Ledger(Reads):
         """Return figures of this process."""
         counted = self.keeper.counters
         return Stats(
+            delivered=counted.delivered,
+            refused=counted.refused,
             calls_without_usage=counted.calls_without_usage,
             wrapper_errors=counted.wrapper_errors,
             outlived_holds=counted.outlived_holds,
             lost=counted.lost,
             clock_skew_s=self.keeper.clock.skew_s,
+            obstacle=self.keeper.sender.obstacle,
         )
 
     @property

@@ -186,9 +186,18 @@ class OpenTurn:
         late.leave(None)
         return call
 
-    def note_end(self, call: Call) -> None:
-        """Take over what a call has measured; complete the turn after the last one."""
+    def note_end(
+        self, call: Call, outcome: Outcome, error_code: str | None, guardrails: tuple[str, ...]
+    ) -> None:
+        """Take over what a call has measured; complete the turn after the last one.
+
+        Only the first end of a call counts: its reader and the collector may both end it.
+        """
         with self._lock:
+            if call.is_ended:
+                return
+            call.is_ended = True
+            call.outcome, call.error_code, call.guardrails = outcome, error_code, guardrails
             self._ended_s = max(self._ended_s, call.last_s or monotonic())
             self._last_call = call.outcome, call.error_code
             self._is_last_outside = self.has_left

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
+from ._refusal import BODY, headers_of
 from .errors import QuotaExhaustedError
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ async def refuse_by_429(
     _scope: Scope, _receive: Receive, send: Send, error: QuotaExhaustedError
 ) -> None:
     """Answer 429 with `Retry-After`."""
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(int(error.retry_after_s)).encode()))
+    headers = [(name.encode(), value.encode()) for name, value in headers_of(error).items()]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send({"type": "http.response.body", "body": b"The quota of turns is spent.\n"})
+    await send({"type": "http.response.body", "body": BODY})

@@ -10,7 +10,6 @@ recorded as failed, `outcome_unknown`, after an hour.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from ._call import Call
 from ._core.identity import Identity
 from ._core.values import Outcome
+from ._refusal import retry_after
 from ._threads import in_thread
 from ._wrap import shapes
 from ._wrap.streams import note_fault
@@ -245,8 +245,7 @@ def _refusal(error: TurnledgerError) -> TurnledgerError:
     """Return `error` with the attributes by which LiteLLM's proxy answers."""
     status = 429 if isinstance(error, QuotaExhaustedError) else 503
     error.status_code = status  # type: ignore[attr-defined]
-    if error.retry_after_s is not None:
-        error.headers = {"retry-after": str(math.ceil(error.retry_after_s))}  # type: ignore[attr-defined]
+    error.headers = retry_after(error)  # type: ignore[attr-defined]
     return error
 
 

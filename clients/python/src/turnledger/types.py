@@ -148,10 +148,22 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Figures of this process since its start."""
+    """Figures of this process since its start.
 
+    * `delivered`, `refused`: turns of the outbox that the ledger has stored or refused.
+    * `lost`: turns that neither the ledger nor the outbox could keep.
+    * `calls_without_usage`: model calls whose answer had no token counts.
+    * `wrapper_errors`: faults of this package inside of model calls.
+    * `outlived_holds`: turns that ended after their reservation.
+    * `clock_skew_s`: seconds by which the ledger's clock is ahead of this machine's; 0 below 2 s.
+    * `obstacle`: why nothing is sent, as a sentence; None if the last request was answered.
+    """
+
+    delivered: int
+    refused: int
     calls_without_usage: int
     wrapper_errors: int
     outlived_holds: int
     lost: int
     clock_skew_s: float
+    obstacle: str | None

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from ._refusal import BODY, headers_of
 from .errors import QuotaExhaustedError
 
 if TYPE_CHECKING:
@@ -106,8 +107,5 @@ def refuse_by_429(
     _environ: Environ, start_response: Callable[..., Any], error: QuotaExhaustedError
 ) -> Iterable[bytes]:
     """Answer 429 with `Retry-After`."""
-    headers = [("Content-Type", "text/plain; charset=utf-8")]
-    if error.retry_after_s is not None:
-        headers.append(("Retry-After", str(int(error.retry_after_s))))
-    start_response("429 Too Many Requests", headers)
-    return [b"The quota of turns is spent.\n"]
+    start_response("429 Too Many Requests", list(headers_of(error).items()))
+    return [BODY]

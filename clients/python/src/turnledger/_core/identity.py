@@ -38,6 +38,19 @@ class Identity(NamedTuple):
         is_stateful = self.user_id is not None and self.relationship_id is not None
         return "stateful" if is_stateful else "stateless"
 
+    def require_usable(self) -> None:
+        """Raise ValidationError unless there is a personality, and all participants are texts."""
+        self.require_personality()
+        self.require_texts()
+
+    def require_texts(self) -> None:
+        """Raise ValidationError for a participant that is neither a text nor None."""
+        for name, value in zip(self._fields, self, strict=True):
+            if value is not None and not isinstance(value, str):
+                raise ValidationError(
+                    f"{name} is {type(value).__name__}: pass a str.", code="validation_error"
+                )
+
     def require_personality(self) -> str:
         """Return the personality, or raise ValidationError."""
         if self.personality_id is None:

@@ -59,6 +59,8 @@ class Delivery:
         self._most_rows = requests.MOST_ROWS
         self._most_bytes = requests.MOST_BYTES
         self._knows_account = False
+        # Why the last request was no success, as a sentence.
+        self.obstacle: str | None = None
 
     def step(self, timeout_s: float) -> bool:
         """Send one request if something is due; return False if nothing is.
@@ -118,9 +120,11 @@ class Delivery:
         """Return the ledger's answer; None after waits were noted for a missing one."""
         try:
             answer = self._exchange(request, timeout_s)
-        except LedgerUnavailable:
+        except LedgerUnavailable as error:
+            self.obstacle = f"The ledger did not answer ({type(error).__name__})."
             self._miss()
             return None
+        self.obstacle = None if answer.status < 400 else f"The ledger answered {answer.status}."
         reaction = fates.reaction_to(answer)
         # Pages of proxies are 200, too.
         is_page = reaction is Reaction.ACCEPTED and not is_ledgers(answer)
@@ -147,8 +151,8 @@ class Delivery:
         if now - self._logged_at >= _LOG_EVERY_S:
             self._logged_at = now
             _log.error(
-                "The ledger refuses this key: turns are kept, the next try is in a minute",
-                extra={"status": answer.status},
+                "The ledger answers %d to this key: turns are kept, the next try is in a minute",
+                answer.status,
             )
 
     def _settle(self, shipment: Shipment, answer: Answer, timeout_s: float) -> None:

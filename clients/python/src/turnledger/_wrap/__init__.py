@@ -33,8 +33,12 @@ def wrap(
     reserve: bool,
     who: Identity,
 ) -> C:
-    """Return a wrapped copy of `client`; the client itself if `ledger` has wrapped it already."""
+    """Return a wrapped copy of `client`; the client itself if `ledger` has wrapped it already.
+
+    Raises as `Ledger.wrap`.
+    """
     family = _family(client)
+    who.require_texts()
     marked: Wrapping | None = getattr(client, _MARK, None)
     if marked is not None:
         if marked.ledger is ledger:
