@@ -5,15 +5,23 @@ import { ServerError, TurnledgerError, ValidationError, errorOf } from "./errors
 const MOST_TURNS = 500;
 const MOST_BYTES = 1024 * 1024 - 16 * 1024;
 
-/** Return JSON as it is sent; throw ValidationError for a value that JSON lacks. */
+/**
+ * Return JSON as it is sent; throw ValidationError for a value that JSON lacks, such as NaN.
+ * Fields that are undefined are left out.
+ */
 export function dump(body) {
   try {
-    return JSON.stringify(body);
+    return JSON.stringify(body, finite);
   } catch {
     throw new ValidationError("The turn has a value that JSON lacks: send numbers and strings.", {
       code: "validation_error",
     });
   }
+}
+
+function finite(_name, value) {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new RangeError("not finite");
+  return value;
 }
 
 /** Collects elements until they fill a request. */

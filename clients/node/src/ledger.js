@@ -4,7 +4,11 @@ import { setTimeout as sleepMs } from "node:timers/promises";
 
 import { dump, recordInBatches } from "./batches.js";
 import {
+  AuthenticationError,
   LedgerUnavailable,
+  NotFoundError,
+  PaymentRequiredError,
+  PermissionError,
   RateLimitError,
   ServerError,
   TurnledgerError,
@@ -19,6 +23,15 @@ const RECORD_TRIES = 4;
 const READ_TRIES = 3;
 const RESERVE_TRIES = 2;
 const EXIT_MS = 2_000;
+// A turn runs unheld after these: a wrong key or address must not stop a program.
+const UNHELD = [
+  LedgerUnavailable,
+  RateLimitError,
+  AuthenticationError,
+  PaymentRequiredError,
+  PermissionError,
+  NotFoundError,
+];
 const INTERACTION_ID = /^[A-Za-z0-9_]{1,64}$/;
 
 export class Ledger {
@@ -104,7 +117,8 @@ export class Ledger {
 
   /**
    * Run a turn: reserve it, run `run(turn)`, and record it at its end. Returns what `run` returns.
-   * Throws QuotaExhaustedError before `run` is called.
+   * Throws before `run` is called only: QuotaExhaustedError, ValidationError, the errors of a used
+   * `turnId`, and LedgerUnavailable with `onUnavailable: "raise"`.
    */
   async turn(identity, run, { reserve = true, holdSeconds, turnId = newTurnId(), onUnavailable } = {}) {
     const people = this.#people(identity);
@@ -157,9 +171,11 @@ export class Ledger {
     try {
       return await this.reserve(wanted);
     } catch (error) {
-      const isUnknown = error instanceof LedgerUnavailable || error instanceof RateLimitError;
-      if (!isUnknown || onUnavailable === "raise") throw error;
-      return null;
+      if (!UNHELD.some((kind) => error instanceof kind)) throw error;
+      if (onUnavailable !== "raise") return null;
+      if (error instanceof LedgerUnavailable) throw error;
+      const { code, status, requestId, turnId } = error;
+      throw new LedgerUnavailable(error.message, { code, status, requestId, turnId, cause: error });
     }
   }
 
