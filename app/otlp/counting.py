@@ -16,8 +16,8 @@ SPANS = Metric(
 )
 ATTRIBUTES = Metric(
     "turnledger_otlp_dropped_attributes",
-    "Attributes of recorded spans that were dropped, by their name; ~others has all names beyond "
-    "the first 100 and all that are no names of conventions.",
+    "Attributes that were dropped of spans that are turns, by their name; ~others has all names "
+    "beyond the first 100 and all that are no names of conventions.",
     ["attribute"],
 )
 OTHERS = "~others"

@@ -14,7 +14,9 @@ from app.otlp.spans import Span, Value
 _MS_NS = 1_000_000
 _MAX_TOKENS = 100_000_000
 _PATTERNS = {text: re.compile(text, re.ASCII) for text in (IDENTIFIER, LABEL, MODEL, NAME)}
-_HEX = re.compile("[0-9a-f]{1,32}", re.ASCII)
+# Ids of zeros alone are invalid: https://www.w3.org/TR/trace-context/#trace-id
+_TRACE_ID = re.compile("(?!0{32})[0-9a-f]{32}", re.ASCII)
+_SPAN_ID = re.compile("(?!0{16})[0-9a-f]{16}", re.ASCII)
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_LABEL = re.compile(r"[^a-z0-9_]+")
 _TIMEOUT = re.compile(r"time(d)?_?out|deadline", re.IGNORECASE)
@@ -71,7 +73,7 @@ class _Reader:
 
 def turn_id_of(span: Span) -> str | None:
     """Return the turn id of a span; None if it has no usable ids."""
-    if _HEX.fullmatch(span.trace_id) and _HEX.fullmatch(span.span_id):
+    if _TRACE_ID.fullmatch(span.trace_id) and _SPAN_ID.fullmatch(span.span_id):
         return f"otel-{span.trace_id}-{span.span_id}"
     return None
 

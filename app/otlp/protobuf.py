@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
@@ -57,6 +58,14 @@ def encode(rejected_count: int, message: str) -> bytes:
         answer.partial_success.rejected_spans = rejected_count
         answer.partial_success.error_message = message
     encoded: bytes = answer.SerializeToString()
+    return encoded
+
+
+def encode_failure(code: int, message: str) -> bytes:
+    """Return a `google.rpc.Status`, the body of an answer from 400 on."""
+    # On the wire it is this message: a number in field 1, a text in field 2.
+    status = ExportTracePartialSuccess(rejected_spans=code, error_message=message)
+    encoded: bytes = status.SerializeToString()
     return encoded
 
 

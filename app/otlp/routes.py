@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
 from flask import Response, request
 from flask_smorest import Blueprint
 
@@ -10,6 +11,7 @@ from app.access import current_ticket
 from app.http.application import provided
 from app.http.body import LARGEST_BYTES, read_body
 from app.http.errors import find_problem
+from app.http.problems import is_error
 from app.http.request_errors import InvalidFields, UnsupportedMediaType, field_error
 from app.otlp import json_spans
 from app.otlp.service import SpanReceiver
@@ -18,6 +20,18 @@ from app.otlp.spans import Malformed, Span
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 # Exporters compress; prompts make their bodies long.
 DECODED_BYTES = 8 * LARGEST_BYTES
+# Types of errors by https://grpc.io/docs/guides/status-codes/
+_CODES = {
+    "authentication": 16,
+    "billing": 7,
+    "internal": 13,
+    "permission": 7,
+    "rate_limit": 8,
+    "request": 3,
+    "unavailable": 14,
+    "validation": 3,
+}
+_UNKNOWN = 2
 
 blueprint = Blueprint(
     "otlp", __name__, url_prefix="/v1/traces", description="OpenTelemetry spans become turns."
@@ -54,6 +68,26 @@ def receive() -> Response:
     received = receiver.receive(spans, current_ticket(), find_problem)
     answer = encode(received.rejected_count, received.message)
     return Response(answer, mimetype=request.mimetype)
+
+
+@blueprint.after_request
+def add_status(response: Response) -> Response:
+    """Answer a failure by a `google.rpc.Status` in the encoding of the request, as OTLP asks for.
+
+    In JSON its fields stand beside the envelope of all routes.
+    """
+    if not is_error(response.status_code):
+        return response
+    failure = response.get_json()
+    code = _CODES.get(failure["error"]["type"], _UNKNOWN)
+    message = failure["error"]["message"]
+    codec = _find_protobuf() if request.mimetype == PROTOBUF else None
+    if codec is None:
+        response.set_data(orjson.dumps(failure | {"code": code, "message": message}))
+    else:
+        response.set_data(codec.encode_failure(code, message))
+        response.mimetype = PROTOBUF
+    return response
 
 
 def _codec(

@@ -189,7 +189,16 @@ def test_a_cycle_of_parents_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"traceId": ""}, {"spanId": ""}, {"traceId": "hello world"}, {"spanId": "0" * 40}]
+    "changes",
+    [
+        {"traceId": ""},
+        {"spanId": ""},
+        {"traceId": "hello world"},
+        {"spanId": "1" * 40},
+        {"traceId": "0" * 32},
+        {"spanId": "0" * 16},
+        {"traceId": "ab" * 15},
+    ],
 )
 def test_a_span_without_usable_ids_is_no_turn(changes: Json) -> None:
     (found,) = by_json(export(span(**changes)))
