@@ -4,11 +4,13 @@
         models.next(Plan(status=500), Plan())       # the SDK retries, the second call succeeds
         client = OpenAI(base_url=models.openai_url, api_key="key")
 
-Each request takes the next plan; without one it is answered by `models.usual`.
+Each request takes the next plan; without one it is answered as `models.by_model` says of its
+model, or else by `models.usual`.
 """
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +56,8 @@ class Plan:
     """How one request is answered.
 
     `gate` holds back each event of a stream, or a plain answer. `cut_after` ends the connection
-    after so many events. `hangs` answers nothing until the server stops.
+    after so many events. `hangs` answers nothing until the server stops. `pause_s` is the pause
+    before each event of a stream.
     """
 
     status: int = 200
@@ -62,6 +65,7 @@ class Plan:
     gate: Gate | None = None
     cut_after: int | None = None
     hangs: bool = False
+    pause_s: float = 0.0
     error_message: str = "The request was refused."
 
 
@@ -79,6 +83,7 @@ class FakeModels:
 
     def __init__(self) -> None:
         self.usual = Plan()
+        self.by_model: dict[str, Plan] = {}
         self.seen: list[Seen] = []
         self.answered = 0
         self.port = 0
@@ -102,7 +107,9 @@ class FakeModels:
     def plan_for(self, seen: Seen) -> Plan:
         with self._lock:
             self.seen.append(seen)
-            return self._plans.popleft() if self._plans else self.usual
+            if self._plans:
+                return self._plans.popleft()
+            return self.by_model.get(seen.body["model"], self.usual)
 
     def count_answer(self) -> None:
         with self._lock:
@@ -167,9 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
             if number == plan.cut_after:
                 self.close_connection = True
                 return
-            if plan.gate:
+            if plan.gate or plan.pause_s:
                 self.wfile.flush()
+            if plan.gate:
                 plan.gate.wait()
+            if plan.pause_s:
+                time.sleep(plan.pause_s)
             self._write_event(event)
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()

@@ -17,6 +17,7 @@ from turnledger import Ledger
 
 from tests.callers import Caller, app_beside, new_caller, redis_of
 from tests.clients.fake_models import fake_models
+from tests.clients.wrapped_producer import HOLD_S, PLANS, WAYS, end_of
 from tests.faults.kit.workers import is_running, kill_worker, worker_ids
 from tests.servers import (
     ROOT,
@@ -28,7 +29,7 @@ from tests.servers import (
 )
 
 SEED = 18
-HOLD_S = 10
+STATUSES = {way[3] for way in WAYS}
 FREEZE_S = 0.4
 
 
@@ -173,6 +174,7 @@ def test_every_call_that_returned_is_stored_once(
         running_service(environ, tmp_path / "service.log", kind=ServerKind.GUNICORN) as service,
         app_beside(service) as app,
     ):
+        models.by_model.update(PLANS)
         caller = new_caller(app, requests_per_second=5_000, burst=5_000)
         arguments = (outbox, caller, service.base_url, models.anthropic_url)
         with producing(*arguments, threads_count, calls_count) as producers:
@@ -203,13 +205,14 @@ def test_every_call_that_returned_is_stored_once(
 def check_rows(rows: list[dict[str, object]], returned: set[str], begun: set[str]) -> None:
     stored = Counter(str(row["user_id"]) for row in rows)
     assert [name for name, count in stored.items() if count > 1] == []
-    completed = {row["user_id"] for row in rows if row["status"] == "completed"}
-    assert returned - completed == set()
+    ended = {(row["user_id"], row["status"]) for row in rows}
+    assert {(name, end_of(name)) for name in returned} - ended == set()
     # A call in flight at a kill is `producer_lost`, or it ended before its line was written.
     in_flight = begun - returned
     extra = [row for row in rows if row["user_id"] not in returned]
     assert {row["user_id"] for row in extra} <= in_flight
-    assert {row["error_code"] for row in extra} <= {None, "producer_lost"}
+    ends = {(row["error_code"], row["status"]) for row in extra}
+    assert {status for code, status in ends if code != "producer_lost"} <= STATUSES
 
 
 def await_no_reservation(caller: Caller) -> None:
