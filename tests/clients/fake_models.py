@@ -104,6 +104,11 @@ class FakeModels:
         """Answer the next requests by these plans, one each."""
         self._plans.extend(plans)
 
+    @property
+    def has_plans(self) -> bool:
+        """Return True if plans wait for requests."""
+        return bool(self._plans)
+
     def plan_for(self, seen: Seen) -> Plan:
         with self._lock:
             self.seen.append(seen)
