@@ -34,9 +34,9 @@ class Interaction:
 class Percentiles:
     """Latencies in milliseconds; None if there are no turns."""
 
-    p50: float | None
-    p95: float | None
-    p99: float | None
+    p50: int | None
+    p95: int | None
+    p99: int | None
 
 
 @dataclass(frozen=True, slots=True)
