@@ -95,23 +95,26 @@ class SpanReceiver:
         turns: list[TurnTrace] = []
         dropped: list[str] = []
         for span in spans:
-            reason, names = self._read_one(span, account, clock, turns)
+            found, names = self._read_one(span, account, clock)
             dropped += names
-            if reason is not None:
-                reasons[reason] += 1
+            if isinstance(found, TurnTrace):
+                turns.append(found)
+            else:
+                reasons[found] += 1
         return turns, dropped
 
     def _read_one(
-        self, span: Span, account: str, clock: RequestClock, turns: list[TurnTrace]
-    ) -> tuple[str | None, list[str]]:
+        self, span: Span, account: str, clock: RequestClock
+    ) -> tuple[TurnTrace | str, list[str]]:
+        """Return the turn, or why it is rejected; and the names of dropped attributes."""
         if turn_id_of(span) is None:
             return "without a trace id or a span id", []
         body, unusable = body_of(span, self._sources)
         try:
-            turns.append(self._recorder.read(account, body, clock, max_field_errors=1))
+            turn = self._recorder.read(account, body, clock, max_field_errors=1)
         except InvalidFields as error:
             return f"validation_error ({error.field_errors[0]['field']})", []
-        return None, [*span.dropped, *unusable]
+        return turn, [*span.dropped, *unusable]
 
     def _record(
         self, turns: Sequence[TurnTrace], ticket: AdmissionTicket, *, tokens: int

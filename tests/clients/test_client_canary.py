@@ -205,6 +205,23 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
+def export_a_refused_turn(ledger: Ledger, file: Path) -> None:
+    with ledger.turn(reserve=False, user_id="no identifier"):
+        pass
+    ledger.flush(20)
+    assert ledger.outbox.export(file) == 1
+
+
+def stores_of(app: Flask) -> dict[str, bytes]:
+    with app.app_context():
+        backend = provided(Backend)
+    return {
+        "metrics": generate_latest(),
+        "MongoDB": bson_of(backend.database),
+        "Redis": "\n".join(values_of(backend.redis)).encode(),
+    }
+
+
 @pytest.mark.usefixtures("_litellm")
 def test_no_word_of_a_model_call_leaves_the_program(
     live_app: Flask, models: FakeModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -233,10 +250,7 @@ def test_no_word_of_a_model_call_leaves_the_program(
         rows = caller.list_all(limit=100)
         assert len(rows) == calls.calls_count
         assert {row["status"] for row in rows} == {"completed", "failed"}
-        with ledger.turn(reserve=False, user_id="no identifier"):
-            pass
-        ledger.flush(20)
-        assert ledger.outbox.export(tmp_path / "refused.ndjson") == 1
+        export_a_refused_turn(ledger, tmp_path / "refused.ndjson")
         found |= {f"later {name}": content for name, content in files_of(tmp_path).items()}
         monkeypatch.setattr(OpenTurn, "call_started", _fail)
         calls.chat()
@@ -244,16 +258,12 @@ def test_no_word_of_a_model_call_leaves_the_program(
         calls.show(ledger, ledger.stats(), ledger.outbox.counts(), *ledger.outbox.refused())
         sent = b"\n".join(wire.sent)
         calls.show(*_errors(ledger))
-    with live_app.app_context():
-        backend = provided(Backend)
     contents = {
         **found,
         "requests": sent,
         "repr": "\n".join(calls.shown).encode(),
         "log": "\n".join(lines).encode(),
-        "metrics": generate_latest(),
-        "MongoDB": bson_of(backend.database),
-        "Redis": "\n".join(values_of(backend.redis)).encode(),
+        **stores_of(live_app),
     }
     assert lines
     assert MARKER in str(models.seen)

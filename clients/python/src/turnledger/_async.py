@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._core.config import OnUnavailable
 from ._core.identity import Identity, enter_turn, leave_turn
 from ._sync import Ledger
+from ._threads import in_thread
 from ._turn import OpenTurn
 from .models import AggregateBucket, Interaction, Limits, Me, UsageBucket
 from .types import BatchResult, Recorded, Reservation, Stats, Turn
@@ -86,7 +87,7 @@ class AsyncLedger:
             hold_seconds=hold_seconds,
             on_unavailable=on_unavailable,
         )
-        turn = await self._begun(begin) if reserve else begin()
+        turn = await self._held(begin) if reserve else begin()
         enter_turn(turn)
         try:
             yield turn
@@ -158,14 +159,9 @@ class AsyncLedger:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _begun(self, begin: Callable[[], OpenTurn]) -> OpenTurn:
+    async def _held(self, begin: Callable[[], OpenTurn]) -> OpenTurn:
         """Return the turn; if this task is cancelled meanwhile, give its reservation back."""
-        future = self._submit(begin)
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            future.add_done_callback(_give_back)
-            raise
+        return await in_thread(begin, OpenTurn.give_back, self._own_pool())
 
     async def _run(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         call = partial(function, *arguments, **options)
@@ -180,10 +176,3 @@ class AsyncLedger:
             self._process_id = os.getpid()
             self._pool = ThreadPoolExecutor(_THREADS_COUNT, "turnledger-async")
         return self._pool
-
-
-def _give_back(future: Any) -> None:
-    if not future.cancelled() and future.exception() is None:
-        turn: OpenTurn = future.result()
-        turn.cancel()
-        turn.leave(None)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def in_thread(begin: Callable[[], T], give_back: Callable[[T], object]) -> T:
+async def in_thread(
+    begin: Callable[[], T], give_back: Callable[[T], object], pool: Executor | None = None
+) -> T:
     """Return the result of `begin`, which runs in a thread, in the context of this task.
 
-    A task that is cancelled meanwhile does not wait: `give_back` gets the result.
+    The thread is of `pool`, or of the event loop. A task that is cancelled meanwhile does not wait:
+    `give_back` gets the result.
     """
     loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(None, copy_context().run, begin)
+    future = loop.run_in_executor(pool, copy_context().run, begin)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

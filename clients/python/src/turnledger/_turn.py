@@ -16,6 +16,7 @@ from ._core.clock import format_ms, parse_ms
 from ._core.ending import PRODUCER_LOST, End, Signs, end_of
 from ._core.identity import Identity
 from ._core.requests import dump, people
+from ._core.usages import CallUsage, plain, summed, text_or_none
 from ._core.values import Account, Outcome, State
 from ._keeper import Keeper
 from .errors import TurnClosedError
@@ -63,7 +64,7 @@ class OpenTurn:
         self._ended_s = self._started_s
         self._first_token_s: float | None = None
         self._open_calls: list[Call] = []
-        self._usages: list[tuple[str | None, str | None, int | None, int | None]] = []
+        self._usages: list[CallUsage] = []
         self._more: dict[str, Any] = {}
         self._guardrails: list[str] = []
         self._error: BaseException | None = None
@@ -213,6 +214,11 @@ class OpenTurn:
         if is_last:
             self._complete()
 
+    def give_back(self) -> None:
+        """End a turn that nobody runs: it is not recorded, and its reservation is free again."""
+        self.cancel()
+        self.leave(None)
+
     def leave(self, error: BaseException | None) -> None:
         """End the block; the turn completes now, or with its last open call."""
         with self._lock:
@@ -279,11 +285,8 @@ class OpenTurn:
             self._keeper.log_once(f"body {kind}", "Values of a turn are left out (%s).", kind)
         self._more = {}
         self._guardrails = [name for name in self._guardrails if isinstance(name, str)]
-        self._usages = [
-            (_text(provider), _text(model), _number(read), _number(written))
-            for provider, model, read, written in self._usages
-        ]
-        return self._body(End(end.status, _text(end.error_code)))
+        self._usages = plain(self._usages)
+        return self._body(End(end.status, text_or_none(end.error_code)))
 
     def _body(self, end: End) -> str:
         """Return the JSON of a recording, or of a completion if the turn is reserved."""
@@ -308,19 +311,8 @@ class OpenTurn:
         return head + dump(rest)[1:]
 
     def _usage(self) -> dict[str, Any]:
-        usage: dict[str, Any] = {}
-        if self._turns_consumed is not None:
-            usage["turns_consumed"] = self._turns_consumed
-        if not self._usages:
-            return usage
-        provider, model, *_ = max(self._usages, key=lambda each: each[3] or 0)
-        named = {
-            "llm_provider": provider,
-            "llm_model": model,
-            "input_tokens": _sum([each[2] for each in self._usages]),
-            "output_tokens": _sum([each[3] for each in self._usages]),
-        }
-        return usage | {name: value for name, value in named.items() if value is not None}
+        charged = {} if self._turns_consumed is None else {"turns_consumed": self._turns_consumed}
+        return charged | summed(self._usages)
 
     def _require_open(self) -> None:
         if self._is_completed:
@@ -335,16 +327,3 @@ def _people_json(who: Identity) -> str:
 def _ms(seconds: float) -> int:
     """Return milliseconds; the ledger takes a day at most."""
     return min(round(seconds * 1_000), _LONGEST_MS)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _sum(numbers: list[int | None]) -> int | None:
-    known = [number for number in numbers if number is not None]
-    return sum(known) if known else None

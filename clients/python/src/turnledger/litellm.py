@@ -23,6 +23,7 @@ from ._core.identity import Identity
 from ._core.values import Outcome
 from ._refusal import retry_after
 from ._threads import in_thread
+from ._turn import OpenTurn
 from ._wrap import shapes
 from ._wrap.streams import note_fault
 from ._wrap.turns import turn_of
@@ -32,7 +33,6 @@ from .errors import LedgerUnavailable, QuotaExhaustedError, TurnledgerError
 if TYPE_CHECKING:
     from ._async import AsyncLedger
     from ._sync import Ledger
-    from ._turn import OpenTurn
 
 OPEN_FOR_S = 3_600.0
 UNKNOWN = "outcome_unknown"
@@ -110,9 +110,9 @@ class TurnLogger(CustomLogger):
             return
         try:
             begin = partial(self._ledger.begin, self._who(data), reserve=True)
-            turn = await in_thread(begin, _give_back)
+            turn = await in_thread(begin, OpenTurn.give_back)
             if _id_of(data) is None:
-                _give_back(turn)  # nothing would find it again
+                turn.give_back()  # nothing would find it again
             else:
                 self._reserved.add(_id_of(data), turn)
         except (QuotaExhaustedError, LedgerUnavailable) as error:
@@ -204,12 +204,12 @@ class TurnLogger(CustomLogger):
             if attempt.call is not None:
                 attempt.call.end(Outcome.FAILED, UNKNOWN)
         for turn in self._reserved.pop_old(OPEN_FOR_S):
-            _give_back(turn)
+            turn.give_back()
 
     def _give_reserved_back(self, kwargs: dict[str, Any]) -> None:
         turn = self._reserved.pop(_id_of(kwargs))
         if turn is not None:
-            _give_back(turn)
+            turn.give_back()
 
 
 @dataclass(slots=True)
@@ -234,11 +234,6 @@ def _synchronous(ledger: Any) -> Ledger:
     """Return the ledger itself, or the one inside of an `AsyncLedger`."""
     inner: Ledger = getattr(ledger, "ledger", ledger)
     return inner
-
-
-def _give_back(turn: OpenTurn) -> None:
-    turn.cancel()
-    turn.leave(None)
 
 
 def _refusal(error: TurnledgerError) -> TurnledgerError:
