@@ -145,9 +145,9 @@ class Access:
         asked.in_flight = self._concurrency.enter(
             principal.organization_id, is_heavy=is_heavy or is_stream, is_stream=is_stream
         )
-        if policy.door is Door.PEEKING:
-            ticket.admit_by(self._peek_limits.charge(principal))
         if policy.door is not Door.METERED:
+            if policy.door is Door.PEEKING:
+                ticket.admit_by(self._peek_limits.charge(principal))
             return
         if policy.shows_quota:
             ticket.charge()

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pymongo.errors import NetworkTimeout
 from redis import Redis
 
 from app.backends.backend import Backend
 from app.http.instants import format_us
 from app.usage.limits import PACE_DAYS
+from app.usage.service import UsageService
 from tests.api.conftest import NewCaller
 from tests.callers import Caller, Clock, error_of, reserve
 from tests.turns import DAY_MS, at, reservation, stateful
@@ -110,6 +112,66 @@ def test_the_projection_is_the_pace_of_the_last_whole_days(
 
     expected = None if days is None else format_us(clock.now_us + days * DAY_MS * 1_000)
     assert found["projected_exhaustion_at"] == expected
+
+
+def to_noon_after(clock: Clock, days: int) -> None:
+    """Move the clock by whole days and to the middle of the day."""
+    noon_ms = clock.now_ms - clock.now_ms % DAY_MS + DAY_MS // 2
+    clock.move(us=(noon_ms + days * DAY_MS - clock.now_ms) * 1_000)
+
+
+def test_an_organization_of_two_days_has_the_pace_of_these(tenant: NewCaller, clock: Clock) -> None:
+    caller = tenant("free", turns=60)
+    to_noon_after(clock, 0)
+    caller.record_batch([at(clock.now_ms) for _ in range(10)])
+    assert peek(caller)["projected_exhaustion_at"] is None  # no whole day yet
+    to_noon_after(clock, 1)
+    caller.record_batch([at(clock.now_ms) for _ in range(10)])
+    to_noon_after(clock, 1)
+
+    found = peek(caller)
+
+    four_days_us = 4 * DAY_MS * 1_000
+    assert found["projected_exhaustion_at"] == format_us(clock.now_us + four_days_us)
+
+
+def test_imports_do_not_count_in_the_pace(tenant: NewCaller, clock: Clock) -> None:
+    caller = tenant("free", turns=40)
+    to_noon_after(clock, 0)
+    caller.record_batch([at(clock.now_ms) for _ in range(10)])
+    caller.import_([at(clock.now_ms) for _ in range(90)])
+    to_noon_after(clock, 1)
+
+    found = peek(caller)
+
+    assert found["quota"]["turns_used"] == 10
+    assert found["projected_exhaustion_at"] == format_us(clock.now_us + 3 * DAY_MS * 1_000)
+
+
+def test_held_turns_may_be_given_back(tenant: NewCaller, clock: Clock) -> None:
+    caller = tenant("free", turns=2)
+    caller.record(at(clock.now_ms))
+    reserve(caller, reservation())
+    found = peek(caller)
+    assert (found["quota"]["turns_remaining"], found["projected_exhaustion_at"]) == (0, None)
+    to_noon_after(clock, 1)
+    day_us = DAY_MS * 1_000
+    assert peek(caller)["projected_exhaustion_at"] == format_us(clock.now_us + day_us)
+
+
+def test_without_mongodb_it_is_unavailable(
+    tenant: NewCaller, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise NetworkTimeout("frozen")
+
+    caller = tenant("free")
+    caller.record(at(clock.now_ms))
+    to_noon_after(clock, 1)
+    monkeypatch.setattr(UsageService, "turns", fail)
+    answer = caller("GET", LIMITS)
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "service_unavailable")
+    assert answer.headers["Retry-After"] == "1"
 
 
 def test_an_unlimited_quota_is_never_exhausted(tenant: NewCaller) -> None:

@@ -146,7 +146,9 @@ def test_keys_are_listed_but_neither_made_nor_revoked(caller: Caller) -> None:
     assert caller("GET", path).get_json()["revoked_at"] is None
 
 
-@pytest.mark.parametrize("path", ["/v1/usage/turns", "/v1/usage/active-relationships"])
+@pytest.mark.parametrize(
+    "path", ["/v1/usage/turns", "/v1/usage/active-relationships", "/v1/limits"]
+)
 def test_usage_is_unavailable_without_the_counters(caller: Caller, path: str) -> None:
     answer = caller("GET", path)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

@@ -2,19 +2,24 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pymongo.database import Database
 
+from app.admission.peek import quota_of
 from app.http.instants import format_ms
 from app.interactions.model import Filters
 from app.interactions.store import InteractionStore
+from app.tenancy.periods import period_at
 from app.usage.archive import Archiver
 from app.usage.buckets import Grouping
+from app.usage.limits import PACE_DAYS, LimitsReader
 from app.usage.service import UsageService
 from app.usage.store import UsageStore
 from tests.schema import make_schema
 from tests.turns import DAY_MS, body, new_account, now_ms, row
+from tests.unit.admission.world import limits, principal
 
 NOW_MS = now_ms()
 OTHERS_COUNT = 600
@@ -71,6 +76,19 @@ def test_a_filtered_aggregate_examines_only_the_turns_of_its_users(
     assert found["keysExamined"] <= MINE_COUNT + 1
     assert found["docsExamined"] == MINE_COUNT
     assert operations(live_database, "usage_daily") == []
+
+
+def test_the_pace_of_a_week_is_one_query_of_seven_days(
+    service: UsageService, live_database: Database[dict[str, Any]], account: str
+) -> None:
+    who = principal(limits(turns=100_000))
+    quota = quota_of(who.limits, period_at(who.signed_up_on, NOW_MS * 1_000))
+
+    consumed = LimitsReader(Mock(), service)._consumed(account, quota, NOW_MS, PACE_DAYS)
+
+    assert consumed == 0  # all of them are imports
+    assert [each["docsExamined"] for each in operations(live_database, "usage_daily")] == [7]
+    assert sum(each["docsExamined"] for each in operations(live_database, "interactions")) == 0
 
 
 @pytest.mark.parametrize("grouping", [None, *Grouping])
