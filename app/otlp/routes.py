@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
 from flask import Response, request
 from flask_smorest import Blueprint
 
@@ -71,21 +70,13 @@ def receive() -> Response:
 
 
 @blueprint.after_request
-def add_status(response: Response) -> Response:
-    """Answer a failure by a `google.rpc.Status` in the encoding of the request, as OTLP asks for.
-
-    In JSON its fields stand beside the envelope of all routes.
-    """
-    if not is_error(response.status_code):
-        return response
-    failure = response.get_json()
-    code = _CODES.get(failure["error"]["type"], _UNKNOWN)
-    message = failure["error"]["message"]
+def answer_in_protobuf(response: Response) -> Response:
+    """Answer a failure of a request in protobuf by a `google.rpc.Status`, as OTLP asks for."""
     codec = _find_protobuf() if request.mimetype == PROTOBUF else None
-    if codec is None:
-        response.set_data(orjson.dumps(failure | {"code": code, "message": message}))
-    else:
-        response.set_data(codec.encode_failure(code, message))
+    if codec is not None and is_error(response.status_code):
+        error = response.get_json()["error"]
+        code = _CODES.get(error["type"], _UNKNOWN)
+        response.set_data(codec.encode_failure(code, error["message"]))
         response.mimetype = PROTOBUF
     return response
 
