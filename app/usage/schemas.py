@@ -240,8 +240,9 @@ class LimitsSchema(AnswerSchema):
         "of usage, loads them.",
     )
     projected_exhaustion_at = UtcInstant(
-        "When the quota of turns is spent at the mean pace of the last 7 whole days in UTC; null "
-        "if it is unlimited, or lasts until the billing period ends.",
+        "When the quota of turns is spent at the mean pace of the last 7 whole days in UTC, or of "
+        "those since the organization signed up. Imports and held turns do not count. Null if the "
+        "quota is unlimited, or lasts until the billing period ends.",
         allow_none=True,
     )
 

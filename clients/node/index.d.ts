@@ -41,9 +41,24 @@ export interface Quota {
   turns_reserved?: number;
 }
 
-export interface Limits extends Quota {
-  requests_per_second: number | null;
-  requests_remaining: number | null;
+/** What is left; `quota` is null until something is recorded in the billing period. */
+export interface Limits {
+  rate_limit: {
+    requests_per_second: number;
+    burst: number;
+    remaining: number;
+    resets_at: string;
+  };
+  quota:
+    | (Quota & {
+        turns_reserved: number;
+        uncharged_turns_used: number;
+        uncharged_turns_limit: number;
+        active_relationships_used: number;
+        active_relationships_limit: number | null;
+      })
+    | null;
+  projected_exhaustion_at: string | null;
 }
 
 export interface Reservation {

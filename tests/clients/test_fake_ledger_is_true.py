@@ -28,6 +28,10 @@ def shown(content: Any) -> Any:
     """Return an answer without what each side makes for itself."""
     if isinstance(content, dict):
         named = {name: shown(value) for name, value in content.items() if name not in OWN}
+        if "burst" in named:  # a full bucket is full since now, by the clock of its side
+            del named["resets_at"]
+        if "projected_exhaustion_at" in named:
+            named["is_exhausted_soon"] = named.pop("projected_exhaustion_at") is not None
         is_held = {"is_held": named.pop("held_until") is not None} if "held_until" in named else {}
         return named | is_held
     if isinstance(content, list):
@@ -271,6 +275,22 @@ STORIES: dict[str, tuple[dict[str, Any], list[Step]]] = {
     "an empty bucket": (
         {"requests_per_second": 1, "burst": 2, "turns": 1},
         [post(ONE), get("/v1/interactions"), get("/v1/me"), post(TWO), post(ONE), reserve("b")],
+    ),
+    "a look at the limits": (
+        {"requests_per_second": 1, "burst": 20, "turns": 5, "active_relationships": 2},
+        [
+            get("/v1/limits"),
+            post(stateful("rel_1", turn_id="p1")),
+            post(FAILED),
+            reserve("p2", "rel_2"),
+            get("/v1/limits"),
+            get("/v1/limits?x=1"),
+            get("/v1/usage/active-relationships"),
+            put(0, "p2"),
+            get("/v1/limits"),
+            batch(*(body(turn_id=f"p{number}") for number in range(3, 6))),
+            *[get("/v1/limits")] * 8,
+        ],
     ),
     "lists": (
         {},

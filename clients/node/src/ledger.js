@@ -95,24 +95,16 @@ export class Ledger {
     await this.#ask("DELETE", path, undefined, reservation.turnId);
   }
 
-  /** Return what is left of the quota and of the rate limit. */
+  /** Return what is left of the quota and of the rate limit. It costs nothing of either. */
   async limits() {
-    const { timeoutMs } = this.#options;
-    const answer = await this.#http.ask("GET", "/v1/usage/turns?group_by=month", undefined, {
-      budgetMs: timeoutMs,
+    const answer = await this.#http.ask("GET", "/v1/limits", undefined, {
+      budgetMs: this.#options.timeoutMs,
       tries: READ_TRIES,
     });
-    const number = (name) => {
-      const text = answer.headers.get(`x-ratelimit-${name}`);
-      return text === null ? null : Number(text);
-    };
-    const quota = answer.body?.quota;
-    if (typeof quota !== "object" || quota === null) throw foreign(answer, "has no quota");
-    return {
-      ...quota,
-      requests_per_second: number("limit"),
-      requests_remaining: number("remaining"),
-    };
+    if (typeof answer.body?.rate_limit !== "object" || answer.body.rate_limit === null) {
+      throw foreign(answer, "has no rate_limit");
+    }
+    return answer.body;
   }
 
   /**

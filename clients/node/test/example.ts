@@ -32,7 +32,7 @@ export async function record(): Promise<BatchResult[]> {
   const held = await ledger.reserve({ userId: "u_1", holdSeconds: 60 });
   const { state } = await ledger.complete(held, finished);
   await ledger.cancel(held);
-  console.log(state, (await ledger.limits()).turns_remaining, ledger.waiting, ledger.lost);
+  console.log(state, (await ledger.limits()).quota?.turns_remaining, ledger.waiting, ledger.lost);
   await ledger.flush({ timeoutMs: 1 });
   await ledger.close();
   // @ts-expect-error a turn has no text

@@ -7,7 +7,7 @@ import { Ledger, QuotaExhaustedError, TurnAlreadyRecordedError } from "../src/in
 test("a key with three turns records, reserves, completes, and is refused", async () => {
   const ledger = new Ledger({ personalityId: "pers_node" });
   const before = await ledger.limits();
-  assert.equal(before.turns_remaining, 3);
+  assert.equal(before.quota, null); // nothing is recorded yet
 
   const turn = { turn_id: "node-1", status: "completed", latency_ms: 1, occurred_at: new Date().toISOString() };
   assert.equal((await ledger.record(turn)).state, "created");
@@ -21,7 +21,7 @@ test("a key with three turns records, reserves, completes, and is refused", asyn
   await ledger.turn({}, () => {}, { reserve: false });
   assert.equal(await ledger.flush(), true);
 
-  assert.equal((await ledger.limits()).turns_used, 3);
+  assert.equal((await ledger.limits()).quota.turns_used, 3);
   await assert.rejects(
     ledger.turn({}, () => assert.fail("it ran")),
     QuotaExhaustedError,

@@ -243,7 +243,9 @@ def test_the_asynchronous_ledger_has_the_verbs_of_the_other(fake: FakeLedger) ->
                 await asyncio.sleep(0)
             assert current_turn() is None
             assert await ledger.flush(10)
-            assert (await ledger.limits()).turns_remaining == 1
+            quota = (await ledger.limits()).quota
+            assert quota
+            assert quota.turns_remaining == 1
             assert (await ledger.me()).environment
             assert len([item async for item in ledger.interactions()]) == 3
             async with ledger.turn():

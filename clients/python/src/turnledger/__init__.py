@@ -46,7 +46,9 @@ if TYPE_CHECKING:
         Limits,
         Me,
         Organization,
+        PeekedQuota,
         Percentiles,
+        RateLimit,
         UsageBucket,
     )
     from .types import (
@@ -93,10 +95,12 @@ __all__ = [
     "OutboxError",
     "OutboxFullError",
     "PaymentRequiredError",
+    "PeekedQuota",
     "Percentiles",
     "PermissionError",
     "Quota",
     "QuotaExhaustedError",
+    "RateLimit",
     "RateLimitError",
     "Recorded",
     "Refused",

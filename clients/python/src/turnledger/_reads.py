@@ -103,11 +103,11 @@ class Reads(ABC):
         )
 
     def limits(self) -> Limits:
-        """Return what is left of the quota and of the rate limit. It costs one request."""
-        answer = self.ask(
-            requests.read("/v1/usage/turns", {"group_by": "month"}), tries_count=_TRIES
-        )
-        return read_as(answer, partial(_limits, answer))
+        """Return what is left of the quota and of the rate limit. It costs nothing of either.
+
+        Raises RateLimitError beyond some five calls a second.
+        """
+        return self._read(partial(build, Limits), "/v1/limits")
 
     def me(self) -> Me:
         """Return the key, its organization and plan."""
@@ -123,12 +123,3 @@ def _page(body: Any) -> tuple[list[Interaction], str | None]:
 
 def _buckets(kind: type[T], body: Any) -> list[T]:
     return [build(kind, each) for each in body["data"]]
-
-
-def _limits(answer: Answer, body: Any) -> Limits:
-    rate, remaining = (answer.headers.get(f"x-ratelimit-{name}") for name in ("limit", "remaining"))
-    numbers = {
-        "requests_per_second": float(rate) if rate else None,
-        "requests_remaining": int(remaining) if remaining else None,
-    }
-    return build(Limits, {**body["quota"], **numbers})

@@ -87,17 +87,44 @@ class UsageBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What is left: turns of the billing period, and requests of the token bucket."""
+class RateLimit:
+    """The organization's token bucket: `remaining` of `burst` tokens are left."""
+
+    requests_per_second: float
+    burst: int
+    remaining: int
+    resets_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeekedQuota:
+    """The quota of the billing period; limits are None if they are unlimited."""
 
     turns_used: int
+    turns_reserved: int
     turns_limit: int | None
     turns_remaining: int | None
+    uncharged_turns_used: int
+    uncharged_turns_limit: int
+    active_relationships_used: int
+    active_relationships_limit: int | None
     period_start: str
     period_end: str
     overage_policy: str
-    requests_per_second: float | None
-    requests_remaining: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is left of the rate limit and of the quota.
+
+    * `quota` is None while its counters are not loaded: any recording loads them.
+    * `projected_exhaustion_at` is when the turns are spent at the current pace; None if they last
+      until the billing period ends.
+    """
+
+    rate_limit: RateLimit
+    quota: PeekedQuota | None
+    projected_exhaustion_at: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from .wire import (
 
 Item = dict[str, Any]
 _DAY_MS = 86_400_000
+PEEK_LIMITS = Limits(None, None, None, 5, 10, "block")
 _OLDEST_RESERVATION_MS = 49 * 3_600_000
 _CANCELLED_MS = 5 * 60_000
 _MOST_ERRORS_OF_AN_ELEMENT = 5
@@ -56,6 +57,9 @@ class FakeAccount:
         self.turns: dict[str, Stored] = {}
         self.quota = Quota(limits, now_ms - now_ms % _DAY_MS)
         self.bucket = Bucket(limits, limits.burst, now_ms)
+        # Requests that only look at the limits have a bucket of their own.
+        self.peek_bucket = Bucket(PEEK_LIMITS, PEEK_LIMITS.burst, now_ms)
+        self.signed_up_ms = self.quota.start_ms
         self._cancelled_until: dict[str, int] = {}
 
     def change_limits(self, limits: Limits) -> None:

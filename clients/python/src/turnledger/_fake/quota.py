@@ -63,6 +63,17 @@ class Bucket:
         self.tokens -= price
         return 0
 
+    def item(self, now_ms: int) -> dict[str, Any]:
+        """Return the bucket as it is now; no token is taken."""
+        rate, burst = self.limits.requests_per_second, self.limits.burst
+        tokens = min(burst, self.tokens + (now_ms - self.at_ms) * rate / 1000)
+        return {
+            "requests_per_second": rate,
+            "burst": burst,
+            "remaining": int(tokens),
+            "resets_at": format_ms(now_ms + round((burst - tokens) * 1000 / rate)),
+        }
+
     def refusal(self, price: int, wait_ms: int) -> Refusal:
         """Return the 429 of a request that the bucket refuses."""
         details = {"limit": self.limits.requests_per_second, "retry_after_ms": wait_ms}
@@ -92,6 +103,8 @@ class Quota:
     uncharged: int = 0
     relationships: set[str] = field(default_factory=set)
     holds: dict[str, Hold] = field(default_factory=dict)
+    # Something has read or changed the counters in this period.
+    is_loaded: bool = False
 
     @property
     def end_ms(self) -> int:
@@ -109,6 +122,7 @@ class Quota:
         while now_ms >= self.end_ms:
             self.start_ms = self.end_ms
             self.used = self.uncharged = 0
+            self.is_loaded = False
             self.relationships = set()
 
     def require(self, cost: int, relationship_id: str | None, own: str, now_ms: int) -> None:
@@ -161,6 +175,10 @@ class Quota:
         """Return the turns that are used or held."""
         return self.used + len(self.holds)
 
+    def active(self) -> set[str]:
+        """Return the relationships that are used or held."""
+        return self.relationships | self._held_relationships(list(self.holds.values()))
+
     def item(self) -> dict[str, Any]:
         """Return the quota as answers show it."""
         turns = self.limits.turns
@@ -178,11 +196,10 @@ class Quota:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that show the quota."""
-        active = self.relationships | self._held_relationships(list(self.holds.values()))
         shown = {
             "X-Quota-Turns-Used": self.taken(),
             "X-Quota-Turns-Limit": self.limits.turns,
-            "X-Quota-Active-Relationships-Used": len(active),
+            "X-Quota-Active-Relationships-Used": len(self.active()),
             "X-Quota-Active-Relationships-Limit": self.limits.relationships,
             "X-Quota-Reset": format_ms(self.end_ms),
         }

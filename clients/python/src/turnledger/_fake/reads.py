@@ -15,6 +15,7 @@ from .wire import Refusal, field_error, format_ms, invalid, parse_ms
 Parameters = Mapping[str, Sequence[str]]
 _DAY_MS = 86_400_000
 _DETAIL_MS = 180 * _DAY_MS
+_PACE_DAYS = 7
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _EQUAL: Mapping[str, Callable[[Stored], Any]] = {
     "user_id": lambda turn: turn.item["user_id"],
@@ -92,10 +93,43 @@ def use(account: FakeAccount, sent: Parameters, now_ms: int) -> Item:
 def relationships(account: FakeAccount) -> Item:
     """Return the quota of active relationships."""
     quota, limit = account.quota, account.limits.relationships
-    used = len(quota.relationships)
+    used = len(quota.active())
     period = {name: quota.item()[name] for name in ("period_start", "period_end")}
     remaining = None if limit is None else max(0, limit - used)
     return {"active_relationships": used, "limit": limit, "remaining": remaining, **period}
+
+
+def peek(account: FakeAccount, sent: Parameters, now_ms: int) -> Item:
+    """Return what is left of both limits; the quota once something has loaded its counters."""
+    _query(sent, ())
+    quota, limits = account.quota, account.limits
+    shown = quota.item() | {
+        "active_relationships_used": len(quota.active()),
+        "active_relationships_limit": limits.relationships,
+    }
+    return {
+        "rate_limit": account.bucket.item(now_ms),
+        "quota": shown if quota.is_loaded else None,
+        "projected_exhaustion_at": _exhaustion(account, now_ms) if quota.is_loaded else None,
+    }
+
+
+def _exhaustion(account: FakeAccount, now_ms: int) -> str | None:
+    """Return when the turns are spent at the pace of the last whole days; None if they last."""
+    quota, most = account.quota, account.limits.turns
+    if most is None:
+        return None
+    if quota.used >= most:
+        return format_ms(now_ms)
+    today_ms = now_ms - now_ms % _DAY_MS
+    days = min(_PACE_DAYS, (today_ms - account.signed_up_ms) // _DAY_MS)
+    first_ms = today_ms - days * _DAY_MS
+    turns = [turn for turn in account.turns.values() if first_ms <= turn.at_ms < today_ms]
+    consumed = sum(turn.item["usage"]["turns_consumed"] for turn in turns)
+    if not consumed:
+        return None
+    at_ms = now_ms + (most - quota.used) * days * _DAY_MS // consumed
+    return format_ms(at_ms) if at_ms < quota.end_ms else None
 
 
 def _query(sent: Parameters, known: Sequence[str]) -> dict[str, str]:

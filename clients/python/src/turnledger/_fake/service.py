@@ -4,14 +4,14 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs
 
 from . import reads
 from .account import FakeAccount, Item
-from .quota import Limits
+from .quota import Bucket, Limits
 from .wire import Refusal, field_error, interaction_id, invalid
 
 _KEY = re.compile(r"Bearer uniq_(live|test)_[A-Za-z0-9]{8,}", re.ASCII)
@@ -66,17 +66,26 @@ class FakeService:
             account = self._admit(sent)
             status, content = self._carry_out(sent, account, _read_body(sent))
         except Refusal as refusal:
+            if account is not None and _is_peek(sent):
+                return self._answer_refusal(refusal, account.peek_bucket, sent.now_ms)
             return self.refuse(refusal, account, sent.now_ms)
-        headers = self._headers(account, sent.now_ms)
+        if _is_peek(sent):
+            return Reply(status, self._headers(account.peek_bucket, sent.now_ms), content)
+        headers = self._headers(account.bucket, sent.now_ms)
         if sent.method != "GET" or sent.path.startswith("/v1/usage"):
+            account.quota.is_loaded = True
             headers |= account.quota.headers()
         return Reply(status, headers, content)
 
     def refuse(self, refusal: Refusal, account: FakeAccount | None, now_ms: int) -> Reply:
         """Return the answer of a refusal."""
-        headers = self._headers(account, now_ms) | refusal.headers
+        reply = self._answer_refusal(refusal, account.bucket if account else None, now_ms)
         if account is not None and refusal.status not in {400, 404}:
-            headers |= account.quota.headers()
+            return replace(reply, headers={**reply.headers, **account.quota.headers()})
+        return reply
+
+    def _answer_refusal(self, refusal: Refusal, bucket: Bucket | None, now_ms: int) -> Reply:
+        headers = self._headers(bucket, now_ms) | refusal.headers
         if refusal.wait_ms is not None:
             headers["Retry-After"] = str(max(1, -(-refusal.wait_ms // 1000)))
         about = {
@@ -85,11 +94,11 @@ class FakeService:
         }
         return Reply(refusal.status, headers, {"error": {**refusal.body(), **about}})
 
-    def _headers(self, account: FakeAccount | None, now_ms: int) -> dict[str, str]:
+    def _headers(self, bucket: Bucket | None, now_ms: int) -> dict[str, str]:
         self._requests_count += 1
         id_ = interaction_id(now_ms, f"{self._requests_count:016d}").removeprefix("int_")
         headers = {"X-Request-Id": id_, "Date": formatdate(now_ms / 1000, usegmt=True)}
-        return headers if account is None else headers | account.bucket.headers()
+        return headers if bucket is None else headers | bucket.headers()
 
     def _admit(self, sent: Sent) -> FakeAccount:
         """Return the account of the request's key, or raise 401 or 403."""
@@ -109,6 +118,8 @@ class FakeService:
         return account
 
     def _carry_out(self, sent: Sent, account: FakeAccount, body: Any) -> tuple[int, Any]:
+        if _is_peek(sent):
+            return 200, _peek(sent, account)
         elements = body[_BATCHES[sent.path]] if _is_batch(sent) else [body]
         price = -(-len(elements) // _ELEMENTS_PER_TOKEN)
         wait_ms = account.bucket.take(price, sent.now_ms)
@@ -147,6 +158,18 @@ class FakeService:
             "environment": account.environment,
             "plan": "fake",
         }
+
+
+def _is_peek(sent: Sent) -> bool:
+    return (sent.method, sent.path) == ("GET", "/v1/limits")
+
+
+def _peek(sent: Sent, account: FakeAccount) -> Item:
+    wait_ms = account.peek_bucket.take(1, sent.now_ms)
+    if wait_ms:
+        raise account.peek_bucket.refusal(1, wait_ms)
+    parameters = parse_qs(sent.query, keep_blank_values=True)
+    return reads.peek(account, parameters, sent.now_ms)
 
 
 def _is_batch(sent: Sent) -> bool:
