@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.clients.model_shapes import SHAPES, Content, Event
 
+M = TypeVar("M", bound="FakeModels")
 # No test waits so long: a gate that nobody opens ends the answer.
 _LONGEST_S = 30.0
 _ERRORS = {
@@ -56,14 +57,15 @@ class Plan:
     """How one request is answered.
 
     `gate` holds back each event of a stream, or a plain answer. `cut_after` ends the connection
-    after so many events. `hangs` answers nothing until the server stops. `pause_s` is the pause
-    before each event of a stream.
+    after so many events, `stall_after` waits then until the server stops. `hangs` answers nothing
+    until the server stops. `pause_s` is the pause before each event of a stream.
     """
 
     status: int = 200
     content: Content = field(default_factory=Content)
     gate: Gate | None = None
     cut_after: int | None = None
+    stall_after: int | None = None
     hangs: bool = False
     pause_s: float = 0.0
     error_message: str = "The request was refused."
@@ -179,8 +181,10 @@ class _Handler(BaseHTTPRequestHandler):
             if number == plan.cut_after:
                 self.close_connection = True
                 return
-            if plan.gate or plan.pause_s:
+            if plan.gate or plan.pause_s or number == plan.stall_after:
                 self.wfile.flush()
+            if number == plan.stall_after:
+                self.models.stopped.wait(_LONGEST_S)
             if plan.gate:
                 plan.gate.wait()
             if plan.pause_s:
@@ -220,7 +224,13 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def fake_models() -> Iterator[FakeModels]:
     """Serve on a free port of loopback until the block ends."""
-    models = FakeModels()
+    with serving(FakeModels()) as models:
+        yield models
+
+
+@contextmanager
+def serving(models: M) -> Iterator[M]:
+    """Serve `models` on a free port of loopback until the block ends."""
     handler = type("Handler", (_Handler,), {"models": models})
     server = _Server(("127.0.0.1", 0), handler)
     models.port = server.server_port

@@ -87,7 +87,7 @@ def test_raw_responses_are_measured(
         assert response.parse().usage is not None
     with gpt.chat.completions.with_streaming_response.create(**PLAIN, stream=True) as response:
         assert len(list(response.parse())) == 6
-    assert claude.messages.with_raw_response.create(**PLAIN, max_tokens=9).parse().id == "m1"
+    assert claude.messages.with_raw_response.create(**PLAIN, max_tokens=9).parse().id == "msg_1"
     assert ledger.flush(10)
     tokens = [usage(turn)[2:] for turn in fake.turns.values()]
     assert tokens == [(11, 7), (11, 7), (None, None), (11, 7)]
