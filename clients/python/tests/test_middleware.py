@@ -147,8 +147,9 @@ def test_an_asgi_request_is_a_turn(fake: FakeLedger, app: Any, status: str) -> N
     async def run() -> None:
         async with asynchronous(fake) as ledger:
             if status == "failed":
-                with pytest.raises(OwnError):
+                with pytest.raises(OwnError) as raised:
                     await served(app, ledger, [])
+                assert raised.traceback[-1].name == "asgi_failing"
             else:
                 await served(app, ledger, [])
             assert await ledger.flush(10)

@@ -89,7 +89,8 @@ class _Answer:
         if self._has_left:
             return
         self._has_left = True
-        await self._turn.__aexit__(type(error) if error else None, error, None)
+        traceback = error.__traceback__ if error else None
+        await self._turn.__aexit__(type(error) if error else None, error, traceback)
 
 
 async def refuse_by_429(
