@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from ._outbox import forks
 from ._outbox.choosing import choose_outbox
 from ._outbox.store import Outbox
 from ._sender import Sender
-from .errors import OutboxError, TurnledgerError
+from .errors import NetworkError, OutboxError, TurnledgerError
 from .types import Refused
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Keeper:
         self.breaker = Breaker()
         self.counters = Counters()
         self._send_once = exchange
+        self._asking = threading.local()
         self.outbox = choose_outbox(
             config.outbox,
             config.account,
@@ -58,6 +60,7 @@ class Keeper:
             stats=self.counters,
             mode=config.send,
             inline_timeout_s=config.inline_timeout_s,
+            is_asking=self.is_asking,
         )
         # A turn whose stream nobody holds any more is ended by its weak reference: `_wrap.streams`.
         self._open_turns: set[OpenTurn] = set()
@@ -99,9 +102,22 @@ class Keeper:
         self._open_turns = set()
         self.breaker.renew_lock()
 
+    def is_asking(self) -> bool:
+        """Return True inside of a request of this thread: another would wait for its locks.
+
+        The garbage collector may end a stream there that nobody holds.
+        """
+        return getattr(self._asking, "is_inside", False)
+
     def exchange(self, request: Request, timeout_s: float) -> Answer:
         """Send one request once, and learn the ledger's clock from its answer."""
-        answer = self._send_once(request, timeout_s)
+        if self.is_asking():
+            raise NetworkError("This thread is in the middle of another request.")
+        self._asking.is_inside = True
+        try:
+            answer = self._send_once(request, timeout_s)
+        finally:
+            self._asking.is_inside = False
         self.clock.learn_from_date(answer.headers.get("date"))
         return answer
 

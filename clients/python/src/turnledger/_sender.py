@@ -45,12 +45,14 @@ class Sender:
         stats: Counters,
         mode: Literal["background", "inline"],
         inline_timeout_s: float,
+        is_asking: Callable[[], bool] = lambda: False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outbox = outbox
         self._is_inline = mode == "inline"
         self._inline_timeout_s = inline_timeout_s
+        self._is_asking = is_asking
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._make_delivery = partial(
@@ -70,6 +72,7 @@ class Sender:
         self._delivery = self._make_delivery()
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
+        self._is_sending = False
         self._woken = Wake()
         self._hurried = Wake()
         self._stepped = threading.Condition()
@@ -80,9 +83,13 @@ class Sender:
         self._offset_ms = self._clock_offset_ms()
 
     def wake(self) -> None:
-        """Send soon; inline, send now for `inline_timeout_s` at most."""
+        """Send soon; inline, send now for `inline_timeout_s` at most.
+
+        Inside of a request of this thread a turn waits for the next wake.
+        """
         if self._is_inline:
-            self._send_until(self._monotonic() + self._inline_timeout_s)
+            if not self._is_asking():
+                self._send_until(self._monotonic() + self._inline_timeout_s)
             return
         if self._thread is None:
             self._start()
@@ -204,13 +211,16 @@ class Sender:
         self._outbox.checkpoint()
 
     def _send_until(self, deadline: float | None, *, may_wait: bool = False) -> None:
-        """Send in this thread; one thread sends at a time."""
+        """Send in this thread; one thread sends at a time, and not inside of its own sending."""
         timeout_s = -1 if deadline is None else max(0.0, deadline - self._monotonic())
         if not self._lock.acquire(timeout=timeout_s):
             return
+        is_inside, self._is_sending = self._is_sending, True
         try:
-            self._contained(lambda: self._send_inline(deadline, may_wait=may_wait))
+            if not is_inside:
+                self._contained(lambda: self._send_inline(deadline, may_wait=may_wait))
         finally:
+            self._is_sending = is_inside
             self._lock.release()
 
     def _send_inline(self, deadline: float | None, *, may_wait: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 
 from ..errors import CircuitOpenError
 
@@ -18,7 +18,8 @@ class Breaker:
 
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._monotonic_s = monotonic_s
-        self._lock = Lock()
+        # A stream that nobody holds ends in the garbage collector, perhaps inside of this lock.
+        self._lock = RLock()
         self._failures_count = 0
         self._pause_s = FIRST_PAUSE_S
         self._open_until_s = 0.0
@@ -55,4 +56,4 @@ class Breaker:
 
     def renew_lock(self) -> None:
         """Replace the lock in a forked child: another thread of the parent may have held it."""
-        self._lock = Lock()
+        self._lock = RLock()
