@@ -56,15 +56,13 @@ class Producers:
         """Freeze a producer between its transactions: within one it would keep out all others."""
         while True:
             producer.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, producer.pid, os.WSTOPPED)
             with closing(connect_existing(self.path)) as connection:
-                connection.execute("PRAGMA busy_timeout=500")
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError:
-                    producer.send_signal(signal.SIGCONT)
-                else:
-                    connection.execute("ROLLBACK")
+                if is_free(connection, 0.5):
                     return
+                producer.send_signal(signal.SIGCONT)
+                # Stopped again at once, it would never leave its transaction.
+                assert is_free(connection, 30.0)
 
     def lines(self, kind: str) -> set[str]:
         return {
@@ -73,6 +71,17 @@ class Producers:
             for line in path.read_text().splitlines()
             if line[0] == kind
         }
+
+
+def is_free(connection: sqlite3.Connection, seconds: float) -> bool:
+    """Wait so long until no other process is in a transaction; return False if one still is."""
+    connection.execute(f"PRAGMA busy_timeout={int(seconds * 1_000)}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    connection.execute("ROLLBACK")
+    return True
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Both stores behave alike: the same tests, on a file and in memory."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from turnledger.errors import OutboxFullError
 from turnledger.types import Counts
 
 from tests.clients.outboxes import NOW_MS, Box, body, box_of, names, record, rows
+from tests.forks import in_child
 
 # Python 3.12 warns of each fork beside a thread; forks are what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -183,11 +183,12 @@ def test_a_forked_child_has_no_rows_of_its_parent(box: Box) -> None:
     store = box.make()
     opened = store.open("open", body("open", "failed"))
     record(store, "parent")
-    child = os.fork()
-    if child == 0:
+
+    def end_and_record() -> None:
         store.end(opened, State.RECORD, body("open"))
         record(store, "child")
-        os._exit(0 if names(store) == ["child"] else 1)
-    assert os.waitpid(child, 0)[1] == 0
+        assert names(store) == ["child"]
+
+    assert in_child(end_and_record) == 0
     store.end(opened, State.RECORD, body("open"))
     assert names(store) == ["open", "parent"]

@@ -17,6 +17,7 @@ from turnledger.errors import OutboxError
 from turnledger.types import Counts
 
 from tests.clients.outboxes import ACCOUNT, Box, body, box_of, names, record, rows
+from tests.forks import fork, in_child
 
 NEW_KEY = Account(ACCOUNT.base_url, "b" * 16)
 
@@ -32,14 +33,14 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 def in_dying_process(box: Box, *, key: Account = ACCOUNT) -> None:
     """Leave one open, one reserved and one waiting turn, as a process killed by -9 does."""
-    child = os.fork()
-    if child == 0:
+
+    def leave() -> None:
         store = box.make(key)
         store.open("open", body("open", "failed", error_code="producer_lost"))
         store.open("reserved", body("reserved", "failed", error_code="producer_lost"), "int_1")
         record(store, "waiting")
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+
+    assert in_child(leave) == 0
 
 
 def test_folder_and_files_are_for_their_owner_alone(box: Box) -> None:
@@ -95,15 +96,17 @@ def test_nothing_is_taken_from_a_process_that_lives(box: Box) -> None:
 
 def test_a_child_that_outlives_its_parent_does_not_hold_its_lock(box: Box) -> None:
     reader, writer = os.pipe()
-    parent = os.fork()
-    if parent == 0:
+
+    def wait_for_the_test() -> None:
+        os.close(writer)
+        os.read(reader, 1)
+
+    def leave_a_child() -> None:
         record(box.make(), "parent")
-        if os.fork() == 0:
-            os.close(writer)
-            os.read(reader, 1)
-        os._exit(0)
+        fork(wait_for_the_test)
+
+    assert in_child(leave_a_child) == 0
     os.close(reader)
-    os.waitpid(parent, 0)
     assert box.make().take_over() == 1
     os.close(writer)
 

@@ -1,7 +1,6 @@
 """Send an outbox to the service itself: what it answers decides the fate of each row."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from turnledger._outbox.store import Outbox
 
 from tests.callers import Caller, new_caller, reserve
 from tests.clients.exchanges import CountingBreaker
+from tests.forks import in_child
 from tests.turns import DAY_MS, Body, at, body, now_ms
 
 # Python 3.12 warns of each fork beside a thread; forks are what is tried here.
@@ -169,11 +169,12 @@ def test_what_a_dead_process_left_open_is_recorded_as_lost(sent: Sent) -> None:
     held = body(status="failed", error_code="producer_lost")
     id_ = reserved(sent.caller, held)
     del held["occurred_at"]
-    if os.fork() == 0:
+
+    def open_both() -> None:
         sent.outbox.open(str(lost["turn_id"]), json.dumps(lost))
         sent.outbox.open(str(held["turn_id"]), json.dumps(held), id_)
-        os._exit(0)
-    os.wait()
+
+    assert in_child(open_both) == 0
     assert sent.outbox.take_over() == 2
     sent.send()
     stored = sent.caller.list_all()

@@ -158,8 +158,10 @@ def main() -> None:
         name, threads_count, calls_count = line.split()
         process_id = os.fork()
         if process_id == 0:
-            Caller(*sys.argv[1:], name).run(int(threads_count), int(calls_count))
-            os._exit(0)
+            try:
+                Caller(*sys.argv[1:], name).run(int(threads_count), int(calls_count))
+            finally:
+                os._exit(0)
         print(process_id, flush=True)  # noqa: T201
 
 

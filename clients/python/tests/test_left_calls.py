@@ -4,13 +4,17 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 from fake_models import FakeModels
-from turnledger import Ledger, LedgerUnavailable, QuotaExhaustedError, _reserving
+from turnledger import Ledger, LedgerUnavailable, OpenTurn, QuotaExhaustedError, _reserving
+from turnledger._core.identity import Identity
+from turnledger._threads import in_thread
 from turnledger.testing import FakeLedger
 
 PLAIN: dict[str, Any] = {"model": "m-1", "messages": [{"role": "user", "content": "hello"}]}
@@ -190,6 +194,35 @@ def test_a_reservation_of_an_asynchronous_client_lets_the_loop_go_on(
     asyncio.run(run())
     assert ledger.flush(10)
     assert (len(fake.turns), fake.reservations) == (1, {})
+
+
+def test_a_task_that_is_cancelled_gives_its_reservation_back_after_its_loop_has_ended(
+    fake: FakeLedger, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+    reserve = _reserving.reserve
+
+    def reserve_slowly(*arguments: Any) -> Any:
+        is_asked.set()
+        assert may_answer.wait(10)
+        return reserve(*arguments)
+
+    monkeypatch.setattr(_reserving, "reserve", reserve_slowly)
+
+    async def run(pool: ThreadPoolExecutor) -> None:
+        begin = partial(ledger.begin, Identity(personality_id="pers_a"), reserve=True)
+        task = asyncio.ensure_future(in_thread(begin, OpenTurn.give_back, pool))
+        while not is_asked.is_set():
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(run(pool))
+        may_answer.set()
+    assert ledger.outbox.counts().open == 0
+    assert ledger.flush(10)
+    assert (fake.turns, fake.reservations) == ({}, {})
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 503])

@@ -1,6 +1,5 @@
 """Programs that do odd things: their own results and exceptions stay, and no turn is lost."""
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,8 @@ import pytest
 from turnledger import AsyncLedger, Ledger, Turn
 from turnledger.testing import FakeLedger
 from turnledger.wsgi import TurnMiddleware
+
+from tests.forks import in_child
 
 DAY_MS = 86_400_000
 
@@ -136,14 +137,7 @@ def test_an_async_ledger_works_in_a_forked_child(fake: FakeLedger) -> None:
     )
     turn = Turn(status="completed", latency_ms=1)
     asyncio.run(ledger.record(turn))
-    child = os.fork()
-    if child == 0:
-        try:
-            asyncio.run(asyncio.wait_for(ledger.record(turn), 3))
-            os._exit(0)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_child(lambda: asyncio.run(asyncio.wait_for(ledger.record(turn), 3))) == 0
 
 
 def test_a_child_is_free_of_a_lock_that_was_held_in_its_parent(fake: FakeLedger) -> None:
@@ -151,13 +145,14 @@ def test_a_child_is_free_of_a_lock_that_was_held_in_its_parent(fake: FakeLedger)
     turn = Turn(status="completed", latency_ms=1)
     # As another thread does while it makes the first connection.
     ledger._http._lock.acquire()
-    child = os.fork()
-    if child == 0:
+
+    def record() -> None:
         thread = threading.Thread(target=ledger.record, args=[turn], daemon=True)
         thread.start()
         thread.join(3)
-        os._exit(thread.is_alive())
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert not thread.is_alive()
+
+    assert in_child(record) == 0
 
 
 @pytest.mark.parametrize("method", ["open", "end"])

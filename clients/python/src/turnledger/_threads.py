@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -17,17 +17,26 @@ async def in_thread(
     """Return the result of `begin`, which runs in a thread, in the context of this task.
 
     The thread is of `pool`, or of the event loop. A task that is cancelled meanwhile does not wait:
-    `give_back` gets the result.
+    `give_back` gets the result, in the thread, for the event loop may have ended by then.
     """
-    loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(pool, copy_context().run, begin)
+    context, done = copy_context(), Future[T]()
+
+    def run() -> None:
+        try:
+            result = context.run(begin)
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    asyncio.get_running_loop().run_in_executor(pool, run)
     try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        future.add_done_callback(lambda done: _give_back(done, give_back))
+        return await asyncio.shield(asyncio.wrap_future(done))
+    except BaseException:
+        done.add_done_callback(lambda _: _give_back(done, give_back))
         raise
 
 
-def _give_back(done: asyncio.Future[T], give_back: Callable[[T], object]) -> None:
-    if not done.cancelled() and done.exception() is None:
+def _give_back(done: Future[T], give_back: Callable[[T], object]) -> None:
+    if done.exception() is None:
         give_back(done.result())
