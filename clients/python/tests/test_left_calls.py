@@ -5,6 +5,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,8 @@ def test_a_stream_that_another_task_closes_is_charged(
                 await anext(stream)
             reading = asyncio.ensure_future(anext(stream))
             await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="already running"):
+                await anext(stream)
             await stream.close()
             await asyncio.wait([reading])
             assert isinstance(reading.exception(), openai.APIError)
@@ -108,6 +111,46 @@ def test_a_raw_response_of_asynchronous_claude_is_measured(
     asyncio.run(run())
     gc.collect()  # a coroutine that nobody awaited would warn
     assert one_turn()["usage"]["output_tokens"] == 7
+
+
+def test_a_turn_that_raises_does_not_hold_its_stream(
+    gpt: openai.OpenAI, fake: FakeLedger, ledger: Ledger, end: Any
+) -> None:
+    def run() -> None:
+        with ledger.turn():
+            stream = gpt.chat.completions.create(**PLAIN, stream=True)
+            next(stream)
+            raise KeyError
+
+    with suppress(KeyError):
+        run()
+    gc.collect()
+    assert ledger.outbox.counts().open == 0
+    assert end() == ("failed", "key_error")
+    assert fake.reservations == {}
+
+
+def test_an_asynchronous_stream_that_nobody_holds_is_closed_as_the_bare_one(
+    models: FakeModels, ledger: Ledger, end: Any
+) -> None:
+    reported: list[Any] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: reported.append(context)
+        )
+        async with openai.AsyncOpenAI(api_key="k", base_url=f"{models.url}/v1") as bare:
+            stream = await ledger.wrap(bare).chat.completions.create(**PLAIN, stream=True)
+            await anext(stream), await anext(stream)
+            del stream
+            gc.collect()
+            while asyncio.all_tasks() != {asyncio.current_task()}:
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+    gc.collect()
+    assert reported == []
+    assert end() == ("completed", "stream_closed")
 
 
 def test_a_caller_who_asks_for_usage_by_extra_body_gets_it(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from ._call import Call, measured
 from ._core.clock import format_ms, parse_ms
-from ._core.ending import PRODUCER_LOST, End, Signs, end_of
+from ._core.ending import PRODUCER_LOST, End, Signs, end_of, outcome_of
 from ._core.identity import Identity
 from ._core.requests import dump, people
 from ._core.usages import CallUsage, plain, summed, text_or_none
@@ -67,7 +67,8 @@ class OpenTurn:
         self._usages: list[CallUsage] = []
         self._more: dict[str, Any] = {}
         self._guardrails: list[str] = []
-        self._error: BaseException | None = None
+        # Not the exception: its traceback holds streams of the block, which would never end.
+        self._raised: tuple[Outcome, str] | None = None
         self._failed_code: str | None = None
         self._is_cancelled = False
         self._has_started = False
@@ -225,7 +226,7 @@ class OpenTurn:
             if self.has_left:
                 return
             self.has_left = True
-            self._error = error
+            self._raised = None if error is None else outcome_of(error)
             if not self._open_calls:
                 self._ended_s = monotonic()
             is_last = not self._open_calls
@@ -245,7 +246,7 @@ class OpenTurn:
             self._is_completed = True
         end = end_of(
             Signs(
-                error=self._error,
+                raised=self._raised,
                 failed_code=self._failed_code,
                 is_cancelled=self._is_cancelled,
                 has_started=self._has_started,
@@ -254,7 +255,6 @@ class OpenTurn:
                 is_last_outside=self._is_last_outside,
             )
         )
-        self._error = None  # its traceback holds the frames of the caller
         self._note_hold()
         if end.status is None:
             state = State.CANCEL if self.is_reserved else None

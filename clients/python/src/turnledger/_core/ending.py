@@ -47,7 +47,7 @@ class End:
 class Signs:
     """What is known of a turn at its end.
 
-    * `error`: what its block raised.
+    * `raised`: what the exception of its block says of it, as `outcome_of` returns it.
     * `failed_code`, `is_cancelled`: what the program said of it.
     * `has_started`: a model call began, or the program said so.
     * `has_token`: a first token was seen, or a call has ended with output tokens.
@@ -55,7 +55,7 @@ class Signs:
     * `is_last_outside`: that call ended after the block.
     """
 
-    error: BaseException | None = None
+    raised: tuple[Outcome, str] | None = None
     failed_code: str | None = None
     is_cancelled: bool = False
     has_started: bool = False
@@ -83,16 +83,15 @@ def end_of(signs: Signs) -> End:
         return End(None)
     if signs.failed_code is not None:
         return End("failed", signs.failed_code)
-    if signs.error is not None:
-        return _of_error(signs.error, signs) if signs.has_started else End(None)
+    if signs.raised is not None:
+        return _of_raised(*signs.raised, signs) if signs.has_started else End(None)
     outcome, code = signs.last_call or (Outcome.COMPLETED, None)
     if outcome in _FAILURES and not signs.is_last_outside:
         return End("completed")  # the block has survived the call
     return End(_STATUSES[outcome], _CODES.get(outcome, code))
 
 
-def _of_error(error: BaseException, signs: Signs) -> End:
-    outcome, code = outcome_of(error)
+def _of_raised(outcome: Outcome, code: str, signs: Signs) -> End:
     if outcome is Outcome.CANCELLED:
         return End("completed", STREAM_CLOSED) if signs.has_token else End("failed", CANCELLED)
     return End("timed_out" if outcome is Outcome.TIMED_OUT else "failed", code)
@@ -124,7 +123,7 @@ def _is_timeout(error: BaseException) -> bool:
         if seen is None:
             return False
         for kind in type(seen).__mro__:
-            package = (kind.__module__ or "").partition(".")[0]
+            package = str(kind.__module__).partition(".")[0]
             if package in _PACKAGES and _TIMEOUT.search(kind.__name__):
                 return True
         seen = seen.__cause__ or seen.__context__

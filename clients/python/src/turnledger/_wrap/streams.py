@@ -34,7 +34,7 @@ class Watch:
             return True
         self.is_attached = True
         is_async = hasattr(iterator, "__anext__")
-        items: Any = self._async_items(iterator) if is_async else self._items(iterator)
+        items: Any = _AsyncItems(iterator, self) if is_async else Watch.items(iterator, self)
         stream._iterator = items  # noqa: SLF001 - the one place; section 4 of the design
         _on_close(stream.response, "aclose" if is_async else "close", self._closed)
         call = self.call
@@ -51,19 +51,23 @@ class Watch:
         """Return True below the iterator of this stream; another task or thread is elsewhere."""
         frame = sys._getframe(1)  # noqa: SLF001 - so that an item costs nothing
         while frame is not None:
-            if frame.f_code in _PULLING and frame.f_locals.get("self") is self:
+            if frame.f_code in _PULLING and frame.f_locals.get("watch") is self:
                 return True
             frame = frame.f_back  # type: ignore[assignment]
         return False
 
-    def _see(self, item: Any) -> bool:
+    def see(self, item: Any) -> bool:
+        """Note an item; return True if the caller did not ask for it."""
         try:
             return self.observer.see(item)
         except Exception as error:
             note_fault(self.keeper, error)
             return False
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the call after the last item."""
+        if self.call.is_ended:
+            return
         try:
             if self.call.output_tokens is None and self.call.input_tokens is None:
                 self.keeper.counters.calls_without_usage += 1
@@ -71,14 +75,16 @@ class Watch:
         except Exception as error:
             note_fault(self.keeper, error)
 
-    def _items(self, iterator: Iterator[Any]) -> Iterator[Any]:
-        call, see = self.call, self._see
+    @staticmethod
+    def items(iterator: Iterator[Any], watch: Watch) -> Iterator[Any]:
+        """Yield the items of a synchronous stream, measured."""
+        call, see = watch.call, watch.see
         try:
             for item in iterator:
                 call.last_s = monotonic()
                 if not see(item):
                     yield item
-            self._end()
+            watch.end()
         except GeneratorExit:
             call.leave()
             raise
@@ -90,27 +96,51 @@ class Watch:
             if close is not None:
                 close()
 
-    async def _async_items(self, iterator: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        call, see = self.call, self._see
+
+class _AsyncItems:
+    """The items of an asynchronous stream, measured.
+
+    No generator: an event loop closes one that nobody holds, and the one inside at the same time.
+    """
+
+    __slots__ = ("_is_pulling", "_iterator", "_watch")
+
+    def __init__(self, iterator: AsyncIterator[Any], watch: Watch) -> None:
+        self._iterator = iterator
+        self._watch = watch
+        self._is_pulling = False
+
+    def __aiter__(self) -> _AsyncItems:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._is_pulling:  # another task reads: this one gets the exception of the bare client
+            return await self._iterator.__anext__()
+        watch, self._is_pulling = self._watch, True
         try:
-            async for item in iterator:
-                call.last_s = monotonic()
-                if not see(item):
-                    yield item
-            self._end()
-        except GeneratorExit:
-            call.leave()
+            while True:
+                item = await self._iterator.__anext__()
+                watch.call.last_s = monotonic()
+                if not watch.see(item):
+                    return item
+        except StopAsyncIteration:
+            watch.end()
             raise
         except BaseException as error:
-            call.fail(error)
+            watch.call.fail(error)
             raise
         finally:
-            close = getattr(iterator, "aclose", None)
-            if close is not None:
-                await close()
+            self._is_pulling = False
+
+    async def aclose(self) -> None:
+        self._watch.call.leave()
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await close()
 
 
-_PULLING = (Watch._items.__code__, Watch._async_items.__code__)  # noqa: SLF001
+# Frames below which the client closes the response of a stream by itself; their local `watch`.
+_PULLING = (Watch.items.__code__, _AsyncItems.__anext__.__code__)
 
 
 class RawWatch:
