@@ -35,6 +35,9 @@ class Watch:
         self.is_attached = True
         is_async = hasattr(iterator, "__anext__")
         items: Any = _AsyncItems(iterator, self) if is_async else Watch.items(iterator, self)
+        # Held by the stream, as before: else the garbage collector closes generators inside of it
+        # first, and the event loop reports that as an exception.
+        stream._turnledger_iterator = iterator  # noqa: SLF001
         stream._iterator = items  # noqa: SLF001 - the one place; section 4 of the design
         _on_close(stream.response, "aclose" if is_async else "close", self._closed)
         call = self.call
